@@ -1,0 +1,60 @@
+"""Which path of the repository holds what, and the only place that knows it."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from allotment_profiles.texts import is_name
+
+Kind = Literal["policy", "team", "profile", "data role"]
+
+POLICY = "policy.yaml"
+_SHAPES: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("policy", re.compile(r"policy\.yaml")),
+    ("team", re.compile(r"teams/([^/]+)/team\.yaml")),
+    ("profile", re.compile(r"teams/([^/]+)/profiles/([^/]+)\.yaml")),
+    ("data role", re.compile(r"data-roles/([^/]+)\.yaml")),
+)
+_OURS = re.compile(r"(teams|data-roles)/.*|policy\.ya?ml", re.IGNORECASE | re.DOTALL)
+# Files beside ours that are nobody's mistake.
+_NOTES = re.compile(r"(.*/)?(README(\.[a-z]+)?|\.gitkeep|CODEOWNERS)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a path means."""
+
+    kind: Kind
+    id: str
+    """`policy`, a team's name, `<team>/<name>` or a data role's name."""
+
+
+def place(path: str) -> Place | None:
+    """Say what a path holds, or None where it is not one of ours or has a name that is not allowed."""
+    for kind, shape in _SHAPES:
+        match = shape.fullmatch(path)
+        if match:
+            names = match.groups()
+            return Place(kind, "/".join(names) or "policy") if all(map(is_name, names)) else None
+    return None
+
+
+def is_stray(path: str) -> bool:
+    """Tell whether a path looks as if it were meant for us, but is not a place that is read."""
+    return place(path) is None and _OURS.fullmatch(path) is not None and _NOTES.fullmatch(path) is None
+
+
+def team_path(team: str) -> str:
+    """Give the path of a team's file."""
+    return f"teams/{team}/team.yaml"
+
+
+def profile_path(profile_id: str) -> str:
+    """Give the path of a profile's file from its id, `<team>/<name>`."""
+    team, _, name = profile_id.partition("/")
+    return f"teams/{team}/profiles/{name}.yaml"
+
+
+def data_role_path(name: str) -> str:
+    """Give the path of a data role's file."""
+    return f"data-roles/{name}.yaml"

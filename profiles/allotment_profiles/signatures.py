@@ -1,0 +1,136 @@
+"""Signing what the service records: git's own SSH signatures (the SSHSIG format), made and checked in the process.
+
+The format is OpenSSH's `PROTOCOL.sshsig`; `git verify-commit` and `ssh-keygen -Y verify` accept what is signed here.
+Making it in the process needs no ssh-keygen on the machine, and checks a history of thousands of commits in the time
+of a few processes.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import struct
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
+
+_MAGIC = b"SSHSIG"
+_NAMESPACE = b"git"
+_BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
+
+
+def _string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def _wrapped(payload: bytes) -> bytes:
+    digest = hashlib.sha512(payload).digest()
+    return _MAGIC + _string(_NAMESPACE) + _string(b"") + _string(b"sha512") + _string(digest)
+
+
+def _public_blob(key: Ed25519PublicKey) -> bytes:
+    return _string(b"ssh-ed25519") + _string(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+
+
+def generate_key(private: Path, principal: str) -> str:
+    """Write a new ed25519 key in OpenSSH's format, readable by its owner alone.
+
+    Returns the line for an allowed-signers file.
+    """
+    key = Ed25519PrivateKey.generate()
+    descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    private.with_name(private.name + ".pub").write_text(f"{public} {principal}\n")
+    return f'{principal} namespaces="git" {public}\n'
+
+
+class Signer:
+    """Signs with one ed25519 key."""
+
+    def __init__(self, private: Path) -> None:
+        """Load the key; raises ValueError where the file is no unencrypted ed25519 key."""
+        key = load_ssh_private_key(private.read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"{private} is not an ed25519 key")
+        self._key = key
+
+    def sign(self, payload: bytes) -> str:
+        """Give the armored signature of a payload."""
+        signature = _string(b"ssh-ed25519") + _string(self._key.sign(_wrapped(payload)))
+        blob = (
+            _MAGIC
+            + struct.pack(">I", 1)
+            + _string(_public_blob(self._key.public_key()))
+            + _string(_NAMESPACE)
+            + _string(b"")
+            + _string(b"sha512")
+            + _string(signature)
+        )
+        text = base64.b64encode(blob).decode()
+        lines = [text[start : start + 70] for start in range(0, len(text), 70)]
+        return "\n".join([_BEGIN, *lines, _END])
+
+
+class Verifier:
+    """Knows which keys count, from an allowed-signers file as ssh-keygen reads it."""
+
+    def __init__(self, allowed_signers: str) -> None:
+        """Take the text of the file; lines that are no ed25519 key are passed over."""
+        self._principals: dict[bytes, str] = {}
+        for line in allowed_signers.splitlines():
+            words = line.split()
+            if "ssh-ed25519" in words[1:-1] and not line.startswith("#"):
+                position = words.index("ssh-ed25519", 1)
+                try:
+                    self._principals[base64.b64decode(words[position + 1], validate=True)] = words[0]
+                except binascii.Error:
+                    continue
+
+    def verify(self, payload: bytes, armored: str) -> str | None:
+        """Give the principal whose key signed the payload, or None where no known key did."""
+        lines = armored.strip().splitlines()
+        if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
+            return None
+        try:
+            blob = base64.b64decode("".join(lines[1:-1]), validate=True)
+            parts = _parts(blob)
+        except (binascii.Error, ValueError, struct.error):
+            return None
+        public, namespace, _, algorithm, signature = parts
+        principal = self._principals.get(public)
+        if principal is None or namespace != _NAMESPACE or algorithm != b"sha512":
+            return None
+        try:
+            kind, raw = _strings(signature, 2)
+            key = Ed25519PublicKey.from_public_bytes(_strings(public, 2)[1])
+            key.verify(raw, _wrapped(payload))
+        except (InvalidSignature, ValueError, struct.error):
+            return None
+        return principal if kind == b"ssh-ed25519" else None
+
+
+def _parts(blob: bytes) -> list[bytes]:
+    if blob[:6] != _MAGIC or struct.unpack(">I", blob[6:10])[0] != 1:
+        raise ValueError("not an SSH signature of version 1")
+    return _strings(blob[10:], 5)
+
+
+def _strings(data: bytes, count: int) -> list[bytes]:
+    found = []
+    for _ in range(count):
+        (length,) = struct.unpack(">I", data[:4])
+        if length > len(data) - 4:
+            raise ValueError("a length past the end")
+        found.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return found

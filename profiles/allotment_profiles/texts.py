@@ -1,0 +1,215 @@
+"""The kinds of text that a file may hold: names, titles, groups, images, variables; each refuses what could do harm."""
+
+import datetime
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+
+from allotment_profiles.quantities import refuse, shown
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_HOST = re.compile(r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:[0-9]{1,5})?|localhost:[0-9]{1,5}", re.ASCII)
+_IMAGE_PART = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*", re.ASCII)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+
+# Characters that turn text around or hide it, so that what is reviewed is not what applies.
+BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+INVISIBLE = frozenset("\u200b\u2060\ufeff\u00ad\u180e")
+
+_FORBIDDEN_VARIABLES = frozenset(
+    {
+        "BASH_ENV", "CDPATH", "DISPLAY", "EDITOR", "ENV", "HOME", "HOSTNAME", "IFS", "LOGNAME", "MAIL", "PAGER",
+        "PATH", "PS4", "PWD", "SHELL", "SHELLOPTS", "TMPDIR", "USER", "VISUAL", "XDG_RUNTIME_DIR",
+    }
+)  # fmt: skip
+_FORBIDDEN_PREFIXES = (
+    "ALLOTMENT_", "AWS_", "AZURE_", "BASH_FUNC_", "CLOUDSDK_", "CONDA_", "CULL_", "DOCKER_", "DYLD_", "GCP_", "GCLOUD_",
+    "GIT_", "GLIBC_", "GOOGLE_", "HTTP_", "HTTPS_", "IPYTHON", "JAVA_", "JPY_", "JULIA_", "JUPYTER", "KUBE", "LD_",
+    "MEM_", "CPU_", "NB_", "NODE_", "NO_PROXY", "NOTEBOOK_", "NPM_", "OPENSSL_", "PERL", "PIP_", "PYTHON", "R_",
+    "RSTUDIO_", "RUBY", "S6_", "SPARK_", "SSH_", "SSL_", "SUDO_", "UV_", "VAULT_", "XDG_",
+)  # fmt: skip
+_SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY")
+
+
+def harmful_character(text: str, allowed: str = "") -> str | None:
+    """Name the first character of a text that may not stand in a file, or give None."""
+    for character in text:
+        if character in allowed:
+            continue
+        if (
+            character in BIDIRECTIONAL
+            or character in INVISIBLE
+            or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        ):
+            return f"U+{ord(character):04X}"
+    return None
+
+
+def _line(value: object) -> str:
+    if not isinstance(value, str):
+        raise refuse("text", f"{shown(value)} is not text.", "Put the text in quotation marks.")
+    found = harmful_character(value)
+    if found:
+        raise refuse("text-character", f"The text contains the character {found}, which is not allowed.", "Remove it.")
+    return value
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, str):
+        raise refuse("text", f"{shown(value)} is not text.", "Put the text in quotation marks.")
+    found = harmful_character(value, allowed="\n\t")
+    if found:
+        raise refuse("text-character", f"The text contains the character {found}, which is not allowed.", "Remove it.")
+    return value
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text may name a team, a profile, a data role or an option."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not is_name(value):
+        raise refuse(
+            "name",
+            f"{shown(value)} is not a name.",
+            "Use up to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit.",
+        )
+    return value
+
+
+def _group(value: object) -> str:
+    text = _line(value)
+    if not text or len(text) > 255 or text != text.strip() or "," in text:
+        raise refuse("group", f"{shown(value)} is not a group.", "Write the full name of the group, as the hub has it.")
+    return text
+
+
+def _variable(value: object) -> str:
+    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
+        raise refuse(
+            "environment-name", f"{shown(value)} is not the name of a variable.", "Use letters, digits and underscores."
+        )
+    upper = value.upper()
+    if upper in _FORBIDDEN_VARIABLES or upper.startswith(_FORBIDDEN_PREFIXES) or upper.endswith("_PROXY"):
+        raise refuse(
+            "environment-forbidden",
+            f"{value} steers programs or identities and cannot be set by a profile.",
+            "Choose another name, or put the setting into the image.",
+        )
+    if any(word in upper for word in _SECRET_WORDS):
+        raise refuse(
+            "environment-secret",
+            f"{value} looks like a secret, and a profile can be read by everyone.",
+            "Put secrets into a data role's binding.",
+        )
+    return value
+
+
+def _variable_value(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise refuse("environment-value", f"{shown(value)} is not text.", "Put the value in quotation marks.")
+    if isinstance(value, int | float):
+        raise refuse("environment-value", f"{shown(value)} is a number, not text.", "Put the value in quotation marks.")
+    return _line(value)
+
+
+def _date(value: object) -> datetime.date:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    remedy = "Write year, month and day: 2027-03-31."
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise refuse("date", f"{shown(value)} is not a date.", remedy)
+    try:
+        return datetime.date.fromisoformat(value)
+    except ValueError as error:
+        raise refuse("date", f"{shown(value)} is not a day of the calendar.", remedy) from error
+
+
+def _image(value: object) -> str:
+    remedy = "Write registry/name:tag, or better registry/name@sha256:…"
+    text = _line(value)
+    if len(text) > 400:
+        raise refuse("image", "The image's name is longer than 400 characters.", remedy)
+    rest, at, digest = text.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        raise refuse(
+            "image-digest", f"{shown(digest)} is not a digest.", "A digest is sha256: and 64 hexadecimal digits."
+        )
+    head, slash, last = rest.rpartition("/")
+    name, colon, tag = last.partition(":")
+    parts = [*head.split("/"), name] if slash else [name]
+    if colon and not _TAG.fullmatch(tag):
+        raise refuse("image-tag", f"{shown(tag)} is not a tag.", remedy)
+    if len(parts) < 2 or not _HOST.fullmatch(parts[0]):
+        raise refuse("image-registry", f"{shown(text)} does not begin with a registry.", remedy)
+    if not all(_IMAGE_PART.fullmatch(part) for part in parts[1:]):
+        raise refuse("image", f"{shown(text)} is not the name of an image.", remedy)
+    if not colon and not at:
+        raise refuse("image-tag", f"{shown(text)} has neither a tag nor a digest.", remedy)
+    return text
+
+
+def image_name(reference: str) -> str:
+    """Give an image's name without tag and digest: what registries and envelopes are compared with."""
+    rest = reference.partition("@")[0]
+    head, slash, last = rest.rpartition("/")
+    return head + slash + last.partition(":")[0]
+
+
+def image_matches(reference: str, pattern: str) -> bool:
+    """Tell whether an image is allowed by a pattern: a name, or a prefix that ends with `/*`.
+
+    A whole pattern with a tag or digest allows that reference alone.
+    """
+    if pattern.endswith("/*"):
+        return image_name(reference).startswith(pattern[:-1])
+    return pattern in (reference, image_name(reference))
+
+
+def _image_pattern(value: object) -> str:
+    text = _line(value)
+    body = text.removesuffix("/*")
+    parts = image_name(body).split("/")
+    if not _HOST.fullmatch(parts[0]) or "*" in body or not all(_IMAGE_PART.fullmatch(part) for part in parts[1:]):
+        raise refuse(
+            "image-pattern",
+            f"{shown(text)} is not a pattern for images.",
+            "Write registry/folder/* for everything in a folder, or registry/name for one image.",
+        )
+    return text
+
+
+def _https(value: object) -> str:
+    text = _line(value)
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[\x21-\x7e]*)?", text, re.ASCII) or len(text) > 500:
+        raise refuse(
+            "web-address", f"{shown(value)} is not a web address.", "Write an address that begins with https://"
+        )
+    return text
+
+
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+Title = Annotated[str, BeforeValidator(_line), StringConstraints(min_length=1, max_length=80, strip_whitespace=True)]
+Line = Annotated[str, BeforeValidator(_line), StringConstraints(max_length=300)]
+Lines = Annotated[str, BeforeValidator(_lines), StringConstraints(min_length=1, max_length=2000)]
+Group = Annotated[str, BeforeValidator(_group), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})]
+Variable = Annotated[str, BeforeValidator(_variable), WithJsonSchema({"type": "string"})]
+VariableValue = Annotated[str, BeforeValidator(_variable_value), Field(max_length=4096)]
+Image = Annotated[str, BeforeValidator(_image), WithJsonSchema({"type": "string", "maxLength": 400})]
+ImagePattern = Annotated[str, BeforeValidator(_image_pattern), WithJsonSchema({"type": "string", "maxLength": 400})]
+WebAddress = Annotated[
+    str, BeforeValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})
+]
+Date = Annotated[
+    datetime.date,
+    BeforeValidator(_date),
+    PlainSerializer(datetime.date.isoformat),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-03-31"]}),
+]
