@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
 from allotment_profiles.checks import check_data_role, check_profile, check_team
-from allotment_profiles.git import TreeEntry
+from allotment_profiles.git import TreeEntry, Version
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
-from allotment_profiles.paths import POLICY, Place, is_stray, place
+from allotment_profiles.paths import POLICY, Place, data_role_path, is_stray, place
 from allotment_profiles.problems import Problem
 from allotment_profiles.quantities import shown
 from allotment_profiles.reading import MAXIMUM_BYTES, Places, Reading, read
@@ -36,8 +36,8 @@ class Entry(Generic[ModelT]):
     """The bytes of the version that applies."""
     problems: tuple[Problem, ...] = ()
     """Why the newest version does not apply, where that is so; and warnings."""
-    outdated_since: str | None = None
-    """The commit whose version does not read, where an earlier version applies."""
+    outdated_since: Version | None = None
+    """The oldest version of the unbroken run that does not read, where an earlier version applies."""
 
 
 @dataclass(frozen=True)
@@ -180,19 +180,17 @@ class _Loading:
         # Fail closed: yesterday's data role may hold a grant that today's file meant to take away.
         if where.kind == "data role" or self._snapshot.history is None:
             return None
-        outdated_since = self._snapshot.revision
-        for commit, earlier in self._snapshot.history(path):
-            if earlier is None:
+        oldest_bad = Version(self._snapshot.revision, self._snapshot.time, blob)
+        for version in self._snapshot.history(path):
+            if version.blob is None:
                 return None
-            if earlier == blob:
-                outdated_since = commit
-                continue
-            self._fetch([earlier])
-            value, _ = self._checked(path, where, earlier, kind, check)
-            if value is not None:
-                source = self._cache.sources[earlier]
-                return Entry(where.id, path, value, earlier, source, tuple(problems), outdated_since)
-            outdated_since = commit
+            if version.blob != blob:
+                self._fetch([version.blob])
+                value, _ = self._checked(path, where, version.blob, kind, check)
+                if value is not None:
+                    source = self._cache.sources[version.blob]
+                    return Entry(where.id, path, value, version.blob, source, tuple(problems), oldest_bad)
+            oldest_bad = version
         return None
 
     def _checked(
@@ -205,8 +203,20 @@ class _Loading:
         if problems:
             places = Places(self._cache.sources[blob][:MAXIMUM_BYTES])
             problems = [_placed(problem, places) for problem in problems]
-        failed = any(problem.level == "error" for problem in problems)
+        failed = any(problem.level == "error" and not self._is_denial(problem, reading.value) for problem in problems)
         return (None if failed else reading.value), problems
+
+    def _is_denial(self, problem: Problem, value: Model) -> bool:
+        """Tell whether access was taken away from a profile that is right in itself.
+
+        Such a profile is refused at its start and says why; an earlier version in its place would hide that.
+        """
+        if problem.code == "grant-missing":
+            return True
+        if problem.code != "data-role-unknown" or not isinstance(value, Profile):
+            return False
+        path = data_role_path(value.data_roles[int(problem.field.rpartition(".")[2])])
+        return path in self._snapshot.entries or bool(self._snapshot.history and self._snapshot.history(path))
 
 
 def _placed(problem: Problem, places: Places) -> Problem:

@@ -3,10 +3,12 @@
 The form, the pull-request check, the catalog load and the spawn all call these same functions.
 """
 
+import dataclasses
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from allotment_profiles.model import Choice, DataRole, Policy, Profile, Resources, Team
 from allotment_profiles.paths import data_role_path, profile_path, team_path
@@ -33,11 +35,14 @@ class Size:
 
 def size_of(resources: Resources, choices: Mapping[str, Choice] | None = None) -> Size:
     """Give the size of a profile with some choices applied in order: `{"options.size.choices.large": choice}`."""
-    size = {
-        "cpu_guarantee": resources.cpu.guarantee, "cpu": resources.cpu.limit,
-        "memory_guarantee": resources.memory.guarantee, "memory": resources.memory.limit, "gpu": resources.gpu,
-    }  # fmt: skip
-    fields = {}
+    size = Size(
+        cpu_guarantee=resources.cpu.guarantee,
+        cpu=resources.cpu.limit,
+        memory_guarantee=resources.memory.guarantee,
+        memory=resources.memory.limit,
+        gpu=resources.gpu,
+    )
+    changed: dict[str, Any] = {}
     for place, choice in (choices or {}).items():
         override = choice.resources
         for name, value, field in (
@@ -48,9 +53,9 @@ def size_of(resources: Resources, choices: Mapping[str, Choice] | None = None) -
             ("gpu", override.gpu, "gpu"),
         ):
             if value is not None:
-                size[name] = value
-                fields[f"{name.removesuffix('_guarantee')}_field"] = f"{place}.resources.{field}"
-    return Size(**size, **fields)
+                changed[name] = value
+                changed[f"{name.removesuffix('_guarantee')}_field"] = f"{place}.resources.{field}"
+    return dataclasses.replace(size, **changed)
 
 
 def combinations(profile: Profile) -> Iterator[dict[str, Choice]]:
@@ -82,69 +87,92 @@ def check_profile(
     """Check a profile against its team, the policy and the data roles."""
     path = profile_path(profile_id)
     team_name = profile_id.partition("/")[0]
-    problems: dict[tuple[str, str], Problem] = {}
+    found = itertools.chain(
+        _check_team_exists(path, team_name, team),
+        _check_sizes(path, profile, team_name, team, policy),
+        _check_images(path, profile, team_name, team, policy),
+        _check_lifetime(path, profile, policy),
+        *(
+            _check_data_role(path, f"data_roles.{index}", name, team_name, data_roles)
+            for index, name in enumerate(profile.data_roles)
+        ),
+    )
+    # Many combinations of choices fail in the same place for the same reason: it is said once.
+    return list({(problem.code, problem.field): problem for problem in found}.values())
 
-    def add(code: str, field: str, message: str, remedy: str) -> None:
-        problems.setdefault((code, field), Problem(path, code, message, remedy, field=field))
 
+def _check_team_exists(path: str, team_name: str, team: Team | None) -> Iterator[Problem]:
     if team is None:
-        add("team-unknown", "", f"There is no readable team {team_name}.", f"Add or correct {team_path(team_name)}.")
-    if not profile.options:
-        sizes: list[Size] = [size_of(profile.resources)]
-    else:
-        sizes = list(_sizes(profile))
-        if len(sizes) > MAXIMUM_COMBINATIONS:
-            add(
-                "options-many", "options", f"The options have more than {MAXIMUM_COMBINATIONS} combinations.",
-                "Offer fewer choices, or split the profile.",
-            )  # fmt: skip
+        message = f"There is no readable team {team_name}."
+        yield Problem(path, "team-unknown", message, f"Add or correct {team_path(team_name)}.")
+
+
+def _check_sizes(
+    path: str, profile: Profile, team_name: str, team: Team | None, policy: Policy | None
+) -> Iterator[Problem]:
+    sizes = list(_sizes(profile))
+    if len(sizes) > MAXIMUM_COMBINATIONS:
+        message = f"The options have more than {MAXIMUM_COMBINATIONS} combinations."
+        yield Problem(path, "options-many", message, "Offer fewer choices, or split the profile.", field="options")
     for size in sizes:
-        if size.cpu_guarantee > size.cpu:
-            add(
-                "cpu-order", size.cpu_field,
-                f"With these choices the CPU limit {format_cpu(size.cpu)} is below the guarantee "
-                f"{format_cpu(size.cpu_guarantee)}.",
-                "Raise the limit or lower the guarantee in the choice.",
-            )  # fmt: skip
-        if size.memory_guarantee > size.memory:
-            add(
-                "memory-order", size.memory_field,
-                f"With these choices the memory limit {format_memory(size.memory)} is below the guarantee "
-                f"{format_memory(size.memory_guarantee)}.",
-                "Raise the limit or lower the guarantee in the choice.",
-            )  # fmt: skip
-        for bounds, whose, code, remedy in _bounds(team_name, team, policy):
-            for amount, bound, field, name, write in (
-                (size.cpu, bounds.cpu, size.cpu_field, "cpu", format_cpu),
-                (size.memory, bounds.memory, size.memory_field, "memory", format_memory),
-                (size.gpu, bounds.gpu, size.gpu_field, "gpu", str),
-            ):
-                if amount > bound:
-                    noun = {"cpu": "CPUs", "memory": "of memory", "gpu": "GPUs"}[name]
-                    add(f"{name}-{code}", field, f"{write(amount)} {noun} is more than {whose} {write(bound)}.", remedy)
-    for problem in _check_images(path, profile, team_name, team, policy):
-        problems.setdefault((problem.code, problem.field), problem)
-    if policy and profile.lifetime.total > policy.ceilings.lifetime:
-        add(
-            "lifetime-ceiling", "lifetime.total",
-            f"A total time of {format_duration(profile.lifetime.total)} is more than the platform's ceiling of "
-            f"{format_duration(policy.ceilings.lifetime)}.",
-            "Choose a shorter time.",
-        )  # fmt: skip
-    for index, name in enumerate(profile.data_roles):
-        for problem in _check_data_role(path, f"data_roles.{index}", name, team_name, data_roles):
-            problems.setdefault((problem.code, problem.field), problem)
-    return list(problems.values())
+        yield from _check_order(path, size)
+        for limits in _limits(team_name, team, policy):
+            yield from _check_limits(path, size, limits)
 
 
-def _bounds(team_name: str, team: Team | None, policy: Policy | None):  # type: ignore[no-untyped-def]
+def _check_order(path: str, size: Size) -> Iterator[Problem]:
+    remedy = "Raise the limit or lower the guarantee in the choice."
+    for code, field, noun, guarantee, limit, write in (
+        ("cpu-order", size.cpu_field, "CPU", size.cpu_guarantee, size.cpu, format_cpu),
+        ("memory-order", size.memory_field, "memory", size.memory_guarantee, size.memory, format_memory),
+    ):
+        if guarantee > limit:
+            message = f"With these choices the {noun} limit {write(limit)} is below the guarantee {write(guarantee)}."
+            yield Problem(path, code, message, remedy, field=field)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Amounts that a size must not pass, and how to say whose they are."""
+
+    code: str
+    whose: str
+    remedy: str
+    cpu: int
+    memory: int
+    gpu: int
+
+
+def _limits(team_name: str, team: Team | None, policy: Policy | None) -> Iterator[_Limits]:
     if policy:
-        yield policy.ceilings, "the platform's ceiling of", "ceiling", "Choose less; an administrator sets the ceiling."
+        bounds, remedy = policy.ceilings, "Choose less; an administrator sets the ceiling."
+        yield _Limits("ceiling", "the platform's ceiling of", remedy, bounds.cpu, bounds.memory, bounds.gpu)
     if team:
-        yield (
-            team.envelope, f"the envelope of {team_name}:", "envelope",
-            f"Choose less, or propose a wider envelope in {team_path(team_name)} as well: an administrator decides.",
-        )  # fmt: skip
+        envelope = team.envelope
+        remedy = (
+            f"Choose less, or propose a wider envelope in {team_path(team_name)} as well: an administrator decides."
+        )
+        whose = f"the envelope of {team_name} allows:"
+        yield _Limits("envelope", whose, remedy, envelope.cpu, envelope.memory, envelope.gpu)
+
+
+def _check_limits(path: str, size: Size, limits: _Limits) -> Iterator[Problem]:
+    for name, noun, amount, bound, field, write in (
+        ("cpu", "CPUs", size.cpu, limits.cpu, size.cpu_field, format_cpu),
+        ("memory", "of memory", size.memory, limits.memory, size.memory_field, format_memory),
+        ("gpu", "GPUs", size.gpu, limits.gpu, size.gpu_field, str),
+    ):
+        if amount > bound:
+            message = f"{write(amount)} {noun} is more than {limits.whose} {write(bound)}."
+            yield Problem(path, f"{name}-{limits.code}", message, limits.remedy, field=field)
+
+
+def _check_lifetime(path: str, profile: Profile, policy: Policy | None) -> Iterator[Problem]:
+    total = profile.lifetime.total
+    if policy and total > policy.ceilings.lifetime:
+        ceiling = format_duration(policy.ceilings.lifetime)
+        message = f"A total time of {format_duration(total)} is more than the platform's ceiling of {ceiling}."
+        yield Problem(path, "lifetime-ceiling", message, "Choose a shorter time.", field="lifetime.total")
 
 
 def _check_images(
@@ -154,16 +182,21 @@ def _check_images(
         name = shown(image_name(image))
         if policy and not any(image_matches(image, pattern) for pattern in policy.registries):
             yield Problem(
-                path, "image-registries", f"The image {name} is in no registry that the platform allows.",
-                f"Allowed: {', '.join(policy.registries)}.", field=field,
-            )  # fmt: skip
+                path,
+                "image-registries",
+                f"The image {name} is in no registry that the platform allows.",
+                f"Allowed: {', '.join(policy.registries)}.",
+                field=field,
+            )
         if team and not any(image_matches(image, pattern) for pattern in team.envelope.images):
             yield Problem(
-                path, "image-envelope", f"The image {name} is outside the envelope of {team_name}.",
+                path,
+                "image-envelope",
+                f"The image {name} is outside the envelope of {team_name}.",
                 f"Allowed: {', '.join(team.envelope.images)}. Or propose a wider envelope in {team_path(team_name)} as "
                 "well: an administrator decides.",
                 field=field,
-            )  # fmt: skip
+            )
 
 
 def _check_data_role(
@@ -173,16 +206,21 @@ def _check_data_role(
     if role is None:
         known = ", ".join(sorted(data_roles)) or "none yet"
         yield Problem(
-            path, "data-role-unknown", f"There is no readable data role {shown(name)}.",
-            f"Known: {known}.", field=field,
-        )  # fmt: skip
+            path,
+            "data-role-unknown",
+            f"There is no readable data role {shown(name)}.",
+            f"Known: {known}.",
+            field=field,
+        )
     elif team not in role.granted_to:
         yield Problem(
-            path, "grant-missing", f"The team {team} has no grant for the data role {name}.",
+            path,
+            "grant-missing",
+            f"The team {team} has no grant for the data role {name}.",
             f"Ask for the grant in the same proposal: add {team} to granted_to in {data_role_path(name)}. "
             f"The leads of {role.owner} decide.",
             field=field,
-        )  # fmt: skip
+        )
 
 
 def check_data_role(name: str, role: DataRole, teams: Mapping[str, Team]) -> list[Problem]:
@@ -197,7 +235,7 @@ def check_data_role(name: str, role: DataRole, teams: Mapping[str, Team]) -> lis
                 f"The owner {role.owner} is no readable team.",
                 f"Known teams: {', '.join(sorted(teams)) or 'none'}.",
                 field="owner",
-            )  # fmt: skip
+            )
         )
     problems += [
         Problem(
@@ -207,7 +245,7 @@ def check_data_role(name: str, role: DataRole, teams: Mapping[str, Team]) -> lis
             "Correct the name, or remove the grant.",
             field=f"granted_to.{team}",
             level="warning",
-        )  # fmt: skip
+        )
         for team in role.granted_to
         if team not in teams
     ]
@@ -227,7 +265,7 @@ def check_team(name: str, team: Team, policy: Policy | None) -> list[Problem]:
             f"The envelope's {field} {write(amount)} is more than the platform's ceiling of {write(bound)}.",
             remedy,
             field=f"envelope.{field}",
-        )  # fmt: skip
+        )
         for field, amount, bound, write in (
             ("cpu", envelope.cpu, ceilings.cpu, format_cpu),
             ("memory", envelope.memory, ceilings.memory, format_memory),

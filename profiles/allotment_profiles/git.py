@@ -87,6 +87,17 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One version of one file in the first-parent history."""
+
+    commit: str
+    time: dt.datetime
+    """When the version came to main, UTC."""
+    blob: str | None
+    """None where the commit removed the file, or made it something else than a regular file."""
+
+
+@dataclass(frozen=True, slots=True)
 class RefUpdate:
     """One reference to move; `old` is what it must be now (NO_OBJECT: it must not exist), `new` NO_OBJECT deletes."""
 
@@ -223,18 +234,19 @@ class Repository:
             changed[commit.decode()] = [path.decode(errors="replace") for path in paths]
         return changed
 
-    def versions(self, head: str, path: str, limit: int) -> list[tuple[str, str | None]]:
-        """List the first-parent commits that changed one file, newest first: (commit, blob; None where deleted)."""
+    def versions(self, head: str, path: str, limit: int) -> list[Version]:
+        """List the versions of one file in the first-parent history, newest first."""
         output = self._git(
             "log", "--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "-z", f"--max-count={limit}",
-            "--format=%x01%H", head, "--", f":(literal){path}",
+            "--format=%x01%H %ct", head, "--", f":(literal){path}",
         ).decode(errors="replace")  # fmt: skip
-        found: list[tuple[str, str | None]] = []
+        found = []
         for record in output.split("\x01")[1:]:
-            match = re.match(r"([0-9a-f]+)\0*\n*:\d+ (\d+) [0-9a-f]+ ([0-9a-f]+) ([A-Z])", record)
+            match = re.match(r"([0-9a-f]+) (\d+)\0*\n*:\d+ (\d+) [0-9a-f]+ ([0-9a-f]+) ([A-Z])", record)
             if match:
-                regular = match[4] != "D" and match[2] in ("100644", "100755")
-                found.append((match[1], match[3] if regular else None))
+                regular = match[5] != "D" and match[3] in ("100644", "100755")
+                time = dt.datetime.fromtimestamp(int(match[2]), dt.UTC)
+                found.append(Version(match[1], time, match[4] if regular else None))
         return found
 
     def difference(self, before: str, after: str) -> str:

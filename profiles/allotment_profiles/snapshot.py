@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from allotment_profiles.git import GitError, Repository, TreeEntry
+from allotment_profiles.git import GitError, Repository, TreeEntry, Version
 from allotment_profiles.paths import is_stray, place
 from allotment_profiles.reading import MAXIMUM_BYTES
 
-History = Callable[[str], list[tuple[str, str | None]]]
-"""Earlier versions of a path, newest first: (commit, blob; None where it was deleted)."""
+History = Callable[[str], list[Version]]
+"""Versions of a path, newest first."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def with_files(base: Snapshot, files: Mapping[str, bytes | None]) -> Snapshot:
         ours = {blob: contents[blob] for blob in ids if blob in contents}
         return {**base.read(blob for blob in ids if blob not in contents), **ours}
 
-    def history(path: str) -> list[tuple[str, str | None]]:
+    def history(path: str) -> list[Version]:
         return [] if path in files or base.history is None else base.history(path)
 
     return Snapshot(base.revision, base.time, _relevant(entries), read, history)
