@@ -1,0 +1,99 @@
+"""Following main off the event loop, and swapping in each new catalog as a whole."""
+
+import asyncio
+import datetime as dt
+import logging
+import time
+from dataclasses import dataclass
+
+from allotment_profiles.catalog import Catalog, ReadingCache, load
+from allotment_profiles.git import GitError, Repository
+from allotment_profiles.snapshot import at_commit
+
+log = logging.getLogger(__name__)
+
+MAIN = "refs/heads/main"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One look at a revision: what was tried, when, how long it took, and what came of it."""
+
+    revision: str
+    time: dt.datetime
+    seconds: float
+    error: str | None = None
+    """Why the revision does not apply; None where it does."""
+
+
+def empty_catalog() -> Catalog:
+    """Give the catalog of a repository that was never read: nothing may be started."""
+    return Catalog("", dt.datetime.fromtimestamp(0, dt.UTC), None, {}, {}, {}, ())
+
+
+class CatalogFollower:
+    """Holds the catalog that applies and replaces it when main moves.
+
+    Reading happens in a thread, so that the event loop serves on. A failure keeps the catalog that applies.
+    """
+
+    def __init__(self, repository: Repository, poll_seconds: float = 0.5) -> None:
+        self.repository = repository
+        self.catalog = empty_catalog()
+        self.attempted: Attempt | None = None
+        self.applied: Attempt | None = None
+        self._poll_seconds = poll_seconds
+        self._cache = ReadingCache()
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to follow; call it once inside the running loop."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def refresh(self) -> Catalog:
+        """Look now, and give the catalog that applies afterwards."""
+        async with self._lock:
+            began = time.monotonic()
+            moment = dt.datetime.now(dt.UTC)
+            revision = ""
+            try:
+                revision = await asyncio.to_thread(self._head)
+                if revision == self.catalog.revision:
+                    return self.catalog
+                catalog = await asyncio.to_thread(self._load, revision)
+            except GitError as error:
+                self._failed(Attempt(revision, moment, time.monotonic() - began, str(error)))
+            else:
+                self.catalog = catalog
+                self.attempted = self.applied = Attempt(revision, moment, time.monotonic() - began)
+                log.info("catalog at %s: %d profiles, %d problems", revision[:12], len(catalog.profiles),
+                         len(catalog.problems))  # fmt: skip
+            return self.catalog
+
+    def _failed(self, attempt: Attempt) -> None:
+        if self.attempted is None or self.attempted.error != attempt.error:
+            log.warning("catalog not renewed: %s", attempt.error)
+        self.attempted = attempt
+
+    def _head(self) -> str:
+        revision = self.repository.resolve(MAIN)
+        if revision is None:
+            raise GitError(f"{self.repository.path} has no branch main")
+        return revision
+
+    def _load(self, revision: str) -> Catalog:
+        return load(at_commit(self.repository, revision), self._cache)
+
+    async def _run(self) -> None:
+        while True:
+            await self.refresh()
+            await asyncio.sleep(self._poll_seconds)
