@@ -1,0 +1,135 @@
+"""Changes to a profile: single settings by their dotted names, or the whole file in an editor."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from allotment_session.errors import usage
+
+_SETTING = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*?)(\+=|-=|=)(.*)", re.DOTALL)
+_RESOURCES = frozenset({"cpu", "memory", "gpu"})
+LARGEST_FILE = 64 * 1024
+
+
+def with_settings(profile: dict[str, Any], settings: list[str], removed: list[str]) -> dict[str, Any]:
+    """Give a copy of a profile with `memory.limit=16GiB` style changes made; raises SessionError."""
+    changed = copy.deepcopy(profile)
+    for setting in settings:
+        match = _SETTING.fullmatch(setting)
+        if not match:
+            raise usage(f"--set {setting!r} is not NAME=VALUE.", "For example: --set memory.limit=16GiB")
+        name, operator, value = match.groups()
+        path = _path(name)
+        parent = _parent(changed, path, name)
+        if operator == "=":
+            parent[path[-1]] = _value(value, path, parent.get(path[-1]))
+        else:
+            parent[path[-1]] = _list(parent.get(path[-1]), operator, value, name)
+    for name in removed:
+        path = _path(name)
+        if _parent(changed, path, name).pop(path[-1], None) is None:
+            raise usage(f"--unset {name}: the profile has no such setting.")
+    return changed
+
+
+def _path(name: str) -> list[str]:
+    path = name.split(".")
+    if not all(path):
+        raise usage(f"{name!r} is not the name of a setting.", "Names are dotted, for example memory.limit.")
+    return ["resources", *path] if path[0] in _RESOURCES else path
+
+
+def _parent(profile: dict[str, Any], path: list[str], name: str) -> dict[str, Any]:
+    """Give the object that holds a setting, made where it is missing."""
+    parent = profile
+    for step in path[:-1]:
+        if parent.get(step) is None:
+            parent[step] = {}
+        parent = parent[step]
+        if not isinstance(parent, dict):
+            raise usage(f"{name}: {step} is a single value and holds no settings.")
+    return parent
+
+
+def _value(text: str, path: list[str], before: object) -> Any:
+    """Read a value: text stays text where the profile has text, else what reads as JSON is taken so."""
+    if isinstance(before, str) or path[0] == "environment":
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _list(before: object, operator: str, value: str, name: str) -> list[Any]:
+    items = [] if before is None else before
+    if not isinstance(items, list):
+        raise usage(f"{name} is no list: {operator} does not fit.", f"Write --set {name}=VALUE.")
+    if operator == "+=":
+        return items if value in items else [*items, value]
+    if value not in items:
+        raise usage(f"--set {name}-={value}: the list does not hold it.")
+    return [item for item in items if item != value]
+
+
+def read_file(path: str) -> str:
+    """Give a file's text; raises SessionError."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise usage(f"{path} is larger than {LARGEST_FILE // 1024} KiB.", "A profile's file is small text.")
+        return content.decode()
+    except OSError as error:
+        raise usage(f"{path} can not be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise usage(f"{path} is not UTF-8 text.") from error
+
+
+class Draft:
+    """A file that the user edits; stays on the disk until it is discarded, so no work is lost."""
+
+    def __init__(self, content: str, editor: str) -> None:
+        self.original = content
+        """The text before the first edit."""
+        self._command = _editor(editor)
+        # A fixed name: the profile's own name came from outside and has no place in a path.
+        self.path = Path(tempfile.mkdtemp(prefix="allotment-")) / "profile.yaml"
+        self.path.write_text(content, encoding="utf-8")
+
+    def edit(self) -> str:
+        """Open the editor and give what it left; raises SessionError."""
+        try:
+            ended = subprocess.run([*self._command, str(self.path)], check=False)
+        except OSError as error:
+            raise usage(f"The editor {self._command[0]} does not start: {error.strerror}.") from error
+        if ended.returncode != 0:
+            raise usage(f"The editor ended with code {ended.returncode}; nothing was proposed.", self.kept)
+        return read_file(str(self.path))
+
+    @property
+    def kept(self) -> str:
+        """Where the text is and how to go on with it."""
+        return f"Your text is kept in {self.path}; go on with --file {self.path}"
+
+    def discard(self) -> None:
+        """Remove the file."""
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+def _editor(editor: str) -> list[str]:
+    try:
+        command = shlex.split(editor) or [name for name in ("nano", "vim", "vi") if shutil.which(name)][:1]
+    except ValueError as error:
+        raise usage(f"$EDITOR can not be read: {error}.") from error
+    if not command:
+        raise usage("There is no editor here.", "Set $EDITOR, or use --set or --file.")
+    return command

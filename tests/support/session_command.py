@@ -1,0 +1,9 @@
+"""The command `allotment-session` as tests run it: from its folder, without installing it."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "extensions" / "allotment-session"
+Command = Callable[..., subprocess.CompletedProcess[str]]
+Talk = Callable[..., tuple[int, str]]
