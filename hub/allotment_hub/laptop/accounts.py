@@ -1,0 +1,29 @@
+"""The three accounts of a laptop, one for each part that people play."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Account:
+    """One local account, as an identity provider would describe it."""
+
+    about: str
+    groups: tuple[str, ...]
+    admin: bool = False
+
+
+ACCOUNTS = {
+    "analyst": Account(
+        about="member of housing-statistics and transport-analysis: starts sessions, proposes profiles",
+        groups=("/example/housing-statistics", "/example/transport-analysis"),
+    ),
+    "lead": Account(
+        about="lead of housing-statistics: reviews and merges what the team may decide",
+        groups=("/example/housing-statistics", "/example/housing-statistics/leads"),
+    ),
+    "admin": Account(
+        about="runs the hub and answers for open-data: reviews what is left to the platform",
+        groups=("/example/open-data", "/example/open-data/leads"),
+        admin=True,
+    ),
+}

@@ -1,0 +1,62 @@
+"""The command `allotment up`: options in, words out."""
+
+import re
+from pathlib import Path
+
+import click
+
+
+def _base_url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not re.fullmatch(r"[A-Za-z0-9/_.~-]*", value) or ".." in value:
+        raise click.BadParameter("a path of letters, digits, '-', '_', '.' and '/' is expected, such as /jupyter/")
+    inner = "/".join(part for part in value.split("/") if part)
+    return f"/{inner}/" if inner else "/"
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".allotment"),
+    show_default=True,
+    help="Where everything is kept: profiles, homes, data, databases, logs. Delete it to start afresh.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    show_default="8000, or as last time",
+    help="The port on 127.0.0.1 to open in a browser. When another program has it, the next free one is used and said.",
+)
+@click.option(
+    "--base-url",
+    callback=_base_url,
+    show_default="/, or as last time",
+    help="The path under which everything is served, such as /jupyter/.",
+)
+@click.option(
+    "--repository",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    show_default="as last time; at first a copy of the starter",
+    help="An existing git repository of profiles with a branch main, bare or not, instead of a copy of the starter."
+    " Proposals and merges are written to it.",
+)
+def up(folder: Path, port: int | None, base_url: str | None, repository: Path | None) -> None:
+    """Run Allotment on this machine: JupyterHub, a proxy and the service, for the accounts analyst, lead and admin.
+
+    Prints the address and the passwords when everything answers, and writes them to access.json in the folder. Ctrl-C
+    ends it, with the sessions. The next start continues where this one ended; after a crash it finds sessions that
+    still run.
+
+    Listens on 127.0.0.1 only. Sessions are processes of your own user: images are not used, limits are not enforced and
+    folders are not kept apart.
+    """
+    # The other commands should not wait for what only this one needs.
+    from allotment_hub.laptop.app import Choices, run  # noqa: PLC0415
+    from allotment_hub.laptop.errors import LaptopError  # noqa: PLC0415
+
+    try:
+        run(Choices(folder=folder, port=port, base_url=base_url, repository=repository))
+    except LaptopError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,139 @@
+"""The state folder: where everything of one deployment lies, and the lock that keeps it to one supervisor."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from allotment_hub.laptop.errors import LaptopError
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """The paths inside one state folder."""
+
+    path: Path
+
+    @property
+    def deployment(self) -> Path:
+        """Ports, tokens and choices of this deployment."""
+        return self.path / "laptop.json"
+
+    @property
+    def service(self) -> Path:
+        """The configuration file of the service."""
+        return self.path / "service.json"
+
+    @property
+    def access(self) -> Path:
+        """The address and the accounts, for the person who runs it."""
+        return self.path / "access.json"
+
+    @property
+    def repository(self) -> Path:
+        """The repository of profiles, unless another one was named."""
+        return self.path / "profiles.git"
+
+    @property
+    def signing_key(self) -> Path:
+        """The private key of the service."""
+        return self.path / "keys" / "service"
+
+    @property
+    def allowed_signers(self) -> Path:
+        """The keys that everybody believes."""
+        return self.path / "keys" / "allowed_signers"
+
+    @property
+    def homes(self) -> Path:
+        """One home folder for each user."""
+        return self.path / "homes"
+
+    @property
+    def volumes(self) -> Path:
+        """One folder for each volume claim that a data role may bind to."""
+        return self.path / "volumes"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each process."""
+        return self.path / "logs"
+
+    @property
+    def pids(self) -> Path:
+        """One file for each process that runs."""
+        return self.path / "pids"
+
+    @property
+    def proxy_static(self) -> Path:
+        """The proxy's configuration that holds for its whole life."""
+        return self.path / "proxy" / "traefik.toml"
+
+    @property
+    def proxy_routes(self) -> Path:
+        """The proxy's routes, written by the hub."""
+        return self.path / "proxy" / "routes.toml"
+
+    @property
+    def hub_database(self) -> str:
+        """The SQLAlchemy URL of JupyterHub's own database."""
+        return f"sqlite:///{self.path / 'jupyterhub.sqlite'}"
+
+    @property
+    def events(self) -> str:
+        """The SQLAlchemy URL of the table of events."""
+        return f"sqlite:///{self.path / 'events.sqlite'}"
+
+    def check(self) -> None:
+        """Refuse a folder that holds something else; raises `LaptopError`."""
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise LaptopError(f"{self.path} is a file. Name a folder with --folder.")
+        # A first start that was interrupted leaves the lock behind and nothing else.
+        foreign = {entry.name for entry in self.path.iterdir()} - {"lock"}
+        if foreign and not self.deployment.exists():
+            raise LaptopError(
+                f"{self.path} holds other files and is no folder of Allotment. Name a new one with --folder."
+            )
+
+    def create(self) -> None:
+        """Make the parts of the folder, all closed to other users."""
+        self.path.chmod(0o700)
+        for part in (self.signing_key.parent, self.homes, self.volumes, self.logs, self.pids, self.proxy_static.parent):
+            part.mkdir(mode=0o700, exist_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep the folder to this process; the kernel lets go of the lock however the process ends."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.path / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip()
+                raise LaptopError(
+                    f"Allotment already runs with the folder {self.path}"
+                    + (f" (process {holder})" if holder else "")
+                    + ". Its address and accounts are in access.json there; stop it with Ctrl-C in its terminal first,"
+                    " or name another folder with --folder."
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)

