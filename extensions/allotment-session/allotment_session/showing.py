@@ -72,7 +72,11 @@ def show_checks(screen: Screen, checks: dict[str, Any]) -> None:
             screen.say(f"  {summary}" + (f" ({detail})" if detail and detail not in summary else ""))
     elif not problems:
         screen.say("Nothing changes.")
-    if cost := words(checks.get("cost"), "text", "summary"):
+    if access := checks.get("access"):
+        screen.say("Who gains or loses data")
+        for change in access if isinstance(access, list) else [access]:
+            screen.say(f"  {words(change)}")
+    if cost := words(checks.get("cost"), "text", "summary", "after"):
         screen.say("Cost")
         screen.say(f"  {cost}")
     requirements = checks.get("requirements") or []
