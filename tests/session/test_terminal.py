@@ -3,6 +3,7 @@
 import os
 import pty
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ from support.session_service import SessionService, answer
 def talk(environment: dict[str, str], tmp_path: Path) -> Talk:
     """Run the command on a terminal, answer its questions in order, give its exit code and all that it wrote."""
 
-    def run(*arguments: str, answers: tuple[str, ...] = (), editor: str = "false") -> tuple[int, str]:
+    def run(
+        *arguments: str, answers: tuple[str, ...] = (), editor: str = "false", interrupt_at: bytes = b""
+    ) -> tuple[int, str]:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "allotment_session", *arguments],
@@ -33,6 +36,9 @@ def talk(environment: dict[str, str], tmp_path: Path) -> Talk:
         try:
             while chunk := os.read(ours, 65536):
                 written += chunk
+                if interrupt_at and interrupt_at in written:
+                    process.send_signal(signal.SIGINT)
+                    interrupt_at = b""
         except OSError:
             pass  # Linux says so when the other side is closed
         os.close(ours)
@@ -138,3 +144,14 @@ def test_a_refusal_after_editing_keeps_the_text(talk: Talk, service: SessionServ
     assert "Your text is kept in" in written
     (kept,) = tmp_path.glob("allotment-*/profile.yaml")
     assert "8 GiB" in kept.read_text()
+
+
+def test_ctrl_c_at_a_question_sends_nothing_and_keeps_the_text(
+    talk: Talk, service: SessionService, tmp_path: Path
+) -> None:
+    editor = script(tmp_path, "s/4 GiB/8 GiB/")
+    status, written = talk("propose", "--reason", "x", editor=editor, interrupt_at=b"[y/N]")
+    assert status == 130
+    assert "Stopped; nothing more is sent." in written
+    assert list(tmp_path.glob("allotment-*/profile.yaml"))
+    assert not service.proposals

@@ -2,12 +2,14 @@
 
 import copy
 import json
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 TOKEN = "0123456789abcdef"
@@ -150,6 +152,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve("POST")
 
+    def handle(self) -> None:
+        """Serve a connection; a client that does not trust the certificate hangs up, and that is no error here."""
+        with suppress(ssl.SSLError, ConnectionError):
+            super().handle()
+
     def log_message(self, *_: object) -> None:
         """Stay quiet: the tests read what matters from the service."""
 
@@ -170,8 +177,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_service() -> Iterator[SessionService]:
-    """Run a service with one profile on a free port, until the block ends."""
+def running_service(certificate: Path | None = None) -> Iterator[SessionService]:
+    """Run a service with one profile on a free port, until the block ends; over TLS with a certificate and its key."""
     service = SessionService()
     service.profiles["housing-statistics/notebook"] = {
         "id": "housing-statistics/notebook",
@@ -185,7 +192,11 @@ def running_service() -> Iterator[SessionService]:
     }
     server = _Server(("127.0.0.1", 0), _Handler)
     server.service = service
-    service.url = f"http://127.0.0.1:{server.server_port}{PREFIX}"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    service.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}{PREFIX}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

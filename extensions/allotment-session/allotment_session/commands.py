@@ -112,7 +112,7 @@ def propose(service: Service, screen: Screen, wish: Wish, editor: str) -> Exit:
     draft = Draft(_content(service, wish.source), editor)
     try:
         outcome = _edited(service, screen, wish, draft, (team, name))
-    except SessionError:
+    except (SessionError, KeyboardInterrupt):
         screen.note(draft.kept)
         raise
     if outcome is None:
