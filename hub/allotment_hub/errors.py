@@ -1,0 +1,36 @@
+"""The service's refusals: each what, why, what helps and who decides, with a code and an HTTP status."""
+
+from collections.abc import Sequence
+
+from allotment_profiles.problems import AllotmentError, Problem, Refusal, RefusedError
+
+
+class ServiceError(RefusedError):
+    """A request that is not carried out."""
+
+    def __init__(self, refusal: Refusal, problems: Sequence[Problem] = (), link: str = "") -> None:
+        super().__init__(refusal)
+        self.problems = tuple(problems)
+        """What is wrong with files, where that is the reason."""
+        self.link = link
+        """The page that helps, below the service's prefix."""
+
+
+class UnavailableError(AllotmentError):
+    """Something that the service needs does not answer."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.sentence)
+        self.refusal = refusal
+
+
+def refused(
+    status: int, code: str, what: str, why: str, remedy: str = "", decides: str = "", *, link: str = ""
+) -> ServiceError:
+    """Build a refusal."""
+    return ServiceError(Refusal(code, what, why, remedy, decides, status), link=link)
+
+
+def unavailable(code: str, why: str) -> UnavailableError:
+    """Build the error for something that does not answer."""
+    return UnavailableError(Refusal(code, "This cannot be done now.", why, "Try again in a moment.", status=503))

@@ -1,0 +1,186 @@
+"""The plain-git forge: proposals, reviews and merges as branches of the profiles repository itself.
+
+    propose/<id>   the proposed files, on top of the commit of main that they were made from
+    reviews/<id>   what people did: one signed commit for each record; those that set the head have it as a second
+                   parent, so that nothing proposed is ever lost
+
+Every step moves all its references in one transaction, each compared with where it was: all or nothing.
+Calls block; services use a thread.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+from allotment_hub.forges.records import Record, RecordKind, StoredProposal, parse_record
+from allotment_profiles.following import MAIN
+from allotment_profiles.git import NO_OBJECT, Commit, Person, RefMovedError, RefUpdate, Repository
+from allotment_profiles.signatures import Signer
+
+PROPOSE = "refs/heads/propose/"
+REVIEWS = "refs/heads/reviews/"
+SERVICE = Person("Allotment", "allotment@localhost")
+
+
+class PlainGitForge:
+    """Proposals in a bare repository on this machine."""
+
+    def __init__(self, repository: Repository, signer: Signer) -> None:
+        self.repository = repository
+        self._signer = signer
+        self._chains: dict[str, tuple[Record, ...]] = {}
+
+    # -- reading
+
+    def main(self) -> str:
+        """Give the commit that main is at; raises RefMovedError where there is no main."""
+        commit = self.repository.resolve(MAIN)
+        if commit is None:
+            raise RefMovedError("the repository has no branch main")
+        return commit
+
+    def all(self) -> list[StoredProposal]:
+        """List all proposals, those with the newest record first."""
+        reviews = self.repository.references(REVIEWS)
+        branches = self.repository.references(PROPOSE)
+        found = [self._stored(name.removeprefix(REVIEWS), tip, branches) for name, tip in reviews.items()]
+        return sorted(filter(None, found), key=lambda proposal: proposal.records[-1].time, reverse=True)
+
+    def get(self, proposal: str) -> StoredProposal | None:
+        """Give one proposal, or None."""
+        tip = self.repository.references(REVIEWS + proposal).get(REVIEWS + proposal)
+        return self._stored(proposal, tip, self.repository.references(PROPOSE + proposal)) if tip else None
+
+    def unrecorded(self) -> dict[str, str]:
+        """Give the branches below propose/ that somebody pushed without the service: id → commit."""
+        reviews = {name.removeprefix(REVIEWS) for name in self.repository.references(REVIEWS)}
+        branches = self.repository.references(PROPOSE)
+        return {
+            name.removeprefix(PROPOSE): commit
+            for name, commit in branches.items()
+            if name.removeprefix(PROPOSE) not in reviews
+        }
+
+    def _stored(self, proposal: str, tip: str, branches: Mapping[str, str]) -> StoredProposal | None:
+        records = self._records(proposal, tip)
+        if not records or records[0].kind != "proposed":
+            return None
+        head = next(record.head for record in reversed(records) if record.kind in ("proposed", "updated"))
+        return StoredProposal(proposal, head, branches.get(PROPOSE + proposal), records, tip)
+
+    def _records(self, proposal: str, tip: str) -> tuple[Record, ...]:
+        key = f"{proposal} {tip}"
+        if key not in self._chains:
+            commits = self.repository.commits(self.repository.first_parents(tip))
+            records = (parse_record(commit, proposal) for commit in reversed(commits))
+            self._chains[key] = tuple(record for record in records if record)
+        return self._chains[key]
+
+    # -- writing
+
+    def open(
+        self, slug: str, base: str, files: Mapping[str, bytes | None], *, by: str, title: str, reason: str
+    ) -> StoredProposal:
+        """Open a proposal on top of a commit of main."""
+        taken = {name.removeprefix(REVIEWS) for name in self.repository.references(REVIEWS)}
+        taken |= {name.removeprefix(PROPOSE) for name in self.repository.references(PROPOSE)}
+        number = 1
+        while f"{slug}-{number}" in taken:
+            number += 1
+        proposal = f"{slug}-{number}"
+        head = self._content(base, [base], files, by=by, title=title, reason=reason)
+        record = Record("proposed", by, _now(), head, reason, title)
+        # The chain of records begins with a commit of its own, so that it never runs into what was proposed.
+        root = self.repository.write_commit(
+            self.repository.write_tree(None, {}), [], f"Reviews of {proposal}\n", author=SERVICE, committer=SERVICE,
+            time=record.time, signer=self._signer,
+        )  # fmt: skip
+        tip = self._recorded(proposal, record, [root, head])
+        self.repository.update_references(
+            [RefUpdate(PROPOSE + proposal, head, NO_OBJECT), RefUpdate(REVIEWS + proposal, tip, NO_OBJECT)]
+        )
+        return self._again(proposal)
+
+    def update(
+        self,
+        proposal: StoredProposal,
+        base: str,
+        files: Mapping[str, bytes | None],
+        *,
+        by: str,
+        title: str,
+        reason: str,
+    ) -> StoredProposal:
+        """Replace what an open proposal proposes, on top of a newer commit of main."""
+        parents = [proposal.branch or proposal.head] + ([base] if base else [])
+        head = self._content(base, parents, files, by=by, title=title, reason=reason)
+        record = Record("updated", by, _now(), head, reason, title)
+        tip = self._recorded(proposal.id, record, [proposal.tip, head])
+        self.repository.update_references(
+            [
+                RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT),
+                RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
+            ]
+        )
+        return self._again(proposal.id)
+
+    def record(self, proposal: StoredProposal, kind: RecordKind, *, by: str, text: str = "") -> StoredProposal:
+        """Add a comment, an approval, a rejection or a withdrawal; raises RefMovedError where others were faster."""
+        tip = self._recorded(proposal.id, Record(kind, by, _now(), proposal.head, text), [proposal.tip])
+        updates = [RefUpdate(REVIEWS + proposal.id, tip, proposal.tip)]
+        if proposal.branch and kind in ("rejected", "withdrawn"):
+            updates.append(RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.branch))
+        elif proposal.branch:
+            updates.append(RefUpdate(PROPOSE + proposal.id, proposal.branch, proposal.branch))
+        self.repository.update_references(updates)
+        return self._again(proposal.id)
+
+    def prepare_merge(self, proposal: StoredProposal, main: str, message: str) -> str:
+        """Write the commit that a merge would put on main, and move nothing; raises MergeConflictError."""
+        tree = self.repository.merged_tree(main, proposal.head)
+        return self.repository.write_commit(
+            tree, [main, proposal.head], message, author=Person(proposal.proposer, ""), committer=SERVICE,
+            time=_now(), signer=self._signer,
+        )  # fmt: skip
+
+    def merge(self, proposal: StoredProposal, main: str, commit: str, *, by: str) -> StoredProposal:
+        """Put a prepared commit on main, if main and the proposal are still where they were."""
+        record = Record("merged", by, _now(), proposal.head, merge=commit)
+        tip = self._recorded(proposal.id, record, [proposal.tip])
+        self.repository.update_references(
+            [
+                RefUpdate(MAIN, commit, main),
+                RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
+                RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head),
+            ]
+        )
+        return self._again(proposal.id)
+
+    def _again(self, proposal: str) -> StoredProposal:
+        stored = self.get(proposal)
+        if stored is None:
+            raise RefMovedError(f"the proposal {proposal} is gone")
+        return stored
+
+    def _content(
+        self, base: str, parents: Sequence[str], files: Mapping[str, bytes | None], *, by: str, title: str, reason: str
+    ) -> str:
+        tree = self.repository.write_tree(base, files)
+        message = f"Propose: {' '.join(title.split())[:100]}\n\n{reason}\n"
+        return self.repository.write_commit(
+            tree, parents, message, author=Person(by, ""), committer=SERVICE, time=_now(), signer=self._signer
+        )
+
+    def _recorded(self, proposal: str, record: Record, parents: Sequence[str]) -> str:
+        tree = self.repository.write_tree(None, {})
+        return self.repository.write_commit(
+            tree, parents, record.message(proposal), author=Person(record.by, ""), committer=SERVICE,
+            time=record.time, signer=self._signer,
+        )  # fmt: skip
+
+    def commit(self, commit: str) -> Commit | None:
+        """Give one commit, or None."""
+        return next(iter(self.repository.commits([commit])), None)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,114 @@
+"""What is recorded about a proposal: a chain of signed commits, one for each thing that somebody did."""
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from allotment_profiles.git import Commit
+
+RecordKind = Literal["proposed", "updated", "approved", "rejected", "commented", "withdrawn", "merged"]
+_VERBS = dict(
+    zip(
+        get_args(RecordKind),
+        ("proposed", "updated", "approved", "rejected", "commented on", "withdrew", "merged"),
+        strict=True,
+    )
+)
+# The service signs other commits too, whose messages hold people's own text. Theirs begin otherwise, so that no text
+# can pass for a record.
+MARK = "Record: "
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that somebody did to a proposal."""
+
+    kind: RecordKind
+    by: str
+    """The user's name at the hub."""
+    time: dt.datetime
+    """UTC."""
+    head: str
+    """The commit of the proposal's branch that it was about."""
+    text: str = ""
+    """The reason or the comment, as it was written."""
+    title: str = ""
+    """What the proposal is called; with `proposed` and `updated`."""
+    merge: str = ""
+    """The commit on main; with `merged`."""
+
+    def message(self, proposal: str) -> str:
+        """Write the record as the message of a commit: a line for people, then JSON for machines."""
+        content = {
+            "proposal": proposal, "kind": self.kind, "by": self.by, "head": self.head, "text": self.text,
+            "title": self.title, "merge": self.merge,
+        }  # fmt: skip
+        who = " ".join(self.by.split())[:60]
+        return f"{MARK}{who} {_VERBS[self.kind]} {proposal}\n\n{json.dumps(content, ensure_ascii=True)}\n"
+
+
+def parse_record(commit: Commit, proposal: str) -> Record | None:
+    """Read a record; None where the commit is not one that the service signed for this proposal."""
+    if commit.signed_by is None or not commit.message.startswith(MARK):
+        return None
+    try:
+        content = json.loads(commit.message.partition("\n\n")[2])
+        if content["proposal"] != proposal or content["kind"] not in _VERBS:
+            return None
+        return Record(
+            kind=content["kind"],
+            by=str(content["by"]),
+            time=commit.time,
+            head=str(content["head"]),
+            text=str(content["text"]),
+            title=str(content["title"]),
+            merge=str(content["merge"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True)
+class StoredProposal:
+    """A proposal as the forge keeps it."""
+
+    id: str
+    head: str
+    """The head that was proposed last."""
+    branch: str | None
+    """Where the branch is; None once the proposal has ended."""
+    records: tuple[Record, ...]
+    """Oldest first; the first is `proposed`."""
+    tip: str
+    """The newest record's commit: what the next one must follow."""
+
+    @property
+    def proposer(self) -> str:
+        """Who proposed it."""
+        return self.records[0].by
+
+    @property
+    def ending(self) -> Record | None:
+        """The record that ended it, or None while it is open."""
+        endings = ("rejected", "withdrawn", "merged")
+        return next((record for record in reversed(self.records) if record.kind in endings), None)
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still be decided."""
+        return self.ending is None
+
+    @property
+    def current(self) -> Record:
+        """The last record that set the head."""
+        return next(record for record in reversed(self.records) if record.kind in ("proposed", "updated"))
+
+    def approvals(self) -> list[Record]:
+        """Give the approvals of exactly the head, one for each person; never the proposer's own."""
+        found = {
+            record.by: record
+            for record in self.records
+            if record.kind == "approved" and record.head == self.head and record.by != self.proposer
+        }
+        return list(found.values())

@@ -1,0 +1,141 @@
+"""The dry run of a change: problems, what changes, who gains which data, who has to approve, and what it costs."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from allotment_profiles.catalog import Catalog, ReadingCache, load
+from allotment_profiles.changes import AccessChange, Change, compare, compare_access
+from allotment_profiles.cost import Cost, dearest
+from allotment_profiles.git import Repository
+from allotment_profiles.paths import place
+from allotment_profiles.problems import Problem
+from allotment_profiles.quantities import shown
+from allotment_profiles.requirements import Requirement, requirements_of
+from allotment_profiles.snapshot import Snapshot, at_commit, with_files
+
+Files = Mapping[str, bytes | None]
+"""Changed files: path → content, None where it is removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostChange:
+    """What a profile's session costs before and after, at its dearest choices."""
+
+    profile_id: str
+    before: Cost | None
+    after: Cost | None
+
+    @property
+    def text(self) -> str:
+        """The change for people."""
+        if self.after is None:
+            return f"{self.profile_id}: {self.before.text if self.before else ''} saved"
+        if self.before is None or self.before == self.after:
+            return f"{self.profile_id}: {self.after.text}"
+        return f"{self.profile_id}: {self.before.hour_text} → {self.after.text}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is known about a change before it is made."""
+
+    problems: tuple[Problem, ...]
+    """Errors and warnings that the change brings; any error and it cannot be proposed or merged."""
+    changes: tuple[Change, ...]
+    access: tuple[AccessChange, ...]
+    requirements: tuple[Requirement, ...]
+    costs: tuple[CostChange, ...]
+    before: Catalog
+    after: Catalog
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that stand in the way."""
+        return [problem for problem in self.problems if problem.level == "error"]
+
+
+class Checking:
+    """Checks changes against main; nothing is written."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._cache = ReadingCache()
+        self._lock = asyncio.Lock()
+
+    async def files(self, main: str, files: Files) -> Check:
+        """Check changed files on top of a commit of main."""
+        async with self._lock:
+            return await asyncio.to_thread(self._files, main, files)
+
+    async def commit(self, main: str, commit: str) -> Check:
+        """Check a commit (a prepared merge) against a commit of main."""
+        async with self._lock:
+            return await asyncio.to_thread(self._commit, main, commit)
+
+    def _files(self, main: str, files: Files) -> Check:
+        base = at_commit(self._repository, main)
+        own = [
+            Problem(shown(path).strip("'"), "path", "Nothing is read from this path.",
+                    "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml.")
+            for path in files
+            if place(path) is None
+        ]  # fmt: skip
+        own += [
+            Problem(path, "file-missing", "The file to be removed does not exist.", "Look at what exists now.")
+            for path, data in files.items()
+            if data is None and path not in base.entries
+        ]
+        readable = {path: data for path, data in files.items() if place(path)}
+        return self._compare(base, with_files(base, readable), tuple(files), own)
+
+    def _commit(self, main: str, commit: str) -> Check:
+        before, after = at_commit(self._repository, main), at_commit(self._repository, commit)
+        entries = {*before.entries, *after.entries}
+        changed = tuple(path for path in entries if before.entries.get(path) != after.entries.get(path))
+        return self._compare(before, after, changed, [])
+
+    def _compare(self, base: Snapshot, changed: Snapshot, paths: Sequence[str], own: Sequence[Problem]) -> Check:
+        before = load(base, self._cache)
+        # No falling back on earlier versions for what is proposed: it has to be right in itself.
+        proposed = Snapshot(
+            changed.revision, changed.time, changed.entries, changed.read,
+            lambda path: [] if path in paths or base.history is None else base.history(path),
+        )  # fmt: skip
+        after = load(proposed, self._cache)
+        known = {(problem.path, problem.code, problem.field) for problem in before.problems}
+        problems = [
+            problem
+            for problem in after.problems
+            if problem.path in paths or (problem.path, problem.code, problem.field) not in known
+        ]
+        changes = tuple(compare(before, after))
+        if not changes and not own and not problems:
+            own = [Problem(next(iter(paths), ""), "no-change", "Nothing would change.", "Change something first.")]
+        if not before.policy_reads:
+            why = "While the platform's policy does not read, nothing merges but its correction."
+            if not after.policy_reads:
+                own = [*own, Problem("policy.yaml", "policy-missing", why, "Ask an administrator.")]
+        return Check(
+            problems=(*own, *problems),
+            changes=changes,
+            access=tuple(compare_access(before, after)),
+            requirements=tuple(requirements_of(changes, before, after)),
+            costs=tuple(_costs(changes, before, after)),
+            before=before,
+            after=after,
+        )
+
+
+def _costs(changes: Sequence[Change], before: Catalog, after: Catalog) -> list[CostChange]:
+    found = {}
+    for change in changes:
+        where = place(change.path)
+        if where and where.kind == "profile" and before.policy and after.policy:
+            old, new = before.profiles.get(where.id), after.profiles.get(where.id)
+            found[where.id] = CostChange(
+                where.id,
+                dearest(old.value, before.policy.value.prices) if old else None,
+                dearest(new.value, after.policy.value.prices) if new else None,
+            )
+    return list(found.values())
