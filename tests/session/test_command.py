@@ -46,7 +46,13 @@ def self_signed(folder: Path) -> Path:
 def test_a_profile_is_proposed_from_the_one_that_runs(command: Command, service: SessionService) -> None:
     done = command(*BIGGER)
     assert done.returncode == 0, done.stderr
-    for said in ("4 GiB → 16 GiB", "£0.124 an hour", "a lead of Housing statistics: it is their profile"):
+    for said in (
+        "profile housing-statistics/notebook-big: memory limit (4 GiB → 16 GiB)",
+        "data role rail-open: grant housing-statistics added",
+        "gains housing-open until 2029-12-31",
+        "£0.124 an hour",
+        "a lead of Housing statistics: it is their profile",
+    ):
         assert said in done.stdout
     assert service.url.removesuffix("/api/v1") + "/proposals/notebook-big" in done.stdout
     body = service.proposals["notebook-big"]["body"]

@@ -106,11 +106,24 @@ class SessionService:
             if "content" in body
             else body["profile"] == before.get("settings")
         )
-        changes = [] if same else [{"path": "x", "summary": "memory limit", "detail": "4 GiB → 16 GiB"}]
+        changes = (
+            []
+            if same
+            else [
+                {
+                    "path": "x",
+                    "subject": f"profile {profile_id}",
+                    "summary": "memory limit",
+                    "detail": "4 GiB → 16 GiB",
+                },
+                {"path": "y", "subject": "data role rail-open", "text": "grant housing-statistics added"},
+            ]
+        )
         return {
             "problems": problems,
             "changes": [] if problems else changes,
             "requirements": [{"kind": "lead", "text": "a lead of Housing statistics", "reason": "it is their profile"}],
+            "access": [{"gains": True, "text": "Housing statistics gains housing-open until 2029-12-31"}],
             "cost": {"hour": 0.1, "text": "£0.076 → £0.124 an hour"},
         }
 

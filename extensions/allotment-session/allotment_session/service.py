@@ -119,7 +119,7 @@ class Service:
             status=Exit.REFUSED if error.code < 500 else Exit.UNREACHABLE,
         )
         refused.code = _first(problem, "code")
-        refused.address = self.address(_first(problem, "url", "address", "proposal"))
+        refused.address = self.address(_first(problem, "url", "link", "address"))
         if isinstance(problem.get("problems"), list) and problem["problems"]:
             refused.problems = problem["problems"]
             refused.status = Exit.PROBLEMS

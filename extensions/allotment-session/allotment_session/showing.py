@@ -66,17 +66,14 @@ def show_checks(screen: Screen, checks: dict[str, Any]) -> None:
     changes = checks.get("changes") or []
     if changes:
         screen.say("What changes")
-        for change in changes:
-            summary = words(change)
-            detail = words(change, "detail") if isinstance(change, dict) else ""
-            screen.say(f"  {summary}" + (f" ({detail})" if detail and detail not in summary else ""))
+        _show_changes(screen, changes)
     elif not problems:
         screen.say("Nothing changes.")
     if access := checks.get("access"):
         screen.say("Who gains or loses data")
         for change in access if isinstance(access, list) else [access]:
             screen.say(f"  {words(change)}")
-    if cost := words(checks.get("cost"), "text", "summary", "after"):
+    if cost := words(checks.get("cost") or checks.get("costs"), "text", "summary", "after"):
         screen.say("Cost")
         screen.say(f"  {cost}")
     requirements = checks.get("requirements") or []
@@ -88,6 +85,17 @@ def show_checks(screen: Screen, checks: dict[str, Any]) -> None:
             screen.say(f"  {text}" + (f": {reason}" if reason and reason not in text else ""))
     elif changes and not has_errors(problems):
         screen.say("Nobody has to approve this.")
+
+
+def _show_changes(screen: Screen, changes: list[Any]) -> None:
+    several = len({words(change, "subject") for change in changes if isinstance(change, dict)}) > 1
+    for change in changes:
+        summary = words(change)
+        detail = words(change, "detail") if isinstance(change, dict) else ""
+        subject = words(change, "subject") if several and isinstance(change, dict) else ""
+        if subject and subject not in summary:
+            summary = f"{subject}: {summary}"
+        screen.say(f"  {summary}" + (f" ({detail})" if detail and detail not in summary else ""))
 
 
 def show_profile(screen: Screen, profile: dict[str, Any]) -> None:
