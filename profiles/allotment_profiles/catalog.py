@@ -72,6 +72,11 @@ class ReadingCache:
     readings: dict[tuple[str, str], Reading] = field(default_factory=dict)
     sources: dict[str, bytes] = field(default_factory=dict)
 
+    def forget_unwritten(self) -> None:
+        """Drop what came from `snapshot.with_files`: it will not come again."""
+        self.readings = {key: value for key, value in self.readings.items() if not key[1].startswith("new:")}
+        self.sources = {blob: value for blob, value in self.sources.items() if not blob.startswith("new:")}
+
 
 def load(snapshot: Snapshot, cache: ReadingCache | None = None) -> Catalog:
     """Read and check a snapshot; raises nothing for what files say, GitError where objects cannot be read."""

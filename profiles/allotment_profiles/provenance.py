@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 
 from allotment_profiles.git import Commit, Repository
 
+# How the messages of those commits begin that the service puts on main. It signs others, too, with people's own text
+# in them (what was proposed, what was recorded): pushed to main by somebody, they count as not reviewed.
+MERGE = "Merge "
+SET_UP = "Set up "
+
 
 @dataclass(frozen=True, slots=True)
 class Landing:
@@ -17,7 +22,7 @@ class Landing:
     author: str
     paths: tuple[str, ...]
     reviewed: bool
-    """Whether the service signed it: everything else came past the review."""
+    """Whether the service merged it: everything else came past the review."""
     proposal: str = ""
     """The proposal's id; empty where there was none."""
     proposed_by: str = ""
@@ -43,14 +48,15 @@ class Provenance:
 
 
 def _landing(commit: Commit, paths: Sequence[str]) -> Landing:
-    trailers = commit.trailers() if commit.signed_by else {}
+    reviewed = commit.signed_by is not None and commit.message.startswith((MERGE, SET_UP))
+    trailers = commit.trailers() if reviewed else {}
     return Landing(
         commit=commit.id,
         time=commit.time,
         subject=commit.subject,
         author=commit.author.name,
         paths=tuple(paths),
-        reviewed=commit.signed_by is not None,
+        reviewed=reviewed,
         proposal=trailers.get("Proposal", [""])[0],
         proposed_by=trailers.get("Proposed-by", [""])[0],
         approved_by=tuple(trailers.get("Approved-by", [])),

@@ -134,16 +134,16 @@ class PlainGitForge:
         self.repository.update_references(updates)
         return self._again(proposal.id)
 
-    def prepare_merge(self, proposal: StoredProposal, main: str, message: str) -> str:
-        """Write the commit that a merge would put on main, and move nothing; raises MergeConflictError."""
-        tree = self.repository.merged_tree(main, proposal.head)
-        return self.repository.write_commit(
-            tree, [main, proposal.head], message, author=Person(proposal.proposer, ""), committer=SERVICE,
-            time=_now(), signer=self._signer,
-        )  # fmt: skip
+    def candidate(self, proposal: StoredProposal, main: str) -> str:
+        """Write the commit that a merge would put on main, to be judged; raises MergeConflictError.
 
-    def merge(self, proposal: StoredProposal, main: str, commit: str, *, by: str) -> StoredProposal:
-        """Put a prepared commit on main, if main and the proposal are still where they were."""
+        It is not signed and no reference leads to it: pushed to main by somebody, it counts as not reviewed.
+        """
+        return self._merge_commit(proposal, main, "Candidate\n", signer=None)
+
+    def merge(self, proposal: StoredProposal, main: str, message: str, *, by: str) -> StoredProposal:
+        """Put a proposal on main, if both are still where they were; raises MergeConflictError, RefMovedError."""
+        commit = self._merge_commit(proposal, main, message, signer=self._signer)
         record = Record("merged", by, _now(), proposal.head, merge=commit)
         tip = self._recorded(proposal.id, record, [proposal.tip])
         self.repository.update_references(
@@ -154,6 +154,17 @@ class PlainGitForge:
             ]
         )
         return self._again(proposal.id)
+
+    def _merge_commit(self, proposal: StoredProposal, main: str, message: str, signer: Signer | None) -> str:
+        return self.repository.write_commit(
+            self.repository.merged_tree(main, proposal.head),
+            [main, proposal.head],
+            message,
+            author=Person(proposal.proposer, ""),
+            committer=SERVICE,
+            time=_now(),
+            signer=signer,
+        )
 
     def _again(self, proposal: str) -> StoredProposal:
         stored = self.get(proposal)

@@ -87,7 +87,10 @@ class Checking:
             if data is None and path not in base.entries
         ]
         readable = {path: data for path, data in files.items() if place(path)}
-        return self._compare(base, with_files(base, readable), tuple(files), own)
+        try:
+            return self._compare(base, with_files(base, readable), tuple(files), own)
+        finally:
+            self._cache.forget_unwritten()
 
     def _commit(self, main: str, commit: str) -> Check:
         before, after = at_commit(self._repository, main), at_commit(self._repository, commit)

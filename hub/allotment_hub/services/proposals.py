@@ -1,0 +1,281 @@
+"""A proposal as its readers see it: state, checks, what it waits for, and which actions this reader may take."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from allotment_hub.errors import refused
+from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.forges.records import Record, StoredProposal
+from allotment_hub.services.checking import Check, Checking
+from allotment_hub.services.directory import Directory
+from allotment_hub.services.rights import Action, Case, Reader, State, actions
+from allotment_profiles.events import Events
+from allotment_profiles.following import CatalogFollower
+from allotment_profiles.git import MergeConflictError
+from allotment_profiles.paths import place
+from allotment_profiles.problems import Refusal
+from allotment_profiles.requirements import Requirement, can_meet, missing
+from allotment_profiles.rules import User
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One station on the way from an idea to a session."""
+
+    name: str
+    """`proposed`, `checked`, `approved`, `merged`, `live`, `first start`; or `rejected`, `withdrawn`."""
+    state: Literal["done", "now", "later", "failed"]
+    text: str = ""
+    """Who, or what is missing."""
+    time: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class ProposalView:
+    """Everything about one proposal for one reader."""
+
+    stored: StoredProposal
+    state: State
+    title: str
+    reason: str
+    files: Mapping[str, bytes | None]
+    """What is proposed: path → content, None where removed."""
+    base: str
+    """The commit of main that the difference is shown against."""
+    check: Check | None
+    """None where it conflicts with main."""
+    conflicts: tuple[str, ...]
+    """Paths that main changed, too."""
+    met: Mapping[str, tuple[str, ...]]
+    """Requirement key → who met it."""
+    open_requirements: tuple[Requirement, ...]
+    steps: tuple[Step, ...]
+    waits_for: str
+    since: dt.datetime
+    """Since when it waits for that."""
+    actions: Mapping[Action, Refusal | None]
+    """Each action: None where the reader may take it, else why not."""
+    difference: str
+    """The unified difference of the files."""
+
+    @property
+    def id(self) -> str:
+        """The proposal's id."""
+        return self.stored.id
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What people did, oldest first."""
+        return self.stored.records
+
+    @property
+    def profiles(self) -> list[str]:
+        """The ids of the profiles that it is about."""
+        return profiles_in(self.files)
+
+
+def profiles_in(files: Mapping[str, bytes | None]) -> list[str]:
+    """Give the ids of the profiles among changed files."""
+    places = (place(path) for path in files)
+    return [where.id for where in places if where and where.kind == "profile"]
+
+
+class Proposals:
+    """Reads proposals and judges them against main as it is now."""
+
+    def __init__(
+        self,
+        forge: PlainGitForge,
+        checking: Checking,
+        directory: Directory,
+        follower: CatalogFollower,
+        events: Events,
+    ) -> None:
+        self.forge = forge
+        self.checking = checking
+        self.directory = directory
+        self._follower = follower
+        self._events = events
+        self._checks: dict[tuple[str, str], Check | tuple[str, ...]] = {}
+
+    async def stored(self, proposal: str) -> StoredProposal:
+        """Give a proposal as the forge keeps it; raises a refusal where there is none."""
+        found = await asyncio.to_thread(self.forge.get, proposal) if _is_id(proposal) else None
+        if found is None:
+            raise refused(404, "proposal-unknown", "There is no such proposal.", "", "Look at the list of proposals.")
+        return found
+
+    async def all(self) -> list[StoredProposal]:
+        """List all proposals, those with the newest record first."""
+        return await asyncio.to_thread(self.forge.all)
+
+    async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
+        """Give what a proposal changes, against the commit that it was made from."""
+        return await asyncio.to_thread(self._files, stored)
+
+    async def judged(self, stored: StoredProposal) -> Check | tuple[str, ...]:
+        """Check the merge of a proposal with main as it is now; gives the paths where the two conflict."""
+        main = await asyncio.to_thread(self.forge.main)
+        key = (main, stored.head)
+        if key not in self._checks:
+            try:
+                commit = await asyncio.to_thread(self.forge.candidate, stored, main)
+            except MergeConflictError as error:
+                self._checks[key] = error.paths
+            else:
+                self._checks[key] = await self.checking.commit(main, commit)
+            while len(self._checks) > 200:
+                self._checks.pop(next(iter(self._checks)))
+        return self._checks[key]
+
+    async def view(self, stored: StoredProposal, reader: Reader) -> ProposalView:
+        """Put together what a reader sees."""
+        judged: Check | tuple[str, ...]
+        ending = stored.ending
+        judged = await self._as_landed(stored) if ending else await self.judged(stored)
+        check = judged if isinstance(judged, Check) else None
+        names = [stored.proposer, *(record.by for record in stored.approvals())]
+        people = {user.name: user for user in await self.directory.users(names)}
+        proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
+        approvers = [people[record.by] for record in stored.approvals() if record.by in people]
+        requirements = check.requirements if check else ()
+        main = check.before if check else self._follower.catalog
+        unmet = () if ending and ending.kind == "merged" else tuple(missing(requirements, approvers, main, proposer))
+        met = {
+            requirement.key: tuple(user.name for user in approvers if can_meet(requirement, user, main, proposer))
+            for requirement in requirements
+        }
+        state = self._state(stored, check, unmet)
+        waits_for, since = _waiting(stored, state, check, unmet)
+        files = await self.files(stored)
+        base = await asyncio.to_thread(self._base, stored)
+        return ProposalView(
+            stored=stored,
+            state=state,
+            title=stored.current.title,
+            reason=stored.current.text,
+            files=files,
+            base=base,
+            check=check,
+            conflicts=() if isinstance(judged, Check) else judged,
+            met=met,
+            open_requirements=unmet,
+            steps=tuple(await self._steps(stored, state, check, unmet, files)),
+            waits_for=waits_for,
+            since=since,
+            actions=actions(Case(stored, state, requirements, unmet, main, proposer), reader),
+            difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head),
+        )
+
+    def _base(self, stored: StoredProposal) -> str:
+        merged = stored.ending.merge if stored.ending and stored.ending.kind == "merged" else ""
+        commit = self.forge.commit(merged) if merged else None
+        main = commit.parents[0] if commit else self.forge.main()
+        return self.forge.repository.merge_base(main, stored.head) or main
+
+    def _files(self, stored: StoredProposal) -> dict[str, bytes | None]:
+        repository = self.forge.repository
+        before, after = repository.tree(self._base(stored)), repository.tree(stored.head)
+        changed = [path for path in {**before, **after} if before.get(path) != after.get(path)]
+        contents = repository.objects(after[path].blob for path in changed if path in after)
+        return {path: contents.get(after[path].blob) if path in after else None for path in sorted(changed)}
+
+    async def _as_landed(self, stored: StoredProposal) -> Check | tuple[str, ...]:
+        """Judge an ended proposal against the main of its time."""
+        ending = stored.ending
+        if ending and ending.kind == "merged":
+            commit = await asyncio.to_thread(self.forge.commit, ending.merge)
+            if commit:
+                key = (commit.parents[0], commit.id)
+                if key not in self._checks:
+                    self._checks[key] = await self.checking.commit(*key)
+                return self._checks[key]
+        base = await asyncio.to_thread(self._base, stored)
+        key = (base, stored.head)
+        if key not in self._checks:
+            self._checks[key] = await self.checking.commit(*key)
+        return self._checks[key]
+
+    def _state(self, stored: StoredProposal, check: Check | None, unmet: tuple[Requirement, ...]) -> State:
+        ending = stored.ending
+        if ending and ending.kind == "merged":
+            revision = self._follower.catalog.revision
+            landed = bool(revision) and self.forge.repository.is_ancestor(ending.merge, revision)
+            return "live" if landed else "merged"
+        if ending:
+            return "rejected" if ending.kind == "rejected" else "withdrawn"
+        if check is None:
+            return "conflict"
+        if check.errors:
+            return "broken"
+        return "open" if unmet else "approved"
+
+    async def _steps(
+        self,
+        stored: StoredProposal,
+        state: State,
+        check: Check | None,
+        unmet: tuple[Requirement, ...],
+        files: Mapping[str, bytes | None],
+    ) -> list[Step]:
+        current, ending = stored.current, stored.ending
+        steps = [Step("proposed", "done", f"by {stored.proposer}", current.time)]
+        if state == "conflict":
+            steps.append(Step("checked", "failed", "main has changed the same lines"))
+        elif check and check.errors:
+            steps.append(Step("checked", "failed", f"{len(check.errors)} problems"))
+        else:
+            steps.append(Step("checked", "done", "no problems", current.time))
+        if ending and ending.kind in ("rejected", "withdrawn"):
+            return [*steps, Step(ending.kind, "failed", f"by {ending.by}", ending.time)]
+        approvals = stored.approvals()
+        approved = state in ("approved", "merged", "live")
+        who = ", ".join(record.by for record in approvals)
+        waiting = "; ".join(requirement.who for requirement in unmet)
+        steps.append(
+            Step("approved", "done", f"by {who}" if who else "", approvals[-1].time if approvals else current.time)
+            if approved
+            else Step("approved", "now" if state == "open" else "later", f"waits for {waiting}" if waiting else "")
+        )
+        if ending is None:
+            steps.append(Step("merged", "now" if approved else "later"))
+            return [*steps, Step("live", "later"), Step("first start", "later")]
+        steps.append(Step("merged", "done", f"by {ending.by}", ending.time))
+        live = state == "live"
+        steps.append(Step("live", "done" if live else "now", "", ending.time if live else None))
+        started = await asyncio.to_thread(self._first_start, profiles_in(files), ending.time)
+        steps.append(started or Step("first start", "now" if live else "later"))
+        return steps
+
+    def _first_start(self, profiles: list[str], since: dt.datetime) -> Step | None:
+        for profile in profiles:
+            event = self._events.first("start", profile, since)
+            if event:
+                return Step("first start", "done", f"by {event.user}", event.time)
+        return None
+
+
+def _is_id(text: str) -> bool:
+    return len(text) < 150 and all(part.isalnum() for part in text.split("-") if part) and text.isascii()
+
+
+def _waiting(
+    stored: StoredProposal, state: State, check: Check | None, unmet: tuple[Requirement, ...]
+) -> tuple[str, dt.datetime]:
+    since = stored.records[-1].time
+    for record in reversed(stored.records):
+        if record.kind != "commented":
+            since = record.time
+            break
+    if state == "open":
+        return "an approval by " + " and by ".join(requirement.who for requirement in unmet), since
+    if state == "approved":
+        return "somebody to merge it", since
+    if state == "conflict":
+        return f"{stored.proposer}, to bring it up to date with main", since
+    if state == "broken":
+        return f"{stored.proposer}, to correct {len(check.errors) if check else 0} problems", since
+    return ("the hub to take it up" if state == "merged" else "nobody"), since
