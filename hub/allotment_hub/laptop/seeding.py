@@ -34,7 +34,7 @@ def ensure_starter(folder: StateFolder) -> bool:
     unfinished = folder.path / ".profiles.git.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     repository = Repository.create(unfinished)
-    starter = _starter()
+    starter = starter_folder()
     contents = {
         path.relative_to(starter).as_posix(): path.read_bytes() for path in sorted(starter.rglob("*")) if path.is_file()
     }
@@ -74,7 +74,7 @@ def existing_repository(path: Path) -> Path:
     return git_folder
 
 
-def _starter() -> Path:
+def starter_folder() -> Path:
     """Find the starter: in the package when it came as a wheel, beside it in a checkout."""
     package = Path(str(files("allotment_profiles")))
     for candidate in (package / "starter", package.parent / "starter"):
