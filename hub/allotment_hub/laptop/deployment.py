@@ -153,8 +153,6 @@ class Deployment(BaseModel):
             "JUPYTERHUB_OAUTH_SCOPES": '["access:services!service=allotment"]',
             "JUPYTERHUB_OAUTH_ACCESS_SCOPES": '["access:services!service=allotment"]',
             "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES": '["custom:allotment:review"]',
-            "JUPYTERHUB_PUBLIC_URL": self.service_url,
-            "JUPYTERHUB_PUBLIC_HUB_URL": f"{self.public_url}hub/",
         }
 
     def repository_path(self, folder: StateFolder) -> Path:
