@@ -1,0 +1,58 @@
+# make run     Allotment on this machine          (make run ARGS="--port 9000"; make run ARGS=--help)
+# make test    every check and every test
+# make lock    renew requirements/*.txt from pyproject.toml
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# Installs everything else; fixed, so that a fresh clone gets the same environment tomorrow.
+UV := uv==0.13.9
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python
+
+.PHONY: help run test lock
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+run: $(VENV)/.laptop
+	@$(BIN)/allotment up $(ARGS)
+
+test: $(VENV)/.development
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(ARGS)
+
+# The laptop's packages are held to the versions that the tests run with.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-emit-index-url \
+	--no-emit-find-links --no-annotate --generate-hashes --custom-compile-command "make lock"
+
+lock: $(VENV)/.uv
+	$(COMPILE) --extra laptop --group dev --upgrade --output-file requirements/development.txt
+	$(COMPILE) --extra laptop --constraint requirements/development.txt --upgrade --output-file requirements/laptop.txt
+
+# Each stamp says what the environment holds; it is made again when what it stands for has changed.
+
+$(VENV)/.uv: Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is missing or older. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	@echo "Making an environment in $(VENV)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@touch $@
+
+$(VENV)/.laptop: $(VENV)/.uv requirements/laptop.txt pyproject.toml
+	@echo "Installing JupyterHub, JupyterLab, the proxy and Allotment"
+	@$(INSTALL) --require-hashes --requirement requirements/laptop.txt
+	@$(INSTALL) --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.uv requirements/development.txt pyproject.toml
+	@echo "Installing what the tests need"
+	@$(INSTALL) --require-hashes --requirement requirements/development.txt
+	@$(INSTALL) --quiet --no-deps --editable .
+	@touch $@
