@@ -1,0 +1,266 @@
+"""What exists, why, who has it: the catalog and its history as one user may see them."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from allotment_hub.errors import ServiceError, refused
+from allotment_hub.services.directory import Directory
+from allotment_profiles.catalog import Catalog, Entry
+from allotment_profiles.changes import Change, compare_values, people_of
+from allotment_profiles.checks import days_left
+from allotment_profiles.cost import Cost, usual
+from allotment_profiles.following import CatalogFollower
+from allotment_profiles.git import Repository
+from allotment_profiles.model import DataRole, Grant, Profile, Team
+from allotment_profiles.paths import place
+from allotment_profiles.problems import Problem
+from allotment_profiles.provenance import Landing, Provenance, follow
+from allotment_profiles.reading import read
+from allotment_profiles.rules import ADMINISTRATORS, Capabilities, Offer, User, belongs, leads, leads_of, offer
+
+
+@dataclass(frozen=True)
+class ProfileRow:
+    """One profile as a line of the table."""
+
+    id: str
+    entry: Entry[Profile] | None
+    """None where its file never read."""
+    team: str
+    team_title: str
+    owners: str
+    """Who answers for it, in words."""
+    members: str
+    """Who may use it, in words."""
+    cost: Cost | None
+    landing: Landing | None
+    """The commit that last changed the file."""
+    offer: Offer
+    """As the reader sees it."""
+    problems: tuple[Problem, ...]
+    full: bool
+    """Whether the reader may see values of variables and bindings."""
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One landing of a file, by its meaning."""
+
+    landing: Landing
+    changes: tuple[Change, ...]
+    problems: tuple[Problem, ...]
+    """Why that version does not read, where it does not."""
+
+
+@dataclass(frozen=True)
+class GrantRow:
+    """One team's way to a data role."""
+
+    team: str
+    team_title: str
+    people: tuple[str, ...]
+    """The groups and users of the team."""
+    seen: tuple[str, ...]
+    """Users that the hub has seen and that belong to the team; filled for readers alone."""
+    profiles: tuple[str, ...]
+    grant: Grant
+    days: int
+    """Days that remain; negative where it has ended."""
+
+
+@dataclass(frozen=True)
+class DataRoleRow:
+    """One data role, and who reaches it."""
+
+    name: str
+    entry: Entry[DataRole] | None
+    owner_title: str
+    owners: str
+    grants: tuple[GrantRow, ...]
+    landing: Landing | None
+    problems: tuple[Problem, ...]
+    full: bool
+    """Whether the reader may see the binding."""
+    readable_by: bool
+    """Whether the reader may ask for the names of those who reach it."""
+
+
+class Listing:
+    """Reads; changes nothing."""
+
+    def __init__(
+        self, repository: Repository, follower: CatalogFollower, directory: Directory, capabilities: Capabilities
+    ) -> None:
+        self._repository = repository
+        self._follower = follower
+        self._directory = directory
+        self.capabilities = capabilities
+        self._provenance = Provenance()
+        self._lock = asyncio.Lock()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that applies."""
+        return self._follower.catalog
+
+    async def provenance(self) -> Provenance:
+        """Give the history of the catalog that applies."""
+        async with self._lock:
+            revision = self.catalog.revision
+            if revision and revision != self._provenance.head:
+                self._provenance = await asyncio.to_thread(follow, self._repository, revision, self._provenance)
+            return self._provenance
+
+    async def profiles(self, user: User) -> list[ProfileRow]:
+        """List every profile that the user may see."""
+        catalog, provenance = self.catalog, await self.provenance()
+        broken = [where.id for path in catalog.broken if (where := place(path)) and where.kind == "profile"]
+        ids = sorted({*catalog.profiles, *broken})
+        return [self._row(catalog, provenance, user, each) for each in ids if self._visible(catalog, user, each)]
+
+    async def profile(self, user: User, profile_id: str) -> ProfileRow:
+        """Give one profile; raises a refusal where there is none for this user."""
+        catalog = self.catalog
+        where = profile_id if profile_id in catalog.profiles else None
+        broken = f"teams/{profile_id.replace('/', '/profiles/')}.yaml" in catalog.broken
+        if not (where or broken) or not self._visible(catalog, user, profile_id):
+            raise refused(404, "profile-unknown", "There is no such profile.", "", "Look at the list of profiles.")
+        return self._row(catalog, await self.provenance(), user, profile_id)
+
+    async def history(self, path: str, limit: int = 20) -> list[HistoryEntry]:
+        """Tell a file's history by meaning, newest first."""
+        landings = list((await self.provenance()).of(path))
+        return await asyncio.to_thread(self._history, path, landings[: limit + 1], limit)
+
+    async def explain(self, reader: User, name: str, profile_id: str) -> Offer:
+        """Say rule by rule why a user can or cannot start a profile."""
+        catalog = self.catalog
+        team = catalog.teams.get(profile_id.partition("/")[0])
+        user: User | None = reader
+        if name != reader.name:
+            if not (reader.admin or (team and leads(reader, team.value))):
+                raise refused(
+                    403,
+                    "explain-others",
+                    "This is about somebody else.",
+                    "Only leads and administrators ask for others.",
+                    "Ask about yourself.",
+                    leads_of(catalog, profile_id.partition("/")[0]),
+                )
+            user = await self._directory.user(name)
+        if user is None:
+            raise refused(404, "user-unknown", "There is no such user.", "The hub has never seen them.")
+        return offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self.capabilities)
+
+    async def data_roles(self, user: User) -> list[DataRoleRow]:
+        """List all data roles with their grants."""
+        catalog, provenance = self.catalog, await self.provenance()
+        broken = [where.id for path in catalog.broken if (where := place(path)) and where.kind == "data role"]
+        names = sorted({*catalog.data_roles, *broken})
+        return [self._data_role(catalog, provenance, user, name, ()) for name in names]
+
+    async def data_role(self, user: User, name: str) -> DataRoleRow:
+        """Give one data role."""
+        catalog = self.catalog
+        if name not in catalog.data_roles and f"data-roles/{name}.yaml" not in catalog.broken:
+            raise refused(
+                404, "data-role-unknown", "There is no such data role.", "", "Look at the list of data roles."
+            )
+        return self._data_role(catalog, await self.provenance(), user, name, ())
+
+    async def readers(self, user: User, name: str) -> DataRoleRow:
+        """Say who can reach a data role: the people that the hub has seen, for the owner's leads and administrators."""
+        row = await self.data_role(user, name)
+        if not row.readable_by:
+            raise refused(
+                403,
+                "readers-private",
+                "The names of those who reach the data are not for everyone.",
+                "Only the owner's leads and administrators see them.",
+                "The groups are on the page of the data role.",
+                row.owners,
+            )
+        everyone = await self._directory.everyone()
+        return self._data_role(self.catalog, await self.provenance(), user, name, everyone)
+
+    # -- parts
+
+    def _visible(self, catalog: Catalog, user: User, profile_id: str) -> bool:
+        if catalog.policy is None or catalog.policy.value.listing == "all" or user.admin:
+            return True
+        team = catalog.teams.get(profile_id.partition("/")[0])
+        return team is not None and belongs(user, team.value)
+
+    def _row(self, catalog: Catalog, provenance: Provenance, user: User, profile_id: str) -> ProfileRow:
+        entry = catalog.profiles.get(profile_id)
+        name = profile_id.partition("/")[0]
+        team = catalog.teams.get(name)
+        path = f"teams/{profile_id.replace('/', '/profiles/')}.yaml"
+        prices = catalog.policy.value.prices if catalog.policy else None
+        return ProfileRow(
+            id=profile_id,
+            entry=entry,
+            team=name,
+            team_title=team.value.title if team else name,
+            owners=leads_of(catalog, name),
+            members=", ".join(sorted(people_of(name, catalog))),
+            cost=usual(entry.value, prices) if entry and prices else None,
+            landing=provenance.last(path),
+            offer=offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self.capabilities),
+            problems=tuple(catalog.problems_of(path)),
+            full=user.admin or (team is not None and belongs(user, team.value)),
+        )
+
+    def _data_role(
+        self, catalog: Catalog, provenance: Provenance, user: User, name: str, everyone: Sequence[User]
+    ) -> DataRoleRow:
+        entry = catalog.data_roles.get(name)
+        path = f"data-roles/{name}.yaml"
+        owner = catalog.teams.get(entry.value.owner) if entry else None
+        owns = owner is not None and leads(user, owner.value)
+        grants = entry.value.granted_to.items() if entry else ()
+        return DataRoleRow(
+            name=name,
+            entry=entry,
+            owner_title=owner.value.title if owner else "",
+            owners=leads_of(catalog, entry.value.owner) if entry else ADMINISTRATORS,
+            grants=tuple(self._grant(catalog, name, team, grant, everyone) for team, grant in grants),
+            landing=provenance.last(path),
+            problems=tuple(catalog.problems_of(path)),
+            full=user.admin or (owner is not None and belongs(user, owner.value)),
+            readable_by=user.admin or owns,
+        )
+
+    def _grant(self, catalog: Catalog, role: str, team: str, grant: Grant, everyone: Sequence[User]) -> GrantRow:
+        entry: Entry[Team] | None = catalog.teams.get(team)
+        return GrantRow(
+            team=team,
+            team_title=entry.value.title if entry else team,
+            people=tuple(sorted(people_of(team, catalog))),
+            seen=tuple(user.name for user in everyone if entry and belongs(user, entry.value)),
+            profiles=tuple(
+                profile_id
+                for profile_id, profile in catalog.profiles.items()
+                if profile_id.startswith(f"{team}/") and role in profile.value.data_roles
+            ),
+            grant=grant,
+            days=days_left(grant.until, dt.datetime.now(dt.UTC)),
+        )
+
+    def _history(self, path: str, landings: Sequence[Landing], limit: int) -> list[HistoryEntry]:
+        where = place(path)
+        if where is None:
+            raise ServiceError(refused(404, "path", "Nothing is read from this path.", "").refusal)
+        entries: list[HistoryEntry] = []
+        before = None
+        for landing in reversed(landings):
+            data = self._repository.file(landing.commit, path)
+            reading = read(where.kind, path, data) if data is not None else None
+            after = reading.value if reading else None
+            unreadable = reading is not None and after is None
+            changes = () if unreadable else compare_values(path, before, after)
+            entries.append(HistoryEntry(landing, tuple(changes), reading.problems if reading else ()))
+            before = before if unreadable else after
+        return list(reversed(entries))[:limit]

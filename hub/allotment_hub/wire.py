@@ -1,0 +1,415 @@
+"""What goes over the wire: the bodies that the API takes and the answers that it gives; openapi.json is made from it."""
+
+import datetime as dt
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from allotment_hub.services.checking import Check, Files
+from allotment_hub.services.listing import DataRoleRow, ProfileRow
+from allotment_hub.services.proposals import ProposalView
+from allotment_profiles.paths import profile_path
+from allotment_profiles.problems import Problem
+from allotment_profiles.quantities import format_cpu, format_memory
+from allotment_profiles.reading import document
+from allotment_profiles.rules import Offer
+from allotment_profiles.texts import is_name
+from allotment_profiles.writing import write
+
+MAXIMUM_DEPTH = 24
+
+
+class Body(BaseModel):
+    """What a request may hold."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ChangedFile(Body):
+    """One changed file."""
+
+    path: Annotated[str, Field(max_length=300)]
+    """Relative to the repository's root."""
+    content: Annotated[str, Field(max_length=200_000)] | None
+    """The new content; null removes the file."""
+
+
+class CheckBody(Body):
+    """A change: files, or one profile as data or as text."""
+
+    files: Annotated[list[ChangedFile], Field(max_length=100)] | None = None
+    """Changed files."""
+    team: str | None = None
+    """The team of the one profile."""
+    name: str | None = None
+    """The name of the one profile."""
+    profile: dict[str, Any] | None = None
+    """The profile as data, in the form of its file."""
+    content: Annotated[str, Field(max_length=200_000)] | None = None
+    """The profile as the text of its file."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        single = (self.profile is None) != (self.content is None)
+        if self.files is not None:
+            if any((self.team, self.name, self.profile, self.content)):
+                raise ValueError("send either files, or team, name and one of profile and content")
+        elif not single or not (is_name(self.team or "") and is_name(self.name or "")):
+            raise ValueError("send files, or team and name (both names) and one of profile and content")
+        if self.profile is not None and _depth(self.profile) > MAXIMUM_DEPTH:
+            raise ValueError("the profile is nested too deeply")
+        return self
+
+    def changed(self) -> Files:
+        """Give the changed files: path → content."""
+        if self.files is not None:
+            return {file.path: None if file.content is None else _encoded(file.content) for file in self.files}
+        path = profile_path(f"{self.team}/{self.name}")
+        return {path: _encoded(self.content) if self.content is not None else write("profile", self.profile or {})}
+
+
+class ProposalBody(CheckBody):
+    """A change and why it is wanted."""
+
+    reason: str
+    """Why, in a sentence or two."""
+    update: str | None = None
+    """The id of one's own open proposal that this replaces, where no profile identifies it."""
+
+
+class CommentBody(Body):
+    """A comment."""
+
+    text: str
+    """What is said."""
+
+
+class HeadBody(Body):
+    """A decision about exactly what was looked at."""
+
+    head: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
+    """The head of the proposal as it was looked at."""
+
+
+class RejectionBody(Body):
+    """A rejection."""
+
+    reason: str
+    """Why."""
+
+
+class ProblemAnswer(BaseModel):
+    """One thing that is wrong with a file."""
+
+    path: str
+    line: int | None
+    column: int | None
+    field: str
+    code: str
+    level: Literal["error", "warning"]
+    message: str
+    remedy: str
+
+
+class ProblemDetails(BaseModel):
+    """An error as RFC 9457 has it, `application/problem+json`."""
+
+    type: str = "about:blank"
+    title: str
+    """What was refused."""
+    status: int
+    detail: str
+    """Why."""
+    code: str
+    """Stable, for machines."""
+    remedy: str
+    """What would help."""
+    decides: str
+    """Who can change the answer."""
+    problems: list[ProblemAnswer] = []
+    link: str | None = None
+    """The page that helps."""
+
+
+class Answer(BaseModel):
+    """What the API gives."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class ProfileAnswer(Answer):
+    """A profile as the caller may see it."""
+
+    id: str
+    path: str
+    team: str
+    team_title: str
+    title: str
+    description: str
+    purpose: str
+    app: str
+    image: str
+    cpu: str
+    memory: str
+    data_roles: list[str]
+    cost: dict[str, Any] | None
+    """Price of an hour at the default choices."""
+    owners: str
+    members: str
+    revision: str | None
+    """The commit that last changed the file."""
+    reviewed: bool
+    """Whether that commit was merged here after a review."""
+    reason: str
+    proposed_by: str
+    approved_by: list[str]
+    startable: bool
+    refusal: dict[str, str] | None
+    warnings: list[str]
+    problems: list[ProblemAnswer]
+    outdated: bool
+    """Whether an earlier version applies since the newest does not read."""
+    url: str
+
+
+class ProfileDetails(ProfileAnswer):
+    """A profile with everything that its file says."""
+
+    settings: dict[str, Any]
+    """The file as data; values of variables are for the team and administrators."""
+    content: str | None
+    """The file as text, for the team and administrators."""
+
+
+class StepAnswer(Answer):
+    """One rule of an explanation."""
+
+    rule: str
+    passed: bool
+    text: str
+    refusal: dict[str, str] | None
+
+
+class ExplainAnswer(Answer):
+    """Why a user can or cannot start a profile, rule by rule."""
+
+    user: str
+    profile: str
+    startable: bool
+    steps: list[StepAnswer]
+    warnings: list[str]
+
+
+class CheckAnswer(Answer):
+    """The dry run of a change."""
+
+    ok: bool
+    problems: list[ProblemAnswer]
+    changes: list[dict[str, Any]]
+    access: list[dict[str, Any]]
+    """Who gains and who loses which data."""
+    requirements: list[dict[str, Any]]
+    """Who will have to approve, and why."""
+    cost: dict[str, Any] | None
+    """The dearest of the changed profiles, with `text` for people."""
+
+
+class ProposalAnswer(Answer):
+    """A proposal as the caller sees it."""
+
+    id: str
+    url: str
+    state: str
+    title: str
+    reason: str
+    proposer: str
+    head: str
+    base: str
+    created: dt.datetime
+    waits_for: str
+    since: dt.datetime
+    problems: list[ProblemAnswer]
+    conflicts: list[str]
+    changes: list[dict[str, Any]]
+    access: list[dict[str, Any]]
+    requirements: list[dict[str, Any]]
+    """Each with `met_by`."""
+    records: list[dict[str, Any]]
+    """What people did, oldest first; comments among them."""
+    steps: list[dict[str, Any]]
+    actions: dict[str, dict[str, str] | None]
+    """Each action: null where the caller may take it, else why not."""
+    files: list[ChangedFile]
+    difference: str
+
+
+class ProposalLine(Answer):
+    """A proposal in a list."""
+
+    id: str
+    url: str
+    state: str
+    title: str
+    proposer: str
+    head: str
+    updated: dt.datetime
+
+
+class ReadersAnswer(Answer):
+    """Who can reach a data role."""
+
+    data_role: str
+    note: str
+    grants: list[dict[str, Any]]
+
+
+def problems(found: list[Problem] | tuple[Problem, ...]) -> list[ProblemAnswer]:
+    """Put problems into the form of the wire."""
+    return [ProblemAnswer.model_validate(problem.as_dict()) for problem in found]
+
+
+def profile_answer(row: ProfileRow, url: str) -> ProfileAnswer:
+    """Put a profile into the form of the wire."""
+    profile, landing = (row.entry.value if row.entry else None), row.landing
+    resources = profile.resources if profile else None
+    return ProfileAnswer(
+        id=row.id,
+        path=profile_path(row.id),
+        team=row.team,
+        team_title=row.team_title,
+        title=profile.title if profile else row.id,
+        description=profile.description if profile else "",
+        purpose=profile.purpose if profile else "",
+        app=profile.app if profile else "",
+        image=profile.image if profile else "",
+        cpu=f"{format_cpu(resources.cpu.guarantee)}-{format_cpu(resources.cpu.limit)}" if resources else "",
+        memory=f"{format_memory(resources.memory.guarantee)}-{format_memory(resources.memory.limit)}"
+        if resources
+        else "",
+        data_roles=list(profile.data_roles) if profile else [],
+        cost=row.cost.as_dict() if row.cost else None,
+        owners=row.owners,
+        members=row.members,
+        revision=landing.commit if landing else None,
+        reviewed=landing.reviewed if landing else False,
+        reason=landing.reason if landing else "",
+        proposed_by=landing.proposed_by if landing else "",
+        approved_by=list(landing.approved_by) if landing else [],
+        startable=row.offer.startable,
+        refusal=row.offer.refusal.as_dict() if row.offer.refusal else None,
+        warnings=list(row.offer.warnings),
+        problems=problems(row.problems),
+        outdated=bool(row.entry and row.entry.outdated_since),
+        url=url,
+    )
+
+
+def profile_details(row: ProfileRow, url: str) -> ProfileDetails:
+    """Put everything about a profile into the form of the wire."""
+    settings = document(row.entry.source) if row.entry else {}
+    if not row.full and "environment" in settings:
+        settings = {**settings, "environment": dict.fromkeys(settings["environment"], "")}
+    content = row.entry.source.decode() if row.entry and row.full else None
+    return ProfileDetails(**dict(profile_answer(row, url)), settings=settings, content=content)
+
+
+def explain_answer(user: str, found: Offer) -> ExplainAnswer:
+    """Put an explanation into the form of the wire."""
+    steps = [
+        StepAnswer(
+            rule=step.rule, passed=step.passed, text=step.text, refusal=step.refusal.as_dict() if step.refusal else None
+        )
+        for step in found.steps
+    ]
+    return ExplainAnswer(
+        user=user, profile=found.profile_id, startable=found.startable, steps=steps, warnings=list(found.warnings)
+    )
+
+
+def check_answer(check: Check) -> CheckAnswer:
+    """Put a dry run into the form of the wire."""
+    dearest = max((each.after for each in check.costs if each.after), key=lambda cost: cost.hour, default=None)
+    text = "; ".join(each.text for each in check.costs)
+    return CheckAnswer(
+        ok=not check.errors,
+        problems=problems(check.problems),
+        changes=[change.as_dict() for change in check.changes],
+        access=[change.as_dict() for change in check.access],
+        requirements=[requirement.as_dict() for requirement in check.requirements],
+        cost={**dearest.as_dict(), "text": text} if dearest else None,
+    )
+
+
+def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
+    """Put a proposal into the form of the wire."""
+    check = view.check
+    requirements = check.requirements if check else ()
+    return ProposalAnswer(
+        id=view.id,
+        url=url,
+        state=view.state,
+        title=view.title,
+        reason=view.reason,
+        proposer=view.stored.proposer,
+        head=view.stored.head,
+        base=view.base,
+        created=view.records[0].time,
+        waits_for=view.waits_for,
+        since=view.since,
+        problems=problems(check.problems) if check else [],
+        conflicts=list(view.conflicts),
+        changes=[change.as_dict() for change in check.changes] if check else [],
+        access=[change.as_dict() for change in check.access] if check else [],
+        requirements=[{**each.as_dict(), "met_by": list(view.met.get(each.key, ()))} for each in requirements],
+        records=[
+            {"kind": record.kind, "by": record.by, "time": record.time, "head": record.head, "text": record.text}
+            for record in view.records
+        ],
+        steps=[{"name": step.name, "state": step.state, "text": step.text, "time": step.time} for step in view.steps],
+        actions={name: refusal.as_dict() if refusal else None for name, refusal in view.actions.items()},
+        files=[
+            ChangedFile(path=path, content=None if data is None else data.decode(errors="replace"))
+            for path, data in view.files.items()
+        ],
+        difference=view.difference,
+    )
+
+
+def readers_answer(row: DataRoleRow) -> ReadersAnswer:
+    """Put the readers of a data role into the form of the wire."""
+    return ReadersAnswer(
+        data_role=row.name,
+        note="Users are those that this hub has seen; the groups may have more members.",
+        grants=[
+            {
+                "team": grant.team,
+                "groups_and_users": list(grant.people),
+                "users_seen": list(grant.seen),
+                "profiles": list(grant.profiles),
+                "until": grant.grant.until.isoformat(),
+                "ended": grant.days < 0,
+            }
+            for grant in row.grants
+        ],
+    )
+
+
+def _depth(value: Any, level: int = 0) -> int:
+    if level > MAXIMUM_DEPTH or not isinstance(value, dict | list):
+        return level
+    inner = value.values() if isinstance(value, dict) else value
+    return max((_depth(each, level + 1) for each in inner), default=level)
+
+
+def _encoded(text: str) -> bytes:
+    # A lone surrogate can stand in JSON but not in UTF-8; the reading refuses what comes out.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def parsed(body: bytes) -> Any:
+    """Read a JSON body; raises ValueError for anything else."""
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
