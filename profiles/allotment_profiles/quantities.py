@@ -5,6 +5,7 @@ Memory is held in bytes, CPU in thousandths of one CPU, durations in seconds.
 
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -23,6 +24,8 @@ _AMOUNT = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([A-Za-z]{1,12})", re.ASC
 
 def refuse(code: str, message: str, remedy: str) -> PydanticCustomError:
     """Build the error that a validator raises; text goes in as values, never as a template."""
+    if message.startswith("a "):
+        message = "A" + message[1:]
     return PydanticCustomError(code, "{message}", {"message": message, "remedy": remedy})
 
 
@@ -31,6 +34,11 @@ def shown(value: object) -> str:
     # Not repr() of an unbounded integer: Python refuses to convert more than 4,300 digits.
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
         return "a very long number"
+    # Nor repr() of what holds others: it may be deep, long, or hold such an integer.
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple | set | frozenset):
+        return "a list"
     text = value if isinstance(value, str) else repr(value)
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:64])
     return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"
@@ -48,7 +56,7 @@ def _amount(value: object, units: dict[str, int], code: str, example: str) -> in
         near = [known for known in units if known.lower()[0] == unit.lower()[0]]
         hint = f"Did you mean {near[0]}? {remedy}" if near else remedy
         raise refuse(code, f"{shown(value)} has the unit {shown(unit)}, which is not known here.", hint)
-    return int(Decimal(number) * units[unit])
+    return round(Decimal(number) * units[unit])
 
 
 def parse_memory(value: object) -> int:
@@ -70,7 +78,7 @@ def parse_duration(value: object) -> int:
 def parse_cpu(value: object) -> int:
     """Turn `0.5` into thousandths of a CPU; raises PydanticCustomError with a remedy."""
     remedy = "Write a number of CPUs such as 0.5 or 2."
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", value, re.ASCII):
+    if isinstance(value, str) and re.fullmatch(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,3})?", value, re.ASCII):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refuse("cpu-number", f"{shown(value)} is not a number of CPUs.", remedy)
@@ -91,7 +99,8 @@ def format_memory(size: int) -> str:
     for unit, factor in reversed(MEMORY_UNITS.items()):
         if size >= factor and (size * 1000) % factor == 0:
             return f"{_trim(Decimal(size) / factor)} {unit}"
-    return f"{_trim(Decimal(size) / 1024)} KiB"
+    # Six digits of a KiB name every byte.
+    return f"{Decimal(size) / 1024:.6f}".rstrip("0").rstrip(".") + " KiB"
 
 
 def format_cpu(milli: int) -> str:

@@ -6,6 +6,7 @@ asked only where a suspicion has to be settled or a line has to be named.
 """
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -25,11 +26,16 @@ from allotment_profiles.texts import harmful_character
 
 MAXIMUM_BYTES = 64 * 1024
 MAXIMUM_DEPTH = 24
+MAXIMUM_PROBLEMS = 50
+"""Of one file: whoever has so many corrects these first."""
 MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
 
 # The fast parser takes these silently; whatever could be one of them is looked at by the event stream.
 _SUSPICIOUS = re.compile(rb"[&*!%]|<<|^---|^\.\.\.|^\s*\?", re.MULTILINE)
-_NESTING = re.compile(rb"[\[\]{}]|(?:- ?){8,}|(?:\? ?){4,}")
+# Fewer of these than the allowed depth cannot nest too deeply; more of them are counted by the event stream, which
+# stops at the first bracket too many. (Closing ones prove nothing: they may stand in quotation marks.)
+_OPENING = re.compile(rb"[\[{]")
+_LONG_NUMBER = re.compile(r"[-+]?[0-9]{19,}", re.ASCII)
 _Location = tuple[int | str, ...]
 
 
@@ -62,9 +68,7 @@ def read(kind: Kind, path: str, data: bytes) -> Reading:
     try:
         return Reading(MODELS[kind].model_validate(document))
     except ValidationError as error:
-        places = Places(data)
-        problems = tuple(_problem(path, detail, places, MODELS[kind]) for detail in error.errors(include_url=False))
-        return Reading(None, problems)
+        return Reading(None, _problems(path, error, Places(data), MODELS[kind]))
 
 
 def read_value(kind: Kind, path: str, value: object) -> Reading:
@@ -72,8 +76,7 @@ def read_value(kind: Kind, path: str, value: object) -> Reading:
     try:
         return Reading(MODELS[kind].model_validate(value))
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        return Reading(None, tuple(_problem(path, detail, None, MODELS[kind]) for detail in details))
+        return Reading(None, _problems(path, error, None, MODELS[kind]))
 
 
 def document(data: bytes) -> Any:
@@ -86,7 +89,7 @@ def document(data: bytes) -> Any:
 
 def _document(data: bytes) -> Any:
     text = _gate(data)
-    if _SUSPICIOUS.search(data):
+    if _SUSPICIOUS.search(data) or len(_OPENING.findall(data)) > MAXIMUM_DEPTH:
         _refuse_what_yaml_hides(text)
     try:
         loaded = ryaml.loads(text)
@@ -118,15 +121,6 @@ def _gate(data: bytes) -> str:
                     "character", f"The file contains the character {found}, which is not allowed.", "Remove it.",
                     number, column,
                 )  # fmt: skip
-    depth = 0
-    for match in _NESTING.finditer(data):
-        token = match.group()
-        depth += 1 if token in b"[{" else -1 if token in b"]}" else MAXIMUM_DEPTH + 1
-        if depth > MAXIMUM_DEPTH:
-            line = data.count(b"\n", 0, match.start()) + 1
-            raise _DocumentError(
-                "nesting", "The file is nested too deeply.", "Write it flat, as in the examples.", line
-            )
     return text
 
 
@@ -168,30 +162,41 @@ def _refuse_what_yaml_hides(text: str) -> None:
                 raise _DocumentError("directive", "YAML directives (%) are not allowed.", "Remove the line.", line)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAXIMUM_DEPTH:
-            raise _DocumentError("nesting", "The file is nested too deeply.", "Write it flat.", line)
+            remedy = "Write it flat, as in the examples."
+            raise _DocumentError("nesting", "The file is nested too deeply.", remedy, line, column)
 
 
 def _named(text: str, message: str) -> _DocumentError:
     """Find the line of what the fast parser refused."""
     try:
-        for _ in _events(text):
-            pass
-        places = Places(text.encode())
+        # This also proves that the document is flat enough for the composer below, which would crash on a deep one.
+        _refuse_what_yaml_hides(text)
     except _DocumentError as error:
         return error
+    places = Places(text.encode())
     if places.duplicate:
         key, line, column = places.duplicate
         return _DocumentError("duplicate-key", f"The key {shown(key)} stands twice.", "Keep one of them.", line, column)
+    if places.odd_key:
+        return _DocumentError("key", "A key is not text.", "Write a word before the colon.", *places.odd_key)
+    if places.long_number:
+        message, remedy = "A number has too many digits.", "Write a shorter one, or put it in quotation marks."
+        return _DocumentError("number", message, remedy, *places.long_number)
     match = re.search(r"line (\d+) column (\d+)", message)
     line_column = (int(match[1]), int(match[2])) if match else (1,)
     return _DocumentError("syntax", f"This is not YAML: {shown(message)}.", "Look at the line.", *line_column)
 
 
 class Places:
-    """The lines of a document's keys and values; built only when a problem has to be placed."""
+    """The lines of a document's keys and values; built only when a problem has to be placed.
+
+    The document must have passed the fast parser or the gate's count of its depth: the composer recurses.
+    """
 
     def __init__(self, data: bytes) -> None:
         self.duplicate: tuple[str, int, int] | None = None
+        self.odd_key: tuple[int, int] | None = None
+        self.long_number: tuple[int, int] | None = None
         self._of: dict[_Location, tuple[int, int]] = {}
         try:
             root = yaml.compose(data.decode("utf-8"), Loader=yaml.CSafeLoader)
@@ -207,6 +212,8 @@ class Places:
             for key, value in node.value:
                 mark = (key.start_mark.line + 1, key.start_mark.column + 1)
                 name = key.value if isinstance(key, yaml.ScalarNode) else ""
+                if not isinstance(key, yaml.ScalarNode):
+                    self.odd_key = self.odd_key or mark
                 if name in seen and self.duplicate is None:
                     self.duplicate = (name, *mark)
                 seen.add(name)
@@ -216,6 +223,8 @@ class Places:
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
                 self._walk(value, (*location, index))
+        elif isinstance(node, yaml.ScalarNode) and not node.style and _LONG_NUMBER.fullmatch(node.value):
+            self.long_number = self.long_number or (node.start_mark.line + 1, node.start_mark.column + 1)
 
     def of(self, location: _Location) -> tuple[int | None, int | None]:
         """Give line and column of a location, or of the nearest thing around it that stands in the file."""
@@ -231,12 +240,39 @@ class Places:
         return self.of(tuple(int(part) if part.isdecimal() and len(part) < 6 else part for part in parts))
 
 
+def _problems(path: str, error: ValidationError, places: Places | None, model: type[Model]) -> tuple[Problem, ...]:
+    details = error.errors(include_url=False)[:MAXIMUM_PROBLEMS]
+    return tuple(_problem(path, detail, places, model) for detail in details)
+
+
 def _problem(path: str, detail: ErrorDetails, places: Places | None, model: type[Model]) -> Problem:
     location = tuple(part for part in detail["loc"] if part != "[key]")
     line, column = places.of(location) if places else (None, None)
     code, message, remedy = _worded(detail, location, model)
     field = ".".join(part if isinstance(part, str) and len(part) < 60 else shown(part).strip("'") for part in location)
     return Problem(path, code, message, remedy, field=field, line=line, column=column)
+
+
+# pydantic's kinds of error → our stable code, and words for people. The templates are ours and are filled with bounds.
+_WORDS = {
+    **dict.fromkeys(
+        ("model_type", "model_attributes_type", "dict_type"),
+        ("mapping", "is not a mapping of keys to values.", "Write `key: value` lines below it."),
+    ),
+    "tuple_type": ("list", "is not a list.", "Write it as [one, two]."),
+    **dict.fromkeys(
+        ("int_type", "int_from_float", "int_parsing"), ("whole-number", "is not a whole number.", "Write 0, 1, 2…")
+    ),
+    "bool_type": ("yes-or-no", "is neither true nor false.", "Write true or false."),
+    **dict.fromkeys(("string_type", "string_unicode"), ("text", "is not text.", "Put the text in quotation marks.")),
+    "string_too_long": ("too-long", "is too long.", "Use at most {max_length} characters."),
+    "string_too_short": ("too-short", "is too short.", "Use at least {min_length} characters."),
+    "too_long": ("too-many", "has too many entries.", "Keep at most {max_length}."),
+    "too_short": ("too-few", "has too few entries.", "Give at least {min_length}."),
+    "string_pattern_mismatch": ("pattern", "is not written as it has to be.", "It has to match {pattern}"),
+    "greater_than_equal": ("too-small", "is too small.", "Use at least {ge}."),
+    "less_than_equal": ("too-large-number", "is too large.", "Use at most {le}."),
+}
 
 
 def _worded(detail: ErrorDetails, location: _Location, model: type[Model]) -> tuple[str, str, str]:
@@ -253,18 +289,27 @@ def _worded(detail: ErrorDetails, location: _Location, model: type[Model]) -> tu
         return "unknown-key", f"{name} is not a key that is known here.", remedy
     if kind == "literal_error":
         return "not-offered", f"{shown(detail['input'])} is not possible here.", f"Use {context.get('expected', '')}."
-    # pydantic's own words for lengths, ranges and types hold no input text but numbers and kinds.
+    if kind in _WORDS:
+        code, message, remedy = _WORDS[kind]
+        bounds = {key: shown(value).strip("'") for key, value in context.items()}
+        return code, f"{name} {message.format_map(bounds)}", remedy.format_map(bounds)
+    # pydantic's own words for the rest hold no input text but numbers and kinds.
     return kind.replace("_", "-"), f"{name}: {detail['msg']}.", "Correct the value as the reference of the format says."
 
 
 def _keys_at(model: type[Model], location: _Location) -> set[str]:
-    schema = model.model_json_schema()
+    schema = _schema(model)
     here: Any = schema
     for part in location:
         here = _follow(schema, here)
         here = here.get("properties", {}).get(part) or here.get("additionalProperties") or here.get("items") or {}
     here = _follow(schema, here)
     return set(here.get("properties", {}))
+
+
+@functools.cache
+def _schema(model: type[Model]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _follow(schema: dict[str, Any], here: Any) -> Any:
