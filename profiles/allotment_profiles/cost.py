@@ -1,9 +1,10 @@
 """What a size costs by the policy's prices."""
 
+import itertools
 from dataclasses import dataclass
 from decimal import Decimal
 
-from allotment_profiles.checks import Size, combinations, size_of
+from allotment_profiles.checks import MAXIMUM_COMBINATIONS, Size, combinations, size_of
 from allotment_profiles.model import Prices, Profile
 
 HOURS_A_MONTH = 730
@@ -50,9 +51,10 @@ def cost_of(size: Size, prices: Prices) -> Cost:
 
 
 def dearest(profile: Profile, prices: Prices) -> Cost:
-    """Price the dearest combination of a profile's choices."""
+    """Price the dearest combination of a profile's choices, of as many as a profile may have."""
+    tried = itertools.islice(combinations(profile), MAXIMUM_COMBINATIONS)
     return max(
-        (cost_of(size_of(profile.resources, choices), prices) for choices in combinations(profile)),
+        (cost_of(size_of(profile.resources, choices), prices) for choices in tried),
         key=lambda cost: cost.hour,
     )
 

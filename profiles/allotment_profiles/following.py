@@ -68,6 +68,7 @@ class CatalogFollower:
             try:
                 revision = await asyncio.to_thread(self._head)
                 if revision == self.catalog.revision:
+                    self.attempted = self.applied
                     return self.catalog
                 catalog = await asyncio.to_thread(self._load, revision)
             except GitError as error:

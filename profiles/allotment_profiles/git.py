@@ -7,6 +7,7 @@ patterns, reach other commands. Every call has an environment of its own, so tha
 import datetime as dt
 import os
 import re
+import secrets
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,10 @@ from allotment_profiles.signatures import Signer, Verifier
 
 NO_OBJECT = "0" * 40
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+# What a reference may be called here: nothing that a line of git's protocol, an option or a pattern could be made of.
+_REFERENCE = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._/@+-]{0,250}", re.ASCII)
+_MAXIMUM_REVISION = 500
+_LAST_SECOND = 253402300799  # the end of the year 9999, where Python's calendar ends
 _SECONDS = 60
 MINIMUM_VERSION = (2, 38)
 
@@ -146,6 +151,8 @@ class Repository:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_NO_REPLACE_OBJECTS": "1",
+            # A folder that is no repository is an error, not a reason to find one above it.
+            "GIT_CEILING_DIRECTORIES": str(self.path.resolve().parent),
             **(environment or {}),
         }
         command = ["git", "--no-pager", "-c", "core.fsync=committed,reference", "-c", "gc.auto=0", *arguments]
@@ -168,6 +175,8 @@ class Repository:
 
     def resolve(self, revision: str) -> str | None:
         """Give the id of the commit that a revision names, or None where it names none."""
+        if "\0" in revision or len(revision) > _MAXIMUM_REVISION or not _is_unicode(revision):
+            return None
         output = self._git(
             "rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}", accept=(0, 1, 128)
         )
@@ -183,7 +192,7 @@ class Repository:
     def tree(self, commit: str) -> dict[str, TreeEntry]:
         """List all files of a commit: path → entry. A path that is no UTF-8 has replacement characters."""
         entries = {}
-        for record in self._git("ls-tree", "-r", "-l", "-z", "--full-tree", commit).split(b"\0"):
+        for record in self._git("ls-tree", "-r", "-l", "-z", "--full-tree", _id(commit)).split(b"\0"):
             if record:
                 head, _, path = record.partition(b"\t")
                 mode, _, blob, size = head.decode().split()
@@ -192,7 +201,7 @@ class Repository:
 
     def objects(self, ids: Iterable[str]) -> dict[str, bytes]:
         """Read many objects with one process: id → content; what does not exist is left out."""
-        wanted = list(dict.fromkeys(ids))
+        wanted = [each for each in dict.fromkeys(ids) if _ID.fullmatch(each)]
         if not wanted:
             return {}
         output = self._git("cat-file", "--batch", stdin="\n".join(wanted).encode() + b"\n")
@@ -209,7 +218,11 @@ class Repository:
 
     def file(self, commit: str, path: str) -> bytes | None:
         """Give the content of one file of a commit, or None."""
-        blob = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{path}", accept=(0, 1, 128))
+        if "\0" in path or not _is_unicode(path):
+            return None
+        blob = self._git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{_id(commit)}:{path}", accept=(0, 1, 128)
+        )
         return self.objects([blob.decode().strip()]).get(blob.decode().strip()) if not blob.startswith(b"\0") else None
 
     def commits(self, ids: Sequence[str]) -> list[Commit]:
@@ -219,51 +232,57 @@ class Repository:
 
     def first_parents(self, head: str, *, until: str | None = None, limit: int | None = None) -> list[str]:
         """List the ids of the first-parent history, newest first, down to and without `until`."""
-        arguments = ["rev-list", "--first-parent", *([f"--max-count={limit}"] if limit else []), head]
-        return self._git(*arguments, *([f"^{until}"] if until else [])).decode().split()
+        arguments = ["rev-list", "--first-parent", *([f"--max-count={limit}"] if limit else []), _id(head)]
+        return self._git(*arguments, *([f"^{_id(until)}"] if until else [])).decode().split()
 
     def changed_paths(self, head: str, *, until: str | None = None) -> dict[str, list[str]]:
         """Give what each first-parent commit changed, newest first: commit id → paths."""
+        mark = _mark()
         output = self._git(
-            "log", "--first-parent", "-m", "--name-only", "--no-renames", "-z", "--format=%x01%H", head,
-            *([f"^{until}"] if until else []),
+            "log", "--first-parent", "-m", "--name-only", "--no-renames", "-z", f"--format={mark}%H%x00", _id(head),
+            *([f"^{_id(until)}"] if until else []),
         )  # fmt: skip
         changed: dict[str, list[str]] = {}
-        for record in output.split(b"\x01")[1:]:
-            commit, *paths = (part for part in record.replace(b"\n", b"\0", 1).split(b"\0") if part)
-            changed[commit.decode()] = [path.decode(errors="replace") for path in paths]
+        for record in output.split(mark.encode())[1:]:
+            commit, *paths = record.split(b"\0")
+            changed[commit.decode()] = [
+                path.removeprefix(b"\n" if index == 0 else b"").decode(errors="replace")
+                for index, path in enumerate(path for path in paths if path)
+            ]
         return changed
 
     def versions(self, head: str, path: str, limit: int) -> list[Version]:
         """List the versions of one file in the first-parent history, newest first."""
+        mark = _mark()
         output = self._git(
             "log", "--first-parent", "-m", "--raw", "--no-abbrev", "--no-renames", "-z", f"--max-count={limit}",
-            "--format=%x01%H %ct", head, "--", f":(literal){path}",
+            f"--format={mark}%H %ct%x00", _id(head), "--", f":(literal){path}",
         ).decode(errors="replace")  # fmt: skip
         found = []
-        for record in output.split("\x01")[1:]:
-            match = re.match(r"([0-9a-f]+) (\d+)\0*\n*:\d+ (\d+) [0-9a-f]+ ([0-9a-f]+) ([A-Z])", record)
-            if match:
-                regular = match[5] != "D" and match[3] in ("100644", "100755")
-                time = dt.datetime.fromtimestamp(int(match[2]), dt.UTC)
-                found.append(Version(match[1], time, match[4] if regular else None))
+        for record in output.split(mark)[1:]:
+            commit, seconds = re.match(r"([0-9a-f]+) (\d*)", record).groups()  # type: ignore[union-attr]
+            # The path may have been a folder, too: then the commit may name files below it.
+            match = re.search(r":\d+ (\d+) [0-9a-f]+ ([0-9a-f]+) ([A-Z])\0" + re.escape(path) + r"\0", record)
+            regular = match is not None and match[3] != "D" and match[1] in ("100644", "100755")
+            found.append(Version(commit, _moment(seconds), match[2] if match and regular else None))
         return found
 
     def difference(self, before: str, after: str) -> str:
         """Give the unified difference of two commits as text, without external programs."""
         output = self._git(
-            "diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", before, after
-        )
+            "diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames",
+            _id(before), _id(after),
+        )  # fmt: skip
         return output.decode(errors="replace")
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Give the commit that two histories have in common, or None."""
-        text = self._git("merge-base", one, other, accept=(0, 1)).decode().strip()
+        text = self._git("merge-base", _id(one), _id(other), accept=(0, 1)).decode().strip()
         return text if _ID.fullmatch(text) else None
 
     def is_ancestor(self, ancestor: str, of: str) -> bool:
         """Tell whether one commit is part of another's history."""
-        return not self._git("merge-base", "--is-ancestor", ancestor, of, accept=(0, 1)).startswith(b"\0")
+        return not self._git("merge-base", "--is-ancestor", _id(ancestor), _id(of), accept=(0, 1)).startswith(b"\0")
 
     # -- writing
 
@@ -277,15 +296,15 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="allotment-index-") as folder:
             environment = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             if base:
-                self._git("read-tree", base, environment=environment)
+                self._git("read-tree", _id(base), environment=environment)
             self._git("update-index", "-z", "--index-info", stdin=lines, environment=environment)
             return self._git("write-tree", environment=environment).decode().strip()
 
     def merged_tree(self, ours: str, theirs: str) -> str:
         """Merge two commits without a worktree; raises MergeConflictError with the paths."""
         output = self._git(
-            "merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z", ours,
-            theirs, accept=(0, 1),
+            "merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z", _id(ours),
+            _id(theirs), accept=(0, 1),
         )  # fmt: skip
         if output.startswith(b"\x001\0"):
             _, *paths = output[3:].decode(errors="replace").rstrip("\0").split("\0")
@@ -309,14 +328,18 @@ class Repository:
         head += [f"author {_ident(author)} {stamp}", f"committer {_ident(committer)} {stamp}"]
         body = message.replace("\0", "").rstrip("\n") + "\n"
         if signer:
-            signature = signer.sign(("\n".join(head) + "\n\n" + body).encode())
+            signature = signer.sign(("\n".join(head) + "\n\n" + body).encode(errors="replace"))
             head.append("gpgsig " + signature.replace("\n", "\n "))
-        return self._object("commit", ("\n".join(head) + "\n\n" + body).encode())
+        return self._object("commit", ("\n".join(head) + "\n\n" + body).encode(errors="replace"))
 
     def update_references(self, updates: Sequence[RefUpdate]) -> None:
         """Move several references in one transaction, all or none; raises RefMovedError where one was elsewhere."""
         lines = ["start"]
         for update in updates:
+            if not _REFERENCE.fullmatch(update.name):
+                raise GitError(f"{update.name!r} is no name for a reference")
+            _id(update.new)
+            _id(update.old)
             if update.new == NO_OBJECT:
                 lines.append(f"delete {update.name} {update.old}")
             elif update.new == update.old:
@@ -355,16 +378,39 @@ class Repository:
         if signature and self._verifier:
             signed_by = self._verifier.verify(b"\n".join(unsigned) + b"\n\n" + body, signature)
         author = re.match(r"(.*?) ?<(.*?)>", fields.get("author", [""])[0])
-        time = re.search(r"> (\d{1,11}) ", fields.get("committer", [""])[0])
+        time = re.search(r"> (\d+) ", fields.get("committer", [""])[0])
         return Commit(
             id=commit,
             tree=fields["tree"][0],
             parents=tuple(fields.get("parent", [])),
             author=Person(author[1], author[2]) if author else Person("unknown", ""),
-            time=dt.datetime.fromtimestamp(int(time[1]) if time else 0, dt.UTC),
+            time=_moment(time[1] if time else ""),
             message=body.decode(errors="replace"),
             signed_by=signed_by,
         )
+
+
+def _id(text: str) -> str:
+    """Give an object's id back; raises GitError for everything else, which git could take for an option."""
+    if not _ID.fullmatch(text):
+        raise GitError(f"{text[:80]!r} is no object's id")
+    return text
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text can be an argument: a lone surrogate cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _mark() -> str:
+    """Give what separates records: a new word each time, so that no path in the repository can hold it."""
+    return f"record-{secrets.token_hex(16)} "
+
+
+def _moment(seconds: str) -> dt.datetime:
+    """Turn git's seconds into a time; nonsense, which a commit may hold, becomes the nearest end of the calendar."""
+    known = int(seconds) if seconds.isdecimal() and len(seconds) < 15 else _LAST_SECOND if seconds else 0
+    return dt.datetime.fromtimestamp(min(known, _LAST_SECOND), dt.UTC)
 
 
 def _ident(person: Person) -> str:

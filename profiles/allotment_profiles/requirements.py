@@ -64,6 +64,10 @@ def _needs(change: Change, before: Catalog, after: Catalog) -> Iterable[tuple[Re
 def _needs_of_team(change: Change, team: str, before: Catalog) -> Iterable[tuple[RequirementKind, str, str]]:
     if not change.field:
         yield "administrator", "", f"The team {team} is {change.kind}."
+        if change.kind == "added":
+            # A grant may have waited for the name, or outlived a team of the same name: its owner judges the new people.
+            for role, owner in _reached(team, before):
+                yield "owner", owner, f"The new team {team} gains the data of {role}."
         return
     if change.field in _LEADS_OWN:
         yield "lead", team, f"The team {team} is described differently."
@@ -71,9 +75,14 @@ def _needs_of_team(change: Change, team: str, before: Catalog) -> Iterable[tuple
     yield "administrator", "", f"In the team {team}: {change.text}."
     people_added = change.field.split(".")[0] in ("members", "leads") and change.after is not None
     if people_added:
-        for role, entry in before.data_roles.items():
-            if team in entry.value.granted_to:
-                yield "owner", entry.value.owner, f"{change.after} gains the data of {role} as part of the team {team}."
+        for role, owner in _reached(team, before):
+            yield "owner", owner, f"{change.after} gains the data of {role} as part of the team {team}."
+
+
+def _reached(team: str, before: Catalog) -> Iterable[tuple[str, str]]:
+    for role, entry in before.data_roles.items():
+        if team in entry.value.granted_to:
+            yield role, entry.value.owner
 
 
 def _needs_of_data_role(

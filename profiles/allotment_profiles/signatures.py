@@ -93,7 +93,7 @@ class Verifier:
                 position = words.index("ssh-ed25519", 1)
                 try:
                     self._principals[base64.b64decode(words[position + 1], validate=True)] = words[0]
-                except binascii.Error:
+                except ValueError:  # no base64, or no ASCII
                     continue
 
     def verify(self, payload: bytes, armored: str) -> str | None:

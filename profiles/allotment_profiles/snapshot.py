@@ -75,8 +75,12 @@ def in_folder(folder: Path) -> Snapshot:
     """Take the files of a folder; links are not followed."""
     entries, paths = {}, {}
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(names):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        folders[:] = sorted(name for name in folders if name != ".git" and name not in links)
+        if Path(parent) == folder:
+            # Nothing of ours lies elsewhere, and elsewhere may be large.
+            folders[:] = [name for name in folders if is_stray(f"{name}/x") or place(f"{name}/x.yaml")]
+        for name in sorted(names + links):
             file = Path(parent, name)
             status = file.lstat()
             path = file.relative_to(folder).as_posix().encode(errors="replace").decode()

@@ -20,18 +20,21 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 # Characters that turn text around or hide it, so that what is reviewed is not what applies.
 BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-INVISIBLE = frozenset("\u200b\u2060\ufeff\u00ad\u180e")
+INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")  # letters of Hangul that show nothing
+JOINERS = frozenset("\u200c\u200d")  # format characters that scripts and emoji need
 
 _FORBIDDEN_VARIABLES = frozenset(
     {
-        "BASH_ENV", "CDPATH", "DISPLAY", "EDITOR", "ENV", "HOME", "HOSTNAME", "IFS", "LOGNAME", "MAIL", "PAGER",
-        "PATH", "PS4", "PWD", "SHELL", "SHELLOPTS", "TMPDIR", "USER", "VISUAL", "XDG_RUNTIME_DIR",
+        "BASHOPTS", "BASH_ENV", "BROWSER", "CDPATH", "DISPLAY", "EDITOR", "ENV", "FPATH", "GCONV_PATH", "HOME",
+        "HOSTALIASES", "HOSTNAME", "IFS", "INPUTRC", "LESSCLOSE", "LESSOPEN", "LOCALDOMAIN", "LOCPATH", "LOGNAME", "MAIL",
+        "MANPAGER", "NLSPATH", "PAGER", "PATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4", "PWD", "REQUESTS_CA_BUNDLE",
+        "RES_OPTIONS", "SHELL", "SHELLOPTS", "TMPDIR", "USER", "VISUAL", "XDG_RUNTIME_DIR", "ZDOTDIR",
     }
 )  # fmt: skip
 _FORBIDDEN_PREFIXES = (
-    "ALLOTMENT_", "AWS_", "AZURE_", "BASH_FUNC_", "CLOUDSDK_", "CONDA_", "CULL_", "DOCKER_", "DYLD_", "GCP_", "GCLOUD_",
+    "ALLOTMENT_", "AWS_", "AZURE_", "BASH_FUNC_", "CLOUDSDK_", "CONDA_", "CULL_", "CURL_", "DOCKER_", "DYLD_", "GCP_", "GCLOUD_",
     "GIT_", "GLIBC_", "GOOGLE_", "HTTP_", "HTTPS_", "IPYTHON", "JAVA_", "JPY_", "JULIA_", "JUPYTER", "KUBE", "LD_",
-    "MEM_", "CPU_", "NB_", "NODE_", "NO_PROXY", "NOTEBOOK_", "NPM_", "OPENSSL_", "PERL", "PIP_", "PYTHON", "R_",
+    "MALLOC_", "MAMBA_", "MEM_", "CPU_", "NB_", "NODE_", "NO_PROXY", "NOTEBOOK_", "NPM_", "OPENSSL_", "PERL", "PIP_", "PYTHON", "R_",
     "RSTUDIO_", "RUBY", "S6_", "SPARK_", "SSH_", "SSL_", "SUDO_", "UV_", "VAULT_", "XDG_",
 )  # fmt: skip
 _SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY")
@@ -45,7 +48,7 @@ def harmful_character(text: str, allowed: str = "") -> str | None:
         if (
             character in BIDIRECTIONAL
             or character in INVISIBLE
-            or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+            or (unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and character not in JOINERS)
         ):
             return f"U+{ord(character):04X}"
     return None
