@@ -1,0 +1,262 @@
+"""What every spawner of profiles shares: the start page, the decision at each start, the stamp, the lifetime.
+
+A class for one kind of deployment says what it can do (`capabilities`), and translates a Launch (`prepare`, and
+JupyterHub's own methods). It decides nothing.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from jupyterhub.spawner import Spawner
+from traitlets import Float, Unicode, default
+
+from allotment_profiles.launch import Launch, parse_request, resolve
+from allotment_profiles.paths import place, profile_path
+from allotment_profiles.problems import Refusal, RefusedError
+from allotment_profiles.rules import Capabilities, User
+from allotment_spawner.form import request_of
+from allotment_spawner.offers import APPS, Viewer, size_text, start_page
+from allotment_spawner.pages import render
+from allotment_spawner.refusing import NO_CATALOG, NOTHING_CHOSEN, WithoutTraceback, spawn_exception
+from allotment_spawner.session import EndReason, Session
+from allotment_spawner.shared import Shared, shared
+
+_STATE = "allotment"
+_WITHOUT_TRACEBACK = WithoutTraceback()
+
+
+class ProfileSpawnerMixin(Spawner):
+    """Starts a session from a profile of the repository, decided anew at every start.
+
+    The last good choice lies in the spawner's state, which the hub keeps when a session ends; the options that the
+    hub stores by itself hold whatever was asked last, refused or not.
+    """
+
+    repository = Unicode(config=True, help="The path of the bare repository of profiles, which is only read.")
+    allowed_signers = Unicode(config=True, help="The path of the allowed-signers file with the service's key.")
+    events_url = Unicode(config=True, help="SQLAlchemy's URL of the table of events; empty: none is kept.")
+    poll_seconds = Float(0.5, config=True, help="How often the repository is looked at.")
+    service_url = Unicode(config=True, help="The public address of the service, `…/services/allotment/`.")
+
+    notice = ""
+    """What the start page says about this kind of deployment; empty: nothing."""
+
+    # Variables of the hub's own that a profile may set to something else.
+    _yielding = frozenset({"LANG", "LC_ALL", "TZ"})
+
+    _choice: Mapping[str, Any] | None = None
+    _session: Session | None = None
+    _launch: Launch | None = None
+    _end_reason: EndReason | None = None
+    _unready = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._decided = asyncio.Event()
+        # Activity that happened while the hub was away is not known: what is idle is counted from here on.
+        self._watched_since = dt.datetime.now(dt.UTC)
+        self.log.addFilter(_WITHOUT_TRACEBACK)  # the same object each time, so it is there once
+
+    # -- what a kind of deployment says
+
+    def capabilities(self) -> Capabilities:
+        """Say what this kind of deployment can do for a session."""
+        raise NotImplementedError
+
+    async def prepare(self, launch: Launch) -> None:
+        """Make ready what the launch needs; raises RefusedError where this deployment cannot do it."""
+
+    # -- what is asked
+
+    @default("options_form")
+    def _options_form_default(self) -> str:
+        # Only its being there counts: without a form JupyterHub starts a session instead of showing the page.
+        return "made for each request"
+
+    @default("options_from_form")
+    def _options_from_form_default(self) -> Any:
+        return request_of
+
+    @default("apply_user_options")
+    def _apply_user_options_default(self) -> Any:
+        # JupyterHub logs a traceback for what is raised here, so everything is decided in start().
+        return _leave_alone
+
+    async def get_options_form(self) -> str:
+        """Render the start page, from the catalog as it is now."""
+        catalog = await self._shared.follower.refresh()
+        attempted = self._shared.follower.attempted
+        viewer = Viewer(self._person(), self.service_url, self.notice, attempted.error if attempted else None)
+        now = dt.datetime.now(dt.UTC)
+        page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities())
+        return await asyncio.to_thread(render, page)
+
+    # -- the decision
+
+    async def start(self) -> Any:
+        """Decide what was asked and start it; raises SpawnException where it is refused."""
+        self._launch = self._session = self._end_reason = None
+        self._decided.clear()
+        try:
+            launch = await self._decide()
+            await self.prepare(launch)
+        except RefusedError as error:
+            self._refused(error.refusal)
+            raise spawn_exception(error.refusal) from None
+        self._store(launch.request.as_dict())
+        self._launch = launch
+        self._session = Session.of(launch, dt.datetime.now(dt.UTC))
+        self._unready = True
+        self._decided.set()
+        self._record("start", self._session, options=dict(launch.request.options), server=self.name)
+        return await super().start()
+
+    async def _decide(self) -> Launch:
+        follower = self._shared.follower
+        catalog = await follower.refresh()
+        if not catalog.revision:
+            raise RefusedError(NO_CATALOG)
+        # Nothing sent means the last good choice. (An empty body gives the options that the hub stored; those are
+        # the last good choice as well, because a refusal puts them back.)
+        asked = self.user_options or self._choice
+        if not asked:
+            raise RefusedError(NOTHING_CHOSEN)
+        request = parse_request(asked)
+        return resolve(catalog, self._person(), request, dt.datetime.now(dt.UTC), self.capabilities())
+
+    def _refused(self, refusal: Refusal) -> None:
+        asked = self.user_options.get("profile") if self.user_options else None
+        named = asked if isinstance(asked, str) and place(profile_path(asked)) else ""
+        revision = self._shared.follower.catalog.revision
+        self._shared.recorder.record(
+            "refusal", user=self.user.name, profile=named, revision=revision, code=refusal.code, server=self.name
+        )
+        self._store(self._choice)
+
+    def _store(self, choice: Mapping[str, Any] | None) -> None:
+        """Make a choice the one that holds when nothing is sent, in place of what the hub stored before deciding."""
+        self._choice = choice
+        self.user_options = self.orm_spawner.user_options = dict(choice or {})
+        self.user.db.commit()
+
+    def _person(self) -> User:
+        groups = frozenset(group.name for group in self.user.groups)
+        return User(self.user.name, groups, bool(self.user.admin))
+
+    @property
+    def _shared(self) -> Shared:
+        return shared(
+            self.user.settings,
+            repository=self.repository,
+            allowed_signers=self.allowed_signers,
+            events_url=self.events_url,
+            poll_seconds=self.poll_seconds,
+        )
+
+    # -- the session
+
+    def get_env(self) -> dict[str, str]:
+        """Give the session's environment: JupyterHub's own, what the profile adds, and the stamp over both."""
+        env: dict[str, str] = super().get_env()
+        if self._launch and self._session:
+            for name, value in self._launch.environment.items():
+                if name not in env or name in self._yielding:
+                    env[name] = value
+            env.update(self._session.environment())
+            env["ALLOTMENT_URL"] = f"{self.service_url}api/v1"
+        return env
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Tell what is being started."""
+        yield {"progress": 5, "message": "Checking that the profile may be started"}
+        await self._decided.wait()
+        if self._launch:
+            yield {"progress": 20, "message": f"Starting {self._launch.title}: {size_text(self._launch.size)}"}
+            if self._launch.bindings:
+                yield {"progress": 30, "message": f"Data: {', '.join(self._launch.bindings)}"}
+            yield {"progress": 50, "message": f"Waiting for {APPS[self._launch.app]} to answer"}
+
+    def add_poll_callback(self, callback: Any, *args: Any, **kwargs: Any) -> None:
+        """Watch the session; JupyterHub asks for it once a session answers and has its route: it is ready."""
+        super().add_poll_callback(callback, *args, **kwargs)
+        if self._session and self._unready:
+            self._unready = False
+            self._record("ready", self._session, seconds=self._age(self._session), server=self.name)
+
+    async def poll(self) -> int | None:
+        """Tell whether the session runs; ends one that is past its time."""
+        status: int | None = await super().poll()
+        if status is None and self._session and self._end_reason is None:
+            self._end_reason = self._session.overdue(dt.datetime.now(dt.UTC), self._active(self._session))
+            if self._end_reason:
+                self.log.info("ending the session %s: %s", self._log_name, self._end_reason)
+                await self.stop()
+                status = await super().poll()
+                if status is None:
+                    self._end_reason = None  # it did not end: the next look tries again
+        return status
+
+    @property
+    def stamped_roles(self) -> tuple[str, ...]:
+        """The data roles of the session that runs."""
+        return self._session.data_roles if self._session else ()
+
+    def _active(self, session: Session) -> dt.datetime:
+        known = [session.started, self._watched_since]
+        if self.orm_spawner.last_activity:
+            known.append(self.orm_spawner.last_activity.replace(tzinfo=dt.UTC))
+        return max(known)
+
+    def _age(self, session: Session) -> float:
+        return round((dt.datetime.now(dt.UTC) - session.started).total_seconds(), 1)
+
+    def _record(self, kind: str, session: Session, **details: Any) -> None:
+        self._shared.recorder.record(
+            kind, user=self.user.name, profile=session.profile, revision=session.commit, **details
+        )
+
+    # -- what outlives the process
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up the last good choice, and the stamp of a session that may still run."""
+        super().load_state(state)
+        ours = state.get(_STATE)
+        if isinstance(ours, Mapping):
+            self._choice = _choice_of(ours.get("choice"))
+            self._session = Session.from_state(ours.get("session"))
+
+    def get_state(self) -> dict[str, Any]:
+        """Give what has to be known after a restart of the hub."""
+        state: dict[str, Any] = super().get_state()
+        ours: dict[str, Any] = {}
+        if self._choice:
+            ours["choice"] = dict(self._choice)
+        if self._session:
+            ours["session"] = self._session.as_state()
+        return {**state, _STATE: ours} if ours else state
+
+    def clear_state(self) -> None:
+        """Forget the session. Every end comes by here: asked for, by time, by itself, or found after a restart.
+
+        The last good choice stays: it belongs to the user, not to one session.
+        """
+        super().clear_state()
+        session, self._session = self._session, None
+        if session:
+            reason = self._end_reason or "stopped"
+            self._record("end", session, seconds=self._age(session), reason=reason, server=self.name)
+        self._launch = self._end_reason = None
+
+
+def _leave_alone(_spawner: Spawner, _options: object) -> None:
+    """Do nothing with the options that a start was asked with."""
+
+
+def _choice_of(state: object) -> Mapping[str, Any] | None:
+    """Read a choice from the hub's database; None for anything that is none."""
+    try:
+        return parse_request(state).as_dict()
+    except RefusedError:
+        return None

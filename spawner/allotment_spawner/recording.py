@@ -1,0 +1,41 @@
+"""Writing down what was observed, off the event loop; a database that fails costs the observation and nothing else."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from allotment_profiles.events import Events
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Appends to the table of events, in order, from a thread of its own."""
+
+    def __init__(self, url: str) -> None:
+        """Take SQLAlchemy's URL; an empty one means that nothing is kept."""
+        self._url = url
+        self._events: Events | None = None
+        # One thread: what happened first is written first, and a slow database holds up nobody else's threads.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="allotment-events")
+
+    def record(self, kind: str, *, user: str, profile: str = "", revision: str = "", **details: Any) -> None:
+        """Have one observation written soon; returns at once and raises nothing."""
+        if self._url:
+            self._thread.submit(self._append, kind, user=user, profile=profile, revision=revision, **details)
+
+    def close(self) -> None:
+        """Write what is left and give up thread and connections."""
+        self._thread.shutdown()
+        if self._events:
+            self._events.close()
+
+    def _append(self, kind: str, **values: Any) -> None:
+        try:
+            # Made here and not before: it connects, and a database that is away now may be back the next time.
+            self._events = self._events or Events(self._url)
+            self._events.append(kind, **values)
+        except (SQLAlchemyError, OSError, ValueError) as error:
+            log.warning("the event %s of %s was not written: %s", kind, values.get("user"), error)

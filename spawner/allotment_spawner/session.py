@@ -1,0 +1,88 @@
+"""What is stamped on one running session, kept beside it in the hub's database, and when it has to end. Pure."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from allotment_profiles.launch import Launch
+
+# A session tells the hub about its activity every five minutes: what was missed may still arrive.
+ACTIVITY_DELAY = dt.timedelta(minutes=10)
+
+EndReason = Literal["stopped", "idle", "total"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The stamp: what decided the session, and how long it may live."""
+
+    profile: str
+    team: str
+    commit: str
+    data_roles: tuple[str, ...]
+    started: dt.datetime
+    idle: int
+    """Seconds without activity."""
+    total: int
+    """Seconds after the start."""
+
+    @classmethod
+    def of(cls, launch: Launch, now: dt.datetime) -> Self:
+        """Stamp a launch."""
+        return cls(
+            profile=launch.profile_id,
+            team=launch.team,
+            commit=launch.commit,
+            data_roles=tuple(launch.bindings),
+            started=now,
+            idle=launch.idle,
+            total=launch.total,
+        )
+
+    @classmethod
+    def from_state(cls, state: object) -> Self | None:
+        """Read what `as_state` gave; None for anything else (another spawner may have run here before)."""
+        if not isinstance(state, Mapping):
+            return None
+        try:
+            return cls(
+                profile=str(state["profile"]),
+                team=str(state["team"]),
+                commit=str(state["commit"]),
+                data_roles=tuple(map(str, state["data_roles"])),
+                started=dt.datetime.fromisoformat(state["started"]).astimezone(dt.UTC),
+                idle=int(state["idle"]),
+                total=int(state["total"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def as_state(self) -> dict[str, object]:
+        """Give the form that the hub keeps as JSON."""
+        return {
+            "profile": self.profile,
+            "team": self.team,
+            "commit": self.commit,
+            "data_roles": list(self.data_roles),
+            "started": self.started.isoformat(),
+            "idle": self.idle,
+            "total": self.total,
+        }
+
+    def environment(self) -> dict[str, str]:
+        """Give what the session is told about itself."""
+        return {
+            "ALLOTMENT_PROFILE": self.profile,
+            "ALLOTMENT_COMMIT": self.commit,
+            "ALLOTMENT_TEAM": self.team,
+            "ALLOTMENT_DATA_ROLES": ",".join(self.data_roles),
+        }
+
+    def overdue(self, now: dt.datetime, active: dt.datetime) -> EndReason | None:
+        """Say why the session has to end now, or None; `active` is the last activity that is known of."""
+        if (now - self.started).total_seconds() >= self.total:
+            return "total"
+        if now - active >= dt.timedelta(seconds=self.idle) + ACTIVITY_DELAY:
+            return "idle"
+        return None

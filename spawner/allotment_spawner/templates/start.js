@@ -1,0 +1,40 @@
+// The page works without this: it filters many profiles, and says that a click was heard.
+(() => {
+  const form = document.getElementById("spawn_form");
+  const filter = document.getElementById("allotment-filter");
+  if (filter) {
+    const nothing = document.getElementById("allotment-nothing");
+    filter.closest(".allotment-filter").hidden = false;
+    filter.addEventListener("input", () => {
+      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let found = 0;
+      for (const section of form.querySelectorAll("section[data-filtered]")) {
+        let here = 0;
+        for (const card of section.querySelectorAll("[data-words]")) {
+          card.hidden = !words.every((word) => card.dataset.words.includes(word));
+          here += card.hidden ? 0 : 1;
+        }
+        section.hidden = here === 0;
+        found += here;
+      }
+      nothing.hidden = found > 0;
+    });
+  }
+  form.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    if (button) {
+      // Not `disabled`: the button's value is what is sent.
+      button.setAttribute("aria-busy", "true");
+      button.textContent = "Starting…";
+    }
+  });
+  // Back from the next page, everything can be started again.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) window.location.reload();
+  });
+})();
