@@ -303,8 +303,8 @@ class Repository:
     def merged_tree(self, ours: str, theirs: str) -> str:
         """Merge two commits without a worktree; raises MergeConflictError with the paths."""
         output = self._git(
-            "merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z", _id(ours),
-            _id(theirs), accept=(0, 1),
+            "merge-tree", "--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z",
+            _id(ours), _id(theirs), accept=(0, 1),
         )  # fmt: skip
         if output.startswith(b"\x001\0"):
             _, *paths = output[3:].decode(errors="replace").rstrip("\0").split("\0")

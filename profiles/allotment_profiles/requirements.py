@@ -65,7 +65,7 @@ def _needs_of_team(change: Change, team: str, before: Catalog) -> Iterable[tuple
     if not change.field:
         yield "administrator", "", f"The team {team} is {change.kind}."
         if change.kind == "added":
-            # A grant may have waited for the name, or outlived a team of the same name: its owner judges the new people.
+            # A grant may have waited for the name, or outlived a team of that name: its owner judges the new people.
             for role, owner in _reached(team, before):
                 yield "owner", owner, f"The new team {team} gains the data of {role}."
         return

@@ -26,15 +26,16 @@ JOINERS = frozenset("\u200c\u200d")  # format characters that scripts and emoji 
 _FORBIDDEN_VARIABLES = frozenset(
     {
         "BASHOPTS", "BASH_ENV", "BROWSER", "CDPATH", "DISPLAY", "EDITOR", "ENV", "FPATH", "GCONV_PATH", "HOME",
-        "HOSTALIASES", "HOSTNAME", "IFS", "INPUTRC", "LESSCLOSE", "LESSOPEN", "LOCALDOMAIN", "LOCPATH", "LOGNAME", "MAIL",
-        "MANPAGER", "NLSPATH", "PAGER", "PATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4", "PWD", "REQUESTS_CA_BUNDLE",
-        "RES_OPTIONS", "SHELL", "SHELLOPTS", "TMPDIR", "USER", "VISUAL", "XDG_RUNTIME_DIR", "ZDOTDIR",
+        "HOSTALIASES", "HOSTNAME", "IFS", "INPUTRC", "LESSCLOSE", "LESSOPEN", "LOCALDOMAIN", "LOCPATH", "LOGNAME",
+        "MAIL", "MANPAGER", "NLSPATH", "PAGER", "PATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4", "PWD",
+        "REQUESTS_CA_BUNDLE", "RES_OPTIONS", "SHELL", "SHELLOPTS", "TMPDIR", "USER", "VISUAL", "XDG_RUNTIME_DIR", "ZDOTDIR",
     }
 )  # fmt: skip
 _FORBIDDEN_PREFIXES = (
-    "ALLOTMENT_", "AWS_", "AZURE_", "BASH_FUNC_", "CLOUDSDK_", "CONDA_", "CULL_", "CURL_", "DOCKER_", "DYLD_", "GCP_", "GCLOUD_",
-    "GIT_", "GLIBC_", "GOOGLE_", "HTTP_", "HTTPS_", "IPYTHON", "JAVA_", "JPY_", "JULIA_", "JUPYTER", "KUBE", "LD_",
-    "MALLOC_", "MAMBA_", "MEM_", "CPU_", "NB_", "NODE_", "NO_PROXY", "NOTEBOOK_", "NPM_", "OPENSSL_", "PERL", "PIP_", "PYTHON", "R_",
+    "ALLOTMENT_", "AWS_", "AZURE_", "BASH_FUNC_", "CLOUDSDK_", "CONDA_", "CULL_", "CURL_", "DOCKER_", "DYLD_", "GCP_",
+    "GCLOUD_", "GIT_", "GLIBC_", "GOOGLE_", "HTTP_", "HTTPS_", "IPYTHON", "JAVA_", "JPY_", "JULIA_", "JUPYTER", "KUBE", "LD_",
+    "MALLOC_", "MAMBA_", "MEM_", "CPU_", "NB_", "NODE_", "NO_PROXY", "NOTEBOOK_", "NPM_", "OPENSSL_", "PERL", "PIP_",
+    "PYTHON", "R_",
     "RSTUDIO_", "RUBY", "S6_", "SPARK_", "SSH_", "SSL_", "SUDO_", "UV_", "VAULT_", "XDG_",
 )  # fmt: skip
 _SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY")
