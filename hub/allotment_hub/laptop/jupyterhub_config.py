@@ -15,8 +15,8 @@ deployment = Deployment.read(folder)
 service_access = "access:services!service=allotment"
 review = "custom:allotment:review"
 
-# Addresses: the proxy for people, the hub behind it; both on this machine only. No public_url: sign-in then goes by paths
-# alone, and works in sessions that outlive a change of the port and for people who type localhost.
+# Addresses: the proxy for people, the hub behind it; both on this machine only. No public_url: sign-in then goes by
+# paths alone, and works in sessions that outlive a change of the port and for people who type localhost.
 c.JupyterHub.bind_url = deployment.public_url
 c.JupyterHub.hub_bind_url = deployment.hub_url.removesuffix(f"{deployment.base_url}hub/")
 c.JupyterHub.proxy_class = "jupyterhub_traefik_proxy.fileprovider.TraefikFileProviderProxy"

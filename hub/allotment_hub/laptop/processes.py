@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep
 
 import psutil
 
@@ -69,7 +70,7 @@ def recorded(pid_file: Path) -> psutil.Process | None:
         same = abs(process.create_time() - float(facts["started"])) < 1
     except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError, TypeError):
         return None
-    return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    return process if same and not _has_ended(process) else None
 
 
 def end_orphans(pid_files: Iterable[Path]) -> list[str]:
@@ -96,7 +97,17 @@ def end(processes: Iterable[psutil.Process], *, patience: float) -> None:
         for process in remaining:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(ask)
-        _, remaining = psutil.wait_procs(remaining, timeout=seconds)
+        deadline = monotonic() + seconds
+        while (remaining := [process for process in remaining if not _has_ended(process)]) and monotonic() < deadline:
+            sleep(0.02)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    # A zombie has ended, whenever process 1 gets round to it: psutil's own waiting would wait for that.
+    try:
+        return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def of_sessions(hub_origin: str) -> list[psutil.Process]:

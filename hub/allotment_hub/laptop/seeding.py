@@ -12,7 +12,7 @@ from allotment_profiles.signatures import Signer, generate_key
 
 _AUTHOR = Person(name="Allotment", email="allotment@localhost")
 _MESSAGE = """\
-Start from the starter profiles
+Set up the profiles from the starter
 
 An example for an administrator to edit: made-up teams with profiles of public images and made-up data.
 """
