@@ -1,4 +1,4 @@
-"""What goes over the wire: the bodies that the API takes and the answers that it gives; openapi.json is made from it."""
+"""What goes over the wire: the bodies that the API takes and its answers; openapi.json is made from them."""
 
 import datetime as dt
 import json

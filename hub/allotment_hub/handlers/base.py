@@ -133,7 +133,7 @@ class Handler(HubOAuthenticated, RequestHandler):
                     detail["msg"],
                     "Look at openapi.json.",
                     field=".".join(str(part)[:60] for part in detail["loc"][:8]),
-                )  # fmt: skip
+                )
                 for detail in error.errors(include_url=False, include_input=False, include_context=False)[:20]
             ]
             why = "; ".join(f"{problem.field}: {problem.message}" for problem in found[:3])

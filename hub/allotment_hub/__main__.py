@@ -1,0 +1,22 @@
+"""`python -m allotment_hub --config FILE`: run the service."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import click
+
+from allotment_hub.app import serve
+from allotment_hub.configuration import ServiceConfiguration
+
+
+@click.command()
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+def main(config: Path) -> None:
+    """Run the service beside the hub, as the file says."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    asyncio.run(serve(ServiceConfiguration.read(config)))
+
+
+main()

@@ -1,0 +1,96 @@
+"""The service: everything is built here, once, from the configuration, and handed down."""
+
+import asyncio
+import importlib.metadata
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
+from tornado.httpserver import HTTPServer
+from tornado.web import Application, StaticFileHandler
+
+from allotment_hub.configuration import ServiceConfiguration
+from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.handlers.api import API, UnknownHandler
+from allotment_hub.handlers.base import Services
+from allotment_hub.handlers.openapi import OpenApiHandler
+from allotment_hub.handlers.pages import PAGES
+from allotment_hub.services.checking import Checking
+from allotment_hub.services.directory import Directory
+from allotment_hub.services.listing import Listing
+from allotment_hub.services.proposals import Proposals
+from allotment_hub.services.proposing import Proposing
+from allotment_hub.services.reviewing import Reviewing
+from allotment_profiles import deployments
+from allotment_profiles.events import Events
+from allotment_profiles.following import CatalogFollower
+from allotment_profiles.git import Repository
+from allotment_profiles.signatures import Signer, Verifier
+
+log = logging.getLogger("allotment")
+
+MAXIMUM_BODY = 1024 * 1024
+# How long an answer of the hub about a token may be believed for reading; whatever changes something asks anew.
+TOKEN_SECONDS = 15
+
+
+def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Services:
+    """Build what the handlers call; must be called inside the running loop."""
+    verifier = Verifier(configuration.allowed_signers.read_text())
+    repository = Repository(configuration.repository, verifier)
+    follower = CatalogFollower(repository, configuration.poll_seconds)
+    directory = Directory(auth.api_url, auth.api_token)
+    checking = Checking(repository)
+    forge = PlainGitForge(repository, Signer(configuration.signing_key))
+    proposals = Proposals(forge, checking, directory, follower, Events(configuration.events))
+    return Services(
+        configuration=configuration,
+        follower=follower,
+        directory=directory,
+        listing=Listing(repository, follower, directory, deployments.laptop()),
+        checking=checking,
+        proposals=proposals,
+        proposing=Proposing(proposals, checking),
+        reviewing=Reviewing(proposals, checking, follower),
+    )
+
+
+def build_application(services: Services, auth: HubOAuth, **settings: Any) -> Application:
+    """Build the web application below the service's prefix."""
+    prefix = str(auth.oauth_redirect_uri).removesuffix("oauth_callback")
+    handed = {"services": services}
+    static = {"path": str(Path(__file__).parent / "static")}
+    return Application(
+        [
+            (prefix + "oauth_callback", HubOAuthCallbackHandler),
+            (prefix + r"static/(.*)", StaticFileHandler, static),
+            (prefix + "api/v1/openapi.json", OpenApiHandler, handed),
+            *((prefix + "api/v1/" + pattern, handler, handed) for pattern, handler in API),
+            (prefix + "api/.*", UnknownHandler, handed),
+            *((prefix + pattern, handler, handed) for pattern, handler in PAGES),
+        ],
+        cookie_secret=auth.api_token,
+        version=importlib.metadata.version("allotment"),
+        **settings,
+    )
+
+
+async def serve(configuration: ServiceConfiguration) -> None:
+    """Serve until told to stop."""
+    auth = HubOAuth.instance(cache_max_age=TOKEN_SECONDS)
+    services = build_services(configuration, auth)
+    server = HTTPServer(build_application(services, auth), xheaders=True, max_body_size=MAXIMUM_BODY)
+    server.listen(configuration.port, configuration.address)
+    services.follower.start()
+    log.info("serving on %s:%d", configuration.address, configuration.port)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    server.stop()
+    await server.close_all_connections()
+    await services.follower.stop()
+    await services.directory.close()

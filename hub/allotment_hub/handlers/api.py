@@ -1,0 +1,298 @@
+"""The API: each handler five lines between a body and an answer. `openapi` describes the same routes."""
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from allotment_profiles.schema import narrowed
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from allotment_hub.forges.records import StoredProposal
+from allotment_hub.handlers.base import Handler
+from allotment_hub.wire import (
+    CheckAnswer,
+    CheckBody,
+    CommentBody,
+    ExplainAnswer,
+    HeadBody,
+    ProfileAnswer,
+    ProfileDetails,
+    ProposalAnswer,
+    ProposalBody,
+    ProposalLine,
+    ReadersAnswer,
+    RejectionBody,
+    check_answer,
+    explain_answer,
+    profile_answer,
+    profile_details,
+    proposal_answer,
+    readers_answer,
+)
+from allotment_profiles.following import Attempt
+
+
+class ApiHandler(Handler):
+    """A handler that answers JSON."""
+
+    def answer(self, content: BaseModel | Mapping[str, object], status: int = 200) -> None:
+        """Answer a model of the wire as JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        text = content.model_dump_json() if isinstance(content, BaseModel) else json.dumps(content)
+        self.finish(text)
+
+    def listed(self, name: str, content: Sequence[BaseModel]) -> None:
+        """Answer a list under a name, with the revision that it was made from."""
+        revision = self.services.follower.catalog.revision
+        self.answer({name: [each.model_dump(mode="json") for each in content], "revision": revision})
+
+    async def answer_proposal(self, stored: StoredProposal, status: int = 200) -> None:
+        """Answer a proposal as the reader sees it."""
+        view = await self.services.proposals.view(stored, self.reader)
+        self.answer(proposal_answer(view, self.address(f"proposals/{stored.id}")), status)
+
+
+class ProfilesHandler(ApiHandler):
+    """Every profile that the caller may see."""
+
+    async def get(self) -> None:
+        """GET profiles."""
+        rows = await self.services.listing.profiles(self.reader.user)
+        self.listed("profiles", [profile_answer(row, self.address(f"profiles/{row.id}")) for row in rows])
+
+
+class ProfileHandler(ApiHandler):
+    """One profile."""
+
+    async def get(self, team: str, name: str) -> None:
+        """GET profiles/TEAM/NAME."""
+        row = await self.services.listing.profile(self.reader.user, f"{team}/{name}")
+        self.answer(profile_details(row, self.address(f"profiles/{row.id}")))
+
+
+class ExplainHandler(ApiHandler):
+    """Why a user can or cannot start a profile."""
+
+    async def get(self) -> None:
+        """GET explain?user=&profile=."""
+        user = self.get_query_argument("user", "") or self.reader.user.name
+        profile = self.get_query_argument("profile", "")
+        self.answer(explain_answer(user, await self.services.listing.explain(self.reader.user, user, profile)))
+
+
+class ReadersHandler(ApiHandler):
+    """Who can reach a data role."""
+
+    async def get(self, name: str) -> None:
+        """GET data-roles/NAME/readers."""
+        self.answer(readers_answer(await self.services.listing.readers(self.reader.user, name)))
+
+
+class SchemaHandler(ApiHandler):
+    """What the caller's teams may ask for."""
+
+    async def get(self) -> None:
+        """GET schema."""
+        self.answer(narrowed(self.services.follower.catalog, self.reader.user))
+
+
+class ChecksHandler(ApiHandler):
+    """A dry run."""
+
+    async def post(self) -> None:
+        """POST checks."""
+        self.answer(check_answer(await self.services.proposing.check(self.body(CheckBody).changed())))
+
+
+class ProposalsHandler(ApiHandler):
+    """All proposals, and new ones."""
+
+    async def get(self) -> None:
+        """GET proposals?state=open|ended|all."""
+        wanted = self.get_query_argument("state", "all")
+        found = await self.services.proposals.all()
+        lines = [
+            ProposalLine(
+                id=stored.id,
+                url=self.address(f"proposals/{stored.id}"),
+                state=stored.ending.kind if stored.ending else "open",
+                title=stored.current.title,
+                proposer=stored.proposer,
+                head=stored.head,
+                updated=stored.records[-1].time,
+            )
+            for stored in found
+        ]
+        self.listed("proposals", [line for line in lines if _in_state(line, wanted)])
+
+    async def post(self) -> None:
+        """POST proposals."""
+        body = self.body(ProposalBody)
+        done = await self.services.proposing.propose(self.reader, body.changed(), body.reason, update=body.update)
+        await self.answer_proposal(done.proposal, 201 if done.created else 200)
+
+
+def _in_state(line: ProposalLine, wanted: str) -> bool:
+    return wanted in ("", "all", line.state) or (wanted == "ended" and line.state != "open")
+
+
+class ProposalHandler(ApiHandler):
+    """One proposal."""
+
+    async def get(self, proposal: str) -> None:
+        """GET proposals/ID."""
+        await self.answer_proposal(await self.services.proposals.stored(proposal))
+
+
+class CommentsHandler(ApiHandler):
+    """The conversation."""
+
+    async def post(self, proposal: str) -> None:
+        """POST proposals/ID/comments."""
+        text = self.body(CommentBody).text
+        await self.answer_proposal(await self.services.proposing.comment(self.reader, proposal, text), 201)
+
+
+class WithdrawalHandler(ApiHandler):
+    """The proposer's way back."""
+
+    async def post(self, proposal: str) -> None:
+        """POST proposals/ID/withdrawal."""
+        await self.answer_proposal(await self.services.proposing.withdraw(self.reader, proposal))
+
+
+class ApprovalsHandler(ApiHandler):
+    """Approving the exact head."""
+
+    async def post(self, proposal: str) -> None:
+        """POST proposals/ID/approvals."""
+        head = self.body(HeadBody).head
+        await self.answer_proposal(await self.services.reviewing.approve(self.reader, proposal, head), 201)
+
+
+class RejectionHandler(ApiHandler):
+    """Ending with a reason."""
+
+    async def post(self, proposal: str) -> None:
+        """POST proposals/ID/rejection."""
+        reason = self.body(RejectionBody).reason
+        await self.answer_proposal(await self.services.reviewing.reject(self.reader, proposal, reason))
+
+
+class MergeHandler(ApiHandler):
+    """Putting it on main."""
+
+    async def post(self, proposal: str) -> None:
+        """POST proposals/ID/merge."""
+        head = self.body(HeadBody).head
+        await self.answer_proposal(await self.services.reviewing.merge(self.reader, proposal, head))
+
+
+class HealthHandler(ApiHandler):
+    """Whether the service serves, and from which revision."""
+
+    open_to_all: ClassVar[bool] = True
+
+    async def get(self) -> None:
+        """GET health: 200 once a catalog applies, 503 before."""
+        follower = self.services.follower
+        content = {
+            "ok": follower.applied is not None,
+            "applied": _attempt(follower.applied),
+            "attempted": _attempt(follower.attempted),
+            "problems": len(follower.catalog.problems),
+        }
+        self.answer(content, 200 if follower.applied else 503)
+
+
+def _attempt(attempt: Attempt | None) -> dict[str, object] | None:
+    if attempt is None:
+        return None
+    return {
+        "revision": attempt.revision,
+        "time": attempt.time.astimezone(dt.UTC).isoformat(),
+        "seconds": round(attempt.seconds, 3),
+        "error": attempt.error,
+    }
+
+
+class MetricsHandler(ApiHandler):
+    """Prometheus."""
+
+    open_to_all: ClassVar[bool] = True
+
+    async def get(self) -> None:
+        """GET metrics."""
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.finish(await asyncio.to_thread(generate_latest))
+
+
+class UnknownHandler(ApiHandler):
+    """Whatever else lies below the API."""
+
+    open_to_all: ClassVar[bool] = True
+
+    def prepare(self) -> None:  # type: ignore[override]  # nothing to wait for
+        """Say that there is nothing."""
+        self.send_error(404)
+
+
+ID = r"([a-z0-9][a-z0-9-]{0,120})"
+NAME = r"([^/]{1,100})"
+API: list[tuple[str, type[Handler]]] = [
+    (r"profiles", ProfilesHandler),
+    (rf"profiles/{NAME}/{NAME}", ProfileHandler),
+    (r"explain", ExplainHandler),
+    (rf"data-roles/{NAME}/readers", ReadersHandler),
+    (r"schema", SchemaHandler),
+    (r"checks", ChecksHandler),
+    (r"proposals", ProposalsHandler),
+    (rf"proposals/{ID}", ProposalHandler),
+    (rf"proposals/{ID}/comments", CommentsHandler),
+    (rf"proposals/{ID}/withdrawal", WithdrawalHandler),
+    (rf"proposals/{ID}/approvals", ApprovalsHandler),
+    (rf"proposals/{ID}/rejection", RejectionHandler),
+    (rf"proposals/{ID}/merge", MergeHandler),
+    (r"health", HealthHandler),
+    (r"metrics", MetricsHandler),
+]
+
+ANSWERS: dict[type[Handler], dict[str, type[BaseModel] | None]] = {
+    ProfilesHandler: {"get": ProfileAnswer},
+    ProfileHandler: {"get": ProfileDetails},
+    ExplainHandler: {"get": ExplainAnswer},
+    ReadersHandler: {"get": ReadersAnswer},
+    SchemaHandler: {"get": None},
+    ChecksHandler: {"post": CheckAnswer},
+    ProposalsHandler: {"get": ProposalLine, "post": ProposalAnswer},
+    ProposalHandler: {"get": ProposalAnswer},
+    CommentsHandler: {"post": ProposalAnswer},
+    WithdrawalHandler: {"post": ProposalAnswer},
+    ApprovalsHandler: {"post": ProposalAnswer},
+    RejectionHandler: {"post": ProposalAnswer},
+    MergeHandler: {"post": ProposalAnswer},
+    HealthHandler: {"get": None},
+    MetricsHandler: {"get": None},
+}
+"""What each call answers, for openapi.json."""
+
+BODIES: dict[type[Handler], type[BaseModel]] = {
+    ChecksHandler: CheckBody,
+    ProposalsHandler: ProposalBody,
+    CommentsHandler: CommentBody,
+    ApprovalsHandler: HeadBody,
+    RejectionHandler: RejectionBody,
+    MergeHandler: HeadBody,
+}
+"""What each POST takes, for openapi.json."""
+
+LISTS = {ProfilesHandler: "profiles", ProposalsHandler: "proposals"}
+"""The GETs that answer a list, and its key."""
+QUERIES = {ExplainHandler: ("user", "profile"), ProposalsHandler: ("state",)}
+"""The query parameters of the GETs that take some."""
+CREATES = (ProposalsHandler, CommentsHandler, ApprovalsHandler)
+"""The POSTs that answer 201."""
