@@ -173,6 +173,8 @@ class Deployment:
         """Start the command and wait until it says that everything answers."""
         self.begin()
         until(lambda: READY in self.output or self.ended, within=within, what="a start")
+        if self.ended:
+            self.wait_for_end()
         assert READY in self.output, f"the command ended:\n{self.output}"
         return self
 
