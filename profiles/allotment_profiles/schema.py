@@ -1,0 +1,197 @@
+"""The JSON Schema of the repository's files, made from the models; and a profile's, narrowed to what somebody may ask.
+
+`python -m allotment_profiles.schema --write` renews what is generated from the models: `profiles/schemas/` and
+`docs/format.md`. Without `--write` it says which of them are stale, and ends with 1 where one is.
+"""
+
+import copy
+import datetime as dt
+import functools
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from allotment_profiles.catalog import Catalog
+from allotment_profiles.checks import days_left
+from allotment_profiles.model import Envelope, Model, Team
+from allotment_profiles.paths import Kind
+from allotment_profiles.quantities import cpu_number, format_memory
+from allotment_profiles.reading import MODELS
+from allotment_profiles.rules import User, belongs
+from allotment_profiles.texts import image_matches
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+KINDS: dict[str, Kind] = {"profile": "profile", "team": "team", "data-role": "data role", "policy": "policy"}
+"""The names of the schemas, as the command and the files have them."""
+
+
+def schema_of(kind: Kind) -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) of one kind of file; the caller may change what it gets."""
+    return copy.deepcopy(_schema(kind))
+
+
+@functools.cache
+def _schema(kind: Kind) -> dict[str, Any]:
+    schema = MODELS[kind].model_json_schema()
+    models = {model.__name__: model for model in _models(Model)}
+    for name, part in [(MODELS[kind].__name__, schema), *schema.get("$defs", {}).items()]:
+        _write_defaults(models[name], part)
+    return {"$schema": DIALECT, **schema, "title": f"Allotment {kind}"}
+
+
+def _models(root: type[Model]) -> Iterable[type[Model]]:
+    for model in root.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+def _write_defaults(model: type[Model], part: dict[str, Any]) -> None:
+    """Write defaults as a file would: pydantic gives them as they are held, `100` for a tenth of a CPU."""
+    written = model.model_construct().model_dump(mode="json", exclude_none=True, warnings=False)
+    for name, described in part.get("properties", {}).items():
+        described.pop("default", None)
+        if name not in part.get("required", ()) and written.get(name) not in (None, {}):
+            described["default"] = written[name]
+
+
+def narrowed(catalog: Catalog, user: User, now: dt.datetime) -> dict[str, Any]:
+    """Give a profile's JSON Schema narrowed to what the user's teams may ask for, and each team's bounds.
+
+    `schema` holds the widest of the bounds, so that a value outside it cannot be right for any of the teams; `teams`
+    holds each team's own, for a form that knows the team. An administrator may ask for every team.
+    """
+    teams = {
+        name: entry.value for name, entry in sorted(catalog.teams.items()) if user.admin or belongs(user, entry.value)
+    }
+    described = {name: _team(catalog, name, team, now) for name, team in teams.items()}
+    return {
+        "schema": _narrowed_schema(catalog, described),
+        "team": {"type": "string", "enum": list(teams)},
+        "teams": described,
+    }
+
+
+def _narrowed_schema(catalog: Catalog, teams: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    schema = schema_of("profile")
+    parts = schema["$defs"]
+    bounds = [team["maximum"] for team in teams.values()]
+    if bounds:
+        cpu = max(bound["cpu"] for bound in bounds)
+        memory = max((bound["memory_bytes"] for bound in bounds), default=0)
+        gpu = max(bound["gpu"] for bound in bounds)
+        for part in ("CpuRange", "CpuOverride"):
+            for key in ("guarantee", "limit"):
+                _value(parts[part], key)["maximum"] = cpu
+        for part in ("MemoryRange", "MemoryOverride"):
+            for key in ("guarantee", "limit"):
+                parts[part]["properties"][key]["x-maximum"] = format_memory(memory)
+        for part in ("Resources", "ResourcesOverride"):
+            _value(parts[part], "gpu")["maximum"] = gpu
+    images = {
+        "examples": sorted({image for team in teams.values() for image in team["images"]["known"]}),
+        "x-patterns": sorted({pattern for team in teams.values() for pattern in team["images"]["patterns"]}),
+    }
+    schema["properties"]["image"].update(images)
+    parts["Choice"]["properties"]["image"].update(images)
+    roles = schema["properties"]["data_roles"]
+    roles["items"]["enum"] = sorted(catalog.data_roles)
+    roles["x-granted"] = {
+        name: [role["name"] for role in team["data_roles"]["granted"]] for name, team in teams.items()
+    }
+    return schema
+
+
+def _value(part: dict[str, Any], key: str) -> dict[str, Any]:
+    """Give the schema of the value itself where null is possible as well."""
+    described: dict[str, Any] = part["properties"][key]
+    options: Sequence[dict[str, Any]] = described.get("anyOf", ())
+    return next((option for option in options if option.get("type") != "null"), described)
+
+
+def _team(catalog: Catalog, name: str, team: Team, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "title": team.title,
+        "envelope": _bounds(team.envelope.cpu, team.envelope.memory, team.envelope.gpu),
+        "maximum": _maximum(catalog, team.envelope),
+        "images": {"patterns": list(team.envelope.images), "known": _known_images(catalog, team.envelope)},
+        "data_roles": _data_roles(catalog, name, now),
+    }
+
+
+def _bounds(cpu: int, memory: int, gpu: int) -> dict[str, Any]:
+    return {"cpu": cpu_number(cpu), "memory": format_memory(memory), "memory_bytes": memory, "gpu": gpu}
+
+
+def _maximum(catalog: Catalog, envelope: Envelope) -> dict[str, Any]:
+    """Give what holds in the end: the smaller of envelope and ceiling."""
+    if catalog.policy is None:
+        return _bounds(envelope.cpu, envelope.memory, envelope.gpu)
+    ceilings = catalog.policy.value.ceilings
+    return _bounds(
+        min(envelope.cpu, ceilings.cpu), min(envelope.memory, ceilings.memory), min(envelope.gpu, ceilings.gpu)
+    )
+
+
+def _known_images(catalog: Catalog, envelope: Envelope) -> list[str]:
+    """List the images that profiles use anywhere and that this envelope allows."""
+    used = {
+        image
+        for entry in catalog.profiles.values()
+        for image in (
+            entry.value.image,
+            *(choice.image for option in entry.value.options.values() for choice in option.choices.values()),
+        )
+        if image
+    }
+    return sorted(image for image in used if any(image_matches(image, pattern) for pattern in envelope.images))
+
+
+def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list[dict[str, Any]]]:
+    granted, askable = [], []
+    for name, entry in sorted(catalog.data_roles.items()):
+        role = entry.value
+        grant = role.granted_to.get(team)
+        described = {
+            "name": name,
+            "title": role.title,
+            "owner": role.owner,
+            "sensitivity": role.sensitivity,
+            "until": grant.until.isoformat() if grant else None,
+        }
+        held = grant is not None and days_left(grant.until, now) >= 0
+        (granted if held else askable).append(described)
+    return {"granted": granted, "askable": askable}
+
+
+def generated() -> dict[str, str]:
+    """Give everything that is generated from the models: path in the repository → text."""
+    # The reference describes the schemas, so it imports this module.
+    from allotment_profiles.reference import reference  # noqa: PLC0415
+
+    files = {
+        f"profiles/schemas/{name}.json": json.dumps(schema_of(kind), indent=2, ensure_ascii=False) + "\n"
+        for name, kind in KINDS.items()
+    }
+    return {**files, "docs/format.md": reference()}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Renew what is generated (`--write`), or say what is stale."""
+    root = Path(__file__).parents[2]
+    stale = [
+        path
+        for path, text in generated().items()
+        if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
+    ]
+    for path in stale:
+        if "--write" in arguments:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(generated()[path], encoding="utf-8")
+        sys.stdout.write(f"{'written' if '--write' in arguments else 'stale'}: {path}\n")
+    return 1 if stale and "--write" not in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
