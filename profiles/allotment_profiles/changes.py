@@ -57,6 +57,8 @@ class Change:
             return f"{self.subject}: the file does not read"
         if not self.field:
             return f"{self.subject} {self.kind}"
+        if self.kind == "added":
+            return f"{self.label}: {self.after}"
         if self.before is None:
             return f"{self.label} {self.after} added"
         if self.after is None:
@@ -140,8 +142,10 @@ def compare_values(path: str, before: Model | None, after: Model | None) -> list
     subject = subject_of(path)
     if before is None and after is None:
         return []
-    if before is None or after is None:
-        return [Change("added" if before is None else "removed", path, subject, "", "", None, None)]
+    if after is None:
+        return [Change("removed", path, subject, "", "", None, None)]
+    if before is None:
+        return [Change("added", path, subject, "", "", None, None), *_facts(path, subject, after)]
     old = dict(_flat(before.model_dump(mode="json")))
     new = dict(_flat(after.model_dump(mode="json")))
     changes = []
@@ -163,6 +167,13 @@ def compare_values(path: str, before: Model | None, after: Model | None) -> list
             )
         )  # fmt: skip
     return changes
+
+
+def _facts(path: str, subject: str, value: Model) -> Iterator[Change]:
+    """Give what a new file says, without what it leaves at its default."""
+    for field, fact in _flat(value.model_dump(mode="json", exclude_unset=True)):
+        for each in fact if isinstance(fact, list) else [fact]:
+            yield Change("added", path, subject, field, label_of(field), None, _written(each))
 
 
 def _entries(catalog: Catalog) -> dict[str, Entry[Any]]:

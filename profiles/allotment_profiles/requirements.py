@@ -54,7 +54,7 @@ def _needs(change: Change, before: Catalog, after: Catalog) -> Iterable[tuple[Re
         yield "administrator", "", f"{change.subject[0].upper()}{change.subject[1:]} holds for everyone."
     elif where.kind == "profile":
         team = where.id.partition("/")[0]
-        yield "lead", team, f"The profile {where.id} is {'changed' if change.field else change.kind}."
+        yield "lead", team, f"The profile {where.id} is {change.kind}."
     elif where.kind == "team":
         yield from _needs_of_team(change, where.id, before)
     else:
@@ -90,9 +90,10 @@ def _needs_of_data_role(
 ) -> Iterable[tuple[RequirementKind, str, str]]:
     owner = owner_before(change.path, before, after)
     if owner:
-        yield "owner", owner, f"Data role {role}: {change.text}."
-    if owner is None or not change.field.startswith("granted_to"):
-        yield "administrator", "", f"The data role {role} is {'changed' if change.field else change.kind}."
+        what = change.text if change.kind == "changed" else f"it is {change.kind}"
+        yield "owner", owner, f"Data role {role}: {what}."
+    if owner is None or change.kind != "changed" or not change.field.startswith("granted_to"):
+        yield "administrator", "", f"The data role {role} is {change.kind}."
     new_owner = after.data_roles[role].value.owner if role in after.data_roles else owner
     if new_owner and new_owner != owner:
         yield "owner", new_owner, f"The data role {role} comes to this team."

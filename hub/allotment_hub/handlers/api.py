@@ -97,7 +97,7 @@ class SchemaHandler(ApiHandler):
 
     async def get(self) -> None:
         """GET schema."""
-        self.answer(narrowed(self.services.follower.catalog, self.reader.user))
+        self.answer(narrowed(self.services.follower.catalog, self.reader.user, dt.datetime.now(dt.UTC)))
 
 
 class ChecksHandler(ApiHandler):

@@ -155,10 +155,11 @@ class Handler(HubOAuthenticated, RequestHandler):
             found = error.problems if isinstance(error, ServiceError) else ()
             link = error.link if isinstance(error, ServiceError) else ""
             return _details(error.refusal, found, self.address(link) if link else None)
-        if isinstance(error, HTTPError):
+        if isinstance(error, HTTPError) or error is None:
+            reason = str(getattr(error, "log_message", None) or "")
             phrase = httpx.codes.get_reason_phrase(status) or "Error"
-            code = "xsrf" if "xsrf" in str(error.log_message or "").lower() else phrase.lower().replace(" ", "-")
-            why = str(error.log_message or "") if 400 <= status < 500 else ""
+            code = "xsrf" if "xsrf" in reason.lower() else phrase.lower().replace(" ", "-")
+            why = reason if 400 <= status < 500 else ""
             return ProblemDetails(title=phrase, status=status, detail=why, code=code, remedy="", decides="")
         return ProblemDetails(
             title="Something went wrong on our side.", status=500, code="internal", decides="",
