@@ -145,6 +145,7 @@ class Deployment:
         """Choose options of the command; `kept` is what laptop.json says before the first start."""
         self.folder = folder
         self.port = port or ports.any_free()
+        self._environment = {**os.environ, "COLUMNS": "200"}
         self.options = ["--folder", str(folder), "--port", str(self.port)]
         if base_url is not None:
             self.options += ["--base-url", base_url]
@@ -153,6 +154,7 @@ class Deployment:
         if kept is not None:
             folder.mkdir(parents=True)
             (folder / "laptop.json").write_text(json.dumps(kept))
+            self._environment["PYTHONPATH"] = str(_TESTS)  # a stand-in of tests/support may be named
         self.output = ""
         """What the command has said since its last start."""
         self.people: list[Person] = []
@@ -182,12 +184,12 @@ class Deployment:
         """Start the command and wait for nothing."""
         self.output = ""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "allotment_hub.laptop", *self.options],
+            [Path(sys.executable).with_name("allotment"), "up", *self.options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(_TESTS), "COLUMNS": "200"},
+            env=self._environment,
             start_new_session=True,  # a Ctrl-C on the tests is not one on the command
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)

@@ -61,8 +61,9 @@ def _prepare(console: Console, folder: StateFolder, choices: Choices) -> Deploym
         deployment.ports.public = None
     if choices.base_url is not None:
         deployment.base_url = choices.base_url
-    if choices.repository is not None:
-        deployment.repository = seeding.existing_repository(choices.repository)
+    wanted = choices.repository or deployment.repository
+    if wanted is not None:
+        deployment.repository = seeding.existing_repository(wanted)
     for note in deployment.settle():
         console.print(note)
     deployment.write(folder)
@@ -72,6 +73,10 @@ def _prepare(console: Console, folder: StateFolder, choices: Choices) -> Deploym
             console.print("Made a repository of profiles from the starter.")
     else:
         console.print(f"Profiles come from {deployment.repository}", markup=False)
+        if deployment.repository.name == ".git":
+            console.print(
+                "Merges move its branch main; files that are checked out beside it do not follow by themselves."
+            )
     write_sample_data(folder.volumes)
     write_proxy_configuration(folder, deployment)
     write_private(folder.service, deployment.service_configuration(folder).model_dump_json(indent=2) + "\n")
