@@ -302,7 +302,8 @@ def _keys_at(model: type[Model], location: _Location) -> set[str]:
     here: Any = schema
     for part in location:
         here = _follow(schema, here)
-        here = here.get("properties", {}).get(part) or here.get("additionalProperties") or here.get("items") or {}
+        chosen = next(iter(here.get("patternProperties", {}).values()), None)  # a name that people choose
+        here = here.get("properties", {}).get(part) or chosen or here.get("items") or {}
     here = _follow(schema, here)
     return set(here.get("properties", {}))
 

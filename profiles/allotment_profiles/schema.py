@@ -52,8 +52,14 @@ def _write_defaults(model: type[Model], part: dict[str, Any]) -> None:
     written = model.model_construct().model_dump(mode="json", exclude_none=True, warnings=False)
     for name, described in part.get("properties", {}).items():
         described.pop("default", None)
-        if name not in part.get("required", ()) and written.get(name) not in (None, {}):
+        if name not in part.get("required", ()) and _says_something(written.get(name)):
             described["default"] = written[name]
+
+
+def _says_something(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_says_something(each) for each in value.values())
+    return value is not None
 
 
 def narrowed(catalog: Catalog, user: User, now: dt.datetime) -> dict[str, Any]:
@@ -149,7 +155,8 @@ def _known_images(catalog: Catalog, envelope: Envelope) -> list[str]:
 
 
 def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list[dict[str, Any]]]:
-    granted, askable = [], []
+    granted: list[dict[str, Any]] = []
+    askable: list[dict[str, Any]] = []
     for name, entry in sorted(catalog.data_roles.items()):
         role = entry.value
         grant = role.granted_to.get(team)

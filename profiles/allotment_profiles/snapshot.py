@@ -12,6 +12,9 @@ from allotment_profiles.git import GitError, Repository, TreeEntry, Version
 from allotment_profiles.paths import is_stray, place
 from allotment_profiles.reading import MAXIMUM_BYTES
 
+MAXIMUM_FALLBACKS = 30
+"""So many versions of a file are looked at for the last good one."""
+
 History = Callable[[str], list[Version]]
 """Versions of a path, newest first."""
 
@@ -46,7 +49,7 @@ def at_commit(repository: Repository, commit: str) -> Snapshot:
         time=found[0].time,
         entries=_relevant(repository.tree(commit)),
         read=repository.objects,
-        history=lambda path: repository.versions(commit, path, limit=30),
+        history=lambda path: repository.versions(commit, path, limit=MAXIMUM_FALLBACKS),
     )
 
 

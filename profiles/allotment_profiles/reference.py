@@ -1,0 +1,278 @@
+"""The reference of the format, `docs/format.md`: every file, key and code, from the schemas and the tables here.
+
+Renewed by `python -m allotment_profiles.schema --write`; a test fails when it is stale.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from allotment_profiles.checks import MAXIMUM_COMBINATIONS
+from allotment_profiles.paths import Kind
+from allotment_profiles.quantities import DURATION_UNITS, MEMORY_UNITS
+from allotment_profiles.reading import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_PROBLEMS
+from allotment_profiles.schema import KINDS, schema_of
+from allotment_profiles.snapshot import MAXIMUM_FALLBACKS
+from allotment_profiles.texts import NAME_PATTERN
+
+PATHS: dict[Kind, str] = {
+    "profile": "teams/<team>/profiles/<name>.yaml",
+    "team": "teams/<team>/team.yaml",
+    "data role": "data-roles/<name>.yaml",
+    "policy": "policy.yaml",
+}
+
+EXAMPLES: dict[Kind, str] = {
+    "profile": """\
+title: Prison bulletin in R
+description: RStudio with the packages of the monthly bulletin
+purpose: Producing the monthly prison population bulletin
+app: rstudio
+image: registry.example.org/analysis/rstudio:2026-03
+resources:
+  cpu: {guarantee: 0.5, limit: 2}
+  memory: {guarantee: 2 GiB, limit: 8 GiB}
+options:
+  size:
+    title: Size
+    default: normal
+    choices:
+      normal: {title: Normal}
+      large: {title: Large, resources: {memory: {limit: 16 GiB}}}
+environment: {TZ: Europe/London}
+data_roles: [nomis-read]
+lifetime: {idle: 2 h, total: 12 h}
+review_by: 2027-03-31
+""",
+    "team": """\
+title: Prison analysis
+members: {groups: [/moj/prison-analysis]}
+leads: {groups: [/moj/prison-analysis/leads]}
+envelope: {cpu: 8, memory: 32 GiB, images: [registry.example.org/analysis/*]}
+""",
+    "data role": """\
+title: NOMIS tables, read only
+owner: hmpps-data
+purpose: Reading the curated NOMIS tables
+sensitivity: official-sensitive
+paperwork: https://wiki.example.org/dpia/123
+granted_to:
+  prison-analysis: {until: 2027-03-31, reason: The monthly bulletin is made from them}
+binding: {aws_role: "arn:aws:iam::000000000000:role/nomis-read"}
+""",
+    "policy": """\
+format: 1
+ceilings: {cpu: 16, memory: 64 GiB, lifetime: 2 d}
+registries: [registry.example.org/analysis/*]
+prices: {currency: GBP, cpu_hour: 0.03, memory_gib_hour: 0.004}
+""",
+}
+
+PROBLEMS = {
+    "alias": "an alias (`*name`); write the value itself",
+    "anchor": "an anchor (`&name`); write the value itself",
+    "binding-kind": "a binding has none or several of `volume`, `secret`, `aws_role`",
+    "character": "a control character, or one that hides or turns text",
+    "cpu-ceiling": "more CPUs than the platform's ceiling",
+    "cpu-envelope": "more CPUs than the team's envelope",
+    "cpu-number": "no number of CPUs",
+    "cpu-order": "the CPU limit is below the guarantee, perhaps through a choice",
+    "cpu-range": "an impossible number of CPUs",
+    "data-role-twice": "a data role is named twice",
+    "data-role-unknown": "there is no such data role, or its file does not read",
+    "date": "no date, or no day of the calendar",
+    "directive": "a YAML directive (`%`)",
+    "documents": "several YAML documents in one file",
+    "duplicate-key": "a key stands twice",
+    "duration-range": "an impossible duration",
+    "duration-unit": "a duration without a unit, or with an unknown one",
+    "empty": "an empty file",
+    "encoding": "the file is not UTF-8",
+    "environment-forbidden": "a variable that steers programs or identities",
+    "environment-name": "not the name of a variable",
+    "environment-secret": "a variable that looks like a secret",
+    "environment-value": "a value that is not text; numbers need quotation marks",
+    "gpu-ceiling": "more GPUs than the platform's ceiling",
+    "gpu-envelope": "more GPUs than the team's envelope",
+    "grant-missing": "the team has no grant for a data role",
+    "grantee-unknown": "a grant to a team that does not exist (warning)",
+    "group": "not the name of a group or a user",
+    "image": "not the name of an image",
+    "image-digest": "not a digest",
+    "image-envelope": "an image outside the team's envelope",
+    "image-pattern": "not a pattern for images",
+    "image-registries": "an image from a registry that the platform does not allow",
+    "image-registry": "an image without its registry",
+    "image-tag": "not a tag, or neither tag nor digest",
+    "key": "a key that is not text",
+    "lifetime-ceiling": "a longer session than the platform's ceiling",
+    "list": "a list was expected",
+    "mapping": "a mapping of keys to values was expected",
+    "memory-ceiling": "more memory than the platform's ceiling",
+    "memory-envelope": "more memory than the team's envelope",
+    "memory-order": "the memory limit is below the guarantee, perhaps through a choice",
+    "memory-range": "an impossible amount of memory",
+    "memory-unit": "an amount without a unit, or with an unknown one",
+    "merge-key": "a merge key (`<<`); write the keys themselves",
+    "missing": "a key that has to be there",
+    "name": "not a name",
+    "nesting": f"nested more than {MAXIMUM_DEPTH} deep",
+    "not-a-file": "a link or a submodule where a file is expected",
+    "not-a-mapping": "the file as a whole is not a mapping of keys to values",
+    "not-offered": "none of the possible values",
+    "number": "a number with too many digits",
+    "option-default": "the default is none of the choices",
+    "options-many": f"the options have more than {MAXIMUM_COMBINATIONS} combinations",
+    "owner-unknown": "the owner of a data role is no team",
+    "path": "a file where nothing is read (warning)",
+    "pattern": "not written as it has to be",
+    "policy-missing": "there is no policy that reads",
+    "price": "not a price",
+    "syntax": "not YAML",
+    "tag": "a YAML tag (`!name`)",
+    "team-leads": "a team without leads",
+    "team-unknown": "the profile's team does not exist, or its file does not read",
+    "text": "text was expected; quotation marks make it so",
+    "text-character": "a control character, or one that hides or turns text, inside a value",
+    "too-few": "too few entries",
+    "too-large": f"the file has more than {MAXIMUM_BYTES // 1024} KiB",
+    "too-large-number": "a number above what is possible",
+    "too-long": "a text that is too long",
+    "too-many": "too many entries",
+    "too-short": "a text that is too short",
+    "too-small": "a number below what is possible",
+    "unknown-key": "a key that is not known here",
+    "web-address": "not an address that begins with `https://`",
+    "whole-number": "a whole number was expected",
+    "yes-or-no": "`true` or `false` was expected",
+}
+"""Code of a problem with a file → what it means."""
+
+REFUSALS = {
+    "app-unavailable": "the deployment cannot start this program",
+    "binding-unavailable": "the deployment cannot realise the credential of a data role",
+    "choice-unknown": "an option has no such choice",
+    "data-role-broken": "the file of a data role does not read, so it gives no access",
+    "data-role-unknown": "a data role was deleted",
+    "grant-expired": "the team's grant has ended",
+    "grant-missing": "the team has no grant for a data role",
+    "not-a-member": "the user does not belong to the team",
+    "option-unknown": "the profile has no such option",
+    "policy-missing": "there is no policy that reads",
+    "profile-broken": "the profile's file does not read, or has not for too long",
+    "profile-unknown": "there is no such profile",
+    "request-malformed": "the request is not of the expected shape",
+    "review-overdue": "the profile's review date has passed",
+    "team-broken": "the team's file does not read, or has not for too long",
+}
+"""Code of a refused start → what it means."""
+
+_INTRODUCTION = f"""\
+# The format of the profiles repository
+
+<!-- Written by `python -m allotment_profiles.schema --write` from the models. Change those. -->
+
+Each kind of file has a JSON Schema as well, for editors: `profiles/schemas/`, or `allotment schema`. `allotment check`
+reads a repository and says what is wrong with it.
+
+## What is read
+
+Files are YAML 1.2 in UTF-8: `no`, `on` and `1:30` are text. A file has at most {MAXIMUM_BYTES // 1024} KiB and is
+nested at most {MAXIMUM_DEPTH} deep. Anchors, aliases, merge keys, tags, directives, duplicate keys, several documents, and
+characters that hide or turn text are refused, with the line; at most {MAXIMUM_PROBLEMS} problems are told of one file.
+Unknown keys are errors. Only regular files count, not links. A `README` beside the files is left alone.
+
+| written | meaning |
+| --- | --- |
+| `8 GiB` | an amount of memory; units: {", ".join(f"`{unit}`" for unit in MEMORY_UNITS)} |
+| `0.5` | a number of CPUs, down to thousandths |
+| `2 h` | a duration; units: {", ".join(f"`{unit}`" for unit in DURATION_UNITS)} |
+| `2027-03-31` | a day; it counts until its end, UTC |
+| name | up to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit |
+| image | `registry/name:tag` or `registry/name@sha256:…`, always with the registry |
+| pattern for images | `registry/folder/*`: everything below the folder; `registry/name`: that image with any tag |
+
+A profile, a team or a policy whose newest version does not read or fails its checks keeps the last version that does,
+for the time that the policy says (`last_good`; of each file the newest {MAXIMUM_FALLBACKS} versions are looked at).
+A data role that does not read gives no access.
+"""
+
+
+def reference() -> str:
+    """Write the reference as Markdown."""
+    parts = [_INTRODUCTION]
+    for kind in KINDS.values():
+        schema = schema_of(kind)
+        parts += [
+            f"## {kind.capitalize()}: `{PATHS[kind]}`\n",
+            "```yaml\n" + EXAMPLES[kind] + "```\n",
+            "| key | meaning | written as | default |\n| --- | --- | --- | --- |",
+            "\n".join(_rows(schema, schema, "")) + "\n",
+        ]
+    parts += [
+        "## Codes of problems\n\nStable, for machines; what `allotment check`, the form and the API say.\n",
+        _codes(PROBLEMS),
+        "## Codes of refused starts\n\nStable, too; at the end of the message in the hub, and in the API.\n",
+        _codes(REFUSALS),
+    ]
+    return "\n".join(parts)
+
+
+def _codes(codes: dict[str, str]) -> str:
+    return "| code | meaning |\n| --- | --- |\n" + "".join(f"| `{code}` | {codes[code]} |\n" for code in sorted(codes))
+
+
+def _rows(root: dict[str, Any], part: dict[str, Any], prefix: str) -> Iterator[str]:
+    for name, described in part.get("properties", {}).items():
+        key = prefix + name
+        inner = _followed(root, described)
+        meaning = described.get("description") or inner.get("description", "")
+        default = f"`{_plain(described['default'])}`" if "default" in described else ""
+        if name in part.get("required", ()):
+            default = "required"
+        yield f"| `{key}` | {meaning} | {_written(inner)} | {default} |"
+        yield from _rows(root, inner, key + ".")
+        # Keys that people choose: options, choices, teams.
+        for each in inner.get("patternProperties", {}).values():
+            yield from _rows(root, _followed(root, each), f"{key}.<name>.")
+
+
+def _followed(root: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+    """Give the schema of the value itself: behind a reference, and where null is possible, too."""
+    for option in described.get("anyOf", ()):
+        if option.get("type") != "null":
+            described = option
+    if "$ref" in described:
+        found: dict[str, Any] = root["$defs"][described["$ref"].rsplit("/", 1)[1]]
+        return found
+    return described
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_plain(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    return '""' if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _written(described: dict[str, Any]) -> str:
+    """Say how a value is written; the first thing that is known about it is said."""
+    kind = str(described.get("type", ""))
+    upper = described.get("maximum", "")
+    known: dict[str, Callable[[Any], str]] = {
+        "const": lambda value: f"`{_plain(value)}`",
+        "enum": lambda values: ", ".join(f"`{_plain(value)}`" for value in values),
+        "format": lambda form: "web address, `https://`" if form == "uri" else "day such as `2027-03-31`",
+        "examples": lambda values: "such as " + " or ".join(f"`{_plain(value)}`" for value in values),
+        "pattern": lambda pattern: (
+            "name" if pattern == NAME_PATTERN else f"text like `{pattern.replace('|', chr(92) + '|')}`"
+        ),
+        "maxItems": lambda most: f"list of at most {most}: {_written(described['items'])}",
+        "maxProperties": lambda most: f"mapping of at most {most}",
+        "minimum": lambda least: f"{'whole ' if kind == 'integer' else ''}number, {least} to {upper}",
+        "maxLength": lambda most: f"text of at most {most} characters",
+    }
+    for key, say in known.items():
+        if key in described:
+            return str(say(described[key]))
+    return {"object": "mapping", "boolean": "`true` or `false`", "string": "text"}.get(kind, kind)
