@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import httpx
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, StaticFileHandler
@@ -41,7 +42,10 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     verifier = Verifier(configuration.allowed_signers.read_text())
     repository = Repository(configuration.repository, verifier)
     follower = CatalogFollower(repository, configuration.poll_seconds)
-    directory = Directory(auth.api_url, auth.api_token)
+    hub = httpx.AsyncClient(
+        base_url=auth.api_url.rstrip("/") + "/", headers={"Authorization": f"token {auth.api_token}"}, timeout=10
+    )
+    directory = Directory(hub)
     checking = Checking(repository)
     forge = PlainGitForge(repository, Signer(configuration.signing_key))
     proposals = Proposals(forge, checking, directory, follower, Events(configuration.events))

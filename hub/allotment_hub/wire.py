@@ -344,7 +344,7 @@ def check_answer(check: Check) -> CheckAnswer:
 def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
     """Put a proposal into the form of the wire."""
     check = view.check
-    requirements = check.requirements if check else ()
+    requirements = check.requirements
     return ProposalAnswer(
         id=view.id,
         url=url,
@@ -357,10 +357,10 @@ def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
         created=view.records[0].time,
         waits_for=view.waits_for,
         since=view.since,
-        problems=problems(check.problems) if check else [],
+        problems=problems(check.problems),
         conflicts=list(view.conflicts),
-        changes=[change.as_dict() for change in check.changes] if check else [],
-        access=[change.as_dict() for change in check.access] if check else [],
+        changes=[change.as_dict() for change in check.changes],
+        access=[change.as_dict() for change in check.access],
         requirements=[{**each.as_dict(), "met_by": list(view.met.get(each.key, ()))} for each in requirements],
         records=[
             {"kind": record.kind, "by": record.by, "time": record.time, "head": record.head, "text": record.text}

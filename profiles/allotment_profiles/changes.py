@@ -9,7 +9,7 @@ from allotment_profiles.model import DataRole, Model
 from allotment_profiles.paths import POLICY, data_role_path, place
 from allotment_profiles.quantities import shown
 
-ChangeKind = Literal["added", "changed", "removed", "unreadable"]
+ChangeKind = Literal["added", "changed", "removed", "rewritten", "unreadable"]
 
 _LABELS = {
     "resources.cpu.guarantee": "CPU guarantee",
@@ -55,6 +55,8 @@ class Change:
         """The change as half a sentence."""
         if self.kind == "unreadable":
             return f"{self.subject}: the file does not read"
+        if self.kind == "rewritten":
+            return f"{self.subject}: other words or layout, the same meaning"
         if not self.field:
             return f"{self.subject} {self.kind}"
         if self.kind == "added":

@@ -92,7 +92,8 @@ def _needs_of_data_role(
     if owner:
         what = change.text if change.kind == "changed" else f"it is {change.kind}"
         yield "owner", owner, f"Data role {role}: {what}."
-    if owner is None or change.kind != "changed" or not change.field.startswith("granted_to"):
+    owners_alone = change.kind == "rewritten" or (change.kind == "changed" and change.field.startswith("granted_to"))
+    if owner is None or not owners_alone:
         yield "administrator", "", f"The data role {role} is {change.kind}."
     new_owner = after.data_roles[role].value.owner if role in after.data_roles else owner
     if new_owner and new_owner != owner:

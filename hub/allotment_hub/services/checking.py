@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_profiles.catalog import Catalog, ReadingCache, load
-from allotment_profiles.changes import AccessChange, Change, compare, compare_access
+from allotment_profiles.changes import AccessChange, Change, compare, compare_access, subject_of
 from allotment_profiles.cost import Cost, dearest
 from allotment_profiles.git import Repository
 from allotment_profiles.paths import place
@@ -87,8 +87,13 @@ class Checking:
             if data is None and path not in base.entries
         ]
         readable = {path: data for path, data in files.items() if place(path)}
+        blobs = {path: base.entries[path].blob for path in readable if path in base.entries}
+        contents = base.read(blobs.values())
+        differing = tuple(
+            path for path, data in files.items() if path not in blobs or contents.get(blobs[path]) != data
+        )
         try:
-            return self._compare(base, with_files(base, readable), tuple(files), own)
+            return self._compare(base, with_files(base, readable), differing, own)
         finally:
             self._cache.forget_unwritten()
 
@@ -112,16 +117,22 @@ class Checking:
             for problem in after.problems
             if problem.path in paths or (problem.path, problem.code, problem.field) not in known
         ]
-        changes = tuple(compare(before, after))
+        changes = compare(before, after)
+        told = {change.path for change in changes}
+        changes += [
+            Change("rewritten", path, subject_of(path), "", "", None, None)
+            for path in paths
+            if path not in told and place(path)
+        ]
         if not changes and not own and not problems:
-            own = [Problem(next(iter(paths), ""), "no-change", "Nothing would change.", "Change something first.")]
+            own = [Problem("", "no-change", "Nothing would change.", "Change something first.")]
         if not before.policy_reads:
             why = "While the platform's policy does not read, nothing merges but its correction."
             if not after.policy_reads:
                 own = [*own, Problem("policy.yaml", "policy-missing", why, "Ask an administrator.")]
         return Check(
             problems=(*own, *problems),
-            changes=changes,
+            changes=tuple(changes),
             access=tuple(compare_access(before, after)),
             requirements=tuple(requirements_of(changes, before, after)),
             costs=tuple(_costs(changes, before, after)),

@@ -13,10 +13,9 @@ from allotment_profiles.rules import User
 class Directory:
     """The hub's users. Nothing is kept: a decision asks anew."""
 
-    def __init__(self, api_url: str, token: str) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=api_url.rstrip("/") + "/", headers={"Authorization": f"token {token}"}, timeout=10
-        )
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        """Take a client whose base is the hub's API and whose token may read users and groups."""
+        self._client = client
 
     async def user(self, name: str) -> User | None:
         """Give one user with the groups of now, or None where the hub has none of that name."""
@@ -36,11 +35,6 @@ class Directory:
             users += [_user(model) for model in page or []]
             if not page or len(page) < 200:
                 return users
-
-    async def running(self, name: str) -> list[str]:
-        """Give the names of a user's servers that run; the default server's is empty."""
-        answer = await self._get(f"users/{urllib.parse.quote(name, safe='')}") or {}
-        return [server for server, model in answer.get("servers", {}).items() if model.get("ready")]
 
     async def close(self) -> None:
         """Give up the connections."""

@@ -45,8 +45,8 @@ class ProposalView:
     """What is proposed: path → content, None where removed."""
     base: str
     """The commit of main that the difference is shown against."""
-    check: Check | None
-    """None where it conflicts with main."""
+    check: Check
+    """Judged against main as it is now; where it conflicts or has ended, against the main that it came from."""
     conflicts: tuple[str, ...]
     """Paths that main changed, too."""
     met: Mapping[str, tuple[str, ...]]
@@ -133,22 +133,23 @@ class Proposals:
 
     async def view(self, stored: StoredProposal, reader: Reader) -> ProposalView:
         """Put together what a reader sees."""
-        judged: Check | tuple[str, ...]
-        ending = stored.ending
-        judged = await self._as_landed(stored) if ending else await self.judged(stored)
-        check = judged if isinstance(judged, Check) else None
+        judged = await self._as_proposed(stored) if stored.ending else await self.judged(stored)
+        conflicts = () if isinstance(judged, Check) else judged
+        # Where it does not fit main, its readers see what it meant to change where it came from.
+        check = judged if isinstance(judged, Check) else await self._as_proposed(stored)
         names = [stored.proposer, *(record.by for record in stored.approvals())]
         people = {user.name: user for user in await self.directory.users(names)}
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
         approvers = [people[record.by] for record in stored.approvals() if record.by in people]
-        requirements = check.requirements if check else ()
-        main = check.before if check else self._follower.catalog
-        unmet = () if ending and ending.kind == "merged" else tuple(missing(requirements, approvers, main, proposer))
+        requirements = check.requirements
+        main = self._follower.catalog if conflicts else check.before
+        merged = stored.ending is not None and stored.ending.kind == "merged"
+        unmet = () if merged else tuple(missing(requirements, approvers, main, proposer))
         met = {
             requirement.key: tuple(user.name for user in approvers if can_meet(requirement, user, main, proposer))
             for requirement in requirements
         }
-        state = self._state(stored, check, unmet)
+        state = self._state(stored, check, conflicts, unmet)
         waits_for, since = _waiting(stored, state, check, unmet)
         files = await self.files(stored)
         base = await asyncio.to_thread(self._base, stored)
@@ -160,7 +161,7 @@ class Proposals:
             files=files,
             base=base,
             check=check,
-            conflicts=() if isinstance(judged, Check) else judged,
+            conflicts=conflicts,
             met=met,
             open_requirements=unmet,
             steps=tuple(await self._steps(stored, state, check, unmet, files)),
@@ -183,23 +184,20 @@ class Proposals:
         contents = repository.objects(after[path].blob for path in changed if path in after)
         return {path: contents.get(after[path].blob) if path in after else None for path in sorted(changed)}
 
-    async def _as_landed(self, stored: StoredProposal) -> Check | tuple[str, ...]:
-        """Judge an ended proposal against the main of its time."""
+    async def _as_proposed(self, stored: StoredProposal) -> Check:
+        """Judge a proposal against the main of its time: before its merge, else where it came from."""
         ending = stored.ending
-        if ending and ending.kind == "merged":
-            commit = await asyncio.to_thread(self.forge.commit, ending.merge)
-            if commit:
-                key = (commit.parents[0], commit.id)
-                if key not in self._checks:
-                    self._checks[key] = await self.checking.commit(*key)
-                return self._checks[key]
+        commit = await asyncio.to_thread(self.forge.commit, ending.merge) if ending and ending.merge else None
         base = await asyncio.to_thread(self._base, stored)
-        key = (base, stored.head)
-        if key not in self._checks:
-            self._checks[key] = await self.checking.commit(*key)
-        return self._checks[key]
+        key = (commit.parents[0], commit.id) if commit else (base, stored.head)
+        found = self._checks.get(key)
+        if not isinstance(found, Check):
+            found = self._checks[key] = await self.checking.commit(*key)
+        return found
 
-    def _state(self, stored: StoredProposal, check: Check | None, unmet: tuple[Requirement, ...]) -> State:
+    def _state(
+        self, stored: StoredProposal, check: Check, conflicts: tuple[str, ...], unmet: tuple[Requirement, ...]
+    ) -> State:
         ending = stored.ending
         if ending and ending.kind == "merged":
             revision = self._follower.catalog.revision
@@ -207,7 +205,7 @@ class Proposals:
             return "live" if landed else "merged"
         if ending:
             return "rejected" if ending.kind == "rejected" else "withdrawn"
-        if check is None:
+        if conflicts:
             return "conflict"
         if check.errors:
             return "broken"
@@ -217,7 +215,7 @@ class Proposals:
         self,
         stored: StoredProposal,
         state: State,
-        check: Check | None,
+        check: Check,
         unmet: tuple[Requirement, ...],
         files: Mapping[str, bytes | None],
     ) -> list[Step]:
@@ -225,7 +223,7 @@ class Proposals:
         steps = [Step("proposed", "done", f"by {stored.proposer}", current.time)]
         if state == "conflict":
             steps.append(Step("checked", "failed", "main has changed the same lines"))
-        elif check and check.errors:
+        elif check.errors:
             steps.append(Step("checked", "failed", f"{len(check.errors)} problems"))
         else:
             steps.append(Step("checked", "done", "no problems", current.time))
@@ -263,7 +261,7 @@ def _is_id(text: str) -> bool:
 
 
 def _waiting(
-    stored: StoredProposal, state: State, check: Check | None, unmet: tuple[Requirement, ...]
+    stored: StoredProposal, state: State, check: Check, unmet: tuple[Requirement, ...]
 ) -> tuple[str, dt.datetime]:
     since = stored.records[-1].time
     for record in reversed(stored.records):
@@ -277,5 +275,5 @@ def _waiting(
     if state == "conflict":
         return f"{stored.proposer}, to bring it up to date with main", since
     if state == "broken":
-        return f"{stored.proposer}, to correct {len(check.errors) if check else 0} problems", since
+        return f"{stored.proposer}, to correct {len(check.errors)} problems", since
     return ("the hub to take it up" if state == "merged" else "nobody"), since

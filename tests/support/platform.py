@@ -1,0 +1,147 @@
+"""A service without its web server: real git, real rules, and a hub that is asked over HTTP but answers from memory."""
+
+import datetime as dt
+from pathlib import Path
+
+import httpx
+
+from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
+from allotment_hub.services.checking import Checking
+from allotment_hub.services.directory import Directory
+from allotment_hub.services.proposals import Proposals
+from allotment_hub.services.proposing import Proposing
+from allotment_hub.services.reviewing import Reviewing
+from allotment_hub.services.rights import Reader
+from allotment_profiles.events import Events
+from allotment_profiles.following import MAIN, CatalogFollower
+from allotment_profiles.git import NO_OBJECT, Person, RefUpdate, Repository
+from allotment_profiles.rules import User
+from allotment_profiles.signatures import Signer, Verifier, generate_key
+
+POLICY = b"""\
+format: 1
+ceilings: {cpu: 16, memory: 64 GiB}
+registries: [quay.io/*]
+prices: {cpu_hour: 0.02, memory_gib_hour: 0.01}
+"""
+HOUSING = b"""\
+title: Housing
+members: {groups: [/housing]}
+leads: {groups: [/housing/leads]}
+envelope: {cpu: 4, memory: 16 GiB, images: [quay.io/jupyter/*]}
+"""
+TRANSPORT = HOUSING.replace(b"Housing", b"Transport").replace(b"/housing", b"/transport")
+DATA = HOUSING.replace(b"Housing", b"Open data").replace(b"/housing", b"/data")
+NOTEBOOK = b"""\
+title: Notebook
+purpose: Counting houses
+app: jupyterlab
+image: quay.io/jupyter/scipy-notebook:1
+resources:
+  cpu: {limit: 2}
+  memory: {limit: 4 GiB}
+"""
+PRICES = b"""\
+title: House prices
+owner: open-data
+purpose: Reading house prices
+sensitivity: public
+granted_to:
+  housing: {until: 2999-12-31}
+binding:
+  volume: {claim: open-data, sub_path: housing}
+"""
+NOTEBOOK_PATH = "teams/housing/profiles/notebook.yaml"
+PRICES_PATH = "data-roles/prices.yaml"
+FILES = {
+    "policy.yaml": POLICY,
+    "teams/housing/team.yaml": HOUSING,
+    "teams/transport/team.yaml": TRANSPORT,
+    "teams/open-data/team.yaml": DATA,
+    NOTEBOOK_PATH: NOTEBOOK,
+    PRICES_PATH: PRICES,
+}
+
+
+class People:
+    """The hub's users: what its API says of them, to be changed at will."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, list[str]] = {
+            "ana": ["/housing"],
+            "ben": ["/housing"],
+            "lena": ["/housing", "/housing/leads"],
+            "leo": ["/housing/leads"],
+            "dora": ["/data", "/data/leads"],
+            "adam": [],
+            "anne": [],
+        }
+        self.admins = {"adam", "anne"}
+        self.away = False
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer as the hub does."""
+        if self.away:
+            raise httpx.ConnectError("nobody there", request=request)
+        names = sorted(self.groups)
+        if request.url.path.endswith("/users"):
+            return httpx.Response(200, json=[self._model(name) for name in names])
+        name = request.url.path.rpartition("/")[2]
+        return httpx.Response(200, json=self._model(name)) if name in names else httpx.Response(404)
+
+    def _model(self, name: str) -> dict[str, object]:
+        return {"name": name, "groups": self.groups[name], "admin": name in self.admins}
+
+    def reader(self, name: str, *, session: bool = False) -> Reader:
+        """Give somebody at the page, or their session's token."""
+        user = User(name, frozenset(self.groups[name]), name in self.admins)
+        return Reader(user, may_review=not session)
+
+
+class Platform:
+    """Everything that proposing and reviewing need, over a fresh repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.verifier = Verifier(generate_key(folder / "key", "allotment"))
+        self.signer = Signer(folder / "key")
+        self.repository = Repository.create(folder / "profiles.git", self.verifier)
+        self.people = People()
+        self.push(FILES, "Set up the profiles", signed=True)
+        self.build(folder)
+
+    def build(self, folder: Path) -> None:
+        """Build the services anew, as after a restart."""
+        self.follower = CatalogFollower(self.repository)
+        self.checking = Checking(self.repository)
+        self.forge = PlainGitForge(self.repository, self.signer)
+        client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
+        self.directory = Directory(client)
+        self.events = Events(f"sqlite:///{folder}/events.sqlite")
+        self.proposals = Proposals(self.forge, self.checking, self.directory, self.follower, self.events)
+        self.proposing = Proposing(self.proposals, self.checking)
+        self.reviewing = Reviewing(self.proposals, self.checking, self.follower)
+
+    async def close(self) -> None:
+        """Give up connections."""
+        await self.directory.close()
+        self.events.close()
+
+    def push(self, files: dict[str, bytes | None], message: str = "Pushed", *, signed: bool = False) -> str:
+        """Commit files to main past the page."""
+        head = self.repository.resolve(MAIN)
+        commit = self.repository.write_commit(
+            self.repository.write_tree(head, files),
+            [head] if head else [],
+            message,
+            author=Person("somebody", ""),
+            committer=SERVICE if signed else Person("somebody", ""),
+            time=dt.datetime.now(dt.UTC),
+            signer=self.signer if signed else None,
+        )
+        self.repository.update_references([RefUpdate(MAIN, commit, head or NO_OBJECT)])
+        return commit
+
+    def main_file(self, path: str) -> bytes | None:
+        """Give a file as it is on main."""
+        head = self.repository.resolve(MAIN)
+        return self.repository.file(head, path) if head else None
