@@ -41,7 +41,12 @@ class Events:
 
     def __init__(self, url: str) -> None:
         self._engine = sa.create_engine(url)
-        _metadata.create_all(self._engine)
+        try:
+            _metadata.create_all(self._engine)
+        except sa.exc.DatabaseError:
+            # The hub and the service start at the same time: the other one may have made the table just now.
+            if not sa.inspect(self._engine).has_table(_events.name):
+                raise
 
     def append(self, kind: str, *, user: str, profile: str = "", revision: str = "", **details: Any) -> None:
         """Add one observation, with the time of now."""
