@@ -23,6 +23,7 @@ test: $(VENV)/.development
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --strict extensions/allotment-session/allotment_session
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(ARGS)
 
@@ -48,11 +49,11 @@ $(VENV)/.uv: Makefile
 $(VENV)/.laptop: $(VENV)/.uv requirements/laptop.txt pyproject.toml
 	@echo "Installing JupyterHub, JupyterLab, the proxy and Allotment"
 	@$(INSTALL) --require-hashes --requirement requirements/laptop.txt
-	@$(INSTALL) --quiet --no-deps --editable .
+	@$(INSTALL) --quiet --no-deps --editable . --editable extensions/allotment-session
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.uv requirements/development.txt pyproject.toml
 	@echo "Installing what the tests need"
 	@$(INSTALL) --require-hashes --requirement requirements/development.txt
-	@$(INSTALL) --quiet --no-deps --editable .
+	@$(INSTALL) --quiet --no-deps --editable . --editable extensions/allotment-session
 	@touch $@

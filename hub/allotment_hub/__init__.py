@@ -1,0 +1,1 @@
+"""The service beside the hub: look, propose, review, merge; and the deployment on a laptop."""

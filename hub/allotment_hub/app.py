@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado.httpserver import HTTPServer
-from tornado.web import Application, StaticFileHandler
+from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.forges.plain_git import PlainGitForge
@@ -76,9 +76,17 @@ def build_application(services: Services, auth: HubOAuth, **settings: Any) -> Ap
             *((prefix + pattern, handler, handed) for pattern, handler in PAGES),
         ],
         cookie_secret=auth.api_token,
+        log_function=log_request,
         version=importlib.metadata.version("allotment"),
         **settings,
     )
+
+
+def log_request(handler: RequestHandler) -> None:
+    """Log a request without its query, which holds the codes of a sign-in."""
+    level = logging.INFO if handler.get_status() < 500 else logging.ERROR
+    milliseconds = 1000 * handler.request.request_time()
+    log.log(level, "%d %s %s %.0f ms", handler.get_status(), handler.request.method, handler.request.path, milliseconds)
 
 
 async def serve(configuration: ServiceConfiguration) -> None:
