@@ -1,6 +1,6 @@
 """From values to HTML: the templates, and how times, amounts and people's words are written on a page.
 
-Everything that people wrote is escaped by the template engine; none of it is ever a template, an attribute's name or a script.
+Everything that people wrote is escaped by the template engine; none of it is ever a template or a script.
 """
 
 import datetime as dt

@@ -1,0 +1,78 @@
+"""A unified difference as lines with numbers, for a page to colour."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+LineKind = Literal["added", "removed", "same", "hunk", "note"]
+_HUNK = re.compile(r"@@ -([0-9]+)(?:,[0-9]+)? \+([0-9]+)(?:,[0-9]+)? @@")
+MAXIMUM_LINES = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceLine:
+    """One line."""
+
+    kind: LineKind
+    before: int | None
+    after: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileDifference:
+    """The difference of one file."""
+
+    path: str
+    lines: tuple[DifferenceLine, ...]
+
+    @property
+    def added(self) -> int:
+        """How many lines come."""
+        return sum(line.kind == "added" for line in self.lines)
+
+    @property
+    def removed(self) -> int:
+        """How many lines go."""
+        return sum(line.kind == "removed" for line in self.lines)
+
+
+def files_of(difference: str) -> list[FileDifference]:
+    """Split git's unified difference into files and lines; at most as many lines as a page can bear."""
+    found = []
+    for part in re.split(r"^diff --git ", "\n".join(difference.split("\n")[:MAXIMUM_LINES]), flags=re.MULTILINE)[1:]:
+        head, *rest = part.split("\n")
+        found.append(FileDifference(_path(head), tuple(_lines(rest))))
+    return found
+
+
+def _path(head: str) -> str:
+    """Take the path out of `a/PATH b/PATH`; without renames both are the same."""
+    text = head.strip('"')
+    middle = len(text) // 2
+    return text[2:middle].rstrip('" ') if text[2:middle].rstrip('" ') in text[middle:] else text
+
+
+def _lines(rest: list[str]) -> Iterator[DifferenceLine]:
+    before = after = 0
+    inside = False
+    for text in rest:
+        hunk = _HUNK.match(text)
+        if hunk:
+            inside, before, after = True, int(hunk[1]), int(hunk[2])
+            yield DifferenceLine("hunk", None, None, text)
+        elif not inside or not text:
+            if text.startswith("Binary files"):
+                yield DifferenceLine("note", None, None, "The content is not text.")
+        elif text.startswith("+"):
+            yield DifferenceLine("added", None, after, text[1:])
+            after += 1
+        elif text.startswith("-"):
+            yield DifferenceLine("removed", before, None, text[1:])
+            before += 1
+        elif text.startswith("\\"):
+            yield DifferenceLine("note", None, None, "There is no line end at the end of the file.")
+        else:
+            yield DifferenceLine("same", before, after, text[1:])
+            before, after = before + 1, after + 1

@@ -1,0 +1,183 @@
+"""The proposal's form: fields made from the JSON Schema of a profile, and the way between them and a file's data. Pure.
+
+What a form cannot say (options, variables) is kept from the file that it started from.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from allotment_profiles.changes import label_of
+
+FieldKind = Literal["line", "lines", "number", "date", "choice"]
+_LONG = 300
+_SECTIONS = {
+    "title": "What it is",
+    "description": "What it is",
+    "purpose": "What it is",
+    "app": "What it opens",
+    "image": "What it opens",
+    "resources": "Size",
+    "lifetime": "Time",
+    "review_by": "Time",
+}
+SECTIONS = ("What it is", "What it opens", "Size", "Data", "Time", "More")
+_LABELS = {"app": "Program", "lifetime.total": "Longest time of a session", "review_by": "Review by"}
+# Where the schema's own description is for those who write files.
+_HELP = {
+    "title": "What people read on the start page.",
+    "app": "What opens when a session starts.",
+    "description": "One line below the title. May be empty.",
+    "purpose": "What the work is for: the reason why this profile exists.",
+    "review_by": "After this day it is not offered any more, unless somebody looked at it again.",
+    "resources.gpu": "Whole GPUs. Empty for none.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the form."""
+
+    name: str
+    """Its place in the file, dotted."""
+    label: str
+    help: str
+    kind: FieldKind
+    required: bool
+    section: str
+    choices: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    example: str = ""
+    maximum_length: int | None = None
+
+
+def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Make the fields from a profile's JSON Schema, in its order; lists and free mappings are not among them."""
+    return tuple(_fields(schema, schema, "", required=True))
+
+
+def _fields(schema: Mapping[str, Any], part: Mapping[str, Any], prefix: str, *, required: bool) -> Iterator[Field]:
+    for key, described in part.get("properties", {}).items():
+        name = f"{prefix}{key}"
+        must = required and key in part.get("required", ())
+        here = _resolved(schema, described)
+        if "properties" in here:
+            yield from _fields(schema, here, f"{name}.", required=must)
+        elif here.get("type") in ("string", "number", "integer") or "enum" in here:
+            yield _field(name, {**here, **_beside(described)}, required=must)
+
+
+def _resolved(schema: Mapping[str, Any], described: Mapping[str, Any]) -> Mapping[str, Any]:
+    here = next((each for each in described.get("anyOf", ()) if each.get("type") != "null"), described)
+    reference = here.get("$ref")
+    resolved: Mapping[str, Any] = schema["$defs"][reference.rsplit("/", 1)[1]] if reference else here
+    return resolved
+
+
+def _beside(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in described.items() if key not in ("anyOf", "$ref")}
+
+
+def _field(name: str, here: Mapping[str, Any], *, required: bool) -> Field:
+    length = here.get("maxLength")
+    kind: FieldKind = "line"
+    if "enum" in here:
+        kind = "choice"
+    elif here.get("format") == "date":
+        kind = "date"
+    elif here.get("type") in ("number", "integer"):
+        kind = "number"
+    elif length and length > _LONG and "image" not in name:
+        kind = "lines"
+    label = _LABELS.get(name) or label_of(name)
+    examples = tuple(str(each) for each in here.get("examples", ()))
+    return Field(
+        name=name,
+        label=label[:1].upper() + label[1:],
+        help=_HELP.get(name) or str(here.get("description", "")),
+        kind=kind,
+        required=required,
+        section=_SECTIONS.get(name.partition(".")[0], "More"),
+        choices=tuple(str(each) for each in here.get("enum", ())),
+        suggestions=examples if name == "image" else (),
+        example=examples[0] if examples else "",
+        maximum_length=length,
+    )
+
+
+def values_of(document: Mapping[str, Any], fields: Iterable[Field]) -> dict[str, str]:
+    """Give what the fields show for a file's data; what does not fit a field shows as empty."""
+    return {field.name: _shown(_at(document, field.name)) for field in fields}
+
+
+def roles_of(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the data roles that a file's data names."""
+    named = document.get("data_roles")
+    return tuple(each for each in named if isinstance(each, str)) if isinstance(named, list) else ()
+
+
+def document_of(
+    values: Mapping[str, str], roles: Sequence[str], source: Mapping[str, Any], fields: Iterable[Field]
+) -> dict[str, Any]:
+    """Give the file's data for what was filled in, over the data that it started from.
+
+    An empty field is left out of the file. What is not a number where one is wanted stays as it was typed: the reading
+    says what is wrong with it.
+    """
+    document = copy.deepcopy(dict(source))
+    for field in fields:
+        text = values.get(field.name, "")
+        text = text.strip() if field.kind != "lines" else text.strip("\n").rstrip()
+        old = _at(source, field.name)
+        if text.strip() != _shown(old).strip():
+            _put(document, field.name.split("."), _typed(text, field) if text else None)
+    old_roles = roles_of(source)
+    if tuple(roles) != old_roles and set(roles) != set(old_roles):
+        kept = [role for role in old_roles if role in roles]
+        _put(document, ["data_roles"], [*kept, *(role for role in roles if role not in kept)] or None)
+    return document
+
+
+def kept_aside(document: Mapping[str, Any], fields: Iterable[Field]) -> list[str]:
+    """Name the keys of a file's data that the form cannot say, in words."""
+    known = {field.name.partition(".")[0] for field in fields} | {"data_roles"}
+    return [key.replace("_", " ") for key, value in document.items() if key not in known and value]
+
+
+def _typed(text: str, field: Field) -> Any:
+    if field.kind != "number":
+        return text
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return text
+
+
+def _at(document: Mapping[str, Any], name: str) -> Any:
+    here: Any = document
+    for part in name.split("."):
+        here = here.get(part) if isinstance(here, Mapping) else None
+    return here
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None or isinstance(value, dict | list) else str(value)
+
+
+def _put(document: dict[str, Any], place: list[str], value: Any) -> None:
+    """Set a value, with the mappings around it; None removes it, and mappings that it leaves empty."""
+    key, *rest = place
+    if not rest:
+        if value is None:
+            document.pop(key, None)
+        else:
+            document[key] = value
+        return
+    inner = document.get(key)
+    inner = dict(inner) if isinstance(inner, dict) else {}
+    _put(inner, rest, value)
+    if inner:
+        document[key] = inner
+    else:
+        document.pop(key, None)
