@@ -289,6 +289,8 @@ def _worded(detail: ErrorDetails, location: _Location, model: type[Model]) -> tu
         return "unknown-key", f"{name} is not a key that is known here.", remedy
     if kind == "literal_error":
         return "not-offered", f"{shown(detail['input'])} is not possible here.", f"Use {context.get('expected', '')}."
+    if kind in ("too_long", "too_short") and isinstance(detail["input"], str):
+        kind = f"string_{kind}"  # lengths behind a validator of ours are counted without a look at the type
     if kind in _WORDS:
         code, message, remedy = _WORDS[kind]
         bounds = {key: shown(value).strip("'") for key, value in context.items()}

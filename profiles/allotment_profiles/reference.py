@@ -177,9 +177,9 @@ reads a repository and says what is wrong with it.
 ## What is read
 
 Files are YAML 1.2 in UTF-8: `no`, `on` and `1:30` are text. A file has at most {MAXIMUM_BYTES // 1024} KiB and is
-nested at most {MAXIMUM_DEPTH} deep. Anchors, aliases, merge keys, tags, directives, duplicate keys, several documents, and
-characters that hide or turn text are refused, with the line; at most {MAXIMUM_PROBLEMS} problems are told of one file.
-Unknown keys are errors. Only regular files count, not links. A `README` beside the files is left alone.
+nested at most {MAXIMUM_DEPTH} deep. Anchors, aliases, merge keys, tags, directives, duplicate keys, several documents
+and characters that hide or turn text are refused, with the line; at most {MAXIMUM_PROBLEMS} problems are told of a
+file. Unknown keys are errors. Only regular files count, not links. A `README` beside the files is left alone.
 
 | written | meaning |
 | --- | --- |
