@@ -59,13 +59,13 @@ class Change:
             return f"{self.subject}: other words or layout, the same meaning"
         if not self.field:
             return f"{self.subject} {self.kind}"
-        if self.kind == "added":
-            return f"{self.label}: {self.after}"
+        return f"{self.label}: {self.after}" if self.kind == "added" else f"{self.label} {self._step}"
+
+    @property
+    def _step(self) -> str:
         if self.before is None:
-            return f"{self.label} {self.after} added"
-        if self.after is None:
-            return f"{self.label} {self.before} removed"
-        return f"{self.label} {self.before} → {self.after}"
+            return f"{self.after} added"
+        return f"{self.before} removed" if self.after is None else f"{self.before} → {self.after}"
 
     def as_dict(self) -> dict[str, str | None]:
         """Give the form that JSON answers carry."""

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from allotment_profiles.schema import narrowed
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
@@ -33,6 +32,7 @@ from allotment_hub.wire import (
     readers_answer,
 )
 from allotment_profiles.following import Attempt
+from allotment_profiles.schema import narrowed
 
 
 class ApiHandler(Handler):
