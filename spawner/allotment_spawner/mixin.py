@@ -188,7 +188,7 @@ class ProfileSpawnerMixin(Spawner):
     async def poll(self) -> int | None:
         """Tell whether the session runs; ends one that is past its time."""
         status: int | None = await super().poll()
-        if status is None and self._session and self._end_reason is None:
+        if status is None and self._session and self._end_reason is None and not self._unready:
             self._end_reason = self._session.overdue(dt.datetime.now(dt.UTC), self._active(self._session))
             if self._end_reason:
                 self.log.info("ending the session %s: %s", self._log_name, self._end_reason)
@@ -197,6 +197,10 @@ class ProfileSpawnerMixin(Spawner):
                 if status is None:
                     self._end_reason = None  # it did not end: the next look tries again
         return status
+
+    async def stop(self, now: bool = False) -> None:
+        """End the session; JupyterHub wants a class that starts to say how it stops."""
+        await super().stop(now)
 
     @property
     def stamped_roles(self) -> tuple[str, ...]:

@@ -41,7 +41,8 @@ class ChoiceView:
     value: str
     title: str
     about: str
-    """The description, and the size where this choice changes it."""
+    size: str
+    """Size and price, where the answers to this option differ in them."""
     selected: bool
 
 
@@ -84,6 +85,11 @@ class Card:
     notes: tuple[str, ...]
     """Warnings, and what is wrong with its file."""
     link: str
+
+    @property
+    def sized_by_choice(self) -> bool:
+        """Whether size and price stand beside the answers to an option."""
+        return any(choice.size for option in self.options for choice in option.choices)
 
     @property
     def words(self) -> str:
@@ -251,12 +257,10 @@ def _option(catalog: Catalog, profile_id: str, profile: Profile, name: str, kept
     changes_size = len({(size.cpu, size.memory, size.gpu) for size in sizes.values()}) > 1
     views = []
     for key, choice in option.choices.items():
-        parts = [choice.description]
-        if changes_size:
-            price = _price(catalog, sizes[key])
-            parts += [cpu_text(sizes[key]), memory_text(sizes[key]), gpu_text(sizes[key]), price and f"{price} an hour"]
-        about = " \N{MIDDLE DOT} ".join(part for part in parts if part)
-        views.append(ChoiceView(key, choice.title, about, key == kept[name]))
+        price = _price(catalog, sizes[key])
+        parts = [cpu_text(sizes[key]), memory_text(sizes[key]), gpu_text(sizes[key]), price and f"{price} an hour"]
+        size = " \N{MIDDLE DOT} ".join(part for part in parts if part) if changes_size else ""
+        views.append(ChoiceView(key, choice.title, choice.description, size, key == kept[name]))
     return OptionView(option_field(profile_id, name), option.title, option.description, tuple(views))
 
 
