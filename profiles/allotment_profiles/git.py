@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from allotment_profiles.commits import Commit, Person, commit_bytes, moment, parse_commit
 from allotment_profiles.problems import AllotmentError
 from allotment_profiles.signatures import Signer, Verifier
 
@@ -22,7 +23,6 @@ _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 # What a reference may be called here: nothing that a line of git's protocol, an option or a pattern could be made of.
 _REFERENCE = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._/@+-]{0,250}", re.ASCII)
 _MAXIMUM_REVISION = 500
-_LAST_SECOND = 253402300799  # the end of the year 9999, where Python's calendar ends
 _SECONDS = 60
 MINIMUM_VERSION = (2, 38)
 
@@ -51,44 +51,6 @@ class TreeEntry:
     blob: str
     size: int
     """Bytes; -1 for what is no blob (a submodule)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who a commit names; line breaks and angle brackets are taken out when it is written."""
-
-    name: str
-    email: str
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit as git stores it."""
-
-    id: str
-    tree: str
-    parents: tuple[str, ...]
-    author: Person
-    time: dt.datetime
-    """When it was committed, UTC."""
-    message: str
-    signed_by: str | None
-    """The principal of the key that signed it, where the verifier knows the key."""
-
-    @property
-    def subject(self) -> str:
-        """The first line of the message."""
-        return self.message.partition("\n")[0]
-
-    def trailers(self) -> dict[str, list[str]]:
-        """Give the trailers of the message's last paragraph: key → values in their order."""
-        last = self.message.rstrip().rpartition("\n\n")[2]
-        found: dict[str, list[str]] = {}
-        for line in last.splitlines():
-            key, colon, value = line.partition(": ")
-            if colon and re.fullmatch(r"[A-Z][A-Za-z-]{1,40}", key):
-                found.setdefault(key, []).append(value)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +190,7 @@ class Repository:
     def commits(self, ids: Sequence[str]) -> list[Commit]:
         """Read commits and check their signatures."""
         raw = self.objects(ids)
-        return [self._parsed(commit, raw[commit]) for commit in ids if commit in raw]
+        return [parse_commit(commit, raw[commit], self._verifier) for commit in ids if commit in raw]
 
     def first_parents(self, head: str, *, until: str | None = None, limit: int | None = None) -> list[str]:
         """List the ids of the first-parent history, newest first, down to and without `until`."""
@@ -264,7 +226,7 @@ class Repository:
             # The path may have been a folder, too: then the commit may name files below it.
             match = re.search(r":\d+ (\d+) [0-9a-f]+ ([0-9a-f]+) ([A-Z])\0" + re.escape(path) + r"\0", record)
             regular = match is not None and match[3] != "D" and match[1] in ("100644", "100755")
-            found.append(Version(commit, _moment(seconds), match[2] if match and regular else None))
+            found.append(Version(commit, moment(seconds), match[2] if match and regular else None))
         return found
 
     def difference(self, before: str, after: str) -> str:
@@ -323,14 +285,7 @@ class Repository:
         signer: Signer | None = None,
     ) -> str:
         """Write a commit object, signed where a signer is given; no reference moves."""
-        stamp = f"{int(time.timestamp())} +0000"
-        head = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
-        head += [f"author {_ident(author)} {stamp}", f"committer {_ident(committer)} {stamp}"]
-        body = message.replace("\0", "").rstrip("\n") + "\n"
-        if signer:
-            signature = signer.sign(("\n".join(head) + "\n\n" + body).encode(errors="replace"))
-            head.append("gpgsig " + signature.replace("\n", "\n "))
-        return self._object("commit", ("\n".join(head) + "\n\n" + body).encode(errors="replace"))
+        return self._object("commit", commit_bytes(tree, parents, message, author, committer, time, signer))
 
     def update_references(self, updates: Sequence[RefUpdate]) -> None:
         """Move several references in one transaction, all or none; raises RefMovedError where one was elsewhere."""
@@ -360,35 +315,6 @@ class Repository:
     def _object(self, kind: str, data: bytes) -> str:
         return self._git("hash-object", "-t", kind, "-w", "--stdin", stdin=data).decode().strip()
 
-    def _parsed(self, commit: str, raw: bytes) -> Commit:
-        head, _, body = raw.partition(b"\n\n")
-        fields: dict[str, list[str]] = {}
-        unsigned: list[bytes] = []
-        key = ""
-        for line in head.split(b"\n"):
-            if line.startswith(b" "):
-                fields[key][-1] += "\n" + line[1:].decode(errors="replace")
-            else:
-                key, _, value = line.decode(errors="replace").partition(" ")
-                fields.setdefault(key, []).append(value)
-            if key not in ("gpgsig", "gpgsig-sha256"):
-                unsigned.append(line)
-        signature = fields.get("gpgsig", [""])[0]
-        signed_by = None
-        if signature and self._verifier:
-            signed_by = self._verifier.verify(b"\n".join(unsigned) + b"\n\n" + body, signature)
-        author = re.match(r"(.*?) ?<(.*?)>", fields.get("author", [""])[0])
-        time = re.search(r"> (\d+) ", fields.get("committer", [""])[0])
-        return Commit(
-            id=commit,
-            tree=fields["tree"][0],
-            parents=tuple(fields.get("parent", [])),
-            author=Person(author[1], author[2]) if author else Person("unknown", ""),
-            time=_moment(time[1] if time else ""),
-            message=body.decode(errors="replace"),
-            signed_by=signed_by,
-        )
-
 
 def _id(text: str) -> str:
     """Give an object's id back; raises GitError for everything else, which git could take for an option."""
@@ -405,16 +331,3 @@ def _is_unicode(text: str) -> bool:
 def _mark() -> str:
     """Give what separates records: a new word each time, so that no path in the repository can hold it."""
     return f"record-{secrets.token_hex(16)} "
-
-
-def _moment(seconds: str) -> dt.datetime:
-    """Turn git's seconds into a time; nonsense, which a commit may hold, becomes the nearest end of the calendar."""
-    known = int(seconds) if seconds.isdecimal() and len(seconds) < 15 else _LAST_SECOND if seconds else 0
-    return dt.datetime.fromtimestamp(min(known, _LAST_SECOND), dt.UTC)
-
-
-def _ident(person: Person) -> str:
-    def clean(text: str) -> str:
-        return re.sub(r"[\x00-\x1f<>]", "", text).strip()
-
-    return f"{clean(person.name) or 'unknown'} <{clean(person.email)}>"

@@ -4,7 +4,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from allotment_profiles.git import Commit, Repository
+from allotment_profiles.commits import Commit
+from allotment_profiles.git import Repository
 
 # How the messages of those commits begin that the service puts on main. It signs others, too, with people's own text
 # in them (what was proposed, what was recorded): pushed to main by somebody, they count as not reviewed.

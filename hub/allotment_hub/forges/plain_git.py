@@ -12,8 +12,9 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 
 from allotment_hub.forges.records import Record, RecordKind, StoredProposal, parse_record
+from allotment_profiles.commits import Commit, Person
 from allotment_profiles.following import MAIN
-from allotment_profiles.git import NO_OBJECT, Commit, Person, RefMovedError, RefUpdate, Repository
+from allotment_profiles.git import NO_OBJECT, RefMovedError, RefUpdate, Repository
 from allotment_profiles.signatures import Signer
 
 PROPOSE = "refs/heads/propose/"

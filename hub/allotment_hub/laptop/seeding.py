@@ -7,7 +7,8 @@ from pathlib import Path
 
 from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.folder import StateFolder, write_private
-from allotment_profiles.git import NO_OBJECT, GitError, Person, RefUpdate, Repository
+from allotment_profiles.commits import Person
+from allotment_profiles.git import NO_OBJECT, GitError, RefUpdate, Repository
 from allotment_profiles.signatures import Signer, generate_key
 
 _AUTHOR = Person(name="Allotment", email="allotment@localhost")
