@@ -155,7 +155,7 @@ HOSTILE = {
     "a number of 200,000 digits": (b"a: " + b"9" * 200_000, "too-large"),
     "a number of 60,000 digits": (b"title: " + b"9" * 60_000, "too-long"),
     "7,000 unknown keys": (b"".join(b"k%d: 1\n" % i for i in range(7000)), "unknown-key"),
-    "64 KiB of letters that are no ASCII": ("title: ".encode() + "ä".encode() * 32_000, "too-long"),
+    "64 KiB of letters that are no ASCII": (b"title: " + "ä".encode() * 32_000, "too-long"),
     "an amount made for a slow regular expression": (changed("4 GiB", "1" * 30_000 + "x"), "memory-unit"),
     "an image made for a slow regular expression": (changed("analysis/notebook:1", "a-" * 20_000 + "!"), "image"),
     "an address made for a slow regular expression": (

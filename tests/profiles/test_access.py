@@ -1,0 +1,244 @@
+"""Nobody is offered what team, profile, grant and date do not all allow; nothing launched passes a bound."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.repositories import START, data_role, policy, profile, small, team, write_folder
+
+from allotment_profiles.catalog import Catalog, Entry, load
+from allotment_profiles.launch import Request, parse_request, resolve
+from allotment_profiles.model import DataRole, Policy, Profile, Team
+from allotment_profiles.problems import RefusedError
+from allotment_profiles.rules import Capabilities, User, offer, offers
+from allotment_profiles.snapshot import in_folder
+
+TEAMS, ROLES, GROUPS, NAMES = ["red", "blue"], ["tables", "files", "bucket"], ["/a", "/b", "/c"], ["ann", "bob"]
+TODAY = START.date()
+DAYS = st.integers(-2, 2).map(lambda days: TODAY + dt.timedelta(days=days))
+PEOPLE = st.fixed_dictionaries(
+    {"groups": st.lists(st.sampled_from(GROUPS), max_size=2), "users": st.lists(st.sampled_from(NAMES), max_size=1)}
+)
+VOLUME = {"volume": {"claim": "tables", "sub_path": "main"}}
+AWS = {"aws_role": "arn:aws:iam::000000000000:role/x"}
+
+
+def entry(identity: str, value: Any) -> Entry[Any]:
+    return Entry(identity, identity, value, "", b"")
+
+
+@st.composite
+def catalogs(draw: st.DrawFn) -> Catalog:
+    """Compose models freely: even catalogs that no check would let through."""
+    teams = {
+        name: Team.model_validate(team(name, members=draw(PEOPLE), leads={"groups": draw(st.sampled_from([["/a"], ["/lead"]]))}))
+        for name in TEAMS
+        if draw(st.integers(0, 5))
+    }
+    data_roles = {
+        name: DataRole.model_validate({
+            **data_role("red", {grantee: draw(DAYS).isoformat() for grantee in TEAMS if draw(st.booleans())}),
+            "binding": draw(st.sampled_from([VOLUME, AWS])),
+        })
+        for name in ROLES
+        if draw(st.integers(0, 5))
+    }  # fmt: skip
+    found = {
+        f"{name}/{key}": Profile.model_validate(profile(
+            data_roles=draw(st.lists(st.sampled_from(ROLES), max_size=2, unique=True)),
+            app=draw(st.sampled_from(["jupyterlab", "rstudio"])),
+            **({"review_by": draw(DAYS).isoformat()} if draw(st.booleans()) else {}),
+        ))
+        for name in TEAMS
+        for key in ("one", "two")
+        if draw(st.integers(0, 5))
+    }  # fmt: skip
+    rules = entry("policy", Policy.model_validate(policy())) if draw(st.integers(0, 9)) else None
+    return Catalog(
+        "c" * 40, START, rules,
+        {name: entry(name, value) for name, value in teams.items()},
+        {name: entry(name, value) for name, value in found.items()},
+        {name: entry(name, value) for name, value in data_roles.items()},
+        (),
+    )  # fmt: skip
+
+
+def allowed(catalog: Catalog, user: User, profile_id: str, now: dt.datetime) -> bool:
+    """Say the rules of access once more, as a person would who has only the files in hand."""
+    team_name = profile_id.split("/", maxsplit=1)[0]
+    found, of = catalog.profiles.get(profile_id), catalog.teams.get(team_name)
+    if catalog.policy is None or found is None or of is None:
+        return False
+    people = [of.value.members, of.value.leads]
+    if not any(user.name in each.users or set(each.groups) & user.groups for each in people):
+        return False
+    day = now.astimezone(dt.UTC).date()
+    wanted = found.value
+    if wanted.review_by is not None and wanted.review_by < day:
+        return False
+    if wanted.app == "rstudio":
+        return False
+    for name in wanted.data_roles:
+        role = catalog.data_roles.get(name)
+        if role is None or role.value.binding.volume is None:
+            return False
+        grant = role.value.granted_to.get(team_name)
+        if grant is None or grant.until < day:
+            return False
+    return True
+
+
+USERS = st.builds(User, st.sampled_from([*NAMES, "eve"]), st.frozensets(st.sampled_from([*GROUPS, "/lead"]), max_size=2), st.booleans())
+MOMENTS = st.integers(-60, 60).map(lambda hours: START + dt.timedelta(hours=hours)) | st.just(
+    dt.datetime(2026, 1, 1, 23, 59, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
+)
+CAPABLE = Capabilities("this laptop", frozenset({"volume"}), {"rstudio": "RStudio is not installed."})
+
+
+@settings(max_examples=400)
+@given(catalogs(), USERS, MOMENTS)
+def test_an_offer_is_startable_exactly_when_every_rule_allows_it(catalog: Catalog, user: User, now: dt.datetime) -> None:
+    for profile_id in [*catalog.profiles, "red/none", "none/one", ""]:
+        expected = allowed(catalog, user, profile_id, now)
+        decided = offer(catalog, user, profile_id, now, CAPABLE)
+        assert decided.startable == expected
+        request = Request(profile_id, {})
+        if expected:
+            launch = resolve(catalog, user, request, now, CAPABLE)
+            assert set(launch.bindings) == set(catalog.profiles[profile_id].value.data_roles)
+            assert launch.commit == catalog.revision
+        else:
+            assert decided.refusal is not None
+            assert decided.refusal.why
+            assert decided.refusal.sentence.isprintable()
+            with pytest.raises(RefusedError):
+                resolve(catalog, user, request, now, CAPABLE)
+    shown = offers(catalog, user, now, CAPABLE)
+    assert [each.startable for each in shown] == sorted((each.startable for each in shown), reverse=True)
+    for each in shown:
+        mine = catalog.teams[each.profile_id.split("/")[0]].value
+        assert any(user.name in who.users or set(who.groups) & user.groups for who in (mine.members, mine.leads))
+
+
+CPUS = st.sampled_from([0.5, 1, 2, 4, 8, 12])
+SIZES = st.sampled_from([1, 2, 4, 8, 16, 48])
+
+
+@st.composite
+def overrides(draw: st.DrawFn) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    for name, amounts in (("cpu", CPUS), ("memory", SIZES.map(lambda size: f"{size} GiB"))):
+        chosen = {key: draw(amounts) for key in ("guarantee", "limit") if draw(st.booleans())}
+        if chosen:
+            parts[name] = chosen
+    if draw(st.booleans()):
+        parts["gpu"] = draw(st.integers(0, 3))
+    image = {"image": draw(st.sampled_from(["registry.example.org/analysis/b:2", "evil.example.org/x:1"]))} if draw(st.booleans()) else {}
+    return {"title": "Choice", "resources": parts, **image}
+
+
+@st.composite
+def profiles_with_options(draw: st.DrawFn) -> dict[str, Any]:
+    options = {
+        f"option-{number}": {"title": "Option", "default": "one", "choices": {"one": {"title": "One"}, "two": draw(overrides())}}
+        for number in range(draw(st.integers(0, 3)))
+    }
+    return profile(options=options, resources={
+        "cpu": {"guarantee": 0.5, "limit": draw(CPUS)}, "memory": {"guarantee": "1 GiB", "limit": f"{draw(SIZES)} GiB"},
+    })  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(profiles_with_options(), st.data())
+def test_no_launch_passes_the_envelope_the_ceiling_or_the_registries(
+    tmp_path_factory: pytest.TempPathFactory, wanted: dict[str, Any], data: st.DataObject
+) -> None:
+    folder = write_folder(tmp_path_factory.mktemp("profiles"), {
+        **small(), "teams/red/profiles/wanted.yaml": wanted,
+        "policy.yaml": policy(ceilings={"cpu": 6, "memory": "64 GiB", "gpu": 1}),
+        "teams/red/team.yaml": team("red", envelope={
+            "cpu": 6, "memory": "20 GiB", "gpu": 1, "images": ["registry.example.org/analysis/*"],
+        }),
+    })  # fmt: skip
+    catalog = load(in_folder(folder))
+    chosen = {name: data.draw(st.sampled_from(["one", "two"])) for name in wanted["options"]}
+    try:
+        launch = resolve(catalog, User("ann", frozenset({"/red"})), Request("red/wanted", chosen), START, CAPABLE)
+    except RefusedError as error:
+        assert error.refusal.code == "profile-broken"
+        assert catalog.problems_of("teams/red/profiles/wanted.yaml")
+        return
+    assert launch.size.cpu_guarantee <= launch.size.cpu <= 6000
+    assert launch.size.memory_guarantee <= launch.size.memory <= 20 * 2**30
+    assert launch.size.gpu <= 1
+    assert launch.image.startswith("registry.example.org/analysis/")
+    assert launch.request.options == chosen
+
+
+def test_a_choice_may_hide_nothing_behind_many_combinations(tmp_path: Any) -> None:
+    choices = {f"c{i}": {"title": "C"} for i in range(20)}
+    options = {f"o{i}": {"title": "O", "default": "c0", "choices": choices} for i in range(8)}
+    catalog = load(in_folder(write_folder(tmp_path, small(**{"teams/red/profiles/a.yaml": profile(options=options)}))))
+    assert "options-many" in {problem.code for problem in catalog.problems}
+    assert "red/a" not in catalog.profiles
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["profile", "options", "x", "size"]), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(ANYTHING)
+def test_any_request_is_resolved_or_refused_with_a_status_of_the_caller(body: object) -> None:
+    catalog = Catalog("c" * 40, START, entry("policy", Policy.model_validate(policy())), {}, {}, {}, ())
+    with pytest.raises(RefusedError) as caught:
+        resolve(catalog, User("ann", frozenset()), parse_request(body), START, CAPABLE)
+    assert 400 <= caught.value.refusal.status < 500
+    assert caught.value.refusal.sentence.isprintable()
+    assert len(caught.value.refusal.sentence) < 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"profile": "red/notebook", "options": {"nope": "x"}}, "option-unknown"),
+        ({"profile": "red/notebook", "options": {"size": "nope"}}, "choice-unknown"),
+        ({"profile": "red/notebook", "options": {"size": ["large"]}}, "request-malformed"),
+        ({"profile": "red/notebook", "image": "evil"}, "request-malformed"),
+        ({"profile": ["red/notebook"]}, "request-malformed"),
+        ({"profile": "{username.__class__}"}, "profile-unknown"),
+        ({"profile": "../../policy"}, "profile-unknown"),
+        ([], "request-malformed"),
+        (None, "request-malformed"),
+    ],
+)  # fmt: skip
+def test_a_request_that_does_not_fit_is_refused_with_its_code(tmp_path: Any, body: object, code: str) -> None:
+    options = {"size": {"title": "Size", "default": "normal", "choices": {"normal": {"title": "Normal"}}}}
+    catalog = load(in_folder(write_folder(tmp_path, small(**{"teams/red/profiles/notebook.yaml": profile(options=options)}))))
+    with pytest.raises(RefusedError) as caught:
+        resolve(catalog, User("ann", frozenset({"/red"})), parse_request(body), START, CAPABLE)
+    assert caught.value.refusal.code == code
+
+
+def test_a_default_is_used_where_nothing_is_chosen_and_the_last_choice_wins(tmp_path: Any) -> None:
+    options = {
+        "size": {"title": "Size", "default": "large", "choices": {
+            "normal": {"title": "Normal"}, "large": {"title": "Large", "resources": {"memory": {"limit": "16 GiB"}}},
+        }},
+        "extra": {"title": "Extra", "default": "none", "choices": {
+            "none": {"title": "None"}, "more": {"title": "More", "resources": {"memory": {"limit": "20 GiB"}}, "environment": {"X": "2"}},
+        }},
+    }  # fmt: skip
+    files = small(**{"teams/red/profiles/notebook.yaml": profile(options=options, environment={"X": "1"})})
+    catalog = load(in_folder(write_folder(tmp_path, files)))
+    ann = User("ann", frozenset({"/red"}))
+    launch = resolve(catalog, ann, Request("red/notebook", {}), START, CAPABLE)
+    assert (launch.size.memory, launch.environment, launch.request.options) == (
+        16 * 2**30, {"X": "1"}, {"size": "large", "extra": "none"},
+    )  # fmt: skip
+    launch = resolve(catalog, ann, Request("red/notebook", {"extra": "more"}), START, CAPABLE)
+    assert (launch.size.memory, launch.environment) == (20 * 2**30, {"X": "2"})

@@ -1,0 +1,177 @@
+"""The repository over the git command line: exact, atomic, and deaf to options in disguise."""
+
+import datetime as dt
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.repositories import MAIN, START, ProfilesRepository
+
+from allotment_profiles.commits import Person
+from allotment_profiles.git import (
+    NO_OBJECT,
+    GitError,
+    MergeConflictError,
+    RefMovedError,
+    RefUpdate,
+    Repository,
+)
+
+SMUGGLED = ["--output={}", "-o{}", "--upload-pack=touch {}", "--exec=touch {}", "--help", "-h", "--all", "^main", "main..main"]
+
+
+@pytest.mark.parametrize("text", SMUGGLED)
+def test_an_option_is_no_revision(profiles: ProfilesRepository, tmp_path: Path, text: str) -> None:
+    profiles.commit({"README.md": "x"})
+    trap = tmp_path / "trap"
+    revision = text.format(trap)
+    repository = profiles.repository
+    assert repository.resolve(revision) is None
+    for call in (
+        repository.tree, repository.changed_paths, repository.first_parents, lambda text: repository.file(text, "x"),
+        lambda text: repository.versions(text, "x", 3), lambda text: repository.difference(text, profiles.head),
+        lambda text: repository.merge_base(profiles.head, text), lambda text: repository.is_ancestor(text, profiles.head),
+        lambda text: repository.merged_tree(profiles.head, text), lambda text: repository.write_tree(text, {}),
+        lambda text: repository.update_references([RefUpdate(MAIN, text, profiles.head)]),
+    ):  # fmt: skip
+        with pytest.raises(GitError):
+            call(revision)
+    assert repository.objects([revision, profiles.head]).keys() == {profiles.head}
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("revision", ["", "a\0b", "x" * 100_000, "\ud800", "no-such-branch", "main:README.md", "HEAD\nmain"])
+def test_what_names_no_commit_is_none(profiles: ProfilesRepository, revision: str) -> None:
+    profiles.commit({"README.md": "x"})
+    assert profiles.repository.resolve(revision) is None
+
+
+def test_branches_tags_and_short_ids_name_commits(profiles: ProfilesRepository) -> None:
+    commit = profiles.commit({"README.md": "x"})
+    assert {profiles.repository.resolve(name) for name in ("main", "HEAD", MAIN, commit[:10], commit)} == {commit}
+
+
+@pytest.mark.parametrize("name", [f"{MAIN}\ndelete {MAIN}", "--all", "main", "refs/heads/a b", "refs/", "refs/heads/\0", "HEAD"])
+def test_only_the_names_of_references_are_moved(profiles: ProfilesRepository, name: str) -> None:
+    commit = profiles.commit({"README.md": "x"})
+    with pytest.raises(GitError):
+        profiles.repository.update_references([RefUpdate(name, commit, NO_OBJECT)])
+    assert profiles.repository.references("refs/") == {MAIN: commit}
+
+
+def test_references_move_together_or_not_at_all(profiles: ProfilesRepository) -> None:
+    first = profiles.commit({"a": "1"})
+    second = profiles.commit({"a": "2"})
+    other = "refs/heads/propose/a"
+    with pytest.raises(RefMovedError):
+        profiles.repository.update_references([RefUpdate(other, first, NO_OBJECT), RefUpdate(MAIN, first, first)])
+    assert profiles.repository.references("refs/") == {MAIN: second}
+    with pytest.raises(RefMovedError):
+        profiles.repository.update_references([RefUpdate(other, first, NO_OBJECT), RefUpdate(MAIN, second, NO_OBJECT)])
+    assert profiles.repository.references("refs/") == {MAIN: second}
+    profiles.repository.update_references([RefUpdate(other, first, NO_OBJECT), RefUpdate(MAIN, first, second)])
+    assert profiles.repository.references("refs/") == {MAIN: first, other: first}
+    profiles.repository.update_references([RefUpdate(other, NO_OBJECT, first), RefUpdate(MAIN, first, first)])
+    assert profiles.repository.references("refs/") == {MAIN: first}
+
+
+def test_two_changes_of_different_files_merge_and_of_one_line_conflict(profiles: ProfilesRepository) -> None:
+    base = profiles.commit({"a": "1\n", "b": "1\n", "c d": "1\n"})
+    ours = profiles.commit({"a": "2\n", "c d": "2\n"})
+    apart = profiles.commit({"b": "2\n"}, branch="refs/heads/propose/b", parents=[base], base=base)
+    against = profiles.commit({"a": "3\n", "c d": "3\n"}, branch="refs/heads/propose/a", parents=[base], base=base)
+    repository = profiles.repository
+    tree = repository.merged_tree(ours, apart)
+    merged = repository.write_commit(
+        tree, [ours, apart], "Merge", author=Person("a", "a"), committer=Person("a", "a"), time=START
+    )
+    assert [repository.file(merged, path) for path in ("a", "b", "c d")] == [b"2\n", b"2\n", b"2\n"]
+    with pytest.raises(MergeConflictError) as caught:
+        repository.merged_tree(ours, against)
+    assert caught.value.paths == ("a", "c d")
+    assert repository.merge_base(ours, against) == base
+
+
+def test_a_folder_that_is_no_repository_is_an_error_even_inside_of_one(profiles: ProfilesRepository, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    with pytest.raises(GitError):
+        Repository(inner).references("refs/")
+
+
+@pytest.mark.parametrize("spoil", ["HEAD", "objects"])
+def test_a_spoilt_repository_is_an_error_and_no_accident(profiles: ProfilesRepository, spoil: str) -> None:
+    commit = profiles.commit({"a": "1"})
+    if spoil == "HEAD":
+        (profiles.path / "HEAD").write_text("nonsense")
+    else:
+        for file in profiles.path.glob("objects/??/*"):
+            file.chmod(0o600)
+            file.write_bytes(b"nonsense")
+    with pytest.raises(GitError):
+        profiles.repository.tree(commit)
+
+
+def test_the_users_configuration_and_environment_steer_nothing(
+    profiles: ProfilesRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = profiles.commit({"a": "1\n"})
+    trap = tmp_path / "trap"
+    (tmp_path / ".gitconfig").write_text(f"[core]\n pager = touch {trap}\n fsmonitor = touch {trap}\n[diff]\n external = touch {trap}\n")
+    for name, value in {
+        "HOME": str(tmp_path), "GIT_DIR": "/nonexistent", "GIT_EXTERNAL_DIFF": f"touch {trap}", "GIT_PAGER": f"touch {trap}",
+        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.bare", "GIT_CONFIG_VALUE_0": "nonsense",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    second = profiles.commit({"a": "2\n"})
+    assert "+2" in profiles.repository.difference(commit, second)
+    assert not trap.exists()
+
+
+def test_names_and_messages_cannot_forge_a_commit(profiles: ProfilesRepository) -> None:
+    hostile = Person("Eve\nparent 0000> <x", "e@x>\ncommitter Root <root@x> 0 +0000")
+    commit = profiles.commit({"a": "1"}, "Subject \ud800\0\n\nReason: none", author=hostile)
+    (read,) = profiles.repository.commits([commit])
+    assert read.parents == ()
+    assert read.author == Person("Eveparent 0000 x", "e@xcommitter Root root@x 0 +0000")
+    assert read.signed_by == "allotment@localhost"
+    assert read.trailers() == {"Reason": ["none"]}
+
+
+def test_the_paths_of_a_commit_cannot_forge_history(profiles: ProfilesRepository) -> None:
+    reviewed = profiles.commit({"a": "1"})
+    path = f"x\x01{reviewed}\nteams/red/team.yaml"
+    pushed = profiles.push({path: "x", f"{reviewed}": "y", "teams/a b\n.yaml": "z"})
+    changed = profiles.repository.changed_paths(pushed)
+    assert changed == {pushed: sorted([path, reviewed, "teams/a b\n.yaml"]), reviewed: ["a"]}
+    assert profiles.repository.changed_paths(pushed, until=reviewed).keys() == {pushed}
+
+
+def test_the_versions_of_a_file_are_its_own(profiles: ProfilesRepository) -> None:
+    path = "teams/red/team.yaml"
+    first = profiles.commit({path: "1"})
+    profiles.commit({"other": "1"})
+    profiles.push({path: None, f"{path}/\x01{first} 99:100644 100644 {first} {first} M": "below"})
+    profiles.push({f"{path}/inner": "below"})
+    tree = profiles.repository.tree(profiles.head)
+    last = profiles.push({**dict.fromkeys((p for p in tree if p.startswith(path)), None), path: "2"})
+    versions = profiles.repository.versions(last, path, 30)
+    contents = profiles.repository.objects([version.blob for version in versions if version.blob])
+    assert [contents[version.blob] if version.blob else None for version in versions] == [b"2", None, None, b"1"]
+
+
+@pytest.mark.parametrize("seconds", ["99999999999999999999", "253402300800", "0", "18446744073709551615"])
+def test_an_impossible_time_is_the_end_of_the_calendar(profiles: ProfilesRepository, seconds: str) -> None:
+    first = profiles.commit({"a": "1"})
+    (commit,) = profiles.repository.commits([first])
+    raw = f"tree {commit.tree}\nparent {first}\nauthor a <a> {seconds} +0000\ncommitter a <a> {seconds} +0000\n\nx\n"
+    done = subprocess.run(
+        ["git", "hash-object", "-t", "commit", "-w", "--stdin", "--literally"], cwd=profiles.path, input=raw.encode(),
+        capture_output=True, check=True,
+    )  # fmt: skip
+    forged = done.stdout.decode().strip()
+    (read,) = profiles.repository.commits([forged])
+    assert read.time.tzinfo is dt.UTC
+    later = profiles.commit({"a": "2"}, parents=[forged], base=first)
+    assert len(profiles.repository.versions(later, "a", 30)) == 2
