@@ -48,9 +48,18 @@ def at_commit(repository: Repository, commit: str) -> Snapshot:
         revision=commit,
         time=found[0].time,
         entries=_relevant(repository.tree(commit)),
-        read=repository.objects,
+        read=lambda blobs: _complete(repository, list(blobs)),
         history=lambda path: repository.versions(commit, path, limit=MAXIMUM_FALLBACKS),
     )
+
+
+def _complete(repository: Repository, blobs: list[str]) -> dict[str, bytes]:
+    """Read blobs; one that is damaged or gone is an error, since nobody can say what its file held."""
+    found = repository.objects(blobs)
+    missing = set(blobs) - found.keys()
+    if missing:
+        raise GitError(f"the repository lacks the object {min(missing)}")
+    return found
 
 
 def with_files(base: Snapshot, files: Mapping[str, bytes | None]) -> Snapshot:

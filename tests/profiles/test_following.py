@@ -1,0 +1,81 @@
+"""Following main: each new catalog as a whole, and the old one where the new one cannot be had."""
+
+import asyncio
+import shutil
+
+from support.repositories import MAIN, ProfilesRepository, profile, small
+
+from allotment_profiles.following import CatalogFollower
+from allotment_profiles.git import NO_OBJECT, RefUpdate
+
+NOTEBOOK = "teams/red/profiles/notebook.yaml"
+
+
+async def until(condition: object) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0)
+
+
+async def test_a_new_commit_becomes_the_catalog_while_the_old_one_stays_as_it_was(profiles: ProfilesRepository) -> None:
+    first = profiles.commit(small())
+    follower = CatalogFollower(profiles.repository, poll_seconds=0.01)
+    follower.start()
+    try:
+        await until(lambda: follower.catalog.revision == first)
+        old = follower.catalog
+        second = profiles.push({NOTEBOOK: profile(title="New")})
+        await until(lambda: follower.catalog.revision == second)
+    finally:
+        await follower.stop()
+    assert old.profiles["red/notebook"].value.title == "Notebook"
+    assert follower.catalog.profiles["red/notebook"].value.title == "New"
+    assert follower.applied is not None
+    assert (follower.applied.revision, follower.applied.error) == (second, None)
+
+
+async def test_a_failing_repository_keeps_the_catalog_and_says_so_until_it_is_well(profiles: ProfilesRepository) -> None:
+    first = profiles.commit(small())
+    follower = CatalogFollower(profiles.repository)
+    await follower.refresh()
+    away = profiles.path.with_name("away")
+    profiles.path.rename(away)
+    assert (await follower.refresh()).revision == first
+    assert follower.attempted is not None
+    assert follower.attempted.error
+    assert follower.applied is not None
+    assert follower.applied.error is None
+    away.rename(profiles.path)
+    await follower.refresh()
+    assert follower.attempted == follower.applied
+
+
+async def test_a_commit_whose_objects_are_damaged_keeps_the_catalog(profiles: ProfilesRepository) -> None:
+    first = profiles.commit(small())
+    follower = CatalogFollower(profiles.repository)
+    await follower.refresh()
+    second = profiles.push({NOTEBOOK: profile(title="New")})
+    tree = profiles.repository.tree(second)[NOTEBOOK].blob
+    (profiles.path / "objects" / tree[:2] / tree[2:]).unlink()
+    (profiles.path / "objects" / tree[:2] / tree[2:]).write_bytes(b"nonsense")
+    catalog = await follower.refresh()
+    assert catalog.revision == first
+    assert follower.attempted is not None
+    assert (follower.attempted.revision, bool(follower.attempted.error)) == (second, True)
+
+
+async def test_a_deleted_branch_keeps_the_catalog(profiles: ProfilesRepository) -> None:
+    first = profiles.commit(small())
+    follower = CatalogFollower(profiles.repository)
+    await follower.refresh()
+    profiles.repository.update_references([RefUpdate(MAIN, NO_OBJECT, first)])
+    assert (await follower.refresh()).revision == first
+    assert follower.attempted is not None
+    assert "no branch main" in str(follower.attempted.error)
+
+
+async def test_before_anything_was_read_nothing_is_offered(profiles: ProfilesRepository) -> None:
+    shutil.rmtree(profiles.path)
+    follower = CatalogFollower(profiles.repository)
+    catalog = await follower.refresh()
+    assert (catalog.revision, catalog.policy, dict(catalog.profiles)) == ("", None, {})

@@ -1,0 +1,110 @@
+"""Where everything came from: the same, read step by step or at once; and never forged."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.repositories import MAIN, SERVICE, ProfilesRepository, small
+
+from allotment_profiles.git import RefUpdate
+from allotment_profiles.provenance import Provenance, follow
+
+NOTEBOOK = "teams/red/profiles/notebook.yaml"
+MESSAGE = """Merge the proposal to add a notebook
+
+Proposal: add-notebook
+Proposed-by: ann
+Approved-by: rita
+Approved-by: root
+Reason: We need it
+"""
+
+
+def test_a_reviewed_landing_says_who_proposed_who_approved_and_why(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(), MESSAGE)
+    landing = follow(profiles.repository, profiles.head).last(NOTEBOOK)
+    assert landing is not None
+    assert (landing.subject, landing.proposal, landing.proposed_by, landing.approved_by, landing.reason, landing.reviewed) == (
+        "Merge the proposal to add a notebook", "add-notebook", "ann", ("rita", "root"), "We need it", True,
+    )  # fmt: skip
+
+
+def test_what_was_pushed_past_the_page_is_not_reviewed_whatever_it_says(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(), MESSAGE)
+    profiles.push({NOTEBOOK: "title: x"}, MESSAGE)
+    landing = follow(profiles.repository, profiles.head).last(NOTEBOOK)
+    assert landing is not None
+    assert (landing.reviewed, landing.approved_by, landing.proposed_by, landing.author) == (False, (), "", "Somebody")
+
+
+def test_a_record_of_the_service_that_somebody_pushes_to_main_is_not_reviewed(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(), "Propose: whatever\n\nApproved-by: root")
+    landing = follow(profiles.repository, profiles.head).last(NOTEBOOK)
+    assert landing is not None
+    assert (landing.reviewed, landing.approved_by) == (False, ())
+
+
+def test_a_path_cannot_claim_to_be_another_landing(profiles: ProfilesRepository) -> None:
+    reviewed = profiles.commit({"README.md": "x"}, MESSAGE)
+    profiles.push({f"\x01{reviewed}\nteams/red/team.yaml": "x", "teams/red/team.yaml": "x"})
+    landing = follow(profiles.repository, profiles.head).last("teams/red/team.yaml")
+    assert landing is not None
+    assert not landing.reviewed
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["commit", "push", "empty", "merge", "foxtrot", "branch", "rewind", "unrelated"]),
+        st.sampled_from(["a", "b", "c"]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def play(profiles: ProfilesRepository, kind: str, path: str) -> None:
+    """Make one step of a history: as the page does, as people do, and as only trouble does."""
+    side = "refs/heads/side"
+    now = profiles.repository.resolve(MAIN)
+    branch = profiles.repository.resolve(side)
+    content = f"{profiles.time}"
+    if kind == "commit" or now is None:
+        profiles.commit({path: content}, MESSAGE)
+    elif kind == "push":
+        profiles.push({path: content}, MESSAGE)
+    elif kind == "empty":
+        profiles.commit({}, "Record an approval")
+    elif kind == "branch" or branch is None:
+        profiles.push({path: content}, branch=side, parents=[branch or now], base=branch or now)
+    elif kind == "merge":
+        profiles.commit({path: content}, MESSAGE, parents=[now, branch])
+    elif kind == "foxtrot":
+        # Somebody merges main into their own branch and pushes that as main.
+        profiles.push({path: content}, parents=[branch, now], base=branch)
+    elif kind == "rewind":
+        parents = profiles.repository.first_parents(now, limit=3)
+        profiles.repository.update_references([RefUpdate(MAIN, parents[-1], now)])
+    else:
+        profiles.push({path: content}, parents=[], base=None)
+
+
+@settings(max_examples=15)
+@given(STEPS)
+def test_read_step_by_step_or_at_once_the_history_is_the_same(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, bool]]
+) -> None:
+    profiles = ProfilesRepository(tmp_path_factory.mktemp("history"))
+    known = Provenance()
+    for kind, path, look in steps:
+        play(profiles, kind, path)
+        if look:
+            known = follow(profiles.repository, profiles.head, known)
+    known = follow(profiles.repository, profiles.head, known)
+    assert dataclasses.asdict(known) == dataclasses.asdict(follow(profiles.repository, profiles.head))
+    commits = profiles.repository.commits([landing.commit for landing in known.landings])
+    assert [landing.reviewed for landing in known.landings] == [
+        commit.signed_by == SERVICE.email and commit.message == MESSAGE for commit in commits
+    ]
+    assert [commit.id for commit in commits] == profiles.repository.first_parents(profiles.head)
