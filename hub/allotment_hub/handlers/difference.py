@@ -48,10 +48,11 @@ def files_of(difference: str) -> list[FileDifference]:
 
 
 def _path(head: str) -> str:
-    """Take the path out of `a/PATH b/PATH`; without renames both are the same."""
-    text = head.strip('"')
-    middle = len(text) // 2
-    return text[2:middle].rstrip('" ') if text[2:middle].rstrip('" ') in text[middle:] else text
+    """Take the path out of `a/PATH b/PATH`: it stands there twice, odd ones in quotation marks."""
+    quoted = head.startswith('"')
+    length = (len(head) - (9 if quoted else 5)) // 2
+    start = 3 if quoted else 2
+    return head[start : start + length]
 
 
 def _lines(rest: list[str]) -> Iterator[DifferenceLine]:

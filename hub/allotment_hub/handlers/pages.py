@@ -2,7 +2,24 @@
 
 from tornado.web import RequestHandler
 
+from allotment_hub.handlers.listing_pages import (
+    DataRolePage,
+    DataRolesPage,
+    ProfilePage,
+    ProfilesExport,
+    ProfilesPage,
+)
 from allotment_hub.handlers.page import Page, UnknownPage
+from allotment_hub.handlers.proposal_pages import (
+    Approve,
+    Comment,
+    Merge,
+    ProposalPage,
+    ProposalsPage,
+    Reject,
+    Withdraw,
+)
+from allotment_hub.handlers.proposing_pages import AskPage, ProposePage, RetirePage
 
 
 class FrontPage(Page):
@@ -15,6 +32,21 @@ class FrontPage(Page):
 
 PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"", FrontPage),
+    (r"profiles", ProfilesPage),
+    (r"profiles\.(csv|json)", ProfilesExport),
+    (r"profiles/([^/]+)/([^/]+)", ProfilePage),
+    (r"profiles/([^/]+)/([^/]+)/retire", RetirePage),
+    (r"propose", ProposePage),
+    (r"proposals", ProposalsPage),
+    (r"proposals/([^/]+)", ProposalPage),
+    (r"proposals/([^/]+)/approve", Approve),
+    (r"proposals/([^/]+)/merge", Merge),
+    (r"proposals/([^/]+)/reject", Reject),
+    (r"proposals/([^/]+)/withdraw", Withdraw),
+    (r"proposals/([^/]+)/comment", Comment),
+    (r"data-roles", DataRolesPage),
+    (r"data-roles/([^/]+)", DataRolePage),
+    (r"data-roles/([^/]+)/ask", AskPage),
     (r"(.*)", UnknownPage),
 ]
 """Patterns below the prefix, in the order in which they are tried."""

@@ -1,0 +1,165 @@
+"""What exists: profiles and data roles, as lists and one by one."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from allotment_hub.errors import ServiceError
+from allotment_hub.handlers.page import Page
+from allotment_hub.services.listing import HistoryEntry, ProfileRow
+from allotment_hub.wire import profile_answer
+from allotment_profiles.changes import Change
+from allotment_profiles.paths import data_role_path, profile_path
+from allotment_profiles.rules import belongs, leads
+
+_COLUMNS = (
+    "id", "title", "purpose", "team_title", "owners", "members", "app", "image", "cpu", "memory", "data_roles", "cost",
+    "proposed_by", "approved_by", "reviewed", "revision", "startable", "outdated",
+)  # fmt: skip
+
+
+class ProfilesPage(Page):
+    """What exists, why, who has it."""
+
+    active: ClassVar[str] = "profiles"
+
+    async def get(self) -> None:
+        """GET profiles?q=WORDS."""
+        rows = await self.services.listing.profiles(self.reader.user)
+        words = self.get_query_argument("q", "")
+        catalog = self.services.listing.catalog
+        shown = [row for row in rows if matches(row, words)]
+        self.show("profiles.html", rows=shown, total=len(rows), words=words, catalog=catalog, text_of=words_of)
+
+
+class ProfilesExport(Page):
+    """The same as a file."""
+
+    async def get(self, kind: str) -> None:
+        """GET profiles.csv or profiles.json."""
+        rows = await self.services.listing.profiles(self.reader.user)
+        answers = [
+            profile_answer(row, self.address(f"profiles/{row.id}")).model_dump(mode="json")
+            | {"review_by": str(row.entry.value.review_by or "") if row.entry else ""}
+            for row in rows
+        ]
+        if kind == "json":
+            self.download("profiles.json", "application/json", json.dumps({"profiles": answers}, indent=2))
+        else:
+            self.download("profiles.csv", "text/csv", as_csv(answers))
+
+
+class ProfilePage(Page):
+    """Everything about one profile."""
+
+    active: ClassVar[str] = "profiles"
+
+    async def get(self, team: str, name: str) -> None:
+        """GET profiles/TEAM/NAME?user=WHOM."""
+        listing, user = self.services.listing, self.reader.user
+        row = await listing.profile(user, f"{team}/{name}")
+        whom = self.get_query_argument("user", "").strip()
+        refusal, explained = None, row.offer
+        try:
+            explained = await listing.explain(user, whom or user.name, row.id)
+        except ServiceError as error:
+            refusal = error.refusal
+        entry = listing.catalog.teams.get(team)
+        self.show(
+            "profile.html",
+            row=row,
+            profile=row.entry.value if row.entry else None,
+            source=row.entry.source.decode() if row.entry and row.full else "",
+            catalog=listing.catalog,
+            history=_discreet(await listing.history(profile_path(row.id)), full=row.full),
+            explained=explained,
+            explain_refusal=refusal,
+            whom=whom or user.name,
+            asks_others=user.admin or (entry is not None and leads(user, entry.value)),
+        )
+
+
+class DataRolesPage(Page):
+    """Who can reach what."""
+
+    active: ClassVar[str] = "data-roles"
+
+    async def get(self) -> None:
+        """GET data-roles."""
+        catalog = self.services.listing.catalog
+        rows = await self.services.listing.data_roles(self.reader.user)
+        self.show("data_roles.html", rows=rows, catalog=catalog)
+
+
+class DataRolePage(Page):
+    """One data role: who reaches it, through what, until when."""
+
+    active: ClassVar[str] = "data-roles"
+
+    async def get(self, name: str) -> None:
+        """GET data-roles/NAME."""
+        listing = self.services.listing
+        row = await listing.data_role(self.reader.user, name)
+        if row.readable_by:
+            row = await listing.readers(self.reader.user, name)
+        history = await listing.history(data_role_path(name))
+        user, teams = self.reader.user, listing.catalog.teams
+        own = [team for team, entry in teams.items() if user.admin or belongs(user, entry.value)]
+        self.show(
+            "data_role.html",
+            row=row,
+            role=row.entry.value if row.entry else None,
+            history=_discreet(history, full=row.full),
+            teams=own,
+            catalog=listing.catalog,
+        )
+
+
+def matches(row: ProfileRow, words: str) -> bool:
+    """Tell whether a row has all the words."""
+    text = words_of(row)
+    return all(word in text for word in words.lower().split())
+
+
+def words_of(row: ProfileRow) -> str:
+    """Give what the filter looks in."""
+    profile = row.entry.value if row.entry else None
+    parts = [row.id, row.team_title, row.members, *(row.landing.approved_by if row.landing else ())]
+    if profile:
+        parts += [profile.title, profile.description, profile.purpose, profile.app, profile.image, *profile.data_roles]
+    return " ".join(parts).lower()
+
+
+def as_csv(answers: Iterable[dict[str, Any]]) -> str:
+    """Write a table for spreadsheets; no cell of it can be taken for a formula."""
+    target = io.StringIO()
+    writer = csv.writer(target)
+    columns = (*_COLUMNS, "review_by", "url")
+    writer.writerow(columns)
+    for answer in answers:
+        writer.writerow([_cell(answer.get(column)) for column in columns])
+    return target.getvalue()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        value = value.get("text", "")
+    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    # A spreadsheet takes what begins like this for a formula, also after spaces; the apostrophe makes it text.
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
+
+
+def _discreet(history: Iterable[HistoryEntry], *, full: bool) -> list[tuple[HistoryEntry, list[str]]]:
+    """Give each entry with its changes in words; values of variables and bindings only to those who may see them."""
+    return [(entry, [_told(change, full=full) for change in entry.changes]) for entry in history]
+
+
+def _told(change: Change, *, full: bool) -> str:
+    parts = change.field.split(".")
+    private = "environment" in parts or parts[0] == "binding"
+    if full or not private:
+        return change.text
+    verb = "added" if change.before is None else "removed" if change.after is None else "changed"
+    return f"{change.label} {verb}"

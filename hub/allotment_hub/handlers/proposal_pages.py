@@ -1,0 +1,85 @@
+"""Proposals: the lists, one of them, and what a reader may do with it."""
+
+from typing import ClassVar
+
+from allotment_hub.handlers.difference import files_of
+from allotment_hub.handlers.page import Page
+from allotment_hub.services.overview import overview
+
+
+class ProposalsPage(Page):
+    """What waits for me, what is mine, and all."""
+
+    active: ClassVar[str] = "proposals"
+
+    async def get(self) -> None:
+        """GET proposals."""
+        self.show("proposals.html", overview=await overview(self.services.proposals, self.reader))
+
+
+class ProposalPage(Page):
+    """Enough to decide."""
+
+    active: ClassVar[str] = "proposals"
+
+    async def get(self, proposal: str) -> None:
+        """GET proposals/ID."""
+        stored = await self.services.proposals.stored(proposal)
+        view = await self.services.proposals.view(stored, self.reader)
+        catalog = view.check.after if view.check else self.services.listing.catalog
+        self.show("proposal.html", view=view, differences=files_of(view.difference), catalog=catalog)
+
+
+class ProposalDeed(Page):
+    """Something that is done with a proposal; afterwards its page shows it."""
+
+    active: ClassVar[str] = "proposals"
+
+    async def post(self, proposal: str) -> None:
+        """POST proposals/ID/DEED."""
+        await self.do(proposal)
+        self.go(f"proposals/{proposal}")
+
+    async def do(self, proposal: str) -> None:
+        """Do it; raises a refusal."""
+        raise NotImplementedError
+
+
+class Approve(ProposalDeed):
+    """Approve what was looked at."""
+
+    async def do(self, proposal: str) -> None:
+        """Approve."""
+        await self.services.reviewing.approve(self.reader, proposal, self.field("head"))
+
+
+class Merge(ProposalDeed):
+    """Put it on main."""
+
+    async def do(self, proposal: str) -> None:
+        """Merge."""
+        await self.services.reviewing.merge(self.reader, proposal, self.field("head"))
+
+
+class Reject(ProposalDeed):
+    """End it with a reason."""
+
+    async def do(self, proposal: str) -> None:
+        """Reject."""
+        await self.services.reviewing.reject(self.reader, proposal, self.field("reason"))
+
+
+class Withdraw(ProposalDeed):
+    """The proposer's way back."""
+
+    async def do(self, proposal: str) -> None:
+        """Withdraw."""
+        await self.services.proposing.withdraw(self.reader, proposal)
+
+
+class Comment(ProposalDeed):
+    """Add to the conversation."""
+
+    async def do(self, proposal: str) -> None:
+        """Comment."""
+        await self.services.proposing.comment(self.reader, proposal, self.field("text"))

@@ -1,0 +1,331 @@
+"""Proposing: the form and the file, the request for data, and the retirement of a profile."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from allotment_hub.errors import ServiceError, refused
+from allotment_hub.handlers.page import Page
+from allotment_hub.services.checking import Check, Files
+from allotment_hub.services.drafting import (
+    Ask,
+    Draft,
+    Tab,
+    blank_draft,
+    draft_of_paths,
+    draft_of_profile,
+    draft_of_proposal,
+    field_of,
+    granted,
+    own_problems,
+    still_needed,
+)
+from allotment_hub.services.forms import Field, fields_of
+from allotment_profiles.checks import days_left
+from allotment_profiles.paths import data_role_path, profile_path
+from allotment_profiles.problems import Problem, Refusal
+from allotment_profiles.rules import belongs, leads_of
+from allotment_profiles.schema import narrowed
+
+_ASKED = re.compile(r"grant\.([a-z0-9-]{1,40})\.until")
+_OTHER = "file:"
+_REMOVED = "remove:"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What stands beside the form: what would come of it."""
+
+    check: Check | None
+    """None before there is anything to check."""
+    needed: tuple[Problem, ...] = ()
+    """What has not been filled in yet."""
+    problems: tuple[Problem, ...] = ()
+    """Errors and warnings."""
+    by_field: Mapping[str, Sequence[Problem]] | None = None
+    """The problems that stand beside a field of the form."""
+    unchanged: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be proposed."""
+        return bool(self.check and not self.needed and not self.unchanged) and not any(
+            problem.level == "error" for problem in self.problems
+        )
+
+
+def panel_of(draft: Draft, fields: Sequence[Field], own: Sequence[Problem], check: Check | None) -> Panel:
+    """Sort what is known of a draft for the page."""
+    found = [*own, *(check.problems if check else ())]
+    by_field: dict[str, list[Problem]] = {}
+    for problem in found:
+        name = field_of(problem, draft, fields)
+        if name and not still_needed(problem):
+            by_field.setdefault(name, []).append(problem)
+    return Panel(
+        check=check,
+        needed=tuple(problem for problem in found if still_needed(problem)),
+        problems=tuple(problem for problem in found if not still_needed(problem) and problem.code != "no-change"),
+        by_field=by_field,
+        unchanged=any(problem.code == "no-change" for problem in found),
+    )
+
+
+class Proposer(Page):
+    """What the pages share that end in a proposal."""
+
+    active: ClassVar[str] = "propose"
+
+    async def checked(self, files: Files) -> Check | None:
+        """Check files; None where there is nothing to check."""
+        return await self.services.proposing.check(files) if files else None
+
+    async def propose(self, files: Files, reason: str, update: str = "") -> None:
+        """Propose, and go to the proposal's page."""
+        done = await self.services.proposing.propose(self.reader, files, reason, update=update or None)
+        self.go(f"proposals/{done.proposal.id}")
+
+    def narrowed(self) -> dict[str, Any]:
+        """Give what the reader's teams may ask for."""
+        return narrowed(self.services.listing.catalog, self.reader.user, dt.datetime.now(dt.UTC))
+
+
+class ProposePage(Proposer):
+    """From an idea to a proposal: the form, or the file in an editor."""
+
+    async def get(self) -> None:
+        """GET propose?from=TEAM/NAME&copy=1, ?team=, ?proposal=ID, ?path=PATH."""
+        bounds = self.narrowed()
+        fields = fields_of(bounds["schema"])
+        draft = await self._begun(bounds, fields)
+        fresh = draft.new and not draft.update
+        panel = Panel(None) if fresh else await self._panel(draft, fields)
+        self._show(draft, fields, bounds, panel)
+
+    async def post(self) -> None:
+        """POST the form: to look at it again, in another tab or checked, or to propose it."""
+        bounds = self.narrowed()
+        fields = fields_of(bounds["schema"])
+        deed = self.field("do", "check")
+        draft = self._sent(fields)
+        if deed in ("form", "file"):
+            draft = draft.switched(cast("Tab", deed), fields)
+        panel = await self._panel(draft, fields)
+        if deed == "live":
+            self.show("panel.html", panel=panel, draft=draft)
+        elif deed == "propose":
+            await self._propose(draft, fields, bounds, panel)
+        else:
+            self._show(draft, fields, bounds, panel)
+
+    async def _propose(self, draft: Draft, fields: Sequence[Field], bounds: dict[str, Any], panel: Panel) -> None:
+        refusal, link = None, ""
+        try:
+            own = own_problems(draft, self.services.listing.catalog)
+            if own:
+                why = own[0].message
+                refusal = Refusal("problems", "This cannot be proposed yet.", why, own[0].remedy, status=422)
+            else:
+                files = draft.files(fields, self.services.listing.catalog)
+                await self.propose(files, draft.reason, draft.update)
+                return
+        except ServiceError as error:
+            refusal, link = error.refusal, error.link
+        self.set_status(refusal.status)
+        self._show(draft, fields, bounds, panel, refusal, link)
+
+    async def _begun(self, bounds: dict[str, Any], fields: Sequence[Field]) -> Draft:
+        catalog, listing = self.services.listing.catalog, self.services.listing
+        proposal, origin = self.get_query_argument("proposal", ""), self.get_query_argument("from", "")
+        paths = self.get_query_arguments("path")
+        teams = list(bounds["teams"])
+        team = self.get_query_argument("team", "") or next(iter(teams), "")
+        if proposal:
+            stored = await self.services.proposals.stored(proposal)
+            files = await self.services.proposals.files(stored)
+            return draft_of_proposal(proposal, files, stored.current.text, catalog, fields)
+        if origin:
+            row = await listing.profile(self.reader.user, origin)
+            if row.entry is None:
+                raise _unreadable(origin)
+            return draft_of_profile(
+                catalog, row.id, fields, copy_to=team if self.get_query_argument("copy", "") else None
+            )
+        if paths:
+            return draft_of_paths(catalog, paths)
+        images = bounds["teams"].get(team, {}).get("images", {}).get("known", [])
+        return blank_draft(team, fields, images)
+
+    def _sent(self, fields: Sequence[Field]) -> Draft:
+        names = self.request.body_arguments
+        asked = [match[1] for name in names if (match := _ASKED.fullmatch(name))]
+        others: dict[str, str | None] = {
+            name.removeprefix(_OTHER): self.field(name) for name in names if name.startswith(_OTHER)
+        }
+        others |= {name.removeprefix(_REMOVED): None for name in names if name.startswith(_REMOVED)}
+        return Draft(
+            team=self.field("team").strip(),
+            name=self.field("name").strip(),
+            new=self.field("new") == "yes",
+            tab="file" if self.field("tab") == "file" else "form",
+            content=self.field("content"),
+            values={field.name: self.field(field.name) for field in fields},
+            roles=tuple(dict.fromkeys(self.get_body_arguments("data_roles"))),
+            asks={
+                role: Ask(self.field(f"grant.{role}.until"), self.field(f"grant.{role}.reason")) for role in asked
+            },
+            others=others,
+            reason=self.field("reason"),
+            update=self.field("update").strip(),
+            with_profile=self.field("with_profile", "yes") == "yes",
+        )  # fmt: skip
+
+    async def _panel(self, draft: Draft, fields: Sequence[Field]) -> Panel:
+        catalog = self.services.listing.catalog
+        own = own_problems(draft, catalog)
+        nameless = any(problem.field in ("name", "team") and problem.code != "name-taken" for problem in own)
+        # Without a name there is no file yet that could be checked.
+        files = {} if nameless else draft.files(fields, catalog)
+        return panel_of(draft, fields, own, await self.checked(files))
+
+    def _show(
+        self,
+        draft: Draft,
+        fields: Sequence[Field],
+        bounds: dict[str, Any],
+        panel: Panel,
+        refusal: Refusal | None = None,
+        link: str = "",
+    ) -> None:
+        catalog = self.services.listing.catalog
+        teams = {name: each["title"] for name, each in bounds["teams"].items()}
+        if draft.team in catalog.teams:
+            teams.setdefault(draft.team, catalog.teams[draft.team].value.title)
+        self.show(
+            "propose.html",
+            draft=draft,
+            fields=fields,
+            panel=panel,
+            teams=teams,
+            bounds=bounds["teams"].get(draft.team),
+            catalog=catalog,
+            missing=set(_not_held(catalog, draft.team)),
+            owner_of=lambda role: leads_of(catalog, catalog.data_roles[role].value.owner),
+            text=draft.text(fields) if draft.with_profile else "",
+            kept=draft.kept(fields) if draft.tab == "form" else [],
+            refusal=refusal,
+            link=link,
+            next_year=_in_a_year(),
+        )
+
+
+class AskPage(Proposer):
+    """Ask for data, or renew the grant."""
+
+    active: ClassVar[str] = "data-roles"
+
+    async def get(self, name: str) -> None:
+        """GET data-roles/NAME/ask?team=TEAM."""
+        await self._show(name, self.get_query_argument("team", ""), Ask(_in_a_year(), ""), "")
+
+    async def post(self, name: str) -> None:
+        """POST the wish."""
+        team, ask, reason = self.field("team").strip(), Ask(self.field("until"), ""), self.field("reason")
+        refusal = None
+        try:
+            if self.field("do") == "propose":
+                row = await self._role(name)
+                if team not in self.services.listing.catalog.teams:
+                    raise refused(422, "team-unknown", "Nothing was proposed.", "There is no such team.", "Choose one.")
+                files = {data_role_path(row.name): self._file(row.name, team, ask, reason)}
+                await self.propose(files, reason)
+                return
+        except ServiceError as error:
+            self.set_status(error.refusal.status)
+            refusal = error
+        await self._show(name, team, ask, reason, refusal)
+
+    async def _role(self, name: str) -> Any:
+        row = await self.services.listing.data_role(self.reader.user, name)
+        if row.entry is None:
+            raise _unreadable(name)
+        return row
+
+    def _file(self, name: str, team: str, ask: Ask, reason: str) -> bytes:
+        return granted(self.services.listing.catalog, name, team, ask.until, reason)
+
+    async def _show(self, name: str, team: str, ask: Ask, reason: str, refusal: ServiceError | None = None) -> None:
+        row, catalog, user = await self._role(name), self.services.listing.catalog, self.reader.user
+        teams = {
+            id_: entry.value.title for id_, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)
+        }
+        if team in catalog.teams:
+            teams.setdefault(team, catalog.teams[team].value.title)
+        team = team or next(iter(teams), "")
+        check = None
+        if team in catalog.teams and ask.until:
+            check = await self.checked({data_role_path(name): self._file(name, team, ask, reason)})
+        panel = panel_of(Draft(team=team, with_profile=False), (), (), check)
+        current, now = row.entry.value.granted_to.get(team), dt.datetime.now(dt.UTC)
+        self.show(
+            "ask.html",
+            row=row,
+            role=row.entry.value,
+            team=team,
+            teams=teams,
+            ask=ask,
+            reason=reason,
+            panel=panel,
+            current=current,
+            ended=current is not None and days_left(current.until, now) < 0,
+            today=now.date(),
+            refusal=refusal.refusal if refusal else None,
+            link=refusal.link if refusal else "",
+        )
+
+
+class RetirePage(Proposer):
+    """Take a profile out of use, after a look at what that means."""
+
+    async def get(self, team: str, name: str) -> None:
+        """GET profiles/TEAM/NAME/retire."""
+        await self._show(team, name, "")
+
+    async def post(self, team: str, name: str) -> None:
+        """POST the reason."""
+        row = await self.services.listing.profile(self.reader.user, f"{team}/{name}")
+        try:
+            await self.propose({profile_path(row.id): None}, self.field("reason"))
+        except ServiceError as error:
+            self.set_status(error.refusal.status)
+            await self._show(team, name, self.field("reason"), error)
+
+    async def _show(self, team: str, name: str, reason: str, refusal: ServiceError | None = None) -> None:
+        row = await self.services.listing.profile(self.reader.user, f"{team}/{name}")
+        check = await self.checked({profile_path(row.id): None})
+        self.show(
+            "retire.html", row=row, reason=reason, panel=panel_of(Draft(with_profile=False), (), (), check),
+            refusal=refusal.refusal if refusal else None, link=refusal.link if refusal else "",
+        )  # fmt: skip
+
+
+def _not_held(catalog: Any, team: str) -> list[str]:
+    today = dt.datetime.now(dt.UTC).date()
+    return [
+        name
+        for name, entry in catalog.data_roles.items()
+        if (grant := entry.value.granted_to.get(team)) is None or grant.until < today
+    ]
+
+
+def _in_a_year() -> str:
+    return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=365)).isoformat()
+
+
+def _unreadable(name: str) -> ServiceError:
+    return refused(
+        409, "unreadable", f"{name} cannot be changed with this form.", "Its file does not read.",
+        "It has to be corrected in the repository first.",
+    )  # fmt: skip
