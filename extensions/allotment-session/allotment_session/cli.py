@@ -51,6 +51,14 @@ def parser() -> argparse.ArgumentParser:
     propose.add_argument(
         "--unset", dest="removed", metavar="NAME", action="append", default=[], help="remove one setting; repeatable"
     )
+    propose.add_argument(
+        "--grant",
+        dest="grants",
+        metavar="DATA-ROLE=DATE",
+        action="append",
+        default=[],
+        help="ask for data that the team does not have yet, until a day; repeatable",
+    )
     propose.add_argument("--file", metavar="FILE", default="", help="propose this YAML file as it is written")
     propose.add_argument("--reason", metavar="TEXT", default="", help="why it is needed; the reviewers read it")
     propose.add_argument("--yes", action="store_true", help="propose without asking")
@@ -109,6 +117,7 @@ def _carried_out(options: argparse.Namespace, environment: Mapping[str, str], sc
         target=options.name,
         settings=options.settings,
         removed=options.removed,
+        grants=options.grants,
         file=options.file,
         reason=options.reason,
         agreed=options.yes,

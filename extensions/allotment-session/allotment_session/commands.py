@@ -38,6 +38,8 @@ class Wish:
     """The new profile, `name` or `team/name`; empty means the source itself."""
     settings: list[str]
     removed: list[str]
+    grants: list[str]
+    """Data that the team asks for: `DATA-ROLE=DATE`."""
     file: str
     reason: str
     agreed: bool
@@ -148,7 +150,7 @@ def _body(service: Service, wish: Wish, team: str, name: str) -> dict[str, Any]:
     if wish.file:
         if wish.settings or wish.removed:
             raise usage("--file takes the file as it is written; --set and --unset do not go with it.")
-        return {"team": team, "name": name, "content": read_file(wish.file)}
+        return {"team": team, "name": name, "content": read_file(wish.file), **_grants(wish)}
     settings = _fetched(service, *split(wish.source)).get("settings")
     if not isinstance(settings, dict):
         raise SessionError(
@@ -156,7 +158,19 @@ def _body(service: Service, wish: Wish, team: str, name: str) -> dict[str, Any]:
             remedy=f"Save its file with `allotment-session show {wish.source} --file`, change it and use --file.",
             status=Exit.REFUSED,
         )
-    return {"team": team, "name": name, "profile": with_settings(settings, wish.settings, wish.removed)}
+    profile = with_settings(settings, wish.settings, wish.removed)
+    return {"team": team, "name": name, "profile": profile, **_grants(wish)}
+
+
+def _grants(wish: Wish) -> dict[str, Any]:
+    """Give the requests for data that go with a proposal."""
+    asked = []
+    for grant in wish.grants:
+        role, equals, until = grant.partition("=")
+        if not (role and equals and until):
+            raise usage(f"{grant!r} is not DATA-ROLE=DATE, such as housing-open=2027-03-31.")
+        asked.append({"data_role": role, "until": until, "reason": wish.reason})
+    return {"grants": asked} if asked else {}
 
 
 def _edited(service: Service, screen: Screen, wish: Wish, draft: Draft, target: tuple[str, str]) -> Exit | None:
@@ -167,7 +181,8 @@ def _edited(service: Service, screen: Screen, wish: Wish, draft: Draft, target: 
         if not content.strip() or (content == draft.original and same_profile):
             screen.say("Nothing was changed, so nothing is proposed.")
             return Exit.DONE
-        outcome = _proposed(service, screen, wish, {"team": target[0], "name": target[1], "content": content})
+        body = {"team": target[0], "name": target[1], "content": content, **_grants(wish)}
+        outcome = _proposed(service, screen, wish, body)
         if outcome is not Exit.PROBLEMS:
             return outcome
         if not screen.agrees("Edit it again?", default=True):

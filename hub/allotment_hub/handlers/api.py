@@ -9,21 +9,14 @@ from typing import ClassVar
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from allotment_hub.forges.records import StoredProposal
-from allotment_hub.handlers.base import Handler
-from allotment_hub.wire import (
+from allotment_hub.answers import (
     CheckAnswer,
-    CheckBody,
-    CommentBody,
     ExplainAnswer,
-    HeadBody,
     ProfileAnswer,
     ProfileDetails,
     ProposalAnswer,
-    ProposalBody,
     ProposalLine,
     ReadersAnswer,
-    RejectionBody,
     check_answer,
     explain_answer,
     profile_answer,
@@ -31,6 +24,9 @@ from allotment_hub.wire import (
     proposal_answer,
     readers_answer,
 )
+from allotment_hub.bodies import CheckBody, CommentBody, HeadBody, ProposalBody, RejectionBody
+from allotment_hub.forges.records import StoredProposal
+from allotment_hub.handlers.base import Handler
 from allotment_profiles.following import Attempt
 from allotment_profiles.schema import narrowed
 
@@ -105,7 +101,8 @@ class ChecksHandler(ApiHandler):
 
     async def post(self) -> None:
         """POST checks."""
-        self.answer(check_answer(await self.services.proposing.check(self.body(CheckBody).changed())))
+        files = self.body(CheckBody).changed(self.services.follower.catalog)
+        self.answer(check_answer(await self.services.proposing.check(files)))
 
 
 class ProposalsHandler(ApiHandler):
@@ -132,7 +129,8 @@ class ProposalsHandler(ApiHandler):
     async def post(self) -> None:
         """POST proposals."""
         body = self.body(ProposalBody)
-        done = await self.services.proposing.propose(self.reader, body.changed(), body.reason, update=body.update)
+        files = body.changed(self.services.follower.catalog)
+        done = await self.services.proposing.propose(self.reader, files, body.reason, update=body.update)
         await self.answer_proposal(done.proposal, 201 if done.created else 200)
 
 

@@ -11,6 +11,8 @@ from jupyterhub.services.auth import HubOAuthenticated, UserNotAllowed
 from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError, RequestHandler
 
+from allotment_hub.answers import ProblemDetails, problems
+from allotment_hub.bodies import parsed
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.errors import ServiceError, UnavailableError, refused
 from allotment_hub.services.checking import Checking
@@ -20,7 +22,6 @@ from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.reviewing import Reviewing
 from allotment_hub.services.rights import REVIEW_SCOPE, Reader
-from allotment_hub.wire import ProblemDetails, parsed, problems
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.problems import Problem, Refusal, RefusedError
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from allotment_hub.answers import ProblemDetails
 from allotment_hub.handlers.api import ANSWERS, API, BODIES, CREATES, LISTS, QUERIES, ApiHandler
 from allotment_hub.handlers.base import Handler
-from allotment_hub.wire import ProblemDetails
 
 _PARAMETERS = {"profiles": ("team", "name"), "data-roles": ("name",), "proposals": ("id",)}
 

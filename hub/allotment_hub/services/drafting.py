@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from allotment_hub.errors import refused
 from allotment_hub.services.checking import Files
 from allotment_hub.services.forms import Field, document_of, kept_aside, roles_of, values_of
 from allotment_hub.services.rewriting import rewrite
@@ -135,6 +136,19 @@ def granted(catalog: Catalog, role: str, team: str, until: str, reason: str) -> 
         grant["reason"] = " ".join(reason.split())
     data["granted_to"] = {**(data.get("granted_to") or {}), team: grant}
     return rewrite("data role", source, data)
+
+
+def with_grants(files: Files, catalog: Catalog, team: str, asks: Mapping[str, Ask]) -> Files:
+    """Add a team's requests for data to changed files; raises a refusal for a data role that does not read."""
+    changed = dict(files)
+    for role, ask in asks.items():
+        if role not in catalog.data_roles:
+            raise refused(
+                422, "data-role-unknown", "This data cannot be asked for.",
+                f"There is no readable data role {shown(role)}.", "Look at the list of data roles.",
+            )  # fmt: skip
+        changed[data_role_path(role)] = granted(catalog, role, team, ask.until, ask.reason)
+    return changed
 
 
 def own_problems(draft: Draft, catalog: Catalog) -> list[Problem]:

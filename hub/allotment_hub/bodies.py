@@ -1,0 +1,129 @@
+"""What the API takes: the bodies of its requests."""
+
+import json
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from allotment_hub.services.checking import Files
+from allotment_hub.services.drafting import Ask, with_grants
+from allotment_profiles.catalog import Catalog
+from allotment_profiles.paths import profile_path
+from allotment_profiles.texts import is_name
+from allotment_profiles.writing import write
+
+MAXIMUM_DEPTH = 24
+
+
+class Body(BaseModel):
+    """What a request may hold."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ChangedFile(Body):
+    """One changed file."""
+
+    path: Annotated[str, Field(max_length=300)]
+    """Relative to the repository's root."""
+    content: Annotated[str, Field(max_length=200_000)] | None
+    """The new content; null removes the file."""
+
+
+class GrantBody(Body):
+    """A request for data that the team does not have yet, or not for long enough."""
+
+    data_role: Annotated[str, Field(max_length=100)]
+    """The data role's name."""
+    until: Annotated[str, Field(max_length=40)]
+    """The last day, `2027-03-31`."""
+    reason: Annotated[str, Field(max_length=2000)] = ""
+    """What the team needs the data for."""
+
+
+class CheckBody(Body):
+    """A change: files, or one profile as data or as text."""
+
+    files: Annotated[list[ChangedFile], Field(max_length=100)] | None = None
+    """Changed files."""
+    team: str | None = None
+    """The team of the one profile."""
+    name: str | None = None
+    """The name of the one profile."""
+    profile: dict[str, Any] | None = None
+    """The profile as data, in the form of its file."""
+    content: Annotated[str, Field(max_length=200_000)] | None = None
+    """The profile as the text of its file."""
+    grants: Annotated[list[GrantBody], Field(max_length=20)] = []
+    """Data that the team asks for in the same proposal; goes with `team`."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        single = (self.profile is None) != (self.content is None)
+        if self.files is not None:
+            if any((self.team, self.name, self.profile, self.content, self.grants)):
+                raise ValueError("send either files, or team, name and one of profile and content")
+        elif not single or not (is_name(self.team or "") and is_name(self.name or "")):
+            raise ValueError("send files, or team and name (both names) and one of profile and content")
+        if self.profile is not None and _depth(self.profile) > MAXIMUM_DEPTH:
+            raise ValueError("the profile is nested too deeply")
+        return self
+
+    def changed(self, catalog: Catalog) -> Files:
+        """Give the changed files, path → content; the catalog has the data roles that are asked for."""
+        if self.files is not None:
+            return {file.path: None if file.content is None else _encoded(file.content) for file in self.files}
+        path = profile_path(f"{self.team}/{self.name}")
+        data = _encoded(self.content) if self.content is not None else write("profile", self.profile or {})
+        asks = {grant.data_role: Ask(grant.until, grant.reason) for grant in self.grants}
+        return with_grants({path: data}, catalog, self.team or "", asks)
+
+
+class ProposalBody(CheckBody):
+    """A change and why it is wanted."""
+
+    reason: str
+    """Why, in a sentence or two."""
+    update: str | None = None
+    """The id of one's own open proposal that this replaces, where no profile identifies it."""
+
+
+class CommentBody(Body):
+    """A comment."""
+
+    text: str
+    """What is said."""
+
+
+class HeadBody(Body):
+    """A decision about exactly what was looked at."""
+
+    head: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
+    """The head of the proposal as it was looked at."""
+
+
+class RejectionBody(Body):
+    """A rejection."""
+
+    reason: str
+    """Why."""
+
+
+def _depth(value: Any, level: int = 0) -> int:
+    if level > MAXIMUM_DEPTH or not isinstance(value, dict | list):
+        return level
+    inner = value.values() if isinstance(value, dict) else value
+    return max((_depth(each, level + 1) for each in inner), default=level)
+
+
+def _encoded(text: str) -> bytes:
+    # A lone surrogate can stand in JSON but not in UTF-8; the reading refuses what comes out.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def parsed(body: bytes) -> Any:
+    """Read a JSON body; raises ValueError for anything else."""
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
