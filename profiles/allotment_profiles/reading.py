@@ -199,7 +199,8 @@ class Places:
         self.long_number: tuple[int, int] | None = None
         self._of: dict[_Location, tuple[int, int]] = {}
         try:
-            root = yaml.compose(data.decode("utf-8"), Loader=yaml.CSafeLoader)
+            # The base loader leaves every scalar as it is written: only places are asked for.
+            root = yaml.compose(data.decode("utf-8"), Loader=yaml.CBaseLoader)
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
             return
         if root is not None:

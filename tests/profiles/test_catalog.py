@@ -1,7 +1,9 @@
 """What applies: a bad file harms only itself, and a denial is never hidden by an earlier version."""
+# ruff: noqa: E501  (the table of cases is read across)
 
 import dataclasses
 import datetime as dt
+import os
 import subprocess
 from pathlib import Path
 
@@ -33,7 +35,9 @@ def codes(catalog: Catalog, path: str) -> set[str]:
     return {problem.code for problem in catalog.problems_of(path)}
 
 
-def refusal(catalog: Catalog, now: dt.datetime = START, user: User = ANN, profile_id: str = "red/notebook") -> str | None:
+def refusal(
+    catalog: Catalog, now: dt.datetime = START, user: User = ANN, profile_id: str = "red/notebook"
+) -> str | None:
     found = offer(catalog, user, profile_id, now, LAPTOP).refusal
     return found.code if found else None
 
@@ -77,7 +81,9 @@ MISTAKES: list[tuple[dict[str, Content], str, str, int | None, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("files", "path", "code", "line", "remedy"), MISTAKES, ids=[mistake[2] for mistake in MISTAKES])
+@pytest.mark.parametrize(
+    ("files", "path", "code", "line", "remedy"), MISTAKES, ids=[mistake[2] for mistake in MISTAKES]
+)
 def test_a_mistake_is_placed_the_same_in_a_folder_a_commit_and_a_proposal(
     profiles: ProfilesRepository, tmp_path: Path,
     files: dict[str, Content], path: str, code: str, line: int | None, remedy: str,
@@ -94,7 +100,9 @@ def test_a_mistake_is_placed_the_same_in_a_folder_a_commit_and_a_proposal(
         assert remedy in problem.remedy
 
 
-def test_a_profile_that_does_not_read_keeps_its_last_good_version_and_others_move_on(profiles: ProfilesRepository) -> None:
+def test_a_profile_that_does_not_read_keeps_its_last_good_version_and_others_move_on(
+    profiles: ProfilesRepository,
+) -> None:
     profiles.commit(small(**{"teams/red/profiles/other.yaml": profile(title="Old")}))
     profiles.push({NOTEBOOK: "title: [oops"})
     profiles.push({NOTEBOOK: "title: {oops", "teams/red/profiles/other.yaml": profile(title="New")})
@@ -142,7 +150,12 @@ def test_a_data_role_that_does_not_read_gives_no_access(profiles: ProfilesReposi
 
 @pytest.mark.parametrize(
     ("path", "code"),
-    [(NOTEBOOK, "profile-unknown"), ("teams/red/team.yaml", "profile-broken"), (TABLES, "data-role-unknown"), ("policy.yaml", "policy-missing")],
+    [
+        (NOTEBOOK, "profile-unknown"),
+        ("teams/red/team.yaml", "profile-broken"),
+        (TABLES, "data-role-unknown"),
+        ("policy.yaml", "policy-missing"),
+    ],
 )
 def test_a_deletion_takes_effect_at_once(profiles: ProfilesRepository, path: str, code: str) -> None:
     profiles.commit(small())
@@ -187,15 +200,29 @@ def test_a_removed_member_loses_access_at_once(profiles: ProfilesRepository) -> 
 def test_links_and_submodules_are_reported_and_never_followed(profiles: ProfilesRepository, tmp_path: Path) -> None:
     first = profiles.commit(small())
     target = profiles.repository._git("hash-object", "-w", "--stdin", stdin=b"/etc/passwd").decode().strip()
-    entries = subprocess.run(["git", "ls-tree", "-r", first], cwd=profiles.path, capture_output=True, text=True, check=True)
-    index = tmp_path / "index"
+    entries = subprocess.run(
+        ["git", "ls-tree", "-r", first], cwd=profiles.path, capture_output=True, text=True, check=True
+    )
     lines = entries.stdout.replace("blob ", "") + "".join((
         f"120000 {target} 0\t{NOTEBOOK}\n", f"160000 {first} 0\tteams/blue/profiles/sub.yaml\n",
         f"120000 {target} 0\tteams/green\n",
     ))  # fmt: skip
-    git = {"cwd": profiles.path, "env": {"GIT_INDEX_FILE": str(index), "PATH": "/usr/bin:/bin"}, "check": True, "text": True}
-    subprocess.run(["git", "update-index", "--index-info"], input=lines, **git)  # type: ignore[call-overload]
-    tree = subprocess.run(["git", "write-tree"], capture_output=True, **git).stdout.strip()  # type: ignore[call-overload]
+
+    def git(*arguments: str, given: str = "") -> str:
+        environment = {"GIT_INDEX_FILE": str(tmp_path / "index"), "PATH": os.environ["PATH"]}
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=profiles.path,
+            env=environment,
+            input=given,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    git("update-index", "--index-info", given=lines)
+    tree = git("write-tree")
     profiles.push({}, base=tree, parents=[first])
     catalog = profiles.catalog()
     assert codes(catalog, NOTEBOOK) == {"not-a-file"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 
 from support.repositories import MAIN, ProfilesRepository, profile, small
 
@@ -11,9 +12,9 @@ from allotment_profiles.git import NO_OBJECT, RefUpdate
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():  # type: ignore[operator]
+        while not condition():  # noqa: ASYNC110  (the follower tells nobody; the loop only gives way)
             await asyncio.sleep(0)
 
 
@@ -34,7 +35,9 @@ async def test_a_new_commit_becomes_the_catalog_while_the_old_one_stays_as_it_wa
     assert (follower.applied.revision, follower.applied.error) == (second, None)
 
 
-async def test_a_failing_repository_keeps_the_catalog_and_says_so_until_it_is_well(profiles: ProfilesRepository) -> None:
+async def test_a_failing_repository_keeps_the_catalog_and_says_so_until_it_is_well(
+    profiles: ProfilesRepository,
+) -> None:
     first = profiles.commit(small())
     follower = CatalogFollower(profiles.repository)
     await follower.refresh()

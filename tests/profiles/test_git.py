@@ -17,7 +17,17 @@ from allotment_profiles.git import (
     Repository,
 )
 
-SMUGGLED = ["--output={}", "-o{}", "--upload-pack=touch {}", "--exec=touch {}", "--help", "-h", "--all", "^main", "main..main"]
+SMUGGLED = [
+    "--output={}",
+    "-o{}",
+    "--upload-pack=touch {}",
+    "--exec=touch {}",
+    "--help",
+    "-h",
+    "--all",
+    "^main",
+    "main..main",
+]
 
 
 @pytest.mark.parametrize("text", SMUGGLED)
@@ -30,7 +40,8 @@ def test_an_option_is_no_revision(profiles: ProfilesRepository, tmp_path: Path, 
     for call in (
         repository.tree, repository.changed_paths, repository.first_parents, lambda text: repository.file(text, "x"),
         lambda text: repository.versions(text, "x", 3), lambda text: repository.difference(text, profiles.head),
-        lambda text: repository.merge_base(profiles.head, text), lambda text: repository.is_ancestor(text, profiles.head),
+        lambda text: repository.merge_base(profiles.head, text),
+        lambda text: repository.is_ancestor(text, profiles.head),
         lambda text: repository.merged_tree(profiles.head, text), lambda text: repository.write_tree(text, {}),
         lambda text: repository.update_references([RefUpdate(MAIN, text, profiles.head)]),
     ):  # fmt: skip
@@ -40,7 +51,9 @@ def test_an_option_is_no_revision(profiles: ProfilesRepository, tmp_path: Path, 
     assert not trap.exists()
 
 
-@pytest.mark.parametrize("revision", ["", "a\0b", "x" * 100_000, "\ud800", "no-such-branch", "main:README.md", "HEAD\nmain"])
+@pytest.mark.parametrize(
+    "revision", ["", "a\0b", "x" * 100_000, "\ud800", "no-such-branch", "main:README.md", "HEAD\nmain"]
+)
 def test_what_names_no_commit_is_none(profiles: ProfilesRepository, revision: str) -> None:
     profiles.commit({"README.md": "x"})
     assert profiles.repository.resolve(revision) is None
@@ -51,7 +64,9 @@ def test_branches_tags_and_short_ids_name_commits(profiles: ProfilesRepository) 
     assert {profiles.repository.resolve(name) for name in ("main", "HEAD", MAIN, commit[:10], commit)} == {commit}
 
 
-@pytest.mark.parametrize("name", [f"{MAIN}\ndelete {MAIN}", "--all", "main", "refs/heads/a b", "refs/", "refs/heads/\0", "HEAD"])
+@pytest.mark.parametrize(
+    "name", [f"{MAIN}\ndelete {MAIN}", "--all", "main", "refs/heads/a b", "refs/", "refs/heads/\0", "HEAD"]
+)
 def test_only_the_names_of_references_are_moved(profiles: ProfilesRepository, name: str) -> None:
     commit = profiles.commit({"README.md": "x"})
     with pytest.raises(GitError):
@@ -92,7 +107,9 @@ def test_two_changes_of_different_files_merge_and_of_one_line_conflict(profiles:
     assert repository.merge_base(ours, against) == base
 
 
-def test_a_folder_that_is_no_repository_is_an_error_even_inside_of_one(profiles: ProfilesRepository, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_repository_is_an_error_even_inside_of_one(
+    profiles: ProfilesRepository, tmp_path: Path
+) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     inner = tmp_path / "inner"
     inner.mkdir()
@@ -118,9 +135,12 @@ def test_the_users_configuration_and_environment_steer_nothing(
 ) -> None:
     commit = profiles.commit({"a": "1\n"})
     trap = tmp_path / "trap"
-    (tmp_path / ".gitconfig").write_text(f"[core]\n pager = touch {trap}\n fsmonitor = touch {trap}\n[diff]\n external = touch {trap}\n")
+    (tmp_path / ".gitconfig").write_text(
+        f"[core]\n pager = touch {trap}\n fsmonitor = touch {trap}\n[diff]\n external = touch {trap}\n"
+    )
     for name, value in {
-        "HOME": str(tmp_path), "GIT_DIR": "/nonexistent", "GIT_EXTERNAL_DIFF": f"touch {trap}", "GIT_PAGER": f"touch {trap}",
+        "HOME": str(tmp_path), "GIT_DIR": "/nonexistent", "GIT_EXTERNAL_DIFF": f"touch {trap}",
+        "GIT_PAGER": f"touch {trap}",
         "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.bare", "GIT_CONFIG_VALUE_0": "nonsense",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)

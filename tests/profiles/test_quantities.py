@@ -26,7 +26,14 @@ def test_every_duration_survives_writing_and_reading(seconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(8 * 2**30, "8 GiB"), (2**29, "512 MiB"), (3 * 2**29, "1.5 GiB"), (2**40, "1 TiB"), (1024, "1 KiB"), (1, "0.000977 KiB")],
+    [
+        (8 * 2**30, "8 GiB"),
+        (2**29, "512 MiB"),
+        (3 * 2**29, "1.5 GiB"),
+        (2**40, "1 TiB"),
+        (1024, "1 KiB"),
+        (1, "0.000977 KiB"),
+    ],
 )
 def test_memory_is_written_in_the_unit_that_people_would_use(size: int, text: str) -> None:
     assert q.format_memory(size) == text
@@ -47,13 +54,15 @@ def test_anything_else_is_refused_with_a_remedy_and_never_an_accident(value: obj
         try:
             amount = parse(value)
         except PydanticCustomError as error:
-            assert error.context is not None
-            assert error.context["remedy"]
+            remedy = (error.context or {}).get("remedy")
         else:
-            assert 0 < amount <= largest
+            remedy = "none is needed" if 0 < amount <= largest else ""
+        assert remedy
 
 
-@pytest.mark.parametrize("text", ["١٢ GiB", "1_000 GiB", "1e3 GiB", "0x10 GiB", "8 gib", "8 GB", "8", "GiB", "", "8 GiB 2", "٣"])
+@pytest.mark.parametrize(
+    "text", ["١٢ GiB", "1_000 GiB", "1e3 GiB", "0x10 GiB", "8 gib", "8 GB", "8", "GiB", "", "8 GiB 2", "٣"]
+)
 def test_only_plain_digits_and_known_units_count(text: str) -> None:
     with pytest.raises(PydanticCustomError):
         q.parse_memory(text)

@@ -1,4 +1,5 @@
 """What a change is called, whose approval it needs, and who can give it."""
+# ruff: noqa: E501  (the table of cases is read across)
 
 from collections.abc import Mapping
 
@@ -67,7 +68,8 @@ def test_a_proposal_cannot_appoint_its_own_reviewer(profiles: ProfilesRepository
     mine = {"users": ["ann"]}
     before, after = both(profiles, {
         "teams/red/team.yaml": team("red", leads=mine), "teams/blue/team.yaml": team("blue", leads=mine),
-        "data-roles/tables.yaml": data_role("blue", {"red": "2029-03-31"}), NOTEBOOK: profile(data_roles=["tables"], title="New"),
+        "data-roles/tables.yaml": data_role("blue", {"red": "2029-03-31"}),
+        NOTEBOOK: profile(data_roles=["tables"], title="New"),
     })  # fmt: skip
     requirements = requirements_of(compare(before, after), before, after)
     assert {each.key for each in requirements} == {"lead:red", "owner:blue", "administrator"}
@@ -78,10 +80,15 @@ def test_a_proposal_cannot_appoint_its_own_reviewer(profiles: ProfilesRepository
 
 def test_a_team_that_is_deleted_and_comes_back_asks_the_owner_of_its_data_again(profiles: ProfilesRepository) -> None:
     both(profiles, {"teams/red/team.yaml": None, NOTEBOOK: None})
-    assert needs(profiles, {"teams/red/team.yaml": team("red", members={"users": ["eve"]})}) == {"owner:blue", "administrator"}
+    assert needs(profiles, {"teams/red/team.yaml": team("red", members={"users": ["eve"]})}) == {
+        "owner:blue",
+        "administrator",
+    }
 
 
-def test_a_data_role_that_does_not_read_cannot_be_taken_over_without_an_administrator(profiles: ProfilesRepository) -> None:
+def test_a_data_role_that_does_not_read_cannot_be_taken_over_without_an_administrator(
+    profiles: ProfilesRepository,
+) -> None:
     both(profiles, {"data-roles/tables.yaml": "title: ["})
     assert "administrator" in needs(profiles, {"data-roles/tables.yaml": data_role("red", {"red": "2027-03-31"})})
 
@@ -93,8 +100,8 @@ def test_the_owner_is_the_one_on_main_and_not_the_proposed_one(profiles: Profile
 
 
 REQUIREMENTS = st.sampled_from([
-    Requirement("lead", "red", ("why",), "who"), Requirement("owner", "blue", ("why",), "who"), Requirement("lead", "none", (), ""),
-    Requirement("administrator", "", ("why",), "who"),
+    Requirement("lead", "red", ("why",), "who"), Requirement("owner", "blue", ("why",), "who"),
+    Requirement("lead", "none", (), ""), Requirement("administrator", "", ("why",), "who"),
 ])  # fmt: skip
 PEOPLE = st.builds(
     User, st.sampled_from(["ann", "bob", "eve"]),
@@ -125,8 +132,12 @@ def test_an_approval_counts_only_from_those_who_may_and_never_from_the_proposer(
 
 
 def test_changes_are_told_in_the_words_of_people(profiles: ProfilesRepository) -> None:
-    larger = profile(data_roles=[], resources={"cpu": {"limit": 2}, "memory": {"limit": "8 GiB"}}, environment={"TZ": "UTC"})
-    before, after = both(profiles, {NOTEBOOK: larger, "data-roles/tables.yaml": data_role("blue", {"red": "2028-01-01"})})
+    larger = profile(
+        data_roles=[], resources={"cpu": {"limit": 2}, "memory": {"limit": "8 GiB"}}, environment={"TZ": "UTC"}
+    )
+    before, after = both(
+        profiles, {NOTEBOOK: larger, "data-roles/tables.yaml": data_role("blue", {"red": "2028-01-01"})}
+    )
     texts = {change.text for change in compare(before, after)}
     assert {"memory limit 4 GiB → 8 GiB", "data role tables removed", "variable TZ UTC added"} <= texts
     assert "grant to red, until 2027-03-31 → 2028-01-01" in texts

@@ -20,7 +20,12 @@ from allotment_profiles.snapshot import in_folder
 from allotment_profiles.writing import write
 
 ROOT = Path(__file__).parents[2]
-VALID = {"profile": profile(), "team": team("red"), "data role": data_role("red", {"red": "2027-03-31"}), "policy": policy()}
+VALID = {
+    "profile": profile(),
+    "team": team("red"),
+    "data role": data_role("red", {"red": "2027-03-31"}),
+    "policy": policy(),
+}
 
 
 @pytest.mark.parametrize("path", sorted(generated()))
@@ -45,7 +50,9 @@ def test_what_the_models_take_the_schema_takes(kind: Any, data: st.DataObject) -
     """The other way round the models know more: orders, characters, calendars."""
     value = dict(VALID[kind])
     key = data.draw(st.sampled_from([*value, "unknown"]))
-    value[key] = data.draw(st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5) | st.lists(st.text(max_size=3)))
+    value[key] = data.draw(
+        st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5) | st.lists(st.text(max_size=3))
+    )
     reading = read_value(kind, "a.yaml", value)
     valid = jsonschema.Draft202012Validator(schema_of(kind)).is_valid(value)
     # The format is the one number that may come as `true`, which Python holds for 1.
@@ -88,8 +95,12 @@ def test_every_code_is_in_the_reference() -> None:
 def test_a_form_learns_what_the_callers_teams_may_ask_for(tmp_path: Path) -> None:
     catalog = load(in_folder(write_folder(tmp_path, small(**{
         "policy.yaml": policy(ceilings={"cpu": 4, "memory": "64 GiB"}),
-        "teams/red/team.yaml": team("red", envelope={"cpu": 4, "memory": "8 GiB", "images": ["registry.example.org/analysis/*"]}),
-        "teams/blue/team.yaml": team("blue", envelope={"cpu": 2, "memory": "32 GiB", "images": ["registry.example.org/other/*"]}),
+        "teams/red/team.yaml": team("red", envelope={
+            "cpu": 4, "memory": "8 GiB", "images": ["registry.example.org/analysis/*"],
+        }),
+        "teams/blue/team.yaml": team("blue", envelope={
+            "cpu": 2, "memory": "32 GiB", "images": ["registry.example.org/other/*"],
+        }),
         "data-roles/ended.yaml": data_role("blue", {"red": "2025-12-31"}),
         "data-roles/never.yaml": data_role("blue"),
     }))))  # fmt: skip
@@ -103,7 +114,10 @@ def test_a_form_learns_what_the_callers_teams_may_ask_for(tmp_path: Path) -> Non
         "patterns": ["registry.example.org/analysis/*"], "known": ["registry.example.org/analysis/notebook:1"],
     }  # fmt: skip
     assert [role["name"] for role in red["data_roles"]["granted"]] == ["tables"]
-    assert [(role["name"], role["until"]) for role in red["data_roles"]["askable"]] == [("ended", "2025-12-31"), ("never", None)]
+    assert [(role["name"], role["until"]) for role in red["data_roles"]["askable"]] == [
+        ("ended", "2025-12-31"),
+        ("never", None),
+    ]
     schema = answer["schema"]
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)

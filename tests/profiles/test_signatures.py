@@ -19,7 +19,14 @@ needs_ssh_keygen = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason
 def test_git_accepts_a_signed_commit_and_refuses_an_unsigned_one(profiles: ProfilesRepository) -> None:
     signed = profiles.commit({"a": "1"}, "Größe\n\nReason: 東京")
     pushed = profiles.push({"a": "2"})
-    verify = ["git", "-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={profiles.allowed_signers}", "verify-commit"]
+    verify = [
+        "git",
+        "-c",
+        "gpg.format=ssh",
+        "-c",
+        f"gpg.ssh.allowedSignersFile={profiles.allowed_signers}",
+        "verify-commit",
+    ]
     done = subprocess.run([*verify, signed], cwd=profiles.path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f'Good "git" signature for {SERVICE.email}' in done.stderr
@@ -37,9 +44,13 @@ def test_openssh_accepts_our_signature_and_we_accept_openssh_s(tmp_path: Path) -
     signature.write_text(Signer(key).sign(payload) + "\n")
     check = ["ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "service@x", "-n", "git", "-s", signature]
     assert b"Good" in subprocess.run(check, input=payload, capture_output=True, check=True).stdout
-    theirs = subprocess.run(["ssh-keygen", "-Y", "sign", "-f", key, "-n", "git"], input=payload, capture_output=True, check=True)
+    theirs = subprocess.run(
+        ["ssh-keygen", "-Y", "sign", "-f", key, "-n", "git"], input=payload, capture_output=True, check=True
+    )
     assert Verifier(allowed.read_text()).verify(payload, theirs.stdout.decode()) == "service@x"
-    other = subprocess.run(["ssh-keygen", "-Y", "sign", "-f", key, "-n", "file"], input=payload, capture_output=True, check=True)
+    other = subprocess.run(
+        ["ssh-keygen", "-Y", "sign", "-f", key, "-n", "file"], input=payload, capture_output=True, check=True
+    )
     assert Verifier(allowed.read_text()).verify(payload, other.stdout.decode()) is None
 
 
@@ -63,7 +74,9 @@ def test_a_changed_signature_is_nobody_s(pair: tuple[Signer, Verifier, str], dat
 
 
 def meant(signature: str) -> bytes | None:
-    text = "".join(signature.split()).removeprefix("-----BEGINSSHSIGNATURE-----").removesuffix("-----ENDSSHSIGNATURE-----")
+    text = (
+        "".join(signature.split()).removeprefix("-----BEGINSSHSIGNATURE-----").removesuffix("-----ENDSSHSIGNATURE-----")
+    )
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
