@@ -20,7 +20,7 @@ def folder_name(user: str) -> str:
     if _PLAIN.fullmatch(user) and "--" not in user and ".." not in user:
         return user
     readable = re.sub(r"[^a-z0-9]+", "-", user.lower()[:40], flags=re.ASCII).strip("-")
-    return f"{readable}--{hashlib.sha256(user.encode(errors='surrogatepass')).hexdigest()[:16]}"
+    return f"{readable or 'user'}--{hashlib.sha256(user.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def source_of(volumes: Path, role: str, volume: Volume) -> Path:

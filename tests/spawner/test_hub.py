@@ -1,0 +1,234 @@
+"""Starting, refusing and ending on a real hub behind its real proxy. The service is not needed to start a session."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from support.deployment import Deployment, Person
+from support.repositories import as_bytes
+
+from allotment_profiles.commits import Person as Author
+from allotment_profiles.events import Events
+from allotment_profiles.git import RefUpdate, Repository
+
+SERVICE = {"service_module": "support.quiet_service"}
+LARGE: dict[str, Any] = {"profile": "transport-analysis/delays", "options": {"size": "large"}}
+TRANSPORT = "teams/transport-analysis/profiles"
+
+REFUSED: dict[str, tuple[Any, int, str]] = {
+    "an unknown profile": ({"profile": "transport-analysis/gone"}, 404, "profile-unknown"),
+    "a path": ({"profile": "../../etc/passwd"}, 404, "profile-unknown"),
+    "another team's profile": ({"profile": "open-data/publishing"}, 403, "not-a-member"),
+    "data that a laptop does not have": ({"profile": "housing-statistics/register"}, 403, "binding-unavailable"),
+    "an unknown option": ({**LARGE, "options": {"colour": "red"}}, 400, "option-unknown"),
+    "an unknown choice": ({**LARGE, "options": {"size": "huge"}}, 400, "choice-unknown"),
+    "an unknown key": ({**LARGE, "image": "evil"}, 400, "request-malformed"),
+    "a wrong type": ({"profile": ["transport-analysis/delays"]}, 400, "request-malformed"),
+    "a wrong type of options": ({**LARGE, "options": [1]}, 400, "request-malformed"),
+    "a wrong type of choice": ({**LARGE, "options": {"size": {"a": None}}}, 400, "request-malformed"),
+    "half a character": ({"profile": "\ud800"}, 404, "profile-unknown"),
+    "bytes as the hub writes them": ({"__jupyterhub_bytes__": True, "data": "AAAA"}, 400, "request-malformed"),
+    "a megabyte": ({"profile": "x" * 1_000_000}, 400, "request-malformed"),
+    "a megabyte of options": ({**LARGE, "options": {str(n): "x" for n in range(90_000)}}, 400, "request-malformed"),
+}
+
+
+@pytest.fixture(scope="module")
+def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """One deployment for the whole module, under a base URL."""
+    with Deployment(tmp_path_factory.mktemp("spawner") / "state", base_url="/plot", kept=SERVICE).started() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def analyst(allotment: Deployment) -> Person:
+    return allotment.sign_in("analyst")
+
+
+@pytest.fixture
+def idle(analyst: Person) -> Person:
+    """Give the analyst without any session."""
+    for server in analyst.sessions():
+        analyst.stop_session(server=server)
+    return analyst
+
+
+@pytest.fixture
+def busy(analyst: Person) -> Person:
+    """Give the analyst in a session of LARGE; starting one takes seconds, so one that runs will do."""
+    if analyst.sessions().get("", {}).get("user_options") != LARGE:
+        for server in analyst.sessions():
+            analyst.stop_session(server=server)
+        analyst.start_session(LARGE)
+    return analyst
+
+
+def ask(person: Person, body: Any, server: str = "") -> tuple[int, str]:
+    """Ask for a session over the hub's API; give the status and what the hub says."""
+    path = f"users/{person.name}/" + (f"servers/{server}" if server else "server")
+    content = body if isinstance(body, str) else json.dumps(body)
+    answer = person.hub("POST", path, content=content)
+    return answer.status_code, answer.json().get("message", "") if answer.status_code >= 400 else ""
+
+
+def commit(allotment: Deployment, files: dict[str, Any]) -> str:
+    """Push files to main, past the page."""
+    repository = Repository(allotment.repository)
+    head = repository.resolve("refs/heads/main")
+    assert head is not None
+    tree = repository.write_tree(head, {path: as_bytes(path, content) for path, content in files.items()})
+    somebody = Author("Somebody", "somebody@example.org")
+    time = repository.commits([head])[0].time
+    new = repository.write_commit(tree, [head], "Pushed", author=somebody, committer=somebody, time=time)
+    repository.update_references([RefUpdate("refs/heads/main", new, head)])
+    return new
+
+
+def events(allotment: Deployment, profile: str) -> list[tuple[str, dict[str, Any]]]:
+    table = Events(f"sqlite:///{allotment.folder / 'events.sqlite'}")
+    found = [(event.kind, dict(event.details)) for event in reversed(table.of(profile))]
+    table.close()
+    return found
+
+
+def hub_log(allotment: Deployment) -> str:
+    return (allotment.folder / "logs" / "hub.log").read_text()
+
+
+def source(allotment: Deployment, path: str) -> str:
+    repository = Repository(allotment.repository)
+    found = repository.file(repository.resolve("refs/heads/main") or "", path)
+    assert found is not None
+    return found.decode()
+
+
+def test_nothing_before_any_choice_is_a_clear_refusal(allotment: Deployment) -> None:
+    admin = allotment.sign_in("admin")
+    for body in ("", "{}", "[]", '{"user_options": {}}', '{"user_options": null}'):
+        status, message = ask(admin, body)
+        assert (status, message[-16:]) == (400, "[nothing-chosen]"), body
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_mistake_is_a_4xx_that_says_what_is_wrong(idle: Person, what: str) -> None:
+    body, status, code = REFUSED[what]
+    got, message = ask(idle, body)
+    assert got == status, message
+    assert message.endswith(f"[{code}]")
+    assert len(message) < 1000
+
+
+def test_fifty_refusals_in_a_row_leave_the_hub_as_it_was(allotment: Deployment, idle: Person) -> None:
+    for number in range(50):
+        body, status, _ = list(REFUSED.values())[number % 7]
+        assert ask(idle, body)[0] == status
+    page = idle.page("hub/spawn?opt-profile=open-data/publishing")
+    assert page.status_code == 403
+    assert "[not-a-member]" in page.text
+    assert allotment.hub("GET", "", token=idle.new_token()).status_code == 200
+    log = hub_log(allotment)
+    assert "Traceback" not in log
+    assert "consecutive spawns failed" not in log
+
+
+def test_a_session_is_stamped_and_knows_nothing_of_the_hub(allotment: Deployment, busy: Person) -> None:
+    environment = busy.session_environment()
+    head = Repository(allotment.repository).resolve("refs/heads/main")
+    home = allotment.folder / "homes" / "analyst"
+    assert {name: value for name, value in environment.items() if name.startswith("ALLOTMENT_")} == {
+        "ALLOTMENT_PROFILE": "transport-analysis/delays",
+        "ALLOTMENT_TEAM": "transport-analysis",
+        "ALLOTMENT_COMMIT": head,
+        "ALLOTMENT_DATA_ROLES": "rail-open,weather-open",
+        "ALLOTMENT_URL": f"{allotment.url}services/allotment/api/v1",
+    }
+    assert environment["HOME"] == environment["JUPYTERHUB_ROOT_DIR"] == str(home)
+    assert (environment["TZ"], environment["OMP_NUM_THREADS"]) == ("Europe/London", "4")
+    ours = ("ALLOTMENT_", "JUPYTERHUB_")
+    rest = {name for name in environment if not name.startswith(ours)}
+    assert rest <= {"HOME", "JPY_API_TOKEN", "LANG", "LC_ALL", "OMP_NUM_THREADS", "PATH", "SHELL", "TZ", "USER"}
+    assert {entry.name for entry in (home / "data").iterdir()} == {"rail-open", "weather-open"}
+
+
+def test_a_session_outlives_a_killed_hub_and_its_end_is_written_down(allotment: Deployment, busy: Person) -> None:
+    token = busy.session_environment()["JUPYTERHUB_API_TOKEN"]
+    allotment.kill("hub")
+    allotment.wait_until_well()
+    assert busy.session_environment()["JUPYTERHUB_API_TOKEN"] == token
+    busy.stop_session()
+    kinds = [kind for kind, _ in events(allotment, LARGE["profile"])]
+    assert kinds[-3:] == ["start", "ready", "end"]
+
+
+def test_the_last_good_choice_survives_refusals_the_end_of_its_session_and_a_killed_hub(
+    allotment: Deployment, busy: Person
+) -> None:
+    for server in busy.sessions():
+        busy.stop_session(server=server)
+    for body, _, _ in REFUSED.values():
+        assert ask(busy, body)[0] >= 400
+    assert "Your last choice" in busy.page("hub/spawn").text
+    allotment.kill("hub")
+    allotment.wait_until_well()
+    assert ask(busy, {"profile": "transport-analysis/gone"})[0] == 404
+    busy.start_session({})
+    assert busy.sessions()[""]["user_options"] == LARGE
+    assert busy.session_environment()["ALLOTMENT_PROFILE"] == LARGE["profile"]
+
+
+def test_a_second_session_shares_the_home_and_takes_no_data_from_the_first(allotment: Deployment, idle: Person) -> None:
+    idle.start_session({"profile": "transport-analysis/notebook"})
+    idle.start_session({"profile": "transport-analysis/scratch"}, server="second")
+    assert idle.session_environment("second")["ALLOTMENT_DATA_ROLES"] == ""
+    assert idle.session_environment("second")["HOME"] == idle.session_environment()["HOME"]
+    assert (allotment.folder / "homes" / "analyst" / "data" / "rail-open").is_symlink()
+
+
+def test_the_form_starts_a_session_without_any_script_and_it_ends_when_its_time_is_over(
+    allotment: Deployment, idle: Person
+) -> None:
+    short = source(allotment, f"{TRANSPORT}/scratch.yaml").replace("{idle: 1 h, total: 8 h}", "{idle: 1 s, total: 1 s}")
+    commit(allotment, {f"{TRANSPORT}/short.yaml": short})
+    page = BeautifulSoup(idle.page("hub/spawn").text, "html.parser")
+    form = page.select_one("form#spawn_form")
+    assert form is not None
+    button = form.select_one("button[value='transport-analysis/short']")
+    assert button is not None
+    address = idle.client.base_url.join(str(form["action"]))
+    answer = idle.client.post(address, data={str(button["name"]): str(button["value"])}, follow_redirects=False)
+    assert answer.status_code == 302, answer.text
+    idle.start_session({})
+    # It is past its time as soon as it answers; whoever asks for a session makes the hub look, and starts the next one.
+    idle.start_session({"profile": "transport-analysis/scratch"})
+    assert idle.session_environment()["ALLOTMENT_PROFILE"] == "transport-analysis/scratch"
+    ended = [details for kind, details in events(allotment, "transport-analysis/short") if kind == "end"]
+    assert [details["reason"] for details in ended] == ["total"]
+
+
+def test_what_is_taken_away_is_refused_at_the_next_start_without_a_restart(allotment: Deployment, idle: Person) -> None:
+    copied = source(allotment, f"{TRANSPORT}/scratch.yaml")
+    commit(allotment, {f"{TRANSPORT}/copied.yaml": copied})
+    assert 'value="transport-analysis/copied"' in idle.page("hub/spawn").text
+    commit(allotment, {f"{TRANSPORT}/copied.yaml": None})
+    assert ask(idle, {"profile": "transport-analysis/copied"})[0] == 404
+    assert 'value="transport-analysis/copied"' not in idle.page("hub/spawn").text
+
+
+def test_the_bar_leads_to_the_pages_of_the_service(analyst: Person) -> None:
+    page = BeautifulSoup(analyst.page("hub/home").text, "html.parser")
+    links = {link.get_text(strip=True): link["href"] for link in page.select("a.nav-link")}
+    assert links["Profiles"] == "/plot/services/allotment/profiles"
+    assert {"Propose", "Proposals", "Data"} <= set(links)
+
+
+def test_a_repository_that_is_away_stops_no_start(allotment: Deployment, idle: Person, tmp_path: Path) -> None:
+    away = tmp_path / "away.git"
+    allotment.repository.rename(away)
+    try:
+        assert "what is below applies until it can" in idle.page("hub/spawn").text
+        idle.start_session({"profile": "transport-analysis/scratch"})
+    finally:
+        away.rename(allotment.repository)

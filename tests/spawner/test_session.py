@@ -1,0 +1,57 @@
+"""The stamp of a session, when it has to end, and what is written down about it."""
+
+import datetime as dt
+import logging
+from pathlib import Path
+
+import pytest
+
+from allotment_profiles.events import Events
+from allotment_spawner.recording import Recorder
+from allotment_spawner.session import ACTIVITY_DELAY, Session
+
+START = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+SESSION = Session("red/notebook", "red", "c0ffee", ("tables",), START, idle=3600, total=8 * 3600)
+
+
+def after(**time: float) -> dt.datetime:
+    return START + dt.timedelta(**time)
+
+
+def test_a_session_ends_when_its_total_time_is_over_however_active_it_is() -> None:
+    assert SESSION.overdue(after(hours=7, minutes=59), active=after(hours=7, minutes=59)) is None
+    assert SESSION.overdue(after(hours=8), active=after(hours=8)) == "total"
+
+
+def test_an_idle_session_ends_only_after_its_last_activity_can_have_been_told() -> None:
+    active = after(hours=2)
+    assert SESSION.overdue(active + dt.timedelta(hours=1), active) is None
+    assert SESSION.overdue(active + dt.timedelta(hours=1) + ACTIVITY_DELAY, active) == "idle"
+
+
+def test_the_stamp_survives_the_database() -> None:
+    assert Session.from_state(SESSION.as_state()) == SESSION
+
+
+@pytest.mark.parametrize("state", [None, [], "x", {}, {"profile": "a/b"}, {**SESSION.as_state(), "started": 5}])
+def test_a_state_of_something_else_is_no_session(state: object) -> None:
+    assert Session.from_state(state) is None
+
+
+def test_observations_are_written_in_order(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.sqlite'}"
+    recorder = Recorder(url)
+    for kind in ("start", "ready", "end"):
+        recorder.record(kind, user="ann", profile="red/notebook", revision="c0ffee", server="")
+    recorder.close()
+    events = Events(url)
+    assert [event.kind for event in events.of("red/notebook")] == ["end", "ready", "start"]
+    events.close()
+
+
+def test_a_database_that_fails_is_logged_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder(f"sqlite:///{tmp_path / 'not' / 'there' / 'events.sqlite'}")
+    with caplog.at_level(logging.WARNING):
+        recorder.record("start", user="ann", profile="red/notebook")
+        recorder.close()
+    assert "the event start of ann was not written" in caplog.text

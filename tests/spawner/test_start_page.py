@@ -1,0 +1,210 @@
+"""The start page as a user gets it, rendered from real repositories."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
+
+from allotment_profiles.catalog import Catalog
+from allotment_profiles.following import empty_catalog
+from allotment_profiles.rules import Capabilities, User
+from allotment_spawner.form import request_of
+from allotment_spawner.offers import Viewer, age_text, start_page
+from allotment_spawner.pages import render
+
+NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+SERVICE = "http://hub.example.org/services/allotment/"
+EVERYTHING = Capabilities("this laptop", frozenset({"volume"}), {})
+RED = User("ann", frozenset({"/red"}))
+SIZES = {
+    "size": {
+        "title": "Size",
+        "default": "normal",
+        "choices": {
+            "normal": {"title": "Normal"},
+            "large": {"title": "Large", "resources": {"memory": {"limit": "8 GiB"}}},
+        },
+    }
+}
+
+
+@pytest.fixture
+def profiles(tmp_path: Path) -> ProfilesRepository:
+    repository = ProfilesRepository(tmp_path)
+    repository.commit(small())
+    return repository
+
+
+def page(
+    catalog: Catalog,
+    user: User = RED,
+    *,
+    choice: dict[str, Any] | None = None,
+    able: Capabilities = EVERYTHING,
+    error: str | None = None,
+    now: dt.datetime = NOW,
+) -> BeautifulSoup:
+    laid_out = start_page(catalog, Viewer(user, SERVICE, "What a laptop does not do.", error), choice, now, able)
+    return BeautifulSoup(render(laid_out), "html.parser")
+
+
+def pressed(html: BeautifulSoup, profile_id: str) -> dict[str, list[str]]:
+    """Give what a browser sends when the start button of a card is pressed: every card's fields, and the button."""
+    form = {"_xsrf": ["secret"], "profile": [profile_id]}
+    for field in html.select("input[type=radio][checked]"):
+        form[str(field["name"])] = [str(field["value"])]
+    for select in html.select("select"):
+        chosen = select.select_one("option[selected]")
+        assert isinstance(chosen, Tag)
+        form[str(select["name"])] = [str(chosen["value"])]
+    assert html.select_one(f'button[name=profile][value="{profile_id}"]')
+    return form
+
+
+def test_a_card_says_title_app_size_price_data_and_image(profiles: ProfilesRepository) -> None:
+    profiles.commit({"policy.yaml": policy(prices={"currency": "GBP", "cpu_hour": 0.03, "memory_gib_hour": 0.01})})
+    text = page(profiles.catalog()).get_text(" ", strip=True)
+    for words in (
+        "Team red", "Notebook", "Producing the monthly bulletin", "JupyterLab", "0.1\N{EN DASH}2 CPU",
+        "256 MiB \N{EN DASH} 4 GiB",
+        "£0.10 an hour", "Tables", "public", "registry.example.org/analysis/notebook:1", "What a laptop does not do.",
+        profiles.head[:10],
+    ):  # fmt: skip
+        assert words in text
+
+
+def test_text_of_a_profile_is_shown_as_it_is_written_and_never_interpreted(profiles: ProfilesRepository) -> None:
+    hostile = "<img src=x onerror=alert(1)> {username.__class__} {{7*7}} {% raw %} ${7*7} \"' &amp;"
+    option = {"q": {"title": hostile[:80], "default": "a", "choices": {"a": {"title": hostile[:80]}}}}
+    profiles.commit(
+        {
+            "teams/red/team.yaml": team("red", title=hostile[:80]),
+            "teams/red/profiles/notebook.yaml": profile(title=hostile[:80], description=hostile, options=option),
+            "teams/red/profiles/broken.yaml": "title: <script>alert(2)</script>\nextra<b>: 1\n",
+            "data-roles/tables.yaml": data_role("blue", {"red": "2027-03-31"}, title=hostile[:80]),
+        }
+    )
+    html = page(profiles.catalog(), choice={"profile": "red/notebook", "options": {"q": "a"}})
+    assert not html.select("img, script, b")
+    assert not [tag for tag in html.find_all(True) if any(name.startswith("on") for name in tag.attrs)]
+    assert hostile in html.get_text()
+    assert "49" not in html.get_text().replace(profiles.head[:10], "")
+
+
+def test_the_last_choice_comes_first_with_its_options_and_not_a_second_time(profiles: ProfilesRepository) -> None:
+    profiles.commit(
+        {"teams/red/profiles/notebook.yaml": profile(options=SIZES), "teams/red/profiles/other.yaml": profile()}
+    )
+    html = page(profiles.catalog(), choice={"profile": "red/notebook", "options": {"size": "large"}})
+    assert [button["value"] for button in html.select("button[name=profile]")] == ["red/notebook", "red/other"]
+    assert [field["value"] for field in html.select("input[checked]")] == ["large"]
+
+
+def test_a_last_choice_that_names_an_option_or_a_profile_of_the_past_does_no_harm(profiles: ProfilesRepository) -> None:
+    profiles.commit({"teams/red/profiles/notebook.yaml": profile(options=SIZES)})
+    past = {"profile": "red/notebook", "options": {"size": "huge", "colour": "blue"}}
+    assert [field["value"] for field in page(profiles.catalog(), choice=past).select("input[checked]")] == ["normal"]
+    gone = page(profiles.catalog(), choice={"profile": "red/gone", "options": {}})
+    assert [button["value"] for button in gone.select("button[name=profile]")] == ["red/notebook"]
+
+
+def test_what_is_pressed_becomes_the_request_of_that_card_alone(profiles: ProfilesRepository) -> None:
+    many = {
+        "size": {**SIZES["size"], "choices": {f"c{n}": {"title": f"Choice {n}"} for n in range(6)}, "default": "c3"}
+    }
+    profiles.commit(
+        {
+            "teams/red/profiles/notebook.yaml": profile(options=SIZES),
+            "teams/red/profiles/other.yaml": profile(options=many),
+        }
+    )
+    html = page(profiles.catalog())
+    assert request_of(pressed(html, "red/notebook")) == {"profile": "red/notebook", "options": {"size": "normal"}}
+    assert request_of(pressed(html, "red/other")) == {"profile": "red/other", "options": {"size": "c3"}}
+
+
+def test_what_cannot_be_started_says_why_who_decides_and_how_to_ask(profiles: ProfilesRepository) -> None:
+    profiles.commit(
+        {
+            "teams/red/profiles/expired.yaml": profile(title="Expired", data_roles=["old"]),
+            "data-roles/old.yaml": data_role("blue", {"red": "2026-01-02"}, title="Old tables"),
+            "teams/red/profiles/late.yaml": profile(title="Late", review_by="2026-01-02"),
+            "teams/red/profiles/studio.yaml": profile(title="Studio", app="rstudio"),
+        }
+    )
+    able = Capabilities("this laptop", frozenset({"volume"}), {"rstudio": "RStudio is not installed."})
+    rows = {row.strong.get_text(): row for row in page(profiles.catalog(), able=able).select("li") if row.strong}
+    said = {name: " ".join(row.get_text(" ", strip=True).split()) for name, row in rows.items()}
+    links = {name: row.a["href"] for name, row in rows.items() if row.a}
+    assert "ended on 2026-01-02" in said["Expired"]
+    assert "the leads of Team blue (/blue/leads)" in said["Expired"]
+    assert links["Expired"] == f"{SERVICE}data-roles/old/ask?team=red"
+    assert "had to be looked at again by 2026-01-02" in said["Late"]
+    assert links["Late"] == f"{SERVICE}propose?from=red%2Flate"
+    assert "RStudio is not installed." in said["Studio"]
+
+
+def test_a_missing_grant_leads_to_the_data_role_that_misses_it(profiles: ProfilesRepository) -> None:
+    profiles.commit(
+        {
+            "teams/red/profiles/notebook.yaml": profile(data_roles=["tables", "more"]),
+            "data-roles/more.yaml": data_role("blue", {}),
+        }
+    )
+    (row,) = page(profiles.catalog()).select(".allotment-refused li")
+    assert row.a is not None
+    assert row.a["href"] == f"{SERVICE}data-roles/more/ask?team=red"
+
+
+def test_a_file_that_does_not_read_is_flagged_on_the_card_of_its_last_good_version(
+    profiles: ProfilesRepository,
+) -> None:
+    profiles.push({"teams/red/profiles/notebook.yaml": "title: [oops"})
+    html = page(profiles.catalog(), now=profiles.time)
+    (card,) = html.select("article")
+    assert "an earlier version applies" in card.get_text()
+    assert "teams/red/profiles/notebook.yaml:" in card.get_text()
+    assert html.select_one("button[value='red/notebook']")
+
+
+def test_somebody_without_a_team_is_told_what_to_do(profiles: ProfilesRepository) -> None:
+    html = page(profiles.catalog(), User("eve", frozenset({"/nowhere"})))
+    assert "you are in no team that has profiles" in html.get_text()
+    assert not html.select("button")
+    assert html.select_one(f"a[href='{SERVICE}profiles']")
+
+
+def test_a_repository_that_was_never_read_is_said_and_only_administrators_see_the_cause() -> None:
+    cause = "/secret/place has no branch main"
+    for user, sees in ((RED, False), (User("root", frozenset(), admin=True), True)):
+        text = page(empty_catalog(), user, error=cause).get_text()
+        assert "nothing can be started" in text
+        assert "Try again in a moment" in text
+        assert (cause in text) is sees
+
+
+def test_a_repository_that_cannot_be_read_any_more_keeps_the_offers_and_says_so(profiles: ProfilesRepository) -> None:
+    html = page(profiles.catalog(), error="git rev-parse took more than 60 s")
+    assert "what is below applies until it can" in html.get_text()
+    assert html.select("button")
+
+
+@pytest.mark.parametrize(("count", "filtered"), [(8, False), (9, True)])
+def test_many_profiles_can_be_filtered(profiles: ProfilesRepository, count: int, filtered: bool) -> None:
+    files = {f"teams/red/profiles/n{number}.yaml": profile() for number in range(count - 1)}
+    profiles.commit({**files})
+    field = page(profiles.catalog()).select_one("#allotment-filter")
+    assert (field is not None) is filtered
+    # Outside the form: pressing Enter in it must not start the first card.
+    assert field is None or field["form"] == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "just now"), (59, "just now"), (60, "1 minute ago"), (7300, "2 hours ago"), (86400 * 3, "3 days ago")],
+)
+def test_an_age_is_written_as_people_say_it(seconds: int, text: str) -> None:
+    assert age_text(dt.timedelta(seconds=seconds)) == text
