@@ -96,5 +96,11 @@ class CatalogFollower:
 
     async def _run(self) -> None:
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except (
+                Exception
+            ) as error:  # a task that died would leave yesterday's grants in force, and nobody would see it
+                log.exception("catalog not renewed")
+                self.attempted = Attempt("", dt.datetime.now(dt.UTC), 0.0, f"{type(error).__name__}: {error}")
             await asyncio.sleep(self._poll_seconds)

@@ -67,6 +67,19 @@ async def test_a_commit_whose_objects_are_damaged_keeps_the_catalog(profiles: Pr
     assert (follower.attempted.revision, bool(follower.attempted.error)) == (second, True)
 
 
+async def test_an_accident_that_nobody_thought_of_does_not_end_the_following(profiles: ProfilesRepository) -> None:
+    first = profiles.commit(small())
+    follower = CatalogFollower(profiles.repository, poll_seconds=0.01)
+    well, follower.repository.path = profiles.path, 3  # type: ignore[assignment]
+    follower.start()
+    try:
+        await until(lambda: follower.attempted is not None and "AttributeError" in str(follower.attempted.error))
+        follower.repository.path = well
+        await until(lambda: follower.catalog.revision == first)
+    finally:
+        await follower.stop()
+
+
 async def test_a_deleted_branch_keeps_the_catalog(profiles: ProfilesRepository) -> None:
     first = profiles.commit(small())
     follower = CatalogFollower(profiles.repository)
