@@ -1,0 +1,63 @@
+"""A real browser for the tests that look at pages as people do, and the pictures that the documents show."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from support.deployment import Deployment
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PICTURES = Path(__file__).parents[2] / "docs" / "images"
+_QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine: install the package `chromium` to run the browser tests"
+)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Start the system's Chromium."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
+        yield started
+        started.close()
+
+
+def signed_in(browser: Browser, allotment: Deployment, name: str, **options: Any) -> BrowserContext:
+    """Give a browser window in which somebody has signed in by the hub's own form."""
+    window = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+    window.set_default_timeout(30_000)
+    page = window.new_page()
+    page.goto(f"{allotment.url}hub/login?next={urlsplit(allotment.url).path}hub/home")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(allotment.access["accounts"][name])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/hub/home")
+    page.close()
+    return window
+
+
+def opened(window: BrowserContext, allotment: Deployment, path: str) -> Page:
+    """Open a page below the base URL in a new tab, and see that it is there."""
+    page = window.new_page()
+    answer = page.goto(allotment.url + path)
+    assert answer
+    assert answer.status == 200, path
+    return page
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep what the page shows for the documents, where `make pictures` asks for it."""
+    if os.environ.get("ALLOTMENT_PICTURES"):
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=False)
