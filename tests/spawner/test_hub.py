@@ -217,11 +217,12 @@ def test_what_is_taken_away_is_refused_at_the_next_start_without_a_restart(allot
     assert 'value="transport-analysis/copied"' not in idle.page("hub/spawn").text
 
 
-def test_the_bar_leads_to_the_pages_of_the_service(analyst: Person) -> None:
-    page = BeautifulSoup(analyst.page("hub/home").text, "html.parser")
-    links = {link.get_text(strip=True): link["href"] for link in page.select("a.nav-link")}
-    assert links["Profiles"] == "/plot/services/allotment/profiles"
-    assert {"Propose", "Proposals", "Data"} <= set(links)
+def test_the_bar_leads_to_the_pages_of_the_service(idle: Person) -> None:
+    for path in ("hub/home", "hub/spawn", "hub/no-such-page"):
+        page = BeautifulSoup(idle.page(path).text, "html.parser")
+        links = {link.get_text(strip=True): link["href"] for link in page.select("a.nav-link")}
+        assert links["Profiles"] == "/plot/services/allotment/profiles", path
+        assert {"Propose", "Proposals", "Data roles"} <= set(links)
 
 
 def test_a_repository_that_is_away_stops_no_start(allotment: Deployment, idle: Person, tmp_path: Path) -> None:
