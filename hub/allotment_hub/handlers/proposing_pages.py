@@ -155,8 +155,7 @@ class ProposePage(Proposer):
             )
         if paths:
             return draft_of_paths(catalog, paths)
-        images = bounds["teams"].get(team, {}).get("images", {}).get("known", [])
-        return blank_draft(team, fields, images)
+        return blank_draft(catalog, team, fields)
 
     def _sent(self, fields: Sequence[Field]) -> Draft:
         names = self.request.body_arguments

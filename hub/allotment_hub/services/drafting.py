@@ -208,12 +208,13 @@ def draft_of_profile(
     return filled(draft, draft.source, fields)
 
 
-def blank_draft(team: str, fields: Sequence[Field], images: Sequence[str]) -> Draft:
-    """Begin from scratch, with a small session and a year until somebody looks at it again."""
+def blank_draft(catalog: Catalog, team: str, fields: Sequence[Field]) -> Draft:
+    """Begin from scratch: the program and image of a profile of the team, a small session, a year until its review."""
+    own = next((entry.value for name, entry in catalog.profiles.items() if name.startswith(f"{team}/")), None)
     year = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=365)
     data = {
-        "app": "jupyterlab",
-        "image": images[0] if images else "",
+        "app": own.app if own else "jupyterlab",
+        "image": own.image if own else "",
         "resources": {
             "cpu": {"guarantee": 0.5, "limit": 2},
             "memory": {"guarantee": "1 GiB", "limit": "4 GiB"},

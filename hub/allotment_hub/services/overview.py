@@ -58,7 +58,8 @@ async def overview(proposals: Proposals, reader: Reader) -> Overview:
 
 
 async def _line(proposals: Proposals, stored: StoredProposal, reader: Reader, people: Mapping[str, User]) -> Line:
-    state, waits_for, for_me = stored.ending.kind if stored.ending else "open", "", False
+    state: str = stored.ending.kind if stored.ending else ""
+    waits_for, for_me = "", False
     if stored.open:
         judged = await proposals.judged(stored)
         state, waits_for, for_me = _standing(judged, stored, reader, people)
