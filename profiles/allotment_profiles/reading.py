@@ -247,7 +247,10 @@ def _problems(path: str, error: ValidationError, places: Places | None, model: t
 
 
 def _problem(path: str, detail: ErrorDetails, places: Places | None, model: type[Model]) -> Problem:
-    location = tuple(part for part in detail["loc"] if part != "[key]")
+    location = detail["loc"]
+    # pydantic ends the place of a wrong key with this word, which may be an unknown key itself.
+    if location[1:] and location[-1] == "[key]" and detail["type"] not in ("extra_forbidden", "invalid_key"):
+        location = location[:-1]
     line, column = places.of(location) if places else (None, None)
     code, message, remedy = _worded(detail, location, model)
     field = ".".join(part if isinstance(part, str) and len(part) < 60 else shown(part).strip("'") for part in location)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.repositories import data_role, policy, profile, team
 
 from allotment_profiles.reading import MAXIMUM_PROBLEMS, MODELS, as_json, document, read, read_value
+from allotment_profiles.texts import harmful_character
 from allotment_profiles.writing import write
 
 CORPUS = Path(__file__).parents[1] / "data" / "hostile"
@@ -292,6 +293,8 @@ ANYTHING = st.recursive(
 
 
 @given(st.sampled_from(KINDS), ANYTHING)
+@example("profile", {"[key]": None})
+@example("profile", {"environment": {"[key]": 1}, "options": {"[key]": None}})
 @example("profile", {"\ud800": "\ud800", "title": "\ud800", "data_roles": ["\ud800"]})
 def test_any_json_gives_a_model_or_problems(kind: str, value: object) -> None:
     reading = read_value(kind, "a.yaml", value)  # type: ignore[arg-type]
@@ -310,7 +313,7 @@ def test_deep_json_gives_problems() -> None:
 
 def is_writable(text: str) -> bool:
     """Characters that the gate lets through; everything else cannot be in a file at all."""
-    return all(character == "\n" or character.isprintable() for character in text)
+    return harmful_character(text, allowed="\n") is None
 
 
 PLAIN = st.recursive(
