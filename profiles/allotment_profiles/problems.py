@@ -49,7 +49,7 @@ class Refusal:
     decides: str = ""
     """Who can change the answer, in words; empty where nobody has to."""
     status: int = 403
-    """The HTTP status that fits, between 400 and 499."""
+    """The HTTP status that fits: 4xx, or 503 where the answer may be another in a moment."""
 
     @property
     def sentence(self) -> str:

@@ -338,6 +338,16 @@ async def test_a_branch_moved_past_the_page_is_neither_approved_nor_merged(platf
     await platform.reviewing.merge(lena, again.id, again.head)
 
 
+async def test_nothing_comes_to_main_beside_the_files_that_are_read(platform: Platform) -> None:
+    main = platform.push({"README.md": b"x"})
+    other = platform.repository.write_commit(
+        platform.repository.write_tree(main, {".github/workflows/x.yaml": b"run: rm", NOTEBOOK_PATH: LARGER}), [main],
+        "Propose: x", author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC), signer=platform.signer,
+    )  # fmt: skip
+    check = await platform.checking.commit(main, other)
+    assert [(problem.code, problem.path) for problem in check.errors] == [("path", ".github/workflows/x.yaml")]
+
+
 async def test_a_branch_pushed_without_the_page_is_a_draft_that_nobody_proposed(platform: Platform) -> None:
     main = platform.repository.resolve(MAIN)
     assert main

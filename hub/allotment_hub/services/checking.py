@@ -75,12 +75,7 @@ class Checking:
 
     def _files(self, main: str, files: Files) -> Check:
         base = at_commit(self._repository, main)
-        own = [
-            Problem(shown(path).strip("'"), "path", "Nothing is read from this path.",
-                    "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml.")
-            for path in files
-            if place(path) is None
-        ]  # fmt: skip
+        own = [_no_place(path) for path in files if place(path) is None]
         own += [
             Problem(path, "file-missing", "The file to be removed does not exist.", "Look at what exists now.")
             for path, data in files.items()
@@ -99,9 +94,10 @@ class Checking:
 
     def _commit(self, main: str, commit: str) -> Check:
         before, after = at_commit(self._repository, main), at_commit(self._repository, commit)
-        entries = {*before.entries, *after.entries}
-        changed = tuple(path for path in entries if before.entries.get(path) != after.entries.get(path))
-        return self._compare(before, after, changed, [])
+        # The whole trees, not only what a catalog reads: nothing may come to main unseen.
+        old, new = self._repository.tree(main), self._repository.tree(commit)
+        changed = tuple(path for path in {**old, **new} if old.get(path) != new.get(path))
+        return self._compare(before, after, changed, [_no_place(path) for path in changed if place(path) is None])
 
     def _compare(self, base: Snapshot, changed: Snapshot, paths: Sequence[str], own: Sequence[Problem]) -> Check:
         before = load(base, self._cache)
@@ -139,6 +135,11 @@ class Checking:
             before=before,
             after=after,
         )
+
+
+def _no_place(path: str) -> Problem:
+    remedy = "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml."
+    return Problem(shown(path).strip("'"), "path", "Nothing is read from this path.", remedy)
 
 
 def _costs(changes: Sequence[Change], before: Catalog, after: Catalog) -> list[CostChange]:
