@@ -19,12 +19,14 @@ from allotment_hub.services.drafting import (
     draft_of_proposal,
     field_of,
     granted,
+    has_variables,
     own_problems,
     still_needed,
+    without_variables,
 )
 from allotment_hub.services.forms import Field, fields_of
 from allotment_profiles.checks import days_left
-from allotment_profiles.paths import data_role_path, profile_path
+from allotment_profiles.paths import data_role_path, place, profile_path
 from allotment_profiles.problems import Problem, Refusal
 from allotment_profiles.rules import belongs, leads_of
 from allotment_profiles.schema import narrowed
@@ -137,7 +139,7 @@ class ProposePage(Proposer):
         self._show(draft, fields, bounds, panel, refusal, link)
 
     async def _begun(self, bounds: dict[str, Any], fields: Sequence[Field]) -> Draft:
-        catalog, listing = self.services.listing.catalog, self.services.listing
+        catalog = self.services.listing.catalog
         proposal, origin = self.get_query_argument("proposal", ""), self.get_query_argument("from", "")
         paths = self.get_query_arguments("path")
         teams = list(bounds["teams"])
@@ -147,15 +149,40 @@ class ProposePage(Proposer):
             files = await self.services.proposals.files(stored)
             return draft_of_proposal(proposal, files, stored.current.text, catalog, fields)
         if origin:
-            row = await listing.profile(self.reader.user, origin)
-            if row.entry is None:
-                raise _unreadable(origin)
-            return draft_of_profile(
-                catalog, row.id, fields, copy_to=team if self.get_query_argument("copy", "") else None
-            )
+            return await self._from_profile(origin, team if self.get_query_argument("copy", "") else None, fields)
         if paths:
-            return draft_of_paths(catalog, paths)
+            return await self._from_paths(paths)
         return blank_draft(catalog, team, fields)
+
+    async def _from_profile(self, origin: str, copy_to: str | None, fields: Sequence[Field]) -> Draft:
+        """Begin with a profile; its file as a whole, with the values of its variables, is for its team."""
+        row, catalog = await self.services.listing.profile(self.reader.user, origin), self.services.listing.catalog
+        if row.entry is None:
+            raise _unreadable(origin)
+        draft = draft_of_profile(catalog, row.id, fields, copy_to=copy_to)
+        if row.full or not has_variables(row.entry.value):
+            return draft
+        if copy_to is None:
+            raise refused(
+                403, "file-private", "You cannot change this profile.",
+                "It sets variables, and their values are for the team and administrators.",
+                "Propose one like it for a team of yours, without the variables.", row.owners,
+            )  # fmt: skip
+        return without_variables(draft, fields)
+
+    async def _from_paths(self, paths: Sequence[str]) -> Draft:
+        """Begin with other files; a data role's, with its credential, is for its owner."""
+        for path in paths:
+            where = place(path)
+            if where and where.kind == "data role":
+                row = await self.services.listing.data_role(self.reader.user, where.id)
+                if not row.full:
+                    raise refused(
+                        403, "file-private", "You cannot change this file.",
+                        "It names a credential, which is for the owner of the data and administrators.",
+                        "Ask for the data, or write to the owner.", row.owners,
+                    )  # fmt: skip
+        return draft_of_paths(self.services.listing.catalog, paths)
 
     def _sent(self, fields: Sequence[Field]) -> Draft:
         names = self.request.body_arguments

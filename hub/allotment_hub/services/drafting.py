@@ -11,11 +11,13 @@ from allotment_hub.services.checking import Files
 from allotment_hub.services.forms import Field, document_of, kept_aside, roles_of, values_of
 from allotment_hub.services.rewriting import rewrite
 from allotment_profiles.catalog import Catalog
+from allotment_profiles.model import Profile
 from allotment_profiles.paths import data_role_path, place, profile_path
 from allotment_profiles.problems import Problem
 from allotment_profiles.quantities import shown
 from allotment_profiles.reading import document
 from allotment_profiles.texts import is_name
+from allotment_profiles.writing import write
 
 Tab = Literal["form", "file"]
 _STILL_NEEDED = ("missing", "reason-missing", "name-missing", "team-missing")
@@ -153,8 +155,13 @@ def with_grants(files: Files, catalog: Catalog, team: str, asks: Mapping[str, As
 
 def own_problems(draft: Draft, catalog: Catalog) -> list[Problem]:
     """Say what is wrong with a draft before its files can be checked."""
-    if not draft.with_profile:
-        return []
+    found = _problems_of_the_name(draft, catalog) if draft.with_profile else []
+    if not draft.reason.strip():
+        found.append(Problem("", "reason-missing", "The reason is missing.", "Say why in a sentence.", field="reason"))
+    return found
+
+
+def _problems_of_the_name(draft: Draft, catalog: Catalog) -> list[Problem]:
     found = []
     if not draft.team:
         found.append(Problem("", "team-missing", "No team is chosen.", "Choose the team that offers it.", field="team"))
@@ -206,6 +213,21 @@ def draft_of_profile(
     new = copy_to is not None
     draft = Draft(team=copy_to if copy_to is not None else team, name="" if new else name, new=new, content=content)
     return filled(draft, draft.source, fields)
+
+
+def has_variables(profile: Profile) -> bool:
+    """Tell whether a profile sets environment variables anywhere."""
+    choices = (choice for option in profile.options.values() for choice in option.choices.values())
+    return bool(profile.environment) or any(choice.environment for choice in choices)
+
+
+def without_variables(draft: Draft, fields: Sequence[Field]) -> Draft:
+    """Give a draft whose file sets no variables and has no comments, which could name them."""
+    data = {key: value for key, value in draft.source.items() if key != "environment"}
+    for option in (data.get("options") or {}).values():
+        for choice in option["choices"].values():
+            choice.pop("environment", None)
+    return filled(dataclasses.replace(draft, content=write("profile", data).decode()), data, fields)
 
 
 def blank_draft(catalog: Catalog, team: str, fields: Sequence[Field]) -> Draft:

@@ -1,0 +1,83 @@
+"""What people wrote is text everywhere: in HTML, in a spreadsheet, in a difference."""
+
+import csv
+import datetime as dt
+import io
+
+import pytest
+from bs4 import BeautifulSoup
+
+from allotment_hub.answers import ProblemDetails
+from allotment_hub.handlers.difference import files_of
+from allotment_hub.handlers.listing_pages import as_csv
+from allotment_hub.handlers.page import Frame
+from allotment_hub.handlers.proposing_pages import Panel
+from allotment_hub.handlers.rendering import relative, relative_day, templates
+from allotment_hub.services.drafting import Draft
+from allotment_profiles.problems import Problem
+
+HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
+FRAME = Frame(
+    prefix="/base/services/allotment/", hub="/base/hub/", active="propose", version="1", user=HOSTILE, admin=False,
+    xsrf="token",
+)  # fmt: skip
+
+
+def test_hostile_text_of_an_error_stays_text() -> None:
+    details = ProblemDetails(title=HOSTILE, status=400, detail=HOSTILE, code=HOSTILE, remedy=HOSTILE, decides=HOSTILE)
+    html = templates().get_template("error.html").render(frame=FRAME, details=details, back="")
+    page = BeautifulSoup(html, "html.parser")
+    assert page.h1 is not None
+    assert page.h1.get_text(strip=True) == HOSTILE
+    assert not [script for script in page.find_all("script") if not script.get("src")]
+    assert not [element for element in page.find_all(True) if element.has_attr("onfocus")]
+
+
+def test_hostile_text_of_a_problem_stays_text_in_elements_and_attributes() -> None:
+    problem = Problem(HOSTILE, "x", HOSTILE, HOSTILE)
+    panel = Panel(None, problems=(problem,), by_field={HOSTILE: [problem]})
+    html = templates().get_template("panel.html").render(frame=FRAME, panel=panel, draft=Draft())
+    page = BeautifulSoup(html, "html.parser")
+    assert page.find("script") is None
+    slot = page.find(attrs={"data-problem-for": True})
+    assert slot is not None
+    assert slot["data-problem-for"] == HOSTILE
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "\r=1"])
+def test_no_cell_of_the_export_can_be_a_formula(text: str) -> None:
+    rows = list(
+        csv.DictReader(io.StringIO(as_csv([{"id": text, "data_roles": [text], "title": 'a "b", c'}]), newline=""))
+    )
+    assert rows[0]["id"] == f"'{text}"
+    assert rows[0]["data_roles"] == f"'{text}"
+    assert rows[0]["title"] == 'a "b", c'
+
+
+def test_a_difference_is_told_apart_by_files_and_numbered_lines() -> None:
+    text = (
+        "diff --git a/teams/a/team.yaml b/teams/a/team.yaml\nindex 1..2 100644\n--- a/teams/a/team.yaml\n"
+        "+++ b/teams/a/team.yaml\n@@ -1,2 +1,2 @@\n title: A\n-x: 1\n+x: 2\n\\ No newline at end of file\n"
+        'diff --git "a/od\\"d b/x" "b/od\\"d b/x"\nnew file mode 100644\n--- /dev/null\n'
+        "+++ b/x\n@@ -0,0 +1 @@\n+++ <b>\n"
+    )
+    first, second = files_of(text)
+    assert (first.path, first.added, first.removed) == ("teams/a/team.yaml", 1, 1)
+    assert [(line.kind, line.before, line.after, line.text) for line in first.lines] == [
+        ("hunk", None, None, "@@ -1,2 +1,2 @@"),
+        ("same", 1, 1, "title: A"),
+        ("removed", 2, None, "x: 1"),
+        ("added", None, 2, "x: 2"),
+        ("note", None, None, "There is no line end at the end of the file."),
+    ]
+    assert second.path == 'od\\"d b/x'
+    assert [line.text for line in second.lines if line.kind == "added"] == ["++ <b>"]
+
+
+def test_times_are_told_as_people_do() -> None:
+    now = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+    told = [relative(now - dt.timedelta(seconds=s), now) for s in (5, 60, 7300, 86400 * 40, -3700)]
+    assert told == ["just now", "1 minute ago", "2 hours ago", "1 month ago", "in 1 hour"]
+    today = now.date()
+    days = [relative_day(today + dt.timedelta(days=d), today) for d in (0, 1, -1, 12, 400, -45)]
+    assert days == ["today", "tomorrow", "yesterday", "in 12 days", "in 1 year", "1 month ago"]
