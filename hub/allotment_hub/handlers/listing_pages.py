@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from allotment_hub.answers import profile_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.handlers.page import Page
 from allotment_hub.services.listing import HistoryEntry, ProfileRow
-from allotment_hub.wire import profile_answer
 from allotment_profiles.changes import Change
 from allotment_profiles.paths import data_role_path, profile_path
 from allotment_profiles.rules import belongs, leads
