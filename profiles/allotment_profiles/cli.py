@@ -86,8 +86,8 @@ def check(context: click.Context, path: Path, revision: str | None, form: str) -
     question makes no sense: PATH is no folder, the revision does not exist, a file cannot be opened.
     """
     # What parses and paints is imported by the command that needs it, so that the others start at once.
-    from allotment_profiles.catalog import load  # noqa: PLC0415
     from allotment_profiles.git import GitError  # noqa: PLC0415
+    from allotment_profiles.loading import load  # noqa: PLC0415
     from allotment_profiles.report import write_report  # noqa: PLC0415
 
     try:

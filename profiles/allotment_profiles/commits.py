@@ -48,6 +48,17 @@ class Commit:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of one file in the first-parent history."""
+
+    commit: str
+    time: dt.datetime
+    """When the version came to main, UTC."""
+    blob: str | None
+    """None where the commit removed the file, or made it something else than a regular file."""
+
+
 def parse_commit(commit: str, raw: bytes, verifier: Verifier | None) -> Commit:
     """Read a commit object, and check its signature where the verifier may know its key."""
     head, _, body = raw.partition(b"\n\n")

@@ -6,8 +6,9 @@ import logging
 import time
 from dataclasses import dataclass
 
-from allotment_profiles.catalog import Catalog, ReadingCache, load
+from allotment_profiles.catalog import Catalog
 from allotment_profiles.git import GitError, Repository
+from allotment_profiles.loading import ReadingCache, load
 from allotment_profiles.snapshot import at_commit
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from allotment_profiles.commits import Commit, Person, commit_bytes, moment, parse_commit
+from allotment_profiles.commits import Commit, Person, Version, commit_bytes, moment, parse_commit
 from allotment_profiles.problems import AllotmentError
 from allotment_profiles.signatures import Signer, Verifier
 
@@ -51,17 +51,6 @@ class TreeEntry:
     blob: str
     size: int
     """Bytes; -1 for what is no blob (a submodule)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of one file in the first-parent history."""
-
-    commit: str
-    time: dt.datetime
-    """When the version came to main, UTC."""
-    blob: str | None
-    """None where the commit removed the file, or made it something else than a regular file."""
 
 
 @dataclass(frozen=True, slots=True)

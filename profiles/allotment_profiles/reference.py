@@ -1,6 +1,6 @@
 """The reference of the format, `docs/format.md`: every file, key and code, from the schemas and the tables here.
 
-Renewed by `python -m allotment_profiles.schema --write`; a test fails when it is stale.
+Renewed by `python -m allotment_profiles.generating --write`; a test fails when it is stale.
 """
 
 from collections.abc import Callable, Iterator
@@ -169,7 +169,7 @@ REFUSALS = {
 _INTRODUCTION = f"""\
 # The format of the profiles repository
 
-<!-- Written by `python -m allotment_profiles.schema --write` from the models. Change those. -->
+<!-- Written by `python -m allotment_profiles.generating --write` from the models. Change those. -->
 
 Each kind of file has a JSON Schema as well, for editors: `profiles/schemas/`, or `allotment schema`. `allotment check`
 reads a repository and says what is wrong with it.

@@ -1,16 +1,9 @@
-"""The JSON Schema of the repository's files, made from the models; and a profile's, narrowed to what somebody may ask.
-
-`python -m allotment_profiles.schema --write` renews what is generated from the models: `profiles/schemas/` and
-`docs/format.md`. Without `--write` it says which of them are stale, and ends with 1 where one is.
-"""
+"""The JSON Schema of the repository's files, made from the models; and a profile's, narrowed to what somebody may ask."""
 
 import copy
 import datetime as dt
 import functools
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from allotment_profiles.catalog import Catalog
@@ -170,35 +163,3 @@ def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list
         held = grant is not None and days_left(grant.until, now) >= 0
         (granted if held else askable).append(described)
     return {"granted": granted, "askable": askable}
-
-
-def generated() -> dict[str, str]:
-    """Give everything that is generated from the models: path in the repository → text."""
-    # The reference describes the schemas, so it imports this module.
-    from allotment_profiles.reference import reference  # noqa: PLC0415
-
-    files = {
-        f"profiles/schemas/{name}.json": json.dumps(schema_of(kind), indent=2, ensure_ascii=False) + "\n"
-        for name, kind in KINDS.items()
-    }
-    return {**files, "docs/format.md": reference()}
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Renew what is generated (`--write`), or say what is stale."""
-    root = Path(__file__).parents[2]
-    stale = [
-        path
-        for path, text in generated().items()
-        if not (root / path).is_file() or (root / path).read_text(encoding="utf-8") != text
-    ]
-    for path in stale:
-        if "--write" in arguments:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(generated()[path], encoding="utf-8")
-        sys.stdout.write(f"{'written' if '--write' in arguments else 'stale'}: {path}\n")
-    return 1 if stale and "--write" not in arguments else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from allotment_profiles.git import GitError, Repository, TreeEntry, Version
+from allotment_profiles.commits import Version
+from allotment_profiles.git import GitError, Repository, TreeEntry
 from allotment_profiles.paths import is_stray, place
 from allotment_profiles.reading import MAXIMUM_BYTES
 

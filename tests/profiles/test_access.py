@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
-from allotment_profiles.catalog import Catalog, Entry, load
+from allotment_profiles.catalog import Catalog, Entry
 from allotment_profiles.launch import Request, parse_request, resolve
+from allotment_profiles.loading import load
 from allotment_profiles.model import DataRole, Policy, Profile, Team
 from allotment_profiles.problems import RefusedError
 from allotment_profiles.rules import Capabilities, User, offer, offers

@@ -23,7 +23,8 @@ from support.repositories import (
     write_folder,
 )
 
-from allotment_profiles.catalog import Catalog, load
+from allotment_profiles.catalog import Catalog
+from allotment_profiles.loading import load
 from allotment_profiles.rules import Capabilities, User, offer
 from allotment_profiles.snapshot import at_commit, in_folder, with_files
 

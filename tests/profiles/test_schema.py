@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
 import allotment_profiles
-from allotment_profiles.catalog import load
+from allotment_profiles.generating import generated
+from allotment_profiles.loading import load
 from allotment_profiles.reading import MODELS, as_json, read, read_value
 from allotment_profiles.reference import EXAMPLES, PATHS, PROBLEMS, REFUSALS
 from allotment_profiles.rules import User
-from allotment_profiles.schema import KINDS, generated, narrowed, schema_of
+from allotment_profiles.schema import KINDS, narrowed, schema_of
 from allotment_profiles.snapshot import in_folder
 from allotment_profiles.writing import write
 
@@ -30,7 +31,9 @@ VALID = {
 
 @pytest.mark.parametrize("path", sorted(generated()))
 def test_a_generated_file_is_fresh(path: str) -> None:
-    assert (ROOT / path).read_text(encoding="utf-8") == generated()[path], "python -m allotment_profiles.schema --write"
+    assert (ROOT / path).read_text(encoding="utf-8") == generated()[path], (
+        "python -m allotment_profiles.generating --write"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS.values())

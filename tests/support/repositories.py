@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from allotment_profiles.catalog import Catalog, ReadingCache, load
+from allotment_profiles.catalog import Catalog
 from allotment_profiles.commits import Person
 from allotment_profiles.git import NO_OBJECT, RefUpdate, Repository
+from allotment_profiles.loading import ReadingCache, load
 from allotment_profiles.paths import place
 from allotment_profiles.signatures import Signer, Verifier, generate_key
 from allotment_profiles.snapshot import at_commit

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from allotment_profiles.catalog import Catalog, ReadingCache, load
+from allotment_profiles.catalog import Catalog
 from allotment_profiles.changes import AccessChange, Change, compare, compare_access, subject_of
 from allotment_profiles.cost import Cost, dearest
 from allotment_profiles.git import Repository
+from allotment_profiles.loading import ReadingCache, load
 from allotment_profiles.paths import place
 from allotment_profiles.problems import Problem
 from allotment_profiles.quantities import shown
