@@ -1,4 +1,4 @@
-"""The JSON Schema of the repository's files, made from the models; and a profile's, narrowed to what somebody may ask."""
+"""The JSON Schema of the files, made from the models; and a profile's, narrowed to what somebody may ask for."""
 
 import copy
 import datetime as dt
