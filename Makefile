@@ -1,5 +1,6 @@
 # make run     Allotment on this machine          (make run ARGS="--port 9000"; make run ARGS=--help)
 # make test    every check and every test
+# make pictures  the screenshots of the documents, made anew by the browser tests (docs/images)
 # make lock    renew requirements/*.txt from pyproject.toml
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: help run test lock
+.PHONY: help run test pictures lock
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +27,9 @@ test: $(VENV)/.development
 	$(BIN)/mypy --strict extensions/allotment-session/allotment_session
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(ARGS)
+
+pictures: $(VENV)/.development
+	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/end_to_end/test_story.py -k root
 
 # The laptop's packages are held to the versions that the tests run with.
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-emit-index-url \

@@ -118,8 +118,10 @@ def label_of(field: str) -> str:
     if field in _LABELS:
         return _LABELS[field]
     parts = field.split(".")
-    if parts[0] == "options" and len(parts) > 3:
-        return f"option {parts[1]}, choice {parts[3]}: {label_of('.'.join(parts[4:]))}" if parts[4:] else parts[3]
+    if parts[0] == "options" and len(parts) > 4:
+        return f"option {parts[1]}, choice {parts[3]}: {label_of('.'.join(parts[4:]))}"
+    if parts[0] == "options" and len(parts) > 2:
+        return f"option {parts[1]}: {' '.join(parts[2:])}"
     if parts[0] == "environment":
         return f"variable {'.'.join(parts[1:])}"
     if parts[0] == "granted_to" and len(parts) > 1:
