@@ -159,8 +159,12 @@ class ProposalAnswer(Answer):
     steps: list[dict[str, Any]]
     actions: dict[str, dict[str, str] | None]
     """Each action: null where the caller may take it, else why not."""
+    full: bool
+    """Whether the caller may see the text of the files: their people, administrators and those who review them."""
     files: list[ChangedFile]
+    """Empty where the caller may not see them; the proposer always sees what they proposed."""
     difference: str
+    """Empty where the caller may not see it."""
 
 
 class ProposalLine(Answer):
@@ -289,8 +293,9 @@ def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
         actions={name: refusal.as_dict() if refusal else None for name, refusal in view.actions.items()},
         files=[
             ChangedFile(path=path, content=None if data is None else data.decode(errors="replace"))
-            for path, data in view.files.items()
+            for path, data in (view.files.items() if view.full or view.mine else ())
         ],
+        full=view.full,
         difference=view.difference,
     )
 

@@ -1,19 +1,48 @@
 """What each kind of deployment can do for a session."""
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from allotment_profiles.rules import Capabilities
 
-# The program of an app on a laptop; the start page names it where it is not installed.
-LAPTOP_PROGRAMS = {"rstudio": ("RStudio", "rserver"), "vscode": ("VS Code", "code-server")}
+
+@dataclass(frozen=True)
+class Program:
+    """The program behind an app, as the proxy inside a session looks for it."""
+
+    title: str
+    """What the start page calls the app."""
+    name: str
+    elsewhere: tuple[Path, ...] = ()
+    """Folders that are looked in after the PATH."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the proxy would find it."""
+        # As jupyter-rsession-proxy does it: beside the PATH, to be there is enough.
+        return shutil.which(self.name) is not None or any((folder / self.name).exists() for folder in self.elsewhere)
+
+    @property
+    def missing(self) -> str:
+        """Say that it is not there, and what helps."""
+        places = ["on its PATH", *(f"in {folder}" for folder in self.elsewhere)]
+        where = f"{', '.join(places[:-1])} or {places[-1]}" if len(places) > 1 else places[0]
+        return (
+            f"{self.title} is not installed on this laptop: there is no program {self.name} {where}. "
+            f"Install {self.name}, or choose a JupyterLab profile."
+        )
+
+
+# Where jupyter-rsession-proxy and jupyter-vscode-proxy look. The packages of RStudio put nothing on the PATH.
+LAPTOP_PROGRAMS: Mapping[str, Program] = {
+    "rstudio": Program("RStudio", "rserver", (Path("/usr/lib/rstudio-server/bin"), Path("/usr/lib/rstudio/bin"))),
+    "vscode": Program("VS Code", "code-server"),
+}
 
 
 def laptop() -> Capabilities:
     """Say what this machine can do: folders as data, and the apps whose programs are installed."""
-    missing = {
-        app: f"{title} is not installed on this laptop: there is no program {program} on its PATH. "
-        f"Install {program}, or choose a JupyterLab profile."
-        for app, (title, program) in LAPTOP_PROGRAMS.items()
-        if shutil.which(program) is None
-    }
+    missing = {app: program.missing for app, program in LAPTOP_PROGRAMS.items() if not program.installed}
     return Capabilities("this laptop", frozenset({"volume"}), missing)

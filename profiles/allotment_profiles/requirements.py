@@ -90,7 +90,9 @@ def _needs_of_data_role(
 ) -> Iterable[tuple[RequirementKind, str, str]]:
     owner = owner_before(change.path, before, after)
     if owner:
-        what = change.text if change.kind == "changed" else f"it is {change.kind}"
+        # The binding's values are not for everybody who reads what is needed.
+        bound = change.field.startswith("binding")
+        what = "the binding changes" if bound else change.text if change.kind == "changed" else f"it is {change.kind}"
         yield "owner", owner, f"Data role {role}: {what}."
     owners_alone = change.kind == "rewritten" or (change.kind == "changed" and change.field.startswith("granted_to"))
     if owner is None or not owners_alone:

@@ -102,7 +102,7 @@ class ChecksHandler(ApiHandler):
     async def post(self) -> None:
         """POST checks."""
         files = self.body(CheckBody).changed(self.services.follower.catalog)
-        self.answer(check_answer(await self.services.proposing.check(files)))
+        self.answer(check_answer(await self.services.proposing.check(self.reader, files)))
 
 
 class ProposalsHandler(ApiHandler):
@@ -111,7 +111,7 @@ class ProposalsHandler(ApiHandler):
     async def get(self) -> None:
         """GET proposals?state=open|ended|all."""
         wanted = self.get_query_argument("state", "all")
-        found = await self.services.proposals.all()
+        found = await self.services.proposals.readable(self.reader.user)
         lines = [
             ProposalLine(
                 id=stored.id,

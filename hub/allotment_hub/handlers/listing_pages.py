@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from allotment_hub.answers import profile_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.handlers.page import Page
+from allotment_hub.services.discretion import discreet
 from allotment_hub.services.listing import HistoryEntry, ProfileRow
-from allotment_profiles.changes import Change
 from allotment_profiles.paths import data_role_path, profile_path
 from allotment_profiles.rules import belongs, leads
 
@@ -73,7 +73,7 @@ class ProfilePage(Page):
             profile=row.entry.value if row.entry else None,
             source=row.entry.source.decode() if row.entry and row.full else "",
             catalog=listing.catalog,
-            history=_discreet(await listing.history(profile_path(row.id)), full=row.full),
+            history=_told(await listing.history(profile_path(row.id)), full=row.full),
             explained=explained,
             explain_refusal=refusal,
             whom=whom or user.name,
@@ -111,7 +111,7 @@ class DataRolePage(Page):
             "data_role.html",
             row=row,
             role=row.entry.value if row.entry else None,
-            history=_discreet(history, full=row.full),
+            history=_told(history, full=row.full),
             teams=own,
             catalog=listing.catalog,
         )
@@ -151,15 +151,6 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
 
 
-def _discreet(history: Iterable[HistoryEntry], *, full: bool) -> list[tuple[HistoryEntry, list[str]]]:
-    """Give each entry with its changes in words; values of variables and bindings only to those who may see them."""
-    return [(entry, [_told(change, full=full) for change in entry.changes]) for entry in history]
-
-
-def _told(change: Change, *, full: bool) -> str:
-    parts = change.field.split(".")
-    private = "environment" in parts or parts[0] == "binding"
-    if full or not private:
-        return change.text
-    verb = "added" if change.before is None else "removed" if change.after is None else "changed"
-    return f"{change.label} {verb}"
+def _told(history: Iterable[HistoryEntry], *, full: bool) -> list[tuple[HistoryEntry, list[str]]]:
+    """Give each entry with its changes in words, as this reader may see them."""
+    return [(entry, [change.text for change in discreet(entry.changes, lambda _: full)]) for entry in history]

@@ -82,7 +82,7 @@ class Proposer(Page):
 
     async def checked(self, files: Files) -> Check | None:
         """Check files; None where there is nothing to check."""
-        return await self.services.proposing.check(files) if files else None
+        return await self.services.proposing.check(self.reader, files) if files else None
 
     async def propose(self, files: Files, reason: str, update: str = "") -> None:
         """Propose, and go to the proposal's page."""

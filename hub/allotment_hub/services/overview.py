@@ -50,7 +50,7 @@ class Overview:
 
 async def overview(proposals: Proposals, reader: Reader) -> Overview:
     """List all proposals; open ones are judged, each once for every head and main, and people are asked for once."""
-    stored = await proposals.all()
+    stored = await proposals.readable(reader.user)
     names = {name for each in stored if each.open for name in (each.proposer, *(r.by for r in each.approvals()))}
     people = {user.name: user for user in await proposals.directory.users(sorted(names))}
     lines = [await _line(proposals, each, reader, people) for each in stored]

@@ -1,16 +1,18 @@
 """A proposal as its readers see it: state, checks, what it waits for, and which actions this reader may take."""
 
 import asyncio
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from allotment_hub.errors import refused
+from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.checking import Check, Checking
 from allotment_hub.services.directory import Directory
+from allotment_hub.services.discretion import discreet, is_new, may_see
 from allotment_hub.services.rights import Action, Case, Reader, State, actions
 from allotment_profiles.events import Events
 from allotment_profiles.following import CatalogFollower
@@ -58,8 +60,12 @@ class ProposalView:
     """Since when it waits for that."""
     actions: Mapping[Action, Refusal | None]
     """Each action: None where the reader may take it, else why not."""
+    full: bool
+    """Whether the reader may see the text of the files."""
+    mine: bool
+    """Whether the reader proposed it."""
     difference: str
-    """The unified difference of the files."""
+    """The unified difference of the files; empty where the reader may not see their text."""
 
     @property
     def id(self) -> str:
@@ -105,12 +111,23 @@ class Proposals:
         """Give a proposal as the forge keeps it; raises a refusal where there is none."""
         found = await asyncio.to_thread(self.forge.get, proposal) if _is_id(proposal) else None
         if found is None:
-            raise refused(404, "proposal-unknown", "There is no such proposal.", "", "Look at the list of proposals.")
+            raise _unknown()
         return found
 
     async def all(self) -> list[StoredProposal]:
         """List all proposals, those with the newest record first."""
         return await asyncio.to_thread(self.forge.all)
+
+    async def readable(self, user: User) -> list[StoredProposal]:
+        """List the proposals that a user may see, those with the newest record first."""
+        found = await self.all()
+        return [stored for stored in found if await self._listed(stored, user)]
+
+    async def _listed(self, stored: StoredProposal, user: User) -> bool:
+        catalog = self._follower.catalog
+        if catalog.policy is None or catalog.policy.value.listing == "all" or user.name == stored.proposer:
+            return True
+        return any(may_see(user, path, catalog) for path in await self.files(stored))
 
     async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
         """Give what a proposal changes, against the commit that it was made from."""
@@ -132,7 +149,9 @@ class Proposals:
         return self._checks[key]
 
     async def view(self, stored: StoredProposal, reader: Reader) -> ProposalView:
-        """Put together what a reader sees."""
+        """Put together what a reader sees; raises a refusal where the platform's listing does not show it to them."""
+        if not await self._listed(stored, reader.user):
+            raise _unknown()
         judged = await self._as_proposed(stored) if stored.ending else await self.judged(stored)
         conflicts = () if isinstance(judged, Check) else judged
         # Where it does not fit main, its readers see what it meant to change where it came from.
@@ -150,8 +169,15 @@ class Proposals:
             for requirement in requirements
         }
         state = self._state(stored, check, conflicts, unmet)
+        case = Case(stored, state, requirements, unmet, main, proposer)
+        mine, reviews = reader.user.name == stored.proposer, case.reviewed_by(reader.user)
+
+        def seen(path: str) -> bool:
+            return reviews or may_see(reader.user, path, main) or (mine and is_new(path, check.before))
+
         waits_for, since = _waiting(stored, state, check, unmet)
         files = await self.files(stored)
+        full = all(map(seen, files))
         base = await asyncio.to_thread(self._base, stored)
         return ProposalView(
             stored=stored,
@@ -160,15 +186,17 @@ class Proposals:
             reason=stored.current.text,
             files=files,
             base=base,
-            check=check,
+            check=dataclasses.replace(check, changes=discreet(check.changes, seen)),
             conflicts=conflicts,
             met=met,
             open_requirements=unmet,
             steps=tuple(await self._steps(stored, state, check, unmet, files)),
             waits_for=waits_for,
             since=since,
-            actions=actions(Case(stored, state, requirements, unmet, main, proposer), reader),
-            difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head),
+            actions=actions(case, reader),
+            full=full,
+            mine=mine,
+            difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head) if full else "",
         )
 
     def _base(self, stored: StoredProposal) -> str:
@@ -254,6 +282,10 @@ class Proposals:
             if event:
                 return Step("first start", "done", f"by {event.user}", event.time)
         return None
+
+
+def _unknown() -> ServiceError:
+    return refused(404, "proposal-unknown", "There is no such proposal.", "", "Look at the list of proposals.")
 
 
 def _is_id(text: str) -> bool:

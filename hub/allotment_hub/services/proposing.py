@@ -1,12 +1,14 @@
 """Proposing: from changed files and a reason to a branch that others can judge."""
 
 import asyncio
+import dataclasses
 import re
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.records import RecordKind, StoredProposal
 from allotment_hub.services.checking import Check, Checking, Files
+from allotment_hub.services.discretion import discreet, may_see
 from allotment_hub.services.proposals import Proposals, profiles_in
 from allotment_hub.services.rights import Reader
 from allotment_profiles.git import RefMovedError
@@ -36,10 +38,12 @@ class Proposing:
         self._forge = proposals.forge
         self._lock = asyncio.Lock()
 
-    async def check(self, files: Files) -> Check:
-        """Check files against main as it is now; nothing is written."""
+    async def check(self, reader: Reader, files: Files) -> Check:
+        """Check files against main as it is now, as this reader may see it; nothing is written."""
         _limit(files)
-        return await self._checking.files(await asyncio.to_thread(self._forge.main), files)
+        check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
+        changes = discreet(check.changes, lambda path: may_see(reader.user, path, check.before))
+        return dataclasses.replace(check, changes=changes)
 
     async def propose(self, reader: Reader, files: Files, reason: str, *, update: str | None = None) -> Proposed:
         """Propose files; the same person's open proposal for the same profile is updated instead.

@@ -1,0 +1,55 @@
+"""What not everybody may see: values of variables and bindings are for the team, the data's owners, administrators,
+and those who review them. Pure.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from allotment_profiles.catalog import Catalog
+from allotment_profiles.changes import Change
+from allotment_profiles.paths import place
+from allotment_profiles.rules import User, belongs
+
+HIDDEN = "(hidden)"
+
+
+def may_see(user: User, path: str, catalog: Catalog) -> bool:
+    """Tell whether a user may see all that a file says, as an administrator or as one of the people behind it."""
+    if user.admin:
+        return True
+    where = place(path)
+    if where is None or where.kind in ("policy", "team"):
+        return True
+    name = where.id.partition("/")[0]
+    if where.kind == "data role":
+        role = catalog.data_roles.get(where.id)
+        name = role.value.owner if role else ""
+    team = catalog.teams.get(name)
+    return team is not None and belongs(user, team.value)
+
+
+def is_new(path: str, catalog: Catalog) -> bool:
+    """Tell whether a path has no version that applies: what it says then comes from the proposal alone."""
+    where = place(path)
+    known = {"profile": catalog.profiles, "data role": catalog.data_roles, "team": catalog.teams}
+    return where is not None and where.id not in known.get(where.kind, {}) and path not in catalog.broken
+
+
+def is_private(change: Change) -> bool:
+    """Tell whether a change holds the value of a variable or of a binding."""
+    parts = change.field.split(".")
+    return "environment" in parts or parts[0] == "binding"
+
+
+def discreet(changes: Iterable[Change], seen: Callable[[str], bool]) -> tuple[Change, ...]:
+    """Hide private values in the changes of those paths that are not to be seen."""
+    return tuple(
+        dataclasses.replace(
+            change,
+            before=None if change.before is None else HIDDEN,
+            after=None if change.after is None else HIDDEN,
+        )
+        if is_private(change) and not seen(change.path)
+        else change
+        for change in changes
+    )
