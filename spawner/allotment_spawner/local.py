@@ -12,10 +12,11 @@ from typing import Any
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from traitlets import Unicode, default
 
-from allotment_profiles.deployments import laptop
+from allotment_profiles.deployments import LAPTOP_PROGRAMS, laptop
 from allotment_profiles.launch import Launch
 from allotment_profiles.rules import Capabilities
 from allotment_spawner.home import folder_name, make_home
+from allotment_spawner.leftovers import end_leftovers, marks
 from allotment_spawner.mixin import ProfileSpawnerMixin
 
 # Where JupyterLab, and the proxies inside the session for the other two, open.
@@ -75,4 +76,18 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
             # Here and not in the traits of these names: those are templates, and stay from one start to the next.
             env["JUPYTERHUB_DEFAULT_URL"] = _PAGES[self._launch.app]
             env["JUPYTERHUB_ROOT_DIR"] = str(self.home)
+            # The proxy starts what this names; nothing else was looked for when the profile was offered.
+            env["CODE_EXECUTABLE"] = LAPTOP_PROGRAMS["vscode"].name
         return env
+
+    async def poll(self) -> int | None:
+        """Tell whether the session runs; one that has ended, however it did, leaves no process behind."""
+        had_process = bool(self.pid)
+        status = await super().poll()
+        if had_process and status is not None:
+            left = await asyncio.to_thread(end_leftovers, marks(self.user.name, self.name, self.home))
+            if left:
+                self.log.info(
+                    "processes that the session %s left running and that were ended: %d", self._log_name, left
+                )
+        return status

@@ -1,0 +1,45 @@
+"""What a session left running is ended, and nothing else."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from allotment_spawner.leftovers import end_leftovers, marks
+
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); signal.pause()"
+WAITING = "import signal; print(flush=True); signal.pause()"
+
+
+@contextmanager
+def running(program: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process of a session, away from the session's own process group as kernels are."""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            assert process.stdout
+            process.stdout.readline()  # it has set itself up
+            yield process
+        finally:
+            process.kill()
+
+
+def test_every_process_of_the_session_is_ended_even_one_that_does_not_listen(tmp_path: Path) -> None:
+    ours = marks("ann", "", tmp_path)
+    with running(WAITING, dict(ours)) as polite, running(DEAF, {**ours, "MORE": "x"}) as deaf:
+        assert end_leftovers(ours, patience=0.1) == 2
+        assert [polite.wait(5), deaf.wait(5)] == [-15, -9]
+
+
+def test_another_server_another_user_and_another_deployment_go_on(tmp_path: Path) -> None:
+    others = (
+        marks("ann", "second", tmp_path),
+        marks("bob", "", tmp_path),
+        marks("ann", "", tmp_path / "elsewhere"),
+        {"HOME": str(tmp_path)},
+    )
+    for other in others:
+        with running(WAITING, dict(other)) as process:
+            assert end_leftovers(marks("ann", "", tmp_path)) == 0
+            assert process.poll() is None
