@@ -159,12 +159,12 @@ class ProposalAnswer(Answer):
     steps: list[dict[str, Any]]
     actions: dict[str, dict[str, str] | None]
     """Each action: null where the caller may take it, else why not."""
-    full: bool
-    """Whether the caller may see the text of the files: their people, administrators and those who review them."""
+    paths: list[str]
+    """All files that are changed."""
     files: list[ChangedFile]
-    """Empty where the caller may not see them; the proposer always sees what they proposed."""
+    """Those whose text the caller may see: as one of their people, a reviewer or an administrator."""
     difference: str
-    """Empty where the caller may not see it."""
+    """The unified difference of the same files."""
 
 
 class ProposalLine(Answer):
@@ -293,9 +293,10 @@ def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
         actions={name: refusal.as_dict() if refusal else None for name, refusal in view.actions.items()},
         files=[
             ChangedFile(path=path, content=None if data is None else data.decode(errors="replace"))
-            for path, data in (view.files.items() if view.full or view.mine else ())
+            for path, data in view.files.items()
+            if path in view.seen
         ],
-        full=view.full,
+        paths=list(view.files),
         difference=view.difference,
     )
 

@@ -218,11 +218,13 @@ class Repository:
             found.append(Version(commit, moment(seconds), match[2] if match and regular else None))
         return found
 
-    def difference(self, before: str, after: str) -> str:
-        """Give the unified difference of two commits as text, without external programs."""
+    def difference(self, before: str, after: str, paths: Sequence[str]) -> str:
+        """Give the unified difference of some files of two commits as text, without external programs."""
+        if not paths:
+            return ""
         output = self._git(
             "diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames",
-            _id(before), _id(after),
+            _id(before), _id(after), "--", *(f":(literal){path}" for path in paths),
         )  # fmt: skip
         return output.decode(errors="replace")
 

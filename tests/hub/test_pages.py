@@ -168,7 +168,9 @@ def test_the_form_goes_through_both_tabs_and_becomes_a_proposal_with_its_request
     assert page.h1.text == f"Add transport-analysis/bulletin: {title}"
     assert "The leads of Open data" in page.text
     files = [summary.code.text for summary in page.select(".allotment-difference summary") if summary.code]
-    assert files == ["data-roles/housing-open.yaml", "teams/transport-analysis/profiles/bulletin.yaml"]
+    # The data role's file holds its binding: that is not the analyst's to see.
+    assert files == ["teams/transport-analysis/profiles/bulletin.yaml"]
+    assert "data-roles/housing-open.yaml: its text is for" in page.get_text()
     # It opens again as it was, and somebody else cannot have the same profile at the same time.
     again = filled(opened(analyst, "propose?proposal=transport-analysis-bulletin-1"), "propose")[1]
     assert ("reason", "We publish it") in again

@@ -65,7 +65,6 @@ c.JupyterHub.services = [
 c.JupyterHub.spawner_class = deployment.spawner_class
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 5
-c.Spawner.default_url = "/lab"
 if os.geteuid() == 0:
     c.Spawner.args = [
         "--allow-root"

@@ -60,12 +60,10 @@ class ProposalView:
     """Since when it waits for that."""
     actions: Mapping[Action, Refusal | None]
     """Each action: None where the reader may take it, else why not."""
-    full: bool
-    """Whether the reader may see the text of the files."""
-    mine: bool
-    """Whether the reader proposed it."""
+    seen: tuple[str, ...]
+    """The paths whose text the reader may see."""
     difference: str
-    """The unified difference of the files; empty where the reader may not see their text."""
+    """The unified difference of the files that the reader may see."""
 
     @property
     def id(self) -> str:
@@ -177,7 +175,7 @@ class Proposals:
 
         waits_for, since = _waiting(stored, state, check, unmet)
         files = await self.files(stored)
-        full = all(map(seen, files))
+        visible = tuple(path for path in files if seen(path))
         base = await asyncio.to_thread(self._base, stored)
         return ProposalView(
             stored=stored,
@@ -194,9 +192,8 @@ class Proposals:
             waits_for=waits_for,
             since=since,
             actions=actions(case, reader),
-            full=full,
-            mine=mine,
-            difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head) if full else "",
+            seen=visible,
+            difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head, visible),
         )
 
     def _base(self, stored: StoredProposal) -> str:
