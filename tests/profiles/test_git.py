@@ -39,7 +39,7 @@ def test_an_option_is_no_revision(profiles: ProfilesRepository, tmp_path: Path, 
     assert repository.resolve(revision) is None
     for call in (
         repository.tree, repository.changed_paths, repository.first_parents, lambda text: repository.file(text, "x"),
-        lambda text: repository.versions(text, "x", 3), lambda text: repository.difference(text, profiles.head),
+        lambda text: repository.versions(text, "x", 3), lambda text: repository.difference(text, profiles.head, ["x"]),
         lambda text: repository.merge_base(profiles.head, text),
         lambda text: repository.is_ancestor(text, profiles.head),
         lambda text: repository.merged_tree(profiles.head, text), lambda text: repository.write_tree(text, {}),
@@ -145,7 +145,7 @@ def test_the_users_configuration_and_environment_steer_nothing(
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     second = profiles.commit({"a": "2\n"})
-    assert "+2" in profiles.repository.difference(commit, second)
+    assert "+2" in profiles.repository.difference(commit, second, ["a"])
     assert not trap.exists()
 
 
