@@ -65,10 +65,10 @@ c.JupyterHub.services = [
 c.JupyterHub.spawner_class = deployment.spawner_class
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 5
+# JupyterLab does not start as root without being told to. The profiles' spawner does it by itself; another class that
+# laptop.json names does not.
 if os.geteuid() == 0:
-    c.Spawner.args = [
-        "--allow-root"
-    ]  # JupyterLab does not start as root without it, nor should it be said to anybody else
+    c.Spawner.args = ["--allow-root"]
 c.LocalProfileSpawner.repository = str(deployment.repository_path(folder))
 c.LocalProfileSpawner.allowed_signers = str(folder.allowed_signers)
 c.LocalProfileSpawner.events_url = folder.events
