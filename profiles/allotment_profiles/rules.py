@@ -184,7 +184,7 @@ def _member(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.da
         return Step("team", text)
     groups = ", ".join(entry.value.members.groups) or "named users only"
     return Step("team", text, Refusal(
-        "not-a-member", what, f"It belongs to the team {entry.value.title}, and you are not a member.",
+        "not-a-member", what, f"It belongs to the team {entry.value.title}, and {user.name} is not a member.",
         f"Members come from the group {groups}. Ask to be added, or propose the profile for a team of yours.",
         leads_of(catalog, name),
     ))  # fmt: skip

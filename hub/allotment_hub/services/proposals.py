@@ -166,7 +166,7 @@ class Proposals:
             requirement.key: tuple(user.name for user in approvers if can_meet(requirement, user, main, proposer))
             for requirement in requirements
         }
-        state = self._state(stored, check, conflicts, unmet)
+        state = await self._state(stored, check, conflicts, unmet)
         case = Case(stored, state, requirements, unmet, main, proposer)
         mine, reviews = reader.user.name == stored.proposer, case.reviewed_by(reader.user)
 
@@ -220,13 +220,14 @@ class Proposals:
             found = self._checks[key] = await self.checking.commit(*key)
         return found
 
-    def _state(
+    async def _state(
         self, stored: StoredProposal, check: Check, conflicts: tuple[str, ...], unmet: tuple[Requirement, ...]
     ) -> State:
         ending = stored.ending
         if ending and ending.kind == "merged":
             revision = self._follower.catalog.revision
-            landed = bool(revision) and self.forge.repository.is_ancestor(ending.merge, revision)
+            is_ancestor = self.forge.repository.is_ancestor
+            landed = bool(revision) and await asyncio.to_thread(is_ancestor, ending.merge, revision)
             return "live" if landed else "merged"
         if ending:
             return "rejected" if ending.kind == "rejected" else "withdrawn"
