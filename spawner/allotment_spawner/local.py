@@ -76,8 +76,9 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
             # Here and not in the traits of these names: those are templates, and stay from one start to the next.
             env["JUPYTERHUB_DEFAULT_URL"] = _PAGES[self._launch.app]
             env["JUPYTERHUB_ROOT_DIR"] = str(self.home)
-            # The proxy starts what this names; nothing else was looked for when the profile was offered.
-            env["CODE_EXECUTABLE"] = LAPTOP_PROGRAMS["vscode"].name
+            if self._launch.app == "vscode":
+                # The proxy starts what this names; nothing else was looked for when the profile was offered.
+                env["CODE_EXECUTABLE"] = LAPTOP_PROGRAMS["vscode"].name
         return env
 
     async def poll(self) -> int | None:

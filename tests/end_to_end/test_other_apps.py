@@ -67,6 +67,7 @@ def test_the_start_page_offers_rstudio_and_vs_code(analyst: Person) -> None:
         (RSTUDIO, "rstudio", "RStudio's stand-in for {user} below /plot/user/analyst/rstudio/ in {home},"),
         (VSCODE, "vscode", "VS Code's stand-in in {home},"),
     ],
+    ids=("rstudio", "vscode"),
 )
 def test_a_session_opens_its_app_and_leaves_nothing_behind(
     analyst: Person, profile: str, path: str, words: str
