@@ -44,6 +44,9 @@ class PlainGitForge:
         reviews = self.repository.references(REVIEWS)
         branches = self.repository.references(PROPOSE)
         found = [self._stored(name.removeprefix(REVIEWS), tip, branches) for name, tip in reviews.items()]
+        # Only the chains that still end where a branch is are of use again.
+        current = {f"{name.removeprefix(REVIEWS)} {tip}" for name, tip in reviews.items()}
+        self._chains = {key: chain for key, chain in self._chains.items() if key in current}
         return sorted(filter(None, found), key=lambda proposal: proposal.records[-1].time, reverse=True)
 
     def get(self, proposal: str) -> StoredProposal | None:
