@@ -53,7 +53,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         configuration=configuration,
         follower=follower,
         directory=directory,
-        listing=Listing(repository, follower, directory, deployments.laptop()),
+        listing=Listing(repository, follower, directory, deployments.laptop),
         checking=checking,
         proposals=proposals,
         proposing=Proposing(proposals, checking),

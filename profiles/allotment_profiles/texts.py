@@ -33,10 +33,11 @@ _FORBIDDEN_VARIABLES = frozenset(
     }
 )  # fmt: skip
 _FORBIDDEN_PREFIXES = (
-    "ALLOTMENT_", "AWS_", "AZURE_", "BASH_FUNC_", "CLOUDSDK_", "CONDA_", "CULL_", "CURL_", "DOCKER_", "DYLD_", "GCP_",
-    "GCLOUD_", "GIT_", "GLIBC_", "GOOGLE_", "HTTP_", "HTTPS_", "IPYTHON", "JAVA_", "JPY_", "JULIA_", "JUPYTER", "KUBE",
-    "LD_", "MALLOC_", "MAMBA_", "MEM_", "CPU_", "NB_", "NODE_", "NO_PROXY", "NOTEBOOK_", "NPM_", "OPENSSL_", "PERL",
-    "PIP_", "PYTHON", "R_", "RSTUDIO_", "RUBY", "S6_", "SPARK_", "SSH_", "SSL_", "SUDO_", "UV_", "VAULT_", "XDG_",
+    "ALLOTMENT_", "AWS_", "AZURE_", "BASH_FUNC_", "CLOUDSDK_", "CODE_", "CONDA_", "CULL_", "CURL_", "DOCKER_",
+    "DYLD_", "GCP_", "GCLOUD_", "GIT_", "GLIBC_", "GOOGLE_", "HTTP_", "HTTPS_", "IPYTHON", "JAVA_", "JPY_", "JULIA_",
+    "JUPYTER", "KUBE", "LD_", "MALLOC_", "MAMBA_", "MEM_", "CPU_", "NB_", "NODE_", "NO_PROXY", "NOTEBOOK_", "NPM_",
+    "OPENSSL_", "PERL", "PIP_", "PYTHON", "R_", "RSERVER_", "RSESSION_", "RSTUDIO_", "RUBY", "S6_", "SPARK_", "SSH_",
+    "SSL_", "SUDO_", "UV_", "VAULT_", "XDG_",
 )  # fmt: skip
 _SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
@@ -91,12 +91,16 @@ class Listing:
     """Reads; changes nothing."""
 
     def __init__(
-        self, repository: Repository, follower: CatalogFollower, directory: Directory, capabilities: Capabilities
+        self,
+        repository: Repository,
+        follower: CatalogFollower,
+        directory: Directory,
+        capabilities: Callable[[], Capabilities],
     ) -> None:
         self._repository = repository
         self._follower = follower
         self._directory = directory
-        self.capabilities = capabilities
+        self._capabilities = capabilities
         self._provenance = Provenance()
         self._lock = asyncio.Lock()
 
@@ -152,7 +156,7 @@ class Listing:
             user = await self._directory.user(name)
         if user is None:
             raise refused(404, "user-unknown", "There is no such user.", "The hub has never seen them.")
-        return offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self.capabilities)
+        return offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self._capabilities())
 
     async def data_roles(self, user: User) -> list[DataRoleRow]:
         """List all data roles with their grants."""
@@ -208,7 +212,7 @@ class Listing:
             members=", ".join(sorted(people_of(name, catalog))),
             cost=usual(entry.value, prices) if entry and prices else None,
             landing=provenance.last(path),
-            offer=offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self.capabilities),
+            offer=offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self._capabilities()),
             problems=tuple(catalog.problems_of(path)),
             full=user.admin or (team is not None and belongs(user, team.value)),
         )
