@@ -231,10 +231,22 @@ def profile_answer(row: ProfileRow, url: str) -> ProfileAnswer:
 def profile_details(row: ProfileRow, url: str) -> ProfileDetails:
     """Put everything about a profile into the form of the wire."""
     settings = document(row.entry.source) if row.entry else {}
-    if not row.full and "environment" in settings:
-        settings = {**settings, "environment": dict.fromkeys(settings["environment"], "")}
+    if not row.full:
+        settings = _without_values(settings)
     content = row.entry.source.decode() if row.entry and row.full else None
     return ProfileDetails(**dict(profile_answer(row, url)), settings=settings, content=content)
+
+
+def _without_values(settings: Any) -> Any:
+    """Give a file's data with the names of its variables and without their values, wherever they stand."""
+    if isinstance(settings, list):
+        return [_without_values(each) for each in settings]
+    if not isinstance(settings, dict):
+        return settings
+    return {
+        key: dict.fromkeys(value, "") if key == "environment" and isinstance(value, dict) else _without_values(value)
+        for key, value in settings.items()
+    }
 
 
 def explain_answer(user: str, found: Offer) -> ExplainAnswer:

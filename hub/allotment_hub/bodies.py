@@ -9,6 +9,7 @@ from allotment_hub.services.checking import Files
 from allotment_hub.services.drafting import Ask, with_grants
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.paths import profile_path
+from allotment_profiles.reading import MAXIMUM_BYTES
 from allotment_profiles.texts import is_name
 from allotment_profiles.writing import write
 
@@ -67,6 +68,8 @@ class CheckBody(Body):
             raise ValueError("send files, or team and name (both names) and one of profile and content")
         if self.profile is not None and _depth(self.profile) > MAXIMUM_DEPTH:
             raise ValueError("the profile is nested too deeply")
+        if self.profile is not None and len(json.dumps(self.profile)) > MAXIMUM_BYTES:
+            raise ValueError("the profile is larger than a file may be")
         return self
 
     def changed(self, catalog: Catalog) -> Files:

@@ -54,7 +54,7 @@ class Change:
     def text(self) -> str:
         """The change as half a sentence."""
         if self.kind == "unreadable":
-            return f"{self.subject}: the file does not read"
+            return f"{self.subject}: it has problems, so what it would change cannot be said"
         if self.kind == "rewritten":
             return f"{self.subject}: other words or layout, the same meaning"
         if not self.field:

@@ -217,8 +217,8 @@ def _check_data_role(
             path,
             "grant-missing",
             f"The team {team} has no grant for the data role {name}.",
-            f"Ask for the grant in the same proposal: add {team} to granted_to in {data_role_path(name)}. "
-            f"The leads of {role.owner} decide.",
+            f"Ask for the grant in the same proposal: the form does, in a session's terminal --grant {name}=DATE, in "
+            f"files {team} under granted_to in {data_role_path(name)}. The leads of {role.owner} decide.",
             field=field,
         )
 

@@ -299,8 +299,6 @@ class Repository:
             for update in updates:
                 if self.references(update.name).get(update.name, NO_OBJECT) != update.old:
                     raise RefMovedError(str(error)) from error
-            if "lock" in str(error) or "expected" in str(error):
-                raise RefMovedError(str(error)) from error
             raise
 
     def _object(self, kind: str, data: bytes) -> str:

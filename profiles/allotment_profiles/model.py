@@ -9,7 +9,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from allotment_profiles.quantities import Cpu, Duration, Memory, format_cpu, format_memory, refuse, shown
+from allotment_profiles.quantities import (
+    Cpu,
+    Duration,
+    Memory,
+    format_cpu,
+    format_duration,
+    format_memory,
+    refuse,
+    shown,
+)
 from allotment_profiles.texts import (
     Date,
     Group,
@@ -169,6 +178,17 @@ class Lifetime(Model):
     """Time without activity."""
     total: Duration = 12 * 3600
     """Time after the start, whatever happens."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if "idle" in self.model_fields_set and self.idle > self.total:
+            idle, total = format_duration(self.idle), format_duration(self.total)
+            raise refuse(
+                "lifetime-order",
+                f"The idle time {idle} is longer than the total time {total}.",
+                "Shorten the idle time or lengthen the total time.",
+            )
+        return self
 
 
 class Profile(Model):

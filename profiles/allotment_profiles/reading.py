@@ -31,7 +31,7 @@ MAXIMUM_PROBLEMS = 50
 MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
 
 # The fast parser takes these silently; whatever could be one of them is looked at by the event stream.
-_SUSPICIOUS = re.compile(rb"[&*!%]|<<|^---|^\.\.\.|^\s*\?", re.MULTILINE)
+_SUSPICIOUS = re.compile(rb"[&*!%]|<<|^---|^\.\.\.|^[ \t]*\?", re.MULTILINE)
 # Fewer of these than the allowed depth cannot nest too deeply; more of them are counted by the event stream, which
 # stops at the first bracket too many. (Closing ones prove nothing: they may stand in quotation marks.)
 _OPENING = re.compile(rb"[\[{]")

@@ -1,5 +1,6 @@
 """Which approvals a set of changes needs, from whom and why; and who can give them. Pure."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +11,7 @@ from allotment_profiles.paths import place
 from allotment_profiles.rules import ADMINISTRATORS, User, leads, leads_of
 
 RequirementKind = Literal["lead", "owner", "administrator"]
+_PARTICIPLES = {"unreadable": "changed"}
 # What a team's lead decides in the team's file; everything else there is an administrator's.
 _LEADS_OWN = ("title", "description")
 
@@ -54,7 +56,7 @@ def _needs(change: Change, before: Catalog, after: Catalog) -> Iterable[tuple[Re
         yield "administrator", "", f"{change.subject[0].upper()}{change.subject[1:]} holds for everyone."
     elif where.kind == "profile":
         team = where.id.partition("/")[0]
-        yield "lead", team, f"The profile {where.id} is {change.kind}."
+        yield "lead", team, f"The profile {where.id} is {_PARTICIPLES.get(change.kind, change.kind)}."
     elif where.kind == "team":
         yield from _needs_of_team(change, where.id, before)
     else:
@@ -134,6 +136,19 @@ def can_meet(requirement: Requirement, user: User, main: Catalog, proposer: User
     if leads(user, team.value):
         return True
     return requirement.kind == "lead" and user.admin and leads(proposer, team.value)
+
+
+def addressed(requirements: Iterable[Requirement], main: Catalog, proposer: User) -> tuple[Requirement, ...]:
+    """Say in each requirement who can meet it when this user proposes: where the proposer leads, who stands in."""
+    found = []
+    for requirement in requirements:
+        team = main.teams.get(requirement.team)
+        if requirement.kind == "lead" and team and leads(proposer, team.value):
+            who = f"another of {requirement.who}, or {ADMINISTRATORS} in their place"
+            found.append(dataclasses.replace(requirement, who=who))
+        else:
+            found.append(requirement)
+    return tuple(found)
 
 
 def missing(

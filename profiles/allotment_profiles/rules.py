@@ -185,8 +185,8 @@ def _member(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.da
     groups = ", ".join(entry.value.members.groups) or "named users only"
     return Step("team", text, Refusal(
         "not-a-member", what, f"It belongs to the team {entry.value.title}, and {user.name} is not a member.",
-        f"Members come from the group {groups}. Ask to be added, or propose the profile for a team of yours.",
-        leads_of(catalog, name),
+        f"Members come from the group {groups}. Ask to be added to it, or propose one like it for a team of yours.",
+        "whoever manages that group" if entry.value.members.groups else ADMINISTRATORS,
     ))  # fmt: skip
 
 

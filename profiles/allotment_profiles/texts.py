@@ -25,20 +25,25 @@ JOINERS = frozenset("\u200c\u200d")  # format characters that scripts and emoji 
 
 _FORBIDDEN_VARIABLES = frozenset(
     {
-        "BASHOPTS", "BASH_ENV", "BROWSER", "CDPATH", "DISPLAY", "EDITOR", "ENV", "FPATH", "GCONV_PATH", "HOME",
-        "HOSTALIASES", "HOSTNAME", "IFS", "INPUTRC", "LESSCLOSE", "LESSOPEN", "LOCALDOMAIN", "LOCPATH", "LOGNAME",
-        "MAIL", "MANPAGER", "NLSPATH", "PAGER", "PATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4", "PWD",
-        "REQUESTS_CA_BUNDLE", "RES_OPTIONS", "SHELL", "SHELLOPTS", "TMPDIR", "USER", "VISUAL", "XDG_RUNTIME_DIR",
-        "ZDOTDIR",
+        "BASHOPTS", "BASH_ENV", "BOTO_CONFIG", "BROWSER", "CDPATH", "CLASSPATH", "DISABLE_AUTH", "DISPLAY", "EDITOR",
+        "ENV", "FPATH", "GCONV_PATH", "GDAL_DRIVER_PATH", "GIO_EXTRA_MODULES", "GRANT_SUDO", "GROUPID", "GTK_MODULES",
+        "HGRCPATH", "HOME", "HOSTALIASES", "HOSTNAME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IFS", "INPUTRC",
+        "LESSCLOSE", "LESSOPEN", "LOCALDOMAIN", "LOCPATH", "LOGNAME", "LUA_INIT", "MAIL", "MANPAGER", "MSI_ENDPOINT",
+        "NLSPATH", "OCI_CONFIG_FILE", "ODBCSYSINI", "PAGER", "PATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4",
+        "PWD", "QT_PLUGIN_PATH", "REQUESTS_CA_BUNDLE", "RES_OPTIONS", "ROOT", "RUSTC_WRAPPER", "SHELL", "SHELLOPTS",
+        "TF_CLI_CONFIG_FILE", "TMPDIR", "TNS_ADMIN", "UMASK", "USER", "USERID", "VIRTUAL_ENV", "VISUAL",
+        "VSCODE_PROXY_URI", "WGETRC", "XDG_RUNTIME_DIR", "ZDOTDIR",
     }
 )  # fmt: skip
 _FORBIDDEN_PREFIXES = (
-    "ALLOTMENT_", "AWS_", "AZURE_", "BASH_FUNC_", "CLOUDSDK_", "CODE_", "CONDA_", "CULL_", "CURL_", "DOCKER_",
-    "DYLD_", "GCP_", "GCLOUD_", "GIT_", "GLIBC_", "GOOGLE_", "HTTP_", "HTTPS_", "IPYTHON", "JAVA_", "JPY_", "JULIA_",
-    "JUPYTER", "KUBE", "LD_", "MALLOC_", "MAMBA_", "MEM_", "CPU_", "NB_", "NODE_", "NO_PROXY", "NOTEBOOK_", "NPM_",
-    "OPENSSL_", "PERL", "PIP_", "PYTHON", "R_", "RSERVER_", "RSESSION_", "RSTUDIO_", "RUBY", "S6_", "SPARK_", "SSH_",
-    "SSL_", "SUDO_", "UV_", "VAULT_", "XDG_",
+    "ALLOTMENT_", "ARM_", "AWS_", "AZURE_", "BASH_FUNC_", "CARGO_", "CHOWN_", "CLOUDSDK_", "CODE_", "CONDA_", "CPU_",
+    "CULL_", "CURL_", "DOCKER_", "DYLD_", "GCLOUD_", "GCP_", "GEM_", "GIT_", "GLIBC_", "GOOGLE_", "HTTPS_", "HTTP_",
+    "IPYTHON", "JAVA_", "JPY_", "JULIA_", "JUPYTER", "KRB5", "KUBE", "LD_", "MALLOC_", "MAMBA_", "MEM_", "MPL", "NB_",
+    "NODE_", "NOTEBOOK_", "NO_PROXY", "NPM_", "NVIDIA_", "OPENSSL_", "PERL", "PG", "PIP_", "PYENV_", "PYTHON",
+    "QUARTO_", "RENV_", "RETICULATE_", "RSERVER_", "RSESSION_", "RSTUDIO_", "RUBY", "R_", "S6_", "SPARK_", "SSH_",
+    "SSL", "SUDO_", "UV_", "VAULT_", "VSCODE_", "XDG_",
 )  # fmt: skip
+_FORBIDDEN_ENDINGS = ("_PROXY", "_OPTIONS", "_OPTS")
 _SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY")
 
 
@@ -102,7 +107,7 @@ def _variable(value: object) -> str:
             "environment-name", f"{shown(value)} is not the name of a variable.", "Use letters, digits and underscores."
         )
     upper = value.upper()
-    if upper in _FORBIDDEN_VARIABLES or upper.startswith(_FORBIDDEN_PREFIXES) or upper.endswith("_PROXY"):
+    if upper in _FORBIDDEN_VARIABLES or upper.startswith(_FORBIDDEN_PREFIXES) or upper.endswith(_FORBIDDEN_ENDINGS):
         raise refuse(
             "environment-forbidden",
             f"{value} steers programs or identities and cannot be set by a profile.",

@@ -26,7 +26,10 @@ def folder_name(user: str) -> str:
 def source_of(volumes: Path, role: str, volume: Volume) -> Path:
     """Give the folder that a data role is bound to; raises RefusedError where it is not there, or lies elsewhere."""
     base = volumes.resolve()
-    source = (base / volume.claim / volume.sub_path).resolve()
+    try:
+        source = (base / volume.claim / volume.sub_path).resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        source = base
     if not source.is_relative_to(base / volume.claim) or not source.is_dir():
         raise RefusedError(
             Refusal(
@@ -48,7 +51,10 @@ def make_home(home: Path, volumes: Path, data: Mapping[str, Volume], in_use: Col
     raises RefusedError where it is in the way.
     """
     sources = {role: source_of(volumes, role, volume) for role, volume in data.items()}
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_home(home.name) from error
     folder = home / DATA
     if sources and not os.path.lexists(folder):
         folder.mkdir(mode=0o700)
@@ -79,6 +85,19 @@ def _replace(link: Path, source: Path) -> None:
     new = link.with_name(f".{link.name}.{secrets.token_hex(8)}")
     new.symlink_to(source)
     new.replace(link)
+
+
+def _no_home(name: str) -> RefusedError:
+    return RefusedError(
+        Refusal(
+            "home-missing",
+            "The session was not started.",
+            f"The home folder {name} cannot be made or is no folder.",
+            "Whatever lies in its place has to go.",
+            "an administrator of the platform",
+            409,
+        )
+    )
 
 
 def _in_the_way(place: str) -> RefusedError:

@@ -9,13 +9,16 @@ Calls block; services use a thread.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Mapping, Sequence
 
 from allotment_hub.forges.records import Record, RecordKind, StoredProposal, parse_record
 from allotment_profiles.commits import Commit, Person
 from allotment_profiles.following import MAIN
-from allotment_profiles.git import NO_OBJECT, RefMovedError, RefUpdate, Repository
+from allotment_profiles.git import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
 from allotment_profiles.signatures import Signer
+
+log = logging.getLogger(__name__)
 
 PROPOSE = "refs/heads/propose/"
 REVIEWS = "refs/heads/reviews/"
@@ -33,10 +36,10 @@ class PlainGitForge:
     # -- reading
 
     def main(self) -> str:
-        """Give the commit that main is at; raises RefMovedError where there is no main."""
+        """Give the commit that main is at; raises GitError where there is no main."""
         commit = self.repository.resolve(MAIN)
         if commit is None:
-            raise RefMovedError("the repository has no branch main")
+            raise GitError("the repository has no branch main")
         return commit
 
     def all(self) -> list[StoredProposal]:
@@ -65,7 +68,12 @@ class PlainGitForge:
         }
 
     def _stored(self, proposal: str, tip: str, branches: Mapping[str, str]) -> StoredProposal | None:
-        records = self._records(proposal, tip)
+        try:
+            records = self._records(proposal, tip)
+        except GitError as error:
+            # One damaged or forged branch takes nothing from the others.
+            log.warning("the reviews of %s cannot be read: %s", proposal, error)
+            return None
         if not records or records[0].kind != "proposed":
             return None
         head = next(record.head for record in reversed(records) if record.kind in ("proposed", "updated"))

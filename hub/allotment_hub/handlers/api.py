@@ -101,7 +101,7 @@ class ChecksHandler(ApiHandler):
 
     async def post(self) -> None:
         """POST checks."""
-        files = self.body(CheckBody).changed(self.services.follower.catalog)
+        files = await asyncio.to_thread(self.body(CheckBody).changed, self.services.follower.catalog)
         self.answer(check_answer(await self.services.proposing.check(self.reader, files)))
 
 
@@ -129,7 +129,7 @@ class ProposalsHandler(ApiHandler):
     async def post(self) -> None:
         """POST proposals."""
         body = self.body(ProposalBody)
-        files = body.changed(self.services.follower.catalog)
+        files = await asyncio.to_thread(body.changed, self.services.follower.catalog)
         done = await self.services.proposing.propose(self.reader, files, body.reason, update=body.update)
         await self.answer_proposal(done.proposal, 201 if done.created else 200)
 
@@ -214,7 +214,8 @@ def _attempt(attempt: Attempt | None) -> dict[str, object] | None:
         "revision": attempt.revision,
         "time": attempt.time.astimezone(dt.UTC).isoformat(),
         "seconds": round(attempt.seconds, 3),
-        "error": attempt.error,
+        # Git's words name paths of the machine: they are for the log.
+        "failed": attempt.error is not None,
     }
 
 

@@ -14,7 +14,7 @@ from tornado.web import HTTPError, RequestHandler
 from allotment_hub.answers import ProblemDetails, problems
 from allotment_hub.bodies import parsed
 from allotment_hub.configuration import ServiceConfiguration
-from allotment_hub.errors import ServiceError, UnavailableError, refused
+from allotment_hub.errors import ServiceError, UnavailableError, refused, unavailable
 from allotment_hub.services.checking import Checking
 from allotment_hub.services.directory import Directory
 from allotment_hub.services.listing import Listing
@@ -23,6 +23,7 @@ from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.reviewing import Reviewing
 from allotment_hub.services.rights import REVIEW_SCOPE, Reader
 from allotment_profiles.following import CatalogFollower
+from allotment_profiles.git import GitError
 from allotment_profiles.problems import Problem, Refusal, RefusedError
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
@@ -70,6 +71,8 @@ class Handler(HubOAuthenticated, RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("X-Frame-Options", "DENY")
+        # Sessions are served from the same origin: what a page there opens must not get a handle on ours.
+        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
 
     async def prepare(self) -> None:
         """Find out who asks; refuse other origins, missing XSRF tokens and those who are no users."""
@@ -103,7 +106,7 @@ class Handler(HubOAuthenticated, RequestHandler):
 
     def _same_origin(self) -> None:
         origin = self.request.headers.get("Origin")
-        if origin and urllib.parse.urlsplit(origin).netloc != self.request.host:
+        if origin and host_of(origin) != self.request.host:
             raise refused(
                 403, "other-origin", "The request comes from another site.", "Only this site's pages may ask.",
                 "Open the page here.",
@@ -152,6 +155,8 @@ class Handler(HubOAuthenticated, RequestHandler):
         """Tell apart what went wrong; unexpected errors say nothing of the inside."""
         if isinstance(error, UnavailableError):
             return _details(error.refusal)
+        if isinstance(error, GitError):
+            return _details(unavailable("repository-unavailable", "The repository of profiles cannot be used.").refusal)
         if isinstance(error, RefusedError):
             found = error.problems if isinstance(error, ServiceError) else ()
             link = error.link if isinstance(error, ServiceError) else ""
@@ -177,7 +182,17 @@ class Handler(HubOAuthenticated, RequestHandler):
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, RefusedError | UnavailableError):
             status_code = error.refusal.status
+        elif isinstance(error, GitError):
+            status_code = 503
         super().send_error(status_code, **kwargs)
+
+
+def host_of(address: str) -> str:
+    """Give host and port of an address that somebody sent; empty where it is no address."""
+    try:
+        return urllib.parse.urlsplit(address).netloc
+    except ValueError:
+        return ""
 
 
 def _details(refusal: Refusal, found: Sequence[Problem] = (), link: str | None = None) -> ProblemDetails:

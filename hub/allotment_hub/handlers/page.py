@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from tornado.web import HTTPError
 
-from allotment_hub.handlers.base import Handler
+from allotment_hub.handlers.base import Handler, host_of
 from allotment_hub.handlers.rendering import static_version, templates
 
 # Everything comes from this site, and no script or style stands in a page. Bootstrap's icons are data: images.
@@ -86,9 +86,9 @@ class Page(Handler):
         """Say what, why, what helps and who decides."""
         details = self.details_of(status_code, kwargs.get("exc_info", (None, None, None))[1])
         self.set_status(details.status)
-        back = urllib.parse.urlsplit(self.request.headers.get("Referer", ""))
-        ours = back.netloc == self.request.host and back.path.startswith(self.prefix)
-        self.show("error.html", details=details, back=back.path if ours else "")
+        referer = self.request.headers.get("Referer", "")
+        back = urllib.parse.urlsplit(referer).path if host_of(referer) == self.request.host else ""
+        self.show("error.html", details=details, back=back if back.startswith(self.prefix) else "")
 
 
 class UnknownPage(Page):

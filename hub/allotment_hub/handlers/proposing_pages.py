@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.handlers.page import Page
 from allotment_hub.services.checking import Check, Files
+from allotment_hub.services.discretion import may_see
 from allotment_hub.services.drafting import (
     Ask,
     Draft,
@@ -145,14 +146,31 @@ class ProposePage(Proposer):
         teams = list(bounds["teams"])
         team = self.get_query_argument("team", "") or next(iter(teams), "")
         if proposal:
-            stored = await self.services.proposals.stored(proposal)
-            files = await self.services.proposals.files(stored)
-            return draft_of_proposal(proposal, files, stored.current.text, catalog, fields)
+            return await self._from_proposal(proposal, fields)
         if origin:
-            return await self._from_profile(origin, team if self.get_query_argument("copy", "") else None, fields)
+            own = origin.partition("/")[0]
+            copy_to = own if own in teams and not self.get_query_argument("team", "") else team
+            return await self._from_profile(origin, copy_to if self.get_query_argument("copy", "") else None, fields)
         if paths:
             return await self._from_paths(paths)
         return blank_draft(catalog, team, fields)
+
+    async def _from_proposal(self, proposal: str, fields: Sequence[Field]) -> Draft:
+        """Begin with an open proposal of one's own; of a foreign data role only the grant is carried."""
+        stored = await self.services.proposals.stored(proposal)
+        view = await self.services.proposals.view(stored, self.reader)
+        refusal = view.actions["update"]
+        if refusal:
+            raise ServiceError(refusal)
+        catalog = self.services.listing.catalog
+        draft = draft_of_proposal(proposal, view.files, view.reason, catalog, fields)
+        hidden = [path for path in draft.others if not may_see(self.reader.user, path, catalog)]
+        if hidden:
+            raise refused(
+                403, "file-private", "You cannot change this proposal here.",
+                f"The text of {', '.join(hidden)} is for the people behind it.", "Withdraw it, and ask anew.",
+            )  # fmt: skip
+        return draft
 
     async def _from_profile(self, origin: str, copy_to: str | None, fields: Sequence[Field]) -> Draft:
         """Begin with a profile; its file as a whole, with the values of its variables, is for its team."""
@@ -254,7 +272,9 @@ class AskPage(Proposer):
 
     async def get(self, name: str) -> None:
         """GET data-roles/NAME/ask?team=TEAM."""
-        await self._show(name, self.get_query_argument("team", ""), Ask(_in_a_year(), ""), "")
+        row, team = await self._role(name), self.get_query_argument("team", "")
+        held = row.entry.value.granted_to.get(team)
+        await self._show(name, team, Ask(_in_a_year(held.until if held else None), ""), "")
 
     async def post(self, name: str) -> None:
         """POST the wish."""
@@ -346,8 +366,10 @@ def _not_held(catalog: Any, team: str) -> list[str]:
     ]
 
 
-def _in_a_year() -> str:
-    return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=365)).isoformat()
+def _in_a_year(after: dt.date | None = None) -> str:
+    """Give the day a year from now, or from a later day."""
+    today = dt.datetime.now(dt.UTC).date()
+    return (max(today, after or today) + dt.timedelta(days=365)).isoformat()
 
 
 def _unreadable(name: str) -> ServiceError:

@@ -108,7 +108,12 @@ class StateFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep the folder to this process; the kernel lets go of the lock however the process ends."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise LaptopError(
+                f"{self.path} cannot be made: {error.strerror}. Name another one with --folder."
+            ) from None
         with (self.path / "lock").open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

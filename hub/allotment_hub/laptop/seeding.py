@@ -31,6 +31,9 @@ def ensure_keys(folder: StateFolder) -> None:
 def ensure_starter(folder: StateFolder) -> bool:
     """Make the bare repository with the starter's files in one signed commit on main; say whether it was made now."""
     if folder.repository.exists():
+        # Whoever held these was ended before: nobody else writes here.
+        for lock in (*folder.repository.glob("*.lock"), *folder.repository.glob("refs/**/*.lock")):
+            lock.unlink()
         return False
     unfinished = folder.path / ".profiles.git.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -71,6 +74,11 @@ def existing_repository(path: Path) -> Path:
     if head is None:
         raise LaptopError(
             f"{path} has no branch main. Commit the profiles to main first; without --repository a starter is made."
+        )
+    if repository.file(head, "policy.yaml") is None:
+        raise LaptopError(
+            f"{path} has no policy.yaml on its branch main, so it is no repository of profiles. Without --repository a"
+            " starter is made; `allotment check` says what a repository needs."
         )
     return git_folder
 

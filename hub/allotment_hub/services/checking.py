@@ -1,7 +1,8 @@
 """The dry run of a change: problems, what changes, who gains which data, who has to approve, and what it costs."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_profiles.catalog import Catalog
@@ -77,6 +78,7 @@ class Checking:
     def _files(self, main: str, files: Files) -> Check:
         base = at_commit(self._repository, main)
         own = [_no_place(path) for path in files if place(path) is None]
+        own += [_folder(path) for path in files if any(each.startswith(f"{path}/") for each in base.entries)]
         own += [
             Problem(path, "file-missing", "The file to be removed does not exist.", "Look at what exists now.")
             for path, data in files.items()
@@ -121,6 +123,7 @@ class Checking:
             for path in paths
             if path not in told and place(path)
         ]
+        own = [*own, *_past_dates(changes)]
         if not changes and not own and not problems:
             own = [Problem("", "no-change", "Nothing would change.", "Change something first.")]
         if not before.policy_reads:
@@ -138,6 +141,21 @@ class Checking:
         )
 
 
+def _past_dates(changes: Iterable[Change]) -> Iterator[Problem]:
+    """Find days in the past that a change sets: right in a file, never what somebody means to propose."""
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    for change in changes:
+        granted = change.field.startswith("granted_to.") and change.field.endswith(".until")
+        dated = granted or change.field == "review_by"
+        if dated and change.after is not None and change.after < today:
+            message = f"{change.label[0].upper()}{change.label[1:]}: {change.after} has passed."
+            yield Problem(change.path, "date-past", message, "Choose a day that is still to come.", field=change.field)
+
+
+def _folder(path: str) -> Problem:
+    return Problem(path, "folder", "There is a folder of this name.", "Choose another name.")
+
+
 def _no_place(path: str) -> Problem:
     remedy = "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml."
     return Problem(shown(path).strip("'"), "path", "Nothing is read from this path.", remedy)
@@ -147,7 +165,8 @@ def _costs(changes: Sequence[Change], before: Catalog, after: Catalog) -> list[C
     found = {}
     for change in changes:
         where = place(change.path)
-        if where and where.kind == "profile" and before.policy and after.policy:
+        readable = change.kind != "unreadable"
+        if readable and where and where.kind == "profile" and before.policy and after.policy:
             old, new = before.profiles.get(where.id), after.profiles.get(where.id)
             found[where.id] = CostChange(
                 where.id,

@@ -19,8 +19,10 @@ class Directory:
 
     async def user(self, name: str) -> User | None:
         """Give one user with the groups of now, or None where the hub has none of that name."""
+        if name in ("", ".", ".."):
+            return None  # a client would resolve these to another address
         answer = await self._get(f"users/{urllib.parse.quote(name, safe='')}")
-        return None if answer is None else _user(answer)
+        return _user(answer) if answer is not None and answer.get("name") == name else None
 
     async def users(self, names: Iterable[str]) -> list[User]:
         """Give those of the named users that the hub knows."""

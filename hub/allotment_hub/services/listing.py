@@ -130,7 +130,7 @@ class Listing:
         where = profile_id if profile_id in catalog.profiles else None
         broken = f"teams/{profile_id.replace('/', '/profiles/')}.yaml" in catalog.broken
         if not (where or broken) or not self._visible(catalog, user, profile_id):
-            raise refused(404, "profile-unknown", "There is no such profile.", "", "Look at the list of profiles.")
+            raise self._gone(await self.provenance(), profile_id)
         return self._row(catalog, await self.provenance(), user, profile_id)
 
     async def history(self, path: str, limit: int = 20) -> list[HistoryEntry]:
@@ -190,6 +190,18 @@ class Listing:
         return self._data_role(self.catalog, await self.provenance(), user, name, everyone)
 
     # -- parts
+
+    def _gone(self, provenance: Provenance, profile_id: str) -> ServiceError:
+        path = f"teams/{profile_id.replace('/', '/profiles/')}.yaml"
+        landing = provenance.last(path) if place(path) else None
+        if landing is None:
+            return refused(404, "profile-unknown", "There is no such profile.", "", "Look at the list of profiles.")
+        who = f" by {landing.proposed_by}" if landing.proposed_by else ""
+        return refused(
+            404, "profile-removed", "There is no such profile any more.",
+            f"It was removed on {landing.time.date().isoformat()}{who}.", "Its text stays in the history of git.",
+            link=f"proposals/{landing.proposal}" if landing.proposal else "",
+        )  # fmt: skip
 
     def _visible(self, catalog: Catalog, user: User, profile_id: str) -> bool:
         if catalog.policy is None or catalog.policy.value.listing == "all" or user.admin:

@@ -19,7 +19,7 @@ from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import MergeConflictError
 from allotment_profiles.paths import place
 from allotment_profiles.problems import Refusal
-from allotment_profiles.requirements import Requirement, can_meet, missing
+from allotment_profiles.requirements import Requirement, addressed, can_meet, missing
 from allotment_profiles.rules import User
 
 
@@ -158,6 +158,7 @@ class Proposals:
         people = {user.name: user for user in await self.directory.users(names)}
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
         approvers = [people[record.by] for record in stored.approvals() if record.by in people]
+        check = dataclasses.replace(check, requirements=addressed(check.requirements, check.before, proposer))
         requirements = check.requirements
         main = self._follower.catalog if conflicts else check.before
         merged = stored.ending is not None and stored.ending.kind == "merged"
@@ -246,6 +247,8 @@ class Proposals:
         files: Mapping[str, bytes | None],
     ) -> list[Step]:
         current, ending = stored.current, stored.ending
+        # What is taken away, and data alone, has no first start to wait for.
+        offered = profiles_in({path: data for path, data in files.items() if data is not None})
         steps = [Step("proposed", "done", f"by {stored.proposer}", current.time)]
         if state == "conflict":
             steps.append(Step("checked", "failed", "main has changed the same lines"))
@@ -266,11 +269,14 @@ class Proposals:
         )
         if ending is None:
             steps.append(Step("merged", "now" if approved else "later"))
-            return [*steps, Step("live", "later"), Step("first start", "later")]
+            steps.append(Step("live", "later"))
+            return [*steps, Step("first start", "later")] if offered else steps
         steps.append(Step("merged", "done", f"by {ending.by}", ending.time))
         live = state == "live"
         steps.append(Step("live", "done" if live else "now", "", ending.time if live else None))
-        started = await asyncio.to_thread(self._first_start, profiles_in(files), ending.time)
+        if not offered:
+            return steps
+        started = await asyncio.to_thread(self._first_start, offered, ending.time)
         steps.append(started or Step("first start", "now" if live else "later"))
         return steps
 
@@ -293,15 +299,12 @@ def _is_id(text: str) -> bool:
 def _waiting(
     stored: StoredProposal, state: State, check: Check, unmet: tuple[Requirement, ...]
 ) -> tuple[str, dt.datetime]:
-    since = stored.records[-1].time
-    for record in reversed(stored.records):
-        if record.kind != "commented":
-            since = record.time
-            break
+    approvals = stored.approvals()
+    since = stored.ending.time if stored.ending else stored.current.time
     if state == "open":
         return "an approval by " + " and by ".join(requirement.who for requirement in unmet), since
     if state == "approved":
-        return "somebody to merge it", since
+        return "somebody to merge it", approvals[-1].time if approvals else since
     if state == "conflict":
         return f"{stored.proposer}, to bring it up to date with main", since
     if state == "broken":

@@ -14,10 +14,12 @@ from allotment_hub.services.rights import Reader
 from allotment_profiles.git import RefMovedError
 from allotment_profiles.paths import place
 from allotment_profiles.problems import Problem, Refusal
+from allotment_profiles.requirements import addressed
 from allotment_profiles.texts import harmful_character
 
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
+MAXIMUM_RECORDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Proposing:
         _limit(files)
         check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
         changes = discreet(check.changes, lambda path: may_see(reader.user, path, check.before))
-        return dataclasses.replace(check, changes=changes)
+        requirements = addressed(check.requirements, check.before, reader.user)
+        return dataclasses.replace(check, changes=changes, requirements=requirements)
 
     async def propose(self, reader: Reader, files: Files, reason: str, *, update: str | None = None) -> Proposed:
         """Propose files; the same person's open proposal for the same profile is updated instead.
@@ -89,7 +92,12 @@ class Proposing:
     async def comment(self, reader: Reader, proposal: str, text: str) -> StoredProposal:
         """Add to the conversation."""
         stored = await self._proposals.stored(proposal)
-        return await self._recorded(stored, "commented", reader, told(text, "comment"))
+        text = told(text, "comment")
+        if len(stored.records) >= MAXIMUM_RECORDS:
+            why = f"It has {len(stored.records)} entries."
+            remedy = "Go on elsewhere, or propose anew."
+            raise refused(409, "conversation-full", "The conversation is full.", why, remedy)
+        return await self._recorded(stored, "commented", reader, text)
 
     async def _recorded(self, stored: StoredProposal, kind: RecordKind, reader: Reader, text: str) -> StoredProposal:
         try:
@@ -99,23 +107,25 @@ class Proposing:
 
     async def _earlier(self, reader: Reader, files: Files, update: str | None) -> StoredProposal | None:
         """Find the open proposal that this one updates; refuse where it is somebody else's."""
+        named = None
         if update is not None:
-            stored = await self._proposals.stored(update)
-            view = await self._proposals.view(stored, reader)
+            named = await self._proposals.stored(update)
+            view = await self._proposals.view(named, reader)
             refusal = view.actions["update"]
             if refusal:
                 raise ServiceError(refusal)
-            return stored
         wanted = set(profiles_in(files))
         for stored in await self._proposals.all():
-            if not stored.open:
+            if not stored.open or (named and stored.id == named.id):
                 continue
             theirs = await self._proposals.files(stored)
             same = wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files)
             if not same:
                 continue
             if stored.proposer == reader.user.name:
-                return stored
+                if named is None:
+                    return stored
+                continue
             if wanted:
                 raise refused(
                     409,
@@ -125,7 +135,7 @@ class Proposing:
                     "Comment there, or wait until it is decided.",
                     link=f"proposals/{stored.id}",
                 )
-        return None
+        return named
 
 
 def moved() -> ServiceError:

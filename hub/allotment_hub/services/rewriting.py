@@ -42,7 +42,7 @@ def rewrite(kind: Kind, source: bytes, wanted: Mapping[str, Any]) -> bytes:
 
 def _edited(kind: Kind, source: str, said: Mapping[str, Any], wanted: Mapping[str, Any]) -> bytes:
     text = source if source.endswith("\n") else source + "\n"
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=yaml.CSafeLoader)
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
         raise ValueError("not a block mapping")
     nodes = {key.value: (key, value) for key, value in root.value}
