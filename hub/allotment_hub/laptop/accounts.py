@@ -18,7 +18,7 @@ ACCOUNTS = {
         groups=("/example/housing-statistics", "/example/transport-analysis"),
     ),
     "lead": Account(
-        about="lead of housing-statistics: reviews and merges what the team may decide",
+        about="leads housing-statistics and transport-analysis: reviews and merges what they may decide",
         groups=("/example/housing-statistics", "/example/housing-statistics/leads"),
     ),
     "admin": Account(
