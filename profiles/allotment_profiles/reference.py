@@ -125,7 +125,7 @@ PROBLEMS = {
     "option-default": "the default is none of the choices",
     "options-many": f"the options have more than {MAXIMUM_COMBINATIONS} combinations",
     "owner-unknown": "the owner of a data role is no team",
-    "path": "a file below `teams/` or `data-roles/` where nothing is read (warning); in a proposal any other file (error)",
+    "path": "a file below `teams/` or `data-roles/` where nothing is read (warning; in a proposal an error)",
     "pattern": "not written as it has to be",
     "policy-missing": "there is no policy that reads",
     "price": "not a price",
