@@ -203,6 +203,28 @@ def test_a_choice_may_hide_nothing_behind_many_combinations(tmp_path: Any) -> No
     assert "red/a" not in catalog.profiles
 
 
+STEERING = (
+    "CODE_ARGS", "JDK_JAVA_OPTIONS", "NVIDIA_VISIBLE_DEVICES", "SSLKEYLOGFILE", "KRB5_CONFIG", "PGSERVICEFILE",
+    "MAVEN_OPTS", "all_proxy", "ROOT", "VSCODE_PROXY_URI", "UMASK", "CLASSPATH", "HGRCPATH", "ARM_USE_MSI",
+    "MPLCONFIGDIR", "RENV_PATHS_CACHE", "TNS_ADMIN",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*STEERING, "jdk_java_options"])
+def test_no_launch_sets_a_variable_that_steers_programs_not_even_by_a_choice(tmp_path: Any, name: str) -> None:
+    choices = {"one": {"title": "One"}, "two": {"title": "Two", "environment": {name: "x"}}}
+    options = {"size": {"title": "Size", "default": "one", "choices": choices}}
+    files = small(**{
+        "teams/red/profiles/whole.yaml": profile(environment={name: "x"}),
+        "teams/red/profiles/choice.yaml": profile(options=options),
+    })  # fmt: skip
+    catalog = load(in_folder(write_folder(tmp_path, files)))
+    assert [problem.code for problem in catalog.problems] == ["environment-forbidden"] * 2
+    for profile_id in ("red/whole", "red/choice"):
+        with pytest.raises(RefusedError):
+            resolve(catalog, User("ann", frozenset({"/red"})), Request(profile_id, {}), START, CAPABLE)
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (

@@ -2,15 +2,16 @@
 
 import gc
 import json
+import string
 import time
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.repositories import data_role, policy, profile, team
 
-from allotment_profiles.reading import MAXIMUM_PROBLEMS, MODELS, as_json, document, read, read_value
+from allotment_profiles.reading import MAXIMUM_BYTES, MAXIMUM_PROBLEMS, MODELS, as_json, document, read, read_value
 from allotment_profiles.texts import harmful_character
 from allotment_profiles.writing import write
 
@@ -53,6 +54,8 @@ MISTAKES = [
     ("    limit: 4 GiB", "    limit: 4", "memory-unit", 9, 5, "no unit", "8 GiB"),
     ("    limit: 4 GiB", "    limit: -4 GiB", "memory-unit", 9, 5, "-4 GiB", "8 GiB"),
     ("    limit: 4 GiB", "    limit: 999999999999 TiB", "memory-range", 9, 5, "not a possible", "8 GiB"),
+    ("idle: 2 h, total: 12 h", "idle: 13 h, total: 12 h", "lifetime-order", 18, 1, "longer", "Shorten"),
+    ("idle: 2 h, total: 12 h", "idle: 13 h", "lifetime-order", 18, 1, "longer", "Shorten"),
     ("    limit: 4 GiB", "    limit: 512 MiB", "memory-order", 7, 3, "below the guarantee 1 GiB", "Raise the limit"),
     ("cpu: {guarantee: 0.5, limit: 2}", "cpu: {guarantee: 3, limit: 2}", "cpu-order", 6, 3, "below", "Raise the limit"),
     ("limit: 2}", "limit: 012}", "cpu-number", 6, 25, "012", "0.5"),
@@ -187,6 +190,24 @@ def test_hostile_input_is_refused_at_once(name: str) -> None:
     assert all(len(str(problem)) < 1500 and str(problem).isprintable() for problem in reading.problems)
     # A tenth of a second is the promise; the rest is for a slow machine.
     assert spent < 0.3
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(string.printable), st.sampled_from(["", "title: ", "a:\n "]))
+@example("\n", "")
+@example(" ", "")
+@example("\t", "")
+@example("?", "")
+@example("-", "")
+def test_a_file_full_of_one_character_is_read_at_once(character: str, before: str) -> None:
+    data = (before + character * (MAXIMUM_BYTES - len(before))).encode()
+    began = time.thread_time()
+    reading = read("profile", "a.yaml", data)
+    spent = time.thread_time() - began
+    assert reading.value is None
+    assert reading.problems
+    # One that grows with the square of the length takes ten times as long.
+    assert spent < 1
 
 
 @pytest.mark.parametrize(

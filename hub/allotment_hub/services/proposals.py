@@ -219,7 +219,11 @@ class Proposals:
         found = self._checks.get(key)
         if not isinstance(found, Check):
             found = self._checks[key] = await self.checking.commit(*key)
-        return found
+        if ending is None:
+            return found
+        # A day that has passed since was still to come when it was decided.
+        problems = tuple(problem for problem in found.problems if problem.code != "date-past")
+        return dataclasses.replace(found, problems=problems)
 
     async def _state(
         self, stored: StoredProposal, check: Check, conflicts: tuple[str, ...], unmet: tuple[Requirement, ...]
