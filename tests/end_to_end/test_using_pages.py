@@ -98,3 +98,17 @@ def test_pages_work_without_javascript(chromium: Browser, allotment: Deployment)
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("withdrawn").first).to_be_visible()
     window.close()
+
+
+def test_a_page_of_the_same_address_gets_no_hold_of_what_it_opens(
+    allotment: Deployment, analyst: BrowserContext
+) -> None:
+    page = opened(analyst, allotment, "hub/home")  # as good as a page of a session: both are served from here
+    with analyst.expect_page() as popup:
+        page.evaluate("address => { window.got = window.open(address) }", f"{allotment.url}{SERVICE}proposals")
+    popup.value.wait_for_load_state()
+    assert popup.value.url.endswith("/proposals")
+    reached = page.evaluate("() => { try { return window.got.document.title } catch (error) { return error.name } }")
+    assert reached == "SecurityError"
+    popup.value.close()
+    page.close()
