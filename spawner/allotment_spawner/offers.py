@@ -73,6 +73,7 @@ class Card:
     id: str
     title: str
     about: str
+    purpose: str
     team: str
     app: str
     image: str
@@ -95,7 +96,7 @@ class Card:
     def words(self) -> str:
         """What the filter looks in."""
         data = " ".join(f"{each.name} {each.title}" for each in self.data)
-        return f"{self.id} {self.title} {self.about} {self.team} {self.app} {self.image} {data}".lower()
+        return f"{self.id} {self.title} {self.about} {self.purpose} {self.team} {self.app} {self.image} {data}".lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,8 @@ def _card(catalog: Catalog, viewer: Viewer, each: Offer, profile: Profile, chose
     return Card(
         id=each.profile_id,
         title=profile.title,
-        about=profile.description or profile.purpose.partition("\n")[0],
+        about=profile.description,
+        purpose=profile.purpose.partition("\n")[0],
         team=each.team.value.title if each.team else each.profile_id.partition("/")[0],
         app=APPS.get(profile.app, profile.app),
         image=profile.image,
