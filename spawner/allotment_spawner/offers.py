@@ -272,6 +272,9 @@ def _refused(viewer: Viewer, each: Offer) -> RefusedView:
     role = _refused_role(each)
     link = f"{viewer.service_url}propose?{urlencode({'from': each.profile_id})}"
     text = _ASK.get(each.refusal.code, "Propose a change")
+    if each.refusal.code in ("app-unavailable", "binding-unavailable"):
+        # No proposal helps here: the machine lacks it.
+        link, text = f"{viewer.service_url}profiles/{quote(each.profile_id)}", "About this profile"
     if role:
         link = f"{viewer.service_url}data-roles/{quote(role)}/ask?{urlencode({'team': team})}"
         text = "Ask to renew it" if each.refusal.code == "grant-expired" else "Ask for this data"
