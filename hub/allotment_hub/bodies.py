@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from allotment_hub.services.checking import Files
 from allotment_hub.services.drafting import Ask, with_grants
+from allotment_hub.services.rewriting import rewrite
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.paths import profile_path
 from allotment_profiles.reading import MAXIMUM_BYTES
 from allotment_profiles.texts import is_name
-from allotment_profiles.writing import write
 
 MAXIMUM_DEPTH = 24
 
@@ -77,7 +77,10 @@ class CheckBody(Body):
         if self.files is not None:
             return {file.path: None if file.content is None else _encoded(file.content) for file in self.files}
         path = profile_path(f"{self.team}/{self.name}")
-        data = _encoded(self.content) if self.content is not None else write("profile", self.profile or {})
+        entry = catalog.profiles.get(f"{self.team}/{self.name}")
+        # What people wrote around the data of an existing file stays.
+        source = entry.source if entry else b""
+        data = _encoded(self.content) if self.content is not None else rewrite("profile", source, self.profile or {})
         asks = {grant.data_role: Ask(grant.until, grant.reason) for grant in self.grants}
         return with_grants({path: data}, catalog, self.team or "", asks)
 

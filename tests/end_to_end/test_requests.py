@@ -115,6 +115,18 @@ def test_a_body_that_is_no_request_is_a_clear_4xx(analyst: Person, body: bytes) 
     assert answer.json()["code"] in ("not-json", "request", "no-files")
 
 
+def test_a_change_sent_as_data_keeps_what_people_wrote_around_it(analyst: Person) -> None:
+    shown = analyst.service("GET", f"profiles/{NOTEBOOK}").json()
+    comments = [line for line in shown["content"].splitlines() if line.lstrip().startswith("#")]
+    assert comments
+    answer = analyst.service("POST", "proposals", json=copied(analyst, "notebook", title="Another title"))
+    assert answer.status_code == 201, answer.text
+    (file,) = answer.json()["files"]
+    assert all(comment in file["content"] for comment in comments)
+    assert [change["text"] for change in answer.json()["changes"]] == ["title Notebook in Python → Another title"]
+    assert analyst.service("POST", f"proposals/{answer.json()['id']}/withdrawal").status_code == 200
+
+
 def test_hostile_settings_give_problems_and_never_an_error(analyst: Person) -> None:
     deep: Any = "x"
     for _ in range(200):
@@ -132,6 +144,8 @@ def test_hostile_settings_give_problems_and_never_an_error(analyst: Person) -> N
         assert answer.status_code in (200, 422), (name, answer.text[:300])
         if answer.status_code == 200:
             assert not answer.json()["ok"], name
+        existing = analyst.service("POST", "checks", content=json.dumps({**body, "name": "notebook"}).encode())
+        assert existing.status_code in (200, 422), (name, existing.text[:300])
 
 
 def test_more_than_a_megabyte_is_not_taken(analyst: Person) -> None:
