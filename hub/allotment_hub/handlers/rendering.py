@@ -10,7 +10,7 @@ from importlib.resources import files
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from allotment_profiles.model import Resources
 from allotment_profiles.quantities import format_cpu, format_duration, format_memory
@@ -108,8 +108,3 @@ def duration_text(seconds: int) -> str:
     number, unit = format_duration(seconds).split(" ")
     words = {"s": "second", "min": "minute", "h": "hour", "d": "day"}[unit]
     return f"{number} {words}{'' if number == '1' else 's'}"
-
-
-def paragraphs(text: str) -> Markup:
-    """Write somebody's text with its lines kept."""
-    return Markup("<br>").join(escape(line) for line in text.strip().splitlines())

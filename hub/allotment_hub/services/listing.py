@@ -14,7 +14,7 @@ from allotment_profiles.cost import Cost, usual
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import Repository
 from allotment_profiles.model import DataRole, Grant, Profile, Team
-from allotment_profiles.paths import place
+from allotment_profiles.paths import data_role_path, place, profile_path
 from allotment_profiles.problems import Problem
 from allotment_profiles.provenance import Landing, Provenance, follow
 from allotment_profiles.reading import read
@@ -122,16 +122,17 @@ class Listing:
         catalog, provenance = self.catalog, await self.provenance()
         broken = [where.id for path in catalog.broken if (where := place(path)) and where.kind == "profile"]
         ids = sorted({*catalog.profiles, *broken})
-        return [self._row(catalog, provenance, user, each) for each in ids if self._visible(catalog, user, each)]
+        able = self._capabilities()
+        return [self._row(catalog, provenance, user, each, able) for each in ids if self._visible(catalog, user, each)]
 
     async def profile(self, user: User, profile_id: str) -> ProfileRow:
         """Give one profile; raises a refusal where there is none for this user."""
         catalog = self.catalog
         where = profile_id if profile_id in catalog.profiles else None
-        broken = f"teams/{profile_id.replace('/', '/profiles/')}.yaml" in catalog.broken
+        broken = profile_path(profile_id) in catalog.broken
         if not (where or broken) or not self._visible(catalog, user, profile_id):
             raise self._gone(await self.provenance(), profile_id)
-        return self._row(catalog, await self.provenance(), user, profile_id)
+        return self._row(catalog, await self.provenance(), user, profile_id, self._capabilities())
 
     async def history(self, path: str, limit: int = 20) -> list[HistoryEntry]:
         """Tell a file's history by meaning, newest first."""
@@ -168,7 +169,7 @@ class Listing:
     async def data_role(self, user: User, name: str) -> DataRoleRow:
         """Give one data role."""
         catalog = self.catalog
-        if name not in catalog.data_roles and f"data-roles/{name}.yaml" not in catalog.broken:
+        if name not in catalog.data_roles and data_role_path(name) not in catalog.broken:
             raise refused(
                 404, "data-role-unknown", "There is no such data role.", "", "Look at the list of data roles."
             )
@@ -192,7 +193,7 @@ class Listing:
     # -- parts
 
     def _gone(self, provenance: Provenance, profile_id: str) -> ServiceError:
-        path = f"teams/{profile_id.replace('/', '/profiles/')}.yaml"
+        path = profile_path(profile_id)
         landing = provenance.last(path) if place(path) else None
         if landing is None:
             return refused(404, "profile-unknown", "There is no such profile.", "", "Look at the list of profiles.")
@@ -209,11 +210,13 @@ class Listing:
         team = catalog.teams.get(profile_id.partition("/")[0])
         return team is not None and belongs(user, team.value)
 
-    def _row(self, catalog: Catalog, provenance: Provenance, user: User, profile_id: str) -> ProfileRow:
+    def _row(
+        self, catalog: Catalog, provenance: Provenance, user: User, profile_id: str, able: Capabilities
+    ) -> ProfileRow:
         entry = catalog.profiles.get(profile_id)
         name = profile_id.partition("/")[0]
         team = catalog.teams.get(name)
-        path = f"teams/{profile_id.replace('/', '/profiles/')}.yaml"
+        path = profile_path(profile_id)
         prices = catalog.policy.value.prices if catalog.policy else None
         return ProfileRow(
             id=profile_id,
@@ -224,7 +227,7 @@ class Listing:
             members=", ".join(sorted(people_of(name, catalog))),
             cost=usual(entry.value, prices) if entry and prices else None,
             landing=provenance.last(path),
-            offer=offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self._capabilities()),
+            offer=offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), able),
             problems=tuple(catalog.problems_of(path)),
             full=user.admin or (team is not None and belongs(user, team.value)),
         )
@@ -233,7 +236,7 @@ class Listing:
         self, catalog: Catalog, provenance: Provenance, user: User, name: str, everyone: Sequence[User]
     ) -> DataRoleRow:
         entry = catalog.data_roles.get(name)
-        path = f"data-roles/{name}.yaml"
+        path = data_role_path(name)
         owner = catalog.teams.get(entry.value.owner) if entry else None
         owns = owner is not None and leads(user, owner.value)
         grants = entry.value.granted_to.items() if entry else ()
@@ -268,7 +271,7 @@ class Listing:
     def _history(self, path: str, landings: Sequence[Landing], limit: int) -> list[HistoryEntry]:
         where = place(path)
         if where is None:
-            raise ServiceError(refused(404, "path", "Nothing is read from this path.", "").refusal)
+            raise refused(404, "path", "Nothing is read from this path.", "")
         entries: list[HistoryEntry] = []
         before = None
         for landing in reversed(landings):
