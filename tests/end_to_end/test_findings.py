@@ -4,28 +4,12 @@ import datetime as dt
 from typing import Any
 
 import httpx
-import pytest
 from bs4 import BeautifulSoup
 from support.deployment import Deployment, Person, until
 
 NOTEBOOK = "housing-statistics/notebook"
 PAGES = "services/allotment/"
 BROKEN = "http://[::1"
-
-
-@pytest.fixture(scope="module")
-def analyst(allotment: Deployment) -> Person:
-    return allotment.sign_in("analyst")
-
-
-@pytest.fixture(scope="module")
-def lead(allotment: Deployment) -> Person:
-    return allotment.sign_in("lead")
-
-
-@pytest.fixture(scope="module")
-def admin(allotment: Deployment) -> Person:
-    return allotment.sign_in("admin")
 
 
 def proposed(person: Person, **body: Any) -> dict[str, Any]:

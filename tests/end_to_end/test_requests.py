@@ -13,21 +13,6 @@ NOTEBOOK = "housing-statistics/notebook"
 NEW = "teams/housing-statistics/profiles"
 
 
-@pytest.fixture(scope="module")
-def analyst(allotment: Deployment) -> Person:
-    return allotment.sign_in("analyst")
-
-
-@pytest.fixture(scope="module")
-def lead(allotment: Deployment) -> Person:
-    return allotment.sign_in("lead")
-
-
-@pytest.fixture(scope="module")
-def admin(allotment: Deployment) -> Person:
-    return allotment.sign_in("admin")
-
-
 def copied(analyst: Person, name: str, **changes: Any) -> dict[str, Any]:
     """Give the body of a proposal for a copy of the notebook."""
     settings = analyst.service("GET", f"profiles/{NOTEBOOK}").json()["settings"]
