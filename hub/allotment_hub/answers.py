@@ -26,7 +26,7 @@ class ProblemAnswer(BaseModel):
     column: int | None
     field: str
     code: str
-    level: Literal["error", "warning"]
+    level: Literal["hard", "soft", "advice"]
     message: str
     remedy: str
 

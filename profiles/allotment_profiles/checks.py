@@ -244,7 +244,7 @@ def check_data_role(name: str, role: DataRole, teams: Mapping[str, Team]) -> lis
             f"{team} is no readable team.",
             "Correct the name, or remove the grant.",
             field=f"granted_to.{team}",
-            level="warning",
+            level="advice",
         )
         for team in role.granted_to
         if team not in teams

@@ -99,7 +99,7 @@ def check(context: click.Context, path: Path, revision: str | None, form: str) -
     except OSError as error:
         name = click.format_filename(str(error.filename or path))
         raise click.UsageError(f"{name} cannot be read: {error.strerror}") from None
-    context.exit(1 if any(problem.level == "error" for problem in catalog.problems) else 0)
+    context.exit(1 if any(problem.blocks for problem in catalog.problems) else 0)
 
 
 def _snapshot(path: Path, revision: str | None) -> "Snapshot":

@@ -97,7 +97,7 @@ class _Loading:
                 )
                 self._problems.append(
                     Problem(
-                        shown(path).strip("'"), "path", "The file lies where nothing is read.", remedy, level="warning"
+                        shown(path).strip("'"), "path", "The file lies where nothing is read.", remedy, level="advice"
                     )
                 )
             elif entry.mode not in REGULAR:
@@ -166,7 +166,7 @@ class _Loading:
         if problems:
             places = Places(self._cache.sources[blob][:MAXIMUM_BYTES])
             problems = [_placed(problem, places) for problem in problems]
-        failed = any(problem.level == "error" and not self._is_denial(problem, reading.value) for problem in problems)
+        failed = any(problem.blocks and not self._is_denial(problem, reading.value) for problem in problems)
         return (None if failed else reading.value), problems
 
     def _is_denial(self, problem: Problem, value: Model) -> bool:

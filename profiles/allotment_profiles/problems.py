@@ -4,7 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["error", "warning"]
+Level = Literal["hard", "soft", "advice"]
+"""`hard` is refused; `soft` is refused unless the file carries an administrator's acceptance; `advice` stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,12 @@ class Problem:
     """From 1; None where the file has no such line (a missing file)."""
     column: int | None = None
     """From 1."""
-    level: Level = "error"
+    level: Level = "hard"
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the file cannot apply as it is."""
+        return self.level != "advice"
 
     def as_dict(self) -> dict[str, str | int | None]:
         """Give the form that JSON answers carry."""

@@ -13,11 +13,13 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from allotment_profiles.problems import Problem
+from allotment_profiles.problems import Level, Problem
 from allotment_profiles.reading import MAXIMUM_BYTES
 from allotment_profiles.snapshot import Snapshot
 
 _BEFORE, _AFTER = 60, 60
+_WORDS: Mapping[Level, str] = {"hard": "error", "soft": "needs acceptance", "advice": "warning"}
+_ANNOTATIONS: Mapping[Level, str] = {"hard": "error", "soft": "error", "advice": "warning"}
 
 
 def write_report(form: str, snapshot: Snapshot, problems: Sequence[Problem]) -> None:
@@ -44,7 +46,7 @@ def _write_text(snapshot: Snapshot, problems: Sequence[Problem]) -> None:
     for problem in problems:
         _write_problem(console, problem, sources.get(problem.path, b""))
     files = _count(len(snapshot.entries), "file")
-    errors = sum(problem.level == "error" for problem in problems)
+    errors = sum(problem.blocks for problem in problems)
     warnings = len(problems) - errors
     if not problems:
         console.print(Text(f"{files} checked: nothing to complain about.", style="green"))
@@ -68,11 +70,11 @@ def _sources(snapshot: Snapshot, paths: Iterable[str]) -> Mapping[str, bytes]:
 
 
 def _write_problem(console: Console, problem: Problem, source: bytes) -> None:
-    colour = "red" if problem.level == "error" else "yellow"
+    colour = "red" if problem.blocks else "yellow"
     place = ":".join(str(part) for part in (problem.path, problem.line, problem.column) if part is not None)
     head = Text()
     head.append(f"{printable(place)}: ", "bold")
-    head.append(f"{problem.level} ", f"bold {colour}")
+    head.append(f"{_WORDS[problem.level]} ", f"bold {colour}")
     head.append(f"[{problem.code}] ", colour)
     head.append(printable(problem.message))
     console.print(head)
@@ -110,4 +112,4 @@ def _annotation(problem: Problem) -> str:
 
     fields = {"file": problem.path, "line": problem.line, "col": problem.column, "title": problem.code}
     written = ",".join(f"{key}={escaped(str(value), ':', ',')}" for key, value in fields.items() if value is not None)
-    return f"::{problem.level} {written}::{escaped(f'{problem.message} {problem.remedy}')}"
+    return f"::{_ANNOTATIONS[problem.level]} {written}::{escaped(f'{problem.message} {problem.remedy}')}"

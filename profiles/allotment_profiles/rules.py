@@ -159,7 +159,7 @@ def _profile_exists(catalog: Catalog, profile_id: str, what: str, now: dt.dateti
         return Step("profile", text)
     path = profile_path(profile_id)
     if entry is not None or path in catalog.broken:
-        problem = next((problem for problem in catalog.problems_of(path) if problem.level == "error"), None)
+        problem = next((problem for problem in catalog.problems_of(path) if problem.blocks), None)
         why = f"Its file does not read: {problem.message}" if problem else "Its file does not read."
         return Step("profile", text, Refusal(
             "profile-broken", what, why, problem.remedy if problem else "It has to be corrected.",

@@ -53,7 +53,7 @@ def test_machines_get_json_and_annotations(tmp_path: Path) -> None:
     (problem,) = json.loads(output)["problems"]
     assert code == 1
     assert problem.keys() >= {"path", "line", "column", "code", "level", "message", "remedy"}
-    assert (problem["path"], problem["code"], problem["level"]) == (NOTEBOOK, "memory-unit", "error")
+    assert (problem["path"], problem["code"], problem["level"]) == (NOTEBOOK, "memory-unit", "hard")
     code, output = allotment("check", tmp_path, "--format", "github")
     assert code == 1
     assert output.startswith(f"::error file={NOTEBOOK},line=")

@@ -116,7 +116,7 @@ def test_a_mistake_is_told_with_its_exact_place(
 ) -> None:
     problems = read("profile", "teams/red/profiles/a.yaml", changed(old, new)).problems
     problem = next(problem for problem in problems if problem.code == code)
-    assert (problem.line, problem.column, problem.level) == (line, column, "error")
+    assert (problem.line, problem.column, problem.level) == (line, column, "hard")
     assert message in problem.message
     assert remedy in problem.remedy
     assert problem.path == "teams/red/profiles/a.yaml"

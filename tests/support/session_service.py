@@ -95,7 +95,7 @@ class SessionService:
                     "line": 7,
                     "column": 12,
                     "code": "memory-unit",
-                    "level": "error",
+                    "level": "hard",
                     "field": "resources.memory.limit",
                     "message": "'16 GB' has the unit 'GB', which is not known here.",
                     "remedy": "Did you mean GiB?",

@@ -37,7 +37,7 @@ def listed(answer: object, name: str) -> list[dict[str, Any]]:
 
 def has_errors(problems: Iterable[object]) -> bool:
     """Whether one of the problems is more than a warning."""
-    return any(not isinstance(problem, dict) or problem.get("level") != "warning" for problem in problems)
+    return any(not isinstance(problem, dict) or problem.get("level") != "advice" for problem in problems)
 
 
 def show_problems(screen: Screen, problems: list[Any]) -> None:
@@ -47,7 +47,7 @@ def show_problems(screen: Screen, problems: list[Any]) -> None:
             screen.say(f"  ✗ {words(problem)}")
             continue
         place = ":".join(filter(None, (words(problem, name) for name in ("path", "line", "column"))))
-        mark = "!" if problem.get("level") == "warning" else "✗"
+        mark = "!" if problem.get("level") == "advice" else "✗"
         field = words(problem, "field")
         code = words(problem, "code")
         screen.say(

@@ -55,7 +55,7 @@ class Panel:
     def ready(self) -> bool:
         """Whether it can be proposed."""
         return bool(self.check and not self.needed and not self.unchanged) and not any(
-            problem.level == "error" for problem in self.problems
+            problem.blocks for problem in self.problems
         )
 
 

@@ -54,7 +54,7 @@ class Check:
     @property
     def errors(self) -> list[Problem]:
         """The problems that stand in the way."""
-        return [problem for problem in self.problems if problem.level == "error"]
+        return [problem for problem in self.problems if problem.blocks]
 
 
 class Checking:
