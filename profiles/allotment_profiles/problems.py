@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["hard", "soft", "advice"]
-"""`hard` is refused; `soft` is refused unless the file carries an administrator's acceptance; `advice` stops nothing."""
+"""`hard` is refused; `soft`, too, unless the file carries an administrator's acceptance; `advice` stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,17 @@ _IMAGE_PART = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
+_LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
+_LABEL_KEY = re.compile(
+    r"([a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII
+)
+_PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII)
+_URL_PATH = re.compile(r"/([A-Za-z0-9_][A-Za-z0-9_.~-]{0,63}/?){0,8}", re.ASCII)
+_WEB_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[\x21-\x7e]*)?", re.ASCII)
+_REPOSITORY = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_][A-Za-z0-9_.~-]{0,99}){0,10}", re.ASCII)
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", re.ASCII)
+_LOOKALIKES = str.maketrans({"0": "o", "1": "l"})
+
 # Characters that turn text around or hide it, so that what is reviewed is not what applies.
 BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")  # letters of Hangul that show nothing
@@ -82,6 +93,18 @@ def _lines(value: object) -> str:
 def is_name(text: str) -> bool:
     """Tell whether a text may name a team, a profile, a data role or an option."""
     return _NAME.fullmatch(text) is not None
+
+
+def skeleton(name: str) -> str:
+    """Give what a name looks like at a glance: two names with the same skeleton are taken for one another."""
+    flat = name.lower().translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
+    return re.sub(r"-{2,}", "-", flat)
+
+
+def is_profile_id(text: str) -> bool:
+    """Tell whether a text has the shape `team/name`."""
+    team, slash, name = text.partition("/")
+    return bool(slash) and is_name(team) and is_name(name)
 
 
 def _name(value: object) -> str:
@@ -198,11 +221,68 @@ def _image_pattern(value: object) -> str:
 
 def _https(value: object) -> str:
     text = _line(value)
-    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[\x21-\x7e]*)?", text, re.ASCII) or len(text) > 500:
+    if len(text) > 500 or not _WEB_ADDRESS.fullmatch(text):
         raise refuse(
             "web-address", f"{shown(value)} is not a web address.", "Write an address that begins with https://"
         )
     return text
+
+
+def _repository(value: object) -> str:
+    text = _line(value)
+    if len(text) > 500 or not _REPOSITORY.fullmatch(text):
+        raise refuse(
+            "repository",
+            f"{shown(value)} is not the address of a git repository.",
+            "Write https://host/folder/name: no user, no query, no dot at the beginning of a part.",
+        )
+    return text
+
+
+def repository_matches(address: str, pattern: str) -> bool:
+    """Tell whether a repository's address is allowed by a pattern: an address, or a prefix that ends with `/*`."""
+    return address.startswith(pattern[:-1]) if pattern.endswith("/*") else address == pattern
+
+
+def _repository_pattern(value: object) -> str:
+    text = _line(value)
+    if len(text) > 500 or not _REPOSITORY.fullmatch(text.removesuffix("/*")):
+        raise refuse(
+            "repository-pattern",
+            f"{shown(value)} is not a pattern for git repositories.",
+            "Write https://host/* or https://host/folder/* for everything below, or one address.",
+        )
+    return text
+
+
+def _revision(value: object) -> str:
+    text = _line(value)
+    if not _REVISION.fullmatch(text) or ".." in text or "//" in text or text.endswith(("/", ".", ".lock")):
+        raise refuse("revision", f"{shown(value)} is not a branch, tag or commit.", "Write for example main or v1.2.")
+    return text
+
+
+def _url_path(value: object) -> str:
+    text = _line(value)
+    if not _URL_PATH.fullmatch(text) or ".." in text:
+        raise refuse("url-path", f"{shown(value)} is not a path of an address.", "Write for example /desktop/.")
+    return text
+
+
+def _profile_id(value: object) -> str:
+    if not isinstance(value, str) or not is_profile_id(value):
+        raise refuse("profile-id", f"{shown(value)} does not name a profile.", "Write team/name.")
+    return value
+
+
+def _matching(code: str, pattern: re.Pattern[str], what: str) -> BeforeValidator:
+    def check(value: object) -> str:
+        text = _line(value)
+        if not pattern.fullmatch(text):
+            raise refuse(code, f"{shown(value)} is not {what}.", f"It has to match {pattern.pattern}")
+        return text
+
+    return BeforeValidator(check)
 
 
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
@@ -222,4 +302,24 @@ Date = Annotated[
     BeforeValidator(_date),
     PlainSerializer(datetime.date.isoformat),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-03-31"]}),
+]
+ProfileId = Annotated[
+    str,
+    BeforeValidator(_profile_id),
+    WithJsonSchema({"type": "string", "pattern": f"{NAME_PATTERN[:-1]}/{NAME_PATTERN[1:]}"}),
+]
+Repository = Annotated[str, BeforeValidator(_repository), WithJsonSchema({"type": "string", "pattern": "^https://"})]
+RepositoryPattern = Annotated[
+    str, BeforeValidator(_repository_pattern), WithJsonSchema({"type": "string", "pattern": "^https://"})
+]
+GitRevision = Annotated[str, BeforeValidator(_revision), WithJsonSchema({"type": "string", "maxLength": 200})]
+UrlPath = Annotated[str, BeforeValidator(_url_path), WithJsonSchema({"type": "string", "pattern": "^/"})]
+Label = Annotated[
+    str, _matching("label", _LABEL, "the value of a label"), WithJsonSchema({"type": "string", "maxLength": 63})
+]
+LabelKey = Annotated[
+    str, _matching("label-key", _LABEL_KEY, "the key of a label"), WithJsonSchema({"type": "string", "minLength": 1})
+]
+ProgramName = Annotated[
+    str, _matching("program", _PROGRAM, "the name of a program"), WithJsonSchema({"type": "string", "maxLength": 64})
 ]

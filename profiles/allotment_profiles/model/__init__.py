@@ -1,0 +1,79 @@
+"""The one schema of the repository's files: profile, team, data role and policy.
+
+The JSON Schema files, the form and the reference documentation are generated from these models. What one file can
+be asked on its own is checked here; what needs other files (an envelope, a grant) is in `checks`.
+"""
+
+from allotment_profiles.model.data_role import Binding, DataRole, Grant, Secret, Volume
+from allotment_profiles.model.parts import Budget, Members, Model, People
+from allotment_profiles.model.policy import (
+    BUILT_IN_APPS,
+    Automatic,
+    AutomaticKind,
+    Ceilings,
+    GpuKind,
+    NodePool,
+    Policy,
+    Prices,
+    RuleLevel,
+    Rules,
+    Toleration,
+    Tool,
+)
+from allotment_profiles.model.profile import (
+    Acceptance,
+    Checkout,
+    Choice,
+    CpuOverride,
+    CpuRange,
+    ImageSource,
+    Lifetime,
+    MemoryOverride,
+    MemoryRange,
+    Option,
+    Profile,
+    Resources,
+    ResourcesOverride,
+    Storage,
+)
+from allotment_profiles.model.team import Envelope, Team
+
+__all__ = [
+    "BUILT_IN_APPS",
+    "Acceptance",
+    "Automatic",
+    "AutomaticKind",
+    "Binding",
+    "Budget",
+    "Ceilings",
+    "Checkout",
+    "Choice",
+    "CpuOverride",
+    "CpuRange",
+    "DataRole",
+    "Envelope",
+    "GpuKind",
+    "Grant",
+    "ImageSource",
+    "Lifetime",
+    "Members",
+    "MemoryOverride",
+    "MemoryRange",
+    "Model",
+    "NodePool",
+    "Option",
+    "People",
+    "Policy",
+    "Prices",
+    "Profile",
+    "Resources",
+    "ResourcesOverride",
+    "RuleLevel",
+    "Rules",
+    "Secret",
+    "Storage",
+    "Team",
+    "Toleration",
+    "Tool",
+    "Volume",
+]  # fmt: skip

@@ -1,0 +1,86 @@
+"""A named permission to reach data: `data-roles/<name>.yaml`."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from allotment_profiles.model.parts import Model
+from allotment_profiles.quantities import refuse
+from allotment_profiles.texts import Date, Line, Lines, Name, Title, WebAddress
+
+
+class Grant(Model):
+    """A team's permission to reach the data, until a day."""
+
+    until: Date
+    """The last day."""
+    review_by: Date | None = None
+    """The day after which the grant holds no longer unless its owner looked at it again."""
+    reason: Lines | None = None
+    """What the team needs the data for."""
+
+
+class Volume(Model):
+    """Data in a volume."""
+
+    claim: Name
+    """The volume claim; on a laptop a folder of this name."""
+    sub_path: Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,60}(/[a-z0-9_][a-z0-9_.-]{0,60}){0,8}$")]
+    """The folder inside."""
+    read_only: bool = True
+    """Whether sessions only read."""
+
+
+class Secret(Model):
+    """Data behind a credential that is kept as a Kubernetes Secret."""
+
+    name: Name
+    """The Secret's name."""
+
+
+AwsRole = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}$")]
+
+
+class Binding(Model):
+    """The real credential behind a data role: exactly one kind."""
+
+    volume: Volume | None = None
+    """A folder of a volume."""
+    secret: Secret | None = None
+    """A Kubernetes Secret."""
+    aws_role: AwsRole | None = None
+    """A role of AWS's identity and access management."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self.model_fields_set) != 1 or self.kind == "":
+            raise refuse(
+                "binding-kind", "A binding has exactly one kind.", f"Keep one of {', '.join(type(self).model_fields)}."
+            )
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The kind's key: `volume`, `secret` or `aws_role`."""
+        return next((name for name in type(self).model_fields if getattr(self, name) is not None), "")
+
+
+class DataRole(Model):
+    """A named permission to reach data: `data-roles/<name>.yaml`."""
+
+    title: Title
+    """What the data is."""
+    description: Line = ""
+    """One line more."""
+    owner: Name
+    """The team whose leads decide who may reach the data."""
+    purpose: Lines
+    """What the access is for."""
+    sensitivity: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+    """The classification, for example `public` or `official-sensitive`."""
+    paperwork: WebAddress | None = None
+    """Where the assessment or agreement can be read."""
+    granted_to: Annotated[dict[Name, Grant], Field(max_length=200)] = {}
+    """The teams that may use it, each until a day."""
+    binding: Binding
+    """The real credential."""
