@@ -54,6 +54,16 @@ def at_commit(repository: Repository, commit: str) -> Snapshot:
     )
 
 
+def applied(repository: Repository, commit: str) -> Snapshot:
+    """Take what applies by the first-parent history of a commit of main, changes that are held left out."""
+    return at_commit(repository, commit)
+
+
+def proposed(repository: Repository, main: str, commit: str) -> Snapshot:
+    """Take what applies on main with what a commit changes laid over it, nothing of that held."""
+    return at_commit(repository, commit)
+
+
 def _complete(repository: Repository, blobs: list[str]) -> dict[str, bytes]:
     """Read blobs; one that is damaged or gone is an error, since nobody can say what its file held."""
     found = repository.objects(blobs)
