@@ -5,198 +5,269 @@ The form, the pull-request check, the catalog load and the spawn all call these 
 
 import dataclasses
 import datetime as dt
-import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-from allotment_profiles.model import Choice, DataRole, Policy, Profile, Resources, Team
-from allotment_profiles.paths import data_role_path, profile_path, team_path
+from allotment_profiles.model import BUILT_IN_APPS, Choice, DataRole, Policy, Profile, RuleLevel, Team
+from allotment_profiles.paths import POLICY, data_role_path, profile_path, team_path
 from allotment_profiles.problems import Problem
 from allotment_profiles.quantities import format_cpu, format_duration, format_memory, shown
-from allotment_profiles.texts import image_matches, image_name
+from allotment_profiles.sizes import MAXIMUM_SIZES, Size, sizes_of
+from allotment_profiles.texts import image_matches, image_name, repository_matches
 
-MAXIMUM_COMBINATIONS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What one combination of choices asks for, with the field that each amount comes from."""
-
-    cpu_guarantee: int
-    cpu: int
-    memory_guarantee: int
-    memory: int
-    gpu: int
-    cpu_field: str = "resources.cpu.limit"
-    memory_field: str = "resources.memory.limit"
-    gpu_field: str = "resources.gpu"
+EVERYONE = "everyone"
+"""The name of the team that everybody belongs to."""
 
 
-def size_of(resources: Resources, choices: Mapping[str, Choice] | None = None) -> Size:
-    """Give the size of a profile with some choices applied in order: `{"options.size.choices.large": choice}`."""
-    size = Size(
-        cpu_guarantee=resources.cpu.guarantee,
-        cpu=resources.cpu.limit,
-        memory_guarantee=resources.memory.guarantee,
-        memory=resources.memory.limit,
-        gpu=resources.gpu,
-    )
-    changed: dict[str, Any] = {}
-    for place, choice in (choices or {}).items():
-        override = choice.resources
-        for name, value, field in (
-            ("cpu_guarantee", override.cpu.guarantee, "cpu.guarantee"),
-            ("cpu", override.cpu.limit, "cpu.limit"),
-            ("memory_guarantee", override.memory.guarantee, "memory.guarantee"),
-            ("memory", override.memory.limit, "memory.limit"),
-            ("gpu", override.gpu, "gpu"),
+def check_profile(
+    profile_id: str,
+    profile: Profile,
+    team: Team | None,
+    policy: Policy | None,
+    data_roles: Mapping[str, DataRole],
+    successors: Mapping[str, str],
+    known: Container[str],
+) -> list[Problem]:
+    """Check a profile against its team, the policy, the data roles and the other profiles.
+
+    `successors` names the successor of every profile that has one; `known` are the ids of all profiles' files.
+    """
+    path = profile_path(profile_id)
+    name = profile_id.partition("/")[0]
+    sizes = sizes_of(profile)
+    problems = list(_check_sizes(path, sizes))
+    if team is None:
+        message = f"There is no readable team {name}."
+        problems.append(Problem(path, "team-unknown", message, f"Add or correct {team_path(name)}."))
+    else:
+        problems += _check_only(path, profile, name, team)
+    if policy is not None:
+        problems += _check_policy(path, profile, policy, sizes)
+    if team is not None and policy is not None:
+        problems += _check_envelope(path, profile, name, team, policy, sizes)
+    for index, role in enumerate(profile.data_roles):
+        problems += _check_data_role(path, f"data_roles.{index}", role, name, data_roles)
+    if profile.successor is not None:
+        problems += _check_successor(path, profile_id, profile.successor, successors, known)
+    if not problems and not profile.accepted:
+        return problems
+    # Many combinations of choices fail in the same place for the same reason: it is said once.
+    unique = {(problem.code, problem.field): problem for problem in problems}
+    return list(_accepted(path, profile, unique.values()))
+
+
+def _accepted(path: str, profile: Profile, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Turn what an administrator has accepted into advice. Whether an acceptance has ended is asked at every spawn."""
+    used = set()
+    for problem in problems:
+        acceptance = profile.accepted.get(problem.code)
+        if acceptance is None or problem.level == "hard":
+            yield problem
+            continue
+        used.add(problem.code)
+        until = f" until {acceptance.until.isoformat()}" if acceptance.until else ""
+        why = " ".join(acceptance.reason.split())
+        yield dataclasses.replace(problem, level="advice", remedy=f"Accepted{until}: {why}")
+    for code in profile.accepted:
+        if code not in used:
+            message = f"Nothing is left to accept of the kind {code}."
+            yield Problem(path, "acceptance-unused", message, "Remove it.", field=f"accepted.{code}", level="advice")
+
+
+def _levelled(level: RuleLevel, path: str, code: str, message: str, remedy: str, field: str) -> Iterator[Problem]:
+    """Give a problem of a rule whose strictness the policy sets."""
+    if level != "off":
+        if level == "soft":
+            remedy = f"{remedy} Or ask an administrator to accept it: `accepted: {{{code}: {{reason: …}}}}`."
+        yield Problem(path, code, message, remedy, field=field, level=level)
+
+
+def _check_sizes(path: str, sizes: Sequence[Size]) -> Iterator[Problem]:
+    if len(sizes) > MAXIMUM_SIZES:
+        message = f"The options have more than {MAXIMUM_SIZES} combinations of sizes."
+        yield Problem(path, "options-many", message, "Offer fewer choices, or split the profile.", field="options")
+    remedy = "Raise the limit or lower the guarantee in the choice."
+    for size in sizes:
+        for code, field, noun, guarantee, limit, write in (
+            ("cpu-order", size.cpu_field, "CPU", size.cpu_guarantee, size.cpu, format_cpu),
+            ("memory-order", size.memory_field, "memory", size.memory_guarantee, size.memory, format_memory),
         ):
-            if value is not None:
-                changed[name] = value
-                changed[f"{name.removesuffix('_guarantee')}_field"] = f"{place}.resources.{field}"
-    return dataclasses.replace(size, **changed)
+            if guarantee > limit:
+                amounts = f"{write(limit)} is below the guarantee {write(guarantee)}"
+                yield Problem(path, code, f"With these choices the {noun} limit {amounts}.", remedy, field=field)
 
 
-def combinations(profile: Profile) -> Iterator[dict[str, Choice]]:
-    """Give every combination of the profile's choices, by the place of each choice in the file."""
-    places = [
-        [(f"options.{name}.choices.{key}", choice) for key, choice in option.choices.items()]
-        for name, option in profile.options.items()
-    ]
-    for combination in itertools.product(*places):
-        yield dict(combination)
+def _check_only(path: str, profile: Profile, name: str, team: Team) -> Iterator[Problem]:
+    named = [(f"only.{index}", group) for index, group in enumerate(profile.only)]
+    for option, choice, value in _choices(profile):
+        named += [(f"options.{option}.choices.{choice}.only.{index}", group) for index, group in enumerate(value.only)]
+    if not named or team.members.everyone:
+        return
+    groups = (*team.members.groups, *team.leads.groups, *team.deputies.groups)
+    for field, group in named:
+        if not any(group == each or group.startswith(f"{each}/") for each in groups):
+            message = f"{shown(group)} is no group of the team {name}."
+            remedy = f"Its groups: {', '.join(groups) or 'none'}; a group below one of them may be named as well."
+            yield Problem(path, "only-unknown", message, remedy, field=field)
 
 
-def _sizes(profile: Profile) -> Iterator[Size]:
-    for combination in itertools.islice(combinations(profile), MAXIMUM_COMBINATIONS + 1):
-        yield size_of(profile.resources, combination)
+def _check_policy(path: str, profile: Profile, policy: Policy, sizes: Sequence[Size]) -> Iterator[Problem]:
+    """Ask what holds for every team: ceilings, kinds, pools, registries, tools, repositories."""
+    ceilings, remedy = policy.ceilings, "Choose less; an administrator sets the ceiling."
+    for size in sizes:
+        if size.cpu > ceilings.cpu or size.memory > ceilings.memory or size.gpu > ceilings.gpu:
+            for name, field, what in _over(size, ceilings.cpu, ceilings.memory, ceilings.gpu):
+                message = f"{what[0]} is more than the platform's ceiling of {what[1]}."
+                yield Problem(path, f"{name}-ceiling", message, remedy, field=field)
+        if size.gpu or size.gpu_kind:
+            yield from _check_gpu(path, size, policy)
+        if size.node_pool is not None and size.node_pool not in policy.node_pools:
+            known = f"Node pools: {', '.join(policy.node_pools) or 'none yet'}."
+            message = f"The policy has no node pool {size.node_pool}."
+            yield Problem(path, "node-pool-unknown", message, known, field=size.node_pool_field)
+    for field, image in _images(profile):
+        if not any(image_matches(image, pattern) for pattern in policy.registries):
+            message = f"The image {shown(image_name(image))} is in no registry that the platform allows."
+            allowed = f"Allowed: {', '.join(policy.registries)}."
+            yield Problem(path, "image-registries", message, allowed, field=field)
+        if policy.rules.image_digest != "off" and "@" not in image:
+            message = "The image is named by a tag alone, which may mean another image tomorrow."
+            remedy = "Write registry/name@sha256:…, as the registry shows it."
+            yield from _levelled(policy.rules.image_digest, path, "image-undigested", message, remedy, field)
+    yield from _check_app(path, profile, policy)
+    yield from _check_times(path, profile, policy)
+    yield from _check_storage(path, profile, policy)
+    if policy.rules.image_source != "off" and profile.image_source is None:
+        message = "Nobody can say what the image was built from."
+        level = policy.rules.image_source
+        yield from _levelled(level, path, "image-source-missing", message, "Add image_source.", "image")
+
+
+def _over(size: Size, cpu: int, memory: int, gpu: int) -> Iterator[tuple[str, str, tuple[str, str]]]:
+    """Give what a size has too much of: the amount's name, its field, and both amounts in words."""
+    if size.cpu > cpu:
+        yield "cpu", size.cpu_field, (f"{format_cpu(size.cpu)} CPUs", format_cpu(cpu))
+    if size.memory > memory:
+        yield "memory", size.memory_field, (f"{format_memory(size.memory)} of memory", format_memory(memory))
+    if size.gpu > gpu:
+        yield "gpu", size.gpu_field, (f"{size.gpu} GPUs", str(gpu))
+
+
+def _check_gpu(path: str, size: Size, policy: Policy) -> Iterator[Problem]:
+    known = f"Kinds of GPU: {', '.join(policy.gpu_kinds) or 'none yet'}."
+    if size.gpu_kind is None:
+        if policy.gpu_kinds:
+            yield Problem(path, "gpu-kind-missing", "The kind of GPU is missing.", known, field=size.gpu_field)
+        return
+    kind = policy.gpu_kinds.get(size.gpu_kind)
+    if kind is None:
+        message = f"The policy has no GPUs of the kind {size.gpu_kind}."
+        yield Problem(path, "gpu-kind-unknown", message, known, field=size.gpu_kind_field)
+        return
+    if kind.ceiling is not None and size.gpu > kind.ceiling:
+        message = f"{size.gpu} GPUs {size.gpu_kind} is more than the platform's ceiling of {kind.ceiling}."
+        yield Problem(path, "gpu-ceiling", message, "Choose fewer.", field=size.gpu_field)
+    if size.gpu and size.node_pool is not None and kind.node_pool not in (None, size.node_pool):
+        message = f"GPUs {size.gpu_kind} are in the node pool {kind.node_pool}, not in {size.node_pool}."
+        yield Problem(path, "node-pool-conflict", message, "Drop node_pool.", field=size.node_pool_field)
+
+
+def _check_app(path: str, profile: Profile, policy: Policy) -> Iterator[Problem]:
+    named = [("app", profile.app)]
+    named += [(f"options.{option}.choices.{key}.app", each.app) for option, key, each in _choices(profile) if each.app]
+    for field, app in named:
+        if app not in BUILT_IN_APPS and app not in policy.tools:
+            remedy = f"Use one of {', '.join((*BUILT_IN_APPS, *policy.tools))}; more stand under tools in {POLICY}."
+            yield Problem(path, "app-unknown", f"There is no app or tool {app}.", remedy, field=field)
+
+
+def _check_times(path: str, profile: Profile, policy: Policy) -> Iterator[Problem]:
+    total = profile.lifetime.total
+    if total > policy.ceilings.lifetime:
+        ceiling = format_duration(policy.ceilings.lifetime)
+        message = f"A total time of {format_duration(total)} is more than the platform's ceiling of {ceiling}."
+        yield Problem(path, "lifetime-ceiling", message, "Choose a shorter time.", field="lifetime.total")
+    if policy.rules.review_by != "off" and profile.review_by is None:
+        message = "Nobody is asked to look at the profile again."
+        remedy = "Add `review_by: DATE`."
+        yield from _levelled(policy.rules.review_by, path, "review-by-missing", message, remedy, "title")
+
+
+def _check_storage(path: str, profile: Profile, policy: Policy) -> Iterator[Problem]:
+    home, ceiling = profile.storage.home, policy.ceilings.home
+    if home is not None and home > ceiling:
+        message = f"A home of {format_memory(home)} is more than the platform's ceiling of {format_memory(ceiling)}."
+        remedy = "Choose less; an administrator sets the ceiling."
+        yield Problem(path, "home-ceiling", message, remedy, field="storage.home")
+    checkout = profile.checkout
+    if checkout and not any(repository_matches(checkout.repository, pattern) for pattern in policy.repositories):
+        message = "The platform allows no checkout of this repository."
+        remedy = f"Allowed: {', '.join(policy.repositories) or 'none yet; an administrator lists them in policy.yaml'}."
+        yield Problem(path, "checkout-forbidden", message, remedy, field="checkout.repository")
+
+
+def _check_envelope(
+    path: str, profile: Profile, name: str, team: Team, policy: Policy, sizes: Sequence[Size]
+) -> Iterator[Problem]:
+    """Ask what the team decides for itself; beyond it the policy says how strict the platform is."""
+    envelope, level = team.envelope, policy.rules.envelope
+    if level == "off":
+        return
+    wider = f"or propose a wider envelope in {team_path(name)} as well: an administrator decides."
+    for size in sizes:
+        if size.cpu > envelope.cpu or size.memory > envelope.memory or size.gpu > envelope.gpu:
+            for amount, field, what in _over(size, envelope.cpu, envelope.memory, envelope.gpu):
+                message = f"{what[0]} is more than the envelope of {name} allows: {what[1]}."
+                yield from _levelled(level, path, f"{amount}-envelope", message, f"Choose less, {wider}", field)
+        if size.gpu and size.gpu_kind and envelope.gpu_kinds and size.gpu_kind not in envelope.gpu_kinds:
+            message = f"The envelope of {name} has no GPUs of the kind {size.gpu_kind}."
+            remedy = f"It has {', '.join(envelope.gpu_kinds)}; {wider}"
+            yield from _levelled(level, path, "gpu-kind-envelope", message, remedy, size.gpu_kind_field)
+        if size.node_pool is not None and size.node_pool not in envelope.node_pools:
+            message = f"The envelope of {name} does not have the node pool {size.node_pool}."
+            remedy = f"It has {', '.join(envelope.node_pools) or 'none'}; {wider}"
+            yield from _levelled(level, path, "node-pool-envelope", message, remedy, size.node_pool_field)
+    for field, image in _images(profile):
+        if not any(image_matches(image, pattern) for pattern in envelope.images):
+            message = f"The image {shown(image_name(image))} is outside the envelope of {name}."
+            remedy = f"Allowed: {', '.join(envelope.images)}; {wider}"
+            yield from _levelled(level, path, "image-envelope", message, remedy, field)
+    home = profile.storage.home
+    if home is not None and home > envelope.home:
+        message = f"A home of {format_memory(home)} is more than the envelope of {name} allows: "
+        message += f"{format_memory(envelope.home)}."
+        yield from _levelled(level, path, "home-envelope", message, f"Choose less, {wider}", "storage.home")
+
+
+def _choices(profile: Profile) -> Iterator[tuple[str, str, Choice]]:
+    for name, option in profile.options.items():
+        for key, choice in option.choices.items():
+            yield name, key, choice
 
 
 def _images(profile: Profile) -> Iterator[tuple[str, str]]:
     yield "image", profile.image
-    for name, option in profile.options.items():
-        for key, choice in option.choices.items():
-            if choice.image:
-                yield f"options.{name}.choices.{key}.image", choice.image
+    for name, key, choice in _choices(profile):
+        if choice.image:
+            yield f"options.{name}.choices.{key}.image", choice.image
 
 
-def check_profile(
-    profile_id: str, profile: Profile, team: Team | None, policy: Policy | None, data_roles: Mapping[str, DataRole]
-) -> list[Problem]:
-    """Check a profile against its team, the policy and the data roles."""
-    path = profile_path(profile_id)
-    team_name = profile_id.partition("/")[0]
-    found = itertools.chain(
-        _check_team_exists(path, team_name, team),
-        _check_sizes(path, profile, team_name, team, policy),
-        _check_images(path, profile, team_name, team, policy),
-        _check_lifetime(path, profile, policy),
-        *(
-            _check_data_role(path, f"data_roles.{index}", name, team_name, data_roles)
-            for index, name in enumerate(profile.data_roles)
-        ),
-    )
-    # Many combinations of choices fail in the same place for the same reason: it is said once.
-    return list({(problem.code, problem.field): problem for problem in found}.values())
-
-
-def _check_team_exists(path: str, team_name: str, team: Team | None) -> Iterator[Problem]:
-    if team is None:
-        message = f"There is no readable team {team_name}."
-        yield Problem(path, "team-unknown", message, f"Add or correct {team_path(team_name)}.")
-
-
-def _check_sizes(
-    path: str, profile: Profile, team_name: str, team: Team | None, policy: Policy | None
+def _check_successor(
+    path: str, profile_id: str, successor: str, successors: Mapping[str, str], known: Container[str]
 ) -> Iterator[Problem]:
-    sizes = list(_sizes(profile))
-    if len(sizes) > MAXIMUM_COMBINATIONS:
-        message = f"The options have more than {MAXIMUM_COMBINATIONS} combinations."
-        yield Problem(path, "options-many", message, "Offer fewer choices, or split the profile.", field="options")
-    for size in sizes:
-        yield from _check_order(path, size)
-        for limits in _limits(team_name, team, policy):
-            yield from _check_limits(path, size, limits)
-
-
-def _check_order(path: str, size: Size) -> Iterator[Problem]:
-    remedy = "Raise the limit or lower the guarantee in the choice."
-    for code, field, noun, guarantee, limit, write in (
-        ("cpu-order", size.cpu_field, "CPU", size.cpu_guarantee, size.cpu, format_cpu),
-        ("memory-order", size.memory_field, "memory", size.memory_guarantee, size.memory, format_memory),
-    ):
-        if guarantee > limit:
-            message = f"With these choices the {noun} limit {write(limit)} is below the guarantee {write(guarantee)}."
-            yield Problem(path, code, message, remedy, field=field)
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """Amounts that a size must not pass, and how to say whose they are."""
-
-    code: str
-    whose: str
-    remedy: str
-    cpu: int
-    memory: int
-    gpu: int
-
-
-def _limits(team_name: str, team: Team | None, policy: Policy | None) -> Iterator[_Limits]:
-    if policy:
-        bounds, remedy = policy.ceilings, "Choose less; an administrator sets the ceiling."
-        yield _Limits("ceiling", "the platform's ceiling of", remedy, bounds.cpu, bounds.memory, bounds.gpu)
-    if team:
-        envelope = team.envelope
-        remedy = (
-            f"Choose less, or propose a wider envelope in {team_path(team_name)} as well: an administrator decides."
-        )
-        whose = f"the envelope of {team_name} allows:"
-        yield _Limits("envelope", whose, remedy, envelope.cpu, envelope.memory, envelope.gpu)
-
-
-def _check_limits(path: str, size: Size, limits: _Limits) -> Iterator[Problem]:
-    for name, noun, amount, bound, field, write in (
-        ("cpu", "CPUs", size.cpu, limits.cpu, size.cpu_field, format_cpu),
-        ("memory", "of memory", size.memory, limits.memory, size.memory_field, format_memory),
-        ("gpu", "GPUs", size.gpu, limits.gpu, size.gpu_field, str),
-    ):
-        if amount > bound:
-            message = f"{write(amount)} {noun} is more than {limits.whose} {write(bound)}."
-            yield Problem(path, f"{name}-{limits.code}", message, limits.remedy, field=field)
-
-
-def _check_lifetime(path: str, profile: Profile, policy: Policy | None) -> Iterator[Problem]:
-    total = profile.lifetime.total
-    if policy and total > policy.ceilings.lifetime:
-        ceiling = format_duration(policy.ceilings.lifetime)
-        message = f"A total time of {format_duration(total)} is more than the platform's ceiling of {ceiling}."
-        yield Problem(path, "lifetime-ceiling", message, "Choose a shorter time.", field="lifetime.total")
-
-
-def _check_images(
-    path: str, profile: Profile, team_name: str, team: Team | None, policy: Policy | None
-) -> Iterator[Problem]:
-    for field, image in _images(profile):
-        name = shown(image_name(image))
-        if policy and not any(image_matches(image, pattern) for pattern in policy.registries):
-            yield Problem(
-                path,
-                "image-registries",
-                f"The image {name} is in no registry that the platform allows.",
-                f"Allowed: {', '.join(policy.registries)}.",
-                field=field,
-            )
-        if team and not any(image_matches(image, pattern) for pattern in team.envelope.images):
-            yield Problem(
-                path,
-                "image-envelope",
-                f"The image {name} is outside the envelope of {team_name}.",
-                f"Allowed: {', '.join(team.envelope.images)}. Or propose a wider envelope in {team_path(team_name)} as "
-                "well: an administrator decides.",
-                field=field,
-            )
+    if successor not in known:
+        message = f"There is no profile {successor} to take its place."
+        yield Problem(path, "successor-unknown", message, "Correct the name, or drop it.", field="successor")
+        return
+    seen, at = {profile_id}, successor
+    while at not in seen:
+        seen.add(at)
+        following = successors.get(at)
+        if following is None:
+            return
+        at = following
+    if at == profile_id:
+        message = "Following the successors leads back to this profile."
+        yield Problem(path, "successor-cycle", message, "Let the last one have no successor.", field="successor")
 
 
 def _check_data_role(
@@ -253,26 +324,51 @@ def check_data_role(name: str, role: DataRole, teams: Mapping[str, Team]) -> lis
 
 
 def check_team(name: str, team: Team, policy: Policy | None) -> list[Problem]:
-    """Check a team's envelope against the platform's ceilings and registries."""
+    """Check a team against the platform: what its envelope has beyond the ceilings has no effect."""
+    path, envelope = team_path(name), team.envelope
+    problems = []
+    if team.members.everyone != (name == EVERYONE):
+        problems.append(_everyone(path, name))
     if policy is None:
-        return []
-    path, ceilings, envelope = team_path(name), policy.ceilings, team.envelope
-    remedy = "Choose less; an administrator sets the ceiling in policy.yaml."
-    return [
+        return problems
+    ceilings = policy.ceilings
+    remedy = "The ceiling holds; an administrator sets it in policy.yaml."
+    problems += [
         Problem(
             path,
             f"{field}-ceiling",
             f"The envelope's {field} {write(amount)} is more than the platform's ceiling of {write(bound)}.",
             remedy,
             field=f"envelope.{field}",
+            level="advice",
         )
         for field, amount, bound, write in (
             ("cpu", envelope.cpu, ceilings.cpu, format_cpu),
             ("memory", envelope.memory, ceilings.memory, format_memory),
             ("gpu", envelope.gpu, ceilings.gpu, str),
+            ("home", envelope.home, ceilings.home, format_memory),
         )
-        if amount > bound
+        if amount > bound and (field in envelope.model_fields_set or field != "home")
     ]
+    for field, names, known, code in (
+        ("gpu_kinds", envelope.gpu_kinds, policy.gpu_kinds, "gpu-kind-unknown"),
+        ("node_pools", envelope.node_pools, policy.node_pools, "node-pool-unknown"),
+    ):
+        for index, each in enumerate(names):
+            if each not in known:
+                message = f"The policy does not have {each}."
+                remedy = f"It has {', '.join(known) or 'none yet'}."
+                problems.append(Problem(path, code, message, remedy, field=f"envelope.{field}.{index}", level="advice"))
+    return problems
+
+
+def _everyone(path: str, name: str) -> Problem:
+    if name == EVERYONE:
+        message, remedy = "The team everyone does not say that everybody belongs.", "Write `everyone: true`."
+        return Problem(path, "everyone-missing", message, remedy, field="members")
+    message = "Only the team everyone is for everybody."
+    remedy = "Name groups; or offer the profile in teams/everyone."
+    return Problem(path, "everyone-elsewhere", message, remedy, field="members.everyone")
 
 
 def days_left(until: dt.date, now: dt.datetime) -> int:

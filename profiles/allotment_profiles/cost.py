@@ -1,11 +1,10 @@
 """What a size costs by the policy's prices."""
 
-import itertools
 from dataclasses import dataclass
 from decimal import Decimal
 
-from allotment_profiles.checks import MAXIMUM_COMBINATIONS, Size, combinations, size_of
-from allotment_profiles.model import Prices, Profile
+from allotment_profiles.model import Policy, Profile
+from allotment_profiles.sizes import Size, size_of, sizes_of
 
 HOURS_A_MONTH = 730
 _SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$"}
@@ -42,27 +41,24 @@ class Cost:
         return {"currency": self.currency, "hour": float(self.hour), "month": float(self.month), "text": self.text}
 
 
-def cost_of(size: Size, prices: Prices) -> Cost:
-    """Price one hour of a size at its limits."""
-    hour = (
-        prices.cpu_hour * size.cpu / 1000 + prices.memory_gib_hour * size.memory / 1024**3 + prices.gpu_hour * size.gpu
-    )
+def cost_of(size: Size, policy: Policy) -> Cost:
+    """Price one hour of a size at its limits; a kind of GPU may have a price of its own."""
+    prices = policy.prices
+    kind = policy.gpu_kinds.get(size.gpu_kind or "")
+    gpu_hour = prices.gpu_hour if kind is None or kind.hour is None else kind.hour
+    hour = prices.cpu_hour * size.cpu / 1000 + prices.memory_gib_hour * size.memory / 1024**3 + gpu_hour * size.gpu
     return Cost(prices.currency, hour)
 
 
-def dearest(profile: Profile, prices: Prices) -> Cost:
-    """Price the dearest combination of a profile's choices, of as many as a profile may have."""
-    tried = itertools.islice(combinations(profile), MAXIMUM_COMBINATIONS)
-    return max(
-        (cost_of(size_of(profile.resources, choices), prices) for choices in tried),
-        key=lambda cost: cost.hour,
-    )
+def dearest(profile: Profile, policy: Policy) -> Cost:
+    """Price the dearest size that a profile's choices can reach."""
+    return max((cost_of(size, policy) for size in sizes_of(profile)), key=lambda cost: cost.hour)
 
 
-def usual(profile: Profile, prices: Prices) -> Cost:
+def usual(profile: Profile, policy: Policy) -> Cost:
     """Price a profile with its default choices."""
     choices = {
         f"options.{name}.choices.{option.default}": option.choices[option.default]
         for name, option in profile.options.items()
     }
-    return cost_of(size_of(profile.resources, choices), prices)
+    return cost_of(size_of(profile, choices), policy)

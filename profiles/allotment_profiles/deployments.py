@@ -45,4 +45,10 @@ LAPTOP_PROGRAMS: Mapping[str, Program] = {
 def laptop() -> Capabilities:
     """Say what this machine can do: folders as data, and the apps whose programs are installed."""
     missing = {app: program.missing for app, program in LAPTOP_PROGRAMS.items() if not program.installed}
-    return Capabilities("this laptop", frozenset({"volume"}), missing)
+    return Capabilities("this laptop", frozenset({"volume"}), missing, _missing_program)
+
+
+def _missing_program(name: str) -> str | None:
+    """Say that the program of a tool is not on this machine, or give None."""
+    program = Program(name, name)
+    return None if program.installed else program.missing

@@ -5,12 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from allotment_profiles.catalog import Catalog
-from allotment_profiles.checks import Size, size_of
 from allotment_profiles.cost import Cost, cost_of
-from allotment_profiles.model import Binding, Choice, Option, Profile
+from allotment_profiles.model import (
+    Binding,
+    Checkout,
+    Choice,
+    GpuKind,
+    NodePool,
+    Option,
+    Policy,
+    Profile,
+    Storage,
+    Tool,
+)
 from allotment_profiles.problems import Refusal, RefusedError
 from allotment_profiles.quantities import shown
-from allotment_profiles.rules import Capabilities, User, offer
+from allotment_profiles.rules import ADMINISTRATORS, Capabilities, User, offer
+from allotment_profiles.sizes import Size, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,14 @@ class Launch:
     request: Request
     """The request with every option spelled out."""
     cost: Cost
+    gpu: GpuKind | None
+    """The kind of the GPUs; None where there are none, or the policy names no kinds."""
+    node_pool: NodePool | None
+    """Where it runs; None: anywhere."""
+    tool: Tool | None
+    """What is opened, where `app` is a tool of the policy."""
+    storage: Storage
+    checkout: Checkout | None
 
 
 def _malformed(why: str) -> RefusedError:
@@ -86,18 +105,18 @@ def resolve(catalog: Catalog, user: User, request: Request, now: dt.datetime, ca
     decided = offer(catalog, user, request.profile, now, capabilities)
     if decided.refusal or decided.entry is None or catalog.policy is None:
         raise RefusedError(decided.refusal or Refusal("profile-unknown", "Nothing was started.", "", "", status=404))
-    profile = decided.entry.value
-    chosen = _choices(profile, request)
+    profile, policy = decided.entry.value, catalog.policy.value
+    chosen = _choices(profile, request, user)
     choices = {f"options.{name}.choices.{key}": profile.options[name].choices[key] for name, key in chosen.items()}
     app = _last(choices, "app", profile.app)
-    if app in capabilities.missing_apps:
-        raise RefusedError(
-            Refusal("app-unavailable", "The session was not started.", capabilities.missing_apps[app], "")
-        )
+    missing = capabilities.missing(app, policy)
+    if missing:
+        raise RefusedError(Refusal("app-unavailable", "The session was not started.", missing, "", ADMINISTRATORS))
     environment = dict(profile.environment)
     for choice in choices.values():
         environment.update(choice.environment)
-    size = size_of(profile.resources, choices)
+    size = size_of(profile, choices)
+    gpu = policy.gpu_kinds.get(size.gpu_kind) if size.gpu and size.gpu_kind else None
     return Launch(
         profile_id=request.profile,
         team=request.profile.partition("/")[0],
@@ -111,8 +130,19 @@ def resolve(catalog: Catalog, user: User, request: Request, now: dt.datetime, ca
         idle=profile.lifetime.idle,
         total=profile.lifetime.total,
         request=Request(request.profile, chosen),
-        cost=cost_of(size, catalog.policy.value.prices),
+        cost=cost_of(size, policy),
+        gpu=gpu,
+        node_pool=_node_pool(size, gpu, policy),
+        tool=policy.tools.get(app),
+        storage=profile.storage,
+        checkout=profile.checkout,
     )
+
+
+def _node_pool(size: Size, gpu: GpuKind | None, policy: Policy) -> NodePool | None:
+    """Give the pool of the GPUs, else the one that is named: where both are, the checks have proven them equal."""
+    name = (gpu.node_pool if gpu else None) or size.node_pool
+    return policy.node_pools.get(name) if name else None
 
 
 def _last(choices: Mapping[str, Choice], name: str, otherwise: str) -> str:
@@ -121,7 +151,7 @@ def _last(choices: Mapping[str, Choice], name: str, otherwise: str) -> str:
     return str(said[-1]) if said else otherwise
 
 
-def _choices(profile: Profile, request: Request) -> dict[str, str]:
+def _choices(profile: Profile, request: Request, user: User) -> dict[str, str]:
     what = f"{shown(request.profile)} cannot be started as asked."
     for name in request.options:
         if name not in profile.options:
@@ -131,15 +161,25 @@ def _choices(profile: Profile, request: Request) -> dict[str, str]:
                     "option-unknown", what, f"It has no option {shown(name)}.", f"Its options: {known}.", status=400
                 )
             )
-    return {name: _choice(what, name, option, request.options.get(name)) for name, option in profile.options.items()}
+    return {
+        name: _choice(what, name, option, request.options.get(name), user) for name, option in profile.options.items()
+    }
 
 
-def _choice(what: str, name: str, option: Option, asked: str | None) -> str:
+def _choice(what: str, name: str, option: Option, asked: str | None, user: User) -> str:
     if asked is None:
         return option.default
+    open_to = [key for key, choice in option.choices.items() if may_choose(choice, user)]
     if asked not in option.choices:
         why = f"The option {name} has no choice {shown(asked)}."
-        raise RefusedError(
-            Refusal("choice-unknown", what, why, f"Its choices: {', '.join(option.choices)}.", status=400)
-        )
+        raise RefusedError(Refusal("choice-unknown", what, why, f"Its choices: {', '.join(open_to)}.", status=400))
+    if asked not in open_to:
+        why = f"The choice {asked} is only for {', '.join(option.choices[asked].only)}."
+        remedy = f"Yours: {', '.join(open_to)}. Or ask to be added to the group."
+        raise RefusedError(Refusal("choice-only", what, why, remedy, "whoever manages that group"))
     return asked
+
+
+def may_choose(choice: Choice, user: User) -> bool:
+    """Tell whether a choice is for a user: `only` names groups of the team, and no `only` means everyone."""
+    return not choice.only or not user.groups.isdisjoint(choice.only)

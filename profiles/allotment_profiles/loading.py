@@ -70,11 +70,16 @@ class _Loading:
             by_kind["data role"], DataRole, lambda name, role: check_data_role(name, role, known_teams)
         )
         known_roles = {name: entry.value for name, entry in data_roles.items()}
+        known = {where.id for _, where in by_kind["profile"]}
+        newest = {where.id: self._read(path, where, readable[path].blob).value for path, where in by_kind["profile"]}
+        successors = {
+            name: value.successor for name, value in newest.items() if isinstance(value, Profile) and value.successor
+        }
         profiles = self._entries(
             by_kind["profile"],
             Profile,
             lambda name, profile: check_profile(
-                name, profile, known_teams.get(name.partition("/")[0]), applied, known_roles
+                name, profile, known_teams.get(name.partition("/")[0]), applied, known_roles, successors, known
             ),
         )
         return Catalog(

@@ -4,12 +4,12 @@ Access is user ∩ team ∩ profile ∩ grant ∩ not expired ∩ what the deplo
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from allotment_profiles.catalog import Catalog, Entry
 from allotment_profiles.checks import days_left
-from allotment_profiles.model import Profile, Team
+from allotment_profiles.model import BUILT_IN_APPS, Policy, Profile, Team
 from allotment_profiles.paths import data_role_path, profile_path
 from allotment_profiles.problems import Refusal
 from allotment_profiles.quantities import shown
@@ -36,6 +36,19 @@ class Capabilities:
     """The kinds of binding that it can realise."""
     missing_apps: Mapping[str, str]
     """Apps that cannot be started, each with the reason and what would help, as one or two sentences."""
+    missing_program: Callable[[str], str | None] | None = None
+    """Says why a tool's program is not there, or None where it is; none: images bring every program."""
+
+    def missing(self, app: str, policy: Policy | None) -> str | None:
+        """Say why an app or a tool of the policy cannot be started, or give None."""
+        if app in BUILT_IN_APPS:
+            return self.missing_apps.get(app)
+        tool = policy.tools.get(app) if policy else None
+        if tool is None:
+            return f"The platform's policy has no tool {app}."
+        if tool.program is None or self.missing_program is None:
+            return None
+        return self.missing_program(tool.program)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +87,23 @@ class Offer:
 
 
 def belongs(user: User, team: Team) -> bool:
-    """Tell whether a user is a member or a lead of a team."""
-    return team.members.include(user.name, user.groups) or leads(user, team)
+    """Tell whether a user is a member, a lead or a deputy of a team."""
+    return team.members.include(user.name, user.groups) or answers_for(user, team)
 
 
 def leads(user: User, team: Team) -> bool:
     """Tell whether a user leads a team."""
     return team.leads.include(user.name, user.groups)
+
+
+def answers_for(user: User, team: Team) -> bool:
+    """Tell whether a user decides for a team: as a lead, or as a deputy who stands in."""
+    return leads(user, team) or team.deputies.include(user.name, user.groups)
+
+
+def maintains(user: User, profile: Profile) -> bool:
+    """Tell whether a user looks after a profile."""
+    return profile.maintainers.include(user.name, user.groups)
 
 
 def leads_of(catalog: Catalog, team: str) -> str:
@@ -109,13 +132,45 @@ def offers(catalog: Catalog, user: User, now: dt.datetime, capabilities: Capabil
     """Give what the start page shows: all profiles of the user's teams, startable ones first."""
     mine = {name for name, team in catalog.teams.items() if belongs(user, team.value)}
     broken = (path.split("/") for path in catalog.broken if path.startswith("teams/") and "/profiles/" in path)
-    ids = set(catalog.profiles) | {f"{parts[1]}/{parts[3].removesuffix('.yaml')}" for parts in broken}
+    ids = {profile_id for name in mine for profile_id in catalog.profiles_of(name)}
+    ids |= {f"{parts[1]}/{parts[3].removesuffix('.yaml')}" for parts in broken if parts[1] in mine}
     found = [
         offer(catalog, user, profile_id, now, capabilities)
         for profile_id in sorted(ids)
-        if profile_id.partition("/")[0] in mine
+        if profile_id not in catalog.profiles or may_know(catalog, user, profile_id)
     ]
     return sorted(found, key=lambda each: not each.startable)
+
+
+def may_know(catalog: Catalog, user: User, profile_id: str) -> bool:
+    """Tell whether a user may know of a profile: a draft is for those who work on it, and for administrators."""
+    profile = catalog.profiles[profile_id].value
+    team = catalog.teams.get(profile_id.partition("/")[0])
+    return profile.visibility != "draft" or user.admin or _works_on(user, profile, team)
+
+
+def _works_on(user: User, profile: Profile, team: Entry[Team] | None) -> bool:
+    return maintains(user, profile) or (team is not None and answers_for(user, team.value))
+
+
+def is_retired(profile: Profile, now: dt.datetime) -> bool:
+    """Tell whether the day has come from which a profile no longer starts."""
+    return profile.retired_from is not None and days_left(profile.retired_from, now) <= 0
+
+
+def successor_of(catalog: Catalog, profile_id: str, now: dt.datetime) -> str | None:
+    """Give what takes a profile's place: the end of the chain, passing over what is deprecated or retired itself."""
+    seen = {profile_id}
+    entry = catalog.profiles.get(profile_id)
+    while entry is not None and entry.value.successor and entry.value.successor not in seen:
+        following = catalog.profiles.get(entry.value.successor)
+        if following is None:
+            return None
+        entry = following
+        seen.add(entry.id)
+        if entry.value.visibility != "deprecated" and not is_retired(entry.value, now):
+            return entry.id
+    return None
 
 
 def _steps(
@@ -126,12 +181,16 @@ def _steps(
     yield _profile_exists(catalog, profile_id, what, now)
     profile = catalog.profiles[profile_id].value
     yield _member(catalog, user, profile_id, what, now)
+    yield _visible(catalog, user, profile_id, profile, what)
+    yield _retired(catalog, profile_id, profile, what, now)
+    yield _among(catalog, user, profile_id, profile, what)
+    yield from _accepted(catalog, profile_id, profile, what, now)
     yield _reviewed(catalog, profile_id, profile, what, now)
     for role in profile.data_roles:
         yield _data_role_readable(catalog, role, what)
         yield _granted(catalog, role, profile_id.partition("/")[0], what, now)
         yield _realisable(catalog, role, what, capabilities)
-    yield from _apps(profile, what, capabilities)
+    yield from _apps(catalog, profile, what, capabilities)
 
 
 def _too_old(catalog: Catalog, entry: Entry, now: dt.datetime) -> bool:  # type: ignore[type-arg]
@@ -165,10 +224,7 @@ def _profile_exists(catalog: Catalog, profile_id: str, what: str, now: dt.dateti
             "profile-broken", what, why, problem.remedy if problem else "It has to be corrected.",
             leads_of(catalog, team), 409,
         ))  # fmt: skip
-    return Step("profile", text, Refusal(
-        "profile-unknown", what, "There is no such profile.", "Choose one from the start page, or propose it.",
-        status=404,
-    ))  # fmt: skip
+    return Step("profile", text, _unknown(what))
 
 
 def _member(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.datetime) -> Step:
@@ -188,6 +244,65 @@ def _member(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.da
         f"Members come from the group {groups}. Ask to be added to it, or propose one like it for a team of yours.",
         "whoever manages that group" if entry.value.members.groups else ADMINISTRATORS,
     ))  # fmt: skip
+
+
+def _visible(catalog: Catalog, user: User, profile_id: str, profile: Profile, what: str) -> Step:
+    text = "The profile is no draft, or the user works on it."
+    name = profile_id.partition("/")[0]
+    if profile.visibility != "draft" or _works_on(user, profile, catalog.teams.get(name)):
+        return Step("draft", text)
+    # Whether the profile exists is nobody's business who may not see it: in words and code as if it did not.
+    return Step("draft", text, _unknown(what))
+
+
+def _unknown(what: str) -> Refusal:
+    return Refusal(
+        "profile-unknown", what, "There is no such profile.", "Choose one from the start page, or propose it.",
+        status=404,
+    )  # fmt: skip
+
+
+def _retired(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> Step:
+    text = "The profile is not retired."
+    if not is_retired(profile, now):
+        return Step("retired", text)
+    successor = successor_of(catalog, profile_id, now)
+    if successor:
+        remedy = f"Start {successor} in its place: {catalog.profiles[successor].value.title}."
+    else:
+        remedy = "Nothing takes its place. Choose another one, or propose one."
+    return Step("retired", text, Refusal(
+        "profile-retired", what, f"It is retired since {profile.retired_from}.", remedy,
+        leads_of(catalog, profile_id.partition("/")[0]), 410,
+    ))  # fmt: skip
+
+
+def _among(catalog: Catalog, user: User, profile_id: str, profile: Profile, what: str) -> Step:
+    text = "The profile is for all of the team, or for a group of the user."
+    if not profile.only or not user.groups.isdisjoint(profile.only):
+        return Step("only", text)
+    groups = ", ".join(profile.only)
+    return Step("only", text, Refusal(
+        "only-groups", what, f"It is only for {groups}, and {user.name} is not in there.",
+        "Ask to be added to the group, or choose another profile.", "whoever manages that group",
+    ))  # fmt: skip
+
+
+def _accepted(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> Iterator[Step]:
+    entry = catalog.profiles[profile_id]
+    for code, acceptance in profile.accepted.items():
+        needed = any(problem.code == code for problem in entry.problems)
+        if acceptance.until is None or not needed:
+            continue
+        text = f"What an administrator accepted ({code}) still holds."
+        if days_left(acceptance.until, now) >= 0:
+            yield Step("accepted", text)
+        else:
+            yield Step("accepted", text, Refusal(
+                "acceptance-ended", what,
+                f"An administrator accepted its {code} until {acceptance.until.isoformat()}.",
+                "Propose a later date, or a profile that needs no acceptance.", ADMINISTRATORS,
+            ))  # fmt: skip
 
 
 def _reviewed(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> Step:
@@ -231,6 +346,12 @@ def _granted(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime
             f"The team's grant for the data {data_role.title} ended on {grant.until.isoformat()}.",
             "Ask to renew it.", owner,
         ))  # fmt: skip
+    if grant.review_by is not None and days_left(grant.review_by, now) < 0:
+        return Step("grant", text, Refusal(
+            "grant-review-overdue", what,
+            f"The grant for the data {data_role.title} had to be looked at again by {grant.review_by.isoformat()}.",
+            "Ask the owner for a later review date.", owner,
+        ))  # fmt: skip
     return Step("grant", text)
 
 
@@ -246,9 +367,9 @@ def _realisable(catalog: Catalog, role: str, what: str, capabilities: Capabiliti
     ))  # fmt: skip
 
 
-def _apps(profile: Profile, what: str, capabilities: Capabilities) -> Iterator[Step]:
+def _apps(catalog: Catalog, profile: Profile, what: str, capabilities: Capabilities) -> Iterator[Step]:
     text = f"{capabilities.deployment} can start {profile.app}."
-    reason = capabilities.missing_apps.get(profile.app)
+    reason = capabilities.missing(profile.app, catalog.policy.value if catalog.policy else None)
     if reason is None:
         yield Step("app", text)
     else:
@@ -257,12 +378,27 @@ def _apps(profile: Profile, what: str, capabilities: Capabilities) -> Iterator[S
 
 def _warnings(catalog: Catalog, entry: Entry[Profile], now: dt.datetime) -> Iterator[str]:
     window = (catalog.policy.value.review_warning if catalog.policy else 0) // 86400
+    profile = entry.value
+
+    def soon(day: dt.date | None) -> bool:
+        return day is not None and 0 <= days_left(day, now) <= window
+
     if entry.outdated_since:
         yield "The newest version of the file does not read; an earlier version applies."
-    if entry.value.review_by and 0 <= days_left(entry.value.review_by, now) <= window:
-        yield f"To be looked at again by {entry.value.review_by.isoformat()}."
-    for role in entry.value.data_roles:
+    if profile.visibility == "deprecated" and not is_retired(profile, now):
+        successor = successor_of(catalog, entry.id, now) or profile.successor
+        yield f"It goes out of use; {successor} takes its place."
+    if profile.retired_from and 0 < days_left(profile.retired_from, now) <= window:
+        yield f"It no longer starts from {profile.retired_from.isoformat()} on."
+    if profile.review_by and soon(profile.review_by):
+        yield f"To be looked at again by {profile.review_by.isoformat()}."
+    for code, acceptance in profile.accepted.items():
+        if acceptance.until and soon(acceptance.until):
+            yield f"An administrator's acceptance of {code} ends on {acceptance.until.isoformat()}."
+    for role in profile.data_roles:
         data_role = catalog.data_roles.get(role)
         grant = data_role.value.granted_to.get(entry.id.partition("/")[0]) if data_role else None
-        if grant and 0 <= days_left(grant.until, now) <= window:
+        if grant and soon(grant.until):
             yield f"The grant for {role} ends on {grant.until.isoformat()}."
+        if grant and grant.review_by and soon(grant.review_by):
+            yield f"The grant for {role} is to be looked at again by {grant.review_by.isoformat()}."

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from allotment_profiles.catalog import Catalog
-from allotment_profiles.checks import Size, size_of
 from allotment_profiles.cost import cost_of
 from allotment_profiles.model import Choice, Option, Profile
 from allotment_profiles.problems import Refusal
 from allotment_profiles.quantities import format_cpu, format_memory
 from allotment_profiles.rules import Capabilities, Offer, User, offers
+from allotment_profiles.sizes import Size, size_of
 from allotment_spawner.form import option_field
 
 APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
@@ -213,7 +213,7 @@ def _card(catalog: Catalog, viewer: Viewer, each: Offer, profile: Profile, chose
         name: value if value in profile.options[name].choices else profile.options[name].default
         for name, value in kept.items()
     }
-    size = size_of(profile.resources, _choices(profile, kept))
+    size = size_of(profile, _choices(profile, kept))
     problems = each.entry.problems if each.entry else ()
     return Card(
         id=each.profile_id,
@@ -237,7 +237,7 @@ def _card(catalog: Catalog, viewer: Viewer, each: Offer, profile: Profile, chose
 def _price(catalog: Catalog, size: Size) -> str:
     if catalog.policy is None:
         return ""
-    cost = cost_of(size, catalog.policy.value.prices)
+    cost = cost_of(size, catalog.policy.value)
     return cost.hour_text if cost.hour else ""
 
 
@@ -255,7 +255,7 @@ def _data(catalog: Catalog, viewer: Viewer, profile: Profile) -> Iterator[DataVi
 
 def _option(catalog: Catalog, profile_id: str, profile: Profile, name: str, kept: Mapping[str, str]) -> OptionView:
     option: Option = profile.options[name]
-    sizes = {key: size_of(profile.resources, _choices(profile, {**kept, name: key})) for key in option.choices}
+    sizes = {key: size_of(profile, _choices(profile, {**kept, name: key})) for key in option.choices}
     changes_size = len({(size.cpu, size.memory, size.gpu) for size in sizes.values()}) > 1
     views = []
     for key, choice in option.choices.items():

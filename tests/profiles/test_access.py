@@ -195,9 +195,30 @@ def test_no_launch_passes_the_envelope_the_ceiling_or_the_registries(
     assert launch.request.options == chosen
 
 
+def _many_options(**last: Any) -> dict[str, Any]:
+    """Give options with 20 ** 8 combinations."""
+    choices: dict[str, Any] = {f"c{i}": {"title": "C"} for i in range(20)}
+    return {f"o{i}": {"title": "O", "default": "c0", "choices": {**choices, **last}} for i in range(8)}
+
+
 def test_a_choice_may_hide_nothing_behind_many_combinations(tmp_path: Any) -> None:
-    choices = {f"c{i}": {"title": "C"} for i in range(20)}
-    options = {f"o{i}": {"title": "O", "default": "c0", "choices": choices} for i in range(8)}
+    huge = {"title": "Huge", "resources": {"memory": {"limit": "2 TiB"}}}
+    files = small(**{"teams/red/profiles/a.yaml": profile(options=_many_options(c19=huge))})
+    catalog = load(in_folder(write_folder(tmp_path, files)))
+    assert "memory-ceiling" in {problem.code for problem in catalog.problems}
+
+
+def test_options_that_reach_too_many_different_sizes_are_refused(tmp_path: Any) -> None:
+    def sized(name: str, unit: float) -> dict[str, Any]:
+        return {f"c{i}": {"title": "C", "resources": {name: {"limit": unit * (i + 1)}}} for i in range(20)}
+
+    options = {
+        "cpu": {"title": "O", "default": "c0", "choices": sized("cpu", 0.1)},
+        "guarantee": {"title": "O", "default": "c0", "choices": {
+            f"c{i}": {"title": "C", "resources": {"cpu": {"guarantee": 0.001 * (i + 1)}}} for i in range(20)}},
+        "memory": {"title": "O", "default": "c0", "choices": {
+            f"c{i}": {"title": "C", "resources": {"memory": {"limit": f"{300 + i} MiB"}}} for i in range(20)}},
+    }  # fmt: skip
     catalog = load(in_folder(write_folder(tmp_path, small(**{"teams/red/profiles/a.yaml": profile(options=options)}))))
     assert "options-many" in {problem.code for problem in catalog.problems}
     assert "red/a" not in catalog.profiles

@@ -170,7 +170,7 @@ def _costs(changes: Sequence[Change], before: Catalog, after: Catalog) -> list[C
             old, new = before.profiles.get(where.id), after.profiles.get(where.id)
             found[where.id] = CostChange(
                 where.id,
-                dearest(old.value, before.policy.value.prices) if old else None,
-                dearest(new.value, after.policy.value.prices) if new else None,
+                dearest(old.value, before.policy.value) if old else None,
+                dearest(new.value, after.policy.value) if new else None,
             )
     return list(found.values())

@@ -217,7 +217,7 @@ class Listing:
         name = profile_id.partition("/")[0]
         team = catalog.teams.get(name)
         path = profile_path(profile_id)
-        prices = catalog.policy.value.prices if catalog.policy else None
+        policy = catalog.policy.value if catalog.policy else None
         return ProfileRow(
             id=profile_id,
             entry=entry,
@@ -225,7 +225,7 @@ class Listing:
             team_title=team.value.title if team else name,
             owners=leads_of(catalog, name),
             members=", ".join(sorted(people_of(name, catalog))),
-            cost=usual(entry.value, prices) if entry and prices else None,
+            cost=usual(entry.value, policy) if entry and policy else None,
             landing=provenance.last(path),
             offer=offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), able),
             problems=tuple(catalog.problems_of(path)),
