@@ -13,7 +13,7 @@ from allotment_profiles.launch import Request, parse_request, resolve
 from allotment_profiles.loading import load
 from allotment_profiles.model import DataRole, Policy, Profile, Team
 from allotment_profiles.problems import RefusedError
-from allotment_profiles.rules import Capabilities, User, offer, offers
+from allotment_profiles.rules import Capabilities, User, offer, offers, successor_of
 from allotment_profiles.snapshot import in_folder
 
 TEAMS, ROLES, GROUPS, NAMES = ["red", "blue"], ["tables", "files", "bucket"], ["/a", "/b", "/c"], ["ann", "bob"]
@@ -22,6 +22,14 @@ DAYS = st.integers(-2, 2).map(lambda days: TODAY + dt.timedelta(days=days))
 PEOPLE = st.fixed_dictionaries(
     {"groups": st.lists(st.sampled_from(GROUPS), max_size=2), "users": st.lists(st.sampled_from(NAMES), max_size=1)}
 )
+GRANTS = st.fixed_dictionaries({"until": DAYS.map(str)}, optional={"review_by": DAYS.map(str)})
+MORE = st.fixed_dictionaries({}, optional={
+    "review_by": DAYS.map(str),
+    "only": st.lists(st.sampled_from(GROUPS), min_size=1, max_size=2),
+    "visibility": st.sampled_from(["draft", "active", "deprecated"]),
+    "retired_from": DAYS.map(str),
+    "maintainers": st.just({"users": ["ann"]}),
+}).map(lambda keys: {**keys, "successor": "red/one"} if keys.get("visibility") == "deprecated" else keys)  # fmt: skip
 VOLUME = {"volume": {"claim": "tables", "sub_path": "main"}}
 AWS = {"aws_role": "arn:aws:iam::000000000000:role/x"}
 
@@ -35,14 +43,20 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     """Compose models freely: even catalogs that no check would let through."""
     teams = {
         name: Team.model_validate(
-            team(name, members=draw(PEOPLE), leads={"groups": draw(st.sampled_from([["/a"], ["/lead"]]))})
+            team(
+                name,
+                members=draw(PEOPLE) | ({"everyone": True} if not draw(st.integers(0, 6)) else {}),
+                leads={"groups": draw(st.sampled_from([["/a"], ["/lead"]]))},
+                deputies={"users": draw(st.sampled_from([[], ["bob"]]))},
+            )
         )
         for name in TEAMS
         if draw(st.integers(0, 5))
     }
     data_roles = {
         name: DataRole.model_validate({
-            **data_role("red", {grantee: draw(DAYS).isoformat() for grantee in TEAMS if draw(st.booleans())}),
+            **data_role("red"),
+            "granted_to": {grantee: draw(GRANTS) for grantee in TEAMS if draw(st.booleans())},
             "binding": draw(st.sampled_from([VOLUME, AWS])),
         })
         for name in ROLES
@@ -51,14 +65,18 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     found = {
         f"{name}/{key}": Profile.model_validate(profile(
             data_roles=draw(st.lists(st.sampled_from(ROLES), max_size=2, unique=True)),
-            app=draw(st.sampled_from(["jupyterlab", "rstudio"])),
-            **({"review_by": draw(DAYS).isoformat()} if draw(st.booleans()) else {}),
+            app=draw(st.sampled_from(["jupyterlab", "jupyterlab", "rstudio", "desktop", "panel", "gone"])),
+            **draw(MORE),
         ))
         for name in TEAMS
         for key in ("one", "two")
         if draw(st.integers(0, 5))
     }  # fmt: skip
-    rules = entry("policy", Policy.model_validate(policy())) if draw(st.integers(0, 9)) else None
+    tools = {
+        "desktop": {"title": "Desktop", "address": "/desktop/", "program": "xpra"},
+        "panel": {"title": "Panel", "address": "/panel/", "program": "panel"},
+    }
+    rules = entry("policy", Policy.model_validate(policy(tools=tools))) if draw(st.integers(0, 9)) else None
     return Catalog(
         "c" * 40, START, rules,
         {name: entry(name, value) for name, value in teams.items()},
@@ -74,21 +92,30 @@ def allowed(catalog: Catalog, user: User, profile_id: str, now: dt.datetime) -> 
     found, of = catalog.profiles.get(profile_id), catalog.teams.get(team_name)
     if catalog.policy is None or found is None or of is None:
         return False
-    people = [of.value.members, of.value.leads]
-    if not any(user.name in each.users or set(each.groups) & user.groups for each in people):
+    wanted = found.value
+    deciding = any(
+        user.name in each.users or set(each.groups) & user.groups for each in (of.value.leads, of.value.deputies)
+    )
+    members = of.value.members
+    if not (members.everyone or deciding or user.name in members.users or set(members.groups) & user.groups):
+        return False
+    if wanted.visibility == "draft" and not (deciding or user.name in wanted.maintainers.users):
+        return False
+    if wanted.only and not set(wanted.only) & user.groups:
         return False
     day = now.astimezone(dt.UTC).date()
-    wanted = found.value
+    if wanted.retired_from is not None and wanted.retired_from <= day:
+        return False
     if wanted.review_by is not None and wanted.review_by < day:
         return False
-    if wanted.app == "rstudio":
+    if wanted.app in ("rstudio", "desktop", "gone"):
         return False
     for name in wanted.data_roles:
         role = catalog.data_roles.get(name)
         if role is None or role.value.binding.volume is None:
             return False
         grant = role.value.granted_to.get(team_name)
-        if grant is None or grant.until < day:
+        if grant is None or grant.until < day or (grant.review_by is not None and grant.review_by < day):
             return False
     return True
 
@@ -102,7 +129,10 @@ USERS = st.builds(
 MOMENTS = st.integers(-60, 60).map(lambda hours: START + dt.timedelta(hours=hours)) | st.just(
     dt.datetime(2026, 1, 1, 23, 59, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
 )
-CAPABLE = Capabilities("this laptop", frozenset({"volume"}), {"rstudio": "RStudio is not installed."})
+CAPABLE = Capabilities(
+    "this laptop", frozenset({"volume"}), {"rstudio": "RStudio is not installed."},
+    lambda program: "It is not installed." if program == "xpra" else None,
+)  # fmt: skip
 
 
 @settings(max_examples=400)
@@ -127,9 +157,14 @@ def test_an_offer_is_startable_exactly_when_every_rule_allows_it(
                 resolve(catalog, user, request, now, CAPABLE)
     shown = offers(catalog, user, now, CAPABLE)
     assert [each.startable for each in shown] == sorted((each.startable for each in shown), reverse=True)
+    assert {each.profile_id for each in shown if each.startable} == {
+        profile_id for profile_id in catalog.profiles if allowed(catalog, user, profile_id, now)
+    }
     for each in shown:
         mine = catalog.teams[each.profile_id.split("/")[0]].value
-        assert any(user.name in who.users or set(who.groups) & user.groups for who in (mine.members, mine.leads))
+        people = (mine.members, mine.leads, mine.deputies)
+        named = any(user.name in who.users or set(who.groups) & user.groups for who in people)
+        assert named or mine.members.everyone
 
 
 CPUS = st.sampled_from([0.5, 1, 2, 4, 8, 12])
@@ -309,3 +344,94 @@ def test_a_default_is_used_where_nothing_is_chosen_and_the_last_choice_wins(tmp_
     )  # fmt: skip
     launch = resolve(catalog, ann, Request("red/notebook", {"extra": "more"}), START, CAPABLE)
     assert (launch.size.memory, launch.environment) == (20 * 2**30, {"X": "2"})
+
+
+def _chain(**links: tuple[str | None, str | None]) -> Catalog:
+    """Give profiles of the team red, each with its successor and the day from which it is retired."""
+    found = {
+        f"red/{name}": Profile.model_validate(profile(
+            title=f"The {name}", **({"successor": f"red/{to}"} if to else {}), **({"retired_from": day} if day else {}),
+        ))
+        for name, (to, day) in links.items()
+    }  # fmt: skip
+    return Catalog(
+        "c" * 40, START, entry("policy", Policy.model_validate(policy())),
+        {"red": entry("red", Team.model_validate(team("red")))},
+        {name: entry(name, value) for name, value in found.items()}, {}, (),
+    )  # fmt: skip
+
+
+PAST, FUTURE = "2025-12-31", "2026-02-01"
+
+
+@pytest.mark.parametrize(
+    ("links", "expected"),
+    [
+        ({"old": ("new", PAST), "new": (None, None)}, "red/new"),
+        ({"old": ("new", PAST), "new": ("newer", PAST), "newer": (None, None)}, "red/newer"),
+        ({"old": ("new", PAST), "new": ("newer", FUTURE), "newer": (None, None)}, "red/new"),
+        ({"old": ("new", PAST), "new": (None, PAST)}, None),
+        ({"old": ("new", PAST), "new": ("old", PAST)}, None),
+        ({"old": ("gone", PAST)}, None),
+        ({"old": (None, PAST)}, None),
+    ],
+)
+def test_a_retired_profile_names_the_end_of_its_chain(
+    links: dict[str, tuple[str | None, str | None]], expected: str | None
+) -> None:
+    catalog = _chain(**links)
+    assert successor_of(catalog, "red/old", START) == expected
+    with pytest.raises(RefusedError) as caught:
+        resolve(catalog, User("ann", frozenset({"/red"})), Request("red/old", {}), START, CAPABLE)
+    assert caught.value.refusal.code == "profile-retired"
+    assert (expected or "Nothing takes its place") in caught.value.refusal.remedy
+
+
+def test_a_draft_is_unknown_to_those_who_do_not_work_on_it() -> None:
+    drafted = Profile.model_validate(profile(visibility="draft", maintainers={"users": ["ann"]}))
+    catalog = Catalog(
+        "c" * 40, START, entry("policy", Policy.model_validate(policy())),
+        {"red": entry("red", Team.model_validate(team("red", deputies={"users": ["dee"]})))},
+        {"red/draft": entry("red/draft", drafted)}, {}, (),
+    )  # fmt: skip
+    red = frozenset({"/red"})
+    assert offers(catalog, User("bob", red), START, CAPABLE) == []
+    with pytest.raises(RefusedError) as caught:
+        resolve(catalog, User("bob", red), Request("red/draft", {}), START, CAPABLE)
+    with pytest.raises(RefusedError) as unknown:
+        resolve(catalog, User("bob", red), Request("red/nothing", {}), START, CAPABLE)
+    assert (caught.value.refusal.code, caught.value.refusal.why) == (
+        unknown.value.refusal.code, unknown.value.refusal.why,
+    )  # fmt: skip
+    for user in (User("ann", red), User("dee", frozenset()), User("lee", frozenset({"/red/leads"}))):
+        assert resolve(catalog, user, Request("red/draft", {}), START, CAPABLE).title == drafted.title
+
+
+def test_a_choice_of_other_groups_is_refused_and_never_the_default() -> None:
+    choices = {"normal": {"title": "Normal"}, "large": {"title": "Large", "only": ["/red/leads"]}}
+    wanted = Profile.model_validate(
+        profile(options={"size": {"title": "Size", "default": "normal", "choices": choices}})
+    )
+    catalog = Catalog(
+        "c" * 40, START, entry("policy", Policy.model_validate(policy())),
+        {"red": entry("red", Team.model_validate(team("red")))}, {"red/a": entry("red/a", wanted)}, {}, (),
+    )  # fmt: skip
+    member, lead = User("ann", frozenset({"/red"})), User("lee", frozenset({"/red", "/red/leads"}))
+    large = Request("red/a", {"size": "large"})
+    assert resolve(catalog, lead, large, START, CAPABLE).request.options == {"size": "large"}
+    assert resolve(catalog, member, Request("red/a", {}), START, CAPABLE).request.options == {"size": "normal"}
+    with pytest.raises(RefusedError) as caught:
+        resolve(catalog, member, large, START, CAPABLE)
+    assert caught.value.refusal.code == "choice-only"
+
+
+@pytest.mark.parametrize(("until", "startable"), [(PAST, False), (FUTURE, True), (None, True)])
+def test_an_acceptance_ends_with_its_last_day(tmp_path: Any, until: str | None, startable: bool) -> None:
+    accepted = {"cpu-envelope": {"reason": "The census", **({"until": until} if until else {})}}
+    wanted = profile(resources={"cpu": {"limit": 9}, "memory": {"limit": "4 GiB"}}, accepted=accepted)
+    catalog = load(in_folder(write_folder(tmp_path, small(**{"teams/red/profiles/a.yaml": wanted}))))
+    decided = offer(catalog, User("ann", frozenset({"/red"})), "red/a", START, CAPABLE)
+    assert decided.startable == startable
+    if not startable:
+        assert decided.refusal is not None
+        assert decided.refusal.code == "acceptance-ended"

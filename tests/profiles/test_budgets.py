@@ -1,0 +1,82 @@
+"""What may run at one time, per team and per user."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.repositories import START, policy, team
+
+from allotment_profiles.budgets import Running, over_budget
+from allotment_profiles.catalog import Catalog, Entry
+from allotment_profiles.model import Policy, Team
+from allotment_profiles.rules import User
+from allotment_profiles.sizes import Size
+
+ANN = User("ann", frozenset({"/red"}))
+GIB = 2**30
+
+
+def size(cpu: int = 1, memory: int = 1, gpu: int = 0) -> Size:
+    return Size(0, cpu * 1000, 0, memory * GIB, gpu)
+
+
+def catalog(everywhere: Any = None, **red: Any) -> Catalog:
+    rules = Policy.model_validate(policy(**({"user_budget": everywhere} if everywhere else {})))
+    teams = {name: Team.model_validate(team(name, **(red if name == "red" else {}))) for name in ("red", "blue")}
+    return Catalog(
+        "c" * 40, START, Entry("policy", "policy.yaml", rules, "", b""),
+        {name: Entry(name, name, value, "", b"") for name, value in teams.items()}, {}, {}, (),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("budget", "asked", "runs", "code"),
+    [
+        ({"budget": {"sessions": 2}}, size(), [("bob", "red")], None),
+        ({"budget": {"sessions": 2}}, size(), [("bob", "red"), ("eve", "red")], "budget-team"),
+        ({"budget": {"sessions": 2}}, size(), [("bob", "red"), ("eve", "blue")], None),
+        ({"budget": {"cpu": 3}}, size(cpu=2), [("bob", "red")], None),
+        ({"budget": {"cpu": 3}}, size(cpu=3), [("bob", "red")], "budget-team"),
+        ({"budget": {"memory": "1.5 GiB"}}, size(), [("bob", "red")], "budget-team"),
+        ({"budget": {"gpu": 1}}, size(gpu=2), [], "budget-team"),
+        ({"budget": {"gpu": 0}}, size(), [], None),
+        ({"user_budget": {"sessions": 1}}, size(), [("bob", "red"), ("ann", "blue")], None),
+        ({"user_budget": {"sessions": 1}}, size(), [("ann", "red")], "budget-member"),
+        ({}, size(), [("ann", "blue")], "budget-user"),
+    ],
+)
+def test_what_passes_a_budget_is_refused_with_what_runs(
+    budget: dict[str, Any], asked: Size, runs: list[tuple[str, str]], code: str | None
+) -> None:
+    everywhere = {"sessions": 1} if code == "budget-user" else None
+    running = [Running(user, name, size()) for user, name in runs]
+    refusal = over_budget(catalog(everywhere, **budget), ANN, "red", asked, running)
+    assert (refusal.code if refusal else None) == code
+    if refusal:
+        assert 400 <= refusal.status < 500
+        assert "at one time" in refusal.why
+        assert refusal.remedy
+        assert refusal.decides
+
+
+SESSIONS = st.lists(st.builds(
+    Running, st.sampled_from(["ann", "bob"]), st.sampled_from(["red", "blue"]),
+    st.builds(size, st.integers(1, 4), st.integers(1, 4), st.integers(0, 2)),
+), max_size=8)  # fmt: skip
+
+
+@given(SESSIONS)
+def test_sessions_that_were_let_in_one_by_one_never_pass_the_budget(asked: list[Running]) -> None:
+    rules = catalog({"cpu": 6}, budget={"sessions": 3, "memory": "8 GiB", "gpu": 2}, user_budget={"sessions": 2})
+    running: list[Running] = []
+    for one in asked:
+        if over_budget(rules, User(one.user, frozenset()), one.team, one.size, running) is None:
+            running.append(one)
+    red = [each for each in running if each.team == "red"]
+    assert len(red) <= 3
+    assert sum(each.size.memory for each in red) <= 8 * GIB
+    assert sum(each.size.gpu for each in red) <= 2
+    for user in ("ann", "bob"):
+        assert sum(each.user == user for each in red) <= 2
+        assert sum(each.size.cpu for each in running if each.user == user) <= 6000
