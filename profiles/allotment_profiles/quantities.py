@@ -45,18 +45,25 @@ def shown(value: object) -> str:
 
 
 def _amount(value: object, units: dict[str, int], code: str, example: str) -> int:
+    if isinstance(value, str):
+        match = _AMOUNT.fullmatch(value.strip())
+        if match and match[2] in units:
+            number = match[1]
+            return round(Decimal(number) * units[match[2]]) if "." in number else int(number) * units[match[2]]
+    raise _not_an_amount(value, units, code, example)
+
+
+def _not_an_amount(value: object, units: dict[str, int], code: str, example: str) -> PydanticCustomError:
     remedy = f"Write a number and one of the units {', '.join(units)}, for example {example}."
     if not isinstance(value, str):
-        raise refuse(code, f"{shown(value)} has no unit.", remedy)
+        return refuse(code, f"{shown(value)} has no unit.", remedy)
     match = _AMOUNT.fullmatch(value.strip())
-    if not match:
-        raise refuse(code, f"{shown(value)} is not an amount with a unit.", remedy)
-    number, unit = match.groups()
-    if unit not in units:
+    if match:
+        unit = match[2]
         near = [known for known in units if known.lower()[0] == unit.lower()[0]]
         hint = f"Did you mean {near[0]}? {remedy}" if near else remedy
-        raise refuse(code, f"{shown(value)} has the unit {shown(unit)}, which is not known here.", hint)
-    return round(Decimal(number) * units[unit])
+        return refuse(code, f"{shown(value)} has the unit {shown(unit)}, which is not known here.", hint)
+    return refuse(code, f"{shown(value)} is not an amount with a unit.", remedy)
 
 
 def parse_memory(value: object) -> int:

@@ -31,10 +31,9 @@ MAXIMUM_PROBLEMS = 50
 MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
 
 # The fast parser takes these silently; whatever could be one of them is looked at by the event stream.
-_SUSPICIOUS = re.compile(rb"[&*!%]|<<|^---|^\.\.\.|^[ \t]*\?", re.MULTILINE)
-# Fewer of these than the allowed depth cannot nest too deeply; more of them are counted by the event stream, which
+_COMPLEX_KEY = re.compile(rb"^[ \t]*\?", re.MULTILINE)
+# Fewer opening brackets than the allowed depth cannot nest too deeply; more of them are counted by the event stream, which
 # stops at the first bracket too many. (Closing ones prove nothing: they may stand in quotation marks.)
-_OPENING = re.compile(rb"[\[{]")
 _LONG_NUMBER = re.compile(r"[-+]?[0-9]{19,}", re.ASCII)
 _Location = tuple[int | str, ...]
 
@@ -89,7 +88,7 @@ def document(data: bytes) -> Any:
 
 def _document(data: bytes) -> Any:
     text = _gate(data)
-    if _SUSPICIOUS.search(data) or len(_OPENING.findall(data)) > MAXIMUM_DEPTH:
+    if _is_suspicious(data):
         _refuse_what_yaml_hides(text)
     try:
         loaded = ryaml.loads(text)
@@ -102,6 +101,22 @@ def _document(data: bytes) -> Any:
             "not-a-mapping", "The file is not a mapping of keys to values.", "Begin with `title: …`.", 1
         )
     return loaded
+
+
+def _is_suspicious(data: bytes) -> bool:
+    """Tell whether the event stream has to look: searches for fixed bytes, many times as fast as one pattern."""
+    return (
+        b"&" in data
+        or b"*" in data
+        or b"!" in data
+        or b"%" in data
+        or b"<<" in data
+        or b"\n---" in data
+        or b"\n..." in data
+        or data.startswith((b"---", b"..."))
+        or (b"?" in data and _COMPLEX_KEY.search(data) is not None)
+        or data.count(b"[") + data.count(b"{") > MAXIMUM_DEPTH
+    )
 
 
 def _gate(data: bytes) -> str:

@@ -60,6 +60,8 @@ _SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE
 
 def harmful_character(text: str, allowed: str = "") -> str | None:
     """Name the first character of a text that may not stand in a file, or give None."""
+    if text.isascii() and text.isprintable():
+        return None  # nearly every text: neither marks nor controls, decided without a look at each character
     for character in text:
         if character in allowed:
             continue
@@ -98,7 +100,7 @@ def is_name(text: str) -> bool:
 def skeleton(name: str) -> str:
     """Give what a name looks like at a glance: two names with the same skeleton are taken for one another."""
     flat = name.lower().translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
-    return re.sub(r"-{2,}", "-", flat)
+    return re.sub(r"-{2,}", "-", flat) if "--" in flat else flat
 
 
 def is_profile_id(text: str) -> bool:
@@ -286,12 +288,13 @@ def _matching(code: str, pattern: re.Pattern[str], what: str) -> BeforeValidator
 
 
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
-Title = Annotated[str, BeforeValidator(_line), StringConstraints(min_length=1, max_length=80, strip_whitespace=True)]
-Line = Annotated[str, BeforeValidator(_line), StringConstraints(max_length=300)]
-Lines = Annotated[str, BeforeValidator(_lines), StringConstraints(min_length=1, max_length=2000)]
+# A length is asked of the text itself, behind our own question: in this order pydantic counts without calling back.
+Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), BeforeValidator(_line)]
+Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_line)]
+Lines = Annotated[str, StringConstraints(min_length=1, max_length=2000), BeforeValidator(_lines)]
 Group = Annotated[str, BeforeValidator(_group), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})]
 Variable = Annotated[str, BeforeValidator(_variable), WithJsonSchema({"type": "string"})]
-VariableValue = Annotated[str, BeforeValidator(_variable_value), Field(max_length=4096)]
+VariableValue = Annotated[str, Field(max_length=4096), BeforeValidator(_variable_value)]
 Image = Annotated[str, BeforeValidator(_image), WithJsonSchema({"type": "string", "maxLength": 400})]
 ImagePattern = Annotated[str, BeforeValidator(_image_pattern), WithJsonSchema({"type": "string", "maxLength": 400})]
 WebAddress = Annotated[

@@ -80,7 +80,7 @@ class DataRole(Model):
     """The classification, for example `public` or `official-sensitive`."""
     paperwork: WebAddress | None = None
     """Where the assessment or agreement can be read."""
-    granted_to: Annotated[dict[Name, Grant], Field(max_length=200)] = {}
+    granted_to: Annotated[dict[Name, Grant], Field(max_length=200)] = Field(default_factory=dict)
     """The teams that may use it, each until a day."""
     binding: Binding
     """The real credential."""

@@ -144,11 +144,11 @@ class Policy(Model):
     """Where images may come from: `registry/*` or `registry/folder/*`."""
     repositories: Annotated[tuple[RepositoryPattern, ...], Field(max_length=100, strict=False)] = ()
     """Where a profile's `checkout` may come from: `https://host/*` or `https://host/folder/*`; empty: nowhere."""
-    gpu_kinds: Annotated[dict[Name, GpuKind], Field(max_length=20)] = {}
+    gpu_kinds: Annotated[dict[Name, GpuKind], Field(max_length=20)] = Field(default_factory=dict)
     """The kinds of GPU; where there are some, a profile with GPUs names one."""
-    node_pools: Annotated[dict[Name, NodePool], Field(max_length=20)] = {}
+    node_pools: Annotated[dict[Name, NodePool], Field(max_length=20)] = Field(default_factory=dict)
     """Nodes of one sort, which profiles name where their team's envelope lists them."""
-    tools: Annotated[dict[Name, Tool], Field(max_length=20)] = {}
+    tools: Annotated[dict[Name, Tool], Field(max_length=20)] = Field(default_factory=dict)
     """Programs beside JupyterLab, RStudio and VS Code, which profiles name as their `app`."""
     prices: Prices = Prices()
     """What an hour costs."""

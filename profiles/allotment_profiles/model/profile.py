@@ -130,7 +130,7 @@ class Choice(Model):
     """What is replaced in the size."""
     image: Image | None = None
     """The image instead of the profile's."""
-    environment: Environment = {}
+    environment: Environment = Field(default_factory=dict)
     """Variables that are added or replaced."""
     app: Name | None = None
     """The program instead of the profile's."""
@@ -258,9 +258,9 @@ class Profile(Model):
     """The home folder, and the folder that the team shares."""
     checkout: Checkout | None = None
     """A git repository that lies in the home folder when the session starts."""
-    options: Annotated[dict[Name, Option], Field(max_length=8)] = {}
+    options: Annotated[dict[Name, Option], Field(max_length=8)] = Field(default_factory=dict)
     """Questions that the start page asks."""
-    environment: Environment = {}
+    environment: Environment = Field(default_factory=dict)
     """Environment variables; never secrets."""
     image_source: ImageSource | None = None
     """Where the image's recipe can be read."""
@@ -278,7 +278,7 @@ class Profile(Model):
     """The profile that takes its place: `team/name`."""
     retired_from: Date | None = None
     """The day from which it no longer starts; its successor is offered instead."""
-    accepted: Annotated[dict[Name, Acceptance], Field(max_length=20)] = {}
+    accepted: Annotated[dict[Name, Acceptance], Field(max_length=20)] = Field(default_factory=dict)
     """Problems that an administrator accepts, by their codes."""
     review_by: Date | None = None
     """The day after which the profile is no longer offered unless it was looked at again."""
