@@ -31,9 +31,9 @@ MAXIMUM_PROBLEMS = 50
 MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
 
 # The fast parser takes these silently; whatever could be one of them is looked at by the event stream.
+# Opening brackets: fewer than the allowed depth cannot nest too deeply; of more the event stream counts the depth and
+# stops at the first one too many. (Closing ones prove nothing: they may stand in quotation marks.)
 _COMPLEX_KEY = re.compile(rb"^[ \t]*\?", re.MULTILINE)
-# Fewer opening brackets than the allowed depth cannot nest too deeply; more of them are counted by the event stream, which
-# stops at the first bracket too many. (Closing ones prove nothing: they may stand in quotation marks.)
 _LONG_NUMBER = re.compile(r"[-+]?[0-9]{19,}", re.ASCII)
 _Location = tuple[int | str, ...]
 

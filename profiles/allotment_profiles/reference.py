@@ -39,15 +39,22 @@ options:
       normal: {title: Normal}
       large: {title: Large, resources: {memory: {limit: 16 GiB}}}
 environment: {TZ: Europe/London}
+image_source: {repository: https://git.example.org/prison/rstudio-image, commit: 1f0c3a9}
+checkout: {repository: https://git.example.org/prison/bulletin, ref: main, folder: bulletin}
+storage: {home: 20 GiB, team: read-write}
 data_roles: [nomis-read]
 lifetime: {idle: 2 h, total: 12 h}
+maintainers: {users: [kim]}
 review_by: 2027-03-31
 """,
     "team": """\
 title: Prison analysis
 members: {groups: [/moj/prison-analysis]}
 leads: {groups: [/moj/prison-analysis/leads]}
-envelope: {cpu: 8, memory: 32 GiB, images: [registry.example.org/analysis/*]}
+deputies: {users: [sam]}
+envelope: {cpu: 8, memory: 32 GiB, gpu: 1, gpu_kinds: [l4], images: [registry.example.org/analysis/*]}
+budget: {sessions: 40, cpu: 120, memory: 480 GiB, gpu: 4}
+user_budget: {sessions: 3}
 """,
     "data role": """\
 title: NOMIS tables, read only
@@ -63,7 +70,22 @@ binding: {aws_role: "arn:aws:iam::000000000000:role/nomis-read"}
 format: 1
 ceilings: {cpu: 16, memory: 64 GiB, lifetime: 2 d}
 registries: [registry.example.org/analysis/*]
+repositories: [https://git.example.org/*]
+gpu_kinds:
+  l4: {title: NVIDIA L4, resource: nvidia.com/gpu, node_pool: gpus, hour: 0.9, ceiling: 2}
+node_pools:
+  gpus:
+    title: Nodes with GPUs
+    labels: {pool: gpus}
+    tolerations: [{key: nvidia.com/gpu, effect: NoSchedule}]
+tools:
+  desktop: {title: Remote desktop, address: /desktop/, program: jupyter-remote-desktop-proxy}
 prices: {currency: GBP, cpu_hour: 0.03, memory_gib_hour: 0.004}
+user_budget: {sessions: 5}
+rules: {envelope: soft, image_digest: advice}
+automatic: {enabled: true, changes: [image-version, smaller, text]}
+direct_push: hold
+removal_share: 30
 """,
 }
 
@@ -233,9 +255,43 @@ file. Unknown keys are errors. Only regular files count, not links. A `README` b
 | image | `registry/name:tag` or `registry/name@sha256:…`, always with the registry |
 | pattern for images | `registry/folder/*`: everything below the folder; `registry/name`: that image with any tag |
 
-A profile, a team or a policy whose newest version does not read or fails its checks keeps the last version that does,
-for the time that the policy says (`last_good`; of each file the newest {MAXIMUM_FALLBACKS} versions are looked at).
-A data role that does not read gives no access.
+Two names of one sort that look alike (`rail-open` and `rail-0pen`, or the same but for capitals) are refused: the one
+that came later does not apply.
+
+## What applies
+
+What applies is decided from the history of the branch `main` alone, and from the clock.
+
+- A profile, a team or a policy whose newest version does not read or fails its checks keeps the last version that does,
+  for the time that the policy says (`last_good`; of each file the newest {MAXIMUM_FALLBACKS} versions are looked at).
+  A data role that does not read gives no access.
+- What takes access away holds at once, also beside mistakes: a deleted file, a revoked grant, a removed member.
+- A commit that deletes more than ten files and more than the policy's `removal_share` of all is held: the files keep
+  applying until a later commit on `main` has the line `Confirms-removal: <commit>` at the end of its message. A merge on
+  the page asks, and adds that commit.
+- A commit that came to `main` past the review is shown as *not reviewed here*. Where the policy says
+  `direct_push: hold` it is held file by file, but for its deletions, until a reviewed commit touches the file or says
+  `Confirms-push: <commit>`.
+
+## How strict a rule is
+
+| level | meaning |
+| --- | --- |
+| hard | refused |
+| soft | refused, unless the profile has an acceptance for that code: `accepted: {{cpu-envelope: {{reason: …, until: …}}}}` |
+| advice | said, and stops nothing |
+
+Every change of `accepted` needs the approval of an administrator, so that the reason and who accepted it stand in the
+history. What goes beyond a team's envelope is soft; the policy's `rules` can make it stricter or laxer.
+
+## How the format changes
+
+`policy.yaml` says `format: 1`. Within format 1 keys and values are only added, always with a default that keeps the
+meaning of the files that exist; a code of a problem or a refusal keeps its name and meaning. Whatever would change the
+meaning of a file that reads today, or make one fail, comes as format 2: a version of Allotment reads the newest format
+and the one before, says which files have to change and how (`allotment check`), and never rewrites a file by itself.
+A policy that names a format that is not known does not read, so that an old hub keeps its last good state instead of
+guessing.
 """
 
 

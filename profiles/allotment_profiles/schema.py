@@ -8,7 +8,7 @@ from typing import Any
 
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.checks import days_left
-from allotment_profiles.model import Envelope, Model, Team
+from allotment_profiles.model import BUILT_IN_APPS, Envelope, Model, Team
 from allotment_profiles.paths import Kind
 from allotment_profiles.quantities import cpu_number, format_memory
 from allotment_profiles.reading import MODELS
@@ -94,12 +94,30 @@ def _narrowed_schema(catalog: Catalog, teams: Mapping[str, Mapping[str, Any]]) -
     }
     schema["properties"]["image"].update(images)
     parts["Choice"]["properties"]["image"].update(images)
+    _name_what_exists(catalog, schema)
     roles = schema["properties"]["data_roles"]
     roles["items"]["enum"] = sorted(catalog.data_roles)
     roles["x-granted"] = {
         name: [role["name"] for role in team["data_roles"]["granted"]] for name, team in teams.items()
     }
     return schema
+
+
+def _name_what_exists(catalog: Catalog, schema: dict[str, Any]) -> None:
+    """Turn free names into choices: apps and tools, kinds of GPU, node pools, the profiles that may succeed."""
+    if catalog.policy is None:
+        return
+    policy, parts = catalog.policy.value, schema["$defs"]
+    for described, names in (
+        (schema["properties"]["app"], (*BUILT_IN_APPS, *policy.tools)),
+        (_value(parts["Choice"], "app"), (*BUILT_IN_APPS, *policy.tools)),
+        (_value(parts["Resources"], "gpu_kind"), policy.gpu_kinds),
+        (_value(parts["ResourcesOverride"], "gpu_kind"), policy.gpu_kinds),
+        (_value(schema, "node_pool"), policy.node_pools),
+        (_value(parts["Choice"], "node_pool"), policy.node_pools),
+    ):
+        described["enum"] = list(names)
+    _value(parts["Storage"], "home")["x-maximum"] = format_memory(policy.ceilings.home)
 
 
 def _value(part: dict[str, Any], key: str) -> dict[str, Any]:
@@ -116,7 +134,17 @@ def _team(catalog: Catalog, name: str, team: Team, now: dt.datetime) -> dict[str
         "maximum": _maximum(catalog, team.envelope),
         "images": {"patterns": list(team.envelope.images), "known": _known_images(catalog, team.envelope)},
         "data_roles": _data_roles(catalog, name, now),
+        "groups": [*team.members.groups, *team.leads.groups, *team.deputies.groups],
+        "gpu_kinds": _gpu_kinds(catalog, team.envelope),
+        "node_pools": list(team.envelope.node_pools),
+        "home": format_memory(team.envelope.home),
     }
+
+
+def _gpu_kinds(catalog: Catalog, envelope: Envelope) -> list[str]:
+    """List the kinds of GPU of the policy that an envelope has: an empty list there means every kind."""
+    kinds = catalog.policy.value.gpu_kinds if catalog.policy else {}
+    return [kind for kind in kinds if not envelope.gpu_kinds or kind in envelope.gpu_kinds]
 
 
 def _bounds(cpu: int, memory: int, gpu: int) -> dict[str, Any]:
@@ -124,10 +152,12 @@ def _bounds(cpu: int, memory: int, gpu: int) -> dict[str, Any]:
 
 
 def _maximum(catalog: Catalog, envelope: Envelope) -> dict[str, Any]:
-    """Give what holds in the end: the smaller of envelope and ceiling."""
+    """Give what nobody passes: the ceiling, and the envelope where the policy lets no administrator accept more."""
     if catalog.policy is None:
         return _bounds(envelope.cpu, envelope.memory, envelope.gpu)
     ceilings = catalog.policy.value.ceilings
+    if catalog.policy.value.rules.envelope != "hard":
+        return _bounds(ceilings.cpu, ceilings.memory, ceilings.gpu)
     return _bounds(
         min(envelope.cpu, ceilings.cpu), min(envelope.memory, ceilings.memory), min(envelope.gpu, ceilings.gpu)
     )

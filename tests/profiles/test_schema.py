@@ -105,9 +105,13 @@ def test_every_code_is_in_the_reference() -> None:
 
 def test_a_form_learns_what_the_callers_teams_may_ask_for(tmp_path: Path) -> None:
     catalog = load(in_folder(write_folder(tmp_path, small(**{
-        "policy.yaml": policy(ceilings={"cpu": 4, "memory": "64 GiB"}),
+        "policy.yaml": policy(
+            ceilings={"cpu": 4, "memory": "64 GiB"}, tools={"desktop": {"title": "Desktop", "address": "/desktop/"}},
+            gpu_kinds={"l4": {"title": "L4"}, "a100": {"title": "A100"}}, rules={"envelope": "hard"},
+            node_pools={"large": {"title": "Large", "labels": {"pool": "large"}}},
+        ),
         "teams/red/team.yaml": team("red", envelope={
-            "cpu": 4, "memory": "8 GiB", "images": ["registry.example.org/analysis/*"],
+            "cpu": 4, "memory": "8 GiB", "images": ["registry.example.org/analysis/*"], "gpu_kinds": ["l4"],
         }),
         "teams/blue/team.yaml": team("blue", envelope={
             "cpu": 2, "memory": "32 GiB", "images": ["registry.example.org/other/*"],
@@ -129,10 +133,14 @@ def test_a_form_learns_what_the_callers_teams_may_ask_for(tmp_path: Path) -> Non
         ("ended", "2025-12-31"),
         ("never", None),
     ]
+    assert (red["gpu_kinds"], red["node_pools"], red["groups"]) == (["l4"], [], ["/red", "/red/leads"])
     schema = answer["schema"]
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     assert validator.is_valid(profile(data_roles=["tables"]))
+    assert validator.is_valid(profile(app="desktop", node_pool="large"))
+    assert not validator.is_valid(profile(app="emacs"))
+    assert not validator.is_valid(profile(node_pool="small"))
     assert not validator.is_valid(profile(data_roles=["tabels"]))
     assert not validator.is_valid(profile(resources={"cpu": {"limit": 5}, "memory": {"limit": "4 GiB"}}))
     assert not validator.is_valid(profile(resources={"cpu": {"limit": 1}, "memory": {"limit": "4 GiB"}, "gpu": 1}))
@@ -140,6 +148,13 @@ def test_a_form_learns_what_the_callers_teams_may_ask_for(tmp_path: Path) -> Non
     assert narrowed(catalog, User("eve", frozenset()), START)["teams"] == {}
     assert list(narrowed(catalog, User("root", frozenset(), admin=True), START)["teams"]) == ["blue", "red"]
     assert schema_of("profile")["properties"]["data_roles"]["items"].get("enum") is None, "the next caller's is fresh"
+
+
+def test_a_form_goes_up_to_the_ceiling_where_an_administrator_may_accept_more_than_the_envelope(tmp_path: Path) -> None:
+    catalog = load(in_folder(write_folder(tmp_path, small())))
+    answer = narrowed(catalog, User("ann", frozenset({"/red"})), START)
+    assert answer["teams"]["red"]["envelope"]["cpu"] == 8
+    assert answer["teams"]["red"]["maximum"]["cpu"] == 16
 
 
 def test_what_the_writer_writes_for_the_examples_reads_the_same() -> None:
