@@ -4,30 +4,96 @@ import datetime as dt
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, cast
 
 from allotment_profiles.commits import Version
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
+from allotment_profiles.paths import Kind
 from allotment_profiles.problems import Problem
+from allotment_profiles.reading import read
 
 ModelT = TypeVar("ModelT", bound=Model)
 
 
-@dataclass(frozen=True)
-class Entry(Generic[ModelT]):
-    """One file that applies."""
+class Models:
+    """The models of files that are known to read, by kind and bytes, the last used ones kept.
 
-    id: str
-    path: str
-    value: ModelT
-    blob: str
-    """The blob of the version that applies."""
-    source: bytes
-    """The bytes of the version that applies."""
-    problems: tuple[Problem, ...] = ()
-    """Why the newest version does not apply, where that is so; and warnings."""
-    outdated_since: Version | None = None
-    """The oldest version of the unbroken run that does not read, where an earlier version applies."""
+    Ten thousand models take several times the memory of their files; most of them nobody asks for.
+    """
+
+    def __init__(self, size: int = 4096) -> None:
+        self.get = functools.lru_cache(size)(_model)
+
+
+def _model(kind: Kind, source: bytes) -> Model:
+    value = read(kind, "", source).value
+    if value is None:  # what is given here was read before
+        raise ValueError(f"a {kind} that was read before does not read")
+    return value
+
+
+class Entry(Generic[ModelT]):
+    """One file that applies. Nothing of it changes after it was made."""
+
+    __slots__ = ("_kept", "_lazy", "_reaches", "blob", "id", "outdated_since", "path", "problems", "source")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  (what it is called everywhere)
+        path: str,
+        value: ModelT | None,
+        blob: str,
+        source: bytes,
+        problems: tuple[Problem, ...] = (),
+        outdated_since: Version | None = None,
+        *,
+        lazy: tuple[Models, Kind] | None = None,
+        reaches: tuple[str, ...] = (),
+    ) -> None:
+        """Take a value, or where to have it read from when it is asked for, and what the indexes need of it."""
+        self.id = id
+        self.path = path
+        self.blob = blob
+        """The blob of the version that applies."""
+        self.source = source
+        """The bytes of the version that applies."""
+        self.problems = problems
+        """Why the newest version does not apply, where that is so; and warnings."""
+        self.outdated_since = outdated_since
+        """Since when the file has not been right, where an earlier version applies."""
+        self._kept = value
+        self._lazy = lazy
+        self._reaches = reaches
+
+    @property
+    def value(self) -> ModelT:
+        """The model; it may be read anew, so ask an index where there is one before looking at all."""
+        if self._lazy is None:
+            return cast("ModelT", self._kept)
+        models, kind = self._lazy
+        return cast("ModelT", models.get(kind, self.source))
+
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        """The data roles that a profile names; nothing is read for it."""
+        return self._kept.data_roles if isinstance(self._kept, Profile) else self._reaches
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Entry) or self._facts() != other._facts():
+            return False
+        # What is read from equal bytes is equal; a kept value may have been narrowed.
+        return (self._lazy is not None and other._lazy is not None) or self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.blob))
+
+    def __repr__(self) -> str:
+        return f"Entry({self.path}, {self.blob[:12]})"
+
+    def _facts(self) -> tuple[object, ...]:
+        return (self.id, self.path, self.blob, self.source, self.problems, self.outdated_since, self.reaches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +127,7 @@ class Catalog:
 
     def problems_of(self, path: str) -> list[Problem]:
         """Give the problems of one file."""
-        return [problem for problem in self.problems if problem.path == path]
+        return list(self._by_path.get(path, ()))
 
     @property
     def policy_reads(self) -> bool:
@@ -77,6 +143,13 @@ class Catalog:
         return self._by_role.get(role, ())
 
     @functools.cached_property
+    def _by_path(self) -> dict[str, list[Problem]]:
+        found: dict[str, list[Problem]] = {}
+        for problem in self.problems:
+            found.setdefault(problem.path, []).append(problem)
+        return found
+
+    @functools.cached_property
     def _by_team(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
         for profile_id in sorted(self.profiles):
@@ -87,6 +160,6 @@ class Catalog:
     def _by_role(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
         for profile_id in sorted(self.profiles):
-            for role in self.profiles[profile_id].value.data_roles:
+            for role in dict.fromkeys(self.profiles[profile_id].reaches):
                 found.setdefault(role, []).append(profile_id)
         return {role: tuple(ids) for role, ids in found.items()}

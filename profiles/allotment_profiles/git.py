@@ -54,6 +54,34 @@ class TreeEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class FileChange:
+    """What a commit did to one file."""
+
+    path: str
+    old_blob: str
+    mode: str
+    """The new mode; `000000` where the file was removed."""
+    blob: str
+    """The new blob; zeros where the file was removed."""
+
+    @property
+    def removed(self) -> bool:
+        """Whether the file is gone."""
+        return self.mode == "000000"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCommit:
+    """One commit of a first-parent history with what it changed against its first parent."""
+
+    id: str
+    time: dt.datetime
+    parents: tuple[str, ...]
+    message: str
+    changes: tuple[FileChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RefUpdate:
     """One reference to move; `old` is what it must be now (NO_OBJECT: it must not exist), `new` NO_OBJECT deletes."""
 
@@ -166,6 +194,39 @@ class Repository:
                 found[wanted_id] = output[position : position + size]
                 position += size + 1
         return found
+
+    def sizes(self, ids: Iterable[str]) -> dict[str, int]:
+        """Ask how large objects are without reading them: id → bytes; what does not exist is left out."""
+        wanted = [each for each in dict.fromkeys(ids) if _ID.fullmatch(each)]
+        if not wanted:
+            return {}
+        output = self._git(
+            "cat-file", "--batch-check=%(objectname) %(objectsize)", stdin="\n".join(wanted).encode() + b"\n"
+        )
+        pairs = (line.split() for line in output.decode().splitlines())
+        return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
+
+    def log(self, head: str, *, until: str | None = None) -> list[LoggedCommit]:
+        """List the first-parent history with what each commit changed, oldest first, down to and without `until`.
+
+        Where `until` is no part of that line, the list begins anywhere: look at the first one's parents.
+        """
+        mark = _mark()
+        # What the repository's own configuration could change about the output is said here.
+        output = self._git(
+            "-c", "log.showRoot=true", "log", "--first-parent", "--diff-merges=first-parent", "--reverse", "--raw",
+            "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--encoding=UTF-8", "-z",
+            f"--format={mark}%H %ct %P%x00%B%x00", _id(head), *([f"^{_id(until)}"] if until else []),
+        )  # fmt: skip
+        return [_logged(record) for record in output.split(mark.encode())[1:]]
+
+    def changes(self, before: str, after: str) -> tuple[FileChange, ...]:
+        """Say which files differ between two commits."""
+        output = self._git(
+            "diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none",
+            _id(before), _id(after),
+        )  # fmt: skip
+        return _file_changes(output)
 
     def file(self, commit: str, path: str) -> bytes | None:
         """Give the content of one file of a commit, or None."""
@@ -310,6 +371,24 @@ def _id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise GitError(f"{text[:80]!r} is no object's id")
     return text
+
+
+def _logged(record: bytes) -> LoggedCommit:
+    head, message, rest = record.split(b"\0", 2)
+    commit, seconds, *parents = head.decode().split(" ")
+    return LoggedCommit(
+        commit, moment(seconds), tuple(filter(None, parents)), message.decode(errors="replace"), _file_changes(rest)
+    )
+
+
+def _file_changes(raw: bytes) -> tuple[FileChange, ...]:
+    """Read `:MODE MODE BLOB BLOB STATUS NUL PATH NUL …`; a path that is no UTF-8 has replacement characters."""
+    parts = raw.strip(b"\0\n").split(b"\0")
+    found = []
+    for index in range(0, len(parts) - 1, 2):
+        _, mode, old_blob, blob, _ = parts[index].decode().split(" ")
+        found.append(FileChange(parts[index + 1].decode(errors="replace"), old_blob, mode, blob))
+    return tuple(found)
 
 
 def _is_unicode(text: str) -> bool:

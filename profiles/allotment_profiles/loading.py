@@ -1,192 +1,367 @@
-"""From the files of one moment to the catalog that applies.
+"""From the files of one moment to the catalog that applies, from what is known of an earlier moment.
 
 A bad file harms only itself: a profile, team or policy that does not read, or fails its checks, keeps its last good
-version for a bounded time, flagged; a data role that does not read gives no access.
+version for a bounded time, flagged; a data role that does not read gives no access. What a change cannot have
+affected is not looked at again, and is shared with the catalog before.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterable
+import contextlib
+import gc
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar
 
-from allotment_profiles.catalog import Catalog, Entry, ModelT
-from allotment_profiles.checks import check_data_role, check_profile, check_team
-from allotment_profiles.commits import Version
-from allotment_profiles.git import TreeEntry
-from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
-from allotment_profiles.paths import POLICY, Place, data_role_path, is_stray, place
+from allotment_profiles.catalog import Catalog, Models
+from allotment_profiles.collisions import Key, key_of, losers, problem, taken_by
+from allotment_profiles.evaluating import Context, Evaluating, Outcome, Settled
+from allotment_profiles.history import File, holds_of
+from allotment_profiles.model import DataRole, Policy, Profile, Team
+from allotment_profiles.paths import POLICY, Place, is_stray, place, profile_path
 from allotment_profiles.problems import Problem
 from allotment_profiles.quantities import shown
-from allotment_profiles.reading import MAXIMUM_BYTES, Places, Reading, read
 from allotment_profiles.snapshot import Snapshot
 
-REGULAR = ("100644", "100755")
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+_AT_ONCE = 500
+"""So many files are read before the next ones are fetched."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A catalog with what the next one can be made from."""
+
+    catalog: Catalog
+    snapshot: Snapshot
+    problems: Mapping[str, tuple[Problem, ...]]
+    """Of each file that has some."""
+    names: Mapping[Key, tuple[str, ...]]
+    """Files by what no two of them may share."""
+    collisions: Mapping[str, str]
+    """Files that are refused for their name, with the one that stays."""
+    successors: Mapping[str, str]
+    """Of each profile whose newest version reads and names one."""
 
 
 @dataclass
 class ReadingCache:
-    """Readings by kind, path and blob, so that only what changed is read again."""
+    """What was loaded last, so that only what changed since is read again."""
 
-    readings: dict[tuple[str, str], Reading] = field(default_factory=dict)
-    sources: dict[str, bytes] = field(default_factory=dict)
-
-    def forget_unwritten(self) -> None:
-        """Drop what came from `snapshot.with_files`: it will not come again."""
-        self.readings = {key: value for key, value in self.readings.items() if not key[1].startswith("new:")}
-        self.sources = {blob: value for blob, value in self.sources.items() if not blob.startswith("new:")}
+    loaded: Loaded | None = None
+    models: Models = field(default_factory=Models)
 
 
 def load(snapshot: Snapshot, cache: ReadingCache | None = None) -> Catalog:
     """Read and check a snapshot; raises nothing for what files say, GitError where objects cannot be read."""
-    return _Loading(snapshot, cache or ReadingCache()).run()
+    cache = cache or ReadingCache()
+    cache.loaded = renew(snapshot, cache.loaded, cache.models)
+    return cache.loaded.catalog
+
+
+def renew(
+    snapshot: Snapshot, before: Loaded | None, models: Models, settled: Mapping[str, Settled] | None = None
+) -> Loaded:
+    """Load a snapshot from what is known of another one; the result is the same as without.
+
+    `settled` are outcomes of profiles that are known to be those of this very snapshot.
+    """
+    # The files of a folder have no ids that would tell whether they changed.
+    known = before if before and snapshot.revision and before.snapshot.revision else None
+    with _without_collections():
+        return _Loading(snapshot, known, models, settled or {}).run()
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep the collector from looking through half-made catalogs again and again, which stops every thread."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Known:
+    """The ids of all profiles that have a file."""
+
+    def __init__(self, files: Mapping[str, File]) -> None:
+        self._files = files
+
+    def __contains__(self, profile_id: object) -> bool:
+        return _there(self._files, profile_path(str(profile_id)))
 
 
 class _Loading:
-    """The state of one load: from documents to checked entries, in the order policy, teams, data roles, profiles."""
+    """The state of one load, in the order policy, teams, data roles, profiles: each is checked against those before."""
 
-    def __init__(self, snapshot: Snapshot, cache: ReadingCache) -> None:
-        self._snapshot = snapshot
-        self._cache = cache
-        self._problems: list[Problem] = []
-        self._broken: set[str] = set()
+    def __init__(
+        self, snapshot: Snapshot, before: Loaded | None, models: Models, settled: Mapping[str, Settled]
+    ) -> None:
+        self._snapshot, self._files, self._before = snapshot, snapshot.files, before
+        self._old: Mapping[str, File] = before.snapshot.files if before else {}
+        self._settled = settled
+        old = before.catalog if before else None
+        self._policy = old.policy if old else None
+        self._teams = dict(old.teams) if old else {}
+        self._roles = dict(old.data_roles) if old else {}
+        self._profiles = dict(old.profiles) if old else {}
+        self._broken = set(old.broken) if old else set()
+        self._problems = dict(before.problems) if before else {}
+        self._successors = dict(before.successors) if before else {}
+        self._names = dict(before.names) if before else {}
+        self._collisions = dict(before.collisions) if before else {}
+        self._evaluating = Evaluating(snapshot, models)
 
-    def run(self) -> Catalog:
-        readable = self._regular_files()
-        self._fetch(entry.blob for entry in readable.values())
-        by_kind: dict[str, list[tuple[str, Place]]] = {"policy": [], "team": [], "data role": [], "profile": []}
-        for path in sorted(readable):
-            where = cast("Place", place(path))
-            by_kind[where.kind].append((path, where))
+    def run(self) -> Loaded:
+        changed = self._changed()
+        changed |= self._collide(changed)
+        by_kind = self._sorted_out(changed)
+        self._load_policy(by_kind["policy"])
+        changed_teams = self._load_teams(by_kind["team"], bool(by_kind["policy"]))
+        changed_roles = self._load_roles(by_kind["data role"], bool(changed_teams))
+        others = bool(by_kind["policy"] or by_kind["team"] or by_kind["data role"])
+        self._load_profiles(by_kind["profile"], changed_teams, changed_roles, others)
+        return Loaded(self._catalog(), self._snapshot, self._problems, self._names, self._collisions, self._successors)
 
-        policies = self._entries(by_kind["policy"], Policy, lambda *_: [])
-        policy = policies.get("policy")
-        if policy is None:
+    # -- what changed
+
+    def _changed(self) -> set[str]:
+        """Give the paths whose files are not what they were, those that are gone among them."""
+        old = self._old
+        changed = {path for path, file in self._files.items() if old.get(path) is not file and old.get(path) != file}
+        if len(self._files) != len(old) or changed:
+            changed |= old.keys() - self._files.keys()
+        if self._before:
+            changed |= self._snapshot.gone ^ self._before.snapshot.gone
+        return changed
+
+    def _collide(self, changed: Collection[str]) -> set[str]:
+        """Find out anew whose names collide; give the files for which the answer changed."""
+        touched: dict[Key, set[str]] = {}
+        for path in changed:
+            key = key_of(path)
+            if key is not None:
+                paths = touched.setdefault(key, set(self._names.get(key, ())))
+                file = self._files.get(path)
+                (paths.add if file and file.entry else paths.discard)(path)
+        collisions = dict(self._collisions)
+        for key, paths in touched.items():
+            for path in (*self._names.get(key, ()), *paths):
+                collisions.pop(path, None)
+            if len(paths) > 1:
+                collisions.update(losers(paths, lambda path: self._files[path].order))
+            self._names[key] = tuple(sorted(paths))
+            if not paths:
+                del self._names[key]
+        differing = {path for path, _ in collisions.items() ^ self._collisions.items()}
+        self._collisions = collisions
+        return differing
+
+    def _sorted_out(self, changed: Iterable[str]) -> dict[str, dict[str, Place]]:
+        """Forget what was known of changed files, and give those that changed by kind."""
+        by_kind: dict[str, dict[str, Place]] = {"policy": {}, "team": {}, "data role": {}, "profile": {}}
+        strays = {path for path in self._problems if is_stray(path)}
+        for path in changed:
+            where = place(path)
+            self._problems.pop(path, None)
+            self._broken.discard(path)
+            if where is None:
+                strays.add(path)
+            else:
+                by_kind[where.kind][path] = where
+        for path in strays:  # whether their names collide may have changed with other files
+            file = self._files.get(path)
+            self._problems.pop(path, None)
+            if file and file.entry:
+                self._problems[path] = tuple(_stray(path, self._names))
+        return {kind: {path: paths[path] for path in sorted(paths)} for kind, paths in by_kind.items()}
+
+    # -- kind by kind
+
+    def _settle(self, path: str, outcome: Outcome) -> None:
+        self._problems.pop(path, None)
+        self._broken.discard(path)
+        if outcome.problems:
+            self._problems[path] = outcome.problems
+        if outcome.broken:
+            self._broken.add(path)
+
+    def _refused(self, path: str) -> Outcome | None:
+        """Settle what needs no reading: a file that is gone or held, a name that collides."""
+        file = self._files.get(path)
+        if file is None or file.entry is None:
+            return Outcome(None)
+        if path in self._collisions:
+            return Outcome(None, (problem(path, self._collisions[path]),), broken=True)
+        return None
+
+    def _outcome(self, path: str, where: Place, context: Context) -> Outcome:
+        outcome = self._refused(path) or self._evaluating.outcome(path, where, self._files[path], context)
+        self._settle(path, outcome)
+        return outcome
+
+    def _load_policy(self, paths: Mapping[str, Place]) -> None:
+        if paths:
+            self._evaluating.fetch(self._files, paths)
+            self._policy = self._outcome(POLICY, paths[POLICY], Context()).entry_of(Policy)
+
+    def _load_teams(self, paths: dict[str, Place], policy_touched: bool) -> set[str]:
+        """Give the names of the teams that are not what they were."""
+        if self._policy_changed:
+            paths = {entry.path: Place("team", name) for name, entry in self._teams.items()} | paths
+        if policy_touched:
+            paths = self._again("team", paths)
+        self._evaluating.fetch(self._files, paths)
+        context, changed = Context(self._policy_value), set()
+        for path, where in paths.items():
+            entry = self._outcome(path, where, context).entry_of(Team)
+            if entry != self._teams.get(where.id):
+                changed.add(where.id)
+            _put(self._teams, where.id, entry)
+        return changed
+
+    def _load_roles(self, paths: dict[str, Place], teams_changed: bool) -> set[str]:
+        """Give the names of the data roles that are not what they were."""
+        if teams_changed:
+            again = {entry.path: Place("data role", name) for name, entry in self._roles.items()}
+            paths = again | self._again("data role", paths)
+        self._evaluating.fetch(self._files, paths)
+        context = Context(self._policy_value, {name: entry.value for name, entry in self._teams.items()})
+        changed = set()
+        for path, where in paths.items():
+            entry = self._outcome(path, where, context).entry_of(DataRole)
+            if entry != self._roles.get(where.id) or self._files.get(path) != self._old.get(path):
+                changed.add(where.id)
+            _put(self._roles, where.id, entry)
+        return changed
+
+    def _again(self, kind: str, paths: dict[str, Place]) -> dict[str, Place]:
+        """Add the files of a kind whose last outcome was a problem, which any other file may have been part of."""
+        flagged = {path for path in (*self._problems, *self._broken) if path not in self._collisions}
+        found = {path: where for path in flagged if (where := place(path)) and where.kind == kind}
+        return {**found, **paths}
+
+    @property
+    def _policy_value(self) -> Policy | None:
+        return self._policy.value if self._policy else None
+
+    @property
+    def _policy_changed(self) -> bool:
+        """Whether another version of the policy applies than before."""
+        if self._before is None:
+            return False
+        old = self._before.catalog.policy
+        return (self._policy.blob if self._policy else None) != (old.blob if old else None)
+
+    # -- profiles
+
+    def _load_profiles(
+        self, changed: dict[str, Place], teams: Collection[str], roles: Collection[str], others: bool
+    ) -> None:
+        paths = dict(changed)
+        if teams or roles or self._policy_changed:
+            for profile_id, entry in self._profiles.items():
+                of_team = profile_id.partition("/")[0] in teams
+                if self._policy_changed or of_team or not set(entry.reaches).isdisjoint(roles):
+                    paths.setdefault(entry.path, Place("profile", profile_id))
+        if others:
+            paths = self._again("profile", paths)
+        context = Context(
+            self._policy_value,
+            {name: entry.value for name, entry in self._teams.items()},
+            {name: entry.value for name, entry in self._roles.items()},
+            self._successors, _Known(self._files),
+        )  # fmt: skip
+        successors = dict(self._successors)
+        deferred = self._first_pass(paths, context)
+        came_or_went = any(_there(self._files, path) != _there(self._old, path) for path in changed)
+        if self._before and (self._successors != successors or came_or_went):
+            chained = {*successors, *self._successors}
+            deferred |= {profile_path(each): Place("profile", each) for each in chained}
+            deferred = self._again("profile", deferred)
+        self._evaluating.fetch(self._files, deferred)
+        self._evaluating.fetch_fallbacks(self._files, deferred)
+        for path, where in deferred.items():
+            _put(self._profiles, where.id, self._outcome(path, where, context).entry_of(Profile))
+
+    def _first_pass(self, paths: Mapping[str, Place], context: Context) -> dict[str, Place]:
+        """Settle what can be settled without knowing all successors; give the rest."""
+        deferred = {}
+        for some in _batches(sorted(paths)):
+            self._evaluating.fetch(self._files, some, self._settled)
+            for path in some:
+                where = paths[path]
+                outcome = self._refused(path) or self._restored(path, where)
+                if outcome is None:
+                    value = self._evaluating.newest(path, where, self._files[path])
+                    successor = value.successor if isinstance(value, Profile) else None
+                    if isinstance(value, Profile) and successor is None:
+                        outcome = self._evaluating.checked(path, where, self._files[path], value, context)
+                else:
+                    successor = outcome.successor
+                _put(self._successors, where.id, successor)
+                if outcome is None:
+                    deferred[path] = where
+                else:
+                    self._settle(path, outcome)
+                    _put(self._profiles, where.id, outcome.entry_of(Profile))
+            self._evaluating.forget()
+        return deferred
+
+    def _restored(self, path: str, where: Place) -> Outcome | None:
+        settled = self._settled.get(path)
+        return self._evaluating.restored(path, where, settled) if settled else None
+
+    # -- the end
+
+    def _catalog(self) -> Catalog:
+        problems = list(itertools.chain.from_iterable(self._problems.values()))
+        if self._policy is None:
             message = "There is no readable policy: nothing can be started or merged."
-            self._problems.append(Problem(POLICY, "policy-missing", message, "Add or correct policy.yaml."))
-        applied = policy.value if policy else None
-        teams = self._entries(by_kind["team"], Team, lambda name, team: check_team(name, team, applied))
-        known_teams = {name: entry.value for name, entry in teams.items()}
-        data_roles = self._entries(
-            by_kind["data role"], DataRole, lambda name, role: check_data_role(name, role, known_teams)
-        )
-        known_roles = {name: entry.value for name, entry in data_roles.items()}
-        known = {where.id for _, where in by_kind["profile"]}
-        newest = {where.id: self._read(path, where, readable[path].blob).value for path, where in by_kind["profile"]}
-        successors = {
-            name: value.successor for name, value in newest.items() if isinstance(value, Profile) and value.successor
-        }
-        profiles = self._entries(
-            by_kind["profile"],
-            Profile,
-            lambda name, profile: check_profile(
-                name, profile, known_teams.get(name.partition("/")[0]), applied, known_roles, successors, known
-            ),
-        )
+            problems.append(Problem(POLICY, "policy-missing", message, "Add or correct policy.yaml."))
+        problems.sort(key=lambda each: (each.path, each.line or 0, each.code, each.field, each.message))
         return Catalog(
             revision=self._snapshot.revision,
             time=self._snapshot.time,
-            policy=policy,
-            teams=teams,
-            profiles=profiles,
-            data_roles=data_roles,
-            problems=tuple(sorted(self._problems, key=lambda problem: (problem.path, problem.line or 0, problem.code))),
+            policy=self._policy,
+            teams=_in_order(self._teams),
+            profiles=_in_order(self._profiles),
+            data_roles=_in_order(self._roles),
+            problems=tuple(problems),
             broken=frozenset(self._broken),
+            held=holds_of(self._files),
         )
 
-    def _regular_files(self) -> dict[str, TreeEntry]:
-        regular = {}
-        for path, entry in self._snapshot.entries.items():
-            if is_stray(path):
-                remedy = (
-                    "Allowed: policy.yaml, teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml."
-                )
-                self._problems.append(
-                    Problem(
-                        shown(path).strip("'"), "path", "The file lies where nothing is read.", remedy, level="advice"
-                    )
-                )
-            elif entry.mode not in REGULAR:
-                self._problems.append(
-                    Problem(path, "not-a-file", "This is a link or a submodule.", "Only regular files are read.")
-                )
-                self._broken.add(path)
-            else:
-                regular[path] = entry
-        return regular
 
-    def _fetch(self, blobs: Iterable[str]) -> None:
-        missing = [blob for blob in set(blobs) if blob not in self._cache.sources]
-        self._cache.sources.update(self._snapshot.read(missing))
-
-    def _read(self, path: str, where: Place, blob: str) -> Reading:
-        key = (path, blob)
-        if key not in self._cache.readings:
-            source = self._cache.sources.get(blob, b"")
-            self._cache.readings[key] = read(where.kind, path, source)
-        return self._cache.readings[key]
-
-    def _entries(
-        self, files: list[tuple[str, Place]], kind: type[ModelT], check: Callable[[str, ModelT], list[Problem]]
-    ) -> dict[str, Entry[ModelT]]:
-        entries = {}
-        for path, where in files:
-            entry = self._entry(path, where, kind, check)
-            if entry:
-                entries[where.id] = entry
-            else:
-                self._broken.add(path)
-        return entries
-
-    def _entry(
-        self, path: str, where: Place, kind: type[ModelT], check: Callable[[str, ModelT], list[Problem]]
-    ) -> Entry[ModelT] | None:
-        blob = self._snapshot.entries[path].blob
-        value, problems = self._checked(path, where, blob, kind, check)
-        self._problems += problems
-        if value is not None:
-            return Entry(where.id, path, value, blob, self._cache.sources[blob], tuple(problems))
-        # Fail closed: yesterday's data role may hold a grant that today's file meant to take away.
-        if where.kind == "data role" or self._snapshot.history is None:
-            return None
-        oldest_bad = Version(self._snapshot.revision, self._snapshot.time, blob)
-        for version in self._snapshot.history(path):
-            if version.blob is None:
-                return None
-            if version.blob != blob:
-                self._fetch([version.blob])
-                value, _ = self._checked(path, where, version.blob, kind, check)
-                if value is not None:
-                    source = self._cache.sources[version.blob]
-                    return Entry(where.id, path, value, version.blob, source, tuple(problems), oldest_bad)
-            oldest_bad = version
-        return None
-
-    def _checked(
-        self, path: str, where: Place, blob: str, kind: type[ModelT], check: Callable[[str, ModelT], list[Problem]]
-    ) -> tuple[ModelT | None, list[Problem]]:
-        reading = self._read(path, where, blob)
-        if not isinstance(reading.value, kind):
-            return None, list(reading.problems)
-        problems = check(where.id, reading.value)
-        if problems:
-            places = Places(self._cache.sources[blob][:MAXIMUM_BYTES])
-            problems = [_placed(problem, places) for problem in problems]
-        failed = any(problem.blocks and not self._is_denial(problem, reading.value) for problem in problems)
-        return (None if failed else reading.value), problems
-
-    def _is_denial(self, problem: Problem, value: Model) -> bool:
-        """Tell whether access was taken away from a profile that is right in itself.
-
-        Such a profile is refused at its start and says why; an earlier version in its place would hide that.
-        """
-        if problem.code == "grant-missing":
-            return True
-        if problem.code != "data-role-unknown" or not isinstance(value, Profile):
-            return False
-        path = data_role_path(value.data_roles[int(problem.field.rpartition(".")[2])])
-        return path in self._snapshot.entries or bool(self._snapshot.history and self._snapshot.history(path))
+def _there(files: Mapping[str, File], path: str) -> bool:
+    file = files.get(path)
+    return file is not None and file.entry is not None
 
 
-def _placed(problem: Problem, places: Places) -> Problem:
-    line, column = places.of_field(problem.field)
-    return dataclasses.replace(problem, line=line, column=column)
+def _put(mapping: dict[KeyT, ValueT], key: KeyT, value: ValueT | None) -> None:
+    if value is None:
+        mapping.pop(key, None)
+    else:
+        mapping[key] = value
+
+
+def _in_order(mapping: dict[str, ValueT]) -> dict[str, ValueT]:
+    names = sorted(mapping)
+    return mapping if list(mapping) == names else {name: mapping[name] for name in names}
+
+
+def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(paths), _AT_ONCE):
+        yield paths[start : start + _AT_ONCE]
+
+
+def _stray(path: str, names: Mapping[Key, tuple[str, ...]]) -> Iterator[Problem]:
+    readable = shown(path).strip("'")
+    other = taken_by(path, names)
+    if other:
+        yield problem(readable, other)
+    remedy = "Allowed: policy.yaml, teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml."
+    yield Problem(readable, "path", "The file lies where nothing is read.", remedy, level="advice")

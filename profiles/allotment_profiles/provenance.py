@@ -48,8 +48,13 @@ class Provenance:
         return next(iter(self.of(path)), None)
 
 
+def is_reviewed(commit: Commit) -> bool:
+    """Tell whether the service merged a commit: a known key signed it, and it says so."""
+    return commit.signed_by is not None and commit.message.startswith((MERGE, SET_UP))
+
+
 def _landing(commit: Commit, paths: Sequence[str]) -> Landing:
-    reviewed = commit.signed_by is not None and commit.message.startswith((MERGE, SET_UP))
+    reviewed = is_reviewed(commit)
     trailers = commit.trailers() if reviewed else {}
     return Landing(
         commit=commit.id,

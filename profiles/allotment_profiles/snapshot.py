@@ -1,6 +1,8 @@
 """The files of the repository at one moment, wherever they lie: a commit, a commit with changes on top, a folder."""
 
+import dataclasses
 import datetime as dt
+import functools
 import hashlib
 import os
 import stat
@@ -10,14 +12,14 @@ from pathlib import Path
 
 from allotment_profiles.commits import Version
 from allotment_profiles.git import GitError, Repository, TreeEntry
+from allotment_profiles.history import MAXIMUM_FALLBACKS, REGULAR, Applied, File, follow
 from allotment_profiles.paths import is_stray, place
 from allotment_profiles.reading import MAXIMUM_BYTES
 
-MAXIMUM_FALLBACKS = 30
-"""So many versions of a file are looked at for the last good one."""
+__all__ = ["MAXIMUM_FALLBACKS", "OVERSIZED", "Snapshot"]
 
-History = Callable[[str], list[Version]]
-"""Versions of a path, newest first."""
+OVERSIZED = b"\0" * (MAXIMUM_BYTES + 1)
+"""Stands for what is too large to be looked at, so that it is never read whole."""
 
 
 @dataclass(frozen=True)
@@ -28,56 +30,80 @@ class Snapshot:
     """The commit; empty where there is none (a folder)."""
     time: dt.datetime
     """When the commit was made."""
-    entries: Mapping[str, TreeEntry]
+    files: Mapping[str, File]
     """The files that lie in a place of ours, or look as if they were meant to."""
     read: Callable[[Iterable[str]], dict[str, bytes]]
-    """Contents by blob id."""
-    history: History | None = None
-    """Where earlier versions are; None where broken files must not fall back on them."""
+    """Contents by blob id; OVERSIZED for what is larger than a file may be."""
+    gone: frozenset[str] = frozenset()
+    """The data roles' files that there were once."""
+
+    @functools.cached_property
+    def entries(self) -> Mapping[str, TreeEntry]:
+        """What applies, without its past."""
+        return {path: file.entry for path, file in self.files.items() if file.entry}
 
 
-def _relevant(entries: Mapping[str, TreeEntry]) -> dict[str, TreeEntry]:
-    return {path: entry for path, entry in entries.items() if place(path) or is_stray(path)}
+def _relevant(path: str) -> bool:
+    return place(path) is not None or is_stray(path)
 
 
 def at_commit(repository: Repository, commit: str) -> Snapshot:
-    """Take the files of a commit; `commit` is an id. Raises GitError where it cannot be read."""
+    """Take the raw tree of a commit, nothing held and nothing fallen back on; `commit` is an id.
+
+    Raises GitError where it cannot be read.
+    """
     found = repository.commits([commit])
     if not found:
         raise GitError(f"there is no commit {commit}")
-    return Snapshot(
-        revision=commit,
-        time=found[0].time,
-        entries=_relevant(repository.tree(commit)),
-        read=lambda blobs: _complete(repository, list(blobs)),
-        history=lambda path: repository.versions(commit, path, limit=MAXIMUM_FALLBACKS),
-    )
+    files = {
+        path: File(entry, _only(commit, found[0].time, entry))
+        for path, entry in repository.tree(commit).items()
+        if _relevant(path)
+    }
+    return Snapshot(commit, found[0].time, files, _reading(repository))
 
 
-def applied(repository: Repository, commit: str) -> Snapshot:
-    """Take what applies by the first-parent history of a commit of main, changes that are held left out."""
-    return at_commit(repository, commit)
+def applied(repository: Repository, commit: str, known: Applied | None = None) -> Snapshot:
+    """Take what applies by the first-parent history of a commit of main; `commit` is an id.
+
+    What is `known` of an earlier commit of the line is not read again. Raises GitError where it cannot be read.
+    """
+    return of_history(repository, follow(repository, commit, known))
+
+
+def of_history(repository: Repository, history: Applied) -> Snapshot:
+    """Take what applies as the history was folded."""
+    return Snapshot(history.head, history.time, history.files, _reading(repository), history.gone)
 
 
 def proposed(repository: Repository, main: str, commit: str) -> Snapshot:
     """Take what applies on main with what a commit changes laid over it, nothing of that held."""
-    return at_commit(repository, commit)
+    return with_commit(repository, applied(repository, main), commit)
 
 
-def _complete(repository: Repository, blobs: list[str]) -> dict[str, bytes]:
-    """Read blobs; one that is damaged or gone is an error, since nobody can say what its file held."""
-    found = repository.objects(blobs)
-    missing = set(blobs) - found.keys()
-    if missing:
-        raise GitError(f"the repository lacks the object {min(missing)}")
-    return found
+def with_commit(repository: Repository, base: Snapshot, commit: str) -> Snapshot:
+    """Lay what a commit changes over the snapshot of another; its files have to be right in themselves."""
+    found = repository.commits([commit])
+    if not found:
+        raise GitError(f"there is no commit {commit}")
+    changes = [change for change in repository.changes(base.revision, commit) if _relevant(change.path)]
+    sizes = repository.sizes(change.blob for change in changes if change.mode in REGULAR)
+    entries = {
+        change.path: None
+        if change.removed
+        else TreeEntry(change.mode, change.blob, sizes.get(change.blob, 0 if change.mode in REGULAR else -1))
+        for change in changes
+    }
+    snapshot = _overlaid(base, commit, found[0].time, entries)
+    return dataclasses.replace(snapshot, read=_reading(repository))
 
 
 def with_files(base: Snapshot, files: Mapping[str, bytes | None]) -> Snapshot:
     """Lay changed files over a snapshot without writing anything; None removes a file."""
-    entries, contents = dict(base.entries), {}
+    entries: dict[str, TreeEntry | None] = {}
+    contents = {}
     for path, data in files.items():
-        entries.pop(path, None)
+        entries[path] = None
         if data is not None:
             blob = "new:" + hashlib.sha256(data).hexdigest()
             contents[blob] = data
@@ -88,15 +114,49 @@ def with_files(base: Snapshot, files: Mapping[str, bytes | None]) -> Snapshot:
         ours = {blob: contents[blob] for blob in ids if blob in contents}
         return {**base.read(blob for blob in ids if blob not in contents), **ours}
 
-    def history(path: str) -> list[Version]:
-        return [] if path in files or base.history is None else base.history(path)
+    relevant = {path: entry for path, entry in entries.items() if _relevant(path)}
+    return dataclasses.replace(_overlaid(base, base.revision, base.time, relevant), read=read)
 
-    return Snapshot(base.revision, base.time, _relevant(entries), read, history)
+
+def _overlaid(base: Snapshot, revision: str, time: dt.datetime, entries: Mapping[str, TreeEntry | None]) -> Snapshot:
+    files = dict(base.files)
+    last = max((file.order for file in files.values()), default=0) + 1
+    gone = set(base.gone)
+    for path, entry in entries.items():
+        old = files.pop(path, None)
+        if entry is not None:
+            order = old.order if old and old.entry else last
+            files[path] = File(entry, _only(revision, time, entry), order)
+            gone.discard(path)
+        elif old and old.entry and (where := place(path)) and where.kind == "data role":
+            gone.add(path)
+    return Snapshot(revision, time, files, base.read, frozenset(gone))
+
+
+def _only(revision: str, time: dt.datetime, entry: TreeEntry) -> tuple[Version, ...]:
+    return (Version(revision, time, entry.blob if entry.mode in REGULAR else None),)
+
+
+def _reading(repository: Repository) -> Callable[[Iterable[str]], dict[str, bytes]]:
+    """Give a function that reads blobs; one that is damaged or gone is an error: nobody can say what it held."""
+
+    def read(ids: Iterable[str]) -> dict[str, bytes]:
+        wanted = list(ids)
+        sizes = repository.sizes(wanted)
+        small = [blob for blob in wanted if sizes.get(blob, 0) <= MAXIMUM_BYTES]
+        found = repository.objects(small)
+        missing = set(small) - found.keys()
+        if missing:
+            raise GitError(f"the repository lacks the object {min(missing)}")
+        return {**found, **{blob: OVERSIZED for blob in wanted if blob not in found}}
+
+    return read
 
 
 def in_folder(folder: Path) -> Snapshot:
     """Take the files of a folder; links are not followed."""
-    entries, paths = {}, {}
+    now = dt.datetime.now(dt.UTC)
+    files, paths = {}, {}
     for parent, folders, names in os.walk(folder):
         links = [name for name in folders if Path(parent, name).is_symlink()]
         folders[:] = sorted(name for name in folders if name != ".git" and name not in links)
@@ -107,9 +167,11 @@ def in_folder(folder: Path) -> Snapshot:
             file = Path(parent, name)
             status = file.lstat()
             path = file.relative_to(folder).as_posix().encode(errors="replace").decode()
-            mode = "100644" if stat.S_ISREG(status.st_mode) else "120000"
-            entries[path] = TreeEntry(mode, path, status.st_size)
-            paths[path] = file
+            if _relevant(path):
+                mode = "100644" if stat.S_ISREG(status.st_mode) else "120000"
+                entry = TreeEntry(mode, path, status.st_size)
+                files[path] = File(entry, _only("", now, entry))
+                paths[path] = file
 
     def read(ids: Iterable[str]) -> dict[str, bytes]:
         found = {}
@@ -118,4 +180,4 @@ def in_folder(folder: Path) -> Snapshot:
                 found[path] = file.read(MAXIMUM_BYTES + 1)
         return found
 
-    return Snapshot("", dt.datetime.now(dt.UTC), _relevant(entries), read)
+    return Snapshot("", now, files, read)

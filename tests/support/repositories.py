@@ -17,7 +17,7 @@ from allotment_profiles.git import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.loading import ReadingCache, load
 from allotment_profiles.paths import place
 from allotment_profiles.signatures import Signer, Verifier, generate_key
-from allotment_profiles.snapshot import at_commit
+from allotment_profiles.snapshot import applied
 from allotment_profiles.writing import write
 
 START = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
@@ -167,4 +167,4 @@ class ProfilesRepository:
     def catalog(self, revision: str | None = None, *, fresh: bool = False) -> Catalog:
         """Load what applies at a commit, or at main; with `fresh`, without what was read before."""
         cache = ReadingCache() if fresh else self.cache
-        return load(at_commit(self.repository, revision or self.head), cache)
+        return load(applied(self.repository, revision or self.head), cache)

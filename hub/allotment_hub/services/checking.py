@@ -9,12 +9,13 @@ from allotment_profiles.catalog import Catalog
 from allotment_profiles.changes import AccessChange, Change, compare, compare_access, subject_of
 from allotment_profiles.cost import Cost, dearest
 from allotment_profiles.git import Repository
-from allotment_profiles.loading import ReadingCache, load
+from allotment_profiles.loading import Loaded
 from allotment_profiles.paths import place
 from allotment_profiles.problems import Problem
 from allotment_profiles.quantities import shown
 from allotment_profiles.requirements import Requirement, requirements_of
-from allotment_profiles.snapshot import Snapshot, at_commit, with_files
+from allotment_profiles.snapshot import with_commit, with_files
+from allotment_profiles.tracking import Tracker
 
 Files = Mapping[str, bytes | None]
 """Changed files: path → content, None where it is removed."""
@@ -62,7 +63,7 @@ class Checking:
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._cache = ReadingCache()
+        self._tracker = Tracker(repository)
         self._lock = asyncio.Lock()
 
     async def files(self, main: str, files: Files) -> Check:
@@ -76,7 +77,8 @@ class Checking:
             return await asyncio.to_thread(self._commit, main, commit)
 
     def _files(self, main: str, files: Files) -> Check:
-        base = at_commit(self._repository, main)
+        before = self._tracker.at(main)
+        base = before.snapshot
         own = [_no_place(path) for path in files if place(path) is None]
         own += [_folder(path) for path in files if any(each.startswith(f"{path}/") for each in base.entries)]
         own += [
@@ -90,26 +92,17 @@ class Checking:
         differing = tuple(
             path for path, data in files.items() if path not in blobs or contents.get(blobs[path]) != data
         )
-        try:
-            return self._compare(base, with_files(base, readable), differing, own)
-        finally:
-            self._cache.forget_unwritten()
+        return self._compare(before, self._tracker.renewed(before, with_files(base, readable)), differing, own)
 
     def _commit(self, main: str, commit: str) -> Check:
-        before, after = at_commit(self._repository, main), at_commit(self._repository, commit)
-        # The whole trees, not only what a catalog reads: nothing may come to main unseen.
-        old, new = self._repository.tree(main), self._repository.tree(commit)
-        changed = tuple(path for path in {**old, **new} if old.get(path) != new.get(path))
+        before = self._tracker.at(main)
+        # All files, not only what a catalog reads: nothing may come to main unseen.
+        changed = tuple(change.path for change in self._repository.changes(main, commit))
+        after = self._tracker.renewed(before, with_commit(self._repository, before.snapshot, commit))
         return self._compare(before, after, changed, [_no_place(path) for path in changed if place(path) is None])
 
-    def _compare(self, base: Snapshot, changed: Snapshot, paths: Sequence[str], own: Sequence[Problem]) -> Check:
-        before = load(base, self._cache)
-        # No falling back on earlier versions for what is proposed: it has to be right in itself.
-        proposed = Snapshot(
-            changed.revision, changed.time, changed.entries, changed.read,
-            lambda path: [] if path in paths or base.history is None else base.history(path),
-        )  # fmt: skip
-        after = load(proposed, self._cache)
+    def _compare(self, base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence[Problem]) -> Check:
+        before, after = base.catalog, proposed.catalog
         known = {(problem.path, problem.code, problem.field) for problem in before.problems}
         problems = [
             problem
