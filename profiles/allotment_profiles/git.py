@@ -107,6 +107,11 @@ class Repository:
         self.path = Path(path)
         self._verifier = verifier
 
+    @property
+    def keys(self) -> str:
+        """What tells the keys whose signatures count from others; empty where none does."""
+        return self._verifier.fingerprint if self._verifier else ""
+
     @classmethod
     def create(cls, path: Path, verifier: Verifier | None = None) -> "Repository":
         """Make an empty bare repository whose branch is main."""

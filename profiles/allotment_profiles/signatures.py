@@ -96,6 +96,12 @@ class Verifier:
                 except ValueError:  # no base64, or no ASCII
                     continue
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells this set of keys from another one."""
+        keys = sorted(f"{base64.b64encode(key).decode()} {name}" for key, name in self._principals.items())
+        return hashlib.sha256("\n".join(keys).encode()).hexdigest()
+
     def verify(self, payload: bytes, armored: str) -> str | None:
         """Give the principal whose key signed the payload, or None where no known key did."""
         lines = armored.strip().splitlines()

@@ -5,15 +5,17 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from allotment_profiles.access import AccessChange, StartChange, compare_access, compare_starts
 from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import AccessChange, Change, compare, compare_access, subject_of
+from allotment_profiles.changes import Change, compare, rewritten
 from allotment_profiles.cost import Cost, dearest
 from allotment_profiles.git import Repository
 from allotment_profiles.loading import Loaded
 from allotment_profiles.paths import place
 from allotment_profiles.problems import Problem
 from allotment_profiles.quantities import shown
-from allotment_profiles.requirements import Requirement, requirements_of
+from allotment_profiles.requirements import Requirement, automatic_of, requirements_of
+from allotment_profiles.rules import User
 from allotment_profiles.snapshot import with_commit, with_files
 from allotment_profiles.tracking import Tracker
 
@@ -47,7 +49,10 @@ class Check:
     """Errors and warnings that the change brings; any error and it cannot be proposed or merged."""
     changes: tuple[Change, ...]
     access: tuple[AccessChange, ...]
+    starts: tuple[StartChange, ...]
+    """Who can start what they could not start before, and who no longer can."""
     requirements: tuple[Requirement, ...]
+    """What it needs whoever proposes it; `required_of` knows what a maintainer does without an approval."""
     costs: tuple[CostChange, ...]
     before: Catalog
     after: Catalog
@@ -56,6 +61,14 @@ class Check:
     def errors(self) -> list[Problem]:
         """The problems that stand in the way."""
         return [problem for problem in self.problems if problem.blocks]
+
+    def required_of(self, proposer: User) -> tuple[Requirement, ...]:
+        """Give what it needs when this user proposes it: nothing for what the policy lets maintainers do."""
+        return tuple(requirements_of(self.changes, self.before, self.after, proposer))
+
+    def automatic_for(self, proposer: User) -> tuple[str, ...]:
+        """Say for which profiles it needs nobody when this user proposes it, and why."""
+        return automatic_of(self.changes, self.before, self.after, proposer)
 
 
 class Checking:
@@ -110,12 +123,8 @@ class Checking:
             if problem.path in paths or (problem.path, problem.code, problem.field) not in known
         ]
         changes = compare(before, after)
-        told = {change.path for change in changes}
-        changes += [
-            Change("rewritten", path, subject_of(path), "", "", None, None)
-            for path in paths
-            if path not in told and place(path)
-        ]
+        told = {path for change in changes for path in (change.path, change.moved_from)}
+        changes += [rewritten(path) for path in paths if path not in told and place(path)]
         own = [*own, *_past_dates(changes)]
         if not changes and not own and not problems:
             own = [Problem("", "no-change", "Nothing would change.", "Change something first.")]
@@ -123,10 +132,12 @@ class Checking:
             why = "While the platform's policy does not read, nothing merges but its correction."
             if not after.policy_reads:
                 own = [*own, Problem("policy.yaml", "policy-missing", why, "Ask an administrator.")]
+        now = dt.datetime.now(dt.UTC)
         return Check(
             problems=(*own, *problems),
             changes=tuple(changes),
-            access=tuple(compare_access(before, after)),
+            access=tuple(compare_access(before, after, now)),
+            starts=tuple(compare_starts(before, after, now)),
             requirements=tuple(requirements_of(changes, before, after)),
             costs=tuple(_costs(changes, before, after)),
             before=before,
@@ -160,7 +171,8 @@ def _costs(changes: Sequence[Change], before: Catalog, after: Catalog) -> list[C
         where = place(change.path)
         readable = change.kind != "unreadable"
         if readable and where and where.kind == "profile" and before.policy and after.policy:
-            old, new = before.profiles.get(where.id), after.profiles.get(where.id)
+            origin = place(change.moved_from) or where
+            old, new = before.profiles.get(origin.id), after.profiles.get(where.id)
             found[where.id] = CostChange(
                 where.id,
                 dearest(old.value, before.policy.value) if old else None,
