@@ -4,35 +4,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from allotment_profiles.access import AccessChange, StartChange, compare_access, compare_starts, people_of
 from allotment_profiles.catalog import Catalog, Entry
-from allotment_profiles.model import DataRole, Model
-from allotment_profiles.paths import POLICY, data_role_path, place
+from allotment_profiles.categories import Category, categories, of_new
+from allotment_profiles.envelopes import binding_envelope, further_outside
+from allotment_profiles.facts import facts_of, written
+from allotment_profiles.labels import label_of
+from allotment_profiles.model import DataRole, Model, Policy, Profile
+from allotment_profiles.paths import POLICY, place
 from allotment_profiles.quantities import shown
+from allotment_profiles.renames import differing, renamed
 
-ChangeKind = Literal["added", "changed", "removed", "rewritten", "unreadable"]
+__all__ = [
+    "AccessChange", "Category", "Change", "ChangeKind", "StartChange", "compare", "compare_access", "compare_starts",
+    "compare_values", "label_of", "owner_before", "people_of", "rewritten", "subject_of",
+]  # fmt: skip
 
-_LABELS = {
-    "resources.cpu.guarantee": "CPU guarantee",
-    "resources.cpu.limit": "CPU limit",
-    "resources.memory.guarantee": "memory guarantee",
-    "resources.memory.limit": "memory limit",
-    "resources.gpu": "GPUs",
-    "data_roles": "data role",
-    "members.groups": "group of members",
-    "members.users": "member",
-    "leads.groups": "group of leads",
-    "leads.users": "lead",
-    "envelope.cpu": "largest session, CPU",
-    "envelope.memory": "largest session, memory",
-    "envelope.gpu": "largest session, GPUs",
-    "envelope.images": "images that the team may use",
-    "lifetime.idle": "time until an idle session ends",
-    "lifetime.total": "longest time of a session",
-    "review_by": "to be reviewed by",
-    "granted_to": "grant",
-    "image_source.repository": "image's recipe",
-    "image_source.commit": "image's recipe, commit",
-}
+ChangeKind = Literal["added", "changed", "removed", "renamed", "rewritten", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +29,20 @@ class Change:
 
     kind: ChangeKind
     path: str
+    """Where the file is now; where it is removed, where it was."""
     subject: str
     """`profile housing/notebook`, `team housing`, `data role rail`, `the policy`."""
     field: str
-    """Dotted; empty where the file as a whole is added or removed."""
+    """Dotted; empty where the file as a whole is added, removed or renamed."""
     label: str
     """The field in words."""
     before: str | None
+    """The value before; for a renamed file its id."""
     after: str | None
+    category: Category
+    """What kind of thing it is, for machines."""
+    moved_from: str = ""
+    """Where a renamed file was; with its changed fields, too."""
 
     @property
     def text(self) -> str:
@@ -57,6 +51,8 @@ class Change:
             return f"{self.subject}: it has problems, so what it would change cannot be said"
         if self.kind == "rewritten":
             return f"{self.subject}: other words or layout, the same meaning"
+        if self.kind == "renamed":
+            return f"{self.subject} {'comes from' if self.category == 'moved' else 'was called'} {self.before}"
         if not self.field:
             return f"{self.subject} {self.kind}"
         return f"{self.label}: {self.after}" if self.kind == "added" else f"{self.label} {self._step}"
@@ -70,38 +66,9 @@ class Change:
     def as_dict(self) -> dict[str, str | None]:
         """Give the form that JSON answers carry."""
         return {
-            "kind": self.kind, "path": self.path, "subject": self.subject, "field": self.field, "label": self.label,
-            "before": self.before, "after": self.after, "text": self.text,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class AccessChange:
-    """Somebody gains or loses a way to data."""
-
-    gains: bool
-    data_role: str
-    team: str
-    people: str
-    """The groups and users of the team, in words."""
-    through: str
-    """The profiles, in words; empty where the team has the grant but no profile uses it."""
-    until: str
-    """The last day of the grant."""
-
-    @property
-    def text(self) -> str:
-        """The change as a sentence."""
-        way = f" through {self.through}" if self.through else ", but no profile uses it yet"
-        if self.gains:
-            return f"{self.team} ({self.people}) can reach {self.data_role} until {self.until}{way}."
-        return f"{self.team} ({self.people}) can no longer reach {self.data_role}."
-
-    def as_dict(self) -> dict[str, str | bool]:
-        """Give the form that JSON answers carry."""
-        return {
-            "gains": self.gains, "data_role": self.data_role, "team": self.team, "people": self.people,
-            "through": self.through, "until": self.until, "text": self.text,
+            "kind": self.kind, "category": self.category, "path": self.path, "moved_from": self.moved_from or None,
+            "subject": self.subject, "field": self.field, "label": self.label, "before": self.before,
+            "after": self.after, "text": self.text,
         }  # fmt: skip
 
 
@@ -113,153 +80,158 @@ def subject_of(path: str) -> str:
     return "the policy" if where.kind == "policy" else f"{where.kind} {where.id}"
 
 
-def label_of(field: str) -> str:
-    """Say a field in words."""
-    if field in _LABELS:
-        return _LABELS[field]
-    parts = field.split(".")
-    if parts[0] == "options" and len(parts) > 4:
-        return f"option {parts[1]}, choice {parts[3]}: {label_of('.'.join(parts[4:]))}"
-    if parts[0] == "options" and len(parts) > 2:
-        return f"option {parts[1]}: {' '.join(parts[2:])}"
-    if parts[0] == "environment":
-        return f"variable {'.'.join(parts[1:])}"
-    if parts[0] == "granted_to" and len(parts) > 1:
-        return f"grant to {parts[1]}" + (f", {parts[2]}" if len(parts) > 2 else "")
-    return " ".join(parts).replace("_", " ")
+def rewritten(path: str) -> Change:
+    """Give the change of a file whose bytes differ and whose meaning does not; or that nobody reads."""
+    category: Category = "layout" if place(path) else "path"
+    return Change("rewritten", path, subject_of(path), "", "", None, None, category)
 
 
-def _flat(value: Any, field: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{field}.{key}" if field else str(key))
-    elif value not in (None, {}):
-        yield field, value
+def compare(before: Catalog, after: Catalog) -> list[Change]:
+    """List everything that differs between two catalogs, by path; a moved or renamed file is one change.
+
+    Only files whose blobs differ are looked at.
+    """
+    olds, news = _differing(before, after)
+    removed = {path: entry for path, entry in olds.items() if path not in news and path not in after.broken}
+    added = {path: entry for path, entry in news.items() if path not in olds and path not in before.broken}
+    origins = renamed(removed, added)
+    gone = set(origins.values())
+    changes: list[Change] = []
+    for path in sorted({*olds, *news, *(after.broken - before.broken)}):
+        if path in after.broken:
+            if path not in before.broken:
+                changes.append(Change("unreadable", path, subject_of(path), "", "", None, None, "unreadable"))
+        elif path not in gone:
+            one, other = olds.get(origins.get(path, path)), news.get(path)
+            changes += _compared(path, one, other, before, after)
+    return changes
 
 
-def _written(value: object) -> str:
-    return "yes" if value is True else "no" if value is False else str(value)
+def _differing(before: Catalog, after: Catalog) -> tuple[dict[str, Entry[Any]], dict[str, Entry[Any]]]:
+    """Give the entries that differ, by path: as they were, and as they are."""
+    olds: dict[str, Entry[Any]] = {}
+    news: dict[str, Entry[Any]] = {}
+    kinds: tuple[tuple[Mapping[str, Entry[Any]], Mapping[str, Entry[Any]]], ...] = (
+        ({POLICY: before.policy} if before.policy else {}, {POLICY: after.policy} if after.policy else {}),
+        (before.teams, after.teams),
+        (before.data_roles, after.data_roles),
+        (before.profiles, after.profiles),
+    )
+    for old, new in kinds:
+        for name in differing(old, new):
+            if name in old:
+                olds[old[name].path] = old[name]
+            if name in new:
+                news[new[name].path] = new[name]
+    return olds, news
 
 
-def compare_values(path: str, before: Model | None, after: Model | None) -> list[Change]:
-    """Compare two versions of one file; None where there is no readable version."""
+def _compared(
+    path: str, one: Entry[Any] | None, other: Entry[Any] | None, before: Catalog, after: Catalog
+) -> list[Change]:
+    """Compare one file, perhaps with where it comes from."""
+    old, new = one.value if one else None, other.value if other else None
+    moved_from = one.path if one and one.path != path else ""
+    outside: frozenset[str] = frozenset()
+    if isinstance(new, Profile) and other:
+        team = other.id.partition("/")[0]
+        # In another team's envelope all of it is new.
+        known = old if one and one.id.partition("/")[0] == team else None
+        outside = frozenset(further_outside(known, new, binding_envelope(before, after, team)))
+    changes = compare_values(path, old, new, outside=outside, moved_from=moved_from)
+    if not moved_from or not one or not other:
+        return changes
+    moved = "/" in one.id and one.id.partition("/")[0] != other.id.partition("/")[0]
+    whole = Change(
+        "renamed", path, subject_of(path), "", "", one.id, other.id, "moved" if moved else "renamed", moved_from
+    )
+    return [whole, *changes]
+
+
+def compare_values(
+    path: str,
+    before: Model | None,
+    after: Model | None,
+    *,
+    outside: frozenset[str] = frozenset(),
+    moved_from: str = "",
+) -> list[Change]:
+    """Compare two versions of one file; None where there is no readable version.
+
+    `outside` names the amounts of a profile that go further beyond its team's envelope than before.
+    """
     subject = subject_of(path)
     if before is None and after is None:
         return []
     if after is None:
-        return [Change("removed", path, subject, "", "", None, None)]
+        return [Change("removed", path, subject, "", "", None, None, "removed")]
     if before is None:
-        return [Change("added", path, subject, "", "", None, None), *_facts(path, subject, after)]
-    old = dict(_flat(before.model_dump(mode="json")))
-    new = dict(_flat(after.model_dump(mode="json")))
-    changes = []
+        return [Change("added", path, subject, "", "", None, None, "new"), *_facts(path, subject, after, outside)]
+    return list(_changed(path, before, after, outside, moved_from))
+
+
+def _changed(path: str, before: Model, after: Model, outside: frozenset[str], moved_from: str) -> Iterator[Change]:
+    subject = subject_of(path)
+    category_of = categories(before, after, outside)
+    old, new = dict(facts_of(before)), dict(facts_of(after))
     for field in [*old, *(field for field in new if field not in old)]:
         was, now = old.get(field), new.get(field)
         if was == now:
             continue
-        label = label_of(field)
-        if isinstance(was or now, list):
-            removed = [item for item in was or [] if item not in (now or [])]
-            added = [item for item in now or [] if item not in (was or [])]
-            changes += [Change("changed", path, subject, field, label, str(item), None) for item in removed]
-            changes += [Change("changed", path, subject, field, label, None, str(item)) for item in added]
-            continue
-        changes.append(
-            Change(
-                "changed", path, subject, field, label,
-                None if was is None else _written(was), None if now is None else _written(now),
-            )
-        )  # fmt: skip
-    return changes
+        for one, other in _steps(was, now):
+            yield Change(
+                "changed", path, subject, field, label_of(field),
+                None if one is None else written(field, one, _currency(before)),
+                None if other is None else written(field, other, _currency(after)),
+                category_of(field, one, other), moved_from,
+            )  # fmt: skip
+    if isinstance(before, Profile) and isinstance(after, Profile):
+        for field, one, other in _orders(before, after):
+            category = category_of(field, one, other)
+            yield Change("changed", path, subject, field, label_of(field), one, other, category, moved_from)
 
 
-def _facts(path: str, subject: str, value: Model) -> Iterator[Change]:
+def _steps(was: Any, now: Any) -> Iterator[tuple[Any, Any]]:
+    """Give the single steps from one value to another: of a list, what leaves and what comes."""
+    if not isinstance(was if was is not None else now, tuple):
+        yield was, now
+        return
+    yield from ((item, None) for item in was or () if item not in (now or ()))
+    yield from ((None, item) for item in now or () if item not in (was or ()))
+
+
+def _orders(before: Profile, after: Profile) -> Iterator[tuple[str, str, str]]:
+    """Find what stands in another order, where the order means something: a later option replaces an earlier one."""
+    pairs = [("options", list(before.options), list(after.options))]
+    pairs += [
+        (f"options.{name}.choices", list(before.options[name].choices), list(option.choices))
+        for name, option in after.options.items()
+        if name in before.options
+    ]
+    for field, was, now in pairs:
+        old, new = [each for each in was if each in now], [each for each in now if each in was]
+        if old != new:
+            yield field, ", ".join(old), ", ".join(new)
+
+
+def _currency(value: Model) -> str:
+    return value.prices.currency if isinstance(value, Policy) else ""
+
+
+def _facts(path: str, subject: str, value: Model, outside: frozenset[str]) -> Iterator[Change]:
     """Give what a new file says, without what it leaves at its default."""
-    for field, fact in _flat(value.model_dump(mode="json", exclude_unset=True)):
-        for each in fact if isinstance(fact, list) else [fact]:
-            yield Change("added", path, subject, field, label_of(field), None, _written(each))
-
-
-def _entries(catalog: Catalog) -> dict[str, Entry[Any]]:
-    entries: dict[str, Entry[Any]] = {POLICY: catalog.policy} if catalog.policy else {}
-    by_kind: tuple[Mapping[str, Entry[Any]], ...] = (catalog.teams, catalog.data_roles, catalog.profiles)
-    for kind in by_kind:
-        entries.update({entry.path: entry for entry in kind.values()})
-    return entries
-
-
-def compare(before: Catalog, after: Catalog) -> list[Change]:
-    """List everything that differs between two catalogs, by path."""
-    old, new = _entries(before), _entries(after)
-    changes = []
-    for path in sorted(set(old) | set(new) | after.broken):
-        if path in after.broken:
-            if path not in before.broken:
-                changes.append(Change("unreadable", path, subject_of(path), "", "", None, None))
-            continue
-        one, other = old.get(path), new.get(path)
-        if one and other and one.blob == other.blob:
-            continue
-        changes += compare_values(path, one.value if one else None, other.value if other else None)
-    return changes
-
-
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    team: str
-    people: frozenset[str]
-    until: str
-    profiles: tuple[str, ...]
-
-
-def people_of(team: str, catalog: Catalog) -> frozenset[str]:
-    """Name the groups and users that belong to a team."""
-    entry = catalog.teams.get(team)
-    if entry is None:
-        return frozenset()
-    members, leads = entry.value.members, entry.value.leads
-    return frozenset([*members.groups, *members.users, *leads.groups, *leads.users])
-
-
-def _reach(catalog: Catalog) -> dict[tuple[str, str], _Reach]:
-    reach = {}
-    for role, entry in catalog.data_roles.items():
-        for team, grant in entry.value.granted_to.items():
-            profiles = tuple(
-                profile_id
-                for profile_id, profile in catalog.profiles.items()
-                if profile_id.startswith(f"{team}/") and role in profile.value.data_roles
-            )
-            reach[role, team] = _Reach(team, people_of(team, catalog), grant.until.isoformat(), profiles)
-    return reach
-
-
-def compare_access(before: Catalog, after: Catalog) -> list[AccessChange]:
-    """Say who gains and who loses which data."""
-    old, new = _reach(before), _reach(after)
-    found = []
-    for key in sorted(set(old) | set(new)):
-        role, team = key
-        was, now = old.get(key), new.get(key)
-        gained_people = now.people - was.people if was and now else now.people if now else frozenset()
-        lost_people = was.people - now.people if was and now else was.people if was else frozenset()
-        longer = bool(was and now and now.until > was.until)
-        newly_used = bool(now and now.profiles and not (was and was.profiles))
-        if now and (gained_people or longer or newly_used):
-            people = now.people if longer or newly_used else gained_people
-            through = ", ".join(now.profiles)
-            found.append(AccessChange(True, role, team, ", ".join(sorted(people)) or "nobody", through, now.until))
-        lost_use = bool(was and was.profiles and now and not now.profiles)
-        if was and (lost_people or lost_use):
-            people = was.people if lost_use else lost_people
-            found.append(AccessChange(False, role, team, ", ".join(sorted(people)) or "nobody", "", was.until))
-    return found
+    currency = _currency(value)
+    for field, fact in facts_of(value, told=True):
+        for each in fact if isinstance(fact, tuple) else (fact,):
+            text = written(field, each, currency)
+            yield Change("added", path, subject, field, label_of(field), None, text, of_new(field, outside))
 
 
 def owner_before(path: str, before: Catalog, after: Catalog) -> str | None:
     """Give the team that owns a data role's file: as it stands on main, else as it is proposed."""
+    where = place(path)
     for catalog in (before, after):
-        for role, entry in catalog.data_roles.items():
-            if data_role_path(role) == path and isinstance(entry.value, DataRole):
-                return entry.value.owner
+        entry = catalog.data_roles.get(where.id) if where and where.kind == "data role" else None
+        if entry is not None and isinstance(entry.value, DataRole):
+            return entry.value.owner
     return None

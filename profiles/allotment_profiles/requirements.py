@@ -1,19 +1,20 @@
 """Which approvals a set of changes needs, from whom and why; and who can give them. Pure."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
+from allotment_profiles.automatic import automatic_of, automatic_paths
 from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import Change, owner_before
-from allotment_profiles.paths import place
-from allotment_profiles.rules import ADMINISTRATORS, User, leads, leads_of
+from allotment_profiles.changes import Change
+from allotment_profiles.needs import Need, RequirementKind, needs_of
+from allotment_profiles.rules import ADMINISTRATORS, User, answers_for, leads, leads_of
 
-RequirementKind = Literal["lead", "owner", "administrator"]
-_PARTICIPLES = {"unreadable": "changed"}
-# What a team's lead decides in the team's file; everything else there is an administrator's.
-_LEADS_OWN = ("title", "description")
+__all__ = [
+    "Requirement", "RequirementKind", "addressed", "automatic_of", "can_meet", "missing", "requirements_of",
+]  # fmt: skip
+
+_ORDER: dict[RequirementKind, int] = {"lead": 0, "owner": 1, "administrator": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class Requirement:
     """Why, one sentence each."""
     who: str
     """Who can give it, in words."""
+    leads_only: bool = False
+    """Whether a deputy cannot stand in."""
+    or_administrator: bool = False
+    """Whether an administrator may give it as well."""
 
     @property
     def key(self) -> str:
@@ -50,90 +55,55 @@ class Requirement:
         }
 
 
-def _needs(change: Change, before: Catalog, after: Catalog) -> Iterable[tuple[RequirementKind, str, str]]:
-    where = place(change.path)
-    if where is None or where.kind == "policy":
-        yield "administrator", "", f"{change.subject[0].upper()}{change.subject[1:]} holds for everyone."
-    elif where.kind == "profile":
-        team = where.id.partition("/")[0]
-        yield "lead", team, f"The profile {where.id} is {_PARTICIPLES.get(change.kind, change.kind)}."
-    elif where.kind == "team":
-        yield from _needs_of_team(change, where.id, before)
-    else:
-        yield from _needs_of_data_role(change, where.id, before, after)
+def requirements_of(
+    changes: Iterable[Change], before: Catalog, after: Catalog, proposer: User | None = None
+) -> list[Requirement]:
+    """Say which approvals the changes need, judged by main (`before`): a proposal cannot appoint its own reviewer.
 
-
-def _needs_of_team(change: Change, team: str, before: Catalog) -> Iterable[tuple[RequirementKind, str, str]]:
-    if not change.field:
-        yield "administrator", "", f"The team {team} is {change.kind}."
-        if change.kind == "added":
-            # A grant may have waited for the name, or outlived a team of that name: its owner judges the new people.
-            for role, owner in _reached(team, before):
-                yield "owner", owner, f"The new team {team} gains the data of {role}."
-        return
-    if change.field in _LEADS_OWN:
-        yield "lead", team, f"The team {team} is described differently."
-        return
-    yield "administrator", "", f"In the team {team}: {change.text}."
-    people_added = change.field.split(".")[0] in ("members", "leads") and change.after is not None
-    if people_added:
-        for role, owner in _reached(team, before):
-            yield "owner", owner, f"{change.after} gains the data of {role} as part of the team {team}."
-
-
-def _reached(team: str, before: Catalog) -> Iterable[tuple[str, str]]:
-    for role, entry in before.data_roles.items():
-        if team in entry.value.granted_to:
-            yield role, entry.value.owner
-
-
-def _needs_of_data_role(
-    change: Change, role: str, before: Catalog, after: Catalog
-) -> Iterable[tuple[RequirementKind, str, str]]:
-    owner = owner_before(change.path, before, after)
-    if owner:
-        # The binding's values are not for everybody who reads what is needed.
-        bound = change.field.startswith("binding")
-        what = "the binding changes" if bound else change.text if change.kind == "changed" else f"it is {change.kind}"
-        yield "owner", owner, f"Data role {role}: {what}."
-    owners_alone = change.kind == "rewritten" or (change.kind == "changed" and change.field.startswith("granted_to"))
-    if owner is None or not owners_alone:
-        yield "administrator", "", f"The data role {role} is {change.kind}."
-    new_owner = after.data_roles[role].value.owner if role in after.data_roles else owner
-    if new_owner and new_owner != owner:
-        yield "owner", new_owner, f"The data role {role} comes to this team."
-
-
-def requirements_of(changes: Iterable[Change], before: Catalog, after: Catalog) -> list[Requirement]:
-    """Say which approvals the changes need, judged by main (`before`): a proposal cannot appoint its own reviewer."""
-    reasons: dict[tuple[RequirementKind, str], dict[str, None]] = {}
-    for change in changes:
-        for kind, team, reason in _needs(change, before, after):
-            known = kind == "administrator" or team in before.teams
-            # A team that is new has no leads on main yet: an administrator answers for it.
-            key = (kind, team) if known else ("administrator", "")
-            reasons.setdefault(key, {})[reason] = None
-    order: dict[RequirementKind, int] = {"lead": 0, "owner": 1, "administrator": 2}
+    What is automatic for the proposer needs nobody; `automatic_of` says why. Without a proposer nothing is automatic.
+    """
+    changes = list(changes)
+    automatic = automatic_paths(changes, before, after, proposer)
+    needs: dict[tuple[RequirementKind, str], list[Need]] = {}
+    for need in needs_of([change for change in changes if change.path not in automatic], before, after):
+        # A team that is new has no leads on main yet: an administrator answers for it.
+        known = need.kind == "administrator" or need.team in before.teams
+        needs.setdefault((need.kind, need.team) if known else ("administrator", ""), []).append(need)
     return [
-        Requirement(kind, team, tuple(why), leads_of(before, team) if team else ADMINISTRATORS)
-        for (kind, team), why in sorted(reasons.items(), key=lambda item: (order[item[0][0]], item[0][1]))
+        _requirement(kind, team, needs[kind, team], before)
+        for kind, team in sorted(needs, key=lambda key: (_ORDER[key[0]], key[1]))
     ]
 
 
-def can_meet(requirement: Requirement, user: User, main: Catalog, proposer: User) -> bool:
+def _requirement(kind: RequirementKind, team: str, needs: list[Need], main: Catalog) -> Requirement:
+    """Put the needs of the same people together: the strictest of them decides who can stand in."""
+    leads_only = any(need.leads_only for need in needs)
+    or_administrator = kind == "lead" and all(need.or_administrator for need in needs)
+    who = leads_of(main, team) if team else ADMINISTRATORS
+    if or_administrator:
+        who += f", or {ADMINISTRATORS}"
+    reasons = tuple(dict.fromkeys(need.reason for need in needs))
+    return Requirement(kind, team, reasons, who, leads_only, or_administrator)
+
+
+def can_meet(
+    requirement: Requirement, user: User, main: Catalog, proposer: User, contributors: Container[str] = ()
+) -> bool:
     """Tell whether a user's approval meets a requirement.
 
-    The proposer's never does. Where the proposer leads the team in question, an administrator may stand in for a lead,
-    since the team may have no other; nobody stands in for the owner of data.
+    The proposer's never does, nor that of anybody who set a head of the proposal (`contributors`, by name). A deputy
+    stands in for a lead, but where deputies are appointed. Where the proposer leads the team in question, an
+    administrator may stand in for a lead, since the team may have no other; nobody but a deputy stands in for the
+    owner of data.
     """
-    if user.name == proposer.name:
+    if user.name == proposer.name or user.name in contributors:
         return False
-    if requirement.kind == "administrator":
+    if requirement.kind == "administrator" or (user.admin and requirement.or_administrator):
         return user.admin
     team = main.teams.get(requirement.team)
     if team is None:
         return False
-    if leads(user, team.value):
+    if leads(user, team.value) or (not requirement.leads_only and answers_for(user, team.value)):
         return True
     return requirement.kind == "lead" and user.admin and leads(proposer, team.value)
 
@@ -143,7 +113,8 @@ def addressed(requirements: Iterable[Requirement], main: Catalog, proposer: User
     found = []
     for requirement in requirements:
         team = main.teams.get(requirement.team)
-        if requirement.kind == "lead" and team and leads(proposer, team.value):
+        stands_in = requirement.kind == "lead" and not requirement.or_administrator
+        if stands_in and team and leads(proposer, team.value):
             who = f"another of {requirement.who}, or {ADMINISTRATORS} in their place"
             found.append(dataclasses.replace(requirement, who=who))
         else:
@@ -152,12 +123,16 @@ def addressed(requirements: Iterable[Requirement], main: Catalog, proposer: User
 
 
 def missing(
-    requirements: Iterable[Requirement], approvers: Iterable[User], main: Catalog, proposer: User
+    requirements: Iterable[Requirement],
+    approvers: Iterable[User],
+    main: Catalog,
+    proposer: User,
+    contributors: Container[str] = (),
 ) -> list[Requirement]:
     """Give the requirements that no approver meets."""
     people = list(approvers)
     return [
         requirement
         for requirement in requirements
-        if not any(can_meet(requirement, user, main, proposer) for user in people)
+        if not any(can_meet(requirement, user, main, proposer, contributors) for user in people)
     ]

@@ -104,11 +104,16 @@ class StoredProposal:
         """The last record that set the head."""
         return next(record for record in reversed(self.records) if record.kind in ("proposed", "updated"))
 
+    @property
+    def contributors(self) -> frozenset[str]:
+        """Everybody who set a head of it: their approvals never count."""
+        return frozenset(record.by for record in self.records if record.kind in ("proposed", "updated"))
+
     def approvals(self) -> list[Record]:
-        """Give the approvals of exactly the head, one for each person; never the proposer's own."""
+        """Give the approvals of exactly the head, one for each person; never those of who set a head."""
         found = {
             record.by: record
             for record in self.records
-            if record.kind == "approved" and record.head == self.head and record.by != self.proposer
+            if record.kind == "approved" and record.head == self.head and record.by not in self.contributors
         }
         return list(found.values())

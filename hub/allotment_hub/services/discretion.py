@@ -49,7 +49,7 @@ def discreet(changes: Iterable[Change], seen: Callable[[str], bool]) -> tuple[Ch
             before=None if change.before is None else HIDDEN,
             after=None if change.after is None else HIDDEN,
         )
-        if is_private(change) and not seen(change.path)
+        if is_private(change) and not (seen(change.path) and seen(change.moved_from or change.path))
         else change
         for change in changes
     )

@@ -86,9 +86,10 @@ def _standing(
     main, user = judged.before, reader.user
     proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
     approvers = [people[record.by] for record in stored.approvals() if record.by in people]
-    unmet = missing(judged.requirements, approvers, main, proposer)
+    needed, contributors = judged.required_of(proposer), stored.contributors
+    unmet = missing(needed, approvers, main, proposer, contributors)
     if unmet:
-        can = any(can_meet(each, user, main, proposer) for each in unmet) and reader.may_review
+        can = any(can_meet(each, user, main, proposer, contributors) for each in unmet) and reader.may_review
         return "open", " and ".join(each.who for each in unmet), can
-    can = any(can_meet(each, user, main, proposer) for each in judged.requirements) or (user.admin and not own)
+    can = any(can_meet(each, user, main, proposer, contributors) for each in needed) or (user.admin and not own)
     return "approved", "somebody to merge it", can and reader.may_review

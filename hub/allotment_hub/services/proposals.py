@@ -158,13 +158,15 @@ class Proposals:
         people = {user.name: user for user in await self.directory.users(names)}
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
         approvers = [people[record.by] for record in stored.approvals() if record.by in people]
-        check = dataclasses.replace(check, requirements=addressed(check.requirements, check.before, proposer))
+        check = dataclasses.replace(check, requirements=addressed(check.required_of(proposer), check.before, proposer))
         requirements = check.requirements
         main = self._follower.catalog if conflicts else check.before
         merged = stored.ending is not None and stored.ending.kind == "merged"
-        unmet = () if merged else tuple(missing(requirements, approvers, main, proposer))
+        unmet = () if merged else tuple(missing(requirements, approvers, main, proposer, stored.contributors))
         met = {
-            requirement.key: tuple(user.name for user in approvers if can_meet(requirement, user, main, proposer))
+            requirement.key: tuple(
+                user.name for user in approvers if can_meet(requirement, user, main, proposer, stored.contributors)
+            )
             for requirement in requirements
         }
         state = await self._state(stored, check, conflicts, unmet)

@@ -45,7 +45,7 @@ class Proposing:
         _limit(files)
         check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
         changes = discreet(check.changes, lambda path: may_see(reader.user, path, check.before))
-        requirements = addressed(check.requirements, check.before, reader.user)
+        requirements = addressed(check.required_of(reader.user), check.before, reader.user)
         return dataclasses.replace(check, changes=changes, requirements=requirements)
 
     async def propose(self, reader: Reader, files: Files, reason: str, *, update: str | None = None) -> Proposed:

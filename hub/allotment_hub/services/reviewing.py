@@ -75,9 +75,10 @@ class Reviewing:
         people = {user.name: user for user in await self._proposals.directory.users(names)}
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
         approvers = [people[record.by] for record in stored.approvals() if record.by in people]
-        unmet = tuple(missing(check.requirements, approvers, check.before, proposer))
+        needed = check.required_of(proposer)
+        unmet = tuple(missing(needed, approvers, check.before, proposer, stored.contributors))
         state: State = "broken" if check.errors else "open" if unmet else "approved"
-        refusal = refusal_of("merge", Case(stored, state, check.requirements, unmet, check.before, proposer), reader)
+        refusal = refusal_of("merge", Case(stored, state, needed, unmet, check.before, proposer), reader)
         if refusal:
             raise ServiceError(refusal, check.errors)
 

@@ -38,7 +38,10 @@ class Case:
 
     def reviewed_by(self, user: User) -> bool:
         """Tell whether a user's approval would count for anything here."""
-        return any(can_meet(requirement, user, self.main, self.proposer) for requirement in self.requirements)
+        return any(
+            can_meet(requirement, user, self.main, self.proposer, self.stored.contributors)
+            for requirement in self.requirements
+        )
 
 
 def actions(case: Case, reader: Reader) -> dict[Action, Refusal | None]:

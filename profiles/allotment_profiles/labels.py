@@ -1,0 +1,118 @@
+"""What the fields of all files are called in the language of people. Pure."""
+
+import re
+
+_LABELS = {
+    "app": "what it opens",
+    "resources.cpu.guarantee": "CPU guarantee",
+    "resources.cpu.limit": "CPU limit",
+    "resources.memory.guarantee": "memory guarantee",
+    "resources.memory.limit": "memory limit",
+    "resources.gpu": "GPUs",
+    "resources.gpu_kind": "kind of GPU",
+    "node_pool": "node pool",
+    "storage.home": "size of the home folder",
+    "storage.team": "the team's shared folder",
+    "checkout.repository": "repository that is checked out",
+    "checkout.ref": "checked out at",
+    "checkout.folder": "folder of the checkout",
+    "options": "order of the options",
+    "image_source.repository": "image's recipe",
+    "image_source.commit": "image's recipe, commit",
+    "data_roles": "data role",
+    "lifetime.idle": "time until an idle session ends",
+    "lifetime.total": "longest time of a session",
+    "only": "only for the group",
+    "maintainers.groups": "group of maintainers",
+    "maintainers.users": "maintainer",
+    "visibility": "visibility",
+    "successor": "profile that takes its place",
+    "retired_from": "retired from",
+    "review_by": "to be reviewed by",
+    "members.groups": "group of members",
+    "members.users": "member",
+    "members.everyone": "everybody belongs",
+    "leads.groups": "group of leads",
+    "leads.users": "lead",
+    "deputies.groups": "group of deputies",
+    "deputies.users": "deputy",
+    "envelope.cpu": "largest session, CPU",
+    "envelope.memory": "largest session, memory",
+    "envelope.gpu": "largest session, GPUs",
+    "envelope.home": "largest home folder",
+    "envelope.images": "images that the team may use",
+    "envelope.gpu_kinds": "kind of GPU that the team may use",
+    "envelope.node_pools": "node pool that the team may use",
+    "granted_to": "grant",
+    "owner": "owner",
+    "paperwork": "paperwork",
+    "binding.volume.claim": "binding, volume claim",
+    "binding.volume.sub_path": "binding, folder of the volume",
+    "binding.volume.read_only": "binding, sessions only read",
+    "binding.secret.name": "binding, Secret",
+    "binding.aws_role": "binding, AWS role",
+    "format": "format of the files",
+    "ceilings.cpu": "largest session of any team, CPU",
+    "ceilings.memory": "largest session of any team, memory",
+    "ceilings.gpu": "largest session of any team, GPUs",
+    "ceilings.lifetime": "longest time of any session",
+    "ceilings.home": "largest home folder of any team",
+    "registries": "where images may come from",
+    "repositories": "where checkouts may come from",
+    "prices.currency": "currency of the prices",
+    "prices.cpu_hour": "price of a CPU for an hour",
+    "prices.memory_gib_hour": "price of a GiB of memory for an hour",
+    "prices.gpu_hour": "price of a GPU for an hour",
+    "rules.envelope": "rule on what goes beyond a team's envelope",
+    "rules.image_digest": "rule on images without a digest",
+    "rules.image_source": "rule on images without a recipe",
+    "rules.review_by": "rule on profiles without a review date",
+    "automatic.enabled": "maintainers' changes without an approval",
+    "automatic.changes": "kind of change that a maintainer makes without an approval",
+    "listing": "profiles that users see on the pages",
+    "direct_push": "commits that came past the review",
+    "removal_share": "share of the files that one commit may delete",
+    "review_warning": "warning before a review date",
+    "last_good": "time that a last good version serves",
+}
+_BUDGETS = {"budget": "the team's sessions at one time", "user_budget": "one user's sessions at one time"}
+_AMOUNTS = {"sessions": "number", "cpu": "CPU", "memory": "memory", "gpu": "GPUs"}
+_SHAPES = tuple(
+    (re.compile(shape), label)
+    for shape, label in (
+        (r"options\.([^.]+)\.default", "option {0}: what holds when nothing is chosen"),
+        (r"options\.([^.]+)\.choices", "option {0}: order of the choices"),
+        (r"options\.([^.]+)\.([^.]+)", "option {0}: {1}"),
+        (r"environment\.(.+)", "variable {0}"),
+        (r"accepted\.([^.]+)\.reason", "acceptance of {0}, reason"),
+        (r"accepted\.([^.]+)\.until", "acceptance of {0}, until"),
+        (r"granted_to\.([^.]+)", "grant to {0}"),
+        (r"granted_to\.([^.]+)\.review_by", "grant to {0}, to be reviewed by"),
+        (r"granted_to\.([^.]+)\.(.+)", "grant to {0}, {1}"),
+        (r"gpu_kinds\.([^.]+)\.hour", "GPUs {0}, price of one for an hour"),
+        (r"gpu_kinds\.([^.]+)\.ceiling", "GPUs {0}, at most in one session"),
+        (r"gpu_kinds\.([^.]+)\.(.+)", "GPUs {0}, {1}"),
+        (r"node_pools\.([^.]+)\.labels\.(.+)", "node pool {0}, label {1}"),
+        (r"node_pools\.([^.]+)\.(.+)", "node pool {0}, {1}"),
+        (r"tools\.([^.]+)\.(.+)", "tool {0}, {1}"),
+    )
+)
+_CHOICE = re.compile(r"options\.([^.]+)\.choices\.([^.]+)\.(.+)")
+
+
+def label_of(field: str) -> str:
+    """Say a field in words."""
+    if field in _LABELS:
+        return _LABELS[field]
+    choice = _CHOICE.fullmatch(field)
+    if choice:
+        option, key, rest = choice.groups()
+        return f"option {option}, choice {key}: {label_of(rest)}"
+    first, _, rest = field.partition(".")
+    if first in _BUDGETS and rest in _AMOUNTS:
+        return f"{_BUDGETS[first]}, {_AMOUNTS[rest]}"
+    for shape, label in _SHAPES:
+        match = shape.fullmatch(field)
+        if match:
+            return label.format(*(group.replace("_", " ") for group in match.groups()))
+    return " ".join(field.split(".")).replace("_", " ")
