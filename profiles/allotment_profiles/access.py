@@ -5,6 +5,7 @@ those who work on it, while every data role that it names is granted to the team
 their reviews, or its retirement. Only what differs is looked at, never all profiles.
 """
 
+import bisect
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -131,10 +132,12 @@ class _Step:
     clauses: tuple[Clause, ...]
     until: dt.date
     was_until: dt.date | None = None
+    rest: bool = False
+    """Whether some are left out: those who had it before, or keep it."""
 
     @property
     def who(self) -> tuple[str, ...]:
-        return tuple(map(in_words, self.clauses))
+        return tuple(in_words(clause) if clause or not self.rest else "everybody else" for clause in self.clauses)
 
 
 def people_of(team: str, catalog: Catalog) -> frozenset[str]:
@@ -167,7 +170,7 @@ class _Comparison:
             if _conditions(before.teams.get(name)) != _conditions(after.teams.get(name))
         }
         self._grants = set(self._differing_grants())
-        self._cached: dict[tuple[bool, str, str], frozenset[_Way]] = {}
+        self._others: dict[tuple[bool, str, str], _Others] = {}
 
     def starts(self) -> list[StartChange]:
         """Compare who can start the profiles."""
@@ -249,21 +252,17 @@ class _Comparison:
         return found
 
     def _uses(self, catalog: Catalog, role: str, name: str) -> bool:
-        return any(role in _roles(catalog, each) for each in catalog.profiles_of(name))
+        return bool(_reaching(catalog, role, name))
 
     def _otherwise(self, role: str, name: str, step: _Step) -> bool:
         gains = step.kind in ("gains", "longer")
         key = (gains, role, name)
-        if key not in self._cached:
+        if key not in self._others:
             catalog = self._before if gains else self._after
-            profiles = (each for each in catalog.profiles_of(name) if role in _roles(catalog, each))
-            self._cached[key] = frozenset(way for way in (self._way(catalog, each) for each in profiles) if way)
+            self._others[key] = _Others(self._way(catalog, each) for each in _reaching(catalog, role, name))
         # What is gained had another way as long before; what is lost has one as long as it was.
         until = step.until if gains or step.was_until is None else step.was_until
-        ways = self._cached[key]
-        return bool(ways) and all(
-            any(way.until >= until and meets(clause, way.audience) for way in ways) for clause in step.clauses
-        )
+        return all(self._others[key].offer(clause, until) for clause in step.clauses)
 
     def _way(self, catalog: Catalog, profile_id: str) -> _Way | None:
         """Give who can start a profile, and until when."""
@@ -293,6 +292,31 @@ class _Comparison:
         if self._now is not None and days_left(until, self._now) < 0:
             return None
         return _Way(audience(team.value), until)
+
+
+class _Others:
+    """The different ways of a team to some data, taken up one after the other as they are asked for."""
+
+    def __init__(self, ways: Iterator[_Way | None]) -> None:
+        self._coming = ways
+        self._known: dict[_Way, None] = {}
+
+    def offer(self, clause: Clause, until: dt.date) -> bool:
+        """Tell whether one of the ways is for these people, at least until that day."""
+        return any(way.until >= until and meets(clause, way.audience) for way in self._each())
+
+    def _each(self) -> Iterator[_Way]:
+        yield from self._known
+        for way in self._coming:
+            if way and way not in self._known:
+                self._known[way] = None
+                yield way
+
+
+def _reaching(catalog: Catalog, role: str, name: str) -> tuple[str, ...]:
+    """Give a team's profiles that name a data role; their ids stand together in the index."""
+    ids = catalog.profiles_reaching(role)
+    return ids[bisect.bisect_left(ids, f"{name}/") : bisect.bisect_left(ids, f"{name}0")]
 
 
 def _stopped(entry: Entry[Profile], now: dt.datetime) -> bool:
@@ -326,9 +350,9 @@ def _steps(was: _Way | None, now: _Way | None) -> Iterator[_Step]:
     gained = [each for each in news if not (was and meets(each, was.audience))]
     lost = [each for each in olds if not (now and meets(each, now.audience))]
     if now and gained:
-        yield _Step("gains", tuple(gained), now.until)
+        yield _Step("gains", tuple(gained), now.until, rest=was is not None)
     if was and lost:
-        yield _Step("loses", tuple(lost), was.until)
+        yield _Step("loses", tuple(lost), was.until, rest=now is not None)
     if was and now and now.until != was.until:
         kind: AccessKind = "longer" if now.until > was.until else "shorter"
         stay = _without(news, gained) if kind == "longer" else _without(olds, lost)

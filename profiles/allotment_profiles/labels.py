@@ -47,7 +47,7 @@ _LABELS = {
     "owner": "owner",
     "paperwork": "paperwork",
     "binding.volume.claim": "binding, volume claim",
-    "binding.volume.sub_path": "binding, folder of the volume",
+    "binding.volume.sub_path": "binding, volume's sub path",
     "binding.volume.read_only": "binding, sessions only read",
     "binding.secret.name": "binding, Secret",
     "binding.aws_role": "binding, AWS role",

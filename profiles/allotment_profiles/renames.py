@@ -94,11 +94,20 @@ def _facts(entry: Entry[Any]) -> frozenset[tuple[str, object]]:
 
 
 def differing(before: Mapping[str, Entry[Any]], after: Mapping[str, Entry[Any]]) -> list[str]:
-    """Give the ids whose entries differ between two catalogs, in order; no file is read for it."""
+    """Give the ids whose entries differ between two catalogs, in order; what has the same blob is not read."""
     if before is after:
         return []
-    found = {name for name, entry in after.items() if name not in before or before[name].blob != entry.blob}
+    found = {name for name, entry in after.items() if _differ(before.get(name), entry)}
     return sorted(found | (before.keys() - after.keys()))
+
+
+def _differ(before: Entry[Any] | None, after: Entry[Any]) -> bool:
+    if before is after:
+        return False
+    if before is None or before.blob != after.blob:
+        return True
+    # An earlier version that applies may have been narrowed by what its newest version takes away.
+    return bool(before.outdated_since or after.outdated_since) and before.value != after.value
 
 
 def same_team_origins(before: Catalog, after: Catalog) -> dict[str, str]:
