@@ -12,6 +12,7 @@ from typing import Any
 from jupyterhub.spawner import Spawner
 from traitlets import Float, Unicode, default
 
+from allotment_profiles.budgets import Running, over_budget
 from allotment_profiles.launch import Launch, parse_request, resolve
 from allotment_profiles.paths import place, profile_path
 from allotment_profiles.problems import Refusal, RefusedError
@@ -20,6 +21,7 @@ from allotment_spawner.form import request_of
 from allotment_spawner.offers import APPS, Viewer, size_text, start_page
 from allotment_spawner.pages import render
 from allotment_spawner.refusing import NO_CATALOG, NOTHING_CHOSEN, WithoutTraceback, spawn_exception
+from allotment_spawner.running import running
 from allotment_spawner.session import EndReason, Session
 from allotment_spawner.shared import Shared, shared
 
@@ -100,20 +102,22 @@ class ProfileSpawnerMixin(Spawner):
         self._launch = self._session = self._end_reason = None
         self._decided.clear()
         try:
-            launch = await self._decide()
+            launch, session = await self._decide()
             await self.prepare(launch)
-        except RefusedError as error:
-            self._refused(error.refusal)
-            raise spawn_exception(error.refusal) from None
+        except BaseException as error:
+            self._session = None  # its share of the budgets is free again
+            if isinstance(error, RefusedError):
+                self._refused(error.refusal)
+                raise spawn_exception(error.refusal) from None
+            raise
         self._store(launch.request.as_dict())
         self._launch = launch
-        self._session = Session.of(launch, dt.datetime.now(dt.UTC))
-        self._unready = True
         self._decided.set()
-        self._record("start", self._session, options=dict(launch.request.options), server=self.name)
+        self._record("start", session, options=dict(launch.request.options), server=self.name)
         return await super().start()
 
-    async def _decide(self) -> Launch:
+    async def _decide(self) -> tuple[Launch, Session]:
+        """Decide what was asked, and hold its share of the budgets."""
         follower = self._shared.follower
         catalog = await follower.refresh()
         if not catalog.revision:
@@ -123,8 +127,19 @@ class ProfileSpawnerMixin(Spawner):
         asked = self.user_options or self._choice
         if not asked:
             raise RefusedError(NOTHING_CHOSEN)
-        request = parse_request(asked)
-        return resolve(catalog, self._person(), request, dt.datetime.now(dt.UTC), self.capabilities())
+        now = dt.datetime.now(dt.UTC)
+        person = self._person()
+        launch = resolve(catalog, person, parse_request(asked), now, self.capabilities())
+        # From here to the stamp nothing is awaited: of many starts at one time each sees the ones before it.
+        refusal = over_budget(catalog, person, launch.team, launch.size, self._running())
+        if refusal:
+            raise RefusedError(refusal)
+        self._session = Session.of(launch, now)
+        self._unready = True
+        return launch, self._session
+
+    def _running(self) -> tuple[Running, ...]:
+        return running(self.user.settings.get("users"))
 
     def _refused(self, refusal: Refusal) -> None:
         asked = self.user_options.get("profile") if self.user_options else None
@@ -201,6 +216,12 @@ class ProfileSpawnerMixin(Spawner):
     async def stop(self, now: bool = False) -> None:
         """End the session; JupyterHub wants a class that starts to say how it stops."""
         await super().stop(now)
+
+    @property
+    def held(self) -> Running | None:
+        """What this spawner holds of the budgets, from the decision until the end of its session."""
+        session = self._session
+        return Running(self.user.name, session.team, session.size) if session else None
 
     @property
     def stamped_roles(self) -> tuple[str, ...]:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from allotment_profiles.launch import Launch
+from allotment_profiles.sizes import Size
 
 # A session tells the hub about its activity every five minutes: what was missed may still arrive.
 ACTIVITY_DELAY = dt.timedelta(minutes=10)
 
 EndReason = Literal["stopped", "idle", "total"]
+
+_AMOUNTS = ("cpu_guarantee", "cpu", "memory_guarantee", "memory", "gpu", "gpu_kind")
+_NOTHING = Size(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Session:
     """Seconds without activity."""
     total: int
     """Seconds after the start."""
+    size: Size = _NOTHING
+    """What it holds of the budgets. A session that was stamped before sizes were is counted, with no amounts."""
 
     @classmethod
     def of(cls, launch: Launch, now: dt.datetime) -> Self:
@@ -38,6 +44,7 @@ class Session:
             started=now,
             idle=launch.idle,
             total=launch.total,
+            size=launch.size,
         )
 
     @classmethod
@@ -54,6 +61,7 @@ class Session:
                 started=dt.datetime.fromisoformat(state["started"]).astimezone(dt.UTC),
                 idle=int(state["idle"]),
                 total=int(state["total"]),
+                size=_size_from(state.get("size")),
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -68,6 +76,7 @@ class Session:
             "started": self.started.isoformat(),
             "idle": self.idle,
             "total": self.total,
+            "size": {name: getattr(self.size, name) for name in _AMOUNTS},
         }
 
     def environment(self) -> dict[str, str]:
@@ -86,3 +95,18 @@ class Session:
         if now - active >= dt.timedelta(seconds=self.idle) + ACTIVITY_DELAY:
             return "idle"
         return None
+
+
+def _size_from(state: object) -> Size:
+    """Read a size; nothing, where an older hub wrote none."""
+    if not isinstance(state, Mapping):
+        return _NOTHING
+    kind = state.get("gpu_kind")
+    return Size(
+        cpu_guarantee=int(state["cpu_guarantee"]),
+        cpu=int(state["cpu"]),
+        memory_guarantee=int(state["memory_guarantee"]),
+        memory=int(state["memory"]),
+        gpu=int(state["gpu"]),
+        gpu_kind=str(kind) if kind else None,
+    )

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from allotment_profiles.events import Events
+from allotment_profiles.sizes import Size
 from allotment_spawner.recording import Recorder
 from allotment_spawner.session import ACTIVITY_DELAY, Session
 
 START = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
-SESSION = Session("red/notebook", "red", "c0ffee", ("tables",), START, idle=3600, total=8 * 3600)
+SIZE = Size(500, 2000, 1024**3, 4 * 1024**3, 1, "l4")
+SESSION = Session("red/notebook", "red", "c0ffee", ("tables",), START, idle=3600, total=8 * 3600, size=SIZE)
 
 
 def after(**time: float) -> dt.datetime:
@@ -31,6 +33,13 @@ def test_an_idle_session_ends_only_after_its_last_activity_can_have_been_told() 
 
 def test_the_stamp_survives_the_database() -> None:
     assert Session.from_state(SESSION.as_state()) == SESSION
+
+
+def test_the_stamp_of_a_hub_that_wrote_no_sizes_still_holds_without_amounts() -> None:
+    old = {key: value for key, value in SESSION.as_state().items() if key != "size"}
+    session = Session.from_state(old)
+    assert session
+    assert (session.profile, session.total, session.size.cpu) == (SESSION.profile, SESSION.total, 0)
 
 
 @pytest.mark.parametrize("state", [None, [], "x", {}, {"profile": "a/b"}, {**SESSION.as_state(), "started": 5}])
