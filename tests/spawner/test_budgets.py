@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from jupyterhub import orm
-from jupyterhub.spawner import SpawnException, Spawner
+from jupyterhub.spawner import Spawner, SpawnException
 from jupyterhub.user import UserDict
 from support.repositories import ProfilesRepository, policy, profile, small, team
 from traitlets.config import Config
@@ -50,6 +50,9 @@ class NothingFromProfiles(ProfileSpawnerMixin, Nothing):
 
     async def prepare(self, launch: Launch) -> None:
         await asyncio.sleep(0)
+        if self.user.name == "slow":
+            self.user.settings["reached"].set()
+            await asyncio.Event().wait()
         if "unprepared" in self.user.name:
             raise RefusedError(Refusal("not-here", "No.", "It is not here.", "Bring it.", status=409))
         if "broken" in self.user.name:
@@ -67,6 +70,7 @@ class Hub:
             "config": Config({"ProfileSpawnerMixin": {"repository": str(profiles.path)}}),
             "spawner_class": NothingFromProfiles,
             "authenticator": SimpleNamespace(),
+            "reached": asyncio.Event(),
         }
         self.users = self.settings["users"] = UserDict(lambda: self.db, self.settings)
 
@@ -88,8 +92,7 @@ class Hub:
         try:
             await spawner.start()
         except SpawnException as error:
-            assert 400 <= error.status_code < 500
-            return str(error.reason)
+            return str(error.reason) if 400 <= error.status_code < 500 else "not the user's fault"
         except (RuntimeError, OSError):
             spawner.clear_state()
             return "failed"
@@ -144,9 +147,9 @@ async def test_a_start_that_fails_gives_its_share_back(hub: Hub, user: str, answ
 
 async def test_a_start_that_is_called_off_gives_its_share_back(hub: Hub) -> None:
     bound(hub, {"sessions": 1})
-    started = asyncio.create_task(hub.start("ann"))
-    while not hub.held:
-        await asyncio.sleep(0)
+    started = asyncio.create_task(hub.start("slow"))
+    await hub.settings["reached"].wait()
+    assert hub.held == ["slow"]
     started.cancel()
     await asyncio.gather(started, return_exceptions=True)
     assert hub.held == []
