@@ -127,11 +127,14 @@ class _ProfileCategories:
             if reach_of(self._after).get(dimension, 0) <= reach_of(self._before).get(dimension, 0):
                 return "options"
             return "larger-outside" if dimension in self._outside else "larger-inside"
-        if was is not None and now is not None and now < was:
-            return "smaller"
-        if self._larger is None:
-            self._larger = larger_dimensions(self._before, self._after)
-        if dimension not in self._larger:
+        if was is not None and now is not None:
+            smaller = now < was
+        else:
+            # What a choice no longer says, or says anew, is held against what it had from elsewhere.
+            if self._larger is None:
+                self._larger = larger_dimensions(self._before, self._after)
+            smaller = dimension not in self._larger
+        if smaller:
             return "smaller"
         return "larger-outside" if dimension in self._outside else "larger-inside"
 

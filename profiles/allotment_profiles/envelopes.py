@@ -53,9 +53,9 @@ def further_outside(before: Profile | None, after: Profile, envelope: Envelope |
 
 def _in_words(name: str, amount: int) -> str:
     if name == "cpu":
-        return f"{format_cpu(amount)} CPUs"
+        return "1 CPU" if amount == 1000 else f"{format_cpu(amount)} CPUs"
     if name == "gpu":
-        return f"{amount} GPUs"
+        return "1 GPU" if amount == 1 else f"{amount} GPUs"
     return f"{format_memory(amount)} of memory" if name == "memory" else f"a home of {format_memory(amount)}"
 
 

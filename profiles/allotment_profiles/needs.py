@@ -4,13 +4,13 @@ A rename needs all that the removal of the old file and the addition of the new 
 by moving a file instead of writing it anew.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from allotment_profiles.access import compare_access
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import Change, owner_before, subject_of
+from allotment_profiles.catalog import Catalog, Entry
+from allotment_profiles.changes import Change, compare_values, owner_before, subject_of
 from allotment_profiles.envelopes import binding_envelope, further_outside
 from allotment_profiles.model import Budget, Envelope, Team
 from allotment_profiles.paths import place
@@ -37,15 +37,24 @@ def needs_of(changes: Iterable[Change], before: Catalog, after: Catalog) -> Iter
     changes = list(changes)
     for change in changes:
         if change.kind == "renamed":
-            # The file as a whole: its fields' own changes come as changes of their own.
-            old = replace(change, kind="removed", path=change.moved_from, subject=subject_of(change.moved_from))
-            for need in (*_needs(old, before, after), *_needs(replace(change, kind="added"), before, after)):
-                yield replace(need, or_administrator=False)
+            yield from _of_rename(change, before, after)
         else:
             yield from _needs(change, before, after)
     yield from _of_moves(changes, before, after)
     for path in dict.fromkeys(change.path for change in changes):
         yield from _of_envelope(path, [each for each in changes if each.path == path], before, after)
+
+
+def _of_rename(change: Change, before: Catalog, after: Catalog) -> Iterator[Need]:
+    """Give what the removal and the addition would need; the fields that differ come as changes of their own."""
+    where = place(change.path)
+    kinds: dict[str, Mapping[str, Entry[Any]]] = {
+        "team": after.teams, "data role": after.data_roles, "profile": after.profiles
+    }  # fmt: skip
+    entry = kinds[where.kind][where.id] if where else None
+    removed = replace(change, kind="removed", path=change.moved_from, subject=subject_of(change.moved_from))
+    for each in (removed, *compare_values(change.path, None, entry.value if entry else None)):
+        yield from _needs(each, before, after)
 
 
 def _needs(change: Change, before: Catalog, after: Catalog) -> Iterator[Need]:
@@ -74,10 +83,8 @@ def _of_envelope(path: str, changes: list[Change], before: Catalog, after: Catal
     new = after.profiles.get(where.id) if where and where.kind == "profile" else None
     if where is None or new is None or any(change.kind in ("removed", "unreadable") for change in changes):
         return
+    old = None if changes[0].moved_from else before.profiles.get(where.id)
     team = where.id.partition("/")[0]
-    origin = place(changes[0].moved_from or path)
-    same_team = origin is not None and origin.id.partition("/")[0] == team
-    old = before.profiles.get(origin.id) if origin and same_team else None
     beyond = further_outside(old.value if old else None, new.value, binding_envelope(before, after, team))
     if beyond:
         yield Need(
@@ -94,7 +101,7 @@ def _of_moves(changes: list[Change], before: Catalog, after: Catalog) -> Iterato
         return
     for change in compare_access(before, after):
         role = before.data_roles.get(change.data_role) or after.data_roles.get(change.data_role)
-        if role and change.gains and not moved.isdisjoint(change.profiles):
+        if role and change.gains and not change.otherwise and not moved.isdisjoint(change.profiles):
             why = f"{change.people} of the team {change.team} gain the data of {change.data_role}"
             yield Need("owner", role.value.owner, f"{why} through {change.through}, which moves there.")
 
@@ -107,6 +114,8 @@ def _of_team(change: Change, team: str, before: Catalog, after: Catalog) -> Iter
             for role, owner in _reached(team, before):
                 yield Need("owner", owner, f"The new team {team} gains the data of {role}.")
         return
+    if change.kind == "added":
+        return  # said of the file as a whole
     if change.category == "text":
         yield Need("lead", team, f"The team {team} is described differently.")
         return

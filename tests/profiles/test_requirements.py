@@ -2,10 +2,12 @@
 # ruff: noqa: E501  (the table of cases is read across)
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.catalogs import catalog, pairs
 from support.repositories import Content, ProfilesRepository, data_role, policy, profile, small, team
 
 from allotment_profiles.catalog import Catalog
@@ -33,6 +35,12 @@ def needs(profiles: ProfilesRepository, change: Mapping[str, Content]) -> set[st
     return {requirement.key for requirement in requirements_of(compare(before, after), before, after)}
 
 
+ENVELOPE = {"cpu": 8, "memory": "32 GiB", "images": ["registry.example.org/analysis/*"]}
+LARGE = profile(
+    resources={"cpu": {"limit": 2}, "memory": {"limit": "48 GiB"}},
+    accepted={"memory-envelope": {"reason": "Large tables"}},
+)
+
 CHANGES: list[tuple[str, dict[str, Content], set[str]]] = [
     ("a new profile", {"teams/red/profiles/a.yaml": profile()}, {"lead:red"}),
     ("a changed profile", {NOTEBOOK: profile(title="New", data_roles=["tables"])}, {"lead:red"}),
@@ -54,6 +62,23 @@ CHANGES: list[tuple[str, dict[str, Content], set[str]]] = [
      {"administrator"}),
     ("a new team with a profile", {"teams/green/team.yaml": team("green"), "teams/green/profiles/a.yaml": profile()}, {"administrator"}),
     ("the policy", {"policy.yaml": policy(listing="own")}, {"administrator"}),
+    ("a profile beyond the envelope", {"teams/red/profiles/a.yaml": LARGE}, {"lead:red", "administrator"}),
+    ("a profile in a wider envelope", {"teams/red/profiles/a.yaml": profile(resources=LARGE["resources"]),
+      "teams/red/team.yaml": team("red", envelope={**ENVELOPE, "memory": "64 GiB"})}, {"lead:red", "administrator"}),
+    ("an acceptance alone", {NOTEBOOK: profile(data_roles=["tables"], accepted={"x-y": {"reason": "Why"}})},
+     {"lead:red", "administrator"}),
+    ("maintainers", {NOTEBOOK: profile(data_roles=["tables"], maintainers={"users": ["ann"]})}, {"lead:red"}),
+    ("a group that the profile is for", {NOTEBOOK: profile(data_roles=["tables"], only=["/red"])}, {"lead:red"}),
+    ("a deputy who gains data", {"teams/red/team.yaml": team("red", deputies={"users": ["eve"]})}, {"lead:red", "owner:blue"}),
+    ("a deputy from among the members", {"teams/red/team.yaml": team("red", deputies={"groups": ["/red"]})}, {"lead:red"}),
+    ("a deputy of a team without data", {"teams/blue/team.yaml": team("blue", deputies={"users": ["eve"]})}, {"lead:blue"}),
+    ("a member fewer", {"teams/red/team.yaml": team("red", members={"groups": []})}, {"lead:red"}),
+    ("another lead instead", {"teams/blue/team.yaml": team("blue", leads={"users": ["eve"]})}, {"administrator"}),
+    ("everybody", {"teams/everyone/team.yaml": team("everyone", members={"everyone": True})}, {"administrator"}),
+    ("a narrower envelope", {"teams/red/team.yaml": team("red", envelope={**ENVELOPE, "memory": "16 GiB"})}, {"lead:red"}),
+    ("one wider, one narrower", {"teams/red/team.yaml": team("red", envelope={**ENVELOPE, "memory": "16 GiB", "cpu": 9})},
+     {"lead:red", "administrator"}),
+    ("a budget", {"teams/red/team.yaml": team("red", budget={"cpu": 9})}, {"lead:red"}),
 ]  # fmt: skip
 
 
@@ -100,35 +125,140 @@ def test_the_owner_is_the_one_on_main_and_not_the_proposed_one(profiles: Profile
 
 
 REQUIREMENTS = st.sampled_from([
+    Requirement("lead", "red", ("why",), "who", leads_only=True), Requirement("lead", "red", (), "", or_administrator=True),
     Requirement("lead", "red", ("why",), "who"), Requirement("owner", "blue", ("why",), "who"),
     Requirement("lead", "none", (), ""), Requirement("administrator", "", ("why",), "who"),
 ])  # fmt: skip
 PEOPLE = st.builds(
     User, st.sampled_from(["ann", "bob", "eve"]),
-    st.frozensets(st.sampled_from(["/red", "/red/leads", "/blue/leads"]), max_size=3), st.booleans(),
+    st.frozensets(st.sampled_from(["/red", "/red/leads", "/red/deputies", "/blue/leads", "/blue/deputies"]), max_size=3), st.booleans(),
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def main(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     profiles = ProfilesRepository(tmp_path_factory.mktemp("main"))
-    profiles.commit(small())
+    profiles.commit(small(**{
+        f"teams/{name}/team.yaml": team(name, deputies={"groups": [f"/{name}/deputies"]}) for name in ("red", "blue")
+    }))  # fmt: skip
     return profiles.catalog()
 
 
-@given(REQUIREMENTS, PEOPLE, PEOPLE)
+@given(REQUIREMENTS, PEOPLE, PEOPLE, st.frozensets(st.sampled_from(["ann", "bob"])))
 def test_an_approval_counts_only_from_those_who_may_and_never_from_the_proposer(
-    main: Catalog, requirement: Requirement, user: User, proposer: User
+    main: Catalog, requirement: Requirement, user: User, proposer: User, contributors: frozenset[str]
 ) -> None:
-    met = can_meet(requirement, user, main, proposer)
+    met = can_meet(requirement, user, main, proposer, contributors)
+    deputy = not requirement.leads_only
     may = {
-        "lead:red": "/red/leads" in user.groups or (user.admin and "/red/leads" in proposer.groups),
-        "owner:blue": "/blue/leads" in user.groups,
+        "lead:red": "/red/leads" in user.groups
+        or (deputy and "/red/deputies" in user.groups)
+        or (user.admin and ("/red/leads" in proposer.groups or requirement.or_administrator)),
+        "owner:blue": not user.groups.isdisjoint({"/blue/leads", "/blue/deputies"}),
         "administrator": user.admin,
         "lead:none": False,
     }[requirement.key]
-    assert met == (may and user.name != proposer.name)
-    assert (requirement in missing([requirement], [user], main, proposer)) != met
+    assert met == (may and user.name != proposer.name and user.name not in contributors)
+    assert (requirement in missing([requirement], [user], main, proposer, contributors)) != met
+
+
+def test_the_strictest_reason_decides_who_may_stand_in(profiles: ProfilesRepository) -> None:
+    before, after = both(profiles, {"teams/red/team.yaml": team(
+        "red", title="Reds", members={"groups": []}, deputies={"groups": ["/red"]}
+    )})  # fmt: skip
+    (lead,) = requirements_of(compare(before, after), before, after)
+    assert (lead.key, lead.leads_only, lead.or_administrator) == ("lead:red", True, False)
+    assert not can_meet(lead, ADMIN, before, RED_MEMBER)
+
+
+def test_taking_away_may_be_approved_by_a_lead_or_an_administrator_and_says_so(profiles: ProfilesRepository) -> None:
+    before, after = both(profiles, {"teams/red/team.yaml": team("red", members={"groups": []})})
+    (lead,) = requirements_of(compare(before, after), before, after)
+    assert lead.reasons == (
+        "In the team red: group of members /red removed; that takes away only, so a lead is enough.",
+    )
+    assert lead.who == "the leads of Team red (/red/leads), or an administrator of the platform"
+    assert all(can_meet(lead, user, before, RED_MEMBER) for user in (RED_LEAD, ADMIN))
+    assert not can_meet(lead, BLUE_LEAD, before, RED_MEMBER)
+
+
+NARROWING: list[tuple[str, dict[str, object], dict[str, object], bool]] = [
+    ("no kind named means every kind", {"gpu_kinds": ["l4"]}, {"gpu_kinds": []}, False),
+    ("from every kind to one", {"gpu_kinds": []}, {"gpu_kinds": ["l4"]}, True),
+    ("one kind fewer", {"gpu_kinds": ["l4", "h100"]}, {"gpu_kinds": ["l4"]}, True),
+    ("one kind instead", {"gpu_kinds": ["l4"]}, {"gpu_kinds": ["h100"]}, False),
+    ("a pool fewer", {"node_pools": ["big"]}, {}, True),
+    ("a pool more", {}, {"node_pools": ["big"]}, False),
+    ("images of a folder fewer", {"images": ["r.example.org/a/*", "r.example.org/b/*"]}, {"images": ["r.example.org/a/*"]}, True),
+    ("a larger home", {}, {"home": "30 GiB"}, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "narrower"), [case[1:] for case in NARROWING], ids=[case[0] for case in NARROWING]
+)
+def test_a_narrower_envelope_is_told_from_a_wider_one(
+    before: dict[str, object], after: dict[str, object], narrower: bool
+) -> None:
+    old, new = (catalog({"red": team("red", envelope={**ENVELOPE, **each})}, {}, {}) for each in (before, after))
+    keys = {each.key for each in requirements_of(compare(old, new), old, new)}
+    assert keys == ({"lead:red"} if narrower else {"administrator"} | (keys & {"lead:red"}))
+
+
+BUDGETS: list[tuple[dict[str, object] | None, dict[str, object] | None, bool]] = [
+    (None, {"cpu": 1}, True), ({"cpu": 1}, None, False), ({"cpu": 2}, {"cpu": 1}, True), ({"cpu": 1}, {"cpu": 2}, False),
+    ({"cpu": 1}, {"memory": "1 GiB"}, False), ({"sessions": 1}, {"sessions": 1, "gpu": 0}, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["budget", "user_budget"])
+@pytest.mark.parametrize(("before", "after", "narrower"), BUDGETS)
+def test_a_smaller_budget_is_told_from_a_larger_one(
+    kind: str, before: dict[str, object] | None, after: dict[str, object] | None, narrower: bool
+) -> None:
+    old, new = (catalog({"red": team("red", **({kind: each} if each else {}))}, {}, {}) for each in (before, after))
+    keys = {each.key for each in requirements_of(compare(old, new), old, new)}
+    assert ("administrator" in keys) is not narrower
+
+
+BEYOND: list[tuple[str, dict[str, Any], str]] = [
+    ("a node pool", {"node_pool": "big"}, "the node pool big"),
+    ("a kind of GPU", {"resources": {"cpu": {"limit": 2}, "memory": {"limit": "4 GiB"}, "gpu": 2, "gpu_kind": "h100"}},
+     "2 GPUs instead of 1 GPU; GPUs of the kind h100"),
+    ("an image", {"image": "registry.example.org/other/x:1"}, "the image registry.example.org/other/x:1"),
+    ("a home", {"storage": {"home": "30 GiB"}}, "a home of 30 GiB instead of a home of 20 GiB"),
+    ("CPUs", {"resources": {"cpu": {"limit": 9}, "memory": {"limit": "4 GiB"}}}, "9 CPUs instead of 8 CPUs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "told"), [case[1:] for case in BEYOND], ids=[case[0] for case in BEYOND])
+def test_what_goes_further_beyond_the_envelope_asks_an_administrator_once(fields: dict[str, Any], told: str) -> None:
+    envelope = {**ENVELOPE, "gpu": 1, "gpu_kinds": ["l4"]}
+    before, beyond, later = (
+        catalog({"red": team("red", envelope=envelope)}, {}, {"red/a": profile(**each)})
+        for each in ({}, fields, {**fields, "title": "Else"})
+    )
+    lead, administrator = requirements_of(compare(before, beyond), before, beyond)
+    assert administrator.reasons == (f"The profile red/a goes beyond the team's envelope: {told}.",)
+    assert [each.key for each in requirements_of(compare(beyond, later), beyond, later)] == [lead.key]
+
+
+def test_an_envelope_that_the_policy_makes_advice_needs_no_administrator() -> None:
+    large = {"red/a": profile(resources=LARGE["resources"])}
+    for level, keys in (("soft", {"lead:red", "administrator"}), ("advice", {"lead:red"}), ("off", {"lead:red"})):
+        before, after = (catalog({"red": team("red")}, {}, each, rules={"envelope": level}) for each in ({}, large))
+        assert {each.key for each in requirements_of(compare(before, after), before, after)} == keys
+        categories = {change.category for change in compare(before, after) if change.field == "resources.memory.limit"}
+        assert categories == {"larger-outside" if level == "soft" else "new"}
+
+
+@given(pairs(), PEOPLE)
+def test_nobody_meets_the_requirements_of_what_they_propose(both: tuple[Catalog, Catalog], proposer: User) -> None:
+    before, after = both
+    requirements = requirements_of(compare(before, after), before, after, proposer)
+    assert missing(requirements, [proposer], before, proposer) == requirements
+    friend = User("friend", proposer.groups, proposer.admin)
+    assert missing(requirements, [proposer], before, friend, {proposer.name}) == requirements
 
 
 def test_changes_are_told_in_the_words_of_people(profiles: ProfilesRepository) -> None:
