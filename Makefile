@@ -1,6 +1,7 @@
 # make run     Allotment on this machine          (make run ARGS="--port 9000"; make run ARGS=--help)
 # make test    every check and every test
 # make pictures  the screenshots of the documents, made anew by the browser tests (docs/images)
+# make bench   what is promised about speed and memory, measured beside the stock way   (ARGS="--measure form")
 # make lock    renew requirements/*.txt from pyproject.toml
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: help run test pictures lock
+.PHONY: help run test pictures bench lock
 .DELETE_ON_ERROR:
 
 help:
@@ -30,6 +31,9 @@ test: $(VENV)/.development
 
 pictures: $(VENV)/.development
 	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/end_to_end/test_story.py -k root
+
+bench: $(VENV)/.development
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 # The laptop's packages are held to the versions that the tests run with.
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-emit-index-url \

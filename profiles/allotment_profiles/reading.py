@@ -26,6 +26,8 @@ from allotment_profiles.texts import harmful_character
 
 MAXIMUM_BYTES = 64 * 1024
 MAXIMUM_DEPTH = 24
+MAXIMUM_VALUES = 3000
+"""Keys and entries of one file: more of them would keep the reader busy with nothing but their mistakes."""
 MAXIMUM_PROBLEMS = 50
 """Of one file: whoever has so many corrects these first."""
 MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
@@ -100,7 +102,17 @@ def _document(data: bytes) -> Any:
         raise _DocumentError(
             "not-a-mapping", "The file is not a mapping of keys to values.", "Begin with `title: …`.", 1
         )
+    if len(data) > 2 * MAXIMUM_VALUES and _count(loaded) > MAXIMUM_VALUES:
+        message = f"The file has more than {MAXIMUM_VALUES} keys and entries."
+        raise _DocumentError("values-many", message, "Make it smaller, or split it.", 1)
     return loaded
+
+
+def _count(value: Any) -> int:
+    """Count the keys and entries of a document, which the gate has proven to be flat enough."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_count, value.values()))
+    return len(value) + sum(map(_count, value)) if isinstance(value, list) else 0
 
 
 def _is_suspicious(data: bytes) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from allotment_profiles.paths import Kind
 from allotment_profiles.quantities import DURATION_UNITS, MEMORY_UNITS
-from allotment_profiles.reading import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_PROBLEMS
+from allotment_profiles.reading import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_PROBLEMS, MAXIMUM_VALUES
 from allotment_profiles.schema import KINDS, schema_of
 from allotment_profiles.sizes import MAXIMUM_SIZES
 from allotment_profiles.snapshot import MAXIMUM_FALLBACKS
@@ -197,6 +197,7 @@ PROBLEMS = {
     "too-small": "a number below what is possible",
     "unknown-key": "a key that is not known here",
     "url-path": "not a path of an address",
+    "values-many": f"the file has more than {MAXIMUM_VALUES} keys and entries",
     "web-address": "not an address that begins with `https://`",
     "whole-number": "a whole number was expected",
     "yes-or-no": "`true` or `false` was expected",
