@@ -141,10 +141,14 @@ class Repository:
         }
         command = ["git", "--no-pager", "-c", "core.fsync=committed,reference", "-c", "gc.auto=0", *arguments]
         try:
-            done = subprocess.run(
-                command, cwd=self.path, env=env, input=stdin if stdin is not None else b"", capture_output=True,
-                check=False, timeout=_SECONDS,
-            )  # fmt: skip
+            # A file for the input: a pipe would be filled by hundreds of small writes.
+            with tempfile.TemporaryFile() if stdin else open(os.devnull, "rb") as given:  # noqa: PTH123  (no path)
+                if stdin:
+                    given.write(stdin)
+                    given.seek(0)
+                done = subprocess.run(
+                    command, cwd=self.path, env=env, stdin=given, capture_output=True, check=False, timeout=_SECONDS
+                )
         except subprocess.TimeoutExpired as error:
             raise GitError(f"git {arguments[0]} took more than {_SECONDS} s") from error
         except OSError as error:

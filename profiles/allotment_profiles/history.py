@@ -132,7 +132,8 @@ class _Folding:
             if entry.blob not in sizes:
                 raise GitError(f"the repository lacks the object {entry.blob}")
             sized = TreeEntry(entry.mode, entry.blob, sizes[entry.blob])
-            self._files[path] = dataclasses.replace(self._files[path], entry=sized)
+            file = self._files[path]
+            self._files[path] = File(sized, file.versions, file.order, file.held)
         return Applied(
             self._head, self._time, self._count, self._files, frozenset(self._gone), self._direct_push,
             self._removal_share,

@@ -96,6 +96,8 @@ def _sync_folder(folder: Path) -> None:
 def restore(path: Path, written_for: str) -> Stored | None:
     """Read the file; None where there is none that can be believed, whatever is in its place."""
     try:
+        if path.exists() and not path.is_file():
+            return None  # a device or a pipe would be read for ever
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > _MAXIMUM_BYTES:
                 return None

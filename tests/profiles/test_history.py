@@ -1,0 +1,289 @@
+"""What main's history makes apply: mass removals and unreviewed pushes are held, denials never."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from support.repositories import (
+    Content,
+    ProfilesRepository,
+    as_bytes,
+    data_role,
+    policy,
+    profile,
+    small,
+    team,
+    write_folder,
+)
+
+from allotment_profiles.history import follow
+from allotment_profiles.loading import load
+from allotment_profiles.snapshot import applied, in_folder, proposed
+
+NOTEBOOK = "teams/red/profiles/notebook.yaml"
+TABLES = "data-roles/tables.yaml"
+RED = "teams/red/team.yaml"
+MANY: dict[str, Content] = {f"teams/red/profiles/p{n:02}.yaml": profile(title=f"Number {n}") for n in range(11)}
+GONE: dict[str, Content] = dict.fromkeys(MANY)
+
+
+def held(profiles: ProfilesRepository) -> set[tuple[str, str]]:
+    return {(hold.path, hold.reason) for hold in profiles.catalog().held}
+
+
+def test_a_commit_that_removes_many_files_is_held_until_a_later_one_confirms_it(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**MANY))
+    before = profiles.catalog().profiles
+    deleting = profiles.push({**GONE, "teams/red/profiles/new.yaml": profile()})
+    catalog = profiles.catalog()
+    assert {*before, "red/new"} == set(catalog.profiles), "what else the commit says applies"
+    assert {(hold.path, hold.commit, hold.reason) for hold in catalog.held} == {
+        (path, deleting, "removal") for path in MANY
+    }
+    profiles.push({}, f"Not the whole id\n\nConfirms-removal: {deleting[:12]}")
+    assert held(profiles)
+    profiles.push({}, f"Yes\n\nConfirms-removal: {deleting}")
+    assert set(profiles.catalog().profiles) == {"red/notebook", "red/new"}
+    assert profiles.catalog().held == ()
+
+
+def test_a_removed_file_that_is_written_again_applies_at_once(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**MANY))
+    profiles.push(GONE)
+    path = next(iter(MANY))
+    profiles.push({path: profile(title="Back")})
+    catalog = profiles.catalog()
+    assert catalog.profiles["red/p00"].value.title == "Back"
+    assert path not in {hold.path for hold in catalog.held}
+
+
+@pytest.mark.parametrize(("removed", "share", "is_held"), [(10, 1, False), (11, 68, True), (11, 69, False)])
+def test_few_files_or_a_small_share_are_removed_at_once(
+    profiles: ProfilesRepository, removed: int, share: int, is_held: bool
+) -> None:
+    # 16 files: 11 of them are 68.75 %.
+    profiles.commit(small(**MANY, **{"policy.yaml": policy(removal_share=share)}))
+    profiles.push(dict.fromkeys(list(MANY)[:removed]))
+    assert bool(held(profiles)) == is_held
+    assert ("red/p00" in profiles.catalog().profiles) == is_held
+
+
+def test_moved_files_are_not_removed_ones(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**MANY))
+    profiles.push({**GONE, **{path.replace("/red/", "/blue/"): content for path, content in MANY.items()}})
+    catalog = profiles.catalog()
+    assert catalog.held == ()
+    assert "blue/p00" in catalog.profiles
+    assert "red/p00" not in catalog.profiles
+
+
+def test_files_moved_to_where_nothing_is_read_are_removed_ones(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**MANY))
+    profiles.push(
+        {**GONE, **{path.replace("teams/", "attic/"): as_bytes(path, content) for path, content in MANY.items()}}
+    )
+    assert len(held(profiles)) == 11
+
+
+def test_a_merge_that_names_the_head_it_merges_confirms_itself(profiles: ProfilesRepository) -> None:
+    first = profiles.commit(small(**MANY))
+    head = profiles.push(GONE, branch="refs/heads/propose/clear", parents=[first])
+    profiles.commit(GONE, f"Merge it\n\nConfirms-removal: {head}", parents=[first, head])
+    assert profiles.catalog().held == ()
+    assert set(profiles.catalog().profiles) == {"red/notebook"}
+
+
+def test_an_empty_tree_is_held_as_a_whole(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**MANY))
+    profiles.push(dict.fromkeys(small(**MANY)))
+    catalog = profiles.catalog()
+    assert len(catalog.held) == 16
+    assert catalog.policy_reads
+    assert len(catalog.profiles) == 12
+
+
+HOLD: dict[str, Content] = {"policy.yaml": policy(direct_push="hold")}
+
+
+def test_what_came_past_the_review_is_shown_or_held_as_the_policy_says(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(), "Set up")
+    profiles.push({NOTEBOOK: profile(title="Pushed")})
+    assert profiles.catalog().profiles["red/notebook"].value.title == "Pushed"
+    profiles.commit(HOLD, "Merge the rule")
+    profiles.push({NOTEBOOK: profile(title="Again"), "teams/red/profiles/new.yaml": profile()})
+    profiles.commit({NOTEBOOK: profile(title="Signed, and no merge")}, "Record something")
+    catalog = profiles.catalog()
+    assert catalog.profiles["red/notebook"].value.title == "Pushed"
+    assert "red/new" not in catalog.profiles
+    assert "teams/red/profiles/new.yaml" not in catalog.broken
+    assert [(hold.path, hold.reason) for hold in catalog.held] == [
+        ("teams/red/profiles/new.yaml", "direct-push"), (NOTEBOOK, "direct-push"), (NOTEBOOK, "direct-push"),
+    ]  # fmt: skip
+
+
+def test_a_reviewed_commit_ends_the_hold_of_the_files_that_it_touches(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**HOLD), "Set up")
+    profiles.push({NOTEBOOK: profile(title="Pushed"), RED: team("red", title="Pushed")})
+    profiles.commit({NOTEBOOK: profile(title="Reviewed")}, "Merge it")
+    catalog = profiles.catalog()
+    assert catalog.profiles["red/notebook"].value.title == "Reviewed"
+    assert catalog.teams["red"].value.title == "Team red"
+    assert held(profiles) == {(RED, "direct-push")}
+
+
+def test_only_a_reviewed_commit_confirms_a_push(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**HOLD), "Set up")
+    pushed = profiles.push({NOTEBOOK: profile(title="First")})
+    later = profiles.push({NOTEBOOK: profile(title="Second")})
+    profiles.push({}, f"Merge my own\n\nConfirms-push: {pushed}")
+    assert profiles.catalog().profiles["red/notebook"].value.title == "Notebook"
+    profiles.commit({}, f"Merge the push\n\nConfirms-push: {pushed}")
+    catalog = profiles.catalog()
+    assert catalog.profiles["red/notebook"].value.title == "First"
+    assert [hold.commit for hold in catalog.held] == [later]
+
+
+def test_a_push_cannot_lift_the_rule_that_holds_it(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**HOLD), "Set up")
+    profiles.push({"policy.yaml": policy()})
+    profiles.push({"policy.yaml": None})
+    profiles.push({"policy.yaml": policy(), NOTEBOOK: profile(title="Pushed")})
+    catalog = profiles.catalog()
+    assert catalog.policy is None, "a removal takes effect at once"
+    assert catalog.profiles["red/notebook"].value.title == "Notebook"
+
+
+def test_the_policy_s_own_commit_is_judged_by_the_one_before(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(), "Set up")
+    profiles.push({**HOLD, NOTEBOOK: profile(title="With the rule")})
+    assert profiles.catalog().profiles["red/notebook"].value.title == "With the rule"
+
+
+def test_without_the_keys_every_commit_counts_as_pushed(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**HOLD), "Set up")
+    profiles.commit({NOTEBOOK: profile(title="Reviewed")}, "Merge it")
+    keyless = type(profiles.repository)(profiles.path)
+    assert load(applied(keyless, profiles.head)).profiles["red/notebook"].value.title == "Notebook"
+
+
+def test_denials_in_a_held_push_take_effect_at_once(profiles: ProfilesRepository) -> None:
+    roles = data_role("blue", {"red": "2027-03-31", "blue": "2027-03-31"})
+    members = {"groups": ["/red", "/more"], "users": ["ann", "bob"]}
+    profiles.commit(small(**HOLD, **{RED: team("red", members=members), TABLES: roles, **MANY}), "Set up")
+    profiles.push({
+        RED: team("red", members={"groups": ["/red", "/mine"], "users": ["ann"]}, title="Mine"),
+        TABLES: data_role("blue", {"red": "2026-02-01", "evil": "2027-03-31"}),
+        "teams/red/profiles/p00.yaml": None,
+    })  # fmt: skip
+    catalog = profiles.catalog()
+    red = catalog.teams["red"].value
+    assert (red.title, red.members.groups, red.members.users) == ("Team red", ("/red",), ("ann",))
+    granted = catalog.data_roles["tables"].value.granted_to
+    assert {name: grant.until.isoformat() for name, grant in granted.items()} == {"red": "2026-02-01"}
+    assert "red/p00" not in catalog.profiles
+
+
+def test_a_held_data_role_that_does_not_read_gives_no_access(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**HOLD), "Set up")
+    profiles.push({TABLES: "x"})
+    catalog = profiles.catalog()
+    assert "tables" not in catalog.data_roles
+    assert TABLES in catalog.broken
+    assert catalog.problems_of(TABLES)
+
+
+def test_a_last_good_version_is_never_a_held_one(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**HOLD), "Set up")
+    profiles.push({NOTEBOOK: profile(title="Pushed")})
+    profiles.commit({NOTEBOOK: "title: ["}, "Merge something broken")
+    assert profiles.catalog().profiles["red/notebook"].value.title == "Notebook"
+
+
+@pytest.mark.parametrize(
+    "rest", ["envelope: [", "envelope: {cpu: 99, memory: 1 GiB, images: [registry.example.org/*]}"]
+)
+def test_a_removed_member_loses_access_though_the_rest_of_the_file_is_broken(
+    profiles: ProfilesRepository, rest: str
+) -> None:
+    people = {"groups": ["/red"], "users": ["ann", "bob"]}
+    profiles.commit(small(**{RED: team("red", members=people, leads=people, deputies=people)}))
+    profiles.push({RED: f"title: Red\nmembers: {{users: [bob]}}\nleads: oops\n{rest}\n"})
+    red = profiles.catalog().teams["red"]
+    assert red.outdated_since is not None
+    if rest.endswith("["):
+        assert red.value.members.users == ("ann", "bob"), "nothing can be told apart in what is no YAML"
+    else:
+        assert (red.value.members.groups, red.value.members.users) == ((), ("bob",))
+        assert red.value.leads.users == ("ann", "bob"), "this part does not read by itself"
+        assert red.value.deputies.users == (), "a part that is left out names nobody"
+
+
+def test_the_age_of_a_last_good_version_counts_from_the_cause(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**{NOTEBOOK: profile()}))
+    profiles.push({NOTEBOOK: profile(title="New", image="registry.example.org/analysis/notebook:2")})
+    narrow = {"cpu": 8, "memory": "32 GiB", "images": ["registry.example.org/analysis/notebook:1"]}
+    profiles.push({"docs/nothing": "x"})
+    cause = profiles.push({RED: team("red", envelope=narrow)})
+    profiles.push({"teams/blue/team.yaml": team("blue", title="Other")})
+    entry = profiles.catalog().profiles["red/notebook"]
+    assert entry.value.title == "Notebook"
+    assert entry.outdated_since is not None
+    assert entry.outdated_since.commit == cause
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "content"),
+    [
+        ("teams/blue/team.yaml", "teams/b1ue/team.yaml", team("b1ue")),
+        (NOTEBOOK, "teams/red/profiles/n0tebook.yaml", profile()),
+        (TABLES, "data-roles/tab1es.yaml", data_role("blue")),
+        (RED, "teams/Red/team.yaml", "x"),
+        (RED, "Teams/red/team.yaml", "x"),
+        (NOTEBOOK, "teams/red/profiles/Notebook.yaml", "x"),
+    ],
+)
+def test_names_that_people_take_for_each_other_are_refused_to_the_one_that_came_later(
+    profiles: ProfilesRepository, tmp_path: Path, first: str, second: str, content: Content
+) -> None:
+    profiles.commit(small())
+    profiles.push({second: content})
+    for _ in range(2):
+        catalog = profiles.catalog()
+        assert not [each for each in catalog.problems_of(first) if each.blocks]
+        found = next(each for each in catalog.problems_of(second) if each.code == "name-collision")
+        assert found.level == "hard"
+        assert first in found.message
+        profiles.push({first: small()[first]})  # written again, and still the first
+    both = load(in_folder(write_folder(tmp_path / "folder", {**small(), second: content})))
+    assert "name-collision" in {each.code for each in both.problems}
+    profiles.push({second: None})
+    assert profiles.catalog().problems == ()
+
+
+def test_a_name_is_free_again_when_the_first_one_goes(profiles: ProfilesRepository) -> None:
+    profiles.commit(small())
+    profiles.push({"teams/red/profiles/n0tebook.yaml": profile()})
+    assert "red/n0tebook" not in profiles.catalog().profiles
+    profiles.push({NOTEBOOK: None})
+    assert "red/n0tebook" in profiles.catalog().profiles
+
+
+def test_a_proposal_lays_its_changes_over_what_applies_and_nothing_of_it_is_held(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**HOLD, **MANY), "Set up")
+    main = profiles.push({NOTEBOOK: profile(title="Held")})
+    commit = profiles.push(GONE, branch="refs/heads/propose/clear", parents=[main])
+    catalog = load(proposed(profiles.repository, main, commit))
+    assert set(catalog.profiles) == {"red/notebook"}
+    assert catalog.profiles["red/notebook"].value.title == "Notebook"
+
+
+def test_a_history_known_in_part_is_folded_as_from_nothing(profiles: ProfilesRepository) -> None:
+    first = profiles.commit(small(**MANY))
+    side = profiles.push({NOTEBOOK: "x"}, branch="refs/heads/side", parents=[first])
+    profiles.push(GONE)
+    merge = profiles.push({}, parents=[profiles.head, side])
+    for known in (first, side, merge):
+        found = follow(profiles.repository, merge, follow(profiles.repository, known))
+        assert dataclasses.asdict(found) == dataclasses.asdict(follow(profiles.repository, merge))
+    rewound = follow(profiles.repository, first, found)
+    assert dataclasses.asdict(rewound) == dataclasses.asdict(follow(profiles.repository, first))
