@@ -386,8 +386,10 @@ def _warnings(catalog: Catalog, entry: Entry[Profile], now: dt.datetime) -> Iter
     if entry.outdated_since:
         yield "The newest version of the file does not read; an earlier version applies."
     if profile.visibility == "deprecated" and not is_retired(profile, now):
-        successor = successor_of(catalog, entry.id, now) or profile.successor
-        yield f"It goes out of use; {successor} takes its place."
+        successor = successor_of(catalog, entry.id, now) or profile.successor or ""
+        titled = catalog.profiles.get(successor)
+        named = f"{titled.value.title} ({successor})" if titled else successor
+        yield f"It goes out of use; {named} takes its place."
     if profile.retired_from and 0 < days_left(profile.retired_from, now) <= window:
         yield f"It no longer starts from {profile.retired_from.isoformat()} on."
     if profile.review_by and soon(profile.review_by):

@@ -17,13 +17,15 @@ from allotment_profiles.launch import Launch, parse_request, resolve
 from allotment_profiles.paths import place, profile_path
 from allotment_profiles.problems import Refusal, RefusedError
 from allotment_profiles.rules import Capabilities, User
+from allotment_spawner.cards import Viewer
 from allotment_spawner.form import request_of
-from allotment_spawner.offers import APPS, Viewer, size_text, start_page
+from allotment_spawner.offers import start_page
 from allotment_spawner.pages import render
 from allotment_spawner.refusing import NO_CATALOG, NOTHING_CHOSEN, WithoutTraceback, spawn_exception
 from allotment_spawner.running import running
 from allotment_spawner.session import EndReason, Session
 from allotment_spawner.shared import Shared, shared
+from allotment_spawner.wording import app_title, size_text
 
 _STATE = "allotment"
 _WITHOUT_TRACEBACK = WithoutTraceback()
@@ -56,7 +58,8 @@ class ProfileSpawnerMixin(Spawner):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._decided = asyncio.Event()
+        self._told: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
         # Activity that happened while the hub was away is not known: what is idle is counted from here on.
         self._watched_since = dt.datetime.now(dt.UTC)
         self.log.addFilter(_WITHOUT_TRACEBACK)  # the same object each time, so it is there once
@@ -92,7 +95,8 @@ class ProfileSpawnerMixin(Spawner):
         attempted = self._shared.follower.attempted
         viewer = Viewer(self._person(), self.service_url, self.notice, attempted.error if attempted else None)
         now = dt.datetime.now(dt.UTC)
-        page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities())
+        runs = self._running()
+        page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), runs)
         return await asyncio.to_thread(render, page)
 
     # -- the decision
@@ -100,9 +104,10 @@ class ProfileSpawnerMixin(Spawner):
     async def start(self) -> Any:
         """Decide what was asked and start it; raises SpawnException where it is refused."""
         self._launch = self._session = self._end_reason = None
-        self._decided.clear()
+        self._told = []
         try:
             launch, session = await self._decide()
+            self._tell_launch(launch)
             await self.prepare(launch)
         except BaseException as error:
             self._session = None  # its share of the budgets is free again
@@ -112,7 +117,7 @@ class ProfileSpawnerMixin(Spawner):
             raise
         self._store(launch.request.as_dict())
         self._launch = launch
-        self._decided.set()
+        self.tell(50, f"Waiting for {app_title(launch.app, launch.tool)} to answer")
         self._record("start", session, options=dict(launch.request.options), server=self.name)
         return await super().start()
 
@@ -183,15 +188,27 @@ class ProfileSpawnerMixin(Spawner):
             env["ALLOTMENT_URL"] = f"{self.service_url}api/v1"
         return env
 
+    def tell(self, percent: int, message: str) -> None:
+        """Say on the page of a pending start what is being done."""
+        self._told.append({"progress": percent, "message": message})
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def _tell_launch(self, launch: Launch) -> None:
+        self.tell(20, f"Starting {launch.title}: {size_text(launch.size, launch.gpu)}")
+        if launch.bindings:
+            self.tell(30, f"Data: {', '.join(launch.bindings)}")
+
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """Tell what is being started."""
+        """Tell what is being started; whoever asks ends it when the session is there."""
         yield {"progress": 5, "message": "Checking that the profile may be started"}
-        await self._decided.wait()
-        if self._launch:
-            yield {"progress": 20, "message": f"Starting {self._launch.title}: {size_text(self._launch.size)}"}
-            if self._launch.bindings:
-                yield {"progress": 30, "message": f"Data: {', '.join(self._launch.bindings)}"}
-            yield {"progress": 50, "message": f"Waiting for {APPS[self._launch.app]} to answer"}
+        shown = 0
+        while True:
+            news = self._news
+            for told in self._told[shown:]:
+                shown += 1
+                yield told
+            await news.wait()
 
     def add_poll_callback(self, callback: Any, *args: Any, **kwargs: Any) -> None:
         """Watch the session; JupyterHub asks for it once a session answers and has its route: it is ready."""

@@ -9,9 +9,11 @@
       const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       let found = 0;
       for (const section of form.querySelectorAll("section[data-filtered]")) {
+        const title = section.querySelector("h2").textContent;
         let here = 0;
-        for (const card of section.querySelectorAll("[data-words]")) {
-          card.hidden = !words.every((word) => card.dataset.words.includes(word));
+        for (const card of section.querySelectorAll(".card")) {
+          const text = `${title} ${card.textContent} ${card.querySelector("button").value}`.toLowerCase();
+          card.hidden = !words.every((word) => text.includes(word));
           here += card.hidden ? 0 : 1;
         }
         section.hidden = here === 0;
