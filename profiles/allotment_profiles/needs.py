@@ -130,7 +130,7 @@ def _of_team(change: Change, team: str, before: Catalog, after: Catalog) -> Iter
         yield Need("administrator", "", f"{told}.")
     if (
         part in ("members", "leads", "deputies")
-        and change.after is not None
+        and change.after not in (None, "no")
         and not _known(change, old.value if old else None)
     ):
         who = "everybody" if change.field.endswith(".everyone") else change.after

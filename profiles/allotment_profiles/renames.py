@@ -1,6 +1,6 @@
 """Which removed file became which added one: a move or a rename is one change, not two. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from allotment_profiles.catalog import Catalog, Entry
@@ -17,17 +17,38 @@ def renamed(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) 
     """Give for added paths the removed ones that they come from, each path once.
 
     Equal content goes first, whatever the number of files: there the same name in another team is preferred, then the
-    same team, then the order of the paths. What remains is compared by its facts, the most similar pairs first. The
-    same files always give the same pairs.
+    same team, then the order of the paths. What remains is compared by its facts, the most similar pairs first, those
+    of the same name before all others. The same files always give the same pairs.
     """
     found = _equal(removed, added)
-    taken = set(found.values())
-    left = [path for path in sorted(removed) if path not in taken]
-    new = [path for path in sorted(added) if path not in found]
-    for kind in ("team", "data role", "profile"):
-        olds = [path for path in left if _place(path).kind == kind][:MAXIMUM_CANDIDATES]
-        news = [path for path in new if _place(path).kind == kind][:MAXIMUM_CANDIDATES]
-        found.update(_similar({path: removed[path] for path in olds}, {path: added[path] for path in news}))
+    for group in (_kind_and_name, _kind):
+        taken = set(found.values())
+        olds = _grouped((path for path in removed if path not in taken), group)
+        news = _grouped((path for path in added if path not in found), group)
+        for key in sorted(olds.keys() & news.keys()):
+            found.update(
+                _similar({path: removed[path] for path in olds[key]}, {path: added[path] for path in news[key]})
+            )
+    return found
+
+
+def _kind(path: str) -> str:
+    return _place(path).kind
+
+
+def _kind_and_name(path: str) -> str:
+    """Give what a profile that moves to another team keeps."""
+    where = _place(path)
+    return f"{where.kind} {where.id.rpartition('/')[2]}"
+
+
+def _grouped(paths: Iterable[str], group: Callable[[str], str]) -> dict[str, list[str]]:
+    """Put paths that may have become each other together, no more than can be compared."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        candidates = found.setdefault(group(path), [])
+        if len(candidates) < MAXIMUM_CANDIDATES:
+            candidates.append(path)
     return found
 
 

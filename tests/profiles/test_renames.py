@@ -80,7 +80,10 @@ def test_many_equal_files_are_paired_and_many_similar_ones_are_bounded() -> None
 
     removed, added = entries(many("red")), entries(many("blue"))
     assert renamed(removed, added) == {path: path.replace("blue", "red") for path in added}  # type: ignore[arg-type]
-    other = entries(many("blue", purpose="Else"))
+    moved = entries(many("blue", purpose="Else"))
+    assert renamed(removed, moved) == {path: path.replace("blue", "red") for path in moved}  # type: ignore[arg-type]
+    other = {path.replace("/p", "/q"): each for path, each in moved.items()}
+    other = {path.replace("qrofiles", "profiles"): each for path, each in other.items()}
     assert len(renamed(removed, other)) == MAXIMUM_CANDIDATES  # type: ignore[arg-type]
 
 

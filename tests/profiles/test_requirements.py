@@ -162,6 +162,17 @@ def test_an_approval_counts_only_from_those_who_may_and_never_from_the_proposer(
     assert (requirement in missing([requirement], [user], main, proposer, contributors)) != met
 
 
+def test_where_not_everybody_belongs_any_more_nobody_gains_data() -> None:
+    roles = {"tables": data_role("blue", {"everyone": "2027-03-31"})}
+    teams = [{"blue": team("blue"), "everyone": team("everyone", members={"everyone": each})} for each in (True, False)]
+    before, after = (catalog(each, roles, {}) for each in teams)
+    assert [each.key for each in requirements_of(compare(before, after), before, after)] == ["administrator"]
+    assert [each.key for each in requirements_of(compare(after, before), after, before)] == [
+        "owner:blue",
+        "administrator",
+    ]
+
+
 def test_the_strictest_reason_decides_who_may_stand_in(profiles: ProfilesRepository) -> None:
     before, after = both(profiles, {"teams/red/team.yaml": team(
         "red", title="Reds", members={"groups": []}, deputies={"groups": ["/red"]}

@@ -1,0 +1,14 @@
+"""What a profile said in its old team is not shown to those who may only see the new one."""
+
+from allotment_hub.services.discretion import HIDDEN, discreet
+from allotment_profiles.changes import Change
+
+OLD, NEW = "teams/red/profiles/desk.yaml", "teams/blue/profiles/desk.yaml"
+MOVED = Change("changed", NEW, "profile blue/desk", "environment.KEY", "variable KEY", "old", "new", "environment", OLD)
+
+
+def test_the_values_of_a_moved_profile_are_for_those_who_may_see_both_places() -> None:
+    assert discreet([MOVED], lambda path: path in (OLD, NEW)) == (MOVED,)
+    for seen in (OLD, NEW):
+        (change,) = discreet([MOVED], lambda path, seen=seen: path == seen)
+        assert (change.before, change.after) == (HIDDEN, HIDDEN)
