@@ -41,8 +41,11 @@ def needs_of(changes: Iterable[Change], before: Catalog, after: Catalog) -> Iter
         else:
             yield from _needs(change, before, after)
     yield from _of_moves(changes, before, after)
-    for path in dict.fromkeys(change.path for change in changes):
-        yield from _of_envelope(path, [each for each in changes if each.path == path], before, after)
+    by_path: dict[str, list[Change]] = {}
+    for change in changes:
+        by_path.setdefault(change.path, []).append(change)
+    for path, theirs in by_path.items():
+        yield from _of_envelope(path, theirs, before, after)
 
 
 def _of_rename(change: Change, before: Catalog, after: Catalog) -> Iterator[Need]:
