@@ -1,19 +1,25 @@
-"""The command `allotment`: what people and pipelines ask on the command line. Words in, words out.
+"""The command `allotment`: what people and pipelines ask on the command line.
 
-Other packages join with click commands in the entry point group `allotment.commands`.
+Our own commands lie in `commands`, one module each; other packages join with click commands in the entry point group
+`allotment.commands`. Each is imported when it is asked for.
 """
 
-import json
+from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from allotment_profiles.snapshot import Snapshot
-
 GROUP = "allotment.commands"
+OWN: Mapping[str, str] = {
+    "check": "allotment_profiles.commands.check",
+    "compare": "allotment_profiles.commands.compare",
+    "explain": "allotment_profiles.commands.explain",
+    "readers": "allotment_profiles.commands.readers",
+    "render": "allotment_profiles.commands.render",
+    "schema": "allotment_profiles.commands.schema",
+}
+"""Command → the module that has it under the same name."""
 
 
 class Commands(click.Group):
@@ -21,13 +27,16 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all commands without importing any."""
-        return sorted({*super().list_commands(ctx), *(found.name for found in entry_points(group=GROUP))})
+        return sorted({*OWN, *super().list_commands(ctx), *(found.name for found in entry_points(group=GROUP))})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command; one that cannot be imported is a command that says why."""
+        """Find a command; one of another package that cannot be imported is a command that says why."""
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
+        if cmd_name in OWN:
+            command: click.Command = getattr(import_module(OWN[cmd_name]), cmd_name)
+            return command
         return next((_loaded(found) for found in entry_points(group=GROUP, name=cmd_name)), None)
 
 
@@ -59,68 +68,3 @@ def _unavailable(name: str, why: str) -> click.Command:
 @click.version_option(package_name="allotment", prog_name="allotment")
 def main() -> None:
     """JupyterHub profiles that teams tend themselves: files in git, proposed on a page, reviewed by those who know."""
-
-
-@main.command()
-@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option(
-    "--revision",
-    help="Check this commit, branch or tag of the git repository at PATH instead of the files in the folder."
-    "  [default for a bare repository: main]",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "github"]),
-    default="text",
-    show_default=True,
-    help='Words with the lines of the files; {"problems": [...]}; or annotations of a GitHub workflow.',
-)
-@click.pass_context
-def check(context: click.Context, path: Path, revision: str | None, form: str) -> None:
-    """Check the profiles repository at PATH: a folder with the files (default: this one), or a bare git repository.
-
-    Prints every problem with path, line, column, code, and what would help.
-
-    Ends with 0 when there is no error (warnings may be there), with 1 when there are errors, and with 2 when the
-    question makes no sense: PATH is no folder, the revision does not exist, a file cannot be opened.
-    """
-    # What parses and paints is imported by the command that needs it, so that the others start at once.
-    from allotment_profiles.git import GitError  # noqa: PLC0415
-    from allotment_profiles.loading import load  # noqa: PLC0415
-    from allotment_profiles.report import write_report  # noqa: PLC0415
-
-    try:
-        snapshot = _snapshot(path, revision)
-        catalog = load(snapshot)
-        write_report(form, snapshot, catalog.problems)
-    except GitError as error:
-        raise click.UsageError(f"{click.format_filename(path)}: {error}") from None
-    except OSError as error:
-        name = click.format_filename(str(error.filename or path))
-        raise click.UsageError(f"{name} cannot be read: {error.strerror}") from None
-    context.exit(1 if any(problem.blocks for problem in catalog.problems) else 0)
-
-
-def _snapshot(path: Path, revision: str | None) -> "Snapshot":
-    from allotment_profiles.git import GitError, Repository  # noqa: PLC0415
-    from allotment_profiles.snapshot import at_commit, in_folder  # noqa: PLC0415
-
-    bare = (path / "HEAD").is_file() and (path / "objects").is_dir()
-    if revision is None and not bare:
-        return in_folder(path)
-    repository = Repository(path)
-    commit = repository.resolve(revision or "refs/heads/main")
-    if commit is None:
-        raise GitError(f"no commit is named {revision or 'main'!r} there")
-    return at_commit(repository, commit)
-
-
-@main.command()
-@click.argument("kind", type=click.Choice(["profile", "team", "data-role", "policy"]), required=False)
-def schema(kind: str | None) -> None:
-    """Print the JSON Schema of a KIND of file; without KIND, all of them in one object."""
-    from allotment_profiles.schema import KINDS, schema_of  # noqa: PLC0415
-
-    answer = schema_of(KINDS[kind]) if kind else {name: schema_of(each) for name, each in KINDS.items()}
-    click.echo(json.dumps(answer, indent=2))

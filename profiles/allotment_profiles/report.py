@@ -15,17 +15,20 @@ from rich.text import Text
 
 from allotment_profiles.problems import Level, Problem
 from allotment_profiles.reading import MAXIMUM_BYTES
+from allotment_profiles.sarif import sarif
 from allotment_profiles.snapshot import Snapshot
 
 _BEFORE, _AFTER = 60, 60
 _WORDS: Mapping[Level, str] = {"hard": "error", "soft": "needs acceptance", "advice": "warning"}
-_ANNOTATIONS: Mapping[Level, str] = {"hard": "error", "soft": "error", "advice": "warning"}
+_ANNOTATIONS: Mapping[Level, str] = {"hard": "error", "soft": "warning", "advice": "notice"}
 
 
 def write_report(form: str, snapshot: Snapshot, problems: Sequence[Problem]) -> None:
-    """Write problems to standard output as `text`, `json` or `github`."""
+    """Write problems to standard output as `text`, `json`, `github` or `sarif`."""
     if form == "json":
         sys.stdout.write(json.dumps({"problems": [problem.as_dict() for problem in problems]}, indent=2) + "\n")
+    elif form == "sarif":
+        sys.stdout.write(sarif(problems))
     elif form == "github":
         sys.stdout.writelines(_annotation(problem) + "\n" for problem in problems)
     else:

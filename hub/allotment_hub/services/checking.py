@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from allotment_profiles.access import AccessChange, StartChange, compare_access, compare_starts
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.changes import Change, compare, rewritten
-from allotment_profiles.cost import Cost, dearest
+from allotment_profiles.cost_changes import CostChange, compare_costs
 from allotment_profiles.git import Repository
 from allotment_profiles.loading import Loaded
 from allotment_profiles.paths import place
@@ -21,24 +21,6 @@ from allotment_profiles.tracking import Tracker
 
 Files = Mapping[str, bytes | None]
 """Changed files: path → content, None where it is removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class CostChange:
-    """What a profile's session costs before and after, at its dearest choices."""
-
-    profile_id: str
-    before: Cost | None
-    after: Cost | None
-
-    @property
-    def text(self) -> str:
-        """The change for people."""
-        if self.after is None:
-            return f"{self.profile_id}: {self.before.text if self.before else ''} saved"
-        if self.before is None or self.before == self.after:
-            return f"{self.profile_id}: {self.after.text}"
-        return f"{self.profile_id}: {self.before.hour_text} → {self.after.text}"
 
 
 @dataclass(frozen=True)
@@ -139,7 +121,7 @@ class Checking:
             access=tuple(compare_access(before, after, now)),
             starts=tuple(compare_starts(before, after, now)),
             requirements=tuple(requirements_of(changes, before, after)),
-            costs=tuple(_costs(changes, before, after)),
+            costs=tuple(compare_costs(changes, before, after)),
             before=before,
             after=after,
         )
@@ -163,19 +145,3 @@ def _folder(path: str) -> Problem:
 def _no_place(path: str) -> Problem:
     remedy = "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml."
     return Problem(shown(path).strip("'"), "path", "Nothing is read from this path.", remedy)
-
-
-def _costs(changes: Sequence[Change], before: Catalog, after: Catalog) -> list[CostChange]:
-    found = {}
-    for change in changes:
-        where = place(change.path)
-        readable = change.kind != "unreadable"
-        if readable and where and where.kind == "profile" and before.policy and after.policy:
-            origin = place(change.moved_from) or where
-            old, new = before.profiles.get(origin.id), after.profiles.get(where.id)
-            found[where.id] = CostChange(
-                where.id,
-                dearest(old.value, before.policy.value) if old else None,
-                dearest(new.value, after.policy.value) if new else None,
-            )
-    return list(found.values())

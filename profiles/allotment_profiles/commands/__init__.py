@@ -1,0 +1,1 @@
+"""The commands, one module each: words in, words out. Each imports what it needs when it is asked for."""
