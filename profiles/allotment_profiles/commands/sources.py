@@ -65,7 +65,7 @@ def snapshot_of(path: Path, revision: str | None, *, applied: bool = False) -> "
     repository = Repository(path)
     commit = repository.resolve(MAIN if revision is None else revision)
     if commit is None:
-        raise GitError(f"no commit is named {revision if revision is not None else "main"!r} there")
+        raise GitError(f"no commit is named {'main' if revision is None else revision!r} there")
     return snapshots.applied(repository, commit) if applied else snapshots.at_commit(repository, commit)
 
 
