@@ -6,14 +6,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from allotment_hub.bodies import ChangedFile
-from allotment_hub.services.checking import Check
-from allotment_hub.services.listing import DataRoleRow, ProfileRow
-from allotment_hub.services.proposals import ProposalView
-from allotment_profiles.paths import profile_path
-from allotment_profiles.problems import Problem
-from allotment_profiles.quantities import format_cpu, format_memory
-from allotment_profiles.reading import document
-from allotment_profiles.rules import Offer
 
 MAXIMUM_DEPTH = 24
 
@@ -57,6 +49,35 @@ class Answer(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+class HoldAnswer(Answer):
+    """Something that main says and that does not apply yet."""
+
+    commit: str
+    reason: Literal["removal", "direct-push"]
+    since: dt.datetime
+
+
+class HeldCommitAnswer(HoldAnswer):
+    """A commit of which something is held."""
+
+    authors: list[str]
+    subject: str
+    paths: list[str]
+    why: str
+    release: str
+    """What would let it apply."""
+    refusal: dict[str, str] | None
+    """Why the caller may not confirm it; null where they may."""
+
+
+class AcceptedAnswer(Answer):
+    """A problem that an administrator accepted."""
+
+    code: str
+    reason: str
+    until: dt.date | None
+
+
 class ProfileAnswer(Answer):
     """A profile as the caller may see it."""
 
@@ -71,9 +92,29 @@ class ProfileAnswer(Answer):
     image: str
     cpu: str
     memory: str
+    gpu: int
+    gpu_kind: str | None
+    node_pool: str | None
+    home: str | None
+    """The size of the home folder; null where the platform's holds."""
+    team_folder: Literal["none", "read-only", "read-write"]
+    checkout: dict[str, str | None] | None
+    visibility: Literal["draft", "active", "deprecated"]
+    successors: list[str]
+    """What takes its place, then what takes the place of that."""
+    retired_from: dt.date | None
+    review_by: dt.date | None
+    only: list[str]
+    """The groups of the team that it is for; empty: all of the team."""
+    maintainers: list[str]
+    """Groups and users that look after it."""
+    accepted: list[AcceptedAnswer]
+    held: list[HoldAnswer]
     data_roles: list[str]
     cost: dict[str, Any] | None
-    """Price of an hour at the default choices."""
+    """Price of an hour, and the worst case of a month, at the default choices."""
+    dearest: dict[str, Any] | None
+    """The same at the dearest choices."""
     owners: str
     members: str
     revision: str | None
@@ -128,8 +169,12 @@ class CheckAnswer(Answer):
     changes: list[dict[str, Any]]
     access: list[dict[str, Any]]
     """Who gains and who loses which data."""
+    starts: list[dict[str, Any]]
+    """Who can start what they could not start before, and who no longer can."""
     requirements: list[dict[str, Any]]
     """Who will have to approve, and why."""
+    automatic: list[str]
+    """Why nobody has to approve, where the policy lets the caller do without."""
     cost: dict[str, Any] | None
     """The dearest of the changed profiles, with `text` for people."""
 
@@ -152,8 +197,14 @@ class ProposalAnswer(Answer):
     conflicts: list[str]
     changes: list[dict[str, Any]]
     access: list[dict[str, Any]]
+    starts: list[dict[str, Any]]
     requirements: list[dict[str, Any]]
     """Each with `met_by`."""
+    automatic: list[str]
+    """Why nobody has to approve, where the policy lets the proposer do without."""
+    removals: list[str]
+    """Files that a merge would remove: so many that it needs `confirm_removal: true`."""
+    cost: dict[str, Any] | None
     records: list[dict[str, Any]]
     """What people did, oldest first; comments among them."""
     steps: list[dict[str, Any]]
@@ -179,154 +230,32 @@ class ProposalLine(Answer):
     updated: dt.datetime
 
 
+class TeamAnswer(Answer):
+    """A team: who is in it, who decides, and how far."""
+
+    name: str
+    title: str
+    description: str
+    members: dict[str, Any]
+    leads: dict[str, Any]
+    deputies: dict[str, Any]
+    envelope: dict[str, Any]
+    budget: dict[str, Any] | None
+    """How much of the whole team may run at one time."""
+    user_budget: dict[str, Any] | None
+    """How much of one member may run at one time in this team."""
+    profiles: list[str]
+    data_roles: list[dict[str, Any]]
+    """The data that it may use: name, until, review_by, ended."""
+    owns: list[str]
+    """The data roles that it owns."""
+    problems: list[ProblemAnswer]
+    held: list[HoldAnswer]
+
+
 class ReadersAnswer(Answer):
     """Who can reach a data role."""
 
     data_role: str
     note: str
     grants: list[dict[str, Any]]
-
-
-def problems(found: list[Problem] | tuple[Problem, ...]) -> list[ProblemAnswer]:
-    """Put problems into the form of the wire."""
-    return [ProblemAnswer.model_validate(problem.as_dict()) for problem in found]
-
-
-def profile_answer(row: ProfileRow, url: str) -> ProfileAnswer:
-    """Put a profile into the form of the wire."""
-    profile, landing = (row.entry.value if row.entry else None), row.landing
-    resources = profile.resources if profile else None
-    return ProfileAnswer(
-        id=row.id,
-        path=profile_path(row.id),
-        team=row.team,
-        team_title=row.team_title,
-        title=profile.title if profile else row.id,
-        description=profile.description if profile else "",
-        purpose=profile.purpose if profile else "",
-        app=profile.app if profile else "",
-        image=profile.image if profile else "",
-        cpu=f"{format_cpu(resources.cpu.guarantee)}-{format_cpu(resources.cpu.limit)}" if resources else "",
-        memory=f"{format_memory(resources.memory.guarantee)}-{format_memory(resources.memory.limit)}"
-        if resources
-        else "",
-        data_roles=list(profile.data_roles) if profile else [],
-        cost=row.cost.as_dict() if row.cost else None,
-        owners=row.owners,
-        members=row.members,
-        revision=landing.commit if landing else None,
-        reviewed=landing.reviewed if landing else False,
-        reason=landing.reason if landing else "",
-        proposed_by=landing.proposed_by if landing else "",
-        approved_by=list(landing.approved_by) if landing else [],
-        startable=row.offer.startable,
-        refusal=row.offer.refusal.as_dict() if row.offer.refusal else None,
-        warnings=list(row.offer.warnings),
-        problems=problems(row.problems),
-        outdated=bool(row.entry and row.entry.outdated_since),
-        url=url,
-    )
-
-
-def profile_details(row: ProfileRow, url: str) -> ProfileDetails:
-    """Put everything about a profile into the form of the wire."""
-    settings = document(row.entry.source) if row.entry else {}
-    if not row.full:
-        settings = _without_values(settings)
-    content = row.entry.source.decode() if row.entry and row.full else None
-    return ProfileDetails(**dict(profile_answer(row, url)), settings=settings, content=content)
-
-
-def _without_values(settings: Any) -> Any:
-    """Give a file's data with the names of its variables and without their values, wherever they stand."""
-    if isinstance(settings, list):
-        return [_without_values(each) for each in settings]
-    if not isinstance(settings, dict):
-        return settings
-    return {
-        key: dict.fromkeys(value, "") if key == "environment" and isinstance(value, dict) else _without_values(value)
-        for key, value in settings.items()
-    }
-
-
-def explain_answer(user: str, found: Offer) -> ExplainAnswer:
-    """Put an explanation into the form of the wire."""
-    steps = [
-        StepAnswer(
-            rule=step.rule, passed=step.passed, text=step.text, refusal=step.refusal.as_dict() if step.refusal else None
-        )
-        for step in found.steps
-    ]
-    return ExplainAnswer(
-        user=user, profile=found.profile_id, startable=found.startable, steps=steps, warnings=list(found.warnings)
-    )
-
-
-def check_answer(check: Check) -> CheckAnswer:
-    """Put a dry run into the form of the wire."""
-    dearest = max((each.after for each in check.costs if each.after), key=lambda cost: cost.hour, default=None)
-    text = "; ".join(each.text for each in check.costs)
-    return CheckAnswer(
-        ok=not check.errors,
-        problems=problems(check.problems),
-        changes=[change.as_dict() for change in check.changes],
-        access=[change.as_dict() for change in check.access],
-        requirements=[requirement.as_dict() for requirement in check.requirements],
-        cost={**dearest.as_dict(), "text": text} if dearest else None,
-    )
-
-
-def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
-    """Put a proposal into the form of the wire."""
-    check = view.check
-    requirements = check.requirements
-    return ProposalAnswer(
-        id=view.id,
-        url=url,
-        state=view.state,
-        title=view.title,
-        reason=view.reason,
-        proposer=view.stored.proposer,
-        head=view.stored.head,
-        base=view.base,
-        created=view.records[0].time,
-        waits_for=view.waits_for,
-        since=view.since,
-        problems=problems(check.problems),
-        conflicts=list(view.conflicts),
-        changes=[change.as_dict() for change in check.changes],
-        access=[change.as_dict() for change in check.access],
-        requirements=[{**each.as_dict(), "met_by": list(view.met.get(each.key, ()))} for each in requirements],
-        records=[
-            {"kind": record.kind, "by": record.by, "time": record.time, "head": record.head, "text": record.text}
-            for record in view.records
-        ],
-        steps=[{"name": step.name, "state": step.state, "text": step.text, "time": step.time} for step in view.steps],
-        actions={name: refusal.as_dict() if refusal else None for name, refusal in view.actions.items()},
-        files=[
-            ChangedFile(path=path, content=None if data is None else data.decode(errors="replace"))
-            for path, data in view.files.items()
-            if path in view.seen
-        ],
-        paths=list(view.files),
-        difference=view.difference,
-    )
-
-
-def readers_answer(row: DataRoleRow) -> ReadersAnswer:
-    """Put the readers of a data role into the form of the wire."""
-    return ReadersAnswer(
-        data_role=row.name,
-        note="Users are those that this hub has seen; the groups may have more members.",
-        grants=[
-            {
-                "team": grant.team,
-                "groups_and_users": list(grant.people),
-                "users_seen": list(grant.seen),
-                "profiles": list(grant.profiles),
-                "until": grant.grant.until.isoformat(),
-                "ended": grant.days < 0,
-            }
-            for grant in row.grants
-        ],
-    )

@@ -20,6 +20,7 @@ from allotment_hub.handlers.openapi import OpenApiHandler
 from allotment_hub.handlers.pages import PAGES
 from allotment_hub.services.checking import Checking
 from allotment_hub.services.directory import Directory
+from allotment_hub.services.holding import Holding
 from allotment_hub.services.listing import Listing
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
@@ -41,7 +42,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     """Build what the handlers call; must be called inside the running loop."""
     verifier = Verifier(configuration.allowed_signers.read_text())
     repository = Repository(configuration.repository, verifier)
-    follower = CatalogFollower(repository, configuration.poll_seconds)
+    follower = CatalogFollower(repository, configuration.poll_seconds, configuration.cache)
     hub = httpx.AsyncClient(
         base_url=auth.api_url.rstrip("/") + "/", headers={"Authorization": f"token {auth.api_token}"}, timeout=10
     )
@@ -58,6 +59,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         proposals=proposals,
         proposing=Proposing(proposals, checking),
         reviewing=Reviewing(proposals, checking, follower),
+        holding=Holding(forge, checking, follower),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from allotment_hub.services.checking import Files
-from allotment_hub.services.drafting import Ask, with_grants
+from allotment_hub.services.drafting import Acceptance, Ask, accepting, with_grants
 from allotment_hub.services.rewriting import rewrite
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.paths import profile_path
@@ -42,6 +42,17 @@ class GrantBody(Body):
     """What the team needs the data for."""
 
 
+class AcceptanceBody(Body):
+    """A problem that an administrator is asked to accept."""
+
+    code: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    """The problem's code, `cpu-envelope`."""
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    """Why it should be accepted."""
+    until: Annotated[str, Field(max_length=40)] = ""
+    """The last day on which it holds; empty: without an end."""
+
+
 class CheckBody(Body):
     """A change: files, or one profile as data or as text."""
 
@@ -57,12 +68,14 @@ class CheckBody(Body):
     """The profile as the text of its file."""
     grants: Annotated[list[GrantBody], Field(max_length=20)] = []
     """Data that the team asks for in the same proposal; goes with `team`."""
+    accept: Annotated[list[AcceptanceBody], Field(max_length=20)] = []
+    """Soft problems that an administrator is asked to accept: written into the profile's file; goes with `team`."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         single = (self.profile is None) != (self.content is None)
         if self.files is not None:
-            if any((self.team, self.name, self.profile, self.content, self.grants)):
+            if any((self.team, self.name, self.profile, self.content, self.grants, self.accept)):
                 raise ValueError("send either files, or team, name and one of profile and content")
         elif not single or not (is_name(self.team or "") and is_name(self.name or "")):
             raise ValueError("send files, or team and name (both names) and one of profile and content")
@@ -81,6 +94,7 @@ class CheckBody(Body):
         # What people wrote around the data of an existing file stays.
         source = entry.source if entry else b""
         data = _encoded(self.content) if self.content is not None else rewrite("profile", source, self.profile or {})
+        data = accepting(data, {each.code: Acceptance(each.reason, each.until) for each in self.accept})
         asks = {grant.data_role: Ask(grant.until, grant.reason) for grant in self.grants}
         return with_grants({path: data}, catalog, self.team or "", asks)
 
@@ -106,6 +120,20 @@ class HeadBody(Body):
 
     head: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
     """The head of the proposal as it was looked at."""
+
+
+class MergeBody(HeadBody):
+    """A merge of exactly what was looked at."""
+
+    confirm_removal: bool = False
+    """Whether the removal of many files at once is meant."""
+
+
+class ConfirmationBody(Body):
+    """An administrator's word that what is held is meant."""
+
+    reason: str
+    """Why it is right."""
 
 
 class RejectionBody(Body):

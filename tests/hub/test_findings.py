@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from support.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
 
-from allotment_hub.answers import profile_details
+from allotment_hub.answering import profile_details
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import StoredProposal

@@ -8,10 +8,13 @@ import httpx
 from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
 from allotment_hub.services.checking import Checking
 from allotment_hub.services.directory import Directory
+from allotment_hub.services.holding import Holding
+from allotment_hub.services.listing import Listing
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.reviewing import Reviewing
 from allotment_hub.services.rights import Reader
+from allotment_profiles import deployments
 from allotment_profiles.commits import Person
 from allotment_profiles.events import Events
 from allotment_profiles.following import MAIN, CatalogFollower
@@ -121,21 +124,25 @@ class Platform:
         self.proposals = Proposals(self.forge, self.checking, self.directory, self.follower, self.events)
         self.proposing = Proposing(self.proposals, self.checking)
         self.reviewing = Reviewing(self.proposals, self.checking, self.follower)
+        self.holding = Holding(self.forge, self.checking, self.follower)
+        self.listing = Listing(self.repository, self.follower, self.directory, deployments.laptop)
 
     async def close(self) -> None:
         """Give up connections."""
         await self.directory.close()
         self.events.close()
 
-    def push(self, files: dict[str, bytes | None], message: str = "Pushed", *, signed: bool = False) -> str:
+    def push(
+        self, files: dict[str, bytes | None], message: str = "Pushed", *, signed: bool = False, by: str = "somebody"
+    ) -> str:
         """Commit files to main past the page."""
         head = self.repository.resolve(MAIN)
         commit = self.repository.write_commit(
             self.repository.write_tree(head, files),
             [head] if head else [],
             message,
-            author=Person("somebody", ""),
-            committer=SERVICE if signed else Person("somebody", ""),
+            author=Person(by, f"{by}@example.org"),
+            committer=SERVICE if signed else Person(by, ""),
             time=dt.datetime.now(dt.UTC),
             signer=self.signer if signed else None,
         )

@@ -167,6 +167,15 @@ class PlainGitForge:
         )
         return self._again(proposal.id)
 
+    def add_empty(self, main: str, message: str, *, by: str) -> str:
+        """Put a commit on main that changes nothing and says something; raises RefMovedError."""
+        commit = self.repository.write_commit(
+            self.repository.write_tree(main, {}), [main], message, author=Person(by, ""), committer=SERVICE,
+            time=_now(), signer=self._signer,
+        )  # fmt: skip
+        self.repository.update_references([RefUpdate(MAIN, commit, main)])
+        return commit
+
     def _merge_commit(self, proposal: StoredProposal, main: str, message: str, signer: Signer | None) -> str:
         return self.repository.write_commit(
             self.repository.merged_tree(main, proposal.head),

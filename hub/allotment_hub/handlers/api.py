@@ -6,27 +6,44 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
+from allotment_hub.answering import (
+    check_answer,
+    explain_answer,
+    held_answer,
+    profile_answer,
+    profile_details,
+    proposal_answer,
+    readers_answer,
+    team_answer,
+)
 from allotment_hub.answers import (
     CheckAnswer,
     ExplainAnswer,
+    HeldCommitAnswer,
     ProfileAnswer,
     ProfileDetails,
     ProposalAnswer,
     ProposalLine,
     ReadersAnswer,
-    check_answer,
-    explain_answer,
-    profile_answer,
-    profile_details,
-    proposal_answer,
-    readers_answer,
+    TeamAnswer,
 )
-from allotment_hub.bodies import CheckBody, CommentBody, HeadBody, ProposalBody, RejectionBody
+from allotment_hub.bodies import (
+    CheckBody,
+    CommentBody,
+    ConfirmationBody,
+    HeadBody,
+    MergeBody,
+    ProposalBody,
+    RejectionBody,
+)
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.handlers.base import Handler
+from allotment_hub.handlers.metrics import exposition
+from allotment_hub.services.holding import RELEASES
+from allotment_profiles.catalog import Hold
 from allotment_profiles.following import Attempt
 from allotment_profiles.schema import narrowed
 
@@ -41,10 +58,16 @@ class ApiHandler(Handler):
         text = content.model_dump_json() if isinstance(content, BaseModel) else json.dumps(content)
         self.finish(text)
 
-    def listed(self, name: str, content: Sequence[BaseModel]) -> None:
+    async def listed(self, name: str, content: Sequence[BaseModel]) -> None:
         """Answer a list under a name, with the revision that it was made from."""
         revision = self.services.follower.catalog.revision
-        self.answer({name: [each.model_dump(mode="json") for each in content], "revision": revision})
+
+        def text() -> str:
+            return json.dumps({name: [each.model_dump(mode="json") for each in content], "revision": revision})
+
+        self.set_header("Content-Type", "application/json")
+        # Ten thousand of them take a while.
+        self.finish(await asyncio.to_thread(text))
 
     async def answer_proposal(self, stored: StoredProposal, status: int = 200) -> None:
         """Answer a proposal as the reader sees it."""
@@ -58,7 +81,8 @@ class ProfilesHandler(ApiHandler):
     async def get(self) -> None:
         """GET profiles."""
         rows = await self.services.listing.profiles(self.reader.user)
-        self.listed("profiles", [profile_answer(row, self.address(f"profiles/{row.id}")) for row in rows])
+        answers = [profile_answer(row, self.address(f"profiles/{row.id}")) for row in rows]
+        await self.listed("profiles", answers)
 
 
 class ProfileHandler(ApiHandler):
@@ -102,7 +126,8 @@ class ChecksHandler(ApiHandler):
     async def post(self) -> None:
         """POST checks."""
         files = await asyncio.to_thread(self.body(CheckBody).changed, self.services.follower.catalog)
-        self.answer(check_answer(await self.services.proposing.check(self.reader, files)))
+        check = await self.services.proposing.check(self.reader, files)
+        self.answer(check_answer(check, check.automatic_for(self.reader.user)))
 
 
 class ProposalsHandler(ApiHandler):
@@ -124,14 +149,15 @@ class ProposalsHandler(ApiHandler):
             )
             for stored in found
         ]
-        self.listed("proposals", [line for line in lines if _in_state(line, wanted)])
+        await self.listed("proposals", [line for line in lines if _in_state(line, wanted)])
 
     async def post(self) -> None:
         """POST proposals."""
         body = self.body(ProposalBody)
         files = await asyncio.to_thread(body.changed, self.services.follower.catalog)
         done = await self.services.proposing.propose(self.reader, files, body.reason, update=body.update)
-        await self.answer_proposal(done.proposal, 201 if done.created else 200)
+        stored = await self.services.reviewing.merge_if_automatic(self.reader, done.proposal)
+        await self.answer_proposal(stored, 201 if done.created else 200)
 
 
 def _in_state(line: ProposalLine, wanted: str) -> bool:
@@ -186,8 +212,34 @@ class MergeHandler(ApiHandler):
 
     async def post(self, proposal: str) -> None:
         """POST proposals/ID/merge."""
-        head = self.body(HeadBody).head
-        await self.answer_proposal(await self.services.reviewing.merge(self.reader, proposal, head))
+        body, merge = self.body(MergeBody), self.services.reviewing.merge
+        await self.answer_proposal(await merge(self.reader, proposal, body.head, confirm_removal=body.confirm_removal))
+
+
+class HoldsHandler(ApiHandler):
+    """What main says and does not apply yet, as far as the caller decides about it."""
+
+    async def get(self) -> None:
+        """GET holds."""
+        held = await self.services.holding.seen_by(self.reader.user)
+        await self.listed("holds", [held_answer(each, each.refusal(self.reader)) for each in held])
+
+
+class ConfirmationHandler(ApiHandler):
+    """Letting a held commit apply."""
+
+    async def post(self, commit: str) -> None:
+        """POST holds/COMMIT/confirmation."""
+        await self.services.holding.confirm(self.reader, commit, self.body(ConfirmationBody).reason)
+        self.answer({"commit": commit, "revision": self.services.follower.catalog.revision}, 201)
+
+
+class TeamHandler(ApiHandler):
+    """One team."""
+
+    async def get(self, name: str) -> None:
+        """GET teams/NAME."""
+        self.answer(team_answer(await self.services.listing.team(self.reader.user, name)))
 
 
 class HealthHandler(ApiHandler):
@@ -203,6 +255,8 @@ class HealthHandler(ApiHandler):
             "applied": _attempt(follower.applied),
             "attempted": _attempt(follower.attempted),
             "problems": len(follower.catalog.problems),
+            # Who may see the files sees them with `GET holds`: this is for everyone.
+            "held": held_in_brief(follower.catalog.held),
         }
         self.answer(content, 200 if follower.applied else 503)
 
@@ -216,7 +270,26 @@ def _attempt(attempt: Attempt | None) -> dict[str, object] | None:
         "seconds": round(attempt.seconds, 3),
         # Git's words name paths of the machine: they are for the log.
         "failed": attempt.error is not None,
+        "problems": attempt.problem_count,
+        "rewound": attempt.rewound,
     }
+
+
+def held_in_brief(held: Sequence[Hold]) -> list[dict[str, object]]:
+    """Give the held commits without the names of files."""
+    by_commit: dict[str, list[Hold]] = {}
+    for hold in held:
+        by_commit.setdefault(hold.commit, []).append(hold)
+    return [
+        {
+            "commit": commit,
+            "reason": each[0].reason,
+            "since": each[0].since.astimezone(dt.UTC).isoformat(),
+            "files": len(each),
+            "release": RELEASES[each[0].reason],
+        }
+        for commit, each in by_commit.items()
+    ]
 
 
 class MetricsHandler(ApiHandler):
@@ -227,7 +300,7 @@ class MetricsHandler(ApiHandler):
     async def get(self) -> None:
         """GET metrics."""
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(await asyncio.to_thread(generate_latest))
+        self.finish(await asyncio.to_thread(exposition, self.services.follower))
 
 
 class UnknownHandler(ApiHandler):
@@ -247,6 +320,7 @@ API: list[tuple[str, type[Handler]]] = [
     (rf"profiles/{NAME}/{NAME}", ProfileHandler),
     (r"explain", ExplainHandler),
     (rf"data-roles/{NAME}/readers", ReadersHandler),
+    (rf"teams/{NAME}", TeamHandler),
     (r"schema", SchemaHandler),
     (r"checks", ChecksHandler),
     (r"proposals", ProposalsHandler),
@@ -256,6 +330,8 @@ API: list[tuple[str, type[Handler]]] = [
     (rf"proposals/{ID}/approvals", ApprovalsHandler),
     (rf"proposals/{ID}/rejection", RejectionHandler),
     (rf"proposals/{ID}/merge", MergeHandler),
+    (r"holds", HoldsHandler),
+    (r"holds/([0-9a-f]{40,64})/confirmation", ConfirmationHandler),
     (r"health", HealthHandler),
     (r"metrics", MetricsHandler),
 ]
@@ -265,6 +341,7 @@ ANSWERS: dict[type[Handler], dict[str, type[BaseModel] | None]] = {
     ProfileHandler: {"get": ProfileDetails},
     ExplainHandler: {"get": ExplainAnswer},
     ReadersHandler: {"get": ReadersAnswer},
+    TeamHandler: {"get": TeamAnswer},
     SchemaHandler: {"get": None},
     ChecksHandler: {"post": CheckAnswer},
     ProposalsHandler: {"get": ProposalLine, "post": ProposalAnswer},
@@ -274,6 +351,8 @@ ANSWERS: dict[type[Handler], dict[str, type[BaseModel] | None]] = {
     ApprovalsHandler: {"post": ProposalAnswer},
     RejectionHandler: {"post": ProposalAnswer},
     MergeHandler: {"post": ProposalAnswer},
+    HoldsHandler: {"get": HeldCommitAnswer},
+    ConfirmationHandler: {"post": None},
     HealthHandler: {"get": None},
     MetricsHandler: {"get": None},
 }
@@ -285,13 +364,14 @@ BODIES: dict[type[Handler], type[BaseModel]] = {
     CommentsHandler: CommentBody,
     ApprovalsHandler: HeadBody,
     RejectionHandler: RejectionBody,
-    MergeHandler: HeadBody,
+    MergeHandler: MergeBody,
+    ConfirmationHandler: ConfirmationBody,
 }
 """What each POST takes, for openapi.json."""
 
-LISTS = {ProfilesHandler: "profiles", ProposalsHandler: "proposals"}
+LISTS = {ProfilesHandler: "profiles", ProposalsHandler: "proposals", HoldsHandler: "holds"}
 """The GETs that answer a list, and its key."""
 QUERIES = {ExplainHandler: ("user", "profile"), ProposalsHandler: ("state",)}
 """The query parameters of the GETs that take some."""
-CREATES = (ProposalsHandler, CommentsHandler, ApprovalsHandler)
+CREATES = (ProposalsHandler, CommentsHandler, ApprovalsHandler, ConfirmationHandler)
 """The POSTs that answer 201."""

@@ -11,12 +11,14 @@ from jupyterhub.services.auth import HubOAuthenticated, UserNotAllowed
 from pydantic import BaseModel, ValidationError
 from tornado.web import HTTPError, RequestHandler
 
-from allotment_hub.answers import ProblemDetails, problems
+from allotment_hub.answering import problems
+from allotment_hub.answers import ProblemDetails
 from allotment_hub.bodies import parsed
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.errors import ServiceError, UnavailableError, refused, unavailable
 from allotment_hub.services.checking import Checking
 from allotment_hub.services.directory import Directory
+from allotment_hub.services.holding import Holding
 from allotment_hub.services.listing import Listing
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
@@ -41,6 +43,7 @@ class Services:
     proposals: Proposals
     proposing: Proposing
     reviewing: Reviewing
+    holding: Holding
 
 
 class Handler(HubOAuthenticated, RequestHandler):

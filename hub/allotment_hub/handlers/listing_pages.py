@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from allotment_hub.answers import profile_answer
+from allotment_hub.answering import profile_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.handlers.page import Page
 from allotment_hub.services.discretion import discreet

@@ -4,18 +4,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from allotment_hub.answers import ProblemDetails
 from allotment_hub.handlers.api import ANSWERS, API, BODIES, CREATES, LISTS, QUERIES, ApiHandler
 from allotment_hub.handlers.base import Handler
 
-_PARAMETERS = {"profiles": ("team", "name"), "data-roles": ("name",), "proposals": ("id",)}
+_PARAMETERS = {"profiles": ("team", "name"), "data-roles": ("name",), "proposals": ("id",), "teams": ("name",),
+               "holds": ("commit",)}  # fmt: skip
 
 
 def describe(version: str, server: str) -> dict[str, Any]:
     """Describe the API as OpenAPI 3.1."""
-    models = {model for answers in ANSWERS.values() for model in answers.values() if model}
+    models: set[type[BaseModel]] = {model for answers in ANSWERS.values() for model in answers.values() if model}
     models |= set(BODIES.values()) | {ProblemDetails}
     ordered = sorted(models, key=lambda model: model.__name__)
     references, definitions = models_json_schema(

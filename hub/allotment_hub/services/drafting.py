@@ -31,6 +31,21 @@ class Ask:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The wish that an administrator takes a problem on."""
+
+    reason: str = ""
+    until: str = ""
+    """Empty: without an end."""
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Give what the file says."""
+        said = {"reason": self.reason.strip(), "until": self.until.strip()}
+        return {key: value for key, value in said.items() if value}
+
+
 @dataclass(frozen=True)
 class Draft:
     """What somebody is about to propose."""
@@ -49,6 +64,8 @@ class Draft:
     """The data roles that are chosen in the form."""
     asks: Mapping[str, Ask] = field(default_factory=dict)
     """What was typed about data that the team does not have yet, by data role."""
+    accepts: Mapping[str, Acceptance] = field(default_factory=dict)
+    """The problems that an administrator is asked to accept, by code; without a reason it is not asked yet."""
     others: Mapping[str, str | None] = field(default_factory=dict)
     """Other files of the same proposal: path → content, None where removed."""
     reason: str = ""
@@ -72,10 +89,18 @@ class Draft:
 
     def text(self, fields: Sequence[Field]) -> str:
         """Give the profile's file as it is now."""
+        content = self.content.encode("utf-8", "surrogatepass")
         if self.tab == "file":
-            return self.content
+            return accepting(content, self.accepts).decode("utf-8", "surrogatepass")
         wanted = document_of(self.values, self.roles, self.source, fields)
-        return rewrite("profile", self.content.encode("utf-8", "surrogatepass"), wanted).decode()
+        return rewrite("profile", content, _with_acceptances(wanted, self.accepts, drop=True)).decode()
+
+    def settled(self) -> "Draft":
+        """Give the same draft with what is to be accepted in the file, where the file is what is edited."""
+        if self.tab == "form" or not self.source:
+            return self
+        open_ones = {code: each for code, each in self.accepts.items() if not each.reason.strip()}
+        return dataclasses.replace(self, content=self.text(()), accepts=open_ones)
 
     def roles_wanted(self) -> tuple[str, ...]:
         """Give the data roles that the profile would reach."""
@@ -111,7 +136,7 @@ class Draft:
         if tab == self.tab:
             return self
         if tab == "file":
-            return dataclasses.replace(self, tab="file", content=self.text(fields))
+            return dataclasses.replace(self, tab="file", content=self.text(fields), accepts={})
         if self.content.strip() and not self.source:
             return self
         return filled(self, self.source, fields)
@@ -119,7 +144,40 @@ class Draft:
 
 def filled(draft: Draft, data: Mapping[str, Any], fields: Sequence[Field]) -> Draft:
     """Fill the form of a draft from a file's data."""
-    return dataclasses.replace(draft, tab="form", values=values_of(data, fields), roles=roles_of(data))
+    accepts = {**draft.accepts, **_acceptances_of(data)}
+    return dataclasses.replace(draft, tab="form", values=values_of(data, fields), roles=roles_of(data), accepts=accepts)
+
+
+def _acceptances_of(data: Mapping[str, Any]) -> dict[str, Acceptance]:
+    said = data.get("accepted")
+    return {
+        code: Acceptance(str(each.get("reason", "")), str(each.get("until", "")))
+        for code, each in (said.items() if isinstance(said, dict) else ())
+        if isinstance(each, dict)
+    }
+
+
+def _with_acceptances(
+    data: Mapping[str, Any], accepts: Mapping[str, Acceptance], *, drop: bool = False
+) -> dict[str, Any]:
+    said = data.get("accepted")
+    accepted = dict(said) if isinstance(said, dict) else {}
+    for code, each in accepts.items():
+        if each.reason.strip():
+            accepted[code] = each.data
+        elif drop:
+            accepted.pop(code, None)
+    others = {key: value for key, value in data.items() if key != "accepted"}
+    return {**others, "accepted": accepted} if accepted else others
+
+
+def accepting(content: bytes, accepts: Mapping[str, Acceptance]) -> bytes:
+    """Give a profile's file with problems to be accepted by an administrator; one that does not read stays as it is."""
+    asked = {code: each for code, each in accepts.items() if each.reason.strip()}
+    try:
+        return rewrite("profile", content, _with_acceptances(document(content), asked)) if asked else content
+    except ValueError:
+        return content
 
 
 def holds(catalog: Catalog, role: str, team: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from allotment_profiles.changes import label_of
 
-FieldKind = Literal["line", "lines", "number", "date", "choice"]
+FieldKind = Literal["line", "lines", "number", "date", "choice", "list"]
 _LONG = 300
 _SECTIONS = {
     "title": "What it is",
@@ -19,11 +19,38 @@ _SECTIONS = {
     "app": "What it opens",
     "image": "What it opens",
     "resources": "Size",
+    "node_pool": "Size",
     "lifetime": "Time",
     "review_by": "Time",
+    "storage": "Files",
+    "checkout": "Files",
+    "only": "Who it is for",
+    "maintainers": "Who it is for",
+    "visibility": "Who it is for",
+    "successor": "Its end",
+    "retired_from": "Its end",
+    "image_source": "The image's recipe",
 }
-SECTIONS = ("What it is", "What it opens", "Size", "Data", "Time", "More")
-_LABELS = {"app": "Program", "lifetime.total": "Longest time of a session", "review_by": "Review by"}
+MORE = ("Files", "Who it is for", "Its end", "The image's recipe", "More")
+"""The sections that are folded away: most profiles need none of them."""
+_LABELS = {
+    "app": "Program",
+    "lifetime.total": "Longest time of a session",
+    "review_by": "Review by",
+    "resources.gpu_kind": "Kind of GPU",
+    "node_pool": "Nodes",
+    "storage.home": "Size of the home folder",
+    "storage.team": "The folder that the team shares",
+    "checkout.repository": "Code to check out: the repository",
+    "checkout.ref": "Branch, tag or commit",
+    "checkout.folder": "Folder for the code",
+    "only": "Only for",
+    "maintainers.groups": "Groups that look after it",
+    "maintainers.users": "People who look after it",
+    "visibility": "Visibility",
+    "successor": "What takes its place",
+    "retired_from": "No longer starts from",
+}
 # Where the schema's own description is for those who write files.
 _HELP = {
     "title": "What people read on the start page.",
@@ -32,6 +59,18 @@ _HELP = {
     "purpose": "What the work is for: the reason why this profile exists.",
     "review_by": "After this day it is not offered any more, unless somebody looked at it again.",
     "resources.gpu": "Whole GPUs. Empty for none.",
+    "resources.gpu_kind": "Needed where there are GPUs of several kinds.",
+    "node_pool": "Empty: any node.",
+    "storage.home": "Empty: what the platform gives.",
+    "storage.team": "Empty: the session does not see it.",
+    "checkout.repository": "Lies in the home folder when a session starts. What is there already is left alone.",
+    "checkout.ref": "Empty: the repository's own default.",
+    "only": "Empty: the whole team.",
+    "maintainers.groups": "One to a line, by their full names.",
+    "maintainers.users": "One to a line. They see its draft, and may change what the policy lets them.",
+    "visibility": "Empty: active.",
+    "successor": "Another profile, TEAM/NAME. Its users are sent there.",
+    "retired_from": "From this day nobody starts it; empty: it has no end.",
 }
 
 
@@ -53,7 +92,7 @@ class Field:
 
 
 def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...]:
-    """Make the fields from a profile's JSON Schema, in its order; lists and free mappings are not among them."""
+    """Make the fields from a profile's JSON Schema, in its order; free mappings and data roles are not among them."""
     return tuple(_fields(schema, schema, "", required=True))
 
 
@@ -64,8 +103,13 @@ def _fields(schema: Mapping[str, Any], part: Mapping[str, Any], prefix: str, *, 
         here = _resolved(schema, described)
         if "properties" in here:
             yield from _fields(schema, here, f"{name}.", required=must)
-        elif here.get("type") in ("string", "number", "integer") or "enum" in here:
+        elif here.get("type") in ("string", "number", "integer") or "enum" in here or _is_list(name, here):
             yield _field(name, {**here, **_beside(described)}, required=must)
+
+
+def _is_list(name: str, here: Mapping[str, Any]) -> bool:
+    # Data roles have a part of the form for themselves.
+    return here.get("type") == "array" and here["items"].get("type") == "string" and name != "data_roles"
 
 
 def _resolved(schema: Mapping[str, Any], described: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -82,7 +126,9 @@ def _beside(described: Mapping[str, Any]) -> dict[str, Any]:
 def _field(name: str, here: Mapping[str, Any], *, required: bool) -> Field:
     length = here.get("maxLength")
     kind: FieldKind = "line"
-    if "enum" in here:
+    if here.get("type") == "array":
+        kind = "list"
+    elif "enum" in here:
         kind = "choice"
     elif here.get("format") == "date":
         kind = "date"
@@ -130,7 +176,8 @@ def document_of(
         text = values.get(field.name, "")
         text = text.strip() if field.kind != "lines" else text.strip("\n").rstrip()
         old = _at(source, field.name)
-        if text.strip() != _shown(old).strip():
+        before = _shown(old)
+        if items_of(text) != items_of(before) if field.kind == "list" else text.strip() != before.strip():
             _put(document, field.name.split("."), _typed(text, field) if text else None)
     old_roles = roles_of(source)
     if tuple(roles) != old_roles and set(roles) != set(old_roles):
@@ -141,11 +188,18 @@ def document_of(
 
 def kept_aside(document: Mapping[str, Any], fields: Iterable[Field]) -> list[str]:
     """Name the keys of a file's data that the form cannot say, in words."""
-    known = {field.name.partition(".")[0] for field in fields} | {"data_roles"}
+    known = {field.name.partition(".")[0] for field in fields} | {"data_roles", "accepted"}
     return [key.replace("_", " ") for key, value in document.items() if key not in known and value]
 
 
+def items_of(text: str) -> list[str]:
+    """Give the items of a list as somebody typed it: one to a line, or with commas between them."""
+    return list(dict.fromkeys(filter(None, (each.strip() for each in text.replace(",", "\n").split("\n")))))
+
+
 def _typed(text: str, field: Field) -> Any:
+    if field.kind == "list":
+        return items_of(text) or None
     if field.kind != "number":
         return text
     try:
@@ -162,6 +216,8 @@ def _at(document: Mapping[str, Any], name: str) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "\n".join(str(each) for each in value)
     return "" if value is None or isinstance(value, dict | list) else str(value)
 
 

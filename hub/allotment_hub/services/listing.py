@@ -2,15 +2,16 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.services.directory import Directory
-from allotment_profiles.catalog import Catalog, Entry
+from allotment_hub.services.finding import ProfileIndex, matching
+from allotment_hub.services.teams import TeamPage, days_of, team_page
+from allotment_profiles.catalog import Catalog, Entry, Hold
 from allotment_profiles.changes import Change, compare_values, people_of
-from allotment_profiles.checks import days_left
-from allotment_profiles.cost import Cost, usual
+from allotment_profiles.cost import Cost, dearest, usual
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import Repository
 from allotment_profiles.model import DataRole, Grant, Profile, Team
@@ -18,7 +19,18 @@ from allotment_profiles.paths import data_role_path, place, profile_path
 from allotment_profiles.problems import Problem
 from allotment_profiles.provenance import Landing, Provenance, follow
 from allotment_profiles.reading import read
-from allotment_profiles.rules import ADMINISTRATORS, Capabilities, Offer, User, belongs, leads, leads_of, offer
+from allotment_profiles.rules import (
+    ADMINISTRATORS,
+    Capabilities,
+    Offer,
+    User,
+    answers_for,
+    belongs,
+    is_retired,
+    leads_of,
+    may_know,
+    offer,
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,8 @@ class ProfileRow:
     id: str
     entry: Entry[Profile] | None
     """None where its file never read."""
+    profile: Profile | None
+    """What the file says, read once: ask the entry again and it may be read again."""
     team: str
     team_title: str
     owners: str
@@ -35,10 +49,18 @@ class ProfileRow:
     members: str
     """Who may use it, in words."""
     cost: Cost | None
+    """At the default choices."""
+    dearest: Cost | None
+    """At its dearest choices."""
     landing: Landing | None
     """The commit that last changed the file."""
     offer: Offer
     """As the reader sees it."""
+    successors: tuple[str, ...]
+    """What takes its place, and what takes the place of that: the chain as far as the reader may see it."""
+    retired: bool
+    held: tuple[Hold, ...]
+    """What main says of it and does not apply yet."""
     problems: tuple[Problem, ...]
     full: bool
     """Whether the reader may see values of variables and bindings."""
@@ -67,7 +89,7 @@ class GrantRow:
     profiles: tuple[str, ...]
     grant: Grant
     days: int
-    """Days that remain; negative where it has ended."""
+    """Days that remain until its end or its review; negative where it holds no longer."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,7 @@ class DataRoleRow:
     """Whether the reader may see the binding."""
     readable_by: bool
     """Whether the reader may ask for the names of those who reach it."""
+    held: tuple[Hold, ...] = ()
 
 
 class Listing:
@@ -102,6 +125,7 @@ class Listing:
         self._directory = directory
         self._capabilities = capabilities
         self._provenance = Provenance()
+        self._index = ProfileIndex()
         self._lock = asyncio.Lock()
 
     @property
@@ -120,10 +144,26 @@ class Listing:
     async def profiles(self, user: User) -> list[ProfileRow]:
         """List every profile that the user may see."""
         catalog, provenance = self.catalog, await self.provenance()
-        broken = [where.id for path in catalog.broken if (where := place(path)) and where.kind == "profile"]
-        ids = sorted({*catalog.profiles, *broken})
-        able = self._capabilities()
-        return [self._row(catalog, provenance, user, each, able) for each in ids if self._visible(catalog, user, each)]
+        return await asyncio.to_thread(self._rows, catalog, provenance, user, await self.found(user))
+
+    async def found(self, user: User, words: str = "") -> list[str]:
+        """Give the ids of the profiles that the user may see and that have all the words."""
+        catalog, provenance = self.catalog, await self.provenance()
+        async with self._lock:
+            return await asyncio.to_thread(self._found, catalog, provenance, user, words)
+
+    async def rows(self, user: User, ids: Sequence[str]) -> list[ProfileRow]:
+        """Give some of the profiles that the user may see."""
+        return await asyncio.to_thread(self._rows, self.catalog, await self.provenance(), user, ids)
+
+    async def team(self, user: User, name: str) -> TeamPage:
+        """Give one team; raises a refusal where there is none for this user."""
+        catalog = self.catalog
+        entry = catalog.teams.get(name)
+        if entry is None or not self._listed(catalog, user, name):
+            raise refused(404, "team-unknown", "There is no such team.", "", "Look at the list of profiles.")
+        profiles = [each for each in catalog.profiles_of(name) if self._visible(catalog, user, each)]
+        return team_page(catalog, await self.provenance(), user, entry, profiles)
 
     async def profile(self, user: User, profile_id: str) -> ProfileRow:
         """Give one profile; raises a refusal where there is none for this user."""
@@ -131,8 +171,9 @@ class Listing:
         where = profile_id if profile_id in catalog.profiles else None
         broken = profile_path(profile_id) in catalog.broken
         if not (where or broken) or not self._visible(catalog, user, profile_id):
-            raise self._gone(await self.provenance(), profile_id)
-        return self._row(catalog, await self.provenance(), user, profile_id, self._capabilities())
+            # Nothing is said of what exists and is not shown.
+            raise self._gone(Provenance() if where else await self.provenance(), profile_id)
+        return self._rows(catalog, await self.provenance(), user, [profile_id])[0]
 
     async def history(self, path: str, limit: int = 20) -> list[HistoryEntry]:
         """Tell a file's history by meaning, newest first."""
@@ -145,12 +186,12 @@ class Listing:
         team = catalog.teams.get(profile_id.partition("/")[0])
         user: User | None = reader
         if name != reader.name:
-            if not (reader.admin or (team and leads(reader, team.value))):
+            if not (reader.admin or (team and answers_for(reader, team.value))):
                 raise refused(
                     403,
                     "explain-others",
                     "This is about somebody else.",
-                    "Only leads and administrators ask for others.",
+                    "Only leads, deputies and administrators ask for others.",
                     "Ask about yourself.",
                     leads_of(catalog, profile_id.partition("/")[0]),
                 )
@@ -183,7 +224,7 @@ class Listing:
                 403,
                 "readers-private",
                 "The names of those who reach the data are not for everyone.",
-                "Only the owner's leads and administrators see them.",
+                "Only those who decide for its owner, and administrators, see them.",
                 "The groups are on the page of the data role.",
                 row.owners,
             )
@@ -205,15 +246,41 @@ class Listing:
         )  # fmt: skip
 
     def _visible(self, catalog: Catalog, user: User, profile_id: str) -> bool:
+        known = profile_id not in catalog.profiles or may_know(catalog, user, profile_id)
+        return known and self._listed(catalog, user, profile_id.partition("/")[0])
+
+    def _listed(self, catalog: Catalog, user: User, name: str) -> bool:
         if catalog.policy is None or catalog.policy.value.listing == "all" or user.admin:
             return True
-        team = catalog.teams.get(profile_id.partition("/")[0])
+        team = catalog.teams.get(name)
         return team is not None and belongs(user, team.value)
 
+    def _found(self, catalog: Catalog, provenance: Provenance, user: User, words: str) -> list[str]:
+        index = self._index.renewed(catalog, provenance)
+        listed = {name for name in {each.partition("/")[0] for each in index} if self._listed(catalog, user, name)}
+        return [
+            each
+            for each in matching(index, words)
+            if each.partition("/")[0] in listed and not (index[each].draft and not may_know(catalog, user, each))
+        ]
+
+    def _rows(self, catalog: Catalog, provenance: Provenance, user: User, ids: Sequence[str]) -> list[ProfileRow]:
+        able, now = self._capabilities(), dt.datetime.now(dt.UTC)
+        members = {name: ", ".join(sorted(people_of(name, catalog))) for name in {i.partition("/")[0] for i in ids}}
+        return [self._row(catalog, provenance, user, each, able, members, now) for each in ids]
+
     def _row(
-        self, catalog: Catalog, provenance: Provenance, user: User, profile_id: str, able: Capabilities
+        self,
+        catalog: Catalog,
+        provenance: Provenance,
+        user: User,
+        profile_id: str,
+        able: Capabilities,
+        members: Mapping[str, str],
+        now: dt.datetime,
     ) -> ProfileRow:
         entry = catalog.profiles.get(profile_id)
+        profile = entry.value if entry else None
         name = profile_id.partition("/")[0]
         team = catalog.teams.get(name)
         path = profile_path(profile_id)
@@ -221,16 +288,31 @@ class Listing:
         return ProfileRow(
             id=profile_id,
             entry=entry,
+            profile=profile,
             team=name,
             team_title=team.value.title if team else name,
             owners=leads_of(catalog, name),
-            members=", ".join(sorted(people_of(name, catalog))),
-            cost=usual(entry.value, policy) if entry and policy else None,
+            members=members[name],
+            cost=usual(profile, policy) if profile and policy else None,
+            dearest=dearest(profile, policy) if profile and policy else None,
             landing=provenance.last(path),
-            offer=offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), able),
+            offer=offer(catalog, user, profile_id, now, able),
+            successors=self._successors(catalog, user, profile) if profile and profile.successor else (),
+            retired=profile is not None and is_retired(profile, now),
+            held=tuple(hold for hold in catalog.held if hold.path == path),
             problems=tuple(catalog.problems_of(path)),
             full=user.admin or (team is not None and belongs(user, team.value)),
         )
+
+    def _successors(self, catalog: Catalog, user: User, profile: Profile) -> tuple[str, ...]:
+        found: list[str] = []
+        following = profile.successor
+        while following and following not in found and following in catalog.profiles:
+            if not self._visible(catalog, user, following):
+                break
+            found.append(following)
+            following = catalog.profiles[following].value.successor
+        return tuple(found)
 
     def _data_role(
         self, catalog: Catalog, provenance: Provenance, user: User, name: str, everyone: Sequence[User]
@@ -238,21 +320,24 @@ class Listing:
         entry = catalog.data_roles.get(name)
         path = data_role_path(name)
         owner = catalog.teams.get(entry.value.owner) if entry else None
-        owns = owner is not None and leads(user, owner.value)
+        owns = owner is not None and answers_for(user, owner.value)
         grants = entry.value.granted_to.items() if entry else ()
         return DataRoleRow(
             name=name,
             entry=entry,
             owner_title=owner.value.title if owner else "",
             owners=leads_of(catalog, entry.value.owner) if entry else ADMINISTRATORS,
-            grants=tuple(self._grant(catalog, name, team, grant, everyone) for team, grant in grants),
+            grants=tuple(self._grant(catalog, user, name, team, grant, everyone) for team, grant in grants),
             landing=provenance.last(path),
             problems=tuple(catalog.problems_of(path)),
             full=user.admin or (owner is not None and belongs(user, owner.value)),
             readable_by=user.admin or owns,
+            held=tuple(hold for hold in catalog.held if hold.path == path),
         )
 
-    def _grant(self, catalog: Catalog, role: str, team: str, grant: Grant, everyone: Sequence[User]) -> GrantRow:
+    def _grant(
+        self, catalog: Catalog, user: User, role: str, team: str, grant: Grant, everyone: Sequence[User]
+    ) -> GrantRow:
         entry: Entry[Team] | None = catalog.teams.get(team)
         return GrantRow(
             team=team,
@@ -261,11 +346,11 @@ class Listing:
             seen=tuple(user.name for user in everyone if entry and belongs(user, entry.value)),
             profiles=tuple(
                 profile_id
-                for profile_id, profile in catalog.profiles.items()
-                if profile_id.startswith(f"{team}/") and role in profile.value.data_roles
+                for profile_id in catalog.profiles_reaching(role)
+                if profile_id.partition("/")[0] == team and self._visible(catalog, user, profile_id)
             ),
             grant=grant,
-            days=days_left(grant.until, dt.datetime.now(dt.UTC)),
+            days=days_of(grant, dt.datetime.now(dt.UTC)),
         )
 
     def _history(self, path: str, landings: Sequence[Landing], limit: int) -> list[HistoryEntry]:

@@ -88,6 +88,8 @@ def _standing(
     approvers = [people[record.by] for record in stored.approvals() if record.by in people]
     needed, contributors = judged.required_of(proposer), stored.contributors
     unmet = missing(needed, approvers, main, proposer, contributors)
+    if not needed and judged.automatic_for(proposer):
+        return "approved", f"{stored.proposer} to merge it", own and reader.may_review
     if unmet:
         can = any(can_meet(each, user, main, proposer, contributors) for each in unmet) and reader.may_review
         return "open", " and ".join(each.who for each in unmet), can

@@ -5,7 +5,6 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
@@ -13,7 +12,10 @@ from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.checking import Check, Checking
 from allotment_hub.services.directory import Directory
 from allotment_hub.services.discretion import discreet, is_new, may_see
+from allotment_hub.services.removals import removed_at_once
 from allotment_hub.services.rights import Action, Case, Reader, State, actions
+from allotment_hub.services.steps import Step, steps_of, waiting
+from allotment_profiles.commits import Commit
 from allotment_profiles.events import Events
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import MergeConflictError
@@ -22,17 +24,10 @@ from allotment_profiles.problems import Refusal
 from allotment_profiles.requirements import Requirement, addressed, can_meet, missing
 from allotment_profiles.rules import User
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One station on the way from an idea to a session."""
-
-    name: str
-    """`proposed`, `checked`, `approved`, `merged`, `live`, `first start`; or `rejected`, `withdrawn`."""
-    state: Literal["done", "now", "later", "failed"]
-    text: str = ""
-    """Who, or what is missing."""
-    time: dt.datetime | None = None
+MAXIMUM_KEPT = 2000
+"""So many proposals' files are kept in memory: a proposal has at most fifty small files, mostly one."""
+AUTOMATIC = "policy (automatic: "
+"""How a merge names its approval where the policy stands in for one."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,10 @@ class ProposalView:
     """The paths whose text the reader may see."""
     difference: str
     """The unified difference of the files that the reader may see."""
+    automatic: tuple[str, ...] = ()
+    """Why nobody has to approve, where the policy lets the proposer do without."""
+    removals: tuple[str, ...] = ()
+    """Files that a merge would remove: so many that whoever merges confirms it."""
 
     @property
     def id(self) -> str:
@@ -104,6 +103,8 @@ class Proposals:
         self._follower = follower
         self._events = events
         self._checks: dict[tuple[str, str], Check | tuple[str, ...]] = {}
+        self._removals: dict[str, tuple[str, ...]] = {}
+        self._changed: dict[str, dict[str, bytes | None]] = {}
 
     async def stored(self, proposal: str) -> StoredProposal:
         """Give a proposal as the forge keeps it; raises a refusal where there is none."""
@@ -128,8 +129,15 @@ class Proposals:
         return any(may_see(user, path, catalog) for path in await self.files(stored))
 
     async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
-        """Give what a proposal changes, against the commit that it was made from."""
-        return await asyncio.to_thread(self._files, stored)
+        """Give what a proposal changes, against the commit that it was made from; never to be altered."""
+        # What a head changes stays as it is, but the merge of an ended one is looked at from main's side.
+        key = f"{stored.head} {stored.ending.merge if stored.ending else ''}"
+        if key not in self._changed:
+            found = await asyncio.to_thread(self._files, stored)
+            while len(self._changed) >= MAXIMUM_KEPT:
+                self._changed.pop(next(iter(self._changed)))
+            self._changed[key] = found
+        return self._changed[key]
 
     async def judged(self, stored: StoredProposal) -> Check | tuple[str, ...]:
         """Check the merge of a proposal with main as it is now; gives the paths where the two conflict."""
@@ -142,6 +150,10 @@ class Proposals:
                 self._checks[key] = error.paths
             else:
                 self._checks[key] = await self.checking.commit(main, commit)
+                removed = await asyncio.to_thread(removed_at_once, self.forge.repository, main, commit)
+                self._removals.pop(stored.head, None)
+                if removed:
+                    self._removals[stored.head] = removed
             while len(self._checks) > 200:
                 self._checks.pop(next(iter(self._checks)))
         return self._checks[key]
@@ -158,7 +170,10 @@ class Proposals:
         people = {user.name: user for user in await self.directory.users(names)}
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
         approvers = [people[record.by] for record in stored.approvals() if record.by in people]
-        check = dataclasses.replace(check, requirements=addressed(check.required_of(proposer), check.before, proposer))
+        merge = await self._merge_of(stored)
+        automatic = _written_automatic(merge) if stored.ending else check.automatic_for(proposer)
+        required = () if merge and automatic else check.required_of(proposer)
+        check = dataclasses.replace(check, requirements=addressed(required, check.before, proposer))
         requirements = check.requirements
         main = self._follower.catalog if conflicts else check.before
         merged = stored.ending is not None and stored.ending.kind == "merged"
@@ -170,13 +185,13 @@ class Proposals:
             for requirement in requirements
         }
         state = await self._state(stored, check, conflicts, unmet)
-        case = Case(stored, state, requirements, unmet, main, proposer)
+        case = Case(stored, state, requirements, unmet, main, proposer, automatic)
         mine, reviews = reader.user.name == stored.proposer, case.reviewed_by(reader.user)
 
         def seen(path: str) -> bool:
             return reviews or may_see(reader.user, path, main) or (mine and is_new(path, check.before))
 
-        waits_for, since = _waiting(stored, state, check, unmet)
+        waits_for, since = waiting(case, check)
         files = await self.files(stored)
         visible = tuple(path for path in files if seen(path))
         base = await asyncio.to_thread(self._base, stored)
@@ -191,13 +206,19 @@ class Proposals:
             conflicts=conflicts,
             met=met,
             open_requirements=unmet,
-            steps=tuple(await self._steps(stored, state, check, unmet, files)),
+            steps=tuple(await self._steps(case, check, files)),
             waits_for=waits_for,
             since=since,
             actions=actions(case, reader),
             seen=visible,
             difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head, visible),
+            automatic=automatic if not requirements else (),
+            removals=() if stored.ending else self._removals.get(stored.head, ()),
         )
+
+    async def _merge_of(self, stored: StoredProposal) -> Commit | None:
+        merge = stored.ending.merge if stored.ending else ""
+        return await asyncio.to_thread(self.forge.commit, merge) if merge else None
 
     def _base(self, stored: StoredProposal) -> str:
         merged = stored.ending.merge if stored.ending and stored.ending.kind == "merged" else ""
@@ -207,15 +228,15 @@ class Proposals:
 
     def _files(self, stored: StoredProposal) -> dict[str, bytes | None]:
         repository = self.forge.repository
-        before, after = repository.tree(self._base(stored)), repository.tree(stored.head)
-        changed = [path for path in {**before, **after} if before.get(path) != after.get(path)]
-        contents = repository.objects(after[path].blob for path in changed if path in after)
-        return {path: contents.get(after[path].blob) if path in after else None for path in sorted(changed)}
+        changed = repository.changes(self._base(stored), stored.head)
+        contents = repository.objects(change.blob for change in changed if not change.removed)
+        found = {change.path: None if change.removed else contents.get(change.blob) for change in changed}
+        return dict(sorted(found.items()))
 
     async def _as_proposed(self, stored: StoredProposal) -> Check:
         """Judge a proposal against the main of its time: before its merge, else where it came from."""
         ending = stored.ending
-        commit = await asyncio.to_thread(self.forge.commit, ending.merge) if ending and ending.merge else None
+        commit = await self._merge_of(stored)
         base = await asyncio.to_thread(self._base, stored)
         key = (commit.parents[0], commit.id) if commit else (base, stored.head)
         found = self._checks.get(key)
@@ -244,47 +265,13 @@ class Proposals:
             return "broken"
         return "open" if unmet else "approved"
 
-    async def _steps(
-        self,
-        stored: StoredProposal,
-        state: State,
-        check: Check,
-        unmet: tuple[Requirement, ...],
-        files: Mapping[str, bytes | None],
-    ) -> list[Step]:
-        current, ending = stored.current, stored.ending
+    async def _steps(self, case: Case, check: Check, files: Mapping[str, bytes | None]) -> list[Step]:
         # What is taken away, and data alone, has no first start to wait for.
         offered = profiles_in({path: data for path, data in files.items() if data is not None})
-        steps = [Step("proposed", "done", f"by {stored.proposer}", current.time)]
-        if state == "conflict":
-            steps.append(Step("checked", "failed", "main has changed the same lines"))
-        elif check.errors:
-            steps.append(Step("checked", "failed", f"{len(check.errors)} problems"))
-        else:
-            steps.append(Step("checked", "done", "no problems", current.time))
-        if ending and ending.kind in ("rejected", "withdrawn"):
-            return [*steps, Step(ending.kind, "failed", f"by {ending.by}", ending.time)]
-        approvals = stored.approvals()
-        approved = state in ("approved", "merged", "live")
-        who = ", ".join(record.by for record in approvals)
-        waiting = "; ".join(requirement.who for requirement in unmet)
-        steps.append(
-            Step("approved", "done", f"by {who}" if who else "", approvals[-1].time if approvals else current.time)
-            if approved
-            else Step("approved", "now" if state == "open" else "later", f"waits for {waiting}" if waiting else "")
-        )
-        if ending is None:
-            steps.append(Step("merged", "now" if approved else "later"))
-            steps.append(Step("live", "later"))
-            return [*steps, Step("first start", "later")] if offered else steps
-        steps.append(Step("merged", "done", f"by {ending.by}", ending.time))
-        live = state == "live"
-        steps.append(Step("live", "done" if live else "now", "", ending.time if live else None))
-        if not offered:
-            return steps
-        started = await asyncio.to_thread(self._first_start, offered, ending.time)
-        steps.append(started or Step("first start", "now" if live else "later"))
-        return steps
+        ending = case.stored.ending
+        merged = ending is not None and ending.kind == "merged"
+        started = await asyncio.to_thread(self._first_start, offered, ending.time) if merged and ending else None
+        return steps_of(case, check, offered=bool(offered), started=started)
 
     def _first_start(self, profiles: list[str], since: dt.datetime) -> Step | None:
         for profile in profiles:
@@ -302,17 +289,10 @@ def _is_id(text: str) -> bool:
     return len(text) < 150 and all(part.isalnum() for part in text.split("-") if part) and text.isascii()
 
 
-def _waiting(
-    stored: StoredProposal, state: State, check: Check, unmet: tuple[Requirement, ...]
-) -> tuple[str, dt.datetime]:
-    approvals = stored.approvals()
-    since = stored.ending.time if stored.ending else stored.current.time
-    if state == "open":
-        return "an approval by " + " and by ".join(requirement.who for requirement in unmet), since
-    if state == "approved":
-        return "somebody to merge it", approvals[-1].time if approvals else since
-    if state == "conflict":
-        return f"{stored.proposer}, to bring it up to date with main", since
-    if state == "broken":
-        return f"{stored.proposer}, to correct {len(check.errors)} problems", since
-    return ("the hub to take it up" if state == "merged" else "nobody"), since
+def _written_automatic(merge: Commit | None) -> tuple[str, ...]:
+    """Give what a merge says of the policy's approval: whoever maintains the profile now does not change it."""
+    trailers = merge.trailers() if merge and merge.signed_by else {}
+    kinds = [
+        each.removeprefix(AUTOMATIC).removesuffix(")") for each in trailers.get("Approved-by", ()) if AUTOMATIC in each
+    ]
+    return tuple(f"The policy allowed it without an approval: {each.replace('-', ' ')}." for each in kinds)

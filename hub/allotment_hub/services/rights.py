@@ -35,6 +35,14 @@ class Case:
     unmet: tuple[Requirement, ...]
     main: Catalog
     proposer: User
+    automatic: tuple[str, ...] = ()
+    """Why nobody has to approve, where the policy lets the proposer do without."""
+
+    @property
+    def merges_itself(self) -> bool:
+        """Whether the policy stands in for every approval, so that the proposer merges."""
+        own = self.stored.contributors == {self.stored.proposer}
+        return own and bool(self.automatic) and not self.requirements
 
     def reviewed_by(self, user: User) -> bool:
         """Tell whether a user's approval would count for anything here."""
@@ -77,7 +85,8 @@ def refusal_of(action: Action, case: Case, reader: Reader) -> Refusal | None:
 
 
 def _reviewing(action: Action, case: Case, reader: Reader) -> Refusal | None:
-    who = " and ".join(requirement.who for requirement in case.requirements) or ADMINISTRATORS
+    nobody = case.proposer.name if case.merges_itself else ADMINISTRATORS
+    who = " and ".join(requirement.who for requirement in case.requirements) or nobody
     if not reader.may_review:
         return Refusal(
             "scope-missing",
@@ -86,7 +95,10 @@ def _reviewing(action: Action, case: Case, reader: Reader) -> Refusal | None:
             "Open the proposal's page in a browser.",
             who,
         )
-    if reader.user.name == case.stored.proposer:
+    own = reader.user.name == case.stored.proposer
+    if own and action == "merge" and case.merges_itself:
+        return _standing(action, case, reader)
+    if own:
         return Refusal(
             "own-proposal",
             "Nobody reviews what they proposed themselves.",

@@ -1,0 +1,14 @@
+"""Whether a merge removes so many files that it has to be confirmed: by the very rule that would hold it."""
+
+from allotment_profiles.git import Repository
+from allotment_profiles.history import FEW, follow
+from allotment_profiles.paths import place
+
+
+def removed_at_once(repository: Repository, main: str, candidate: str) -> tuple[str, ...]:
+    """Give the files whose removal would be held if a commit came to main as it is."""
+    removed = [change.path for change in repository.changes(main, candidate) if change.removed and place(change.path)]
+    if len(removed) <= FEW:
+        return ()
+    holds = follow(repository, candidate).holds
+    return tuple(hold.path for hold in holds if hold.commit == candidate and hold.reason == "removal")
