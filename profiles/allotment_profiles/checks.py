@@ -98,8 +98,8 @@ def _check_sizes(path: str, sizes: Sequence[Size]) -> Iterator[Problem]:
 
 def _check_only(path: str, profile: Profile, name: str, team: Team) -> Iterator[Problem]:
     named = [(f"only.{index}", group) for index, group in enumerate(profile.only)]
-    for option, choice, value in _choices(profile):
-        named += [(f"options.{option}.choices.{choice}.only.{index}", group) for index, group in enumerate(value.only)]
+    for place, choice in _choices(profile):
+        named += [(f"{place}.only.{index}", group) for index, group in enumerate(choice.only)]
     if not named or team.members.everyone:
         return
     groups = (*team.members.groups, *team.leads.groups, *team.deputies.groups)
@@ -173,7 +173,7 @@ def _check_gpu(path: str, size: Size, policy: Policy) -> Iterator[Problem]:
 
 def _check_app(path: str, profile: Profile, policy: Policy) -> Iterator[Problem]:
     named = [("app", profile.app)]
-    named += [(f"options.{option}.choices.{key}.app", each.app) for option, key, each in _choices(profile) if each.app]
+    named += [(f"{place}.app", choice.app) for place, choice in _choices(profile) if choice.app]
     for field, app in named:
         if app not in BUILT_IN_APPS and app not in policy.tools:
             remedy = f"Use one of {', '.join((*BUILT_IN_APPS, *policy.tools))}; more stand under tools in {POLICY}."
@@ -238,17 +238,20 @@ def _check_envelope(
         yield from _levelled(level, path, "home-envelope", message, f"Choose less, {wider}", "storage.home")
 
 
-def _choices(profile: Profile) -> Iterator[tuple[str, str, Choice]]:
-    for name, option in profile.options.items():
-        for key, choice in option.choices.items():
-            yield name, key, choice
+def _choices(profile: Profile) -> list[tuple[str, Choice]]:
+    """Give every choice by its place in the file."""
+    if not profile.options:
+        return []
+    return [
+        (f"options.{name}.choices.{key}", choice)
+        for name, option in profile.options.items()
+        for key, choice in option.choices.items()
+    ]
 
 
-def _images(profile: Profile) -> Iterator[tuple[str, str]]:
-    yield "image", profile.image
-    for name, key, choice in _choices(profile):
-        if choice.image:
-            yield f"options.{name}.choices.{key}.image", choice.image
+def _images(profile: Profile) -> list[tuple[str, str]]:
+    named = [(f"{place}.image", choice.image) for place, choice in _choices(profile) if choice.image]
+    return [("image", profile.image), *named]
 
 
 def _check_successor(

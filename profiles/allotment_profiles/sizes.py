@@ -1,18 +1,17 @@
 """What a session asks for: the size of a profile with some choices, and every size that its choices can reach. Pure."""
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from allotment_profiles.model import Choice, Profile, Resources
 
 MAXIMUM_SIZES = 2000
 """So many different sizes one profile may offer."""
+_AMOUNTS = 7
+"""The first fields of a size are what is asked for; the others say where it stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """What one combination of choices asks for, with the field that each amount comes from.
 
     CPUs in thousandths, memory in bytes, GPUs whole.
@@ -34,9 +33,10 @@ class Size:
     @property
     def amounts(self) -> tuple[int | str | None, ...]:
         """What is asked for, wherever it comes from."""
-        return (
-            self.cpu_guarantee, self.cpu, self.memory_guarantee, self.memory, self.gpu, self.gpu_kind, self.node_pool
-        )  # fmt: skip
+        return self[:_AMOUNTS]
+
+
+_SIZING = frozenset({"resources", "node_pool"})
 
 
 def base_size(resources: Resources, node_pool: str | None = None) -> Size:
@@ -58,12 +58,14 @@ def size_of(profile: Profile, choices: Mapping[str, Choice] | None = None) -> Si
     for place, choice in (choices or {}).items():
         changed = _changed(place, choice)
         if changed:
-            size = dataclasses.replace(size, **changed)
+            size = size._replace(**changed)
     return size
 
 
 def _changed(place: str, choice: Choice) -> dict[str, Any]:
     """Give what a choice replaces in a size."""
+    if choice.model_fields_set.isdisjoint(_SIZING):
+        return {}
     override = choice.resources
     changed: dict[str, Any] = {}
     for name, value, field in (
@@ -95,7 +97,7 @@ def sizes_of(profile: Profile) -> tuple[Size, ...]:
         reached: dict[tuple[int | str | None, ...], Size] = {}
         for size in sizes:
             for changed in overrides:
-                after = dataclasses.replace(size, **changed) if changed else size
+                after = size._replace(**changed) if changed else size
                 reached.setdefault(after.amounts, after)
             if len(reached) > MAXIMUM_SIZES:
                 break
