@@ -12,6 +12,7 @@ from allotment_profiles.problems import Refusal, RefusedError
 
 _PLAIN = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,38}[a-z0-9])?", re.ASCII)
 DATA = "data"
+TEAM = "team-"
 
 
 def folder_name(user: str) -> str:
@@ -60,7 +61,7 @@ def make_home(home: Path, volumes: Path, data: Mapping[str, Volume], in_use: Col
         folder.mkdir(mode=0o700)
     if folder.is_symlink() or not folder.is_dir():
         if sources:
-            raise _in_the_way(DATA)
+            raise _in_the_way("data-place-taken", DATA)
         return
     for entry in list(folder.iterdir()):
         if _is_ours(entry, volumes) and entry.name not in sources and entry.name not in in_use:
@@ -68,16 +69,36 @@ def make_home(home: Path, volumes: Path, data: Mapping[str, Volume], in_use: Col
     for role, source in sources.items():
         link = folder / role
         if os.path.lexists(link) and not _is_ours(link, volumes):
-            raise _in_the_way(f"{DATA}/{role}")
+            raise _in_the_way("data-place-taken", f"{DATA}/{role}")
         if not link.is_symlink() or link.readlink() != source:
             _replace(link, source)
     if not any(folder.iterdir()):
         folder.rmdir()
 
 
-def _is_ours(entry: Path, volumes: Path) -> bool:
-    """Tell whether this is a link into the volumes; those are made here alone."""
-    return entry.is_symlink() and entry.readlink().is_relative_to(volumes.resolve())
+def link_team(home: Path, teams: Path, team: str | None, in_use: Collection[str] = ()) -> None:
+    """Link the team's folder into the home as `team-<team>`, and take away links to folders of other teams.
+
+    Links of the teams `in_use` stay. What is not a link of ours is never touched; raises RefusedError where it is in
+    the way.
+    """
+    kept = {f"{TEAM}{name}" for name in (*in_use, *([team] if team else []))}
+    for entry in list(home.glob(f"{TEAM}*")):
+        if _is_ours(entry, teams) and entry.name not in kept:
+            entry.unlink()
+    if team is None:
+        return
+    source, link = teams.resolve() / team, home / f"{TEAM}{team}"
+    source.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.path.lexists(link) and not _is_ours(link, teams):
+        raise _in_the_way("team-place-taken", link.name)
+    if not link.is_symlink() or link.readlink() != source:
+        _replace(link, source)
+
+
+def _is_ours(entry: Path, base: Path) -> bool:
+    """Tell whether this is a link into the volumes or the teams' folders; those are made here alone."""
+    return entry.is_symlink() and entry.readlink().is_relative_to(base.resolve())
 
 
 def _replace(link: Path, source: Path) -> None:
@@ -100,13 +121,13 @@ def _no_home(name: str) -> RefusedError:
     )
 
 
-def _in_the_way(place: str) -> RefusedError:
+def _in_the_way(code: str, place: str) -> RefusedError:
     return RefusedError(
         Refusal(
-            "data-place-taken",
+            code,
             "The session was not started.",
-            f"Its data belongs into {place} of your home folder, where something of your own lies.",
-            f"Start a profile without data, and rename {place} there.",
+            f"What it needs belongs into {place} of your home folder, where something of your own lies.",
+            f"Start a profile that does not need it, and rename {place} there.",
             status=409,
         )
     )

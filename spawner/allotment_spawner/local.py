@@ -4,6 +4,7 @@ Nothing is kept apart: every session runs as whoever runs the hub. Images are no
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -14,13 +15,17 @@ from traitlets import Unicode, default
 
 from allotment_profiles.deployments import LAPTOP_PROGRAMS, laptop
 from allotment_profiles.launch import Launch
+from allotment_profiles.model import Checkout
 from allotment_profiles.rules import Capabilities
-from allotment_spawner.home import folder_name, make_home
+from allotment_spawner.checkout import CheckoutError, Fetcher, drop_note, leave_note
+from allotment_spawner.home import folder_name, link_team, make_home
 from allotment_spawner.leftovers import end_leftovers, marks
 from allotment_spawner.mixin import ProfileSpawnerMixin
 
 # Where JupyterLab, and the proxies inside the session for the other two, open.
 _PAGES = {"jupyterlab": "/lab", "rstudio": "/rstudio", "vscode": "/vscode"}
+# What git has to know of this machine: where programs are, and the way out.
+_SURROUNDINGS = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 
 
 class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
@@ -29,11 +34,26 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
     homes = Unicode(config=True, help="The folder that holds one home folder for each user.")
     volumes = Unicode(config=True, help="The folder that holds one folder for each volume claim.")
 
-    notice = (
-        "This is a laptop: images are not used (a session has the programs of this machine), limits are not enforced,"
-        " and folders are not kept apart: every session runs as the person who started Allotment, and can read and"
-        " change what that person can."
+    teams = Unicode(config=True, help="The folder that holds one folder for each team; by default beside the homes.")
+    git_ca_file = Unicode(
+        config=True,
+        help="Certificates that git servers are checked against, for an organisation's own; empty: the system's.",
     )
+
+    notice = (
+        "This is a laptop: images are not used (a session has the programs of this machine), limits and the sizes of"
+        " home folders are not enforced, and folders are not kept apart: every session runs as the person who started"
+        " Allotment, and can read and change what that person can, a team's folder also where it is said to be read"
+        " only."
+    )
+
+    @default("teams")
+    def _teams_default(self) -> str:
+        return str(Path(self.homes).resolve().parent / "teams")
+
+    @default("start_timeout")
+    def _start_timeout_default(self) -> int:
+        return 150  # fetching code may take a minute of it, and is no reason to give up
 
     @default("env_keep")
     def _env_keep_default(self) -> list[str]:
@@ -54,15 +74,42 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
         return laptop()
 
     async def prepare(self, launch: Launch) -> None:
-        """Make the home folder and its links to the data."""
-        data = {role: binding.volume for role, binding in launch.bindings.items() if binding.volume}
-        await asyncio.to_thread(make_home, self.home, Path(self.volumes), data, self._roles_in_use())
+        """Make the home folder with its links to data and the team's folder, and fetch the code."""
+        await asyncio.to_thread(self._make_home, launch, self._in_use())
         self.home_dir = str(self.home)
+        if launch.checkout:
+            await self._fetch(launch.checkout)
 
-    def _roles_in_use(self) -> set[str]:
-        """Give the data roles of the user's other sessions, whose links lie in the same home folder."""
-        others = (other for other in self.user.spawners.values() if other is not self and other.active)
-        return {role for other in others for role in other.stamped_roles}
+    def _make_home(self, launch: Launch, in_use: tuple[set[str], set[str]]) -> None:
+        data = {role: binding.volume for role, binding in launch.bindings.items() if binding.volume}
+        roles, teams = in_use
+        make_home(self.home, Path(self.volumes), data, roles)
+        link_team(self.home, Path(self.teams), launch.team if launch.storage.team != "none" else None, teams)
+        tool, code = launch.tool, launch.checkout
+        # Where the code belongs nothing else is made: it would never be fetched.
+        if tool and tool.folder and not (code and code.folder == tool.folder):
+            with contextlib.suppress(FileExistsError):
+                (self.home / tool.folder).mkdir()
+
+    def _in_use(self) -> tuple[set[str], set[str]]:
+        """Give data roles and teams of the user's other sessions, whose links lie in the same home folder."""
+        others = [other for other in self.user.spawners.values() if other is not self and other.held]
+        return {role for other in others for role in other.stamped_roles}, {other.held.team for other in others}
+
+    async def _fetch(self, code: Checkout) -> None:
+        """Fetch the code; a session starts without it, and says so."""
+        self.tell(35, f"Fetching {code.repository} into the folder {code.folder}")
+        surroundings = {name: os.environ[name] for name in _SURROUNDINGS if name in os.environ}
+        try:
+            fetched = await Fetcher(surroundings, self.git_ca_file).fetch(self.home, code)
+        except CheckoutError as error:
+            self.log.warning("%s was not fetched for %s: %s", code.repository, self._log_name, error)
+            await asyncio.to_thread(leave_note, self.home, code, str(error))
+            self.tell(40, f"The code was not fetched: {error} The session starts without it.")
+            return
+        await asyncio.to_thread(drop_note, self.home, code)
+        if not fetched:
+            self.tell(40, f"The folder {code.folder} is there already and stays as it is")
 
     def get_args(self) -> list[str]:
         """Give the arguments; JupyterLab does not run as root without being told to."""
@@ -74,8 +121,10 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
         env: dict[str, Any] = super().get_env()
         if self._launch:
             # Here and not in the traits of these names: those are templates, and stay from one start to the next.
-            env["JUPYTERHUB_DEFAULT_URL"] = _PAGES[self._launch.app]
-            env["JUPYTERHUB_ROOT_DIR"] = str(self.home)
+            tool = self._launch.tool
+            folder = self.home / tool.folder if tool and tool.folder else self.home
+            env["JUPYTERHUB_DEFAULT_URL"] = tool.address if tool else _PAGES[self._launch.app]
+            env["JUPYTERHUB_ROOT_DIR"] = str(folder if folder.is_dir() else self.home)
             if self._launch.app == "vscode":
                 # The proxy starts what this names; nothing else was looked for when the profile was offered.
                 env["CODE_EXECUTABLE"] = LAPTOP_PROGRAMS["vscode"].name

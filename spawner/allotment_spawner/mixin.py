@@ -42,6 +42,7 @@ class ProfileSpawnerMixin(Spawner):
     allowed_signers = Unicode(config=True, help="The path of the allowed-signers file with the service's key.")
     events_url = Unicode(config=True, help="SQLAlchemy's URL of the table of events; empty: none is kept.")
     poll_seconds = Float(0.5, config=True, help="How often the repository is looked at.")
+    cache = Unicode(config=True, help="A file that keeps what was read across restarts; empty: none is kept.")
     service_url = Unicode(config=True, help="The public address of the service, `…/services/allotment/`.")
 
     notice = ""
@@ -173,6 +174,7 @@ class ProfileSpawnerMixin(Spawner):
             allowed_signers=self.allowed_signers,
             events_url=self.events_url,
             poll_seconds=self.poll_seconds,
+            cache=self.cache,
         )
 
     # -- the session

@@ -25,7 +25,13 @@ class Shared:
 
 
 def shared(
-    settings: MutableMapping[str, Any], *, repository: str, allowed_signers: str, events_url: str, poll_seconds: float
+    settings: MutableMapping[str, Any],
+    *,
+    repository: str,
+    allowed_signers: str,
+    events_url: str,
+    poll_seconds: float,
+    cache: str = "",
 ) -> Shared:
     """Give what belongs to these settings of the hub, and make it at the first call, which is inside the hub's loop.
 
@@ -36,7 +42,7 @@ def shared(
     key = (repository, events_url)
     if key not in places:
         verifier = Verifier(_text(allowed_signers)) if allowed_signers else None
-        follower = CatalogFollower(Repository(Path(repository), verifier), poll_seconds)
+        follower = CatalogFollower(Repository(Path(repository), verifier), poll_seconds, Path(cache) if cache else None)
         places[key] = Shared(follower, Recorder(events_url))
         follower.start()
     return places[key]
@@ -46,6 +52,6 @@ def _text(path: str) -> str:
     try:
         return Path(path).read_text()
     except OSError as error:
-        # Signatures are shown, not obeyed, here: without the keys every commit counts as unsigned.
+        # Without the keys every commit counts as unsigned: where the policy holds what was pushed, nothing new applies.
         log.warning("no allowed signers: %s", error)
         return ""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from allotment_profiles.model import Volume
 from allotment_profiles.problems import RefusedError
-from allotment_spawner.home import folder_name, make_home
+from allotment_spawner.home import folder_name, link_team, make_home
 
 RAIL = Volume(claim="open-data", sub_path="rail")
 WEATHER = Volume(claim="open-data", sub_path="weather")
@@ -95,6 +95,37 @@ def test_data_that_is_not_there_or_lies_outside_its_volume_is_a_refusal(home: Pa
     (volumes / "open-data" / "aside").symlink_to(volumes / "other" / "private")
     assert refusal_of(home, volumes, {"x": Volume(claim="open-data", sub_path="aside")}) == "data-missing"
     assert not home.exists()
+
+
+def test_a_teams_folder_is_one_folder_for_all_of_its_sessions(tmp_path: Path, home: Path) -> None:
+    teams, other = tmp_path / "teams", tmp_path / "homes" / "bob"
+    for each in (home, other):
+        each.mkdir(parents=True)
+        link_team(each, teams, "red")
+    (home / "team-red" / "plan.txt").write_text("ours")
+    assert (other / "team-red" / "plan.txt").read_text() == "ours"
+    assert (teams / "red").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_to_a_teams_folder_goes_with_its_last_session_and_nothing_else_does(tmp_path: Path, home: Path) -> None:
+    teams = tmp_path / "teams"
+    (home / "team-mine").mkdir(parents=True)
+    (home / "team-away").symlink_to(tmp_path)
+    link_team(home, teams, "red")
+    link_team(home, teams, "blue", in_use={"red"})
+    assert {entry.name for entry in home.iterdir()} == {"team-mine", "team-away", "team-red", "team-blue"}
+    (home / "team-red" / "plan.txt").write_text("ours")
+    link_team(home, teams, None)
+    assert {entry.name for entry in home.iterdir()} == {"team-mine", "team-away"}
+    assert (teams / "red" / "plan.txt").read_text() == "ours"
+
+
+def test_a_users_own_folder_in_the_place_of_the_teams_is_a_refusal_and_stays(tmp_path: Path, home: Path) -> None:
+    (home / "team-red").mkdir(parents=True)
+    with pytest.raises(RefusedError) as caught:
+        link_team(home, tmp_path / "teams", "red")
+    assert caught.value.refusal.code == "team-place-taken"
+    assert not (home / "team-red").is_symlink()
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
