@@ -3,14 +3,17 @@
 Memory is held in bytes, CPU in thousandths of one CPU, durations in seconds.
 """
 
+import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+ParsedT = TypeVar("ParsedT")
 
 MEMORY_UNITS = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 DURATION_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
@@ -128,9 +131,23 @@ def format_duration(seconds: int) -> str:
     return f"{seconds} s"
 
 
+def remembered(parse: Callable[[object], ParsedT]) -> Callable[[object], ParsedT]:
+    """Keep what short texts and numbers were parsed to: ten thousand files say the same few values again and again.
+
+    What is refused is refused anew each time.
+    """
+    kept = functools.lru_cache(maxsize=4096, typed=True)(parse)
+
+    def parsed(value: object) -> ParsedT:
+        short = isinstance(value, int | float) or (isinstance(value, str) and len(value) < 256)
+        return kept(value) if short else parse(value)
+
+    return parsed
+
+
 Memory = Annotated[
     int,
-    BeforeValidator(parse_memory),
+    BeforeValidator(remembered(parse_memory)),
     PlainSerializer(format_memory),
     WithJsonSchema(
         {
@@ -144,7 +161,7 @@ Memory = Annotated[
 
 Cpu = Annotated[
     int,
-    BeforeValidator(parse_cpu),
+    BeforeValidator(remembered(parse_cpu)),
     PlainSerializer(cpu_number),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": MAXIMUM_CPU / 1000, "examples": [0.5, 2]}),
 ]
@@ -152,7 +169,7 @@ Cpu = Annotated[
 
 Duration = Annotated[
     int,
-    BeforeValidator(parse_duration),
+    BeforeValidator(remembered(parse_duration)),
     PlainSerializer(format_duration),
     WithJsonSchema(
         {

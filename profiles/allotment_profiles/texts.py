@@ -1,13 +1,14 @@
 """The kinds of text that a file may hold: names, titles, groups, images, variables; each refuses what could do harm."""
 
 import datetime
+import functools
 import re
 import unicodedata
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
-from allotment_profiles.quantities import refuse, shown
+from allotment_profiles.quantities import refuse, remembered, shown
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
@@ -97,6 +98,7 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+@functools.lru_cache(maxsize=4096)
 def skeleton(name: str) -> str:
     """Give what a name looks like at a glance: two names with the same skeleton are taken for one another."""
     flat = name.lower().translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
@@ -198,6 +200,7 @@ def image_name(reference: str) -> str:
     return head + slash + last.partition(":")[0]
 
 
+@functools.lru_cache(maxsize=4096)
 def image_matches(reference: str, pattern: str) -> bool:
     """Tell whether an image is allowed by a pattern: a name, or a prefix that ends with `/*`.
 
@@ -287,22 +290,26 @@ def _matching(code: str, pattern: re.Pattern[str], what: str) -> BeforeValidator
     return BeforeValidator(check)
 
 
-Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+Name = Annotated[str, BeforeValidator(remembered(_name)), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 # A length is asked of the text itself, behind our own question: in this order pydantic counts without calling back.
 Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), BeforeValidator(_line)]
 Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_line)]
 Lines = Annotated[str, StringConstraints(min_length=1, max_length=2000), BeforeValidator(_lines)]
-Group = Annotated[str, BeforeValidator(_group), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})]
-Variable = Annotated[str, BeforeValidator(_variable), WithJsonSchema({"type": "string"})]
+Group = Annotated[
+    str, BeforeValidator(remembered(_group)), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})
+]
+Variable = Annotated[str, BeforeValidator(remembered(_variable)), WithJsonSchema({"type": "string"})]
 VariableValue = Annotated[str, Field(max_length=4096), BeforeValidator(_variable_value)]
-Image = Annotated[str, BeforeValidator(_image), WithJsonSchema({"type": "string", "maxLength": 400})]
-ImagePattern = Annotated[str, BeforeValidator(_image_pattern), WithJsonSchema({"type": "string", "maxLength": 400})]
+Image = Annotated[str, BeforeValidator(remembered(_image)), WithJsonSchema({"type": "string", "maxLength": 400})]
+ImagePattern = Annotated[
+    str, BeforeValidator(remembered(_image_pattern)), WithJsonSchema({"type": "string", "maxLength": 400})
+]
 WebAddress = Annotated[
     str, BeforeValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})
 ]
 Date = Annotated[
     datetime.date,
-    BeforeValidator(_date),
+    BeforeValidator(remembered(_date)),
     PlainSerializer(datetime.date.isoformat),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-03-31"]}),
 ]
