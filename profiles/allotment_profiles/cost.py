@@ -29,12 +29,17 @@ class Cost:
     @property
     def text(self) -> str:
         """Both figures for people."""
-        return f"{self.hour_text} an hour, at most {self._written(self.month)} a month"
+        return f"{self.hour_text} an hour, at most {self.month_text} a month"
 
     @property
     def hour_text(self) -> str:
         """The price of an hour for people."""
         return self._written(self.hour)
+
+    @property
+    def month_text(self) -> str:
+        """The worst case of a month for people."""
+        return self._written(self.month)
 
     def as_dict(self) -> dict[str, str | float]:
         """Give the form that JSON answers carry."""

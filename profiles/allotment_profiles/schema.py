@@ -138,6 +138,7 @@ def _team(catalog: Catalog, name: str, team: Team, now: dt.datetime) -> dict[str
         "gpu_kinds": _gpu_kinds(catalog, team.envelope),
         "node_pools": list(team.envelope.node_pools),
         "home": format_memory(team.envelope.home),
+        "repositories": list(catalog.policy.value.repositories) if catalog.policy else [],
     }
 
 

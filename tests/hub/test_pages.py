@@ -242,7 +242,7 @@ def test_a_form_without_its_token_or_from_another_site_does_nothing(analyst: Per
 def test_a_refusal_says_what_why_what_helps_and_who_decides(analyst: Person) -> None:
     answer = analyst.page(f"{PREFIX}profiles/housing-statistics/notebook?user=lead")
     assert answer.status_code == 200
-    assert "Only leads and administrators ask for others." in answer.text
+    assert "Only leads, deputies and administrators ask for others." in answer.text
     answer = analyst.page(f"{PREFIX}profiles/nobody/nothing")
     assert answer.status_code == 404
     page = BeautifulSoup(answer.text, "html.parser")

@@ -53,7 +53,9 @@ def test_every_single_value_of_the_schema_has_a_field() -> None:
     assert {each.name for each in FIELDS} == {
         "title", "description", "purpose", "app", "image", "resources.cpu.guarantee", "resources.cpu.limit",
         "resources.memory.guarantee", "resources.memory.limit", "resources.gpu", "image_source.repository",
-        "image_source.commit", "lifetime.idle", "lifetime.total", "review_by",
+        "image_source.commit", "lifetime.idle", "lifetime.total", "review_by", "resources.gpu_kind", "node_pool",
+        "storage.home", "storage.team", "checkout.repository", "checkout.ref", "checkout.folder", "only",
+        "maintainers.groups", "maintainers.users", "visibility", "successor", "retired_from",
     }  # fmt: skip
 
 

@@ -3,19 +3,24 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from allotment_hub.answering import profile_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.handlers.page import Page
+from allotment_hub.handlers.paging import Pages
 from allotment_hub.services.discretion import discreet
 from allotment_hub.services.listing import HistoryEntry, ProfileRow
-from allotment_profiles.paths import data_role_path, profile_path
-from allotment_profiles.rules import belongs, leads
+from allotment_profiles.model import Acceptance, Profile
+from allotment_profiles.paths import data_role_path, profile_path, team_path
+from allotment_profiles.provenance import Landing
+from allotment_profiles.rules import answers_for, belongs
 
 _COLUMNS = (
-    "id", "title", "purpose", "team_title", "owners", "members", "app", "image", "cpu", "memory", "data_roles", "cost",
+    "id", "title", "purpose", "team_title", "owners", "members", "app", "image", "cpu", "memory", "gpu", "gpu_kind",
+    "node_pool", "home", "data_roles", "visibility", "successors", "retired_from", "only", "maintainers", "cost",
     "proposed_by", "approved_by", "reviewed", "revision", "startable", "outdated",
 )  # fmt: skip
 
@@ -27,11 +32,16 @@ class ProfilesPage(Page):
 
     async def get(self) -> None:
         """GET profiles?q=WORDS."""
-        rows = await self.services.listing.profiles(self.reader.user)
+        listing, user = self.services.listing, self.reader.user
         words = self.get_query_argument("q", "")
-        catalog = self.services.listing.catalog
-        shown = [row for row in rows if matches(row, words)]
-        self.show("profiles.html", rows=shown, total=len(rows), words=words, catalog=catalog, text_of=words_of)
+        every = await listing.found(user)
+        found = await listing.found(user, words) if words.split() else every
+        pages = Pages.of(self.get_query_argument("page", ""), len(found))
+        rows = await listing.rows(user, found[pages.slice])
+        self.show(
+            "profiles.html", rows=rows, pages=pages, total=len(every), words=words, catalog=listing.catalog,
+            text_of=words_of,
+        )  # fmt: skip
 
 
 class ProfilesExport(Page):
@@ -40,11 +50,7 @@ class ProfilesExport(Page):
     async def get(self, kind: str) -> None:
         """GET profiles.csv or profiles.json."""
         rows = await self.services.listing.profiles(self.reader.user)
-        answers = [
-            profile_answer(row, self.address(f"profiles/{row.id}")).model_dump(mode="json")
-            | {"review_by": str(row.entry.value.review_by or "") if row.entry else ""}
-            for row in rows
-        ]
+        answers = [profile_answer(row, self.address(f"profiles/{row.id}")).model_dump(mode="json") for row in rows]
         if kind == "json":
             self.download("profiles.json", "application/json", json.dumps({"profiles": answers}, indent=2))
         else:
@@ -67,17 +73,40 @@ class ProfilePage(Page):
         except ServiceError as error:
             refusal = error.refusal
         entry = listing.catalog.teams.get(team)
+        history = await listing.history(profile_path(row.id))
+        policy = listing.catalog.policy
         self.show(
             "profile.html",
             row=row,
-            profile=row.entry.value if row.entry else None,
+            profile=row.profile,
+            policy=policy.value if policy else None,
+            accepted=_acceptances(row.profile, history),
             source=row.entry.source.decode() if row.entry and row.full else "",
             catalog=listing.catalog,
-            history=_told(await listing.history(profile_path(row.id)), full=row.full),
+            history=_told(history, full=row.full),
             explained=explained,
             explain_refusal=refusal,
             whom=whom or user.name,
-            asks_others=user.admin or (entry is not None and leads(user, entry.value)),
+            asks_others=user.admin or (entry is not None and answers_for(user, entry.value)),
+        )
+
+
+class TeamPageHandler(Page):
+    """Who is in a team, who decides, and what it may use."""
+
+    active: ClassVar[str] = "profiles"
+
+    async def get(self, name: str) -> None:
+        """GET teams/NAME."""
+        listing = self.services.listing
+        team = await listing.team(self.reader.user, name)
+        self.show(
+            "team.html",
+            page=team,
+            team=team.entry.value,
+            catalog=listing.catalog,
+            policy=listing.catalog.policy.value if listing.catalog.policy else None,
+            history=_told(await listing.history(team_path(name)), full=True),
         )
 
 
@@ -117,15 +146,31 @@ class DataRolePage(Page):
         )
 
 
-def matches(row: ProfileRow, words: str) -> bool:
-    """Tell whether a row has all the words."""
-    text = words_of(row)
-    return all(word in text for word in words.lower().split())
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A problem that an administrator has accepted, and how it came to that."""
+
+    code: str
+    acceptance: Acceptance
+    landing: Landing | None
+    """The commit that brought it; None where it lies further back than the page looks."""
+
+
+def _acceptances(profile: Profile | None, history: Sequence[HistoryEntry]) -> list[Accepted]:
+    """Give what is accepted with the newest commit that said so in these words."""
+    found = []
+    for code, acceptance in profile.accepted.items() if profile else ():
+        field = f"accepted.{code}."
+        landings = (
+            entry.landing for entry in history if any(change.field.startswith(field) for change in entry.changes)
+        )
+        found.append(Accepted(code, acceptance, next(landings, None)))
+    return found
 
 
 def words_of(row: ProfileRow) -> str:
     """Give what the filter looks in."""
-    profile = row.entry.value if row.entry else None
+    profile = row.profile
     parts = [row.id, row.team_title, row.members, *(row.landing.approved_by if row.landing else ())]
     if profile:
         parts += [profile.title, profile.description, profile.purpose, profile.app, profile.image, *profile.data_roles]

@@ -8,11 +8,13 @@ from allotment_hub.handlers.listing_pages import (
     ProfilePage,
     ProfilesExport,
     ProfilesPage,
+    TeamPageHandler,
 )
 from allotment_hub.handlers.page import Page, UnknownPage
 from allotment_hub.handlers.proposal_pages import (
     Approve,
     Comment,
+    ConfirmHold,
     Merge,
     ProposalPage,
     ProposalsPage,
@@ -44,6 +46,8 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"proposals/([^/]+)/reject", Reject),
     (r"proposals/([^/]+)/withdraw", Withdraw),
     (r"proposals/([^/]+)/comment", Comment),
+    (r"holds/([0-9a-f]{40,64})/confirm", ConfirmHold),
+    (r"teams/([^/]+)", TeamPageHandler),
     (r"data-roles", DataRolesPage),
     (r"data-roles/([^/]+)", DataRolePage),
     (r"data-roles/([^/]+)/ask", AskPage),

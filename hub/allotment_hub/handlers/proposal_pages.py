@@ -1,9 +1,11 @@
 """Proposals: the lists, one of them, and what a reader may do with it."""
 
+import dataclasses
 from typing import ClassVar
 
 from allotment_hub.handlers.difference import files_of
 from allotment_hub.handlers.page import Page
+from allotment_hub.handlers.paging import PAGE_SIZE, Pages
 from allotment_hub.services.overview import overview
 
 
@@ -14,7 +16,28 @@ class ProposalsPage(Page):
 
     async def get(self) -> None:
         """GET proposals."""
-        self.show("proposals.html", overview=await overview(self.services.proposals, self.reader))
+        found = await overview(self.services.proposals, self.reader)
+        held = await self.services.holding.seen_by(self.reader.user)
+        pages = Pages.of(self.get_query_argument("page", ""), len(found.lines))
+        self.show(
+            "proposals.html",
+            overview=dataclasses.replace(found, lines=found.lines[pages.slice]),
+            for_me=found.for_me,
+            mine=found.mine[:PAGE_SIZE],
+            pages=pages,
+            held=[(each, each.refusal(self.reader)) for each in held],
+        )
+
+
+class ConfirmHold(Page):
+    """Let what is held apply."""
+
+    active: ClassVar[str] = "proposals"
+
+    async def post(self, commit: str) -> None:
+        """POST holds/COMMIT/confirm."""
+        await self.services.holding.confirm(self.reader, commit, self.field("reason"))
+        self.go("proposals")
 
 
 class ProposalPage(Page):
@@ -58,7 +81,8 @@ class Merge(ProposalDeed):
 
     async def do(self, proposal: str) -> None:
         """Merge."""
-        await self.services.reviewing.merge(self.reader, proposal, self.field("head"))
+        confirmed = self.field("confirm_removal") == "yes"
+        await self.services.reviewing.merge(self.reader, proposal, self.field("head"), confirm_removal=confirmed)
 
 
 class Reject(ProposalDeed):

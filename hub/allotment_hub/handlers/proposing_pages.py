@@ -8,9 +8,11 @@ from typing import Any, ClassVar, cast
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.handlers.page import Page
+from allotment_hub.handlers.rendering import APPS
 from allotment_hub.services.checking import Check, Files
 from allotment_hub.services.discretion import may_see
 from allotment_hub.services.drafting import (
+    Acceptance,
     Ask,
     Draft,
     Tab,
@@ -25,7 +27,8 @@ from allotment_hub.services.drafting import (
     still_needed,
     without_variables,
 )
-from allotment_hub.services.forms import Field, fields_of
+from allotment_hub.services.forms import MORE, Field, fields_of, items_of, sections_of
+from allotment_profiles.catalog import Catalog
 from allotment_profiles.checks import days_left
 from allotment_profiles.paths import data_role_path, place, profile_path
 from allotment_profiles.problems import Problem, Refusal
@@ -33,6 +36,8 @@ from allotment_profiles.rules import belongs, leads_of
 from allotment_profiles.schema import narrowed
 
 _ASKED = re.compile(r"grant\.([a-z0-9-]{1,40})\.until")
+_ACCEPTED = re.compile(r"accept\.([a-z0-9-]{1,40})\.reason")
+_CODE = re.compile(r"[a-z0-9-]{1,40}")
 _OTHER = "file:"
 _REMOVED = "remove:"
 
@@ -50,6 +55,18 @@ class Panel:
     by_field: Mapping[str, Sequence[Problem]] | None = None
     """The problems that stand beside a field of the form."""
     unchanged: bool = False
+    automatic: tuple[str, ...] = ()
+    """Why nobody has to approve, where the policy lets the proposer do without."""
+
+    @property
+    def hard(self) -> list[Problem]:
+        """What has to be corrected."""
+        return [problem for problem in self.problems if problem.level == "hard"]
+
+    @property
+    def soft(self) -> list[Problem]:
+        """What an administrator may accept."""
+        return [problem for problem in self.problems if problem.level == "soft"]
 
     @property
     def ready(self) -> bool:
@@ -59,7 +76,13 @@ class Panel:
         )
 
 
-def panel_of(draft: Draft, fields: Sequence[Field], own: Sequence[Problem], check: Check | None) -> Panel:
+def panel_of(
+    draft: Draft,
+    fields: Sequence[Field],
+    own: Sequence[Problem],
+    check: Check | None,
+    automatic: tuple[str, ...] = (),
+) -> Panel:
     """Sort what is known of a draft for the page."""
     found = [*own, *(check.problems if check else ())]
     by_field: dict[str, list[Problem]] = {}
@@ -73,6 +96,7 @@ def panel_of(draft: Draft, fields: Sequence[Field], own: Sequence[Problem], chec
         problems=tuple(problem for problem in found if not still_needed(problem) and problem.code != "no-change"),
         by_field=by_field,
         unchanged=any(problem.code == "no-change" for problem in found),
+        automatic=automatic if check and not check.requirements else (),
     )
 
 
@@ -88,6 +112,8 @@ class Proposer(Page):
     async def propose(self, files: Files, reason: str, update: str = "") -> None:
         """Propose, and go to the proposal's page."""
         done = await self.services.proposing.propose(self.reader, files, reason, update=update or None)
+        # One click is enough where nobody has to approve; its page shows what became of it.
+        await self.services.reviewing.merge_if_automatic(self.reader, done.proposal)
         self.go(f"proposals/{done.proposal.id}")
 
     def narrowed(self) -> dict[str, Any]:
@@ -215,16 +241,30 @@ class ProposePage(Proposer):
             new=self.field("new") == "yes",
             tab="file" if self.field("tab") == "file" else "form",
             content=self.field("content"),
-            values={field.name: self.field(field.name) for field in fields},
+            values={field.name: self._typed(field) for field in fields},
             roles=tuple(dict.fromkeys(self.get_body_arguments("data_roles"))),
             asks={
                 role: Ask(self.field(f"grant.{role}.until"), self.field(f"grant.{role}.reason")) for role in asked
+            },
+            accepts={
+                code: Acceptance(self.field(f"accept.{code}.reason"), self.field(f"accept.{code}.until"))
+                for code in self._accepted()
             },
             others=others,
             reason=self.field("reason"),
             update=self.field("update").strip(),
             with_profile=self.field("with_profile", "yes") == "yes",
-        )  # fmt: skip
+        ).settled()  # fmt: skip
+
+    def _typed(self, field: Field) -> str:
+        """Give what was typed into a field, or the boxes that were ticked."""
+        return self.field(field.name) if field.kind != "list" else "\n".join(self.get_body_arguments(field.name))
+
+    def _accepted(self) -> list[str]:
+        """Name the problems that are to be accepted: those with fields already, and the one that was just asked for."""
+        named = [match[1] for name in self.request.body_arguments if (match := _ACCEPTED.fullmatch(name))]
+        wished = self.field("accept")
+        return list(dict.fromkeys([*named, *([wished] if _CODE.fullmatch(wished) else [])]))
 
     async def _panel(self, draft: Draft, fields: Sequence[Field]) -> Panel:
         catalog = self.services.listing.catalog
@@ -232,7 +272,8 @@ class ProposePage(Proposer):
         nameless = any(problem.field in ("name", "team") and problem.code != "name-taken" for problem in own)
         # Without a name there is no file yet that could be checked.
         files = {} if nameless else draft.files(fields, catalog)
-        return panel_of(draft, fields, own, await self.checked(files))
+        check = await self.checked(files)
+        return panel_of(draft, fields, own, check, check.automatic_for(self.reader.user) if check else ())
 
     def _show(
         self,
@@ -251,6 +292,10 @@ class ProposePage(Proposer):
             "propose.html",
             draft=draft,
             fields=fields,
+            sections=sections_of(fields, draft.values, bounds["teams"].get(draft.team)),
+            more=MORE,
+            titles=titles_of(catalog),
+            items_of=items_of,
             panel=panel,
             teams=teams,
             bounds=bounds["teams"].get(draft.team),
@@ -357,7 +402,23 @@ class RetirePage(Proposer):
         )  # fmt: skip
 
 
-def _not_held(catalog: Any, team: str) -> list[str]:
+def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:
+    """Give what people call the things that the policy names, and the words of the format itself."""
+    policy = catalog.policy.value if catalog.policy else None
+    return {
+        "app": {**APPS, **({name: tool.title for name, tool in policy.tools.items()} if policy else {})},
+        "resources.gpu_kind": {name: kind.title for name, kind in policy.gpu_kinds.items()} if policy else {},
+        "node_pool": {name: pool.title for name, pool in policy.node_pools.items()} if policy else {},
+        "storage.team": {"none": "not seen", "read-only": "read only", "read-write": "read and write"},
+        "visibility": {
+            "draft": "a draft, for leads, deputies and maintainers",
+            "active": "active",
+            "deprecated": "deprecated: it starts, and names what takes its place",
+        },
+    }
+
+
+def _not_held(catalog: Catalog, team: str) -> list[str]:
     today = dt.datetime.now(dt.UTC).date()
     return [
         name

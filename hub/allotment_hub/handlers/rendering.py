@@ -16,6 +16,31 @@ from allotment_profiles.model import Resources
 from allotment_profiles.quantities import format_cpu, format_duration, format_memory
 
 APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
+CATEGORIES = {
+    "image-version": "another version",
+    "image-unpinned": "no longer pinned",
+    "image": "another image",
+    "smaller": "smaller",
+    "larger-inside": "larger, within the envelope",
+    "larger-outside": "beyond the envelope",
+    "hardware": "other hardware",
+    "data-role-added": "more data",
+    "data-role-removed": "less data",
+    "audience": "other people",
+    "visibility": "seen by others",
+    "retirement": "its end",
+    "acceptance": "to be accepted",
+    "people": "people",
+    "envelope": "the envelope",
+    "budget": "the budget",
+    "owner": "another owner",
+    "binding": "the credential",
+    "grant-added": "a new grant",
+    "grant-removed": "a grant less",
+    "grant-longer": "for longer",
+    "grant-shorter": "for a shorter time",
+}
+"""The kinds of change that a reviewer looks for, in words; the others say nothing that the line does not say."""
 _UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 
 
@@ -36,6 +61,8 @@ def templates() -> Environment:
         "cpu": cpu_text,
         "memory": memory_text,
         "bytes": format_memory,
+        "cpus": format_cpu,
+        "category": lambda change: CATEGORIES.get(change.category, ""),
         "duration": duration_text,
         "segment": lambda text: quote(text, safe=""),
         "upper_first": lambda text: text[:1].upper() + text[1:],

@@ -4,6 +4,7 @@ What a form cannot say (options, variables) is kept from the file that it starte
 """
 
 import copy
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -237,3 +238,30 @@ def _put(document: dict[str, Any], place: list[str], value: Any) -> None:
         document[key] = inner
     else:
         document.pop(key, None)
+
+
+def sections_of(
+    fields: Iterable[Field], values: Mapping[str, str], bounds: Mapping[str, Any] | None
+) -> dict[str, list[Field]]:
+    """Sort the fields for the page of one team: with the choices that it has, without those that it cannot use.
+
+    A field that says something is always shown.
+    """
+    own: dict[str, Sequence[str]] = {}
+    if bounds:
+        own = {"resources.gpu_kind": bounds["gpu_kinds"], "node_pool": bounds["node_pools"], "only": bounds["groups"]}
+    found: dict[str, list[Field]] = {}
+    for field in fields:
+        here = dataclasses.replace(field, choices=tuple(own[field.name])) if field.name in own else field
+        useless = not here.choices if here.kind == "choice" else not _possible(here.name, bounds)
+        if not useless or values.get(field.name, "").strip():
+            found.setdefault(here.section, []).append(here)
+    return found
+
+
+def _possible(name: str, bounds: Mapping[str, Any] | None) -> bool:
+    if bounds is None:
+        return True
+    if name == "resources.gpu":
+        return bool(bounds["maximum"]["gpu"])
+    return not name.startswith("checkout.") or bool(bounds["repositories"])
