@@ -189,13 +189,13 @@ async def test_a_repository_that_is_not_there_is_said(server: GitServer, home: P
 async def test_a_server_that_does_not_answer_costs_the_time_limit_and_leaves_nothing(
     server: GitServer, home: Path
 ) -> None:
-    server.silent.set()
+    server.answering.clear()
     assert await failure(home, fetcher(server, seconds=0.5), code(server)) == "It took more than 0.5 seconds."
     assert processes(server) == []
 
 
 async def test_a_start_that_is_called_off_ends_git_and_leaves_nothing(server: GitServer, home: Path) -> None:
-    server.silent.set()
+    server.answering.clear()
     fetching = asyncio.create_task(fetcher(server).fetch(home, code(server)))
     await asyncio.to_thread(server.asked.wait, 10)
     assert processes(server)

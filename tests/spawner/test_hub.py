@@ -1,6 +1,5 @@
 """Starting, refusing and ending on a real hub behind its real proxy. The service is not needed to start a session."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,9 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from support.deployment import Deployment, Person
-from support.repositories import as_bytes
+from support.starting import ask, commit, events, hub_log, source, stop_all
 
-from allotment_profiles.commits import Person as Author
-from allotment_profiles.events import Events
-from allotment_profiles.git import RefUpdate, Repository
+from allotment_profiles.git import Repository
 
 SERVICE = {"service_module": "support.quiet_service"}
 LARGE: dict[str, Any] = {"profile": "transport-analysis/delays", "options": {"size": "large"}}
@@ -51,8 +48,7 @@ def analyst(allotment: Deployment) -> Person:
 @pytest.fixture
 def idle(analyst: Person) -> Person:
     """Give the analyst without any session."""
-    for server in analyst.sessions():
-        analyst.stop_session(server=server)
+    stop_all(analyst)
     return analyst
 
 
@@ -60,49 +56,9 @@ def idle(analyst: Person) -> Person:
 def busy(analyst: Person) -> Person:
     """Give the analyst in a session of LARGE; starting one takes seconds, so one that runs will do."""
     if analyst.sessions().get("", {}).get("user_options") != LARGE:
-        for server in analyst.sessions():
-            analyst.stop_session(server=server)
+        stop_all(analyst)
         analyst.start_session(LARGE)
     return analyst
-
-
-def ask(person: Person, body: Any, server: str = "") -> tuple[int, str]:
-    """Ask for a session over the hub's API; give the status and what the hub says."""
-    path = f"users/{person.name}/" + (f"servers/{server}" if server else "server")
-    content = body if isinstance(body, str) else json.dumps(body)
-    answer = person.hub("POST", path, content=content)
-    return answer.status_code, answer.json().get("message", "") if answer.status_code >= 400 else ""
-
-
-def commit(allotment: Deployment, files: dict[str, Any]) -> str:
-    """Push files to main, past the page."""
-    repository = Repository(allotment.repository)
-    head = repository.resolve("refs/heads/main")
-    assert head is not None
-    tree = repository.write_tree(head, {path: as_bytes(path, content) for path, content in files.items()})
-    somebody = Author("Somebody", "somebody@example.org")
-    time = repository.commits([head])[0].time
-    new = repository.write_commit(tree, [head], "Pushed", author=somebody, committer=somebody, time=time)
-    repository.update_references([RefUpdate("refs/heads/main", new, head)])
-    return new
-
-
-def events(allotment: Deployment, profile: str) -> list[tuple[str, dict[str, Any]]]:
-    table = Events(f"sqlite:///{allotment.folder / 'events.sqlite'}")
-    found = [(event.kind, dict(event.details)) for event in reversed(table.of(profile))]
-    table.close()
-    return found
-
-
-def hub_log(allotment: Deployment) -> str:
-    return (allotment.folder / "logs" / "hub.log").read_text()
-
-
-def source(allotment: Deployment, path: str) -> str:
-    repository = Repository(allotment.repository)
-    found = repository.file(repository.resolve("refs/heads/main") or "", path)
-    assert found is not None
-    return found.decode()
 
 
 def test_nothing_before_any_choice_is_a_clear_refusal(allotment: Deployment) -> None:
@@ -166,8 +122,7 @@ def test_a_session_outlives_a_killed_hub_and_its_end_is_written_down(allotment: 
 def test_the_last_good_choice_survives_refusals_the_end_of_its_session_and_a_killed_hub(
     allotment: Deployment, busy: Person
 ) -> None:
-    for server in busy.sessions():
-        busy.stop_session(server=server)
+    stop_all(busy)
     for body, _, _ in REFUSED.values():
         assert ask(busy, body)[0] >= 400
     assert "Your last choice" in busy.page("hub/spawn").text

@@ -42,8 +42,9 @@ class GitServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ca_file = folder / "ca.pem"
-        self.silent = threading.Event()
-        """While it is set the server takes connections and answers nothing."""
+        self.answering = threading.Event()
+        """While it is clear the server takes requests and answers nothing."""
+        self.answering.set()
         self.requests: list[str] = []
         self.asked = threading.Event()
         """Set with the first request."""
@@ -61,7 +62,7 @@ class GitServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.stopping.set()
+        self.answering.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
@@ -98,10 +99,6 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     owner: GitServer
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.stopping = threading.Event()
-
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that is killed, or does not trust the certificate, just goes away."""
 
@@ -117,9 +114,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         owner = self.server.owner
         owner.requests.append(self.path)
         owner.asked.set()
-        if owner.silent.is_set():
-            self.server.stopping.wait()
-            return
+        owner.answering.wait()
         if self.path.startswith("/moved/"):
             self.send_response(301)
             self.send_header("Location", owner.url(self.path.removeprefix("/moved/")))
