@@ -12,7 +12,9 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from allotment_hub.answers import ProblemAnswer
 from allotment_profiles.model import Resources
+from allotment_profiles.problems import Problem
 from allotment_profiles.quantities import format_cpu, format_duration, format_memory
 
 APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
@@ -62,6 +64,7 @@ def templates() -> Environment:
         "memory": memory_text,
         "bytes": format_memory,
         "cpus": format_cpu,
+        "remedy": remedy_text,
         "category": lambda change: CATEGORIES.get(change.category, ""),
         "duration": duration_text,
         "segment": lambda text: quote(text, safe=""),
@@ -117,6 +120,11 @@ def day(value: dt.date) -> Markup:
     return Markup('<time datetime="{}">{}</time> <span class="text-body-secondary">({})</span>').format(
         value.isoformat(), f"{value.day} {value:%b %Y}", relative_day(value)
     )
+
+
+def remedy_text(problem: Problem | ProblemAnswer) -> str:
+    """Say what helps; how an acceptance is written in the file is for those who write files, the form has a field."""
+    return problem.remedy.partition(" Or ask an administrator to accept it:")[0]
 
 
 def cpu_text(resources: Resources) -> str:

@@ -25,9 +25,11 @@ function showProblems(form, panel) {
     const name = slot.id.slice("problem-".length);
     const found = panel.querySelector(`[data-problem-for="${CSS.escape(name)}"]`);
     slot.textContent = found ? found.textContent.trim() : "";
+    const blocks = found?.hasAttribute("data-blocks") ?? false;
+    slot.classList.toggle("is-advice", Boolean(found) && !blocks);
     const control = document.getElementById(name);
     if (control) control.toggleAttribute("aria-invalid", false);
-    if (control && found) control.setAttribute("aria-invalid", "true");
+    if (control && blocks) control.setAttribute("aria-invalid", "true");
   }
 }
 
