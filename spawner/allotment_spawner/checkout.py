@@ -35,6 +35,9 @@ _SETTINGS = {
     "gc.auto": "0",
     # The policy allowed this address, and not where it may lead to.
     "http.followRedirects": "false",
+    # Whoever watches the time may be killed; a server that falls silent ends git by itself.
+    "http.lowSpeedLimit": "1",
+    "http.lowSpeedTime": f"{TIME_LIMIT:.0f}",
     "http.sslVerify": "true",
     "init.templateDir": "",
     "maintenance.auto": "false",

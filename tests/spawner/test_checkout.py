@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,6 +204,27 @@ async def test_a_start_that_is_called_off_ends_git_and_leaves_nothing(server: Gi
     await asyncio.gather(fetching, return_exceptions=True)
     assert names(home) == set()
     assert processes(server) == []
+
+
+async def test_a_hub_that_is_killed_leaves_no_half_folder_and_the_next_start_fetches_it(
+    server: GitServer, home: Path
+) -> None:
+    server.answering.clear()
+    program = (
+        "import asyncio, os, sys; from pathlib import Path; from allotment_profiles.model import Checkout;"
+        "from allotment_spawner.checkout import Fetcher; home, url, ca = sys.argv[1:];"
+        "code = Checkout(repository=url, folder='bulletin');"
+        "asyncio.run(Fetcher({'PATH': os.environ['PATH']}, ca).fetch(Path(home), code))"
+    )
+    command = (sys.executable, "-c", program, str(home), server.url(NAME), str(server.ca_file))
+    hub = await asyncio.create_subprocess_exec(*command)
+    assert await asyncio.to_thread(server.asked.wait, 30)
+    hub.kill()
+    await hub.wait()
+    assert "bulletin" not in names(home)
+    server.answering.set()
+    assert await fetcher(server).fetch(home, code(server))
+    assert "bulletin" in names(home)
 
 
 async def test_what_a_killed_hub_left_is_cleared_away_and_what_another_start_makes_is_not(
