@@ -2,17 +2,19 @@
 # make test    every check and every test
 # make pictures  the screenshots of the documents, made anew by the browser tests (docs/images)
 # make bench   what is promised about speed and memory, measured beside the stock way   (ARGS="--measure form")
+# make fuzz    look for bytes that harm the reader, guided by coverage   (SECONDS=600; Linux with x86_64)
 # make lock    renew requirements/*.txt from pyproject.toml
 
 PYTHON ?= python3
 ARGS ?=
+SECONDS ?= 600
 VENV := .venv
 BIN := $(VENV)/bin
 # Installs everything else; fixed, so that a fresh clone gets the same environment tomorrow.
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: help run test pictures bench lock
+.PHONY: help run test pictures bench fuzz lock
 .DELETE_ON_ERROR:
 
 help:
@@ -34,6 +36,11 @@ pictures: $(VENV)/.development
 
 bench: $(VENV)/.development
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(VENV)/.development
+	@$(INSTALL) --quiet atheris==3.0.0
+	@mkdir -p .fuzz
+	@PYTHONPATH=tests $(BIN)/python -m fuzzing -max_total_time=$(SECONDS) -artifact_prefix=.fuzz/ .fuzz
 
 # The laptop's packages are held to the versions that the tests run with.
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --no-emit-index-url \

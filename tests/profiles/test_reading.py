@@ -1,7 +1,6 @@
 """Every mistake has its exact place; no bytes do harm."""
 
 import gc
-import json
 import string
 import time
 from pathlib import Path
@@ -9,10 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.answers import assert_answered
 from support.hostile import HOSTILE, PROFILE, changed
 from support.repositories import data_role, policy, profile, team
 
-from allotment_profiles.reading import MAXIMUM_BYTES, MAXIMUM_PROBLEMS, MODELS, as_json, document, read, read_value
+from allotment_profiles.reading import MAXIMUM_BYTES, MAXIMUM_PROBLEMS, MODELS, document, read, read_value
 from allotment_profiles.texts import harmful_character
 from allotment_profiles.writing import write
 
@@ -172,20 +172,6 @@ VALID = {
     "data role": write("data role", data_role("red", {"red": "2027-03-31"})),
     "policy": write("policy", policy()),
 }
-
-
-def assert_answered(kind: str, data: bytes) -> None:
-    reading = read(kind, "a.yaml", data)  # type: ignore[arg-type]
-    assert (reading.value is None) == bool(reading.problems)
-    for problem in reading.problems:
-        assert problem.code
-        assert problem.message
-        assert problem.line is None or 1 <= problem.line <= data.count(b"\n") + 2
-        assert problem.column is None or problem.column >= 1
-        assert str(problem).isprintable()
-        json.dumps(problem.as_dict())
-    if reading.value is not None:
-        assert read(kind, "a.yaml", write(kind, as_json(reading.value))).value == reading.value  # type: ignore[arg-type]
 
 
 @given(st.sampled_from(KINDS), st.binary(max_size=300))

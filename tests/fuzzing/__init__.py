@@ -1,0 +1,1 @@
+"""Guided search for bytes that do harm: `make fuzz SECONDS=600`."""

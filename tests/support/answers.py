@@ -1,0 +1,23 @@
+"""What any bytes have to give: for the property tests and for the fuzzing."""
+
+import json
+
+from allotment_profiles.paths import Kind
+from allotment_profiles.reading import MAXIMUM_PROBLEMS, as_json, read
+from allotment_profiles.writing import write
+
+
+def assert_answered(kind: Kind, data: bytes) -> None:
+    """Read a file: it gives a model, which survives being written, or problems with places that exist."""
+    reading = read(kind, "a.yaml", data)
+    assert (reading.value is None) == bool(reading.problems)
+    assert len(reading.problems) <= MAXIMUM_PROBLEMS
+    for problem in reading.problems:
+        assert problem.code
+        assert problem.message
+        assert problem.line is None or 1 <= problem.line <= data.count(b"\n") + 2
+        assert problem.column is None or problem.column >= 1
+        assert str(problem).isprintable()
+        json.dumps(problem.as_dict())
+    if reading.value is not None:
+        assert read(kind, "a.yaml", write(kind, as_json(reading.value))).value == reading.value
