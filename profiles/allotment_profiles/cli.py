@@ -15,11 +15,13 @@ OWN: Mapping[str, str] = {
     "check": "allotment_profiles.commands.check",
     "compare": "allotment_profiles.commands.compare",
     "explain": "allotment_profiles.commands.explain",
+    "import": "allotment_profiles.commands.importing:import_values",
+    "new": "allotment_profiles.commands.new",
     "readers": "allotment_profiles.commands.readers",
     "render": "allotment_profiles.commands.render",
     "schema": "allotment_profiles.commands.schema",
 }
-"""Command → the module that has it under the same name."""
+"""Command → the module that has it under the same name, or under the one that is given."""
 
 
 class Commands(click.Group):
@@ -35,7 +37,8 @@ class Commands(click.Group):
         if own is not None:
             return own
         if cmd_name in OWN:
-            command: click.Command = getattr(import_module(OWN[cmd_name]), cmd_name)
+            module, _, name = OWN[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), name or cmd_name)
             return command
         return next((_loaded(found) for found in entry_points(group=GROUP, name=cmd_name)), None)
 

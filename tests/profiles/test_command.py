@@ -28,10 +28,8 @@ def allotment(*arguments: str | Path, **environment: str) -> tuple[int, str]:
 
 
 def test_the_starter_is_right() -> None:
-    assert allotment("check", STARTER) == (
-        0,
-        f"{len(list(STARTER.rglob('*.yaml')))} files checked: nothing to complain about.\n",
-    )
+    files = [path for path in STARTER.rglob("*.yaml") if not path.name.startswith(".")]
+    assert allotment("check", STARTER) == (0, f"{len(files)} files checked: nothing to complain about.\n")
 
 
 def test_a_problem_is_shown_like_a_compiler_does(tmp_path: Path) -> None:
