@@ -117,6 +117,8 @@ class Fetcher:
 
     async def _git(self, folder: Path, *arguments: str) -> str:
         """Run git and give what it says; whatever becomes of it, nothing of it goes on running."""
+        if shutil.which("git", path=self.surroundings.get("PATH")) is None:
+            raise CheckoutError("There is no git on this machine.")
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         environment = {**self.surroundings, **_ENVIRONMENT}
         if self.ca_file:

@@ -178,6 +178,21 @@ async def test_a_hub_that_was_started_anew_counts_what_it_finds_running(hub: Hub
     assert hub.held == ["ann"]
 
 
+async def test_a_stored_choice_that_is_now_for_others_is_refused_and_stays_the_last_good_one(hub: Hub) -> None:
+    choices: dict[str, Any] = {"normal": {"title": "Normal"}, "large": {"title": "Large"}}
+    option = {"size": {"title": "Size", "default": "normal", "choices": choices}}
+    hub.profiles.commit({"teams/red/profiles/notebook.yaml": profile(options=option)})
+    large = {"profile": "red/notebook", "options": {"size": "large"}}
+    assert await hub.start("ann", large) == "started"
+    choices["large"]["only"] = ["/red/leads"]
+    hub.profiles.commit({"teams/red/profiles/notebook.yaml": profile(options=option)})
+    assert await hub.start("ann", {}) == "choice-only"
+    assert hub.spawner("ann").user_options == large
+    choices["large"]["only"] = []
+    hub.profiles.commit({"teams/red/profiles/notebook.yaml": profile(options=option)})
+    assert await hub.start("ann", {}) == "started"
+
+
 async def test_a_refusal_for_want_of_room_says_what_runs_and_leaves_the_last_good_choice(hub: Hub) -> None:
     hub.profiles.commit({"teams/red/profiles/other.yaml": profile()})
     bound(hub, {"sessions": 1})

@@ -176,6 +176,11 @@ async def test_only_https_is_spoken_and_nobody_is_asked_for_a_password(server: G
         assert "not allowed" in await failure(home, fetcher(server), asked), address
 
 
+async def test_a_machine_without_git_says_so(server: GitServer, home: Path) -> None:
+    without = Fetcher({"PATH": str(home)}, str(server.ca_file))
+    assert await failure(home, without, code(server)) == "There is no git on this machine."
+
+
 async def test_a_server_that_sends_elsewhere_is_not_followed(server: GitServer, home: Path) -> None:
     await failure(home, fetcher(server), code(server, f"moved/{NAME}"))
     assert all(path.startswith("/moved/") for path in server.requests)
