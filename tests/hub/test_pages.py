@@ -19,7 +19,7 @@ PAGES = (
     "profiles", "profiles/housing-statistics/register", "propose", "propose?from=transport-analysis/delays",
     "propose?path=teams/transport-analysis/team.yaml", "data-roles", "data-roles/housing-register",
     "data-roles/housing-register/ask?team=transport-analysis", "proposals",
-    "profiles/transport-analysis/scratch/retire", "nothing/of/the/kind",
+    "profiles/transport-analysis/scratch/retire", "teams/housing-statistics", "nothing/of/the/kind",
 )  # fmt: skip
 
 

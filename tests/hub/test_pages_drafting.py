@@ -1,6 +1,7 @@
 """Between the form and the file: nothing is lost, nothing is made up, and what people wrote around the data stays."""
 
 import copy
+import dataclasses
 import datetime as dt
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allotment_hub.services.drafting import (
+    Acceptance,
     Ask,
     Draft,
+    accepting,
     blank_draft,
     draft_of_profile,
     draft_of_proposal,
@@ -21,7 +24,7 @@ from allotment_hub.services.drafting import (
     own_problems,
     without_variables,
 )
-from allotment_hub.services.forms import Field, document_of, fields_of, kept_aside, roles_of, values_of
+from allotment_hub.services.forms import Field, document_of, fields_of, kept_aside, roles_of, sections_of, values_of
 from allotment_hub.services.rewriting import rewrite
 from allotment_profiles.loading import load
 from allotment_profiles.problems import Problem
@@ -275,3 +278,72 @@ def test_a_draft_without_a_reason_says_so() -> None:
 def test_a_problem_stands_beside_the_field_that_it_is_about(path: str, place: str, expected: str) -> None:
     draft = Draft(team="a", name="b", roles=("housing-open", "rail-open"))
     assert field_of(Problem(path, "x", "", "", field=place), draft, FIELDS) == expected
+
+
+# -- what an administrator is asked to accept
+
+
+COMMENTED = b"""\
+# Why there are twelve: the census.
+title: Large
+purpose: Counting
+app: jupyterlab
+image: quay.io/jupyter/scipy-notebook:1
+resources:
+  cpu: {limit: 12}   # the envelope has eight
+  memory: {limit: 4 GiB}
+"""
+
+
+def test_an_acceptance_is_written_into_the_file_and_leaves_the_rest_as_it_is() -> None:
+    asked = {"cpu-envelope": Acceptance("A larger census", "2030-01-31"), "memory-envelope": Acceptance("  ")}
+    content = accepting(COMMENTED, asked)
+    assert content.startswith(COMMENTED.partition(b"  memory")[0])
+    assert document(content)["accepted"] == {"cpu-envelope": {"reason": "A larger census", "until": "2030-01-31"}}
+    assert accepting(b"title: [", asked) == b"title: ["
+    assert accepting(COMMENTED, {}) == COMMENTED
+
+
+def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more() -> None:
+    content = accepting(COMMENTED, {"cpu-envelope": Acceptance("A larger census")}).decode()
+    draft = filled(Draft(content=content), document(content.encode()), FIELDS)
+    assert draft.accepts == {"cpu-envelope": Acceptance("A larger census")}
+    assert draft.text(FIELDS) == content
+    assert draft.kept(FIELDS) == []
+    emptied = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance("")})
+    assert "accepted" not in document(emptied.text(FIELDS).encode())
+
+
+def test_in_the_file_an_acceptance_that_is_written_is_no_field_any_more() -> None:
+    draft = Draft(tab="file", content=COMMENTED.decode(), accepts={"cpu-envelope": Acceptance("A larger census")})
+    settled = draft.settled()
+    assert settled.accepts == {}
+    assert document(settled.content.encode())["accepted"] == {"cpu-envelope": {"reason": "A larger census"}}
+    wished = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance()}).settled()
+    assert wished.accepts == {"cpu-envelope": Acceptance()}
+    assert wished.content == COMMENTED.decode()
+
+
+# -- lists and choices
+
+
+def test_a_list_is_typed_one_to_a_line_or_with_commas_and_an_untouched_one_stays() -> None:
+    source = {"maintainers": {"users": ["ana", "ben"]}, "only": ["/a/b"]}
+    values = values_of(source, FIELDS)
+    assert values["maintainers.users"] == "ana\nben"
+    assert document_of(values, (), source, FIELDS) == source
+    changed = document_of({**values, "maintainers.users": "ana, cleo\r\n\nana", "only": ""}, (), source, FIELDS)
+    assert changed == {"maintainers": {"users": ["ana", "cleo"]}}
+
+
+def test_the_form_offers_what_the_team_may_use_and_hides_what_nobody_could_choose() -> None:
+    bounds = {
+        "gpu_kinds": ["l4"], "node_pools": [], "groups": ["/a"], "maximum": {"gpu": 0}, "repositories": [],
+    }  # fmt: skip
+    sections = sections_of(FIELDS, {}, bounds)
+    names = {each.name: each for fields in sections.values() for each in fields}
+    assert names["resources.gpu_kind"].choices == ("l4",)
+    assert names["only"].choices == ("/a",)
+    assert not {"node_pool", "resources.gpu", "checkout.repository"} & set(names)
+    said = sections_of(FIELDS, {"node_pool": "large", "checkout.repository": "https://x"}, bounds)
+    assert {"node_pool", "checkout.repository"} <= {each.name for fields in said.values() for each in fields}

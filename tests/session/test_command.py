@@ -324,3 +324,40 @@ def test_the_package_is_readable_for_python_3_9_and_imports_the_standard_library
         )
     }
     assert imported <= sys.stdlib_module_names | {"allotment_session"}
+
+
+def test_a_soft_problem_says_that_an_administrator_may_accept_it_and_how_to_ask(
+    command: Command, service: SessionService
+) -> None:
+    found = {
+        "path": "teams/x/profiles/y.yaml", "line": 7, "column": 3, "field": "resources.cpu.limit", "level": "soft",
+        "code": "cpu-envelope", "message": "12 CPUs is more than the envelope allows.", "remedy": "Choose less.",
+    }  # fmt: skip
+    checks = answer(200, {"ok": False, "problems": [found], "changes": [{"text": "CPU limit 2 → 12"}]})
+    service.instead = lambda method, path: checks if path.endswith("/checks") else None
+    done = command(*BIGGER)
+    assert done.returncode == 1
+    assert "An administrator may accept this." in done.stdout
+    assert "--accept cpu-envelope='WHY'" in done.stdout
+    service.instead = lambda method, path: None
+    done = command(*BIGGER, "--accept", "cpu-envelope=A larger census")
+    assert done.returncode == 0, done.stderr
+    (proposal,) = service.proposals.values()
+    assert proposal["body"]["accept"] == [{"code": "cpu-envelope", "reason": "A larger census"}]
+
+
+def test_an_acceptance_without_a_reason_is_wrong_usage(command: Command) -> None:
+    done = command(*BIGGER, "--accept", "cpu-envelope")
+    assert done.returncode == 2
+    assert "CODE=REASON" in done.stderr
+
+
+def test_what_nobody_has_to_approve_is_said_with_the_reason(command: Command, service: SessionService) -> None:
+    checks = answer(200, {
+        "ok": True, "problems": [], "changes": [{"text": "title A → B"}], "requirements": [],
+        "automatic": ["analyst maintains it, and the policy allows other words."],
+    })  # fmt: skip
+    service.instead = lambda method, path: checks if path.endswith("/checks") else None
+    done = command(*BIGGER)
+    assert "Nobody has to approve this." in done.stdout
+    assert "the policy allows other words" in done.stdout

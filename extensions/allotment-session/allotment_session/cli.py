@@ -59,6 +59,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="ask for data that the team does not have yet, until a day; repeatable",
     )
+    propose.add_argument(
+        "--accept",
+        dest="accepted",
+        metavar="CODE=REASON",
+        action="append",
+        default=[],
+        help="ask an administrator to accept a problem that may be accepted, such as cpu-envelope; repeatable",
+    )
     propose.add_argument("--file", metavar="FILE", default="", help="propose this YAML file as it is written")
     propose.add_argument("--reason", metavar="TEXT", default="", help="why it is needed; the reviewers read it")
     propose.add_argument("--yes", action="store_true", help="propose without asking")
@@ -118,6 +126,7 @@ def _carried_out(options: argparse.Namespace, environment: Mapping[str, str], sc
         settings=options.settings,
         removed=options.removed,
         grants=options.grants,
+        accepted=options.accepted,
         file=options.file,
         reason=options.reason,
         agreed=options.yes,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from allotment_session.editing import Draft, read_file, with_settings
 from allotment_session.errors import Exit, SessionError, usage
 from allotment_session.showing import (
+    acceptable,
     has_errors,
     listed,
     show_checks,
@@ -40,6 +41,8 @@ class Wish:
     removed: list[str]
     grants: list[str]
     """Data that the team asks for: `DATA-ROLE=DATE`."""
+    accepted: list[str]
+    """Problems that an administrator is asked to accept: `CODE=REASON`."""
     file: str
     reason: str
     agreed: bool
@@ -101,7 +104,7 @@ def withdraw(service: Service, screen: Screen, proposal: str, *, agreed: bool) -
 
 def propose(service: Service, screen: Screen, wish: Wish, editor: str) -> Exit:
     """Check a wish, show what it means, ask, and propose it."""
-    by_hand = not (wish.file or wish.settings or wish.removed)
+    by_hand = not (wish.file or wish.settings or wish.removed or wish.accepted)
     if by_hand:
         _needs_terminal(screen, "Use --set or --file, and --yes.")
     if not wish.agreed:
@@ -150,7 +153,7 @@ def _body(service: Service, wish: Wish, team: str, name: str) -> dict[str, Any]:
     if wish.file:
         if wish.settings or wish.removed:
             raise usage("--file takes the file as it is written; --set and --unset do not go with it.")
-        return {"team": team, "name": name, "content": read_file(wish.file), **_grants(wish)}
+        return {"team": team, "name": name, "content": read_file(wish.file), **_asked(wish)}
     settings = _fetched(service, *split(wish.source)).get("settings")
     if not isinstance(settings, dict):
         raise SessionError(
@@ -159,11 +162,21 @@ def _body(service: Service, wish: Wish, team: str, name: str) -> dict[str, Any]:
             status=Exit.REFUSED,
         )
     profile = with_settings(settings, wish.settings, wish.removed)
-    return {"team": team, "name": name, "profile": profile, **_grants(wish)}
+    return {"team": team, "name": name, "profile": profile, **_asked(wish)}
+
+
+def _asked(wish: Wish) -> dict[str, Any]:
+    """Give what goes with a proposal: requests for data, and problems that an administrator is asked to accept."""
+    accepted = []
+    for each in wish.accepted:
+        code, equals, reason = each.partition("=")
+        if not (code and equals and reason.strip()):
+            raise usage(f"{each!r} is not CODE=REASON, such as cpu-envelope='The census is larger this year'.")
+        accepted.append({"code": code.strip(), "reason": reason.strip()})
+    return {**_grants(wish), **({"accept": accepted} if accepted else {})}
 
 
 def _grants(wish: Wish) -> dict[str, Any]:
-    """Give the requests for data that go with a proposal."""
     asked = []
     for grant in wish.grants:
         role, equals, until = grant.partition("=")
@@ -181,7 +194,7 @@ def _edited(service: Service, screen: Screen, wish: Wish, draft: Draft, target: 
         if not content.strip() or (content == draft.original and same_profile):
             screen.say("Nothing was changed, so nothing is proposed.")
             return Exit.DONE
-        body = {"team": target[0], "name": target[1], "content": content, **_grants(wish)}
+        body = {"team": target[0], "name": target[1], "content": content, **_asked(wish)}
         outcome = _proposed(service, screen, wish, body)
         if outcome is not Exit.PROBLEMS:
             return outcome
@@ -196,6 +209,8 @@ def _proposed(service: Service, screen: Screen, wish: Wish, body: dict[str, Any]
     if has_errors(problems):
         screen.answer({"checks": checks, "proposal": None})
         screen.say("Nothing was proposed: the problems above come first.")
+        for code in acceptable(problems):
+            screen.say(f"An administrator may accept {code}: add --accept {code}='WHY'")
         return Exit.PROBLEMS
     if not checks.get("changes") and "content" not in body:
         screen.answer({"checks": checks, "proposal": None})

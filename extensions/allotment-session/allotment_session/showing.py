@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from allotment_session.errors import SessionError
     from allotment_session.screen import Screen
 
+_MARKS = {"hard": "✗", "soft": "?", "advice": "!"}
+_LEVELS = {"hard": "Has to be corrected.", "soft": "An administrator may accept this."}
 NAMES = ("text", "summary", "title", "what", "message", "id", "name", "user")
 """Where the words of an answer's parts are looked for, in this order."""
 
@@ -40,6 +42,15 @@ def has_errors(problems: Iterable[object]) -> bool:
     return any(not isinstance(problem, dict) or problem.get("level") != "advice" for problem in problems)
 
 
+def acceptable(problems: Iterable[object]) -> list[str]:
+    """Name the codes that an administrator may accept; none where something else has to be corrected anyway."""
+    levels = {problem.get("level") for problem in problems if isinstance(problem, dict)}
+    if not levels <= {"soft", "advice"}:
+        return []
+    soft = (words(each, "code") for each in problems if isinstance(each, dict) and each.get("level") == "soft")
+    return list(dict.fromkeys(filter(None, soft)))
+
+
 def show_problems(screen: Screen, problems: list[Any]) -> None:
     """Write each problem with its place and its remedy."""
     for problem in problems:
@@ -47,12 +58,14 @@ def show_problems(screen: Screen, problems: list[Any]) -> None:
             screen.say(f"  ✗ {words(problem)}")
             continue
         place = ":".join(filter(None, (words(problem, name) for name in ("path", "line", "column"))))
-        mark = "!" if problem.get("level") == "advice" else "✗"
+        mark = _MARKS.get(words(problem, "level"), "✗")
         field = words(problem, "field")
         code = words(problem, "code")
         screen.say(
             f"  {mark} {place}", f"{field}:" if field else "", words(problem, "message"), f"[{code}]" if code else ""
         )
+        if level := _LEVELS.get(words(problem, "level")):
+            screen.say(f"      {level}")
         if remedy := words(problem, "remedy"):
             screen.say(f"      {remedy}")
 
@@ -61,7 +74,7 @@ def show_checks(screen: Screen, checks: dict[str, Any]) -> None:
     """Write what a dry run found: problems, changes, cost and who will have to approve."""
     problems = checks.get("problems") or []
     if problems:
-        screen.say("Problems" if has_errors(problems) else "Warnings")
+        screen.say("Problems" if has_errors(problems) else "Advice")
         show_problems(screen, problems)
     changes = checks.get("changes") or []
     if changes:
@@ -85,6 +98,8 @@ def show_checks(screen: Screen, checks: dict[str, Any]) -> None:
             screen.say(f"  {text}" + (f": {reason}" if reason and reason not in text else ""))
     elif changes and not has_errors(problems):
         screen.say("Nobody has to approve this.")
+        for reason in checks.get("automatic") or []:
+            screen.say(f"  {words(reason)}")
 
 
 def _show_changes(screen: Screen, changes: list[Any]) -> None:

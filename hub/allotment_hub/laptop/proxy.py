@@ -6,8 +6,27 @@ from allotment_hub.laptop import ports
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder, write_private
 
-# The hub adds its routes to this file when it starts.
+# The hub adds its routes to this file when it starts, and leaves in it what it does not know.
 _NO_ROUTES = "# Written by the hub.\n"
+
+
+def _routes(base_url: str) -> str:
+    """Give the routes before the hub has written its own: below a base URL, the bare address leads to it."""
+    if base_url == "/":
+        return _NO_ROUTES
+    # The base URL is one that the command line has checked; it is written as a quoted text all the same.
+    return f"""\
+{_NO_ROUTES}
+[http.routers.start]
+rule = "Path(`/`)"
+service = "noop@internal"
+middlewares = ["start"]
+entryPoints = ["http"]
+
+[http.middlewares.start.redirectRegex]
+regex = "^(https?://[^/]+)/?(\\\\?.*)?$"
+replacement = {json.dumps("${1}" + base_url)}
+"""
 
 
 def write_proxy_configuration(folder: StateFolder, deployment: Deployment) -> None:
@@ -41,4 +60,4 @@ filename = {json.dumps(str(folder.proxy_routes), ensure_ascii=False)}
 watch = true
 """
     write_private(folder.proxy_static, static)
-    write_private(folder.proxy_routes, _NO_ROUTES)
+    write_private(folder.proxy_routes, _routes(deployment.base_url))

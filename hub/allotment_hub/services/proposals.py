@@ -26,6 +26,7 @@ from allotment_profiles.rules import User
 
 MAXIMUM_KEPT = 2000
 """So many proposals' files are kept in memory: a proposal has at most fifty small files, mostly one."""
+_KINDS = {"image-version": "another version of the same image", "smaller": "a smaller size", "text": "other words"}
 AUTOMATIC = "policy (automatic: "
 """How a merge names its approval where the policy stands in for one."""
 
@@ -295,4 +296,5 @@ def _written_automatic(merge: Commit | None) -> tuple[str, ...]:
     kinds = [
         each.removeprefix(AUTOMATIC).removesuffix(")") for each in trailers.get("Approved-by", ()) if AUTOMATIC in each
     ]
-    return tuple(f"The policy allowed it without an approval: {each.replace('-', ' ')}." for each in kinds)
+    words = [" and ".join(_KINDS.get(kind, kind) for kind in each.split(", ")) for each in kinds]
+    return tuple(f"The policy allows maintainers {each}." for each in words)
