@@ -12,8 +12,8 @@ from allotment_profiles.commands.sources import asked_in_vain, output
 if TYPE_CHECKING:
     from allotment_profiles.importing.assembling import Import
 
-WORDS = {"lost": "not carried over", "changed": "changed", "stays": "stays in the chart"}
-COLOURS = {"lost": "red", "changed": "yellow", "stays": "dim"}
+WORDS = {"lost": "not carried over", "changed": "changed", "stays": "stays in the chart", "note": "to know"}
+COLOURS = {"lost": "red", "changed": "yellow", "stays": "dim", "note": "yellow"}
 
 
 @click.command("import")

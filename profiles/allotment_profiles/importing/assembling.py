@@ -50,7 +50,7 @@ def import_values(data: bytes, team: str = EVERYONE, leads: Sequence[str] = ()) 
         ledger.remark(node, "The key stands twice; the last one counts.")
     chart = _chart(root)
     platform = Platform()
-    profiles = _profiles(chart, platform, ledger)
+    defaults, profiles = _profiles(chart, platform, ledger)
     groups = [group for each in profiles for group in _groups(each.value)]
     people = import_people(chart.at("hub"), team, groups, ledger)
     _leave(root, chart, ledger)
@@ -63,6 +63,7 @@ def import_values(data: bytes, team: str = EVERYONE, leads: Sequence[str] = ()) 
         people["members"] = {"groups": [team]}
         ledger.remark(chart, f"It names no members, so they are the group {team}: put in your own.")
     files = _settled(team, people, profiles, platform, ledger)
+    _tell_unused(defaults, profiles, ledger)
     ledger.sweep(root)
     findings = ledger.findings
     files[REPORT] = _report(findings).encode()
@@ -113,16 +114,19 @@ def _leave_code(node: Node, ledger: Ledger) -> None:
             ledger.stays(each, STAYS)
 
 
-def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> list[Imported]:
+def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> tuple[list[Node], list[Imported]]:
+    """Give the places of what holds for all sessions, and the profiles."""
     singleuser, direct = chart.at("singleuser"), chart.at("hub", "config", "KubeSpawner")
     defaults = read_defaults(singleuser, ledger) if singleuser else Settings()
     listed = chart.at("singleuser", "profileList")
+    places: list[Node] = []
     if direct is not None:
         rest = Node(
             {name: node for name, node in direct.mapping.items() if name != "profile_list"},
             direct.path, direct.line, direct.column,
         )  # fmt: skip
-        defaults = read_override(rest, ledger).over(defaults)
+        first, defaults = defaults, read_override(rest, ledger).over(defaults)
+        places += first.places.values()
         if "profile_list" in direct.mapping:
             if listed is not None and not listed.says_nothing:
                 ledger.lost(listed, "hub.config.KubeSpawner.profile_list stands there as well, and goes before it.")
@@ -137,7 +141,15 @@ def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> list[Imported]
         profile = import_profile(node, key, taken, defaults, platform, ledger)
         taken.add(profile.name)
         profiles.append(profile)
-    return profiles
+    return [*places, *defaults.places.values()], profiles
+
+
+def _tell_unused(defaults: Iterable[Node], profiles: Iterable[Imported], ledger: Ledger) -> None:
+    """Tell what holds for all sessions but is in none, for each says something else."""
+    used = {path for each in profiles for path in each.used}
+    for node in defaults:
+        if node.path not in used:
+            ledger.stays(node, "No profile needs it: each says its own, or there is none.")
 
 
 def _entries(listed: Node | None) -> Iterator[tuple[Node, str]]:
@@ -287,6 +299,7 @@ def _report(findings: Sequence[Finding]) -> str:
         "lost": "Not carried over",
         "changed": "Carried over, but not as it was",
         "stays": "Not about profiles: it stays in the values of the chart",
+        "note": "To know",
     }
     parts = ["# What the import could not carry over as it was", ""]
     for outcome, title in titles.items():

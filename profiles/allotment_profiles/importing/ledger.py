@@ -6,8 +6,9 @@ from typing import Literal
 
 from allotment_profiles.importing.values import Node, Path
 
-Outcome = Literal["lost", "changed", "stays"]
-"""`lost`: not carried over; `changed`: carried over, but not as it was; `stays`: nothing that a profile says."""
+Outcome = Literal["lost", "changed", "stays", "note"]
+"""`lost`: not carried over; `changed`: carried over, but not as it was; `stays`: nothing that a profile says; `note`:
+something to know about what stands below, whose keys are accounted for one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Ledger:
 
     def remark(self, node: Node, why: str) -> None:
         """Note something about a key whose parts are accounted for one by one."""
-        self._findings[node.path, why] = Finding(node.where, node.line, node.column, "changed", why)
+        self._findings[node.path, why] = Finding(node.where, node.line, node.column, "note", why)
 
     def _note(self, node: Node, outcome: Outcome, why: str) -> None:
         self._settled.add(node.path)

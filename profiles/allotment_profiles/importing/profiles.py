@@ -8,7 +8,7 @@ from typing import Any
 from allotment_profiles.importing.ledger import Ledger
 from allotment_profiles.importing.platform import Platform
 from allotment_profiles.importing.settings import Settings, read_override
-from allotment_profiles.importing.values import Node
+from allotment_profiles.importing.values import Node, Path
 from allotment_profiles.importing.wording import name_of, plain, refused
 from allotment_profiles.quantities import cpu_number, format_cpu, format_memory
 from allotment_profiles.texts import Group, ImagePattern
@@ -29,6 +29,8 @@ class Imported:
     node: Node
     places: dict[str, Node] = field(default_factory=dict)
     """Field → where it stood, for options and choices."""
+    used: frozenset[Path] = frozenset()
+    """The settings that went into it, its own and those that hold for all."""
     images: list[str] = field(default_factory=list)
     """Patterns of images that people could type in."""
 
@@ -84,7 +86,8 @@ class _Importing:
         value |= self._base(base, options)
         if options:
             value["options"] = {option.key: option.value for option in options}
-        return Imported(name, value, node, self._places, self._images)
+        used = frozenset(place.path for place in base.places.values())
+        return Imported(name, value, node, self._places, used, self._images)
 
     # -- words
 
@@ -246,14 +249,14 @@ class _Importing:
             value["image"] = settings.image
         if settings.environment:
             value["environment"] = dict(settings.environment)
-        if settings.app and (app := self._platform.app(settings.app)):
+        app = self._app(settings)
+        if app:
             value["app"] = app
         resources = _ranges(settings)
         effective = settings.over(base)
-        if settings.labels or settings.tolerations:
-            pool = self._platform.node_pool(effective)
-            if pool:
-                value["node_pool"] = pool
+        pool = self._pool(settings, effective) if settings.labels or settings.tolerations else None
+        if pool:
+            value["node_pool"] = pool
         if settings.gpu is not None:
             resources["gpu"] = settings.gpu
         if effective.gpu_resource and (settings.labels or settings.gpu_resource not in (None, base.gpu_resource)):
@@ -274,18 +277,39 @@ class _Importing:
             image = next((choice.settings.image for choice in choices if choice.settings.image), SAMPLE_IMAGE)
             if image == SAMPLE_IMAGE:
                 self._ledger.remark(self._node, f"It names no image; the chart's own is {image}: choose one.")
-        app = self._platform.app(base.app or "jupyterlab") or "jupyterlab"
+        app = self._app(base) or "jupyterlab"
         value: dict[str, Any] = {"app": app, "image": image, "resources": self._resources(base, choices)}
-        pool = self._platform.node_pool(base)
+        pool = self._pool(base, base)
         if pool:
             value["node_pool"] = pool
-        elif base.tolerations:
-            self._ledger.remark(self._node, "It tolerates taints but selects no nodes: a node pool is known by labels.")
         if base.home:
             value["storage"] = {"home": format_memory(base.home)}
         if base.environment:
             value["environment"] = dict(base.environment)
         return value
+
+    def _app(self, settings: Settings) -> str | None:
+        app = self._platform.app(settings.app) if settings.app else None
+        if settings.app and app is None:
+            self._ledger.lost(settings.places["app"], "A policy has at most twenty tools.")
+        return app
+
+    def _pool(self, settings: Settings, effective: Settings) -> str | None:
+        """Give the node pool; where there can be none, what was said about nodes is lost."""
+        pool = self._platform.node_pool(effective)
+        if pool is None:
+            why = "A policy has at most twenty node pools." if effective.labels else "Nodes are known by their labels."
+            for field_name, place in settings.places.items():
+                if field_name.startswith("labels.") or field_name == "tolerations":
+                    self._ledger.lost(place, why)
+        return pool
+
+    def _note(self, settings: Settings, field_name: str, node: Node, why: str) -> None:
+        """Tell of one setting at its own place, or where it came to be."""
+        if field_name in settings.places:
+            self._ledger.changed(settings.places[field_name], why)
+        else:
+            self._ledger.remark(node, why)
 
     def _resources(self, base: Settings, choices: list[_Choice]) -> dict[str, Any]:
         """Give limits to everything, for ours always has them, and no guarantee above one."""
@@ -300,7 +324,8 @@ class _Importing:
                     why = f"It has no limit of {word}, and every session needs one: {write(limit)} is taken."
                     self._ledger.remark(self._node, why)
             if guarantee and guarantee > limit:
-                self._ledger.remark(self._node, f"A guarantee is above its limit: {write(limit)} is taken.")
+                why = f"The guarantee is above the limit: {write(limit)} is taken."
+                self._note(base, f"{name}_guarantee", self._node, why)
                 guarantee = limit
             base = Settings(**{**vars(base), f"{name}_limit": limit, f"{name}_guarantee": guarantee})
             default = 100 if name == "cpu" else 256 * 1024**2
@@ -329,7 +354,8 @@ class _Importing:
             promised, most = own or guarantee, less or limit
             if promised > most:
                 choice.value.setdefault("resources", {}).setdefault(name, {})["guarantee"] = number(most)
-                self._ledger.remark(choice.node, f"The guarantee of {name} is above the limit: it is lowered.")
+                why = f"The guarantee of {name} is above the limit: it is lowered."
+                self._note(choice.settings, f"{name}_guarantee", choice.node, why)
 
 
 def _ranges(settings: Settings) -> dict[str, Any]:

@@ -70,12 +70,15 @@ class Settings:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Of the nodes."""
     tolerations: tuple[Mapping[str, str], ...] | None = None
+    places: Mapping[str, Node] = field(default_factory=dict)
+    """Where each of them stands; entries of mappings as `environment.NAME`."""
 
     def over(self, below: "Settings") -> "Settings":
         """Lay these settings over others, as KubeSpawner does: mappings are merged, the rest is replaced."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         given["environment"] = {**below.environment, **self.environment}
         given["labels"] = {**below.labels, **self.labels}
+        given["places"] = {**below.places, **self.places}
         return replace(below, **given)
 
 
@@ -92,7 +95,7 @@ def read_override(node: Node, ledger: Ledger, *, choice: bool = False) -> Settin
             ledger.lost(each, f"{_modern(name)} stands here as well, and goes before it.")
     for name, each in known.items():
         reading.take(name, each)
-    return Settings(**reading.found)
+    return Settings(**reading.found, places=reading.places)
 
 
 def read_defaults(singleuser: Node, ledger: Ledger) -> Settings:
@@ -124,7 +127,7 @@ def read_defaults(singleuser: Node, ledger: Ledger) -> Settings:
                     ledger.stays(each, STAYS)
         elif name not in (*taken, "profileList") and not node.says_nothing:
             ledger.stays(node, STAYS)
-    return Settings(**reading.found)
+    return Settings(**reading.found, places=reading.places)
 
 
 def _modern(name: str) -> str:
@@ -140,6 +143,7 @@ class _Reading:
 
     def __init__(self, ledger: Ledger, choice: bool) -> None:
         self.found: dict[str, Any] = {}
+        self.places: dict[str, Node] = {}
         self._ledger, self._choice = ledger, choice
         self._readers: dict[str, Callable[[Node], None]] = {
             "image": self._image,
@@ -190,6 +194,7 @@ class _Reading:
             self._ledger.lost(node, why)
             return
         self.found["image"] = image
+        self.places["image"] = node
         if added:
             self._ledger.changed(node, f"Written out with {' and '.join(added)}: that is what it means.")
         else:
@@ -202,6 +207,7 @@ class _Reading:
             self._ledger.lost(node, "This is not a possible amount.")
             return
         self.found[name] = amount
+        self.places[name] = node
         self._ledger.carried(node)
 
     def _storage(self, node: Node) -> None:
@@ -224,6 +230,7 @@ class _Reading:
                 self._ledger.lost(each, "GPUs are guaranteed as they are limited: the other number counts.")
             else:
                 self.found |= {"gpu": number, "gpu_resource": name}
+                self.places["gpu"] = each
                 self._ledger.carried(each)
 
     def _environment(self, node: Node) -> None:
@@ -243,6 +250,7 @@ class _Reading:
                 self._ledger.lost(each, "A profile has at most fifty variables.")
             else:
                 kept[name] = value
+                self.places[f"environment.{name}"] = each
                 self._ledger.carried(each)
         self.found["environment"] = kept
 
@@ -255,6 +263,7 @@ class _Reading:
         app = _app(first)
         if app:
             self.found["app"] = app
+            self.places["app"] = node
             if address.strip("/").lower() != first or address != node.value or first in ("tree", "nbclassic", "retro"):
                 self._ledger.changed(node, f"The session opens {app}, not a place in it or another look.")
             else:
@@ -265,6 +274,7 @@ class _Reading:
             self._ledger.lost(node, "This is not the address of a program.")
             return
         self.found["app"] = address
+        self.places["app"] = node
         self._ledger.changed(node, "It is a tool of policy.yaml now: give it a title there.")
 
     def _command(self, node: Node) -> None:
@@ -285,6 +295,7 @@ class _Reading:
                 self._ledger.lost(each, why or "A node pool has at most ten labels.")
             else:
                 kept[name] = value
+                self.places[f"labels.{name}"] = each
                 self._ledger.carried(each)
         self.found["labels"] = kept
 
@@ -306,6 +317,7 @@ class _Reading:
             else:
                 self._ledger.carried(each)
         self.found["tolerations"] = tuple(kept)
+        self.places["tolerations"] = node
 
 
 def _below(node: Node, ledger: Ledger) -> Iterator[tuple[str, Node]]:
