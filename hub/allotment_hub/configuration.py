@@ -38,6 +38,9 @@ class ServiceConfiguration(BaseModel):
     poll_seconds: float = Field(default=0.5, gt=0)
     """How often the branch main is looked at."""
 
+    cache: Path | None = None
+    """A file that keeps what was read of the repository across restarts; none: everything is read anew."""
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the file; a pydantic `ValidationError` names what is wrong in it."""

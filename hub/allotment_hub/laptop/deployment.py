@@ -136,6 +136,7 @@ class Deployment(BaseModel):
             events=folder.events,
             port=self.ports.service,
             public_url=self.public_url,
+            cache=folder.cache("service"),
         )
 
     def service_environment(self) -> dict[str, str]:

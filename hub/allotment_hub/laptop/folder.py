@@ -46,6 +46,10 @@ class StateFolder:
         """The keys that everybody believes."""
         return self.path / "keys" / "allowed_signers"
 
+    def cache(self, program: str) -> Path:
+        """Where a program keeps what it read of the repository; it may be deleted at any time."""
+        return self.path / f"{program}-catalog.cache"
+
     @property
     def homes(self) -> Path:
         """One home folder for each user."""

@@ -73,6 +73,7 @@ c.LocalProfileSpawner.repository = str(deployment.repository_path(folder))
 c.LocalProfileSpawner.allowed_signers = str(folder.allowed_signers)
 c.LocalProfileSpawner.events_url = folder.events
 c.LocalProfileSpawner.poll_seconds = 0.5
+c.LocalProfileSpawner.cache = str(folder.cache("hub"))
 c.LocalProfileSpawner.service_url = deployment.service_url
 c.LocalProfileSpawner.homes = str(folder.homes)
 c.LocalProfileSpawner.volumes = str(folder.volumes)
