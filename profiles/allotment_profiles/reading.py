@@ -184,9 +184,13 @@ def _refuse_what_yaml_hides(text: str) -> None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise _DocumentError("documents", "The file holds several documents.", "Keep one per file.", line)
+                raise _DocumentError(
+                    "documents", "The file holds several documents.", "Keep one per file.", line, column
+                )
             if event.version or event.tags:
-                raise _DocumentError("directive", "YAML directives (%) are not allowed.", "Remove the line.", line)
+                raise _DocumentError(
+                    "directive", "YAML directives (%) are not allowed.", "Remove the line.", line, column
+                )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAXIMUM_DEPTH:
             remedy = "Write it flat, as in the examples."
@@ -268,6 +272,14 @@ class Places:
         return self.of(tuple(int(part) if part.isdecimal() and len(part) < 6 else part for part in parts))
 
 
+# What is wrong with several keys together is shown at the one that people would change.
+_STANDS_AT = {
+    "cpu-order": "limit", "memory-order": "limit", "lifetime-order": "idle", "option-default": "default",
+    "option-default-only": "default", "successor-missing": "visibility",
+    "data-role-twice": "data_roles",
+}  # fmt: skip
+
+
 def _problems(path: str, error: ValidationError, places: Places | None, model: type[Model]) -> tuple[Problem, ...]:
     details = error.errors(include_url=False)[:MAXIMUM_PROBLEMS]
     return tuple(_problem(path, detail, places, model) for detail in details)
@@ -278,7 +290,8 @@ def _problem(path: str, detail: ErrorDetails, places: Places | None, model: type
     # pydantic ends the place of a wrong key with this word, which may be an unknown key itself.
     if location[1:] and location[-1] == "[key]" and detail["type"] not in ("extra_forbidden", "invalid_key"):
         location = location[:-1]
-    line, column = places.of(location) if places else (None, None)
+    stands = (*location, _STANDS_AT[detail["type"]]) if detail["type"] in _STANDS_AT else location
+    line, column = places.of(stands) if places else (None, None)
     code, message, remedy = _worded(detail, location, model)
     field = ".".join(part if isinstance(part, str) and len(part) < 60 else shown(part).strip("'") for part in location)
     return Problem(path, code, message, remedy, field=field, line=line, column=column)
