@@ -174,12 +174,16 @@ def _asked(value: str | None, option: str, question: str, default: str | None = 
     """Take what was said, or ask for it where somebody can answer."""
     if value is not None:
         return value
-    if not sys.stdin.isatty():
+    if not _somebody_answers():
         if default is not None:
             return default
         raise click.UsageError(f"Say {option}: nobody can be asked here.")
     answer: str = click.prompt(question, default=default)
     return answer
+
+
+def _somebody_answers() -> bool:
+    return sys.stdin.isatty()
 
 
 def _number(text: str) -> int | float | str:
