@@ -21,7 +21,7 @@ class Models:
     Ten thousand models take several times the memory of their files; most of them nobody asks for.
     """
 
-    def __init__(self, size: int = 4096) -> None:
+    def __init__(self, size: int = 1280) -> None:
         self.get = functools.lru_cache(size)(_model)
 
 

@@ -8,6 +8,7 @@ affected is not looked at again, and is shared with the catalog before.
 import contextlib
 import gc
 import itertools
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -24,6 +25,9 @@ from allotment_profiles.snapshot import Snapshot
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
+_MANY_OBJECTS = 20_000
+_TURN = 0.001
+"""Seconds after which a thread that waits has its turn."""
 _AT_ONCE = 500
 """So many files are read before the next ones are fetched."""
 
@@ -68,19 +72,28 @@ def renew(
     """
     # The files of a folder have no ids that would tell whether they changed.
     known = before if before and snapshot.revision and before.snapshot.revision else None
-    with _without_collections():
+    with in_small_steps():
         return _Loading(snapshot, known, models, settled or {}).run()
 
 
 @contextlib.contextmanager
-def _without_collections() -> Iterator[None]:
-    """Keep the collector from looking through half-made catalogs again and again, which stops every thread."""
-    enabled = gc.isenabled()
+def in_small_steps() -> Iterator[None]:
+    """Keep other threads, an event loop above all, from waiting long for their turn.
+
+    The collector stops every thread. A catalog has no cycles and goes when nothing refers to it, but looking through
+    a large one takes 40 ms each time: so there are no collections meanwhile, and after much was made all that exists
+    is left out of later ones.
+    """
+    enabled, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(min(interval, _TURN))
     try:
         yield
     finally:
-        if enabled:
+        if enabled:  # whoever came second, in another thread, leaves it to the first
+            sys.setswitchinterval(interval)
+            if gc.get_count()[0] > _MANY_OBJECTS:
+                gc.freeze()
             gc.enable()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from allotment_profiles.catalog import Models
 from allotment_profiles.git import GitError, Repository
 from allotment_profiles.history import Applied, follow
-from allotment_profiles.loading import Loaded, renew
+from allotment_profiles.loading import Loaded, in_small_steps, renew
 from allotment_profiles.snapshot import Snapshot, of_history
 from allotment_profiles.storing import identity, restore, save
 
@@ -32,7 +32,7 @@ class Tracker:
 
     def at(self, commit: str) -> Loaded:
         """Load what applies at a commit of main, an id; raises GitError where it cannot be read."""
-        with self._lock:
+        with self._lock, in_small_steps():
             if self._loaded is None:
                 self._restore()
             if self._loaded is None or self._loaded.snapshot.revision != commit:
@@ -47,7 +47,7 @@ class Tracker:
 
     def save(self, *, soon: bool = False) -> None:
         """Write the cache where enough has come since it was written, or with `soon` where anything has."""
-        with self._lock:
+        with self._lock, in_small_steps():
             self._save(soon)
 
     def _save(self, soon: bool) -> None:
