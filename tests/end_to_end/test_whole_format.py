@@ -369,6 +369,22 @@ def test_a_renamed_profile_is_one_line_with_what_it_costs_before_and_after(analy
     analyst.service("POST", f"proposals/{proposal['id']}/withdrawal")
 
 
+def test_a_long_list_comes_in_parts_and_words_look_in_all_of_it(clone: Clone, analyst: Person) -> None:
+    text = clone.text("teams/transport-analysis/profiles/scratch.yaml")
+    many = [f"teams/transport-analysis/profiles/many-{number:03}.yaml" for number in range(230)]
+    clone.push({path: text.replace("title: ", f"title: {path[-8:-5]} ", 1) for path in many})
+    first = analyst.page(f"{SERVICE}profiles").text
+    assert "1 to 200 of " in first
+    assert "many-229" not in first
+    assert "data-filter" not in first  # the rest of the rows is not here to be filtered
+    second = analyst.page(f"{SERVICE}profiles?page=2").text
+    assert "many-229" in second
+    found = analyst.page(f"{SERVICE}profiles?q=many-229").text
+    assert "1 of " in found
+    assert "many-229" in found
+    assert "many-228" not in found
+
+
 # -- what machines look at
 
 

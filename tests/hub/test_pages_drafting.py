@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import datetime as dt
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from allotment_hub.services.drafting import (
     field_of,
     filled,
     granted,
+    holds,
     own_problems,
     without_variables,
 )
@@ -347,3 +349,19 @@ def test_the_form_offers_what_the_team_may_use_and_hides_what_nobody_could_choos
     assert not {"node_pool", "resources.gpu", "checkout.repository"} & set(names)
     said = sections_of(FIELDS, {"node_pool": "large", "checkout.repository": "https://x"}, bounds)
     assert {"node_pool", "checkout.repository"} <= {each.name for fields in said.values() for each in fields}
+
+
+@pytest.mark.parametrize(("review_by", "kept", "held"), [("2999-01-31", True, True), ("2026-01-31", False, False)])
+def test_a_renewal_keeps_the_day_of_the_owners_review_while_it_is_to_come(
+    tmp_path: Path, review_by: str, kept: bool, held: bool
+) -> None:
+    shutil.copytree(STARTER, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "data-roles" / "housing-open.yaml"
+    until = next(line for line in path.read_text().splitlines() if line.strip().startswith("housing-statistics:"))
+    path.write_text(
+        path.read_text().replace(until, f"  housing-statistics: {{until: 2999-12-31, review_by: {review_by}}}")
+    )
+    catalog = load(in_folder(tmp_path))
+    assert holds(catalog, "housing-open", "housing-statistics") is held
+    renewed = document(granted(catalog, "housing-open", "housing-statistics", "2999-12-31", ""))
+    assert ("review_by" in renewed["granted_to"]["housing-statistics"]) is kept

@@ -413,3 +413,19 @@ async def code_of_unknown(platform: Platform, name: str) -> str:
     with pytest.raises(ServiceError) as caught:
         await platform.proposals.stored(name)
     return caught.value.refusal.code
+
+
+async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        path = f"teams/housing/profiles/other-{number}.yaml"
+        await platform.proposing.propose(platform.people.reader("ana"), {path: NOTEBOOK}, "One more")
+    stored = await platform.proposals.all()
+    for each in stored:
+        await platform.proposals.files(each)
+    monkeypatch.setattr(platform.proposals, "_files", lambda stored: pytest.fail(f"{stored.id} was read again"))
+    done = await platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: NOTEBOOK}, "The last one")
+    assert done.created
+    monkeypatch.undo()
+    assert await platform.proposals.files(done.proposal) == {OTHER_PATH: NOTEBOOK}

@@ -23,13 +23,14 @@ from allotment_hub.services.drafting import (
     field_of,
     granted,
     has_variables,
+    holds,
     own_problems,
     still_needed,
     without_variables,
 )
 from allotment_hub.services.forms import MORE, Field, fields_of, items_of, sections_of
+from allotment_hub.services.teams import days_of
 from allotment_profiles.catalog import Catalog
-from allotment_profiles.checks import days_left
 from allotment_profiles.paths import data_role_path, place, profile_path
 from allotment_profiles.problems import Problem, Refusal
 from allotment_profiles.rules import belongs, leads_of
@@ -370,7 +371,7 @@ class AskPage(Proposer):
             reason=reason,
             panel=panel,
             current=current,
-            ended=current is not None and days_left(current.until, now) < 0,
+            ended=current is not None and days_of(current, now) < 0,
             today=now.date(),
             refusal=refusal.refusal if refusal else None,
             link=refusal.link if refusal else "",
@@ -419,12 +420,7 @@ def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:
 
 
 def _not_held(catalog: Catalog, team: str) -> list[str]:
-    today = dt.datetime.now(dt.UTC).date()
-    return [
-        name
-        for name, entry in catalog.data_roles.items()
-        if (grant := entry.value.granted_to.get(team)) is None or grant.until < today
-    ]
+    return [name for name in catalog.data_roles if not holds(catalog, name, team)]
 
 
 def _in_a_year(after: dt.date | None = None) -> str:

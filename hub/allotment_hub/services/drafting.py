@@ -10,6 +10,7 @@ from allotment_hub.errors import refused
 from allotment_hub.services.checking import Files
 from allotment_hub.services.forms import Field, document_of, kept_aside, roles_of, values_of
 from allotment_hub.services.rewriting import rewrite
+from allotment_hub.services.teams import days_of
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.model import Profile
 from allotment_profiles.paths import data_role_path, place, profile_path
@@ -181,17 +182,23 @@ def accepting(content: bytes, accepts: Mapping[str, Acceptance]) -> bytes:
 
 
 def holds(catalog: Catalog, role: str, team: str) -> bool:
-    """Tell whether a team has a grant for a data role that has not ended."""
+    """Tell whether a team has a grant for a data role that has not ended and whose review is not overdue."""
     entry = catalog.data_roles.get(role)
     grant = entry.value.granted_to.get(team) if entry else None
-    return grant is not None and grant.until >= dt.datetime.now(dt.UTC).date()
+    return grant is not None and days_of(grant, dt.datetime.now(dt.UTC)) >= 0
 
 
 def granted(catalog: Catalog, role: str, team: str, until: str, reason: str) -> bytes:
-    """Give a data role's file with a team's grant added or renewed; the role must be one that reads."""
+    """Give a data role's file with a team's grant added or renewed; the role must be one that reads.
+
+    A day by which the owner looks at it again stays where it is still to come: deciding about this is looking at it.
+    """
     source = catalog.data_roles[role].source
     data = dict(document(source))
     grant: dict[str, Any] = {"until": until.strip()}
+    held = catalog.data_roles[role].value.granted_to.get(team)
+    if held and held.review_by and held.review_by >= dt.datetime.now(dt.UTC).date():
+        grant["review_by"] = held.review_by.isoformat()
     if reason.strip():
         grant["reason"] = " ".join(reason.split())
     data["granted_to"] = {**(data.get("granted_to") or {}), team: grant}
