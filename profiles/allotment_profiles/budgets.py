@@ -63,14 +63,26 @@ def _bounds(catalog: Catalog, user: User, team: str, sessions: Sequence[Running]
 def _excess(bound: _Bound, size: Size) -> str | None:
     """Say in one sentence which amount would pass its bound; None where everything fits."""
     budget, running = bound.budget, bound.running
-    for noun, limit, used, asked, write in (
-        ("sessions", budget.sessions, len(running), 1, str),
-        ("CPUs", budget.cpu, sum(each.size.cpu for each in running), size.cpu, format_cpu),
-        ("of memory", budget.memory, sum(each.size.memory for each in running), size.memory, format_memory),
-        ("GPUs", budget.gpu, sum(each.size.gpu for each in running), size.gpu, str),
+    for limit, used, asked, write in (
+        (budget.sessions, len(running), 1, lambda number: _counted(number, "session")),
+        (budget.cpu, sum(each.size.cpu for each in running), size.cpu, _cpus),
+        (budget.memory, sum(each.size.memory for each in running), size.memory, _memory),
+        (budget.gpu, sum(each.size.gpu for each in running), size.gpu, lambda number: _counted(number, "GPU")),
     ):
         if limit is not None and asked and used + asked > limit:
-            runs = f"{write(used)} {noun} run already" if used else "nothing runs yet"
-            more = "one more" if noun == "sessions" else f"{write(asked)} more"
-            return f"{bound.whose} may have {write(limit)} {noun} at one time; {runs}, and this needs {more}."
+            now = f"{write(used)} already in use" if used else "nothing in use yet"
+            too_much = f"With {now}, {write(asked)} more would be too much."
+            return f"{bound.whose} may use {write(limit)} at one time. {too_much}"
     return None
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _cpus(amount: int) -> str:
+    return f"{format_cpu(amount)} CPU{'' if amount == 1000 else 's'}"
+
+
+def _memory(amount: int) -> str:
+    return f"{format_memory(amount)} of memory"

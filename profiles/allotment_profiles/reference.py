@@ -268,8 +268,8 @@ What applies is decided from the history of the branch `main` alone, and from th
   A data role that does not read gives no access.
 - What takes access away holds at once, also beside mistakes: a deleted file, a revoked grant, a removed member.
 - A commit that deletes more than ten files and more than the policy's `removal_share` of all is held: the files keep
-  applying until a later commit on `main` has the line `Confirms-removal: <commit>` at the end of its message. A merge on
-  the page asks, and adds that commit.
+  applying until a later commit on `main` has the line `Confirms-removal: <commit>` at the end of its message. A merge
+  on the page asks, and adds that commit.
 - A commit that came to `main` past the review is shown as *not reviewed here*. Where the policy says
   `direct_push: hold` it is held file by file, but for its deletions, until a reviewed commit touches the file or says
   `Confirms-push: <commit>`.
@@ -279,7 +279,7 @@ What applies is decided from the history of the branch `main` alone, and from th
 | level | meaning |
 | --- | --- |
 | hard | refused |
-| soft | refused, unless the profile has an acceptance for that code: `accepted: {{cpu-envelope: {{reason: …, until: …}}}}` |
+| soft | refused, unless the profile has an acceptance for that code, such as `accepted: {{cpu-envelope: {{reason: …}}}}` |
 | advice | said, and stops nothing |
 
 Every change of `accepted` needs the approval of an administrator, so that the reason and who accepted it stand in the

@@ -96,12 +96,10 @@ def _sync_folder(folder: Path) -> None:
 def restore(path: Path, written_for: str) -> Stored | None:
     """Read the file; None where there is none that can be believed, whatever is in its place."""
     try:
-        if path.exists() and not path.is_file():
-            return None  # a device or a pipe would be read for ever
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > _MAXIMUM_BYTES:
-                return None
-            data = file.read()
+        # A device or a pipe would be read for ever.
+        if path.exists() and (not path.is_file() or path.stat().st_size > _MAXIMUM_BYTES):
+            return None
+        data = path.read_bytes()
         lines = data.split(b"\n")
         if lines[0] != f"{_BEGIN} {written_for}".encode() or len(lines) < 4 or lines[-1] != b"":
             return None

@@ -15,7 +15,8 @@ from allotment_profiles.launch import Request, resolve
 from allotment_profiles.loading import load
 from allotment_profiles.rules import Capabilities, User
 from allotment_profiles.snapshot import at_commit
-from allotment_spawner.offers import Viewer, start_page
+from allotment_spawner.cards import Viewer
+from allotment_spawner.offers import start_page
 from allotment_spawner.pages import render
 from benchmarks.measuring import Row, interleaved
 from benchmarks.repositories import TEAM_SIZE, create

@@ -121,7 +121,8 @@ def test_what_files_say_reaches_the_terminal_as_text_only(tmp_path: Path, form: 
         assert "[blink]x[/blink]" in output
         assert ":smile:" in output
     if form == "github":
-        assert all(line.startswith(("::error file=", "::warning file=", "::notice file=")) for line in output.splitlines())
+        beginnings = ("::error file=", "::warning file=", "::notice file=")
+        assert all(line.startswith(beginnings) for line in output.splitlines())
 
 
 def test_colours_are_for_terminals_only(tmp_path: Path) -> None:

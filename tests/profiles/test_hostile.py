@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from support.answers import assert_answered
 from support.repositories import START, ProfilesRepository, data_role, policy, profile, small, team, write_folder
 
 import allotment_profiles
@@ -22,11 +23,12 @@ from allotment_profiles.cli import main
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import Repository
 from allotment_profiles.loading import load
-from allotment_profiles.reading import read
+from allotment_profiles.reading import MODELS, read
 from allotment_profiles.requirements import requirements_of
 from allotment_profiles.rules import Capabilities, User, offer, offers
 from allotment_profiles.snapshot import in_folder
-from allotment_spawner.offers import Viewer, start_page
+from allotment_spawner.cards import Viewer
+from allotment_spawner.offers import start_page
 from allotment_spawner.pages import render
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
@@ -294,3 +296,19 @@ def test_a_commit_from_the_future_lets_no_old_version_live_for_ever(profiles: Pr
     refusal = offer(catalog, User("ann", frozenset({"/red"})), "red/notebook", START, ABLE).refusal
     assert refusal is not None
     assert refusal.code == "profile-broken"
+
+
+# -- what the fuzzing has found interesting
+
+FUZZ = Path(__file__).parents[1] / "data" / "fuzz"
+
+
+def test_everything_that_the_fuzzing_kept_is_answered() -> None:
+    kinds = sorted(MODELS)
+    found = [path for path in FUZZ.iterdir() if path.suffix != ".md"]
+    assert len(found) > 100
+    for path in found:
+        data = path.read_bytes()
+        began = time.thread_time()
+        assert_answered(kinds[data[0] % len(kinds)], data[1:])
+        assert time.thread_time() - began < 0.5, path.name

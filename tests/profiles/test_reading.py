@@ -31,7 +31,7 @@ MISTAKES = [
     ("idle: 2 h, total: 12 h", "idle: 13 h, total: 12 h", "lifetime-order", 18, 12, "longer", "Shorten"),
     ("idle: 2 h, total: 12 h", "idle: 13 h", "lifetime-order", 18, 12, "longer", "Shorten"),
     ("    limit: 4 GiB", "    limit: 512 MiB", "memory-order", 9, 5, "below the guarantee 1 GiB", "Raise the limit"),
-    ("cpu: {guarantee: 0.5, limit: 2}", "cpu: {guarantee: 3, limit: 2}", "cpu-order", 6, 23, "below", "Raise the limit"),
+    ("cpu: {guarantee: 0.5, limit: 2}", "cpu: {guarantee: 3, limit: 2}", "cpu-order", 6, 23, "below", "Raise"),
     ("limit: 2}", "limit: 012}", "cpu-number", 6, 25, "012", "0.5"),
     ("limit: 2}", "limit: 1:30}", "cpu-number", 6, 25, "1:30", "0.5"),
     ("limit: 2}", "limit: .inf}", "cpu-number", 6, 25, "inf", "0.5"),

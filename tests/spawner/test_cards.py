@@ -183,7 +183,7 @@ def test_a_card_without_room_in_a_budget_says_what_runs_and_can_still_be_tried(p
     size = Size(1000, 1000, GIB, 8 * GIB, 0)
     other_team = Running("bob", "blue", size)
     full = card(page(profiles.catalog(), running=[Running("bob", "red", size)]), "red/notebook")
-    assert "8 GiB of memory run already" in words(full)
+    assert "8 GiB of memory already in use" in words(full)
     assert "wait until somebody of the team ends a session" in words(full)
     assert full.select_one("button")
     assert "No room" not in words(card(page(profiles.catalog(), running=[other_team]), "red/notebook"))

@@ -227,7 +227,7 @@ def test_of_many_starts_at_one_time_as_many_start_as_there_is_room_for_and_a_res
     refusals = [said for status, said in answers if status == 409]
     assert {status for status, _ in answers} <= {201, 202, 409}
     assert len(refusals) == len(asked) - 3
-    assert all("3 sessions run already" in said and said.endswith("[budget-team]") for said in refusals)
+    assert all("3 sessions already in use" in said and said.endswith("[budget-team]") for said in refusals)
     until(lambda: sum(one["ready"] for each in people for one in each.sessions().values()) == 3, within=90)
     started = [(person, server) for person in people for server in person.sessions()]
 
