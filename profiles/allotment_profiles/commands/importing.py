@@ -87,4 +87,8 @@ def _tell(result: "Import", form: str) -> None:
     if rows:
         console().print(table(["", "key", "line", "why"], rows))
     lost = sum(each.outcome == "lost" for each in result.findings)
-    click.echo(f"{len(result.profiles)} profiles carried over; {lost} keys not.")
+    click.echo(f"{_count(len(result.profiles), 'profile')} carried over; {_count(lost, 'key')} not.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
