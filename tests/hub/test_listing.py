@@ -132,3 +132,32 @@ def test_a_part_of_a_list_is_the_nearest_that_there_is() -> None:
     last = Pages.of("3", total)
     assert (last.first, last.last, last.count) == (total, total, 3)
     assert Pages.of("1", 0).slice == slice(0, PAGE_SIZE)
+
+
+async def test_a_proposal_of_a_draft_is_seen_by_those_who_may_know_the_draft(platform: Platform) -> None:
+    draft = NOTEBOOK + b"visibility: draft\n"
+    path = "teams/housing/profiles/secret.yaml"
+    stored = (await platform.proposing.propose(platform.people.reader("ben"), {path: draft}, "A sketch")).proposal
+    for who, sees in (("ben", True), ("lena", True), ("dan", True), ("adam", True), ("ana", False), ("tom", False)):
+        listed = await platform.proposals.readable(platform.people.reader(who).user)
+        assert (stored.id in [each.id for each in listed]) is sees, who
+    with pytest.raises(ServiceError) as caught:
+        await platform.proposals.view(stored, platform.people.reader("ana"))
+    assert caught.value.refusal.code == "proposal-unknown"
+    granted = PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")
+    files: dict[str, bytes | None] = {path: draft, PRICES_PATH: granted}
+    await platform.proposing.propose(platform.people.reader("ben"), files, "With data")
+    listed = await platform.proposals.readable(platform.people.reader("dora").user)
+    assert stored.id in [each.id for each in listed]
+
+
+async def test_a_draft_is_not_told_by_comparing_with_it(platform: Platform) -> None:
+    files: dict[str, bytes | None] = {DRAFT_PATH: NOTEBOOK}
+    for doing in (
+        platform.proposing.check(platform.people.reader("ana"), files),
+        platform.proposing.propose(platform.people.reader("ana"), files, "Guessed"),
+    ):
+        with pytest.raises(ServiceError) as caught:
+            await doing
+        assert caught.value.refusal.code == "name-taken"
+    assert (await platform.proposing.check(platform.people.reader("ben"), files)).changes

@@ -3,12 +3,15 @@ and those who review them. Pure.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.changes import Change
+from allotment_profiles.model import Profile
 from allotment_profiles.paths import place
-from allotment_profiles.rules import User, belongs
+from allotment_profiles.reading import read
+from allotment_profiles.rules import User, answers_for, belongs, maintains
 
 HIDDEN = "(hidden)"
 
@@ -26,6 +29,33 @@ def may_see(user: User, path: str, catalog: Catalog) -> bool:
         name = role.value.owner if role else ""
     team = catalog.teams.get(name)
     return team is not None and belongs(user, team.value)
+
+
+def hides_a_draft(user: User, files: Mapping[str, bytes | None], catalog: Catalog) -> bool:
+    """Tell whether proposed files have a draft that a user may not know of; a removed one is as it is on main."""
+    for path, data in files.items():
+        where = place(path)
+        if where is None or where.kind != "profile":
+            continue
+        on_main = catalog.profiles.get(where.id)
+        draft = _draft(path, data) if data is not None else on_main.value if on_main else None
+        if draft and not _may_know_of(user, where.id, draft, catalog):
+            return True
+    return False
+
+
+@lru_cache(maxsize=2048)
+def _draft(path: str, data: bytes) -> Profile | None:
+    """Read a proposed profile; None where it is no draft."""
+    value = read("profile", path, data).value
+    return value if isinstance(value, Profile) and value.visibility == "draft" else None
+
+
+def _may_know_of(user: User, profile_id: str, profile: Profile, catalog: Catalog) -> bool:
+    """Tell whether a user may know of a profile as somebody proposes it: a draft is for those who work on it."""
+    team = catalog.teams.get(profile_id.partition("/")[0])
+    works = maintains(user, profile) or (team is not None and answers_for(user, team.value))
+    return profile.visibility != "draft" or works
 
 
 def is_new(path: str, catalog: Catalog) -> bool:

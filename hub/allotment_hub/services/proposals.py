@@ -11,7 +11,7 @@ from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.checking import Check, Checking
 from allotment_hub.services.directory import Directory
-from allotment_hub.services.discretion import discreet, is_new, may_see
+from allotment_hub.services.discretion import discreet, hides_a_draft, is_new, may_see
 from allotment_hub.services.removals import removed_at_once
 from allotment_hub.services.rights import Action, Case, Reader, State, actions
 from allotment_hub.services.steps import Step, steps_of, waiting
@@ -125,9 +125,17 @@ class Proposals:
 
     async def _listed(self, stored: StoredProposal, user: User) -> bool:
         catalog = self._follower.catalog
-        if catalog.policy is None or catalog.policy.value.listing == "all" or user.name == stored.proposer:
+        if user.admin or user.name == stored.proposer:
             return True
-        return any(may_see(user, path, catalog) for path in await self.files(stored))
+        files = await self.files(stored)
+        if hides_a_draft(user, files, catalog):
+            # Whoever decides about data that it asks for sees it all the same.
+            paths = [path for path in files if (where := place(path)) and where.kind == "data role"]
+        elif catalog.policy is None or catalog.policy.value.listing == "all":
+            return True
+        else:
+            paths = list(files)
+        return any(may_see(user, path, catalog) for path in paths)
 
     async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
         """Give what a proposal changes, against the commit that it was made from; never to be altered."""

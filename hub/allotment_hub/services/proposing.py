@@ -15,6 +15,7 @@ from allotment_profiles.git import RefMovedError
 from allotment_profiles.paths import place
 from allotment_profiles.problems import Problem, Refusal
 from allotment_profiles.requirements import addressed
+from allotment_profiles.rules import may_know
 from allotment_profiles.texts import harmful_character
 
 MAXIMUM_FILES = 50
@@ -44,6 +45,7 @@ class Proposing:
         """Check files against main as it is now, as this reader may see it; nothing is written."""
         _limit(files)
         check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
+        _not_taken(reader, files, check)
         changes = discreet(check.changes, lambda path: may_see(reader.user, path, check.before))
         requirements = addressed(check.required_of(reader.user), check.before, reader.user)
         return dataclasses.replace(check, changes=changes, requirements=requirements)
@@ -58,6 +60,7 @@ class Proposing:
         async with self._lock:
             main = await asyncio.to_thread(self._forge.main)
             check = await self._checking.files(main, files)
+            _not_taken(reader, files, check)
             if check.errors:
                 raise ServiceError(
                     Refusal(
@@ -155,6 +158,14 @@ def _limit(files: Files) -> None:
     if len(files) > MAXIMUM_FILES:
         why = f"{len(files)} files were sent; {MAXIMUM_FILES} are allowed."
         raise refused(422, "many-files", "This is too much at once.", why, "Split it.")
+
+
+def _not_taken(reader: Reader, files: Files, check: Check) -> None:
+    """Refuse to compare with a draft of others: what it says is for those who work on it."""
+    for profile_id in profiles_in(files):
+        if profile_id in check.before.profiles and not may_know(check.before, reader.user, profile_id):
+            why = f"The name {profile_id} is taken."
+            raise refused(409, "name-taken", "This cannot be proposed.", why, "Choose another name.")
 
 
 def told(text: str, what: str) -> str:
