@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from allotment_profiles.cli import main
 from allotment_profiles.importing import amounts
-from allotment_profiles.importing.assembling import Import, import_values
+from allotment_profiles.importing.assembling import MAXIMUM_PROFILES, Import, import_values
 from allotment_profiles.importing.values import Node, UnreadableError, read_values
 from allotment_profiles.importing.wording import plain
 from allotment_profiles.loading import load
@@ -264,12 +264,37 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 
     b"[" * 60_000, b"[" * 200_000, b"{a: " * 50_000, BOMB.encode(), MERGES.encode(), b"a: &a [*a]\nsingleuser: {}",
     b"a: &a {<<: *a}\nhub: {x: *a}", b"\xff\xfe", b"", b"- a", b"text", b"a: *unknown", b"a: 1\n--- \nb: 2", b"\0",
     b"x" * 2_000_000, b"a: [", b"nothing: here",
-], ids=str)  # fmt: skip
+], ids=lambda data: repr(data[:20]))  # fmt: skip
 def test_what_is_no_values_file_is_refused_at_once(data: bytes) -> None:
     started = time.perf_counter()
     with pytest.raises(UnreadableError):
         import_values(data)
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "entry", ["{}", "{display_name: a}", "{kubespawner_override: {cpu_limit: 0.001, mem_limit: 1}}"]
+)
+def test_a_list_that_has_no_end_takes_a_bounded_time(entry: str) -> None:
+    started = time.perf_counter()
+    result = import_values(f"singleuser: {{profileList: [{', '.join([entry] * 5_000)}]}}".encode())
+    assert time.perf_counter() - started < 30
+    assert len(result.profiles) == MAXIMUM_PROFILES
+    assert sum(each.outcome == "lost" for each in result.findings) >= 5_000 - MAXIMUM_PROFILES - 1
+
+
+def test_combinations_that_could_not_start_are_taken_out_and_told() -> None:
+    choice = "{kubespawner_override: {%s}}"
+    options = (
+        "a: {choices: {x: " + choice % "mem_guarantee: 8G, mem_limit: 16G" + ", y: {}}}, "
+        "b: {choices: {x: {}, y: " + choice % "mem_limit: 2G" + "}}"
+    )
+    result = import_values(
+        f"singleuser: {{profileList: [{{display_name: a, profile_options: {{{options}}}}}]}}".encode()
+    )
+    told = {each.path: each.outcome for each in result.findings}
+    assert result.profiles == ["everyone/a"]
+    assert told["singleuser.profileList[0].profile_options.b.choices.y"] == "lost"
 
 
 def test_a_key_that_stands_twice_is_told() -> None:
@@ -381,6 +406,20 @@ def test_machines_get_the_findings_as_json(tmp_path: Path) -> None:
     assert code == 0
     assert set(answer) == {"files", "profiles", "findings"}
     assert set(answer["findings"][0]) == {"path", "line", "column", "outcome", "why"}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_values_say_reaches_the_terminal_as_text_only(tmp_path: Path, form: str) -> None:
+    values = (
+        '"\\e[31m": 1\nsingleuser: {"[red]a\\u202e": x, profileList: [{"\\e]0;x\\a|<b>": 1, display_name: "\\e[0m"}]}\n'
+    )
+    (tmp_path / "values.yaml").write_text(values)
+    code, output = allotment("import", tmp_path / "values.yaml", "--into", tmp_path / "new", "--format", form)
+    assert code == 0
+    assert all(character.isprintable() or character == "\n" for character in output)
+    report = (tmp_path / "new" / "IMPORT.md").read_text()
+    assert all(character.isprintable() or character == "\n" for character in report)
+    assert "<b>" not in report
 
 
 @pytest.mark.parametrize("arguments", [["--team", "No Name"], ["--lead-group", "a,b"]])

@@ -13,6 +13,7 @@ from allotment_profiles.importing.platform import Platform
 from allotment_profiles.importing.profiles import Imported, import_profile
 from allotment_profiles.importing.settings import STAYS, Settings, read_defaults, read_override
 from allotment_profiles.importing.values import Node, UnreadableError, read_values
+from allotment_profiles.importing.wording import Names
 from allotment_profiles.loading import load
 from allotment_profiles.model import Profile
 from allotment_profiles.paths import POLICY, place, profile_path, team_path
@@ -27,6 +28,7 @@ REPORT = "IMPORT.md"
 LEADS = "allotment-leads"
 _CEILINGS = {"cpu": 16000, "memory": 64 * 1024**3, "gpu": 0, "home": 100 * 1024**3}
 _MAXIMUM_IMAGES = 50
+MAXIMUM_PROFILES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +137,19 @@ def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> tuple[list[Nod
     if not entries and (listed is None or listed.says_nothing):
         lonely = singleuser or chart
         entries = [(Node({}, lonely.path, lonely.line, lonely.column), "Default session")]
-    taken: set[str] = set()
-    profiles = []
+    names = Names()
+    profiles: list[Imported] = []
     for node, key in entries:
-        profile = import_profile(node, key, taken, defaults, platform, ledger)
-        taken.add(profile.name)
-        profiles.append(profile)
+        if len(profiles) < MAXIMUM_PROFILES:
+            profiles.append(import_profile(node, key, names, defaults, platform, ledger))
+        else:
+            ledger.lost(node, f"An import takes at most {MAXIMUM_PROFILES} profiles.")
     return [*places, *defaults.places.values()], profiles
 
 
 def _tell_unused(defaults: Iterable[Node], profiles: Iterable[Imported], ledger: Ledger) -> None:
     """Tell what holds for all sessions but is in none, for each says something else."""
-    used = {path for each in profiles for path in each.used}
+    used = {node.path for each in profiles for node in each.settings.values()}
     for node in defaults:
         if node.path not in used:
             ledger.stays(node, "No profile needs it: each says its own, or there is none.")
@@ -188,41 +191,51 @@ def _settled(
         if not problems:
             return files
         by_path = {profile_path(f"{team}/{each.name}"): each for each in profiles}
-        first: dict[str, Problem] = {}
-        for problem in problems:
-            first.setdefault(problem.path, problem)
-        refused = [(by_path[path], problem) for path, problem in first.items() if path in by_path]
-        if not refused:
+        if not any(problem.path in by_path for problem in problems):
             raise UnreadableError(f"What came out does not pass its check: {problems[0]}")
-        for profile, problem in refused:
-            if not _taken_out(profile, problem, ledger):
+        for problem in problems:
+            profile = by_path.get(problem.path)
+            if profile is not None and not _taken_out(profile, problem, ledger):
                 profiles.remove(profile)
+                del by_path[problem.path]
 
 
 def _taken_out(profile: Imported, problem: Problem, ledger: Ledger) -> bool:
-    """Take the choice or option with a problem out of a profile; False where only the whole profile is left to go."""
+    """Take the choice, option or setting with a problem out; False where only the whole profile is left to go."""
     parts = problem.field.split(".")
-    options: dict[str, Any] = profile.value.get("options", {})
     why = f"{problem.message} ({problem.code})"
-    if parts[0] == "options" and options:
-        name = parts[1] if parts[1:] and parts[1] in options else list(options)[-1]
-        choices = options[name]["choices"]
-        key = parts[3] if len(parts) > 3 and parts[3] in choices else None
-        if key is not None and key != options[name]["default"]:
-            ledger.lost(profile.places[f"options.{name}.choices.{key}"], why)
-            del choices[key]
-        else:
-            ledger.lost(profile.places[f"options.{name}"], why)
-            del options[name]
-        if not options:
-            del profile.value["options"]
+    if parts[0] == "options" and f"options.{'.'.join(parts[1:2])}" in profile.places:
+        _option_out(profile, parts, why, ledger)
         return True
-    if parts[0] in ("environment", "storage", "node_pool") and parts[0] in profile.value:
-        ledger.lost(profile.node, why)
+    if parts[0] == "options" and "options" in profile.value:
+        _option_out(profile, ["options", list(profile.value["options"])[-1]], why, ledger)
+        return True
+    settings = {"environment": "environment.", "storage": "home", "node_pool": "labels."}.get(parts[0])
+    if settings is not None and parts[0] in profile.value:
+        for name, node in profile.settings.items():
+            if name.startswith(settings):
+                ledger.lost(node, why)
         del profile.value[parts[0]]
         return True
     ledger.lost(profile.node, why)
     return False
+
+
+def _option_out(profile: Imported, parts: list[str], why: str, ledger: Ledger) -> None:
+    """Take out a choice, or the whole option where it is the default; an earlier problem may have done so already."""
+    options: dict[str, Any] = profile.value.get("options", {})
+    name = parts[1]
+    if name not in options:
+        return
+    choices = options[name]["choices"]
+    if len(parts) > 3 and parts[3] != options[name]["default"]:
+        if choices.pop(parts[3], None) is not None:
+            ledger.lost(profile.places[f"options.{name}.choices.{parts[3]}"], why)
+        return
+    ledger.lost(profile.places[f"options.{name}"], why)
+    del options[name]
+    if not options:
+        del profile.value["options"]
 
 
 def _profile_file(profile: Imported) -> bytes:

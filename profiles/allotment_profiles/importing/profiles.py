@@ -8,8 +8,8 @@ from typing import Any
 from allotment_profiles.importing.ledger import Ledger
 from allotment_profiles.importing.platform import Platform
 from allotment_profiles.importing.settings import Settings, read_override
-from allotment_profiles.importing.values import Node, Path
-from allotment_profiles.importing.wording import name_of, plain, refused
+from allotment_profiles.importing.values import Node
+from allotment_profiles.importing.wording import Names, name_of, plain, refused
 from allotment_profiles.quantities import cpu_number, format_cpu, format_memory
 from allotment_profiles.texts import Group, ImagePattern
 
@@ -29,8 +29,8 @@ class Imported:
     node: Node
     places: dict[str, Node] = field(default_factory=dict)
     """Field → where it stood, for options and choices."""
-    used: frozenset[Path] = frozenset()
-    """The settings that went into it, its own and those that hold for all."""
+    settings: Mapping[str, Node] = field(default_factory=dict)
+    """Where the settings stand that went into it, its own and those that hold for all."""
     images: list[str] = field(default_factory=list)
     """Patterns of images that people could type in."""
 
@@ -50,26 +50,27 @@ class _Option:
     choices: list[_Choice]
 
 
-def import_profile(node: Node, key: str, taken: set[str], defaults: Settings, platform: Platform, ledger: Ledger) -> (
+def import_profile(node: Node, key: str, names: Names, defaults: Settings, platform: Platform, ledger: Ledger) -> (
     Imported
 ):  # fmt: skip
     """Make a profile of one entry of a list; what cannot be carried over is in the ledger."""
-    return _Importing(node, key, taken, defaults, platform, ledger).run()
+    return _Importing(node, key, names, defaults, platform, ledger).run()
 
 
 class _Importing:
     def __init__(
-        self, node: Node, key: str, taken: set[str], defaults: Settings, platform: Platform, ledger: Ledger
+        self, node: Node, key: str, names: Names, defaults: Settings, platform: Platform, ledger: Ledger
     ) -> None:
         self._node, self._key, self._ledger, self._platform = node, key, ledger, platform
-        self._taken, self._defaults = taken, defaults
+        self._names, self._defaults = names, defaults
         self._places: dict[str, Node] = {}
         self._images: list[str] = []
 
     def run(self) -> Imported:
         node = self._node
         value = self._words()
-        name = name_of(self._slug() or value["title"], self._taken, "profile")
+        name = self._names.free(self._slug() or value["title"], "profile")
+        self._names.add(name)
         override = node.at("kubespawner_override")
         base = (read_override(override, self._ledger) if override else Settings()).over(self._defaults)
         options = list(self._options(base))
@@ -86,8 +87,7 @@ class _Importing:
         value |= self._base(base, options)
         if options:
             value["options"] = {option.key: option.value for option in options}
-        used = frozenset(place.path for place in base.places.values())
-        return Imported(name, value, node, self._places, used, self._images)
+        return Imported(name, value, node, self._places, base.places, self._images)
 
     # -- words
 
@@ -113,7 +113,7 @@ class _Importing:
         slug = self._node.at("slug")
         if slug is None or not isinstance(slug.value, str):
             return self._key
-        if name_of(slug.value, self._taken, "profile") == slug.value:
+        if self._names.free(slug.value, "profile") == slug.value:
             self._ledger.carried(slug)
         else:
             self._ledger.changed(slug, "Names are lower-case letters, digits and hyphens, and differ at a glance.")

@@ -3,7 +3,7 @@
 import functools
 import html
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,16 +25,34 @@ def plain(text: str, maximum: int) -> str:
     return text if len(text) <= maximum else text[: maximum - 1].rstrip() + "…"
 
 
-def name_of(text: str, taken: Collection[str], otherwise: str) -> str:
+class Names:
+    """Names of one kind; each new one is told from the others at a glance."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._known: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        for name in taken:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Take a name."""
+        self._known |= {skeleton(name), texts.skeleton(name)}
+
+    def free(self, text: str, otherwise: str) -> str:
+        """Make a name out of a text, with a number at its end where it is needed."""
+        name = _NOT_IN_NAMES.sub("-", text[:200].lower()).strip("-")[:40].strip("-") or otherwise
+        candidate, number = name, self._numbers.get(name, 1)
+        while not self._known.isdisjoint((skeleton(candidate), texts.skeleton(candidate))):
+            number += 1
+            ending = f"-{number}"
+            candidate = name[: 40 - len(ending)].rstrip("-") + ending
+        self._numbers[name] = number
+        return candidate
+
+
+def name_of(text: str, taken: Iterable[str], otherwise: str) -> str:
     """Make a name out of a text that nobody takes for one of those that are taken."""
-    name = _NOT_IN_NAMES.sub("-", text[:200].lower()).strip("-")[:40].strip("-") or otherwise
-    known = {skeleton(each) for each in taken} | {texts.skeleton(each) for each in taken}
-    candidate, number = name, 1
-    while skeleton(candidate) in known or texts.skeleton(candidate) in known:
-        number += 1
-        ending = f"-{number}"
-        candidate = name[: 40 - len(ending)].rstrip("-") + ending
-    return candidate
+    return Names(taken).free(text, otherwise)
 
 
 def refused(kind: Any, value: object) -> str | None:
