@@ -2,6 +2,7 @@
 
 from tornado.web import RequestHandler
 
+from allotment_hub.handlers.asking_pages import AskPage, RetirePage
 from allotment_hub.handlers.listing_pages import (
     DataRolePage,
     DataRolesPage,
@@ -21,7 +22,7 @@ from allotment_hub.handlers.proposal_pages import (
     Reject,
     Withdraw,
 )
-from allotment_hub.handlers.proposing_pages import AskPage, ProposePage, RetirePage
+from allotment_hub.handlers.proposing_pages import ProposePage
 
 
 class FrontPage(Page):
