@@ -33,17 +33,17 @@ def check_profile(
     """
     path = profile_path(profile_id)
     name = profile_id.partition("/")[0]
-    sizes = sizes_of(profile)
-    problems = list(_check_sizes(path, sizes))
+    asked = _Asked(path, profile, sizes_of(profile), _choices(profile))
+    problems = list(_check_sizes(path, asked.sizes))
     if team is None:
         message = f"There is no readable team {name}."
         problems.append(Problem(path, "team-unknown", message, f"Add or correct {team_path(name)}."))
     else:
-        problems += _check_only(path, profile, name, team)
+        problems += _check_only(asked, name, team)
     if policy is not None:
-        problems += _check_policy(path, profile, policy, sizes)
+        problems += _check_policy(asked, policy)
     if team is not None and policy is not None:
-        problems += _check_envelope(path, profile, name, team, policy, sizes)
+        problems += _check_envelope(asked, name, team, policy)
     for index, role in enumerate(profile.data_roles):
         problems += _check_data_role(path, f"data_roles.{index}", role, name, data_roles)
     if profile.successor is not None:
@@ -53,6 +53,19 @@ def check_profile(
     # Many combinations of choices fail in the same place for the same reason: it is said once.
     unique = {(problem.code, problem.field): problem for problem in problems}
     return list(_accepted(path, profile, unique.values()))
+
+
+class _Asked:
+    """One profile, with what several questions need of it."""
+
+    __slots__ = ("choices", "images", "path", "profile", "sizes")
+
+    def __init__(
+        self, path: str, profile: Profile, sizes: Sequence[Size], choices: Sequence[tuple[str, Choice]]
+    ) -> None:
+        self.path, self.profile, self.sizes, self.choices = path, profile, sizes, choices
+        self.images = [("image", profile.image)]
+        self.images += [(f"{place}.image", choice.image) for place, choice in choices if choice.image]
 
 
 def _accepted(path: str, profile: Profile, problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -96,9 +109,10 @@ def _check_sizes(path: str, sizes: Sequence[Size]) -> Iterator[Problem]:
                 yield Problem(path, code, f"With these choices the {noun} limit {amounts}.", remedy, field=field)
 
 
-def _check_only(path: str, profile: Profile, name: str, team: Team) -> Iterator[Problem]:
-    named = [(f"only.{index}", group) for index, group in enumerate(profile.only)]
-    for place, choice in _choices(profile):
+def _check_only(asked: _Asked, name: str, team: Team) -> Iterator[Problem]:
+    path = asked.path
+    named = [(f"only.{index}", group) for index, group in enumerate(asked.profile.only)]
+    for place, choice in asked.choices:
         named += [(f"{place}.only.{index}", group) for index, group in enumerate(choice.only)]
     if not named or team.members.everyone:
         return
@@ -110,10 +124,11 @@ def _check_only(path: str, profile: Profile, name: str, team: Team) -> Iterator[
             yield Problem(path, "only-unknown", message, remedy, field=field)
 
 
-def _check_policy(path: str, profile: Profile, policy: Policy, sizes: Sequence[Size]) -> Iterator[Problem]:
+def _check_policy(asked: _Asked, policy: Policy) -> Iterator[Problem]:
     """Ask what holds for every team: ceilings, kinds, pools, registries, tools, repositories."""
+    path, profile = asked.path, asked.profile
     ceilings, remedy = policy.ceilings, "Choose less; an administrator sets the ceiling."
-    for size in sizes:
+    for size in asked.sizes:
         if size.cpu > ceilings.cpu or size.memory > ceilings.memory or size.gpu > ceilings.gpu:
             for name, field, what in _over(size, ceilings.cpu, ceilings.memory, ceilings.gpu):
                 message = f"{what[0]} is more than the platform's ceiling of {what[1]}."
@@ -124,7 +139,7 @@ def _check_policy(path: str, profile: Profile, policy: Policy, sizes: Sequence[S
             known = f"Node pools: {', '.join(policy.node_pools) or 'none yet'}."
             message = f"The policy has no node pool {size.node_pool}."
             yield Problem(path, "node-pool-unknown", message, known, field=size.node_pool_field)
-    for field, image in _images(profile):
+    for field, image in asked.images:
         if not any(image_matches(image, pattern) for pattern in policy.registries):
             message = f"The image {shown(image_name(image))} is in no registry that the platform allows."
             allowed = f"Allowed: {', '.join(policy.registries)}."
@@ -133,7 +148,7 @@ def _check_policy(path: str, profile: Profile, policy: Policy, sizes: Sequence[S
             message = "The image is named by a tag alone, which may mean another image tomorrow."
             remedy = "Write registry/name@sha256:…, as the registry shows it."
             yield from _levelled(policy.rules.image_digest, path, "image-undigested", message, remedy, field)
-    yield from _check_app(path, profile, policy)
+    yield from _check_app(asked, policy)
     yield from _check_times(path, profile, policy)
     yield from _check_storage(path, profile, policy)
     if policy.rules.image_source != "off" and profile.image_source is None:
@@ -171,9 +186,10 @@ def _check_gpu(path: str, size: Size, policy: Policy) -> Iterator[Problem]:
         yield Problem(path, "node-pool-conflict", message, "Drop node_pool.", field=size.node_pool_field)
 
 
-def _check_app(path: str, profile: Profile, policy: Policy) -> Iterator[Problem]:
-    named = [("app", profile.app)]
-    named += [(f"{place}.app", choice.app) for place, choice in _choices(profile) if choice.app]
+def _check_app(asked: _Asked, policy: Policy) -> Iterator[Problem]:
+    path = asked.path
+    named = [("app", asked.profile.app)]
+    named += [(f"{place}.app", choice.app) for place, choice in asked.choices if choice.app]
     for field, app in named:
         if app not in BUILT_IN_APPS and app not in policy.tools:
             remedy = f"Use one of {', '.join((*BUILT_IN_APPS, *policy.tools))}; more stand under tools in {POLICY}."
@@ -205,15 +221,14 @@ def _check_storage(path: str, profile: Profile, policy: Policy) -> Iterator[Prob
         yield Problem(path, "checkout-forbidden", message, remedy, field="checkout.repository")
 
 
-def _check_envelope(
-    path: str, profile: Profile, name: str, team: Team, policy: Policy, sizes: Sequence[Size]
-) -> Iterator[Problem]:
+def _check_envelope(asked: _Asked, name: str, team: Team, policy: Policy) -> Iterator[Problem]:
     """Ask what the team decides for itself; beyond it the policy says how strict the platform is."""
+    path, profile = asked.path, asked.profile
     envelope, level = team.envelope, policy.rules.envelope
     if level == "off":
         return
     wider = f"or propose a wider envelope in {team_path(name)} as well: an administrator decides."
-    for size in sizes:
+    for size in asked.sizes:
         if size.cpu > envelope.cpu or size.memory > envelope.memory or size.gpu > envelope.gpu:
             for amount, field, what in _over(size, envelope.cpu, envelope.memory, envelope.gpu):
                 message = f"{what[0]} is more than the envelope of {name} allows: {what[1]}."
@@ -226,7 +241,7 @@ def _check_envelope(
             message = f"The envelope of {name} does not have the node pool {size.node_pool}."
             remedy = f"It has {', '.join(envelope.node_pools) or 'none'}; {wider}"
             yield from _levelled(level, path, "node-pool-envelope", message, remedy, size.node_pool_field)
-    for field, image in _images(profile):
+    for field, image in asked.images:
         if not any(image_matches(image, pattern) for pattern in envelope.images):
             message = f"The image {shown(image_name(image))} is outside the envelope of {name}."
             remedy = f"Allowed: {', '.join(envelope.images)}; {wider}"
@@ -247,11 +262,6 @@ def _choices(profile: Profile) -> list[tuple[str, Choice]]:
         for name, option in profile.options.items()
         for key, choice in option.choices.items()
     ]
-
-
-def _images(profile: Profile) -> list[tuple[str, str]]:
-    named = [(f"{place}.image", choice.image) for place, choice in _choices(profile) if choice.image]
-    return [("image", profile.image), *named]
 
 
 def _check_successor(

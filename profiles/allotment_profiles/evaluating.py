@@ -73,13 +73,17 @@ class Evaluating:
         self, files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, Settled] | None = None
     ) -> None:
         """Read the contents of some files at once: what applies, and what is held but may deny."""
-        known = settled or {}
-        self._fetch(
-            blob
-            for path in paths
-            if (file := files.get(path))
-            for blob in ([known[path].blob] if path in known else _blobs(file))
-        )
+        self._fetch(_wanted(files, paths, settled or {}))
+
+    def contents(
+        self, files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, Settled]
+    ) -> dict[str, bytes]:
+        """Read the same in another thread, to be taken when the files before have been evaluated."""
+        return self._snapshot.read(dict.fromkeys(blob for blob in _wanted(files, paths, settled) if blob))
+
+    def take(self, contents: Mapping[str, bytes]) -> None:
+        """Take what was read ahead."""
+        self._sources.update(contents)
 
     def fetch_fallbacks(self, files: Mapping[str, File], paths: Iterable[str]) -> None:
         """Read the earlier versions of some files at once, one each: the next may do where the newest does not."""
@@ -232,6 +236,13 @@ def _entry(file: File) -> TreeEntry:
     if file.entry is None:
         raise ValueError("nothing of the file applies")
     return file.entry
+
+
+def _wanted(files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, Settled]) -> Iterator[str | None]:
+    for path in paths:
+        file = files.get(path)
+        if file:
+            yield from [settled[path].blob] if path in settled else _blobs(file)
 
 
 def _blobs(file: File) -> Iterator[str]:

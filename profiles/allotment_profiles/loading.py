@@ -10,6 +10,7 @@ import gc
 import itertools
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -303,8 +304,7 @@ class _Loading:
     def _first_pass(self, paths: Mapping[str, Place], context: Context) -> dict[str, Place]:
         """Settle what can be settled without knowing all successors; give the rest."""
         deferred = {}
-        for some in _batches(sorted(paths)):
-            self._evaluating.fetch(self._files, some, self._settled)
+        for some in self._read_ahead(list(_batches(sorted(paths)))):
             for path in some:
                 where = paths[path]
                 outcome = self._refused(path) or self._restored(path, where)
@@ -323,6 +323,20 @@ class _Loading:
                     _put(self._profiles, where.id, outcome.entry_of(Profile))
             self._evaluating.forget()
         return deferred
+
+    def _read_ahead(self, batches: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
+        """Give one batch after the other with its contents, while git reads the next."""
+        with ThreadPoolExecutor(1) as reader:
+
+            def read(some: Sequence[str]) -> Future[dict[str, bytes]]:
+                return reader.submit(self._evaluating.contents, self._files, some, self._settled)
+
+            coming = read(batches[0]) if batches else None
+            for number, some in enumerate(batches, 1):
+                assert coming is not None  # noqa: S101  (each batch is asked for before the one in front of it is given)
+                self._evaluating.take(coming.result())
+                coming = read(batches[number]) if number < len(batches) else None
+                yield some
 
     def _restored(self, path: str, where: Place) -> Outcome | None:
         settled = self._settled.get(path)

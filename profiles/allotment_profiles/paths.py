@@ -1,8 +1,7 @@
 """Which path of the repository holds what, and the only place that knows it."""
 
 import re
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from allotment_profiles.texts import is_name
 
@@ -14,8 +13,7 @@ _OURS = re.compile(r"(teams|data-roles)/.*|policy\.ya?ml", re.IGNORECASE | re.DO
 _NOTES = re.compile(r"(.*/)?(README(\.[a-z]+)?|\.gitkeep|CODEOWNERS)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What a path means."""
 
     kind: Kind

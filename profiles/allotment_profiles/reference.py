@@ -279,7 +279,7 @@ What applies is decided from the history of the branch `main` alone, and from th
 | level | meaning |
 | --- | --- |
 | hard | refused |
-| soft | refused, unless the profile has an acceptance for that code, such as `accepted: {{cpu-envelope: {{reason: …}}}}` |
+| soft | refused, unless the profile accepts that code, as in `accepted: {{cpu-envelope: {{reason: …}}}}` |
 | advice | said, and stops nothing |
 
 Every change of `accepted` needs the approval of an administrator, so that the reason and who accepted it stand in the

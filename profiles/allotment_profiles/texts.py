@@ -76,6 +76,8 @@ def harmful_character(text: str, allowed: str = "") -> str | None:
 
 
 def _line(value: object) -> str:
+    if isinstance(value, str) and value.isascii() and value.isprintable():
+        return value  # as in harmful_character, without the way there
     if not isinstance(value, str):
         raise refuse("text", f"{shown(value)} is not text.", "Put the text in quotation marks.")
     found = harmful_character(value)

@@ -11,7 +11,7 @@ from allotment_profiles.importing.ledger import Finding, Ledger
 from allotment_profiles.importing.people import import_people
 from allotment_profiles.importing.platform import Platform
 from allotment_profiles.importing.profiles import Imported, import_profile
-from allotment_profiles.importing.settings import STAYS, Settings, read_defaults, read_override
+from allotment_profiles.importing.settings import CHART_GUARANTEE, STAYS, Settings, read_defaults, read_override
 from allotment_profiles.importing.values import Node, UnreadableError, read_values
 from allotment_profiles.importing.wording import Names
 from allotment_profiles.loading import load
@@ -119,7 +119,7 @@ def _leave_code(node: Node, ledger: Ledger) -> None:
 def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> tuple[list[Node], list[Imported]]:
     """Give the places of what holds for all sessions, and the profiles."""
     singleuser, direct = chart.at("singleuser"), chart.at("hub", "config", "KubeSpawner")
-    defaults = read_defaults(singleuser, ledger) if singleuser else Settings()
+    defaults = read_defaults(singleuser, ledger) if singleuser else Settings(memory_guarantee=CHART_GUARANTEE)
     listed = chart.at("singleuser", "profileList")
     places: list[Node] = []
     if direct is not None:

@@ -323,6 +323,8 @@ class _Importing:
                 if not choices or len(said) < len(choices):
                     why = f"It has no limit of {word}, and every session needs one: {write(limit)} is taken."
                     self._ledger.remark(self._node, why)
+            if guarantee and guarantee > limit and f"{name}_guarantee" not in base.places:
+                guarantee = limit  # nobody asked for the chart's own
             if guarantee and guarantee > limit:
                 why = f"The guarantee is above the limit: {write(limit)} is taken."
                 self._note(base, f"{name}_guarantee", self._node, why)

@@ -15,6 +15,8 @@ from allotment_profiles.importing.wording import refused
 from allotment_profiles.model import Toleration
 from allotment_profiles.texts import Image, Label, LabelKey, UrlPath, Variable, VariableValue
 
+CHART_GUARANTEE = 1024**3
+"""The memory that the chart guarantees where its values do not say."""
 _TEMPLATE = re.compile(
     r"\{(unescaped_|escaped_)?(username|servername|user_server|userid|pod_name|pvc_name|namespace|hubnamespace)\}"
 )
@@ -116,7 +118,11 @@ def read_defaults(singleuser: Node, ledger: Ledger) -> Settings:
         ("cmd", ("cmd",)),
     ):
         node = singleuser.at(*keys)
-        if node is not None and not node.says_nothing:
+        if node is None or node.says_nothing:
+            continue
+        if name == "storage_capacity" and _text(singleuser.at("storage", "type")) in ("static", "none"):
+            ledger.stays(node, "With this type of storage it has no effect.")
+        else:
             reading.take(name, node)
     reading.take_image(singleuser.at("image"))
     taken = ("cpu", "memory", "extraResource", "extraEnv", "defaultUrl", "nodeSelector", "extraTolerations", "cmd")
@@ -127,7 +133,13 @@ def read_defaults(singleuser: Node, ledger: Ledger) -> Settings:
                     ledger.stays(each, STAYS)
         elif name not in (*taken, "profileList") and not node.says_nothing:
             ledger.stays(node, STAYS)
+    if singleuser.at("memory", "guarantee") is None:
+        reading.found["memory_guarantee"] = CHART_GUARANTEE
     return Settings(**reading.found, places=reading.places)
+
+
+def _text(node: Node | None) -> str:
+    return node.value if node and isinstance(node.value, str) else ""
 
 
 def _modern(name: str) -> str:
