@@ -213,7 +213,8 @@ def test_groups_narrow_and_nobody_gains_what_was_not_theirs() -> None:
     assert analysts["only"] == ["analysts", "analysts/leads"]
     assert analysts["options"]["image"]["choices"]["mapping"]["only"] == ["analysts/leads"]
     assert analysts["image"] == "ghcr.io/example/analysis:2025"
-    assert analysts["resources"]["memory"] == {"limit": "4 GiB"}  # from the merge key
+    # From the merge key, and the chart's own guarantee.
+    assert analysts["resources"]["memory"] == {"guarantee": "1 GiB", "limit": "4 GiB"}
     assert "only" not in files["teams/everyone/profiles/open.yaml"]
     assert files["teams/everyone/profiles/restricted.yaml"]["visibility"] == "draft"
     assert files["teams/everyone/team.yaml"]["leads"] == {"groups": ["platform-admins"]}
@@ -229,7 +230,7 @@ def test_without_a_list_there_is_one_session() -> None:
     profile = files["teams/everyone/profiles/default-session.yaml"]
     assert profile["image"] == "docker.io/jupyter/minimal-notebook:latest"
     assert told["singleuser.image.name"][0] == "changed"
-    assert profile["resources"]["memory"] == {"limit": "1 GiB"}
+    assert profile["resources"]["memory"] == {"guarantee": "1 GiB", "limit": "1 GiB"}
 
 
 def test_the_hubs_own_configuration_and_old_names_count() -> None:

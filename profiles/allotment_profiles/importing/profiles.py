@@ -180,6 +180,8 @@ class _Importing:
             if choice is not None:
                 choices.append(choice)
         if not choices:
+            if not node.says_nothing:
+                self._ledger.lost(node, "It has no choice that can be carried over.")
             return None
         key = name_of(written, used, "option")
         used.add(key)
