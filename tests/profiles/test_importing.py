@@ -409,6 +409,23 @@ def test_machines_get_the_findings_as_json(tmp_path: Path) -> None:
     assert set(answer["findings"][0]) == {"path", "line", "column", "outcome", "why"}
 
 
+def test_where_nothing_can_be_carried_over_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("singleuser: {profileList: [text, [a, list]]}")
+    code, output = allotment("import", tmp_path / "values.yaml", "--into", tmp_path / "new")
+    assert (code, "nothing was written" in output) == (1, True)
+    assert "singleuser.profileList[0]" in output
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_team_that_the_values_do_not_name_gets_the_leads_that_are_said(tmp_path: Path) -> None:
+    arguments = ["--team", "lab", "--lead-group", "/lab/leads"]
+    assert allotment("import", DATA / "gpus.yaml", "--into", tmp_path, *arguments)[0] == 0
+    team = document((tmp_path / "teams/lab/team.yaml").read_bytes())
+    assert team["leads"] == {"groups": ["/lab/leads"]}
+    assert team["members"] == {"groups": ["lab"]}
+    assert "put in your own" in (tmp_path / "IMPORT.md").read_text()
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_what_values_say_reaches_the_terminal_as_text_only(tmp_path: Path, form: str) -> None:
     values = (
