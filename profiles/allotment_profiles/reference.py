@@ -12,7 +12,7 @@ from allotment_profiles.reading import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_PRO
 from allotment_profiles.schema import KINDS, schema_of
 from allotment_profiles.sizes import MAXIMUM_SIZES
 from allotment_profiles.snapshot import MAXIMUM_FALLBACKS
-from allotment_profiles.texts import NAME_PATTERN
+from allotment_profiles.texts import NAME_PATTERN, PROFILE_ID_PATTERN
 
 PATHS: dict[Kind, str] = {
     "profile": "teams/<team>/profiles/<name>.yaml",
@@ -364,7 +364,8 @@ def _written(described: dict[str, Any]) -> str:
         "format": lambda form: "web address, `https://`" if form == "uri" else "day such as `2027-03-31`",
         "examples": lambda values: "such as " + " or ".join(f"`{_plain(value)}`" for value in values),
         "pattern": lambda pattern: (
-            "name" if pattern == NAME_PATTERN else f"text like `{pattern.replace('|', chr(92) + '|')}`"
+            {NAME_PATTERN: "name", PROFILE_ID_PATTERN: "`team/name`"}.get(pattern)
+            or f"text like `{pattern.replace('|', chr(92) + '|')}`"
         ),
         "maxItems": lambda most: f"list of at most {most}: {_written(described['items'])}",
         "maxProperties": lambda most: f"mapping of at most {most}",

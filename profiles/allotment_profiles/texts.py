@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints,
 from allotment_profiles.quantities import refuse, remembered, shown
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+PROFILE_ID_PATTERN = f"{NAME_PATTERN[:-1]}/{NAME_PATTERN[1:]}"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -318,7 +319,7 @@ Date = Annotated[
 ProfileId = Annotated[
     str,
     BeforeValidator(_profile_id),
-    WithJsonSchema({"type": "string", "pattern": f"{NAME_PATTERN[:-1]}/{NAME_PATTERN[1:]}"}),
+    WithJsonSchema({"type": "string", "pattern": PROFILE_ID_PATTERN}),
 ]
 Repository = Annotated[str, BeforeValidator(_repository), WithJsonSchema({"type": "string", "pattern": "^https://"})]
 RepositoryPattern = Annotated[
