@@ -29,7 +29,7 @@ ValueT = TypeVar("ValueT")
 _MANY_OBJECTS = 20_000
 _TURN = 0.001
 """Seconds after which a thread that waits has its turn."""
-_AT_ONCE = 500
+_AT_ONCE = 1000
 """So many files are read before the next ones are fetched."""
 
 

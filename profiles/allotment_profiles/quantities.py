@@ -139,8 +139,9 @@ def remembered(parse: Callable[[object], ParsedT]) -> Callable[[object], ParsedT
     kept = functools.lru_cache(maxsize=4096, typed=True)(parse)
 
     def parsed(value: object) -> ParsedT:
-        short = isinstance(value, int | float) or (isinstance(value, str) and len(value) < 256)
-        return kept(value) if short else parse(value)
+        if type(value) is str:
+            return kept(value) if len(value) < 256 else parse(value)
+        return kept(value) if type(value) is int or type(value) is float else parse(value)
 
     return parsed
 

@@ -115,7 +115,7 @@ def is_profile_id(text: str) -> bool:
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not is_name(value):
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
         raise refuse(
             "name",
             f"{shown(value)} is not a name.",
@@ -293,7 +293,7 @@ def _matching(code: str, pattern: re.Pattern[str], what: str) -> BeforeValidator
     return BeforeValidator(check)
 
 
-Name = Annotated[str, BeforeValidator(remembered(_name)), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 # A length is asked of the text itself, behind our own question: in this order pydantic counts without calling back.
 Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), BeforeValidator(_line)]
 Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_line)]

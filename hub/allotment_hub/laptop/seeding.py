@@ -2,13 +2,13 @@
 
 import datetime as dt
 import shutil
-from importlib.resources import files
 from pathlib import Path
 
 from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.folder import StateFolder, write_private
 from allotment_profiles.commits import Person
 from allotment_profiles.git import NO_OBJECT, GitError, RefUpdate, Repository
+from allotment_profiles.making import starter_folder
 from allotment_profiles.signatures import Signer, generate_key
 
 _AUTHOR = Person(name="Allotment", email="allotment@localhost")
@@ -81,12 +81,3 @@ def existing_repository(path: Path) -> Path:
             " starter is made; `allotment check` says what a repository needs."
         )
     return git_folder
-
-
-def starter_folder() -> Path:
-    """Find the starter: in the package when it came as a wheel, beside it in a checkout."""
-    package = Path(str(files("allotment_profiles")))
-    for candidate in (package / "starter", package.parent / "starter"):
-        if candidate.is_dir():
-            return candidate
-    raise LaptopError("The starter profiles are missing from this installation. Name a repository with --repository.")
