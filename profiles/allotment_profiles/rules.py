@@ -13,6 +13,7 @@ from allotment_profiles.model import BUILT_IN_APPS, Policy, Profile, Team
 from allotment_profiles.paths import data_role_path, profile_path
 from allotment_profiles.problems import Refusal
 from allotment_profiles.quantities import shown
+from allotment_profiles.succession import is_retired, successor_of
 
 ADMINISTRATORS = "an administrator of the platform"
 
@@ -151,26 +152,6 @@ def may_know(catalog: Catalog, user: User, profile_id: str) -> bool:
 
 def _works_on(user: User, profile: Profile, team: Entry[Team] | None) -> bool:
     return maintains(user, profile) or (team is not None and answers_for(user, team.value))
-
-
-def is_retired(profile: Profile, now: dt.datetime) -> bool:
-    """Tell whether the day has come from which a profile no longer starts."""
-    return profile.retired_from is not None and days_left(profile.retired_from, now) <= 0
-
-
-def successor_of(catalog: Catalog, profile_id: str, now: dt.datetime) -> str | None:
-    """Give what takes a profile's place: the end of the chain, passing over what is deprecated or retired itself."""
-    seen = {profile_id}
-    entry = catalog.profiles.get(profile_id)
-    while entry is not None and entry.value.successor and entry.value.successor not in seen:
-        following = catalog.profiles.get(entry.value.successor)
-        if following is None:
-            return None
-        entry = following
-        seen.add(entry.id)
-        if entry.value.visibility != "deprecated" and not is_retired(entry.value, now):
-            return entry.id
-    return None
 
 
 def _steps(

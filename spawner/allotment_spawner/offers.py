@@ -8,7 +8,8 @@ from urllib.parse import quote, urlencode
 from allotment_profiles.budgets import Running
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.problems import Refusal
-from allotment_profiles.rules import Capabilities, Offer, offers, successor_of
+from allotment_profiles.rules import Capabilities, Offer, offers
+from allotment_profiles.succession import successor_of
 from allotment_spawner.cards import Card, Viewer, card
 from allotment_spawner.wording import age_text
 

@@ -13,8 +13,9 @@ from allotment_profiles.launch import Request, parse_request, resolve
 from allotment_profiles.loading import load
 from allotment_profiles.model import DataRole, Policy, Profile, Team
 from allotment_profiles.problems import RefusedError
-from allotment_profiles.rules import Capabilities, User, offer, offers, successor_of
+from allotment_profiles.rules import Capabilities, User, offer, offers
 from allotment_profiles.snapshot import in_folder
+from allotment_profiles.succession import successor_of
 
 TEAMS, ROLES, GROUPS, NAMES = ["red", "blue"], ["tables", "files", "bucket"], ["/a", "/b", "/c"], ["ann", "bob"]
 TODAY = START.date()

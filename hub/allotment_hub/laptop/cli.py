@@ -55,8 +55,9 @@ def up(folder: Path, port: int | None, base_url: str | None, repository: Path | 
     # The other commands should not wait for what only this one needs.
     from allotment_hub.laptop.app import Choices, run  # noqa: PLC0415
     from allotment_hub.laptop.errors import LaptopError  # noqa: PLC0415
+    from allotment_profiles.problems import AllotmentError  # noqa: PLC0415
 
     try:
         run(Choices(folder=folder, port=port, base_url=base_url, repository=repository))
-    except LaptopError as error:
+    except (LaptopError, AllotmentError) as error:
         raise click.ClickException(str(error)) from None

@@ -26,11 +26,11 @@ from allotment_profiles.rules import (
     User,
     answers_for,
     belongs,
-    is_retired,
     leads_of,
     may_know,
     offer,
 )
+from allotment_profiles.succession import is_retired
 
 
 @dataclass(frozen=True)

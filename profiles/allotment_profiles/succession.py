@@ -1,0 +1,27 @@
+"""When a profile goes out of use, and what takes its place. Pure functions."""
+
+import datetime as dt
+
+from allotment_profiles.catalog import Catalog
+from allotment_profiles.checks import days_left
+from allotment_profiles.model import Profile
+
+
+def is_retired(profile: Profile, now: dt.datetime) -> bool:
+    """Tell whether the day has come from which a profile no longer starts."""
+    return profile.retired_from is not None and days_left(profile.retired_from, now) <= 0
+
+
+def successor_of(catalog: Catalog, profile_id: str, now: dt.datetime) -> str | None:
+    """Give what takes a profile's place: the end of the chain, passing over what is deprecated or retired itself."""
+    seen = {profile_id}
+    entry = catalog.profiles.get(profile_id)
+    while entry is not None and entry.value.successor and entry.value.successor not in seen:
+        following = catalog.profiles.get(entry.value.successor)
+        if following is None:
+            return None
+        entry = following
+        seen.add(entry.id)
+        if entry.value.visibility != "deprecated" and not is_retired(entry.value, now):
+            return entry.id
+    return None
