@@ -26,7 +26,7 @@ from allotment_profiles.texts import harmful_character
 
 MAXIMUM_BYTES = 64 * 1024
 MAXIMUM_DEPTH = 24
-MAXIMUM_VALUES = 3000
+MAXIMUM_VALUES = 2000
 """Keys and entries of one file: more of them would keep the reader busy with nothing but their mistakes."""
 MAXIMUM_PROBLEMS = 50
 """Of one file: whoever has so many corrects these first."""
