@@ -340,7 +340,7 @@ def _granted(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime
 
 def _realisable(catalog: Catalog, role: str, what: str, capabilities: Capabilities) -> Step:
     kind = catalog.data_roles[role].value.binding.kind
-    text = f"{capabilities.deployment} can give access of the kind {kind}."
+    text = f"{_capital(capabilities.deployment)} can give access of the kind {kind}."
     if kind in capabilities.bindings:
         return Step("binding", text)
     return Step("binding", text, Refusal(
@@ -350,8 +350,12 @@ def _realisable(catalog: Catalog, role: str, what: str, capabilities: Capabiliti
     ))  # fmt: skip
 
 
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 def _apps(catalog: Catalog, profile: Profile, what: str, capabilities: Capabilities) -> Iterator[Step]:
-    text = f"{capabilities.deployment} can start {profile.app}."
+    text = f"{_capital(capabilities.deployment)} can start {profile.app}."
     reason = capabilities.missing(profile.app, catalog.policy.value if catalog.policy else None)
     if reason is None:
         yield Step("app", text)
