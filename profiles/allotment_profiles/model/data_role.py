@@ -1,12 +1,30 @@
 """A named permission to reach data: `data-roles/<name>.yaml`."""
 
+import re
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from allotment_profiles.model.parts import Model
 from allotment_profiles.quantities import refuse
 from allotment_profiles.texts import Date, Line, Lines, Name, Title, WebAddress
+
+# What JupyterHub's chart and KubeSpawner call their own things: the hub's Secret holds every token of the platform, its
+# claim the database, and `claim-<user>` is somebody's home.
+_PLATFORMS_OWN = re.compile(r"(hub|proxy|user-scheduler|allotment)(-.*)?|claim-.*")
+
+
+def _no_name_of_the_platform(name: str) -> str:
+    if _PLATFORMS_OWN.fullmatch(name):
+        raise refuse(
+            "binding-reserved",
+            f"{name} is a name that the platform's own Secrets and volumes have.",
+            "Keep the data under a name that does not begin with hub, proxy, user-scheduler, allotment or claim-.",
+        )
+    return name
+
+
+ObjectName = Annotated[Name, AfterValidator(_no_name_of_the_platform)]
 
 
 class Grant(Model):
@@ -23,7 +41,7 @@ class Grant(Model):
 class Volume(Model):
     """Data in a volume."""
 
-    claim: Name
+    claim: ObjectName
     """The volume claim; on a laptop a folder of this name."""
     sub_path: Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_.-]{0,60}(/[a-z0-9_][a-z0-9_.-]{0,60}){0,8}$")]
     """The folder inside."""
@@ -34,7 +52,7 @@ class Volume(Model):
 class Secret(Model):
     """Data behind a credential that is kept as a Kubernetes Secret."""
 
-    name: Name
+    name: ObjectName
     """The Secret's name."""
 
 
