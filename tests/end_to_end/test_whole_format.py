@@ -308,6 +308,7 @@ def test_the_form_writes_the_keys_that_a_lead_needs_often(
     page.get_by_role("button", name="Propose", exact=True).click()
     expect(page.get_by_role("heading", name="Who has to approve")).to_be_visible()
     page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("withdrawn").first).to_be_visible()
     page.close()
 
 
