@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from allotment_profiles.model import Binding
 from allotment_profiles.rules import Capabilities
 
 
@@ -46,6 +47,11 @@ def laptop() -> Capabilities:
     """Say what this machine can do: folders as data, and the apps whose programs are installed."""
     missing = {app: program.missing for app, program in LAPTOP_PROGRAMS.items() if not program.installed}
     return Capabilities("this laptop", frozenset({"volume"}), missing, _missing_program)
+
+
+def cluster() -> Capabilities:
+    """Say what a Kubernetes cluster can do: every kind of binding, and every program, because images bring them."""
+    return Capabilities("this cluster", frozenset(Binding.model_fields), {})
 
 
 def _missing_program(name: str) -> str | None:

@@ -94,7 +94,7 @@ PROBLEMS = {
     "alias": "an alias (`*name`); write the value itself",
     "anchor": "an anchor (`&name`); write the value itself",
     "app-unknown": "neither an app nor a tool of the policy",
-    "binding-kind": "a binding has none or several of `volume`, `secret`, `aws_role`",
+    "binding-kind": "a binding has none or several of its kinds: `volume`, `secret`, `aws_role`, …",
     "binding-reserved": "a binding names a Secret or a volume that belongs to the platform (`hub`, `claim-…`, …)",
     "budget-empty": "a budget that bounds nothing",
     "character": "a control character, or one that hides or turns text",

@@ -132,6 +132,17 @@ def _group(value: object) -> str:
 
 
 def _variable(value: object) -> str:
+    name = _credential_variable(value)
+    if any(word in name.upper() for word in _SECRET_WORDS):
+        raise refuse(
+            "environment-secret",
+            f"{name} looks like a secret, and a profile can be read by everyone.",
+            "Put secrets into a data role's binding.",
+        )
+    return name
+
+
+def _credential_variable(value: object) -> str:
     if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
         raise refuse(
             "environment-name", f"{shown(value)} is not the name of a variable.", "Use letters, digits and underscores."
@@ -142,12 +153,6 @@ def _variable(value: object) -> str:
             "environment-forbidden",
             f"{value} steers programs or identities and cannot be set by a profile.",
             "Choose another name, or put the setting into the image.",
-        )
-    if any(word in upper for word in _SECRET_WORDS):
-        raise refuse(
-            "environment-secret",
-            f"{value} looks like a secret, and a profile can be read by everyone.",
-            "Put secrets into a data role's binding.",
         )
     return value
 
@@ -302,6 +307,9 @@ Group = Annotated[
     str, BeforeValidator(remembered(_group)), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})
 ]
 Variable = Annotated[str, BeforeValidator(remembered(_variable)), WithJsonSchema({"type": "string"})]
+CredentialVariable = Annotated[
+    str, BeforeValidator(remembered(_credential_variable)), WithJsonSchema({"type": "string"})
+]
 VariableValue = Annotated[str, Field(max_length=4096), BeforeValidator(_variable_value)]
 Image = Annotated[str, BeforeValidator(remembered(_image)), WithJsonSchema({"type": "string", "maxLength": 400})]
 ImagePattern = Annotated[

@@ -37,3 +37,34 @@ def test_a_name_that_only_resembles_one_is_taken(binding: str, name: str) -> Non
 @given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True))
 def test_no_users_home_is_ever_data(user: str) -> None:
     assert _codes(f"{{volume: {{claim: claim-{user}, sub_path: prices}}}}")
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "{secret: {name: prices-database, variables: {PRICES_PASSWORD: password}}}",
+        '{aws_role: "arn:aws:iam::000000000000:role/prices"}',
+        '{eks_pod_identity: "arn:aws:iam::000000000000:role/prices"}',
+        "{gcp_service_account: prices@example-project.iam.gserviceaccount.com}",
+        "{azure_identity: {client_id: 00000000-0000-0000-0000-000000000001,"
+        " tenant_id: 00000000-0000-0000-0000-000000000002}}",
+        "{vault: {role: prices, path: secret/data/prices}}",
+    ],
+)
+def test_every_kind_of_credential_can_be_named(binding: str) -> None:
+    assert _codes(binding) == []
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "{secret: {name: prices, variables: {LD_PRELOAD: library}}}",
+        "{secret: {name: prices, variables: {PRICES: ../../token}}}",
+        "{gcp_service_account: prices@example.org}",
+        '{azure_identity: {client_id: "{{ name }}", tenant_id: x}}',
+        "{vault: {role: prices, path: ../sys/raw}}",
+        '{vault: {role: prices, path: "secret/{{ template }}"}}',
+    ],
+)
+def test_a_credential_is_never_a_template_a_steering_variable_or_a_way_up(binding: str) -> None:
+    assert len(_codes(binding)) >= 1

@@ -17,6 +17,7 @@ from allotment_profiles.model import Acceptance, Profile
 from allotment_profiles.paths import data_role_path, profile_path, team_path
 from allotment_profiles.provenance import Landing
 from allotment_profiles.rules import answers_for, belongs
+from allotment_profiles.service_accounts import service_account
 
 _COLUMNS = (
     "id", "title", "purpose", "team_title", "owners", "members", "app", "image", "cpu", "memory", "gpu", "gpu_kind",
@@ -143,7 +144,20 @@ class DataRolePage(Page):
             history=_told(history, full=row.full),
             teams=own,
             catalog=listing.catalog,
+            credentials=_CREDENTIALS,
+            service_account=service_account if row.full and listing.has_service_accounts else None,
         )
+
+
+_CREDENTIALS = {
+    "volume": "a folder of a volume",
+    "secret": "a Kubernetes Secret",
+    "aws_role": "a role of AWS",
+    "eks_pod_identity": "a role of AWS, through EKS Pod Identity",
+    "gcp_service_account": "a service account of Google Cloud",
+    "azure_identity": "an identity of Microsoft Entra",
+    "vault": "a secret of Vault",
+}
 
 
 @dataclass(frozen=True, slots=True)

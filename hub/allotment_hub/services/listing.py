@@ -133,6 +133,11 @@ class Listing:
         """The catalog that applies."""
         return self._follower.catalog
 
+    @property
+    def has_service_accounts(self) -> bool:
+        """Whether sessions have service accounts, which whoever sets up a cloud has to know."""
+        return "aws_role" in self._capabilities().bindings
+
     async def provenance(self) -> Provenance:
         """Give the history of the catalog that applies."""
         async with self._lock:

@@ -4,7 +4,7 @@ The JSON Schema files, the form and the reference documentation are generated fr
 be asked on its own is checked here; what needs other files (an envelope, a grant) is in `checks`.
 """
 
-from allotment_profiles.model.data_role import Binding, DataRole, Grant, Secret, Volume
+from allotment_profiles.model.data_role import AzureIdentity, Binding, DataRole, Grant, Secret, Vault, Volume
 from allotment_profiles.model.parts import Budget, Members, Model, People
 from allotment_profiles.model.policy import (
     BUILT_IN_APPS,
@@ -43,6 +43,7 @@ __all__ = [
     "Acceptance",
     "Automatic",
     "AutomaticKind",
+    "AzureIdentity",
     "Binding",
     "Budget",
     "Ceilings",
@@ -75,5 +76,6 @@ __all__ = [
     "Team",
     "Toleration",
     "Tool",
+    "Vault",
     "Volume",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from allotment_profiles.model.parts import Model
 from allotment_profiles.quantities import refuse
-from allotment_profiles.texts import Date, Line, Lines, Name, Title, WebAddress
+from allotment_profiles.texts import CredentialVariable, Date, Line, Lines, Name, Title, WebAddress
 
 # What JupyterHub's chart and KubeSpawner call their own things: the hub's Secret holds every token of the platform, its
 # claim the database, and `claim-<user>` is somebody's home.
@@ -49,14 +49,43 @@ class Volume(Model):
     """Whether sessions only read."""
 
 
+SecretKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
+
+
 class Secret(Model):
     """Data behind a credential that is kept as a Kubernetes Secret."""
 
     name: ObjectName
     """The Secret's name."""
+    variables: Annotated[dict[CredentialVariable, SecretKey], Field(max_length=20)] = Field(default_factory=dict)
+    """Environment variable → the Secret's key; empty: every key is a file in `data/<data role>`."""
 
 
 AwsRole = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}$")]
+
+
+GcpServiceAccount = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z][a-z0-9-]{4,28}[a-z0-9]\.iam\.gserviceaccount\.com$")
+]
+Uuid = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+
+
+class AzureIdentity(Model):
+    """A managed identity or an application of Microsoft Entra, through Azure's workload identity."""
+
+    client_id: Uuid
+    """The identity's client ID."""
+    tenant_id: Uuid
+    """The tenant's ID."""
+
+
+class Vault(Model):
+    """Secrets that Vault's agent injector writes into the session."""
+
+    role: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")]
+    """The role of Vault's Kubernetes authentication."""
+    path: Annotated[str, Field(pattern=r"^[a-z0-9_][A-Za-z0-9_.-]{0,60}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}){0,8}$")]
+    """The secret's path; it is written to `/vault/secrets/<data role>`."""
 
 
 class Binding(Model):
@@ -67,7 +96,15 @@ class Binding(Model):
     secret: Secret | None = None
     """A Kubernetes Secret."""
     aws_role: AwsRole | None = None
-    """A role of AWS's identity and access management."""
+    """A role of AWS's identity and access management, taken on with a token of the session's service account."""
+    eks_pod_identity: AwsRole | None = None
+    """A role of AWS that an EKS Pod Identity association gives to the session's service account."""
+    gcp_service_account: GcpServiceAccount | None = None
+    """A service account of Google Cloud, through GKE's workload identity."""
+    azure_identity: AzureIdentity | None = None
+    """An identity of Microsoft Entra, through Azure's workload identity."""
+    vault: Vault | None = None
+    """A secret of Vault, written into the session by its agent injector."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -79,7 +116,7 @@ class Binding(Model):
 
     @property
     def kind(self) -> str:
-        """The kind's key: `volume`, `secret` or `aws_role`."""
+        """The kind's key: `volume`, `secret`, `aws_role`, …"""
         return next((name for name in type(self).model_fields if getattr(self, name) is not None), "")
 
 
