@@ -59,6 +59,7 @@ _BY_FIRST: dict[str, Category] = {
     "envelope": "envelope",
     "budget": "budget",
     "user_budget": "budget",
+    "cost_centre": "budget",
     "owner": "owner",
     "binding": "binding",
     "sensitivity": "classification",

@@ -37,6 +37,7 @@ _LABELS = {
     "deputies.groups": "group of deputies",
     "deputies.users": "deputy",
     "envelope.cpu": "largest session, CPU",
+    "cost_centre": "cost centre",
     "envelope.memory": "largest session, memory",
     "envelope.gpu": "largest session, GPUs",
     "envelope.home": "largest home folder",

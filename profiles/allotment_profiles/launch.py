@@ -68,6 +68,8 @@ class Launch:
     """What is opened, where `app` is a tool of the policy."""
     storage: Storage
     checkout: Checkout | None
+    cost_centre: str | None
+    """Who pays, as the team says it."""
 
 
 def _malformed(why: str) -> RefusedError:
@@ -136,6 +138,7 @@ def resolve(catalog: Catalog, user: User, request: Request, now: dt.datetime, ca
         tool=policy.tools.get(app),
         storage=profile.storage,
         checkout=profile.checkout,
+        cost_centre=decided.team.value.cost_centre if decided.team else None,
     )
 
 

@@ -21,9 +21,8 @@ from allotment_spawner.checkout import CheckoutError, Fetcher, drop_note, leave_
 from allotment_spawner.home import folder_name, link_team, make_home
 from allotment_spawner.leftovers import end_leftovers, marks
 from allotment_spawner.mixin import ProfileSpawnerMixin
+from allotment_spawner.opening import page_of
 
-# Where JupyterLab, and the proxies inside the session for the other two, open.
-_PAGES = {"jupyterlab": "/lab", "rstudio": "/rstudio", "vscode": "/vscode"}
 # What git has to know of this machine: where programs are, and the way out.
 _SURROUNDINGS = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 
@@ -123,7 +122,7 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
             # Here and not in the traits of these names: those are templates, and stay from one start to the next.
             tool = self._launch.tool
             folder = self.home / tool.folder if tool and tool.folder else self.home
-            env["JUPYTERHUB_DEFAULT_URL"] = tool.address if tool else _PAGES[self._launch.app]
+            env["JUPYTERHUB_DEFAULT_URL"] = page_of(self._launch)
             env["JUPYTERHUB_ROOT_DIR"] = str(folder if folder.is_dir() else self.home)
             if self._launch.app == "vscode":
                 # The proxy starts what this names; nothing else was looked for when the profile was offered.

@@ -35,6 +35,8 @@ class Team(Model):
     """The team's name as people say it."""
     description: Line = ""
     """What the team does."""
+    cost_centre: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,59}$")] | None = None
+    """Who pays: stamped on the team's sessions where a cluster's costs are counted."""
     members: Members
     """Who may start the team's profiles."""
     leads: People

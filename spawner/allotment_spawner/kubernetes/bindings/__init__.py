@@ -1,0 +1,33 @@
+"""One module for each kind of credential: what its data roles add to a pod. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from allotment_profiles.model import Binding
+from allotment_spawner.kubernetes.bindings import aws, azure, google, pod_identity, secret, vault, volume
+from allotment_spawner.kubernetes.parts import About, Parts, conflict, joined
+
+_KINDS: Mapping[str, Callable[[Mapping[str, Any], About], Parts]] = {
+    "volume": volume.parts,
+    "secret": secret.parts,
+    "aws_role": aws.parts,
+    "eks_pod_identity": pod_identity.parts,
+    "gcp_service_account": google.parts,
+    "azure_identity": azure.parts,
+    "vault": vault.parts,
+}
+KINDS = frozenset(_KINDS)
+"""The kinds of binding that a pod can have."""
+
+
+def parts_of(bindings: Mapping[str, Binding], about: About) -> Parts:
+    """Give what the data roles of a session add; raises RefusedError where they cannot be had together."""
+    by_kind: dict[str, dict[str, Any]] = {}
+    for role in sorted(bindings):
+        binding = bindings[role]
+        by_kind.setdefault(binding.kind, {})[role] = getattr(binding, binding.kind)
+    if {"aws_role", "eks_pod_identity"} <= set(by_kind):
+        raise conflict(
+            "credentials-conflict", "A session has AWS roles through its token or through Pod Identity, not both."
+        )
+    return joined(_KINDS[kind](values, about) for kind, values in by_kind.items())

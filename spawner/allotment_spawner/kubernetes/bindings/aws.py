@@ -1,0 +1,66 @@
+"""Roles of AWS, taken on with a token of the session's service account (IAM roles for service accounts).
+
+One role: the annotation of IRSA and the variables that AWS's libraries read. Several: a configuration of AWS with one
+profile for each data role. The volume, the folder and the variables have the names that the webhook of EKS uses, which
+leaves alone what is there; without the webhook it works all the same, wherever AWS trusts the cluster's issuer.
+"""
+
+from collections.abc import Mapping
+
+from allotment_spawner.kubernetes.parts import About, Parts
+
+_AUDIENCE = "sts.amazonaws.com"
+_FOLDER = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+_TOKEN = f"{_FOLDER}/token"
+_CONFIGURATION = "allotment/aws-config"
+_CONFIGURATION_FOLDER = "/etc/allotment/aws"
+_TOKEN_SECONDS = 86400
+
+
+def parts(roles: Mapping[str, str], about: About) -> Parts:
+    """Give the token, and the role or the roles that it stands for."""
+    volumes = [
+        {
+            "name": "aws-iam-token",
+            "projected": {
+                "defaultMode": 0o440,
+                "sources": [
+                    {
+                        "serviceAccountToken": {
+                            "audience": _AUDIENCE,
+                            "expirationSeconds": _TOKEN_SECONDS,
+                            "path": "token",
+                        }
+                    }
+                ],
+            },
+        }
+    ]
+    mounts = [{"name": "aws-iam-token", "mountPath": _FOLDER, "readOnly": True}]
+    different = sorted(set(roles.values()))
+    if len(different) == 1:
+        return Parts(
+            volumes=tuple(volumes),
+            mounts=tuple(mounts),
+            environment={
+                "AWS_ROLE_ARN": different[0],
+                "AWS_WEB_IDENTITY_TOKEN_FILE": _TOKEN,
+                "AWS_ROLE_SESSION_NAME": about.user,
+            },
+            account_annotations={"eks.amazonaws.com/role-arn": different[0]},
+        )
+    reference = {"path": "config", "fieldRef": {"fieldPath": f"metadata.annotations['{_CONFIGURATION}']"}}
+    return Parts(
+        volumes=(*volumes, {"name": "aws-config", "downwardAPI": {"items": [reference]}}),
+        mounts=(*mounts, {"name": "aws-config", "mountPath": _CONFIGURATION_FOLDER, "readOnly": True}),
+        environment={"AWS_CONFIG_FILE": f"{_CONFIGURATION_FOLDER}/config"},
+        annotations={_CONFIGURATION: _configuration(roles, about)},
+    )
+
+
+def _configuration(roles: Mapping[str, str], about: About) -> str:
+    """Write a profile for each data role, in the form of AWS's shared configuration file."""
+    return "\n".join(
+        f"[profile {role}]\nrole_arn = {arn}\nweb_identity_token_file = {_TOKEN}\nrole_session_name = {about.user}\n"
+        for role, arn in roles.items()
+    )

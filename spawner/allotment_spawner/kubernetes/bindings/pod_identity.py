@@ -1,0 +1,16 @@
+"""A role of AWS that an EKS Pod Identity association gives to the session's service account.
+
+The association is made outside, for the account's name; the cluster then adds two variables to the pod. That is how it
+shows whether there is one.
+"""
+
+from collections.abc import Mapping
+
+from allotment_spawner.kubernetes.parts import About, Parts, only_one
+
+
+def parts(roles: Mapping[str, str], _about: About) -> Parts:
+    """Give what has to be there once the cluster has seen the pod."""
+    role = only_one(roles.values(), "role of AWS through Pod Identity")
+    missing = f"There is no Pod Identity association that gives {role} to the session's service account."
+    return Parts(expected={"AWS_CONTAINER_CREDENTIALS_FULL_URI": missing})

@@ -1,0 +1,27 @@
+"""Secrets of Vault: annotations for its agent injector, which writes each to `/vault/secrets/<data role>`.
+
+The agent signs in with a token made for Vault alone, because the session's account carries no token of its own.
+"""
+
+from collections.abc import Mapping
+
+from allotment_profiles.model import Vault
+from allotment_spawner.kubernetes.parts import About, Parts, only_one
+
+_PREFIX = "vault.hashicorp.com"
+_TOKEN = "vault-token"  # noqa: S105  the name of a volume
+_TOKEN_SECONDS = 3600
+
+
+def parts(roles: Mapping[str, Vault], _about: About) -> Parts:
+    """Give the annotations, and the token that only the agent mounts."""
+    source = {"serviceAccountToken": {"audience": "vault", "expirationSeconds": _TOKEN_SECONDS, "path": "token"}}
+    return Parts(
+        volumes=({"name": _TOKEN, "projected": {"sources": [source]}},),
+        annotations={
+            f"{_PREFIX}/agent-inject": "true",
+            f"{_PREFIX}/role": only_one((vault.role for vault in roles.values()), "role of Vault"),
+            f"{_PREFIX}/agent-service-account-token-volume-name": _TOKEN,
+            **{f"{_PREFIX}/agent-inject-secret-{role}": vault.path for role, vault in roles.items()},
+        },
+    )

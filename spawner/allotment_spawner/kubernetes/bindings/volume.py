@@ -1,0 +1,35 @@
+"""Data in a volume: a folder of a claim, mounted at `/data/<data role>`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from allotment_profiles.model import Volume
+from allotment_spawner.kubernetes.parts import DATA, About, Parts
+
+
+def parts(roles: Mapping[str, Volume], _about: About) -> Parts:
+    """Give one volume for each claim, and one mount for each data role."""
+    writing = {volume.claim for volume in roles.values() if not volume.read_only}
+    claims = sorted({volume.claim for volume in roles.values()})
+    volumes: list[dict[str, Any]] = [
+        {
+            "name": _volume(claim),
+            # The claim is read only as a whole where no role writes: some kinds of storage attach it differently.
+            "persistentVolumeClaim": {"claimName": claim, "readOnly": claim not in writing},
+        }
+        for claim in claims
+    ]
+    mounts = [
+        {
+            "name": _volume(volume.claim),
+            "mountPath": f"{DATA}/{role}",
+            "subPath": volume.sub_path,
+            "readOnly": volume.read_only,
+        }
+        for role, volume in roles.items()
+    ]
+    return Parts(volumes=tuple(volumes), mounts=tuple(mounts))
+
+
+def _volume(claim: str) -> str:
+    return f"data-{claim}"

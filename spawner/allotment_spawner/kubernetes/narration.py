@@ -1,0 +1,161 @@
+"""What becomes of a pod, in words that help whoever waits for it. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from allotment_profiles.problems import Refusal
+from allotment_profiles.rules import ADMINISTRATORS
+
+_WHAT = "The session was not started."
+_MAINTAINERS = "whoever maintains the profile, or an administrator of the platform"
+_PATIENCE = 30.0
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a pod does not come up."""
+
+    refusal: Refusal
+    patience: float | None
+    """So many seconds it may mend itself; None: it may take as long as a start may."""
+
+
+def words(event: Mapping[str, Any]) -> str | None:
+    """Say what an event of a pod means to whoever waits; None where it means nothing to them."""
+    reason, message = str(event.get("reason") or ""), _short(event.get("message"))
+    if reason in _WORDS:
+        return _WORDS[reason]
+    if reason == "Pulled":
+        return "The image has been downloaded" if message.startswith("Successfully pulled") else None
+    if reason in _BEFORE:
+        return f"{_BEFORE[reason]}: {message}"
+    return message if event.get("type") == "Warning" else None
+
+
+_CANNOT_MOUNT = "A folder or a credential of this session cannot be mounted yet"
+_NOT_YET = "It does not work yet"
+_BEFORE: Mapping[str, str] = {
+    "FailedScheduling": "No machine has room for this session yet, so it waits",
+    "FailedMount": _CANNOT_MOUNT,
+    "FailedAttachVolume": _CANNOT_MOUNT,
+    "FailedMapVolume": _CANNOT_MOUNT,
+    "Failed": _NOT_YET,
+    "BackOff": _NOT_YET,
+    "InspectFailed": _NOT_YET,
+    "ErrImageNeverPull": _NOT_YET,
+}
+_WORDS: Mapping[str, str | None] = {
+    "Scheduled": "A machine has been found",
+    "Pulling": "Downloading the image; the first time on a machine this can take some minutes",
+    "Created": None,
+    "Started": "The session has been started on its machine",
+    "TriggeredScaleUp": "No machine has room, so another one is being started; this can take some minutes",
+    "NotTriggerScaleUp": "No machine has room, and no kind of machine that could be started would have",
+    "SuccessfulAttachVolume": "The home folder is attached",
+    "Killing": "An earlier session of this name is being ended",
+    "Preempted": "Something more urgent has taken the machine",
+    "Evicted": "The machine has run short, and has ended the session",
+    "FailedPostStartHook": "The links in the home folder could not be made: the image has no program sh",
+}
+
+
+def trouble(pod: Mapping[str, Any] | None) -> Trouble | None:
+    """Say why a pod does not come up, or None where nothing is known to be wrong."""
+    if pod is None:
+        return None
+    status = pod.get("status") or {}
+    if status.get("phase") == "Failed":
+        why = f"The cluster ended it: {_short(status.get('message') or status.get('reason') or 'no reason given')}."
+        return Trouble(_refusal("session-ended", why, "Try again."), 0)
+    for container in _containers(status):
+        found = _waiting(container)
+        if found:
+            return found
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            why = f"No machine has room for it: {_short(condition.get('message'))}"
+            remedy = "Choose a smaller size, or try again when others have ended their sessions."
+            return Trouble(_refusal("no-room", why, remedy), None)
+    return None
+
+
+def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        yield from status.get(kind) or ()
+
+
+def _waiting(container: Mapping[str, Any]) -> Trouble | None:
+    state = container.get("state") or {}
+    waiting = state.get("waiting") or {}
+    reason, message = waiting.get("reason"), _short(waiting.get("message"))
+    image = _short(container.get("image"))
+    if reason in ("InvalidImageName", "ErrImageNeverPull"):
+        why = f"The image {image} is not there: {message}"
+        return Trouble(_refusal("image-missing", why, "Another image has to be named.", _MAINTAINERS), 0)
+    if reason in ("ImagePullBackOff", "ErrImagePull", "RegistryUnavailable", "ImageInspectError"):
+        why = f"The image {image} cannot be downloaded: {message}"
+        return Trouble(_refusal("image-missing", why, "Check its name and tag.", _MAINTAINERS), _PATIENCE)
+    if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+        why = f"Its container cannot be made: {message}"
+        return Trouble(_refusal("container-unmakeable", why, "It says what is missing.", ADMINISTRATORS), _PATIENCE)
+    if reason == "CrashLoopBackOff":
+        last = (container.get("lastState") or {}).get("terminated") or {}
+        if last.get("reason") == "OOMKilled":
+            why, remedy = "It needed more memory than its profile gives.", "Choose a larger size."
+            return Trouble(_refusal("out-of-memory", why, remedy, _MAINTAINERS), 0)
+        why = f"Its program ended again and again, with the code {last.get('exitCode', 'unknown')}."
+        remedy = "The image has to have JupyterHub's single-user server."
+        return Trouble(_refusal("session-crashed", why, remedy, _MAINTAINERS), 0)
+    return None
+
+
+def too_long(seconds: float, found: Trouble | None) -> Refusal:
+    """Say that a session did not come up in its time, and why as far as it is known."""
+    if found:
+        return found.refusal
+    why = f"It was not ready after {seconds:.0f} seconds, and the cluster names no reason."
+    return _refusal("session-not-ready", why, "Try again; if that does not help, tell an administrator.")
+
+
+def cluster_away() -> Refusal:
+    """Say that the cluster does not answer."""
+    why = "The cluster does not answer at the moment. Sessions that run are not affected."
+    return _refusal("cluster-away", why, "Try again in a minute.")
+
+
+def refused_by_cluster(status: int, body: str) -> Refusal:
+    """Say that the cluster took no pod, from the API's answer: mostly its quota."""
+    if status not in (400, 403, 422):
+        return cluster_away()
+    message = _message(body)
+    if "exceeded quota" in message:
+        why = "The cluster's quota for sessions is used up."
+        return _refusal("quota", why, "Choose a smaller size, or try again when others have ended their sessions.")
+    return _refusal("pod-refused", f"The cluster refused it: {_short(message)}", "", ADMINISTRATORS)
+
+
+def pod_differs(found: list[str]) -> Refusal:
+    """Say that a pod is not what was decided; nothing was sent."""
+    why = f"What would have been started is not what was decided: {'; '.join(found[:5])}."
+    remedy = "A setting of the hub stands against the profile, or against Pod Security `restricted`."
+    return _refusal("pod-differs", why, remedy, ADMINISTRATORS)
+
+
+def _refusal(code: str, why: str, remedy: str, decides: str = ADMINISTRATORS) -> Refusal:
+    return Refusal(code, _WHAT, why, remedy, decides, 503)
+
+
+def _message(body: str) -> str:
+    """Take the sentence out of the API's answer."""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body
+
+
+def _short(text: object) -> str:
+    plain = "".join(char if char.isprintable() else " " for char in str(text or ""))
+    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"

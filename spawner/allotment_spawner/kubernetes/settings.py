@@ -1,0 +1,247 @@
+"""From a Launch to what KubeSpawner is told: a closed set of settings, and what is added to its pod. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubespawner.slugs import is_valid_label, safe_slug
+
+from allotment_profiles.launch import Launch
+from allotment_profiles.problems import Refusal, RefusedError
+from allotment_profiles.rules import ADMINISTRATORS
+from allotment_profiles.service_accounts import service_account
+from allotment_spawner.kubernetes.bindings import parts_of
+from allotment_spawner.kubernetes.parts import DATA, About, Parts
+
+LABEL = "allotment"
+"""The prefix of our labels and annotations."""
+TEAMS = "/teams"
+"""The folder of a session where its team's folder lies."""
+_DEFAULT_GPU = "nvidia.com/gpu"
+_TEAM_VOLUME = "team-folder"
+
+# Links what is mounted into the home folder, where people look, and never over what lies there. Constant: what is
+# linked comes as arguments, `target link`, and nothing of it is part of the script.
+_LINK = """\
+cd "$HOME" 2>/dev/null || exit 0
+for entry in data team-*; do
+  if [ -L "$entry" ] && [ ! -e "$entry" ]; then
+    case "$(readlink "$entry")" in /data|/teams/*) rm -f "$entry" ;; esac
+  fi
+done
+while [ $# -ge 2 ]; do
+  [ -e "$2" ] || [ -L "$2" ] || ln -s "$1" "$2"
+  shift 2
+done
+exit 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the deployment says about every session."""
+
+    home: str = "/home/jovyan"
+    """Where the home folder is mounted."""
+    home_volume: str = ""
+    """The name of the pod's volume that the home folder lies in; empty: it ends with the session."""
+    team_claim: str = ""
+    """The claim with a folder for each team; empty: there are none."""
+    preparing_image: str = ""
+    """The image that fetches a profile's code; empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one Launch means on a cluster."""
+
+    traits: Mapping[str, Any]
+    """KubeSpawner's settings; those that are merged with what the deployment says are in `merged`."""
+    merged: Mapping[str, Any]
+    """Settings that are added to the deployment's own: dictionaries and lists."""
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    parts: Parts
+    account: str
+    """The service account."""
+    init_container: Mapping[str, Any] | None
+    links: tuple[str, ...]
+    """Target, link, target, link …: what is linked into the home folder."""
+
+    @property
+    def link_hook(self) -> Mapping[str, Any]:
+        """What the session's container does when it starts."""
+        return {"exec": {"command": ["sh", "-c", _LINK, "sh", *self.links]}}
+
+
+TRAITS = (
+    "image", "cpu_guarantee", "cpu_limit", "mem_guarantee", "mem_limit", "service_account",
+    "automount_service_account_token", "storage_capacity", "extra_resource_limits", "node_selector", "tolerations",
+)  # fmt: skip
+"""The settings of KubeSpawner that a Launch decides; all others are the deployment's."""
+
+
+def settings_of(launch: Launch, user: str, place: Place) -> Settings:
+    """Translate a Launch for a user; raises RefusedError where the cluster cannot do it."""
+    account = service_account(launch.team, launch.bindings)
+    about = About(safe_slug(user, is_valid=is_valid_label, max_length=60))
+    team = _team_folder(launch, place)
+    parts = parts_of(launch.bindings, about)
+    gpu = launch.gpu.resource if launch.gpu else _DEFAULT_GPU
+    pool = launch.node_pool
+    traits: dict[str, Any] = {
+        "image": launch.image,
+        "cpu_guarantee": launch.size.cpu_guarantee / 1000,
+        "cpu_limit": launch.size.cpu / 1000,
+        "mem_guarantee": launch.size.memory_guarantee,
+        "mem_limit": launch.size.memory,
+        "service_account": account,
+        "automount_service_account_token": False,
+    }
+    if launch.storage.home is not None:
+        traits["storage_capacity"] = str(launch.storage.home)
+    return Settings(
+        traits=traits,
+        merged={
+            "extra_resource_limits": {gpu: str(launch.size.gpu)} if launch.size.gpu else {},
+            "node_selector": dict(pool.labels) if pool else {},
+            "tolerations": [_toleration(each) for each in pool.tolerations] if pool else [],
+        },
+        labels={**_labels(launch), **parts.labels},
+        annotations={**_annotations(launch), **parts.annotations},
+        parts=Parts(
+            volumes=(*parts.volumes, *team.volumes),
+            mounts=(*parts.mounts, *team.mounts),
+            environment={name: _literal(value) for name, value in parts.environment.items()},
+            secret_environment=parts.secret_environment,
+            account_annotations=parts.account_annotations,
+            expected=parts.expected,
+        ),
+        account=account,
+        init_container=_preparing(launch, place),
+        links=_links(launch, parts),
+    )
+
+
+def literal_environment(values: Mapping[str, str]) -> dict[str, str]:
+    """Write variables so that the kubelet leaves them as they are: `$(NAME)` in one would be replaced."""
+    return {name: _literal(value) for name, value in values.items()}
+
+
+def _literal(value: str) -> str:
+    return value.replace("$", "$$")
+
+
+def _toleration(toleration: Any) -> dict[str, str]:
+    if not toleration.value:
+        return {"key": toleration.key, "operator": "Exists", "effect": toleration.effect}
+    return {
+        "key": toleration.key, "operator": "Equal", "value": toleration.value, "effect": toleration.effect,
+    }  # fmt: skip
+
+
+def _labels(launch: Launch) -> dict[str, str]:
+    return {
+        f"{LABEL}/team": _label(launch.team),
+        f"{LABEL}/profile": _label(launch.profile_id.replace("/", ".")),
+        f"{LABEL}/commit": _label(launch.commit),
+        f"{LABEL}/app": _label(launch.app),
+        **({f"{LABEL}/cost-centre": _label(launch.cost_centre)} if launch.cost_centre else {}),
+        **{f"data-role.{LABEL}/{role}": "true" for role in launch.bindings},
+    }
+
+
+def _label(value: str) -> str:
+    """Give a valid value of a label, another one for each text."""
+    return str(safe_slug(value, is_valid=is_valid_label, max_length=63))
+
+
+def _annotations(launch: Launch) -> dict[str, str]:
+    return {
+        f"{LABEL}/profile": launch.profile_id,
+        f"{LABEL}/title": launch.title,
+        f"{LABEL}/team": launch.team,
+        f"{LABEL}/commit": launch.commit,
+        f"{LABEL}/data-roles": ",".join(sorted(launch.bindings)),
+        **({f"{LABEL}/cost-centre": launch.cost_centre} if launch.cost_centre else {}),
+    }
+
+
+def _team_folder(launch: Launch, place: Place) -> Parts:
+    if launch.storage.team == "none":
+        return Parts()
+    if not place.team_claim:
+        raise _unavailable("team-folder-unavailable", "It needs the folder of its team, and this cluster has none.")
+    only_read = launch.storage.team == "read-only"
+    return Parts(
+        volumes=({"name": _TEAM_VOLUME, "persistentVolumeClaim": {"claimName": place.team_claim}},),
+        mounts=(
+            {
+                "name": _TEAM_VOLUME,
+                "mountPath": f"{TEAMS}/{launch.team}",
+                "subPath": launch.team,
+                "readOnly": only_read,
+            },
+        ),
+    )
+
+
+def _links(launch: Launch, parts: Parts) -> tuple[str, ...]:
+    links: list[str] = []
+    if any(str(mount["mountPath"]).startswith(f"{DATA}/") for mount in parts.mounts):
+        links += [DATA, "data"]
+    if launch.storage.team != "none":
+        links += [f"{TEAMS}/{launch.team}", f"team-{launch.team}"]
+    return tuple(links)
+
+
+def _preparing(launch: Launch, place: Place) -> dict[str, Any] | None:
+    """Give the container that fetches the code before the session starts, or None where nothing is fetched."""
+    code, folder = launch.checkout, launch.tool.folder if launch.tool else None
+    if code is None and folder is None:
+        return None
+    if not place.preparing_image or not place.home_volume:
+        if code is None:
+            return None  # the tool opens in the home itself
+        raise _unavailable("checkout-unavailable", "It fetches code, and this cluster has nothing set up for that.")
+    arguments = [f"--home={place.home}"]
+    if folder is not None:
+        arguments.append(f"--folder={folder}")
+    if code is not None:
+        arguments += [f"--repository={code.repository}", f"--into={code.folder}"]
+        if code.ref is not None:
+            arguments.append(f"--ref={code.ref}")
+    return {
+        "name": "prepare",
+        "image": place.preparing_image,
+        "command": ["python3", "-m", "allotment_spawner.preparing"],
+        "args": [_literal(argument) for argument in arguments],
+        "volumeMounts": [{"name": place.home_volume, "mountPath": place.home}],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+        },
+    }
+
+
+def _unavailable(code: str, why: str) -> RefusedError:
+    remedy = "Choose a profile without it."
+    return RefusedError(Refusal(code, "The session was not started.", why, remedy, ADMINISTRATORS, 409))
+
+
+def merged(base: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Give every setting that a Launch decides: the deployment's own, and what the Launch says over or beside it."""
+    values = dict(base)
+    values.update(settings.traits)
+    for name, more in settings.merged.items():
+        own = base.get(name)
+        values[name] = [*_values(own), *more] if isinstance(more, list) else {**(own or {}), **more}
+    return values
+
+
+def _values(configured: Mapping[str, Any] | Iterable[Any] | None) -> list[Any]:
+    if isinstance(configured, Mapping):
+        return [configured[key] for key in sorted(configured)]
+    return list(configured or ())

@@ -1,0 +1,160 @@
+"""The class that the hub starts sessions with: a Launch becomes KubeSpawner's settings; everything else is its own."""
+
+import asyncio
+import secrets
+import time
+from functools import partial
+from typing import Any
+
+import aiohttp
+from jupyterhub.utils import exponential_backoff
+from kubernetes_asyncio.client import ApiException
+from kubespawner import KubeSpawner
+from traitlets import Unicode
+
+from allotment_profiles.deployments import cluster
+from allotment_profiles.launch import Launch
+from allotment_profiles.problems import Refusal, RefusedError
+from allotment_profiles.rules import Capabilities
+from allotment_spawner.kubernetes import accounts
+from allotment_spawner.kubernetes.checking import differences
+from allotment_spawner.kubernetes.narration import cluster_away, pod_differs, refused_by_cluster
+from allotment_spawner.kubernetes.pods import furnish
+from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
+from allotment_spawner.kubernetes.watching import START, Watch
+from allotment_spawner.mixin import ProfileSpawnerMixin
+from allotment_spawner.opening import page_of
+from allotment_spawner.refusing import spawn_exception
+
+_AWAY = (aiohttp.ClientError, OSError)
+_LOOK_SECONDS = 1.0
+_IN_TIME = 5.0
+"""So long before the hub gives a start up it is told why."""
+
+
+class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
+    """Sessions as pods."""
+
+    home = Unicode("/home/jovyan", config=True, help="Where the home folder is mounted in a session.")
+    team_claim = Unicode(config=True, help="The volume claim with a folder for each team; empty: there are none.")
+    preparing_image = Unicode(config=True, help="The image that fetches a profile's code; empty: none is fetched.")
+
+    _settings: Settings | None = None
+    _start_id = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What the deployment says; each start begins from it, so that nothing of an earlier one remains.
+        self._configured = {name: getattr(self, name) for name in TRAITS}
+
+    def capabilities(self) -> Capabilities:
+        """Say what a cluster can do."""
+        return cluster()
+
+    # -- from a Launch to a pod
+
+    async def prepare(self, launch: Launch) -> None:
+        """Translate the launch, and make its service account ready."""
+        settings = settings_of(launch, self.user.name, self._place())
+        for name, value in merged(self._configured, settings).items():
+            setattr(self, name, value)
+        self._settings = settings
+        await self._ensure_account(settings)
+
+    def _place(self) -> Place:
+        mounts = self.volume_mounts.values() if isinstance(self.volume_mounts, dict) else self.volume_mounts
+        volumes = [mount.get("name", "") for mount in mounts if mount.get("mountPath") == self.home]
+        home_volume = self._expand_user_properties(volumes[0]) if volumes else ""
+        return Place(self.home, home_volume, self.team_claim, self.preparing_image)
+
+    async def _ensure_account(self, settings: Settings) -> None:
+        ensured = partial(
+            accounts.ensure, self.api, self.namespace, settings.account, settings.parts.account_annotations,
+            self.k8s_api_request_timeout,
+        )  # fmt: skip
+        try:
+            await exponential_backoff(
+                ensured, f"no service account {settings.account}", timeout=self.k8s_api_request_retry_timeout
+            )
+        except (TimeoutError, *_AWAY) as error:
+            raise RefusedError(cluster_away()) from error
+
+    def get_env(self) -> dict[str, Any]:
+        """Give the environment, with the page that the session opens and what its credentials say."""
+        env: dict[str, Any] = super().get_env()
+        if self._launch and self._settings:
+            own = {name: value for name, value in self._launch.environment.items() if env.get(name) == value}
+            env.update(literal_environment(own))
+            env["JUPYTERHUB_DEFAULT_URL"] = page_of(self._launch)
+            env["JUPYTERHUB_ROOT_DIR"] = self._folder(self._launch, self._settings)
+            env.update(self._settings.parts.environment)
+        return env
+
+    def _folder(self, launch: Launch, settings: Settings) -> str:
+        """Give the folder that the session opens; one below the home only where it is made before."""
+        folder = launch.tool.folder if launch.tool else None
+        return f"{self.home}/{folder}" if folder and settings.init_container else self.home
+
+    async def get_pod_manifest(self) -> Any:
+        """Make KubeSpawner's pod, and add what a Launch says."""
+        pod = await super().get_pod_manifest()
+        if self._settings and self._launch:
+            furnish(pod, self._settings).metadata.annotations[START] = self._start_id
+        return pod
+
+    async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> Any:
+        """Send a pod that is what was decided; nothing looks at it or changes it after this."""
+        settings = self._settings
+        if settings and self._launch:
+            found = differences(self.api.api_client.sanitize_for_serialization(pod), settings)
+            if found:
+                raise RefusedError(pod_differs(found))
+        try:
+            return await super()._make_create_pod_request(pod, request_timeout)
+        except ApiException as error:
+            if settings and error.status == 403 and "serviceaccount" in str(error.body):
+                accounts.forget(self.namespace, settings.account)  # somebody deleted it
+                await self._ensure_account(settings)
+                return False
+            raise
+
+    # -- a start, and what becomes of it
+
+    async def start(self) -> Any:
+        """Start the session; ends early, and says why, where the pod cannot come up."""
+        self._settings, self._start_id = None, secrets.token_hex(8)
+        starting = asyncio.ensure_future(super().start())
+        watching = asyncio.ensure_future(self._watch())
+        try:
+            await asyncio.wait({starting, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                raise RefusedError(watching.result())
+            return await starting
+        except RefusedError as error:
+            raise spawn_exception(error.refusal) from None
+        except ApiException as error:
+            self.log.warning("the cluster took no pod for %s: %s %s", self._log_name, error.status, error.body)
+            raise spawn_exception(refused_by_cluster(error.status, str(error.body))) from None
+        except _AWAY as error:
+            self.log.warning("the cluster did not answer for %s: %r", self._log_name, error)
+            raise spawn_exception(cluster_away()) from None
+        finally:
+            await _end(starting, watching)
+
+    async def _watch(self) -> Refusal:
+        """Tell what happens to the pod; ends with the reason where it will not come up."""
+        began = time.monotonic()
+        watch = Watch(self.tell, self._start_id, max(self.start_timeout - _IN_TIME, _IN_TIME))
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            reflector = self.pod_reflector
+            pod = reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
+            reason = watch.look(pod, self.events if pod else (), time.monotonic() - began)
+            if reason:
+                return reason
+
+
+async def _end(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,54 @@
+"""Follows one start: tells what happens to its pod, and when to give up."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from allotment_profiles.problems import Refusal
+from allotment_spawner.kubernetes.narration import Trouble, too_long, trouble, words
+
+START = "allotment/start"
+"""The annotation that tells this start's pod from an earlier one of the same name."""
+_FROM, _TO = 50, 90
+"""Percent between which the pod's events move the bar."""
+
+
+class Watch:
+    """What is known of one start."""
+
+    def __init__(self, tell: Callable[[int, str], None], start: str, seconds: float) -> None:
+        self._tell = tell
+        self._start = start
+        self._seconds = seconds
+        self._percent = float(_FROM)
+        self._seen: set[tuple[object, object]] = set()
+        self._last = ""
+        self._trouble: tuple[str, float] = ("", 0.0)
+
+    def look(self, pod: Mapping[str, Any] | None, events: Iterable[Mapping[str, Any]], after: float) -> Refusal | None:
+        """Tell what is new, `after` seconds since the start; gives the reason once the pod will not come up."""
+        ours = pod if pod and (pod["metadata"].get("annotations") or {}).get(START) == self._start else None
+        if ours:
+            for event in events:
+                self._hear(event, ours["metadata"].get("uid"))
+        found = trouble(ours)
+        if found is None:
+            self._trouble = ("", 0.0)
+        elif found.refusal.code != self._trouble[0]:
+            self._trouble = (found.refusal.code, after)
+        if found and self._is_over(found, after):
+            return found.refusal
+        return too_long(after, found) if after >= self._seconds else None
+
+    def _is_over(self, found: Trouble, after: float) -> bool:
+        return found.patience is not None and after - self._trouble[1] >= found.patience
+
+    def _hear(self, event: Mapping[str, Any], uid: object) -> None:
+        key = (event["metadata"].get("uid"), event["metadata"].get("resourceVersion"))
+        if key in self._seen or event.get("involvedObject", {}).get("uid") != uid:
+            return
+        self._seen.add(key)
+        text = words(event)
+        if text and text != self._last:
+            self._last = text
+            self._percent += (_TO - self._percent) / 3
+            self._tell(int(self._percent), text)
