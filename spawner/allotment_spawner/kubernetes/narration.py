@@ -30,6 +30,8 @@ def words(event: Mapping[str, Any]) -> str | None:
         return _WORDS[reason]
     if reason == "Pulled":
         return "The image has been downloaded" if message.startswith("Successfully pulled") else None
+    if reason == "FailedScheduling":
+        return _no_machine(message)
     if reason in _BEFORE:
         return f"{_BEFORE[reason]}: {message}"
     return message if event.get("type") == "Warning" else None
@@ -38,7 +40,6 @@ def words(event: Mapping[str, Any]) -> str | None:
 _CANNOT_MOUNT = "A folder or a credential of this session cannot be mounted yet"
 _NOT_YET = "It does not work yet"
 _BEFORE: Mapping[str, str] = {
-    "FailedScheduling": "No machine has room for this session yet, so it waits",
     "FailedMount": _CANNOT_MOUNT,
     "FailedAttachVolume": _CANNOT_MOUNT,
     "FailedMapVolume": _CANNOT_MOUNT,
@@ -76,10 +77,22 @@ def trouble(pod: Mapping[str, Any] | None) -> Trouble | None:
             return found
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            why = f"No machine has room for it: {_short(condition.get('message'))}"
+            message = _short(condition.get("message"))
+            if _lacks_volume(message):
+                return Trouble(_refusal("volume-missing", _no_machine(message), "The volume has to be made."), None)
             remedy = "Choose a smaller size, or try again when others have ended their sessions."
-            return Trouble(_refusal("no-room", why, remedy), None)
+            return Trouble(_refusal("no-room", _no_machine(message), remedy), None)
     return None
+
+
+def _no_machine(message: str) -> str:
+    if _lacks_volume(message):
+        return f"A volume of this session is not there yet: {message}"
+    return f"No machine has room for this session yet: {message}"
+
+
+def _lacks_volume(message: str) -> bool:
+    return "persistentvolumeclaim" in message.lower() or "volume node affinity" in message
 
 
 def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -112,11 +125,12 @@ def _waiting(container: Mapping[str, Any]) -> Trouble | None:
     return None
 
 
-def too_long(seconds: float, found: Trouble | None) -> Refusal:
-    """Say that a session did not come up in its time, and why as far as it is known."""
+def too_long(seconds: float, found: Trouble | None, last: str) -> Refusal:
+    """Say that a session did not come up in its time, and why as far as it is known: `last` is what was told last."""
     if found:
         return found.refusal
-    why = f"It was not ready after {seconds:.0f} seconds, and the cluster names no reason."
+    known = f"The last that is known: {last}" if last else "The cluster names no reason."
+    why = f"It was not ready after {seconds:.0f} seconds. {known}"
     return _refusal("session-not-ready", why, "Try again; if that does not help, tell an administrator.")
 
 

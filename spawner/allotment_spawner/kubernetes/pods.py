@@ -37,18 +37,23 @@ def furnish(pod: Any, settings: Settings) -> Any:
         *(get_k8s_model(V1VolumeMount, dict(mount)) for mount in parts.mounts),
     ]
     session.env = [*_without(session.env, parts.secret_environment), *_secret_variables(parts.secret_environment)]
-    if session.lifecycle is None or session.lifecycle.post_start is None:
-        hook = get_k8s_model(V1Lifecycle, {"postStart": dict(settings.link_hook)})
-        if session.lifecycle is None:
-            session.lifecycle = hook
-        else:
-            session.lifecycle.post_start = hook.post_start
+    session.lifecycle = _with_links(session.lifecycle, settings)
     if settings.init_container:
         pod.spec.init_containers = [
             *(pod.spec.init_containers or ()),
             get_k8s_model(V1Container, dict(settings.init_container)),
         ]
     return pod
+
+
+def _with_links(lifecycle: Any, settings: Settings) -> Any:
+    """Add the hook that links data into the home, where the deployment has none of its own at that moment."""
+    hook = get_k8s_model(V1Lifecycle, {"postStart": dict(settings.link_hook)})
+    if not lifecycle:
+        return hook
+    if lifecycle.post_start is None:
+        lifecycle.post_start = hook.post_start
+    return lifecycle
 
 
 def _without(environment: list[V1EnvVar], names: Mapping[str, Any]) -> list[V1EnvVar]:

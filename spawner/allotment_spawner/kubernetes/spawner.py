@@ -95,6 +95,9 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         folder = launch.tool.folder if launch.tool else None
         return f"{self.home}/{folder}" if folder and settings.init_container else self.home
 
+    async def load_user_options(self) -> None:
+        """Leave KubeSpawner's own list of profiles alone: everything is decided by now."""
+
     async def get_pod_manifest(self) -> Any:
         """Make KubeSpawner's pod, and add what a Launch says."""
         pod = await super().get_pod_manifest()

@@ -37,7 +37,7 @@ class Watch:
             self._trouble = (found.refusal.code, after)
         if found and self._is_over(found, after):
             return found.refusal
-        return too_long(after, found) if after >= self._seconds else None
+        return too_long(after, found, self._last) if after >= self._seconds else None
 
     def _is_over(self, found: Trouble, after: float) -> bool:
         return found.patience is not None and after - self._trouble[1] >= found.patience
