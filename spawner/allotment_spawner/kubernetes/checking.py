@@ -18,6 +18,13 @@ def differences(pod: Mapping[str, Any], settings: Settings) -> list[str]:
     return [*_from_launch(pod, settings), *_from_restricted(pod["spec"])]
 
 
+def missing_variables(pod: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Say what is not set up outside, from the variables that the cluster adds to a pod when it takes it."""
+    containers = [each for each in pod["spec"]["containers"] if each["name"] == CONTAINER]
+    there = {each["name"] for container in containers for each in container.get("env") or ()}
+    return [missing for name, missing in settings.parts.expected.items() if name not in there]
+
+
 def _from_launch(pod: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     spec, metadata = pod["spec"], pod["metadata"]
     container = next((each for each in spec["containers"] if each["name"] == CONTAINER), None)

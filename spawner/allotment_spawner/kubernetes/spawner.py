@@ -17,7 +17,7 @@ from allotment_profiles.launch import Launch
 from allotment_profiles.problems import Refusal, RefusedError
 from allotment_profiles.rules import Capabilities
 from allotment_spawner.kubernetes import accounts
-from allotment_spawner.kubernetes.checking import differences
+from allotment_spawner.kubernetes.checking import differences, missing_variables
 from allotment_spawner.kubernetes.narration import cluster_away, pod_differs, refused_by_cluster
 from allotment_spawner.kubernetes.pods import furnish
 from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
@@ -132,7 +132,9 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             await asyncio.wait({starting, watching}, return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
                 raise RefusedError(watching.result())
-            return await starting
+            address = await starting
+            self._look_for_credentials()
+            return address
         except RefusedError as error:
             raise spawn_exception(error.refusal) from None
         except ApiException as error:
@@ -144,14 +146,25 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         finally:
             await _end(starting, watching)
 
+    def _look_for_credentials(self) -> None:
+        """Say which credential the cluster should have added and did not: something outside is not set up."""
+        pod, settings = self._pod(), self._settings
+        if pod and settings:
+            for missing in missing_variables(pod, settings):
+                self.log.warning("the session %s lacks a credential: %s", self._log_name, missing)
+                self.tell(95, f"A credential is missing: {missing}")
+
+    def _pod(self) -> dict[str, Any] | None:
+        reflector = self.pod_reflector
+        return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
+
     async def _watch(self) -> Refusal:
         """Tell what happens to the pod; ends with the reason where it will not come up."""
         began = time.monotonic()
         watch = Watch(self.tell, self._start_id, max(self.start_timeout - _IN_TIME, _IN_TIME))
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            reflector = self.pod_reflector
-            pod = reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
+            pod = self._pod()
             reason = watch.look(pod, self.events if pod else (), time.monotonic() - began)
             if reason:
                 return reason

@@ -1,0 +1,195 @@
+"""A Launch becomes a closed set of settings, and a pod that is anything else is not sent."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kubernetes_asyncio.client import ApiClient, Configuration
+from kubespawner.objects import make_pod
+from kubespawner.slugs import is_valid_label
+from support.launches import launch
+
+from allotment_profiles.model import Checkout, GpuKind, NodePool, Storage, Tool
+from allotment_profiles.problems import RefusedError
+from allotment_profiles.sizes import Size
+from allotment_spawner.kubernetes.checking import differences, missing_variables
+from allotment_spawner.kubernetes.pods import furnish
+from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
+
+BINDINGS = {
+    "keys": {"secret": {"name": "warehouse"}},
+    "lake": {"aws_role": "arn:aws:iam::000000000000:role/lake"},
+    "login": {"secret": {"name": "warehouse", "variables": {"WAREHOUSE": "password"}}},
+    "tables": {"volume": {"claim": "tables", "sub_path": "main"}},
+}
+POOL = NodePool.model_validate(
+    {"title": "GPUs", "labels": {"pool": "gpu"}, "tolerations": [{"key": "gpu"}, {"key": "team", "value": "red"}]}
+)
+
+
+def sent(settings: Settings, **base: Any) -> dict[str, Any]:
+    """Give the pod as it would be sent: KubeSpawner's, with what the deployment says, and ours on it."""
+    traits = merged({name: base.get(name) for name in TRAITS}, settings)
+    traits.pop("storage_capacity")
+    names = {"mem_guarantee": "mem_guarantee", "extra_resource_limits": "extra_resource_limits"}
+    assert set(names) <= set(traits)
+    pod = make_pod(
+        name="jupyter-ann", cmd=None, port=8888, uid=1000, gid=100, fs_gid=100,
+        env={"HOME": "/home/jovyan", **settings.parts.environment}, labels={}, annotations={}, **traits,
+    )  # fmt: skip
+    client = ApiClient.__new__(ApiClient)
+    client.configuration = Configuration()
+    plain: dict[str, Any] = client.sanitize_for_serialization(furnish(pod, settings))
+    return plain
+
+
+def test_a_size_a_kind_of_gpu_and_a_node_pool_become_resources_labels_and_tolerations() -> None:
+    size = Size(500, 2000, 1024**3, 4 * 1024**3, 2, "a100", "gpus")
+    kind = GpuKind.model_validate({"title": "A100", "resource": "example.org/a100"})
+    pod = sent(
+        settings_of(launch(size=size, gpu=kind, node_pool=POOL), "ann", Place()),
+        node_selector={"disk": "ssd"}, tolerations=[{"key": "own", "operator": "Exists"}],
+    )  # fmt: skip
+    session = pod["spec"]["containers"][0]
+    assert session["resources"] == {
+        "requests": {"cpu": 0.5, "memory": 1024**3},
+        "limits": {"cpu": 2.0, "memory": 4 * 1024**3, "example.org/a100": "2"},
+    }
+    assert pod["spec"]["nodeSelector"] == {"disk": "ssd", "pool": "gpu"}
+    assert pod["spec"]["tolerations"] == [
+        {"key": "own", "operator": "Exists"},
+        {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "team", "operator": "Equal", "value": "red", "effect": "NoSchedule"},
+    ]
+
+
+def test_a_start_takes_nothing_over_from_the_one_before() -> None:
+    configured = dict.fromkeys(TRAITS) | {"storage_capacity": "10Gi", "node_selector": {"disk": "ssd"}}
+    size = Size(500, 2000, 1024**3, 4 * 1024**3, 2)
+    first = settings_of(launch(size=size, node_pool=POOL, storage=Storage(home="1 TiB")), "ann", Place())
+    assert merged(configured, first)["storage_capacity"] == str(1024**4)
+    after = merged(configured, settings_of(launch(), "ann", Place()))
+    assert after["storage_capacity"] == "10Gi"
+    assert after["node_selector"] == {"disk": "ssd"}
+    assert after["extra_resource_limits"] == {}
+    assert after["tolerations"] == []
+
+
+def test_what_kubespawner_makes_of_a_launch_is_what_was_decided() -> None:
+    settings = settings_of(launch(BINDINGS, cost_centre="A 1"), "ann", Place())
+    assert differences(sent(settings), settings) == []
+
+
+def _set(path: str, value: Any) -> Any:
+    def change(pod: dict[str, Any]) -> None:
+        at: Any = pod
+        *way, last = [int(part) if part.isdigit() else part for part in path.split("|")]
+        for part in way:
+            at = at[part]
+        at[last] = value
+
+    return change
+
+
+SESSION = "spec|containers|0"
+WRONG = {
+    "another image": _set(f"{SESSION}|image", "registry.example.org/other:1"),
+    "another service account": _set("spec|serviceAccountName", "hub"),
+    "the token of the API": _set("spec|automountServiceAccountToken", True),
+    "more memory": _set(f"{SESSION}|resources|limits|memory", 2**40),
+    "another team": _set("metadata|labels|allotment/team", "blue"),
+    "another commit": _set("metadata|annotations|allotment/commit", "b" * 40),
+    "another Secret": _set("spec|volumes|0|secret|secretName", "hub"),
+    "another folder of the volume": _set(f"{SESSION}|volumeMounts|2|subPath", "secret"),
+    "a volume that is written": _set(f"{SESSION}|volumeMounts|2|readOnly", False),
+    "another role": _set(f"{SESSION}|env|0|value", "arn:aws:iam::000000000000:role/admin"),
+    "another key of the Secret": _set(f"{SESSION}|env|4|valueFrom|secretKeyRef|key", "other"),
+    "a folder of the machine": lambda pod: pod["spec"]["volumes"].append({"name": "x", "hostPath": {"path": "/"}}),
+    "a token of the API in a volume": lambda pod: pod["spec"]["volumes"].append(
+        {"name": "x", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+    ),
+    "the machine's network": _set("spec|hostNetwork", True),
+    "a privileged container": _set(f"{SESSION}|securityContext|privileged", True),
+    "gaining privileges": _set(f"{SESSION}|securityContext|allowPrivilegeEscalation", True),
+    "root": _set(f"{SESSION}|securityContext|runAsUser", 0),
+    "capabilities": _set(f"{SESSION}|securityContext|capabilities", {"drop": ["ALL"], "add": ["SYS_ADMIN"]}),
+    "no seccomp profile": _set("spec|securityContext|seccompProfile", {"type": "Unconfined"}),
+    "a container beside it that is privileged": lambda pod: (
+        pod["spec"].setdefault("initContainers", []).append({"name": "block", "securityContext": {"privileged": True}})
+    ),
+    "no session": lambda pod: pod["spec"]["containers"].clear(),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_pod_that_differs_from_its_launch_is_found(what: str) -> None:
+    settings = settings_of(launch(BINDINGS), "ann", Place())
+    pod = copy.deepcopy(sent(settings))
+    assert differences(pod, settings) == []
+    WRONG[what](pod)
+    assert differences(pod, settings)
+
+
+def test_a_credential_that_the_cluster_should_have_added_is_missed() -> None:
+    role = "arn:aws:iam::000000000000:role/lake"
+    settings = settings_of(launch({"lake": {"eks_pod_identity": role}}), "ann", Place())
+    pod = sent(settings)
+    assert [role in text for text in missing_variables(pod, settings)] == [True]
+    variable = {"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"}
+    pod["spec"]["containers"][0]["env"].append(variable)
+    assert missing_variables(pod, settings) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"storage": Storage(team="read-only")}, "team-folder-unavailable"),
+        ({"checkout": Checkout(repository="https://git.example.org/a", folder="a")}, "checkout-unavailable"),
+    ],
+)
+def test_what_the_cluster_has_not_set_up_is_refused(changes: dict[str, Any], code: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        settings_of(launch(**changes), "ann", Place())
+    assert refused.value.refusal.code == code
+
+
+def test_the_teams_folder_is_its_own_and_as_writable_as_the_profile_says() -> None:
+    place = Place(team_claim="teams")
+    for mode, only_read in (("read-only", True), ("read-write", False)):
+        settings = settings_of(launch(storage=Storage(team=mode)), "ann", place)
+        mount = {"name": "team-folder", "mountPath": "/teams/red", "subPath": "red", "readOnly": only_read}
+        assert settings.parts.mounts == (mount,)
+        assert settings.links == ("/teams/red", "team-red")
+        assert differences(sent(settings), settings) == []
+
+
+def test_code_is_fetched_before_the_session_starts_with_nothing_but_arguments() -> None:
+    code = Checkout(repository="https://git.example.org/a$(HOME)".replace("$(HOME)", ""), folder="code", ref="main")
+    place = Place(home_volume="volume-ann", preparing_image="registry.example.org/allotment/hub:1")
+    tool = Tool.model_validate({"title": "Desk", "address": "/desk/", "folder": "desk"})
+    settings = settings_of(launch(checkout=code, tool=tool), "ann", place)
+    container = settings.init_container
+    assert container is not None
+    assert container["args"] == [
+        "--home=/home/jovyan", "--folder=desk", "--repository=https://git.example.org/a", "--into=code", "--ref=main",
+    ]  # fmt: skip
+    assert container["volumeMounts"] == [{"name": "volume-ann", "mountPath": "/home/jovyan"}]
+    assert differences(sent(settings), settings) == []
+
+
+@given(st.text(max_size=40))
+def test_kubernetes_gives_a_variable_back_as_it_was_written(value: str) -> None:
+    written = literal_environment({"NOTE": value})["NOTE"]
+    assert "$(" not in written.replace("$$", "")
+    assert written.replace("$$", "$") == value
+
+
+@given(st.text(min_size=1, max_size=80), st.text(min_size=1, max_size=80))
+def test_labels_are_valid_and_different_for_different_users_and_centres(one: str, other: str) -> None:
+    def labels(text: str) -> dict[str, str]:
+        return dict(settings_of(launch(cost_centre=text), text, Place()).labels)
+
+    assert all(is_valid_label(value) for value in labels(one).values())
+    assert (labels(one) == labels(other)) == (one == other)

@@ -1,0 +1,132 @@
+"""What becomes of a pod is told in words that help, once, and a start that cannot succeed ends early."""
+
+from typing import Any
+
+import pytest
+
+from allotment_spawner.kubernetes.narration import refused_by_cluster, words
+from allotment_spawner.kubernetes.watching import START, Watch
+
+UID = "1"
+
+
+def pod(start: str = "now", **status: Any) -> dict[str, Any]:
+    return {"metadata": {"uid": UID, "annotations": {START: start}}, "status": {"phase": "Pending", **status}}
+
+
+def waiting(reason: str, **more: Any) -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, "message": f"{reason} because"}}
+    return pod(containerStatuses=[{"name": "notebook", "image": "registry.example.org/a:1", "state": state, **more}])
+
+
+def event(reason: str, message: str = "", kind: str = "Normal", uid: str = UID, number: int = 1) -> dict[str, Any]:
+    return {
+        "metadata": {"uid": f"{reason}-{number}", "resourceVersion": str(number)},
+        "involvedObject": {"uid": uid}, "reason": reason, "message": message, "type": kind,
+    }  # fmt: skip
+
+
+class Told:
+    def __init__(self) -> None:
+        self.lines: list[tuple[int, str]] = []
+        self.watch = Watch(lambda percent, text: self.lines.append((percent, text)), "now", 120)
+
+
+def test_events_are_told_once_in_order_and_the_bar_only_grows() -> None:
+    told = Told()
+    events = [event("Scheduled"), event("Pulling"), event("Pulled", "Successfully pulled image"), event("Started")]
+    for seen in (events[:1], events[:3], events, events):
+        assert told.watch.look(pod(), seen, 1) is None
+    assert len(told.lines) == 4
+    assert [percent for percent, _ in told.lines] == sorted({percent for percent, _ in told.lines})
+    assert all(50 < percent < 90 for percent, _ in told.lines)
+
+
+def test_events_and_the_end_of_an_earlier_pod_of_the_same_name_count_for_nothing() -> None:
+    told = Told()
+    assert told.watch.look(pod("before", phase="Failed"), [event("Evicted")], 1) is None
+    assert told.watch.look(pod(), [event("Evicted", uid="0")], 1) is None
+    assert told.lines == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "code", "after"),
+    [
+        (waiting("InvalidImageName"), "image-missing", 0),
+        (waiting("ErrImageNeverPull"), "image-missing", 0),
+        (waiting("ImagePullBackOff"), "image-missing", 30),
+        (waiting("CreateContainerConfigError"), "container-unmakeable", 30),
+        (waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 3}}), "session-crashed", 0),
+        (waiting("CrashLoopBackOff", lastState={"terminated": {"reason": "OOMKilled"}}), "out-of-memory", 0),
+        (pod(phase="Failed", reason="Evicted", message="The node was low on memory"), "session-ended", 0),
+    ],
+)
+def test_a_start_that_cannot_succeed_ends_as_early_as_it_is_certain(seen: Any, code: str, after: float) -> None:
+    watch = Told().watch
+    if after:
+        assert watch.look(seen, (), 5) is None
+        assert watch.look(seen, (), 5 + after - 1) is None
+    refusal = watch.look(seen, (), 5 + after)
+    assert refusal is not None
+    assert refusal.code == code
+    assert refusal.why
+    assert refusal.remedy
+    assert refusal.decides
+
+
+def test_a_trouble_that_mends_itself_begins_anew() -> None:
+    watch = Told().watch
+    for after in (0, 20):
+        assert watch.look(waiting("ImagePullBackOff"), (), after) is None
+    assert watch.look(pod(), (), 25) is None
+    assert watch.look(waiting("ImagePullBackOff"), (), 40) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("0/3 nodes are available: 3 Insufficient cpu.", "no-room"),
+        ('persistentvolumeclaim "tables" not found', "volume-missing"),
+    ],
+)
+def test_a_machine_may_be_waited_for_until_the_start_is_over(message: str, code: str) -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    watch = Told().watch
+    assert watch.look(pod(conditions=[condition]), (), 119) is None
+    refusal = watch.look(pod(conditions=[condition]), (), 120)
+    assert refusal is not None
+    assert refusal.code == code
+    assert message in refusal.why
+
+
+def test_a_start_that_is_over_names_what_was_told_last() -> None:
+    watch = Told().watch
+    watch.look(pod(), [event("FailedMount", 'secret "warehouse" not found', "Warning")], 1)
+    refusal = watch.look(pod(), (), 120)
+    assert refusal is not None
+    assert 'secret "warehouse" not found' in refusal.why
+
+
+@pytest.mark.parametrize("reason", ["Created", "Pulled", "SomethingNew"])
+def test_what_means_nothing_to_whoever_waits_is_not_told(reason: str) -> None:
+    assert words(event(reason, "Container image already present on machine")) is None
+
+
+def test_an_unknown_warning_is_told_as_it_is_and_never_longer_than_a_few_lines() -> None:
+    assert words(event("SomethingNew", "Look\x00 here", "Warning")) == "Look  here"
+    assert len(words(event("SomethingNew", "x" * 9000, "Warning")) or "") < 400
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (403, '{"message": "pods \\"a\\" is forbidden: exceeded quota: small"}', "quota"),
+        (403, '{"message": "violates PodSecurity"}', "pod-refused"),
+        (422, "no JSON at all", "pod-refused"),
+        (500, "", "cluster-away"),
+        (429, "[]", "cluster-away"),
+    ],
+)
+def test_what_the_api_answers_becomes_a_refusal(status: int, body: str, code: str) -> None:
+    refusal = refused_by_cluster(status, body)
+    assert (refusal.code, refusal.status) == (code, 503)
