@@ -25,10 +25,13 @@ from allotment_hub.services.listing import Listing
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.reviewing import Reviewing
+from allotment_hub.services.telling import Telling
 from allotment_profiles import deployments
 from allotment_profiles.events import Events
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import Repository
+from allotment_profiles.mirroring import Mirror
+from allotment_profiles.remotes import Remote
 from allotment_profiles.signatures import Signer, Verifier
 
 log = logging.getLogger("allotment")
@@ -41,20 +44,27 @@ TOKEN_SECONDS = 15
 def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Services:
     """Build what the handlers call; must be called inside the running loop."""
     verifier = Verifier(configuration.allowed_signers.read_text())
-    repository = Repository(configuration.repository, verifier)
-    follower = CatalogFollower(repository, configuration.poll_seconds, configuration.cache)
+    remote = configuration.remote
+    mirror = Mirror.opened(configuration.repository, Remote(**remote.model_dump()), verifier) if remote else None
+    repository = mirror.repository if mirror else Repository(configuration.repository, verifier)
     hub = httpx.AsyncClient(
         base_url=auth.api_url.rstrip("/") + "/", headers={"Authorization": f"token {auth.api_token}"}, timeout=10
     )
     directory = Directory(hub)
+    telling = Telling(hub) if mirror else None
+    follower = CatalogFollower(
+        repository, configuration.poll_seconds, configuration.cache,
+        mirror=mirror, fetch_seconds=configuration.fetch_seconds, on_change=telling.tell if telling else None,
+    )  # fmt: skip
     checking = Checking(repository)
-    forge = PlainGitForge(repository, Signer(configuration.signing_key))
+    forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
+    able = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
     proposals = Proposals(forge, checking, directory, follower, Events(configuration.events))
     return Services(
         configuration=configuration,
         follower=follower,
         directory=directory,
-        listing=Listing(repository, follower, directory, deployments.laptop),
+        listing=Listing(repository, follower, directory, able),
         checking=checking,
         proposals=proposals,
         proposing=Proposing(proposals, checking),

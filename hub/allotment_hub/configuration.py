@@ -1,9 +1,36 @@
 """What the service is told when it starts."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class RemoteConfiguration(BaseModel):
+    """Where the repository lives, if not here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    """`https://host/path` or `ssh://git@host/path`, without credentials."""
+
+    user: str = "allotment"
+    """The account's name for HTTPS."""
+
+    token_file: Path | None = None
+    """The file with the token for HTTPS, which may write."""
+
+    ssh_key_file: Path | None = None
+    """The file with the private key for SSH, which may write."""
+
+    known_hosts_file: Path | None = None
+    """The file with the server's SSH keys."""
+
+    ca_file: Path | None = None
+    """The certificates that an HTTPS server is checked against; none: those of the system."""
+
+    plain_http: bool = False
+    """Whether the address may be `http://`, where everyone on the way can read the token."""
 
 
 class ServiceConfiguration(BaseModel):
@@ -37,6 +64,15 @@ class ServiceConfiguration(BaseModel):
 
     poll_seconds: float = Field(default=0.5, gt=0)
     """How often the branch main is looked at."""
+
+    deployment: Literal["laptop", "kubernetes"] = "laptop"
+    """What sessions are here: processes of this machine, or pods."""
+
+    remote: RemoteConfiguration | None = None
+    """The repository on a git server, of which `repository` is the mirror; none: there is only the one here."""
+
+    fetch_seconds: float = Field(default=30, gt=0)
+    """How often the git server is asked."""
 
     cache: Path | None = None
     """A file that keeps what was read of the repository across restarts; none: everything is read anew."""

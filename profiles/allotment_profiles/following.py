@@ -1,14 +1,17 @@
 """Following main off the event loop, and swapping in each new catalog as a whole."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.git import GitError, Repository
+from allotment_profiles.mirroring import Mirror
 from allotment_profiles.problems import Problem
 from allotment_profiles.tracking import Tracker
 
@@ -35,6 +38,17 @@ class Attempt:
     """Whether it does not descend from what applied before: main was rewound or replaced."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """How the last fetch from the git server went."""
+
+    time: dt.datetime
+    error: str | None
+    """Why it failed; None where it did not."""
+    since: dt.datetime | None
+    """When the first of the failures in a row was; None where it did not fail."""
+
+
 def empty_catalog() -> Catalog:
     """Give the catalog of a repository that was never read: nothing may be started."""
     return Catalog("", dt.datetime.fromtimestamp(0, dt.UTC), None, {}, {}, {}, ())
@@ -43,12 +57,28 @@ def empty_catalog() -> Catalog:
 class CatalogFollower:
     """Holds the catalog that applies and replaces it when main moves.
 
-    Reading happens in a thread, so that the event loop serves on. A failure keeps the catalog that applies.
+    Reading happens in a thread, so that the event loop serves on. A failure keeps the catalog that applies. Where the
+    repository is the mirror of one on a git server, it is fetched beside all that: nothing that asks for the catalog
+    waits for the network.
     """
 
-    def __init__(self, repository: Repository, poll_seconds: float = 0.5, cache: Path | None = None) -> None:
-        """Take the file that keeps what was read across restarts, where there is to be one."""
+    def __init__(
+        self,
+        repository: Repository,
+        poll_seconds: float = 0.5,
+        cache: Path | None = None,
+        *,
+        mirror: Mirror | None = None,
+        fetch_seconds: float = 30,
+        on_change: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take the file that keeps what was read across restarts, where there is to be one.
+
+        `mirror` is renewed every `fetch_seconds`; `on_change` is called with each new revision that applies.
+        """
         self.repository = repository
+        self.fetched: Fetched | None = None
+        """The last fetch; None where nothing is fetched, or not yet."""
         self.catalog = empty_catalog()
         self.attempted: Attempt | None = None
         """The last look at a new revision, whatever came of it."""
@@ -57,21 +87,39 @@ class CatalogFollower:
         self._poll_seconds = poll_seconds
         self._tracker = Tracker(repository, cache)
         self._lock = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._mirror = mirror
+        self._fetch_seconds = fetch_seconds
+        self._on_change = on_change
+        self._hurried = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to follow; call it once inside the running loop."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        if not self._tasks:
+            self._tasks.append(asyncio.create_task(self._run()))
+            if self._mirror:
+                self._tasks.append(asyncio.create_task(self._keep_fetching(self._mirror)))
 
     async def stop(self) -> None:
         """End following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        if self._tasks:
+            tasks, self._tasks = self._tasks, []
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             async with self._lock:
                 await asyncio.to_thread(self._tracker.save, soon=True)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why what applies may not be the newest; None where it is as new as can be known."""
+        if self.attempted and self.attempted.error:
+            return self.attempted.error
+        return self.fetched.error if self.fetched else None
+
+    def hurry(self) -> None:
+        """Fetch at once: somebody says that main has moved on the git server."""
+        self._hurried.set()
 
     async def refresh(self) -> Catalog:
         """Look now, and give the catalog that applies afterwards."""
@@ -98,6 +146,8 @@ class CatalogFollower:
                 log.info("catalog at %s: %d profiles, %d problems, %d changes held", revision[:12],
                          len(catalog.profiles), len(catalog.problems), len(catalog.held))  # fmt: skip
                 await asyncio.to_thread(self._tracker.save)
+                if self._on_change:
+                    self._on_change(revision)
             return self.catalog
 
     def _failed(self, attempt: Attempt) -> None:
@@ -137,3 +187,29 @@ class CatalogFollower:
                 log.exception("catalog not renewed")
                 self.attempted = Attempt("", dt.datetime.now(dt.UTC), 0.0, f"{type(error).__name__}: {error}")
             await asyncio.sleep(self._poll_seconds)
+
+    async def _keep_fetching(self, mirror: Mirror) -> None:
+        while True:
+            self._hurried.clear()
+            moment = dt.datetime.now(dt.UTC)
+            try:
+                moved = await asyncio.to_thread(mirror.fetch)
+            except Exception as error:  # noqa: BLE001  a task that died would never hear of the git server again
+                self._not_fetched(moment, error)
+            else:
+                if self.fetched and self.fetched.error:
+                    log.warning("the git server answers again")
+                self.fetched = Fetched(moment, None, None)
+                if moved:
+                    await self.refresh()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._fetch_seconds):
+                    await self._hurried.wait()
+
+    def _not_fetched(self, moment: dt.datetime, error: Exception) -> None:
+        before = self.fetched
+        since = before.since if before and before.since else moment
+        text = str(error) if isinstance(error, GitError) else f"{type(error).__name__}: {error}"
+        if before is None or before.error != text:
+            log.warning("not fetched: %s", text)
+        self.fetched = Fetched(moment, text, since)

@@ -7,15 +7,17 @@ JupyterHub's own methods). It decides nothing.
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import Spawner
-from traitlets import Float, Unicode, default
+from traitlets import Bool, Float, Unicode, default
 
 from allotment_profiles.budgets import Running, over_budget
 from allotment_profiles.launch import Launch, parse_request, resolve
 from allotment_profiles.paths import place, profile_path
 from allotment_profiles.problems import Refusal, RefusedError
+from allotment_profiles.remotes import Remote
 from allotment_profiles.rules import Capabilities, User
 from allotment_spawner.cards import Viewer
 from allotment_spawner.form import request_of
@@ -43,6 +45,14 @@ class ProfileSpawnerMixin(Spawner):
     events_url = Unicode(config=True, help="SQLAlchemy's URL of the table of events; empty: none is kept.")
     poll_seconds = Float(0.5, config=True, help="How often the repository is looked at.")
     cache = Unicode(config=True, help="A file that keeps what was read across restarts; empty: none is kept.")
+    remote_url = Unicode(config=True, help="The repository on a git server; empty: `repository` is all there is.")
+    remote_user = Unicode("allotment", config=True, help="The account's name for HTTPS.")
+    remote_token_file = Unicode(config=True, help="The file with the token for HTTPS, which needs to read only.")
+    remote_ssh_key_file = Unicode(config=True, help="The file with the private key for SSH, which needs to read only.")
+    remote_known_hosts_file = Unicode(config=True, help="The file with the git server's SSH keys.")
+    remote_ca_file = Unicode(config=True, help="The certificates that the git server is checked against.")
+    remote_plain_http = Bool(False, config=True, help="Whether the address may be http://, which everyone can read.")
+    fetch_seconds = Float(30, config=True, help="How often the git server is asked, beside being told.")
     service_url = Unicode(config=True, help="The public address of the service, `…/services/allotment/`.")
 
     notice = ""
@@ -93,8 +103,7 @@ class ProfileSpawnerMixin(Spawner):
     async def get_options_form(self) -> str:
         """Render the start page, from the catalog as it is now."""
         catalog = await self._shared.follower.refresh()
-        attempted = self._shared.follower.attempted
-        viewer = Viewer(self._person(), self.service_url, self.notice, attempted.error if attempted else None)
+        viewer = Viewer(self._person(), self.service_url, self.notice, self._shared.follower.trouble)
         now = dt.datetime.now(dt.UTC)
         runs = self._running()
         page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), runs)
@@ -175,7 +184,23 @@ class ProfileSpawnerMixin(Spawner):
             events_url=self.events_url,
             poll_seconds=self.poll_seconds,
             cache=self.cache,
+            remote=self._remote(),
+            fetch_seconds=self.fetch_seconds,
         )
+
+    def _remote(self) -> Remote | None:
+        if not self.remote_url:
+            return None
+        files = {
+            name: Path(path) if path else None
+            for name, path in (
+                ("token_file", self.remote_token_file),
+                ("ssh_key_file", self.remote_ssh_key_file),
+                ("known_hosts_file", self.remote_known_hosts_file),
+                ("ca_file", self.remote_ca_file),
+            )
+        }
+        return Remote(self.remote_url, self.remote_user, plain_http=self.remote_plain_http, **files)
 
     # -- the session
 

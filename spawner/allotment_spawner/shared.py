@@ -8,6 +8,8 @@ from typing import Any
 
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import Repository
+from allotment_profiles.mirroring import Mirror
+from allotment_profiles.remotes import Remote
 from allotment_profiles.signatures import Verifier
 from allotment_spawner.recording import Recorder
 
@@ -32,6 +34,8 @@ def shared(
     events_url: str,
     poll_seconds: float,
     cache: str = "",
+    remote: Remote | None = None,
+    fetch_seconds: float = 30,
 ) -> Shared:
     """Give what belongs to these settings of the hub, and make it at the first call, which is inside the hub's loop.
 
@@ -42,10 +46,19 @@ def shared(
     key = (repository, events_url)
     if key not in places:
         verifier = Verifier(_text(allowed_signers)) if allowed_signers else None
-        follower = CatalogFollower(Repository(Path(repository), verifier), poll_seconds, Path(cache) if cache else None)
+        mirror = Mirror.opened(Path(repository), remote, verifier) if remote else None
+        follower = CatalogFollower(
+            mirror.repository if mirror else Repository(Path(repository), verifier), poll_seconds,
+            Path(cache) if cache else None, mirror=mirror, fetch_seconds=fetch_seconds,
+        )  # fmt: skip
         places[key] = Shared(follower, Recorder(events_url))
         follower.start()
     return places[key]
+
+
+def followers(settings: MutableMapping[str, Any]) -> list[CatalogFollower]:
+    """Give the followers of a hub; none before the first start page."""
+    return [each.follower for each in settings.get(_PLACE, {}).values()]
 
 
 def _text(path: str) -> str:

@@ -5,6 +5,7 @@ with GitServer(tmp_path) as server:
     git clone server.url("red/bulletin")     # with server.ca_file
 """
 
+import base64
 import datetime as dt
 import http.server
 import ipaddress
@@ -45,6 +46,8 @@ class GitServer:
         self.answering = threading.Event()
         """While it is clear the server takes requests and answers nothing."""
         self.answering.set()
+        self.token = ""
+        """What a request has to have as its password; empty: nothing. Only with one may anybody push."""
         self.requests: list[str] = []
         self.asked = threading.Event()
         """Set with the first request."""
@@ -121,6 +124,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        given = self.headers.get("Authorization", "").removeprefix("Basic ")
+        if owner.token and base64.b64decode(given).decode().partition(":")[2] != owner.token:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", "Basic")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         environment = {
@@ -130,6 +140,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            **({"REMOTE_USER": "somebody"} if owner.token else {}),
         }  # fmt: skip
         done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
         head, _, content = done.stdout.partition(b"\r\n\r\n")

@@ -4,8 +4,8 @@
     reviews/<id>   what people did: one signed commit for each record; those that set the head have it as a second
                    parent, so that nothing proposed is ever lost
 
-Every step moves all its references in one transaction, each compared with where it was: all or nothing.
-Calls block; services use a thread.
+Every step moves all its references in one transaction, each compared with where it was: all or nothing. Where the
+repository is a mirror, they move on its git server first, with the same comparison. Calls block; services use a thread.
 """
 
 import datetime as dt
@@ -16,6 +16,7 @@ from allotment_hub.forges.records import Record, RecordKind, StoredProposal, par
 from allotment_profiles.commits import Commit, Person
 from allotment_profiles.following import MAIN
 from allotment_profiles.git import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
+from allotment_profiles.mirroring import Mirror
 from allotment_profiles.signatures import Signer
 
 log = logging.getLogger(__name__)
@@ -26,10 +27,11 @@ SERVICE = Person("Allotment", "allotment@localhost")
 
 
 class PlainGitForge:
-    """Proposals in a bare repository on this machine."""
+    """Proposals in a bare repository on this machine, or in one on a git server of which this is the mirror."""
 
-    def __init__(self, repository: Repository, signer: Signer) -> None:
+    def __init__(self, repository: Repository, signer: Signer, mirror: Mirror | None = None) -> None:
         self.repository = repository
+        self._mirror = mirror
         self._signer = signer
         self._chains: dict[str, tuple[Record, ...]] = {}
 
@@ -107,9 +109,7 @@ class PlainGitForge:
             time=record.time, signer=self._signer,
         )  # fmt: skip
         tip = self._recorded(proposal, record, [root, head])
-        self.repository.update_references(
-            [RefUpdate(PROPOSE + proposal, head, NO_OBJECT), RefUpdate(REVIEWS + proposal, tip, NO_OBJECT)]
-        )
+        self._move([RefUpdate(PROPOSE + proposal, head, NO_OBJECT), RefUpdate(REVIEWS + proposal, tip, NO_OBJECT)])
         return self._again(proposal)
 
     def update(
@@ -127,7 +127,7 @@ class PlainGitForge:
         head = self._content(base, parents, files, by=by, title=title, reason=reason)
         record = Record("updated", by, _now(), head, reason, title)
         tip = self._recorded(proposal.id, record, [proposal.tip, head])
-        self.repository.update_references(
+        self._move(
             [
                 RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT),
                 RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
@@ -143,7 +143,7 @@ class PlainGitForge:
             updates.append(RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.branch))
         elif proposal.branch:
             updates.append(RefUpdate(PROPOSE + proposal.id, proposal.branch, proposal.branch))
-        self.repository.update_references(updates)
+        self._move(updates)
         return self._again(proposal.id)
 
     def candidate(self, proposal: StoredProposal, main: str) -> str:
@@ -158,7 +158,7 @@ class PlainGitForge:
         commit = self._merge_commit(proposal, main, message, signer=self._signer)
         record = Record("merged", by, _now(), proposal.head, merge=commit)
         tip = self._recorded(proposal.id, record, [proposal.tip])
-        self.repository.update_references(
+        self._move(
             [
                 RefUpdate(MAIN, commit, main),
                 RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
@@ -173,7 +173,7 @@ class PlainGitForge:
             self.repository.write_tree(main, {}), [main], message, author=Person(by, ""), committer=SERVICE,
             time=_now(), signer=self._signer,
         )  # fmt: skip
-        self.repository.update_references([RefUpdate(MAIN, commit, main)])
+        self._move([RefUpdate(MAIN, commit, main)])
         return commit
 
     def _merge_commit(self, proposal: StoredProposal, main: str, message: str, signer: Signer | None) -> str:
@@ -186,6 +186,12 @@ class PlainGitForge:
             time=_now(),
             signer=signer,
         )
+
+    def _move(self, updates: Sequence[RefUpdate]) -> None:
+        if self._mirror:
+            self._mirror.push(updates)
+        else:
+            self.repository.update_references(updates)
 
     def _again(self, proposal: str) -> StoredProposal:
         stored = self.get(proposal)

@@ -44,7 +44,7 @@ from allotment_hub.handlers.base import Handler
 from allotment_hub.handlers.metrics import exposition
 from allotment_hub.services.holding import RELEASES
 from allotment_profiles.catalog import Hold
-from allotment_profiles.following import Attempt
+from allotment_profiles.following import Attempt, Fetched
 from allotment_profiles.schema import narrowed
 
 
@@ -254,11 +254,22 @@ class HealthHandler(ApiHandler):
             "ok": follower.applied is not None,
             "applied": _attempt(follower.applied),
             "attempted": _attempt(follower.attempted),
+            "fetched": _fetched(follower.fetched),
             "problems": len(follower.catalog.problems),
             # Who may see the files sees them with `GET holds`: this is for everyone.
             "held": held_in_brief(follower.catalog.held),
         }
         self.answer(content, 200 if follower.applied else 503)
+
+
+def _fetched(fetched: Fetched | None) -> dict[str, object] | None:
+    if fetched is None:
+        return None
+    return {
+        "time": fetched.time.astimezone(dt.UTC).isoformat(),
+        "failed": fetched.error is not None,
+        "failing_since": fetched.since.astimezone(dt.UTC).isoformat() if fetched.since else None,
+    }
 
 
 def _attempt(attempt: Attempt | None) -> dict[str, object] | None:

@@ -27,6 +27,7 @@ from allotment_hub.services.rights import REVIEW_SCOPE, Reader
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import GitError
 from allotment_profiles.problems import Problem, Refusal, RefusedError
+from allotment_profiles.remotes import RemoteError
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
@@ -158,6 +159,9 @@ class Handler(HubOAuthenticated, RequestHandler):
         """Tell apart what went wrong; unexpected errors say nothing of the inside."""
         if isinstance(error, UnavailableError):
             return _details(error.refusal)
+        if isinstance(error, RemoteError):
+            why = "The git server with the repository of profiles does not answer, or does not take what is written."
+            return _details(unavailable("repository-away", why).refusal)
         if isinstance(error, GitError):
             return _details(unavailable("repository-unavailable", "The repository of profiles cannot be used.").refusal)
         if isinstance(error, RefusedError):

@@ -1,0 +1,24 @@
+"""The hub's own address where the service says that main has moved: `POST <hub>/api/allotment/refresh`."""
+
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.scopes import needs_scope
+
+from allotment_spawner.shared import followers
+
+SCOPE = "custom:allotment:refresh"
+
+
+class RefreshHandler(APIHandler):
+    """Fetches at once; whoever asks learns nothing but that it was heard."""
+
+    @needs_scope(SCOPE)
+    def post(self) -> None:
+        """POST allotment/refresh: 202."""
+        for follower in followers(self.settings):
+            follower.hurry()
+        self.set_status(202)
+        self.finish({"status": "heard"})
+
+
+HANDLERS = [(r"/api/allotment/refresh", RefreshHandler)]
+"""For `c.JupyterHub.extra_handlers`."""

@@ -1,0 +1,210 @@
+"""The repository on a git server: over TLS, with a token, with leases, and while the server is away."""
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.git_server import GitServer, git
+from support.repositories import MAIN, ProfilesRepository, profile, small
+
+from allotment_profiles import remotes
+from allotment_profiles.following import CatalogFollower
+from allotment_profiles.git import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
+from allotment_profiles.mirroring import Mirror
+from allotment_profiles.remotes import Remote, RemoteError
+
+TOKEN = "a-secret-token"
+PROPOSE = "refs/heads/propose/one"
+
+
+class Place:
+    """A git server with a repository of profiles, and files with what is needed to reach it."""
+
+    def __init__(self, folder: Path, server: GitServer) -> None:
+        self.folder = folder
+        self.server = server
+        server.token = TOKEN
+        (folder / "origin").mkdir()
+        self.origin = ProfilesRepository(folder / "origin")
+        (server.folder / "repositories" / "profiles.git").symlink_to(self.origin.path)
+        self.token_file = folder / "token"
+        self.token_file.write_text(f"{TOKEN}\n")
+        self.origin.commit(small())
+
+    def mirror(self, name: str = "mirror") -> Mirror:
+        remote = Remote(
+            self.server.url("profiles.git"), token_file=self.token_file, ca_file=self.server.ca_file
+        )  # fmt: skip
+        return Mirror.opened(self.folder / name, remote)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with GitServer(tmp_path / "server") as server:
+        yield Place(tmp_path, server)
+
+
+def heads(repository: Repository) -> dict[str, str]:
+    return repository.references("refs/heads/")
+
+
+def new_commit(mirror: Mirror, message: str, parent: str) -> str:
+    repository = mirror.repository
+    tree = repository.write_tree(parent, {f"notes/{message}": b"x"})
+    somebody = repository.commits([parent])[0].author
+    time = repository.commits([parent])[0].time
+    return repository.write_commit(tree, [parent], message, author=somebody, committer=somebody, time=time)
+
+
+def test_a_mirror_is_made_filled_and_follows_branches_that_come_and_go(place: Place) -> None:
+    mirror = place.mirror()
+    assert mirror.fetch()
+    assert heads(mirror.repository) == {MAIN: place.origin.head}
+    assert not mirror.fetch()
+    place.origin.repository.update_references([RefUpdate(PROPOSE, place.origin.head, NO_OBJECT)])
+    place.origin.repository.update_references([RefUpdate("refs/heads/private", place.origin.head, NO_OBJECT)])
+    assert mirror.fetch()
+    assert heads(mirror.repository) == {MAIN: place.origin.head, PROPOSE: place.origin.head}
+    place.origin.repository.update_references([RefUpdate(PROPOSE, NO_OBJECT, place.origin.head)])
+    mirror.fetch()
+    assert heads(place.mirror().repository) == {MAIN: place.origin.head}
+
+
+def test_several_branches_are_pushed_together_or_not_at_all(place: Place) -> None:
+    mirror, other = place.mirror(), place.mirror("other")
+    mirror.fetch()
+    other.fetch()
+    base = place.origin.head
+    ours, theirs = new_commit(mirror, "ours", base), new_commit(other, "theirs", base)
+    other.push([RefUpdate(MAIN, theirs, base)])
+    assert place.origin.head == theirs
+    with pytest.raises(RefMovedError):
+        mirror.push([RefUpdate(PROPOSE, ours, NO_OBJECT), RefUpdate(MAIN, ours, base)])
+    assert heads(place.origin.repository) == {MAIN: theirs}
+    # Whoever was too late knows the new state at once, and can try again on top of it.
+    assert heads(mirror.repository) == {MAIN: theirs}
+    mirror.push([RefUpdate(PROPOSE, ours, NO_OBJECT), RefUpdate(MAIN, theirs, theirs)])
+    assert heads(place.origin.repository) == heads(mirror.repository) == {MAIN: theirs, PROPOSE: ours}
+    mirror.push([RefUpdate(PROPOSE, NO_OBJECT, ours)])
+    assert heads(place.origin.repository) == heads(mirror.repository) == {MAIN: theirs}
+
+
+def test_a_slow_fetch_never_takes_back_what_was_pushed_meanwhile(place: Place) -> None:
+    mirror = place.mirror()
+    mirror.fetch()
+    base = place.origin.head
+    ours = new_commit(mirror, "ours", base)
+    place.server.asked.clear()
+    place.server.answering.clear()
+    fetching = threading.Thread(target=mirror.fetch)
+    fetching.start()
+    place.server.asked.wait(30)
+    pushing = threading.Thread(target=mirror.push, args=([RefUpdate(MAIN, ours, base)],))
+    pushing.start()
+    place.server.answering.set()
+    pushing.join(30)
+    fetching.join(30)
+    assert heads(mirror.repository) == heads(place.origin.repository) == {MAIN: ours}
+
+
+@pytest.mark.parametrize("trouble", ["a wrong token", "no token file", "an unknown authority", "a redirect"])
+def test_what_the_server_refuses_is_said_without_the_token(place: Place, trouble: str) -> None:
+    mirror = place.mirror()
+    url, ca_file = mirror.remote.url, mirror.remote.ca_file
+    if trouble == "a wrong token":
+        place.server.token = "renewed"
+    elif trouble == "no token file":
+        place.token_file.unlink()
+    elif trouble == "an unknown authority":
+        ca_file = None
+    else:
+        url = place.server.url("moved/profiles.git")
+    remote = Remote(url, token_file=place.token_file, ca_file=ca_file)
+    with pytest.raises(RemoteError) as raised:
+        Mirror(mirror.repository, remote).fetch()
+    assert TOKEN not in str(raised.value)
+    assert heads(mirror.repository) == {}
+
+
+def test_a_renewed_token_counts_at_once(place: Place) -> None:
+    mirror = place.mirror()
+    mirror.fetch()
+    place.server.token = "renewed"
+    with pytest.raises(RemoteError):
+        mirror.fetch()
+    place.token_file.write_text("renewed")
+    mirror.fetch()
+
+
+def test_a_server_that_hangs_is_given_up_and_nothing_of_git_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = place.mirror()
+    monkeypatch.setattr(remotes, "FETCH_SECONDS", 1.0)
+    place.server.answering.clear()
+    with pytest.raises(RemoteError, match="did not answer within 1 s"):
+        mirror.fetch()
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert place.server.url("profiles.git") not in running
+
+
+def test_an_empty_repository_takes_nothing_away(place: Place) -> None:
+    mirror = place.mirror()
+    mirror.fetch()
+    git(place.origin.path, "update-ref", "-d", MAIN)
+    with pytest.raises(GitError, match="main"):
+        mirror.fetch()
+    assert MAIN in heads(mirror.repository)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://git.example.org/a", "file:///etc", "/etc", "git@example.org:a", "https://user:password@example.org/a",
+        "ext::sh -c id", "--upload-pack=id", "ssh://-oProxyCommand=id/a", "https://example.org",
+        "ssh://example.org/a b",
+    ],
+)  # fmt: skip
+def test_an_address_is_never_an_option_a_file_or_a_place_for_a_password(url: str) -> None:
+    with pytest.raises(GitError):
+        Remote(url)
+
+
+async def until(follower: CatalogFollower, revision: str) -> None:
+    async with asyncio.timeout(30):
+        while follower.catalog.revision != revision:  # noqa: ASYNC110  there is nothing to wait for but the state
+            await asyncio.sleep(0.01)
+
+
+async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_has_while_the_server_is_away(
+    place: Place,
+) -> None:
+    changes: list[str] = []
+    mirror = place.mirror()
+    follower = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=0.1, on_change=changes.append)
+    follower.start()
+    await until(follower, place.origin.head)
+    place.server.token = "revoked"
+    async with asyncio.timeout(30):
+        while not follower.trouble:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (await follower.refresh()).revision == place.origin.head
+    since = follower.fetched.since if follower.fetched else None
+    assert since is not None
+    newer = place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
+    place.token_file.write_text("revoked")
+    await until(follower, newer)
+    assert follower.trouble is None
+    assert changes[-1] == newer
+    await follower.stop()
+
+    slow = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)
+    slow.start()
+    await until(slow, newer)
+    newest = place.origin.commit({"teams/red/profiles/newer.yaml": profile(title="Newer")})
+    slow.hurry()
+    await until(slow, newest)
+    await slow.stop()
