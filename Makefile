@@ -47,8 +47,12 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--no-emit-find-links --no-annotate --generate-hashes --custom-compile-command "make lock"
 
 lock: $(VENV)/.uv
-	$(COMPILE) --extra laptop --group dev --upgrade --output-file requirements/development.txt
+	$(COMPILE) --extra laptop --extra kubernetes --extra service --group dev --upgrade --output-file requirements/development.txt
 	$(COMPILE) --extra laptop --constraint requirements/development.txt --upgrade --output-file requirements/laptop.txt
+	$(COMPILE) --extra kubernetes --constraint requirements/development.txt --upgrade --output-file requirements/hub.txt
+	$(COMPILE) --extra service --constraint requirements/development.txt --upgrade --output-file requirements/service.txt
+	$(subst pyproject.toml,images/requirements.in,$(COMPILE)) --constraint requirements/development.txt --upgrade \
+		--output-file requirements/session.txt
 
 # Each stamp says what the environment holds; it is made again when what it stands for has changed.
 

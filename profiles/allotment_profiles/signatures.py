@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -19,8 +20,10 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
     load_ssh_private_key,
 )
+from cryptography.x509 import load_pem_x509_certificates
 
 _MAGIC = b"SSHSIG"
 _NAMESPACE = b"git"
@@ -59,7 +62,9 @@ class Signer:
 
     def __init__(self, private: Path) -> None:
         """Load the key; raises ValueError where the file is no unencrypted ed25519 key."""
-        key = load_ssh_private_key(private.read_bytes(), password=None)
+        data = private.read_bytes()
+        load = load_ssh_private_key if b"OPENSSH" in data[:60] else load_pem_private_key
+        key = load(data, password=None)
         if not isinstance(key, Ed25519PrivateKey):
             raise ValueError(f"{private} is not an ed25519 key")
         self._key = key
@@ -85,8 +90,11 @@ class Verifier:
     """Knows which keys count, from an allowed-signers file as ssh-keygen reads it."""
 
     def __init__(self, allowed_signers: str) -> None:
-        """Take the text of the file; lines that are no ed25519 key are passed over."""
-        self._principals: dict[bytes, str] = {}
+        """Take the text of the file; lines that are no ed25519 key are passed over.
+
+        Certificates (PEM) are taken for the key that they hold: a chart can make one, and no allowed-signers file.
+        """
+        self._principals: dict[bytes, str] = dict(_certified(allowed_signers))
         for line in allowed_signers.splitlines():
             words = line.split()
             if "ssh-ed25519" in words[1:-1] and not line.startswith("#"):
@@ -123,6 +131,15 @@ class Verifier:
         except (InvalidSignature, ValueError, struct.error):
             return None
         return principal if kind == b"ssh-ed25519" else None
+
+
+def _certified(text: str) -> Iterator[tuple[bytes, str]]:
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        return
+    for certificate in load_pem_x509_certificates(text.encode()):
+        key = certificate.public_key()
+        if isinstance(key, Ed25519PublicKey):
+            yield _public_blob(key), certificate.subject.rfc4514_string()
 
 
 def _parts(blob: bytes) -> list[bytes]:

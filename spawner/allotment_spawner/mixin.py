@@ -54,6 +54,7 @@ class ProfileSpawnerMixin(Spawner):
     remote_plain_http = Bool(False, config=True, help="Whether the address may be http://, which everyone can read.")
     fetch_seconds = Float(30, config=True, help="How often the git server is asked, beside being told.")
     service_url = Unicode(config=True, help="The public address of the service, `…/services/allotment/`.")
+    api_url = Unicode(config=True, help="Its API as sessions reach it, `…/api/v1`; empty: below `service_url`.")
 
     notice = ""
     """What the start page says about this kind of deployment; empty: nothing."""
@@ -212,7 +213,7 @@ class ProfileSpawnerMixin(Spawner):
                 if name not in env or name in self._yielding:
                     env[name] = value
             env.update(self._session.environment())
-            env["ALLOTMENT_URL"] = f"{self.service_url}api/v1"
+            env["ALLOTMENT_URL"] = self.api_url or f"{self.service_url}api/v1"
         return env
 
     def tell(self, percent: int, message: str) -> None:

@@ -1,0 +1,60 @@
+{{- define "allotment.labels" -}}
+app.kubernetes.io/name: allotment
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "allotment.selector" -}}
+app.kubernetes.io/name: allotment
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: service
+{{- end }}
+
+{{- /* The hub's base URL, with a slash at both ends. */}}
+{{- define "allotment.baseUrl" -}}
+{{- $own := .Values.hub.baseUrl | default (dig "hub" "baseUrl" "/" .Values.jupyterhub) -}}
+{{- $inside := trimAll "/" $own -}}
+{{- if $inside }}/{{ $inside }}/{{ else }}/{{ end -}}
+{{- end }}
+
+{{- define "allotment.image" -}}
+{{ .Values.service.image.name }}:{{ .Values.service.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "allotment.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 100
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- /* The service's configuration: only data, and the paths of files that Secrets are mounted at. */}}
+{{- define "allotment.configuration" -}}
+{{- $custom := .Values.jupyterhub.custom.allotment -}}
+{{- $git := "/etc/allotment/git" -}}
+{{- $remote := dict "url" $custom.repository.url "user" ($custom.repository.user | default "allotment") "plain_http" ($custom.repository.plainHttp | default false) -}}
+{{- if eq .Values.git.method "token" }}{{ $_ := set $remote "token_file" (printf "%s/token" $git) }}{{ end -}}
+{{- if eq .Values.git.method "ssh" }}
+{{- $_ := set $remote "ssh_key_file" (printf "%s/ssh-key" $git) }}
+{{- $_ := set $remote "known_hosts_file" (printf "%s/known-hosts" $git) }}
+{{- end -}}
+{{- if .Values.git.ownAuthority }}{{ $_ := set $remote "ca_file" (printf "%s/ca.pem" $git) }}{{ end -}}
+{{- dict
+  "repository" "/var/lib/allotment/profiles.git"
+  "cache" "/var/lib/allotment/cache"
+  "signing_key" "/etc/allotment/signing/tls.key"
+  "allowed_signers" "/etc/allotment/signing/tls.crt"
+  "events" .Values.service.eventsUrl
+  "address" "0.0.0.0"
+  "port" 10101
+  "public_url" $custom.publicUrl
+  "deployment" "kubernetes"
+  "remote" $remote
+  "fetch_seconds" ($custom.repository.fetchSeconds | default 30)
+  | toPrettyJson -}}
+{{- end }}

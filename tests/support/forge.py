@@ -1,0 +1,85 @@
+"""A real forge for tests: users in groups, an OpenID Connect application, a repository, tokens.
+
+Tests that need one read ALLOTMENT_TEST_FORGE, the path of a JSON file `{"url", "username", "password", "token"}` with
+Gitea's address and its administrator. Where there is none they skip and say so.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+needs_forge = pytest.mark.skipif(
+    not os.environ.get("ALLOTMENT_TEST_FORGE"),
+    reason="no forge: set ALLOTMENT_TEST_FORGE to a JSON file with url, username, password and token of a Gitea's"
+    " administrator",
+)
+
+
+class Forge:
+    """What is made for one test has names of its own."""
+
+    def __init__(self) -> None:
+        access = json.loads(Path(os.environ["ALLOTMENT_TEST_FORGE"]).read_text())
+        self.url: str = access["url"].rstrip("/")
+        self.mark = secrets.token_hex(3)
+        self._client = httpx.Client(
+            base_url=f"{self.url}/api/v1/", headers={"Authorization": f"token {access['token']}"}, timeout=30
+        )
+        self._administrator = (access["username"], access["password"])
+        self.passwords: dict[str, str] = {}
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **request: Any) -> Any:
+        """Call the API; gives the answer's JSON. Raises AssertionError where it fails."""
+        answer = self._client.request(method, path, json=body, **request)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+        return answer.json() if answer.content else None
+
+    def user(self, name: str) -> str:
+        """Make a user; gives the name, which is this test's own."""
+        name = f"{name}-{self.mark}"
+        self.passwords[name] = secrets.token_urlsafe(16)
+        body = {
+            "username": name, "email": f"{name}@example.org", "password": self.passwords[name],
+            "must_change_password": False,
+        }  # fmt: skip
+        self.call("POST", "admin/users", body)
+        return name
+
+    def group(self, organisation: str, team: str, members: list[str]) -> str:
+        """Make a team of an organisation; gives the group's name as the provider tells it."""
+        organisation = f"{organisation}-{self.mark}"
+        if self._client.get(f"orgs/{organisation}").status_code == 404:
+            self.call("POST", "orgs", {"username": organisation})
+        body = {"name": team, "permission": "read", "units": ["repo.code"]}
+        made = self.call("POST", f"orgs/{organisation}/teams", body)
+        for member in members:
+            self.call("PUT", f"teams/{made['id']}/members/{member}")
+        return f"{organisation}:{team}"
+
+    def application(self, callback: str) -> tuple[str, str]:
+        """Make an application that people sign in to; gives its id and its secret."""
+        body = {
+            "name": f"hub-{self.mark}", "redirect_uris": [callback], "confidential_client": True,
+            "skip_secondary_authorization": True,
+        }  # fmt: skip
+        made = self.call("POST", "user/applications/oauth2", body)
+        return made["client_id"], made["client_secret"]
+
+    def repository(self) -> str:
+        """Make an empty private repository; gives its address."""
+        made = self.call("POST", "user/repos", {"name": f"profiles-{self.mark}", "private": True})
+        return f"{self.url}/{made['full_name']}.git"
+
+    def token(self, *, write: bool) -> str:
+        """Make a token of the administrator's for repositories."""
+        name = self._administrator[0]
+        scopes = ["write:repository" if write else "read:repository"]
+        body = {"name": f"{'write' if write else 'read'}-{self.mark}", "scopes": scopes}
+        made = self.call("POST", f"users/{name}/tokens", body, auth=self._administrator)
+        return str(made["sha1"])
