@@ -1,0 +1,270 @@
+"""The chart as helm renders it: valid objects, wrong values refused, least rights, secrets that stay."""
+
+import json
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from support.rendering import LEAST, Chart, Object, merged, needs_helm, pod_of
+
+from allotment_hub.cluster.settings import ClusterSettings, RepositorySettings
+from allotment_hub.configuration import ServiceConfiguration
+from allotment_profiles.signatures import Signer, Verifier
+
+pytestmark = needs_helm
+
+VERSIONS = ("1.28", "1.32", "1.36")
+"""The oldest that the chart allows, the oldest that zero-to-jupyterhub 4.4 is run with here, and the tested one."""
+
+MOST: dict[str, Any] = {
+    "service": {
+        "image": {"tag": "2", "pullPolicy": "Always"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "storage": {"size": "5Gi", "storageClassName": "fast"},
+        "eventsUrl": "postgresql+psycopg2://allotment@database/events",
+        "nodeSelector": {"pool": "core"},
+        "tolerations": [{"key": "core", "operator": "Exists"}],
+    },
+    "git": {"method": "ssh", "ownAuthority": True, "writeSecret": "pushes"},
+    "networkPolicy": {"enabled": True},
+    "serviceMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}},
+    "jupyterhub": {
+        "hub": {"baseUrl": "/jupyter"},
+        "custom": {
+            "allotment": {
+                "publicUrl": "https://hub.example.org/jupyter/",
+                "repository": {"url": "ssh://git@git.example.org/platform/profiles.git", "fetchSeconds": 5},
+                "teamClaim": "teams",
+            }
+        },
+    },
+}
+"""Every choice of the values taken."""
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Chart:
+    return Chart(tmp_path)
+
+
+def service_file(objects: dict[tuple[str, str], Object]) -> str:
+    return str(objects["Secret", "allotment-service"]["stringData"]["service.json"])
+
+
+def containers(pod: Object) -> list[Object]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def variables(objects: dict[tuple[str, str], Object]) -> dict[str, str]:
+    container = objects["Deployment", "allotment"]["spec"]["template"]["spec"]["containers"][0]
+    return {each["name"]: each.get("value", "") for each in container["env"]}
+
+
+def test_helm_finds_nothing_to_say(chart: Chart) -> None:
+    code, said, wrong = chart.helm("lint", str(chart.path), "--strict", "--quiet")
+    assert code == 0, said + wrong
+
+
+@pytest.mark.parametrize("more", [{}, MOST], ids=["least", "most"])
+def test_every_object_is_one_that_kubernetes_takes(chart: Chart, more: dict[str, Any]) -> None:
+    objects = chart.objects(more)
+    assert len(objects) > 15
+    for found in objects:
+        if found["kind"] == "ServiceMonitor":  # the Prometheus operator's own
+            continue
+        for version in VERSIONS:
+            kubernetes_validate.validate(found, version, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sevice": {}}, "sevice"),
+        ({"service": {"replicas": 2}}, "replicas"),
+        ({"service": {"storage": {"size": "1 GB"}}}, "size"),
+        ({"service": {"image": {"pullPolicy": "Sometimes"}}}, "pullPolicy"),
+        ({"git": {"method": "password"}}, "method"),
+        ({"git": {"writeSecret": "Not A Name"}}, "writeSecret"),
+        ({"hub": {"url": "http://hub:8081/hub"}}, "url"),
+        ({"serviceMonitor": {"labels": {"release": 1}}}, "release"),
+        ({"jupyterhub": {"custom": {"allotment": {"publicUrl": ""}}}}, "publicUrl"),
+        ({"jupyterhub": {"custom": {"allotment": {"publicUrl": "hub.example.org"}}}}, "publicUrl"),
+        ({"jupyterhub": {"custom": {"allotment": {"repository": {"url": "git@example.org:a/b"}}}}}, "url"),
+        ({"jupyterhub": {"custom": {"allotment": {"repository": {"fetchSeconds": 0}}}}}, "fetchSeconds"),
+        ({"jupyterhub": {"custom": {"allotment": {"repository": {"token": "x"}}}}}, "token"),
+        ({"jupyterhub": {"custom": {"allotment": {"extraConfig": "import os"}}}}, "extraConfig"),
+    ],
+)
+def test_wrong_values_are_refused_by_name_before_anything_is_sent(
+    chart: Chart, wrong: dict[str, Any], said: str
+) -> None:
+    refusal = chart.refusal(merged(LEAST, wrong))
+    assert "values don't meet the specifications of the schema" in refusal
+    assert said in refusal
+
+
+def test_the_address_and_the_repository_have_to_be_given(chart: Chart) -> None:
+    refusal = chart.refusal({})
+    assert "publicUrl" in refusal
+    assert "repository" in refusal
+
+
+def test_the_schema_and_the_hub_know_the_same_settings(chart: Chart) -> None:
+    schema = json.loads((chart.path / "values.schema.json").read_text())
+    settings = schema["properties"]["jupyterhub"]["properties"]["custom"]["properties"]["allotment"]["properties"]
+    assert settings.keys() == ClusterSettings.model_fields.keys()
+    assert settings["repository"]["properties"].keys() == RepositorySettings.model_fields.keys()
+
+
+@pytest.mark.parametrize("more", [{}, MOST], ids=["least", "most"])
+def test_the_services_file_is_one_that_the_service_reads(chart: Chart, more: dict[str, Any]) -> None:
+    configuration = ServiceConfiguration.model_validate_json(service_file(chart.own(more)))
+    repository = merged(LEAST, more)["jupyterhub"]["custom"]["allotment"]["repository"]
+    assert configuration.deployment == "kubernetes"
+    assert configuration.remote is not None
+    assert configuration.remote.url == repository["url"]
+    assert configuration.fetch_seconds == repository.get("fetchSeconds", 30)
+
+
+@pytest.mark.parametrize(
+    ("git", "files"),
+    [
+        ({"method": "token"}, {"token_file": "token"}),
+        ({"method": "token", "ownAuthority": True}, {"token_file": "token", "ca_file": "ca.pem"}),
+        ({"method": "ssh"}, {"ssh_key_file": "ssh-key", "known_hosts_file": "known-hosts"}),
+        ({"method": "none"}, {}),
+    ],
+)
+def test_credentials_are_files_of_a_secret_and_never_values(
+    chart: Chart, git: dict[str, Any], files: dict[str, str]
+) -> None:
+    objects = chart.own({"git": git})
+    remote = json.loads(service_file(objects))["remote"]
+    named = {key: value for key, value in remote.items() if key.endswith("_file")}
+    assert named == {key: f"/etc/allotment/git/{name}" for key, name in files.items()}
+    volumes = objects["Deployment", "allotment"]["spec"]["template"]["spec"]["volumes"]
+    assert [each for each in volumes if each["name"] == "git"] == (
+        [{"name": "git", "secret": {"secretName": "allotment-git-write"}}] if files else []
+    )
+
+
+def test_only_the_service_may_write_to_the_repository_and_only_it_may_sign(chart: Chart) -> None:
+    holders: dict[str, list[str]] = {}
+    for found in chart.objects():
+        for volume in (pod_of(found) or {}).get("volumes", []):
+            secret = volume.get("secret", {})
+            items = "+".join(each["key"] for each in secret.get("items", []))
+            if secret:
+                holders.setdefault(f"{secret['secretName']}:{items}", []).append(found["metadata"]["name"])
+    assert holders["allotment-git-write:"] == ["allotment"]
+    assert holders["allotment-signing:"] == ["allotment"]
+    assert holders["allotment-git-read:"] == ["hub"]
+    assert holders["allotment-signing:tls.crt"] == ["hub"]
+
+
+def test_what_is_signed_with_the_generated_key_is_believed_with_its_certificate(chart: Chart, tmp_path: Path) -> None:
+    objects = chart.own()
+    data = objects["Secret", "allotment-signing"]["data"]
+    key = tmp_path / "tls.key"
+    key.write_bytes(b64decode(data["tls.key"]))
+    verifier = Verifier(b64decode(data["tls.crt"]).decode())
+    assert verifier.verify(b"commit", Signer(key).sign(b"commit"))
+    other = chart.own()["Secret", "allotment-signing"]["data"]
+    assert other["tls.key"] != data["tls.key"], "a key that everyone has would be no secret"
+
+
+def test_what_cannot_be_made_again_stays_when_the_release_goes(chart: Chart) -> None:
+    kept = {
+        name
+        for name, found in chart.own().items()
+        if found["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+    }
+    assert kept == {("Secret", "allotment-signing"), ("PersistentVolumeClaim", "allotment")}
+
+
+@pytest.mark.parametrize("more", [{}, MOST], ids=["least", "most"])
+def test_every_pod_of_ours_is_restricted_and_holds_no_token_that_it_does_not_use(
+    chart: Chart, more: dict[str, Any]
+) -> None:
+    pods = {name: pod for name, found in chart.own(more).items() if (pod := pod_of(found))}
+    assert {("Deployment", "allotment"), ("Pod", "allotment-test")} <= pods.keys()
+    for pod in pods.values():
+        for container in containers(pod):
+            context = {**pod.get("securityContext", {}), **container["securityContext"]}
+            assert context["runAsNonRoot"] is True
+            assert context["runAsUser"] == 1000
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not any("hostPath" in volume for volume in pod.get("volumes", []))
+
+
+def test_the_hub_may_make_service_accounts_and_nothing_more_is_asked_for_it(chart: Chart) -> None:
+    objects = chart.own()
+    role = objects["Role", "allotment-hub"]
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "create", "patch"]}]
+    binding = objects["RoleBinding", "allotment-hub"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "hub", "namespace": "analysis"}]
+    assert not [name for name in objects if name[0].startswith("ClusterRole")]
+
+
+@pytest.mark.parametrize(
+    ("base", "prefix"), [("/", "/"), ("/jupyter", "/jupyter/"), ("/jupyter/", "/jupyter/"), ("/a/b/", "/a/b/")]
+)
+def test_base_urls_reach_the_service_the_probe_and_the_test(chart: Chart, base: str, prefix: str) -> None:
+    objects = chart.own({"jupyterhub": {"hub": {"baseUrl": base}}, "serviceMonitor": {"enabled": True}})
+    given = variables(objects)
+    own = f"{prefix}services/allotment/"
+    assert given["JUPYTERHUB_BASE_URL"] == prefix
+    assert given["JUPYTERHUB_SERVICE_PREFIX"] == own
+    assert given["JUPYTERHUB_API_URL"] == f"http://hub:8081{prefix}hub/api"
+    assert given["JUPYTERHUB_OAUTH_CALLBACK_URL"] == f"{own}oauth_callback"
+    container = objects["Deployment", "allotment"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["readinessProbe"]["httpGet"]["path"] == f"{own}api/v1/health"
+    assert objects["Pod", "allotment-test"]["spec"]["containers"][0]["command"][-2:] == [
+        f"http://hub:8081{prefix}hub/health",
+        f"http://allotment:10101{own}api/v1/health",
+    ]
+    monitor = objects["ServiceMonitor", "allotment"]["spec"]
+    assert monitor["endpoints"][0]["path"] == f"{own}api/v1/metrics"
+    labels = objects["Service", "allotment"]["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_the_service_starts_anew_when_its_configuration_changes_and_only_then(chart: Chart) -> None:
+    def stamp(more: dict[str, Any]) -> str:
+        template = chart.own(more)["Deployment", "allotment"]["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/configuration"])
+
+    plain = stamp({})
+    assert stamp({}) == plain
+    assert stamp({"serviceMonitor": {"enabled": True}}) == plain
+    assert stamp({"service": {"eventsUrl": "postgresql://database/events"}}) != plain
+
+
+def test_beside_another_release_of_jupyterhub_only_ours_is_installed(chart: Chart) -> None:
+    more = {
+        "hub": {"url": "http://my-hub:8081", "secret": "my-hub", "serviceAccount": "my-hub", "baseUrl": "/lab"},
+        "jupyterhub": {"enabled": False},
+    }
+    objects = chart.objects(more)
+    label = "app.kubernetes.io/name"
+    assert all(each["metadata"]["labels"][label] == "allotment" for each in objects)
+    own = chart.own(more)
+    assert own["RoleBinding", "allotment-hub"]["subjects"][0]["name"] == "my-hub"
+    assert variables(own)["JUPYTERHUB_API_URL"] == "http://my-hub:8081/lab/hub/api"
+    token = own["Deployment", "allotment"]["spec"]["template"]["spec"]["containers"][0]["env"][1]
+    assert token["valueFrom"]["secretKeyRef"] == {"name": "my-hub", "key": "hub.services.allotment.apiToken"}
+
+
+def test_no_policy_lets_anybody_but_proxy_hub_and_helms_test_reach_the_service(chart: Chart) -> None:
+    rules = chart.own()["NetworkPolicy", "allotment"]["spec"]["ingress"]
+    (rule,) = rules
+    who = [each["podSelector"]["matchLabels"] for each in rule["from"]]
+    assert {"component": "proxy"} in who
+    assert {"component": "hub"} in who
+    assert len(who) == 3
+    assert ("NetworkPolicy", "allotment") not in chart.own({"networkPolicy": {"enabled": False}})
