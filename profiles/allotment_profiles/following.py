@@ -91,6 +91,7 @@ class CatalogFollower:
         self._fetch_seconds = fetch_seconds
         self._on_change = on_change
         self._hurried = asyncio.Event()
+        self._tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -116,6 +117,16 @@ class CatalogFollower:
         if self.attempted and self.attempted.error:
             return self.attempted.error
         return self.fetched.error if self.fetched else None
+
+    async def first(self, seconds: float = 10) -> Catalog:
+        """Look now; only where nothing was ever fetched, wait for the first fetch, and at most so long."""
+        catalog = await self.refresh()
+        if self._mirror and not catalog.revision:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._tried.wait()
+            catalog = await self.refresh()
+        return catalog
 
     def hurry(self) -> None:
         """Fetch at once: somebody says that main has moved on the git server."""
@@ -202,6 +213,7 @@ class CatalogFollower:
                 self.fetched = Fetched(moment, None, None)
                 if moved:
                     await self.refresh()
+            self._tried.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._fetch_seconds):
                     await self._hurried.wait()

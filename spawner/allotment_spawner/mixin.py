@@ -103,7 +103,7 @@ class ProfileSpawnerMixin(Spawner):
 
     async def get_options_form(self) -> str:
         """Render the start page, from the catalog as it is now."""
-        catalog = await self._shared.follower.refresh()
+        catalog = await self._shared.follower.first()
         viewer = Viewer(self._person(), self.service_url, self.notice, self._shared.follower.trouble)
         now = dt.datetime.now(dt.UTC)
         runs = self._running()
@@ -135,7 +135,7 @@ class ProfileSpawnerMixin(Spawner):
     async def _decide(self) -> tuple[Launch, Session]:
         """Decide what was asked, and hold its share of the budgets."""
         follower = self._shared.follower
-        catalog = await follower.refresh()
+        catalog = await follower.first()
         if not catalog.revision:
             raise RefusedError(NO_CATALOG)
         # Nothing sent means the last good choice. (An empty body gives the options that the hub stored; those are

@@ -208,3 +208,25 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
     slow.hurry()
     await until(slow, newest)
     await slow.stop()
+
+
+async def test_only_before_anything_was_ever_fetched_somebody_waits_for_the_server(place: Place) -> None:
+    mirror = place.mirror()
+    follower = CatalogFollower(mirror.repository, 3600, mirror=mirror, fetch_seconds=3600)
+    follower.start()
+    assert (await follower.first()).revision == place.origin.head
+    await follower.stop()
+    place.server.token = "revoked"
+    known = place.origin.head
+    place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
+    follower = CatalogFollower(mirror.repository, 3600, mirror=mirror, fetch_seconds=3600)
+    follower.start()
+    assert (await follower.first()).revision == known
+    await follower.stop()
+    place.server.answering.clear()
+    empty = place.mirror("empty")
+    follower = CatalogFollower(empty.repository, 3600, mirror=empty, fetch_seconds=3600)
+    follower.start()
+    assert (await follower.first(seconds=0.05)).revision == ""
+    place.server.answering.set()
+    await follower.stop()

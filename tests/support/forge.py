@@ -28,17 +28,20 @@ class Forge:
         access = json.loads(Path(os.environ["ALLOTMENT_TEST_FORGE"]).read_text())
         self.url: str = access["url"].rstrip("/")
         self.mark = secrets.token_hex(3)
-        self._client = httpx.Client(
-            base_url=f"{self.url}/api/v1/", headers={"Authorization": f"token {access['token']}"}, timeout=30
-        )
+        self._token: str = access["token"]
         self._administrator = (access["username"], access["password"])
         self.passwords: dict[str, str] = {}
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **request: Any) -> Any:
         """Call the API; gives the answer's JSON. Raises AssertionError where it fails."""
-        answer = self._client.request(method, path, json=body, **request)
+        answer = self._answer(method, path, json=body, **request)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
         return answer.json() if answer.content else None
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
+        if "auth" not in request:
+            request["headers"] = {"Authorization": f"token {self._token}"}
+        return httpx.request(method, f"{self.url}/api/v1/{path}", timeout=30, trust_env=False, **request)
 
     def user(self, name: str) -> str:
         """Make a user; gives the name, which is this test's own."""
@@ -54,7 +57,7 @@ class Forge:
     def group(self, organisation: str, team: str, members: list[str]) -> str:
         """Make a team of an organisation; gives the group's name as the provider tells it."""
         organisation = f"{organisation}-{self.mark}"
-        if self._client.get(f"orgs/{organisation}").status_code == 404:
+        if self._answer("GET", f"orgs/{organisation}").status_code == 404:
             self.call("POST", "orgs", {"username": organisation})
         body = {"name": team, "permission": "read", "units": ["repo.code"]}
         made = self.call("POST", f"orgs/{organisation}/teams", body)
@@ -80,6 +83,6 @@ class Forge:
         """Make a token of the administrator's for repositories."""
         name = self._administrator[0]
         scopes = ["write:repository" if write else "read:repository"]
-        body = {"name": f"{'write' if write else 'read'}-{self.mark}", "scopes": scopes}
+        body = {"name": f"test-{secrets.token_hex(6)}", "scopes": scopes}
         made = self.call("POST", f"users/{name}/tokens", body, auth=self._administrator)
         return str(made["sha1"])

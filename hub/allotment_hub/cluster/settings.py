@@ -110,6 +110,8 @@ def _service(c: Configuration, settings: ClusterSettings) -> None:
 
 
 def _sessions(c: Configuration, settings: ClusterSettings, base: str) -> None:
+    # zero-to-jupyterhub answers a start at once; a moment is enough for a refusal to be the answer.
+    c.JupyterHub.tornado_settings = {**(c.JupyterHub.get("tornado_settings") or {}), "slow_spawn_timeout": 1}
     c.JupyterHub.spawner_class = "allotment_spawner.kubernetes.KubernetesProfileSpawner"
     # Named as text: the packages of the hub and of the spawner do not import each other.
     spawner = files("allotment_spawner")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from z2jh import get_config as value  # noqa: E402
-from z2jh import get_secret_value  # noqa: E402
+from z2jh import get_config as value
+from z2jh import get_secret_value
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  JupyterHub gives it
 
