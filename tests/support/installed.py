@@ -7,6 +7,7 @@ the folder that ALLOTMENT_TEST_JUPYTERHUB_CHART names (zero-to-jupyterhub's own,
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -79,10 +80,11 @@ class Installed:
 
     @classmethod
     @contextmanager
-    def opened(cls, forge: Forge, folder: Path, port: int = 30080) -> Iterator[Self]:
+    def opened(cls, forge: Forge, folder: Path) -> Iterator[Self]:
         """Give a namespace with nothing installed yet; all goes at the end."""
         with Cluster.opened("allotment") as cluster:
-            installed = cls(cluster, forge, folder, port)
+            # The address has to be known before anything is installed: the forge is told where people come back to.
+            installed = cls(cluster, forge, folder, port=30000 + secrets.randbelow(2768))
             try:
                 yield installed
             finally:
