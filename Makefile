@@ -1,5 +1,6 @@
 # make run     Allotment on this machine          (make run ARGS="--port 9000"; make run ARGS=--help)
 # make test    every check and every test
+# make check   the part of it that takes seconds
 # make pictures  the screenshots of the documents, made anew by the browser tests (docs/images)
 # make bench   what is promised about speed and memory, measured beside the stock way   (ARGS="--measure form")
 # make fuzz    look for bytes that harm the reader, guided by coverage   (SECONDS=600; Linux with x86_64)
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: help run test pictures bench fuzz lock
+.PHONY: help run test check pictures bench fuzz lock
 .DELETE_ON_ERROR:
 
 help:
@@ -23,13 +24,15 @@ help:
 run: $(VENV)/.laptop
 	@$(BIN)/allotment up $(ARGS)
 
-test: $(VENV)/.development
+test: check
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.development
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/mypy --strict extensions/allotment-session/allotment_session
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(ARGS)
 
 pictures: $(VENV)/.development
 	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/end_to_end/test_story.py -k root
