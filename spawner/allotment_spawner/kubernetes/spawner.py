@@ -20,6 +20,7 @@ from allotment_spawner.kubernetes import accounts
 from allotment_spawner.kubernetes.checking import differences, missing_variables
 from allotment_spawner.kubernetes.narration import cluster_away, pod_differs, refused_by_cluster
 from allotment_spawner.kubernetes.pods import furnish
+from allotment_spawner.kubernetes.reflector import REPLACED
 from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
 from allotment_spawner.kubernetes.watching import START, Watch
 from allotment_spawner.mixin import ProfileSpawnerMixin
@@ -120,6 +121,11 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 await self._ensure_account(settings)
                 return False
             raise
+
+    async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **settings: Any) -> Any:
+        """Watch with what never gives up, in the place of KubeSpawner's own."""
+        ours = REPLACED.get(reflector_class, reflector_class)
+        return await super()._start_reflector(kind, ours, replace=replace, **settings)
 
     # -- a start, and what becomes of it
 
