@@ -1,13 +1,15 @@
 """The chart as helm renders it: valid objects, wrong values refused, least rights, secrets that stay."""
 
 import json
+import re
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
-from support.rendering import LEAST, Chart, Object, merged, needs_helm, pod_of
+import yaml
+from support.rendering import LEAST, ROOT, Chart, Object, merged, needs_helm, pod_of
 
 from allotment_hub.cluster.settings import ClusterSettings, RepositorySettings
 from allotment_hub.configuration import ServiceConfiguration
@@ -42,6 +44,13 @@ MOST: dict[str, Any] = {
     },
 }
 """Every choice of the values taken."""
+
+
+GUIDE: list[dict[str, Any]] = [
+    yaml.safe_load(block)
+    for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/kubernetes.md").read_text(), re.DOTALL)
+]
+"""The values that the administrator's guide gives: for all of it, and for a release that is there already."""
 
 
 @pytest.fixture
@@ -268,3 +277,26 @@ def test_no_policy_lets_anybody_but_proxy_hub_and_helms_test_reach_the_service(c
     assert {"component": "hub"} in who
     assert len(who) == 3
     assert ("NetworkPolicy", "allotment") not in chart.own({"networkPolicy": {"enabled": False}})
+
+
+def test_the_values_of_the_guide_are_taken_as_they_stand(chart: Chart) -> None:
+    code, text, said = chart.helm("template", "allotment", str(chart.path), values=GUIDE[0])
+    assert code == 0, said
+    assert "registry.example.org/allotment/service:0.1.0" in text
+
+
+def test_a_release_that_is_there_already_is_told_all_that_ours_would_be_told(chart: Chart) -> None:
+    own = yaml.safe_load((chart.path / "values.yaml").read_text())["jupyterhub"]
+    told = GUIDE[1]
+    assert told["custom"].keys() == own["custom"].keys()
+    for name in ("services", "consecutiveFailureLimit", "extraVolumeMounts"):
+        assert told["hub"][name] == own["hub"][name]
+    assert told["hub"]["extraVolumes"] == own["hub"]["extraVolumes"]
+    for name in ("singleuser", "cull", "prePuller"):
+        assert told[name] == own[name]
+    values = merged(GUIDE[0], {"jupyterhub": {"enabled": False}})
+    code, text, said = chart.helm("template", "allotment", str(chart.path), values=values)
+    assert code == 0, said
+    kinds = {(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(text) if each}
+    assert ("Deployment", "allotment") in kinds
+    assert ("Deployment", "hub") not in kinds
