@@ -11,6 +11,7 @@ from allotment_spawner.session import EndReason
 
 _WHAT = "The session was not started."
 _MAINTAINERS = "whoever maintains the profile, or an administrator of the platform"
+TOO_MUCH_MEMORY = "It needed more memory than its profile gives."
 _PATIENCE = 30.0
 _LONGEST = 300
 
@@ -136,18 +137,31 @@ def blind(kind: str, namespace: str, status: int | None, *, loaded: bool) -> Tro
 
 def end_of(pod: Mapping[str, Any] | None) -> End:
     """Say why a session has ended by itself, from the last that is known of its pod."""
-    if pod is None or pod["metadata"].get("deletionTimestamp"):
-        return End("deleted", "Somebody, or the cluster, has deleted it.")
-    status = pod.get("status") or {}
+    status = (pod or {}).get("status") or {}
     if status.get("reason") == "Evicted":
-        return End("evicted", f"Its machine has run short: {_short(status.get('message') or 'nothing more is known')}")
+        return End("evicted", f"Its machine had to end it: {_short(status.get('message') or 'it names no reason')}")
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            why = condition.get("message") or condition.get("reason")
+            return End("evicted", f"The cluster had to end it: {_short(why)}")
     for container in status.get("containerStatuses") or ():
         over = (container.get("state") or {}).get("terminated") or {}
         if over.get("reason") == "OOMKilled":
-            return End("out-of-memory", "It needed more memory than its profile gives. Choose a larger size.")
-        if container.get("name") == "notebook" and over:
+            return End("out-of-memory", f"{TOO_MUCH_MEMORY} Choose a larger size.")
+        if over and container.get("name") == "notebook":
             return End("exited", f"Its program ended with the code {over.get('exitCode')}.")
-    return End("exited", f"The cluster names no more than this: {_short(status.get('reason') or status.get('phase'))}.")
+    if status.get("phase") == "Failed":
+        return End("exited", f"The cluster says: {_short(status.get('message') or status.get('reason') or 'Failed')}")
+    return End("deleted", "Somebody, or the cluster, has deleted it.")
+
+
+def memory_restarts(pod: Mapping[str, Any]) -> int:
+    """Give how often the program of a session was started again, where it was memory that ended it the last time."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        over = (container.get("lastState") or {}).get("terminated") or {}
+        if over.get("reason") == "OOMKilled":
+            return int(container.get("restartCount") or 0)
+    return 0
 
 
 def _no_machine(message: str) -> str:
@@ -182,8 +196,7 @@ def _waiting(container: Mapping[str, Any]) -> Trouble | None:
     if reason == "CrashLoopBackOff":
         last = (container.get("lastState") or {}).get("terminated") or {}
         if last.get("reason") == "OOMKilled":
-            why, remedy = "It needed more memory than its profile gives.", "Choose a larger size."
-            return Trouble(_refusal("out-of-memory", why, remedy, _MAINTAINERS), 0)
+            return Trouble(_refusal("out-of-memory", TOO_MUCH_MEMORY, "Choose a larger size.", _MAINTAINERS), 0)
         why = f"Its program ended again and again, with the code {last.get('exitCode', 'unknown')}."
         remedy = "The image has to have JupyterHub's single-user server."
         return Trouble(_refusal("session-crashed", why, remedy, _MAINTAINERS), 0)

@@ -20,10 +20,12 @@ from allotment_spawner.kubernetes import accounts
 from allotment_spawner.kubernetes.asking import AWAY, passes, pause
 from allotment_spawner.kubernetes.checking import differences, missing_variables
 from allotment_spawner.kubernetes.narration import (
+    TOO_MUCH_MEMORY,
     Trouble,
     blind,
     cluster_away,
     end_of,
+    memory_restarts,
     pod_differs,
     refused_by_cluster,
     why_still_there,
@@ -51,6 +53,9 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     _settings: Settings | None = None
     _start_id = ""
+    _seen: dict[str, Any] | None = None
+    """The pod as it was seen last."""
+    _restarts = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -178,7 +183,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     async def start(self) -> Any:
         """Start the session; ends early, and says why, where the pod cannot come up."""
-        self._settings, self._start_id = None, secrets.token_hex(8)
+        self._settings, self._seen, self._start_id = None, None, secrets.token_hex(8)
         starting = asyncio.ensure_future(super().start())
         watching = asyncio.ensure_future(self._watch())
         try:
@@ -187,7 +192,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 raise RefusedError(watching.result())
             address = await starting
             self._look_for_credentials()
-            self.notice = ""
+            self.notice, self._restarts = "", 0
             return address
         except RefusedError as error:
             raise spawn_exception(error.refusal) from None
@@ -238,13 +243,23 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         """Tell whether the session runs; where it has ended by itself, its user is told why on the start page."""
         await self._start_watching_pods()
         pod = self._pod()  # before KubeSpawner deletes one that has ended
-        status = await super().poll()
-        if status is not None and self._session and not self._unready and self._end_reason is None:
-            end = end_of(pod)
-            self._end_reason = end.reason
-            self.notice = f"Your last session ({self._session.profile}) has ended by itself. {end.sentence}"
-            self.log.warning("the session %s has ended by itself (%s): %s", self._log_name, end.reason, end.sentence)
+        self._seen = pod or self._seen
+        status: int | None = await super().poll()
+        if self._session and not self._unready:
+            if status is not None and self._end_reason is None:
+                end = end_of(self._seen)
+                self._end_reason = end.reason
+                self._note(f"has ended by itself. {end.sentence}")
+            elif pod and (restarts := memory_restarts(pod)) > self._restarts:
+                self._restarts = restarts
+                self._note(f"lost what it was doing, and was started again in its place. {TOO_MUCH_MEMORY}")
         return status
+
+    def _note(self, what: str) -> None:
+        """Have something about the session in the log, and on the start page until the next start."""
+        self.log.warning("the session %s %s", self._log_name, what)
+        if self._session:
+            self.notice = f"Your last session ({self._session.profile}) {what}"
 
     async def stop(self, now: bool = False) -> None:
         """End the session; once the cluster has taken that, it ends for the hub, even where the pod stays."""
