@@ -42,9 +42,10 @@ def files(**profiles: dict[str, Any]) -> dict[str, Content]:
     """Give a repository with a team and small profiles; `plain` is always among them."""
     size = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "32 MiB", "limit": "256 MiB"}}
     there = {name: {"image": SLEEPER, "resources": size, **changes} for name, changes in profiles.items()}
+    images = ["localhost/*", "registry.invalid/*"]
     return {
-        "policy.yaml": policy(registries=["localhost/*", "registry.invalid/*"]),
-        "teams/red/team.yaml": team("red", envelope={"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}),
+        "policy.yaml": policy(registries=images),
+        "teams/red/team.yaml": team("red", envelope={"cpu": 8, "memory": "32 GiB", "images": images}),
         **{
             f"teams/red/profiles/{name}.yaml": profile(**values)
             for name, values in {"plain": {"image": SLEEPER, "resources": size}, **there}.items()

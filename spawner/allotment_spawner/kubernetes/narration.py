@@ -138,8 +138,9 @@ def blind(kind: str, namespace: str, status: int | None, *, loaded: bool) -> Tro
 def end_of(pod: Mapping[str, Any] | None) -> End:
     """Say why a session has ended by itself, from the last that is known of its pod."""
     status = (pod or {}).get("status") or {}
-    if status.get("reason") == "Evicted":
-        return End("evicted", f"Its machine had to end it: {_short(status.get('message') or 'it names no reason')}")
+    if status.get("phase") == "Failed" and status.get("reason"):
+        # A machine that runs short, is shut down or the like; where a program fails there is no reason here.
+        return End("evicted", f"Its machine had to end it: {_short(status.get('message') or status['reason'])}")
     for condition in status.get("conditions") or ():
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             why = condition.get("message") or condition.get("reason")
@@ -150,8 +151,6 @@ def end_of(pod: Mapping[str, Any] | None) -> End:
             return End("out-of-memory", f"{TOO_MUCH_MEMORY} Choose a larger size.")
         if over and container.get("name") == "notebook":
             return End("exited", f"Its program ended with the code {over.get('exitCode')}.")
-    if status.get("phase") == "Failed":
-        return End("exited", f"The cluster says: {_short(status.get('message') or status.get('reason') or 'Failed')}")
     return End("deleted", "Somebody, or the cluster, has deleted it.")
 
 
