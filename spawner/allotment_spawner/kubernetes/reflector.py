@@ -126,7 +126,8 @@ class PerseveringReflector(ResourceReflector):
         ordinary = isinstance(error, ApiException) and error.status == 410
         if self.trouble is None and not ordinary:
             self._failing_since = time.monotonic()
-            self.log.warning("The cluster does not say which %s there are (%r); asking again", self.kind, error)
+            told = f"{error.status} {error.reason}" if isinstance(error, ApiException) else repr(error)
+            self.log.warning("The cluster does not say which %s there are (%s); asking again", self.kind, told)
         if not ordinary:
             self.trouble = error
 

@@ -28,12 +28,13 @@ from allotment_spawner.kubernetes.narration import (
     memory_restarts,
     pod_differs,
     refused_by_cluster,
+    still_ending,
     why_still_there,
 )
 from allotment_spawner.kubernetes.pods import furnish
 from allotment_spawner.kubernetes.reflector import REPLACED
 from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
-from allotment_spawner.kubernetes.watching import START, Watch
+from allotment_spawner.kubernetes.watching import START, Watch, is_earlier
 from allotment_spawner.mixin import ProfileSpawnerMixin
 from allotment_spawner.opening import page_of
 from allotment_spawner.refusing import spawn_exception
@@ -134,7 +135,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
         except ApiException as error:
             if error.status == 409:
-                await self.stop(now=True)  # the pod of an earlier session of this name
+                await super().stop(now=True)  # the pod of an earlier session of this name
             elif settings and error.status == 403 and "serviceaccount" in str(error.body):
                 accounts.forget(self.namespace, settings.account)  # somebody deleted it
                 await self._ensure_account(settings)
@@ -263,6 +264,9 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     async def stop(self, now: bool = False) -> None:
         """End the session; once the cluster has taken that, it ends for the hub, even where the pod stays."""
+        pod = self._pod()
+        if pod and is_earlier(pod, self._start_id) and still_ending(pod):
+            return  # a start that is over because of it: nothing of its own is there
         try:
             await super().stop(now)
         except TimeoutError:

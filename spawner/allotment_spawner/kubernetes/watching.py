@@ -12,6 +12,11 @@ _FROM, _TO = 50, 90
 """Percent between which the pod's events move the bar."""
 
 
+def is_earlier(pod: Mapping[str, Any], start: str) -> bool:
+    """Say whether a pod is of another start; a hub that has just begun takes every pod as its own."""
+    return bool(start) and (pod["metadata"].get("annotations") or {}).get(START) != start
+
+
 class Watch:
     """What is known of one start."""
 
@@ -33,7 +38,7 @@ class Watch:
 
         `blind` says why the hub may not see the newest.
         """
-        ours = pod if pod and (pod["metadata"].get("annotations") or {}).get(START) == self._start else None
+        ours = pod if pod and not is_earlier(pod, self._start) else None
         if ours:
             for event in events:
                 self._hear(event, ours["metadata"].get("uid"))
