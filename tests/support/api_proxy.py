@@ -48,8 +48,9 @@ class _Fault:
     watch: bool | None
     status: int
     times: int
-    retry_after: int | None
-    event: bool
+    retry_after: int | None = None
+    event: bool = False
+    lost: bool = False
 
     def meets(self, asked: Asked) -> bool:
         return (
@@ -154,13 +155,17 @@ class ApiProxy:
         """Answer the next requests with an error; `path` is looked for in theirs, `event` makes it one of a watch."""
         self._faults.append(_Fault(method, path, watch, status, times, retry_after, event))
 
+    def lose(self, *, method: str, path: str, times: int = 1) -> None:
+        """Pass the next requests on, and cut the connection in place of their answers."""
+        self._faults.append(_Fault(method, path, None, 0, times, lost=True))
+
     def waiting_faults(self) -> int:
         """Give how many errors have not been asked for yet."""
         return sum(fault.times for fault in self._faults)
 
     def requests(self, *, method: str = "GET", path: str = "", watch: bool | None = None) -> list[Asked]:
         """Give the requests of one kind that came in."""
-        kind = _Fault(method, path, watch, 0, 1, None, False)
+        kind = _Fault(method, path, watch, 0, 1)
         return [asked for asked in self.asked if kind.meets(asked)]
 
     # -- passing on
@@ -175,7 +180,8 @@ class ApiProxy:
         fault = next((fault for fault in self._faults if fault.meets(asked)), None)
         if fault:
             fault.times -= 1
-            return fault.response()
+            if not fault.lost:
+                return fault.response()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         token = await self._upstream.get_api_key_with_prefix("BearerToken")
         if token:
@@ -184,6 +190,11 @@ class ApiProxy:
             request.method, URL(self._upstream.host + request.raw_path, encoded=True), headers=headers,
             data=await request.read(), allow_redirects=False, timeout=aiohttp.ClientTimeout(total=None),
         ) as answer:  # fmt: skip
+            if fault:
+                await answer.read()
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response()
             try:
                 return await self._answer_with(answer, request)
             except BaseException:

@@ -134,6 +134,9 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         try:
             await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
         except ApiException as error:
+            there = self._pod()
+            if error.status == 409 and there and not is_earlier(there, self._start_id):
+                return True  # it was made, and the answer was lost
             if error.status == 409:
                 await super().stop(now=True)  # the pod of an earlier session of this name
             elif settings and error.status == 403 and "serviceaccount" in str(error.body):

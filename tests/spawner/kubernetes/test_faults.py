@@ -175,6 +175,8 @@ async def test_a_pod_that_does_not_end_is_left_to_the_cluster_and_the_next_start
             await hub.start("stuck", "red/plain")
         assert raised.value.reason == "still-ending"
         assert STUCK in str(raised.value)
+        async with asyncio.timeout(spawner.start_timeout / 2):
+            await spawner.stop(now=True)  # as the hub does after it: it does not wait a second time
         assert "An earlier session of this name is being ended" in [each["message"] for each in spawner._told]
     finally:
         change(cluster, spawner.pod_name, {"metadata": {"finalizers": None}})

@@ -189,6 +189,31 @@ async def test_errors_that_pass_cost_a_start_or_a_stop_nothing_but_time(
     assert "jupyter-errors" not in {item["metadata"]["name"] for item in cluster.items("pod")}
 
 
+async def test_answers_that_are_lost_cost_a_start_or_a_stop_nothing_but_time(
+    hub: ClusterHub, cluster: Cluster, proxy: ApiProxy
+) -> None:
+    proxy.lose(method="PATCH", path="/serviceaccounts/")
+    proxy.lose(method="POST", path=PODS)
+    accounts.forget(cluster.namespace, service_account("red", []))
+    spawner = await hub.start("lost", "red/plain")
+    assert await spawner.poll() is None
+    proxy.lose(method="DELETE", path="/pods/")
+    await spawner.stop(now=True)
+    assert proxy.waiting_faults() == 0
+    assert await spawner.poll() == 1
+
+
+async def test_a_pod_that_the_cluster_refuses_leaves_no_token_in_the_log(
+    hub: ClusterHub, proxy: ApiProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.answer(422, method="POST", path=PODS)
+    with pytest.raises(SpawnException) as raised:
+        await hub.start("refused", "red/plain")
+    assert raised.value.reason == "pod-refused"
+    assert "the cluster took no pod for refused" in caplog.text
+    assert "token-of-the-session" not in caplog.text
+
+
 async def test_a_slow_api_slows_a_start_and_a_stop(hub: ClusterHub, proxy: ApiProxy) -> None:
     proxy.delay = 1.0
     spawner = await hub.start("slow", "red/plain")
