@@ -145,11 +145,12 @@ def end_of(pod: Mapping[str, Any] | None) -> End:
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             why = condition.get("message") or condition.get("reason")
             return End("evicted", f"The cluster had to end it: {_short(why)}")
+    deleted_by_somebody = bool(pod and pod["metadata"].get("deletionTimestamp"))
     for container in status.get("containerStatuses") or ():
         over = (container.get("state") or {}).get("terminated") or {}
         if over.get("reason") == "OOMKilled":
             return End("out-of-memory", f"{TOO_MUCH_MEMORY} Choose a larger size.")
-        if over and container.get("name") == "notebook":
+        if over and container.get("name") == "notebook" and not deleted_by_somebody:
             return End("exited", f"Its program ended with the code {over.get('exitCode')}.")
     return End("deleted", "Somebody, or the cluster, has deleted it.")
 
@@ -206,7 +207,7 @@ def too_long(seconds: float, found: Trouble | None, last: str) -> Refusal:
     """Say that a session did not come up in its time, and why as far as it is known: `last` is what was told last."""
     if found:
         return found.refusal
-    known = f"The last that is known: {last}" if last else "The cluster names no reason."
+    known = f"The last that is known: {last.rstrip('.')}." if last else "The cluster names no reason."
     why = f"It was not ready after {seconds:.0f} seconds. {known}"
     return _refusal("session-not-ready", why, "Try again; if that does not help, tell an administrator.")
 

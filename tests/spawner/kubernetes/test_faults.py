@@ -162,11 +162,11 @@ async def test_a_session_that_runs_out_of_memory_is_told_so(
 # -- while it ends
 
 
-@with_settings(start_timeout=15)
 async def test_a_pod_that_does_not_end_is_left_to_the_cluster_and_the_next_start_says_so(
     hub: ClusterHub, cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     spawner = await running(hub, "stuck")
+    spawner.start_timeout = 10  # so long it is waited for
     change(cluster, spawner.pod_name, {"metadata": {"finalizers": [STUCK]}})
     try:
         await spawner.stop(now=True)
@@ -180,6 +180,7 @@ async def test_a_pod_that_does_not_end_is_left_to_the_cluster_and_the_next_start
         assert "An earlier session of this name is being ended" in [each["message"] for each in spawner._told]
     finally:
         change(cluster, spawner.pod_name, {"metadata": {"finalizers": None}})
+    spawner.start_timeout = 60
     await until(lambda: spawner.pod_name not in pods(cluster), "it has ended")
     await hub.start("stuck", "red/plain")
     await spawner.stop(now=True)

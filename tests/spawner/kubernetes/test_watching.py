@@ -190,12 +190,17 @@ def over(**terminated: Any) -> dict[str, Any]:
     return pod(containerStatuses=[{"name": "notebook", "state": {"terminated": terminated}}])
 
 
+def taken_away(seen: dict[str, Any]) -> dict[str, Any]:
+    return {**seen, "metadata": {**seen["metadata"], "deletionTimestamp": "2026-06-01T00:00:00Z"}}
+
+
 @pytest.mark.parametrize(
     ("seen", "reason", "words"),
     [
         (None, "deleted", "deleted it"),
         (pod(), "deleted", "deleted it"),
         (over(exitCode=3), "exited", "the code 3"),
+        (taken_away(over(exitCode=137)), "deleted", "deleted it"),
         (over(exitCode=137, reason="OOMKilled"), "out-of-memory", "more memory"),
         (pod(phase="Failed", reason="Evicted", message="low on memory"), "evicted", "low on memory"),
         (
