@@ -18,6 +18,7 @@ from allotment_profiles.problems import Refusal, RefusedError
 from allotment_profiles.rules import Capabilities
 from allotment_spawner.kubernetes import accounts
 from allotment_spawner.kubernetes.checking import differences, missing_variables
+from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
 from allotment_spawner.kubernetes.narration import cluster_away, pod_differs, refused_by_cluster
 from allotment_spawner.kubernetes.pods import furnish
 from allotment_spawner.kubernetes.reflector import REPLACED
@@ -98,6 +99,15 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     async def load_user_options(self) -> None:
         """Leave KubeSpawner's own list of profiles alone: everything is decided by now."""
+
+    def _build_common_labels(self, extra_labels: dict[str, str]) -> dict[str, str]:
+        """Say on pods and claims whose they are, in letters that Kubernetes takes."""
+        labels: dict[str, str] = super()._build_common_labels({USERNAME: label(self.user.name), **extra_labels})
+        return labels
+
+    def _build_pod_labels(self, extra_labels: dict[str, str]) -> dict[str, str]:
+        labels: dict[str, str] = super()._build_pod_labels(extra_labels)
+        return {**labels, SERVERNAME: label(self.name)}
 
     async def get_pod_manifest(self) -> Any:
         """Make KubeSpawner's pod, and add what a Launch says."""
