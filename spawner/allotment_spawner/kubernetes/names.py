@@ -11,8 +11,8 @@ SERVERNAME = "hub.jupyter.org/servername"
 def label(text: str, *, at_least: int = 0, at_most: int = 63) -> str:
     """Give a valid value of a label with so many characters; one that is valid stays as it is.
 
-    KubeSpawner's own question takes a few letters that are none of ASCII's for those (`ı`, `ſ`, `İ`, the sign of
-    Kelvin), and Kubernetes takes no pod with them.
+    KubeSpawner's own question takes four letters for those of ASCII (the dotless i, the i with a dot above, the long
+    s, the sign of Kelvin), and Kubernetes takes no pod with them.
     """
     if not text.isascii() or len(text) < at_least:
         return str(strip_and_hash(text, max_length=at_most))

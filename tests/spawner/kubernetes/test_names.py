@@ -126,9 +126,7 @@ async def test_people_with_names_that_are_close_work_at_once_each_in_a_home_and_
         }
         assert sorted(pods) == sorted(PEOPLE)
         assert len(cluster.items("pvc")) == len({each.pvc_name for each in started}) == len(PEOPLE)
-        labels = {
-            (pod["metadata"]["labels"][USERNAME], pod["metadata"]["labels"][SERVERNAME]) for pod in pods.values()
-        }
+        labels = {(pod["metadata"]["labels"][USERNAME], pod["metadata"]["labels"][SERVERNAME]) for pod in pods.values()}
         assert len(labels) == len(PEOPLE)
         for number, each in enumerate(started):
             cluster.run(each.pod_name, f"echo {number} > ~/mine")
