@@ -85,7 +85,9 @@ async def refused(hub: ClusterHub, wanted: list[Wanted]) -> list[str]:
 
 async def test_the_cluster_refuses_a_pod_that_is_not_restricted(tmp_path: Path, cluster: Cluster) -> None:
     hub = dry_hub(tmp_path, cluster, many_profiles.files(1))
-    plain = V1Pod(metadata=V1ObjectMeta(name="plain"), spec=V1PodSpec([V1Container(name="plain", image="x")]))
+    plain = V1Pod(
+        metadata=V1ObjectMeta(name="plain"), spec=V1PodSpec(containers=[V1Container(name="plain", image="x")])
+    )
     with pytest.raises(ApiException, match='PodSecurity \\\\"restricted'):
         await hub.spawner("ann").api.create_namespaced_pod(cluster.namespace, plain)
     await hub.close()
