@@ -129,6 +129,9 @@ class ProfileSpawnerMixin(Spawner):
             raise
         self._store(launch.request.as_dict())
         self._launch = launch
+        # A hub that is killed from here on leaves a session behind; the next one has to know what it is.
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
         self.tell(50, f"Waiting for {app_title(launch.app, launch.tool)} to answer")
         self._record("start", session, options=dict(launch.request.options), server=self.name)
         return await super().start()

@@ -1,6 +1,7 @@
 """The class that the hub starts sessions with: a Launch becomes KubeSpawner's settings; everything else is its own."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from functools import partial
@@ -173,6 +174,20 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     def _pod(self) -> dict[str, Any] | None:
         reflector = self.pod_reflector
         return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
+
+    async def get_url(self) -> str:
+        """Give the address of a session that a hub finds when it starts, also of one whose start was cut off."""
+
+        def settled() -> bool:
+            pod = self._pod()
+            return pod is None or self.is_pod_running(pod)
+
+        with contextlib.suppress(TimeoutError):
+            await exponential_backoff(settled, "its pod does not run", timeout=self.start_timeout)
+        pod = self._pod()
+        if pod and self.is_pod_running(pod):
+            return str(self._get_pod_url(pod))
+        return str(await super().get_url())  # where nothing answers: the hub ends the session
 
     async def _watch(self) -> Refusal:
         """Tell what happens to the pod; ends with the reason where it will not come up."""
