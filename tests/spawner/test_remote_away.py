@@ -1,18 +1,28 @@
 """The git server of the profiles is away, hangs or refuses: a real hub starts sessions as always, and says so."""
 
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from bs4 import BeautifulSoup
 from support.deployment import Deployment, Person, until
 from support.git_server import GitServer
 from support.repositories import ProfilesRepository, policy, profile, team
 from support.starting import ask, hub_log, stop_all
+
+from allotment_hub.configuration import RemoteConfiguration, ServiceConfiguration
+from allotment_hub.laptop import ports
+
+pytestmark = pytest.mark.timeout(400)
 
 TOKEN = "a-secret-token"
 GROUP = "/example/housing-statistics"
@@ -176,7 +186,7 @@ def test_a_hub_that_restarts_meanwhile_starts_from_its_mirror(place: Place, anal
     stop_all(analyst)
     with TROUBLES[trouble][0](place.server):
         place.hub.kill("hub")
-        place.hub.wait_until_well()
+        place.hub.wait_until_well(within=180)
         analyst.start_session({"profile": "red/notebook"})
         assert analyst.session_environment()["ALLOTMENT_COMMIT"] == place.origin.head
         until(lambda: silence(analyst))
@@ -188,7 +198,7 @@ def test_a_hub_ends_at_once_while_the_server_hangs(place: Place) -> None:
         process = place.hub.process("hub")
         process.terminate()
         process.wait(10)
-    place.hub.wait_until_well()
+    place.hub.wait_until_well(within=180)
 
 
 def test_sessions_start_as_always_without_the_service(place: Place, analyst: Person) -> None:
@@ -198,3 +208,53 @@ def test_sessions_start_as_always_without_the_service(place: Place, analyst: Per
     assert "Notebook" in start_page(analyst)
     analyst.start_session({"profile": "red/notebook"})
     assert analyst.session_environment()["ALLOTMENT_PROFILE"] == "red/notebook"
+
+
+def test_the_services_health_says_since_when_and_why(place: Place, tmp_path: Path) -> None:
+    port = ports.any_free()
+    configuration = ServiceConfiguration(
+        repository=tmp_path / "mirror.git",
+        signing_key=place.origin.signing_key,
+        allowed_signers=place.origin.allowed_signers,
+        events=f"sqlite:///{tmp_path / 'events.sqlite'}",
+        port=port,
+        public_url="http://hub.example.org/",
+        remote=RemoteConfiguration(
+            url=place.server.url("profiles.git"), token_file=place.folder / "token", ca_file=place.server.ca_file
+        ),
+        fetch_seconds=0.2,
+    )
+    (tmp_path / "service.json").write_text(configuration.model_dump_json())
+    environment = {
+        "PATH": os.environ["PATH"],
+        "JUPYTERHUB_API_TOKEN": "token",
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:1/hub/api",
+        "JUPYTERHUB_BASE_URL": "/",
+        "JUPYTERHUB_CLIENT_ID": "service-allotment",
+        "JUPYTERHUB_SERVICE_NAME": "allotment",
+        "JUPYTERHUB_SERVICE_PREFIX": "/services/allotment/",
+        "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}/services/allotment/",
+    }
+
+    def fetched() -> dict[str, Any]:
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{port}/services/allotment/api/v1/health", trust_env=False)
+        except httpx.HTTPError:
+            return {}
+        return dict(answer.json()["fetched"] or {})
+
+    command = [sys.executable, "-m", "allotment_hub", "--config", str(tmp_path / "service.json")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
+        try:
+            until(lambda: fetched().get("failed") is False, within=60)
+            assert fetched()["why"] is None
+            with answering_with(403)(place.server):
+                said = until(lambda: fetched().get("failed") and fetched())
+                assert said["why"] == "it refuses the credentials of this installation"
+                since = said["failing_since"]
+                until(lambda: fetched()["time"] > said["time"])
+                assert fetched()["failing_since"] == since
+            until(lambda: fetched()["failed"] is False)
+            assert fetched()["failing_since"] is None
+        finally:
+            service.terminate()

@@ -11,7 +11,7 @@ from support.deployment import Person, until
 from support.repositories import Content, policy, profile, team
 from support.starting import ask, hub_log, stop_all
 
-pytestmark = needs_cluster
+pytestmark = [needs_cluster, pytest.mark.timeout(400)]
 
 GROUP = "/example/housing-statistics"
 SMALL = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "32 MiB", "limit": "256 MiB"}}

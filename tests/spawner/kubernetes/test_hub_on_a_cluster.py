@@ -13,7 +13,7 @@ from support.deployment import Person, until
 from support.repositories import policy, profile, team
 from support.starting import ask, stop_all
 
-pytestmark = needs_cluster
+pytestmark = [needs_cluster, pytest.mark.timeout(400)]
 
 SMALL = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "32 MiB", "limit": "256 MiB"}}
 LAB = {"profile": "red/lab", "options": {}}
@@ -75,7 +75,7 @@ def in_the_background(ask_for: Callable[[], object]) -> threading.Thread:
 
 def kill_and_come_back(allotment: ClusterDeployment, asked: threading.Thread | None = None) -> None:
     allotment.kill("hub")
-    allotment.wait_until_well()
+    allotment.wait_until_well(within=180)
     if asked:
         asked.join(60)
 
