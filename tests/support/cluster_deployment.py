@@ -20,21 +20,8 @@ from allotment_hub.laptop import ports
 from allotment_spawner.kubernetes import KubernetesProfileSpawner
 
 _SETTINGS = "cluster.json"
-# What runs in a session: it answers every question at once, or none where its profile sets SILENT.
-_SESSION = """
-import http.server, os, signal, threading
-
-class Answering(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-if "SILENT" in os.environ:
-    threading.Event().wait()
-http.server.ThreadingHTTPServer(("", 8888), Answering).serve_forever()
-"""
+# The image of a session has Python and nothing of ours.
+_SESSION = (Path(__file__).parent / "programs" / "answering.py").read_text()
 
 
 class NodeSpawner(KubernetesProfileSpawner):
