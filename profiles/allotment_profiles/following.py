@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,11 +90,12 @@ class CatalogFollower:
         *,
         mirror: Mirror | None = None,
         fetch_seconds: float = 30,
-        on_change: Callable[[str], None] | None = None,
+        on_change: Sequence[Callable[[Catalog], None]] = (),
     ) -> None:
         """Take the file that keeps what was read across restarts, where there is to be one.
 
-        `mirror` is renewed every `fetch_seconds`; `on_change` is called with each new revision that applies.
+        `mirror` is renewed every `fetch_seconds`; each of `on_change` is called in the event loop with each new
+        catalog that applies; it returns at once and raises nothing.
         """
         self.repository = repository
         self.fetched: Fetched | None = None
@@ -109,7 +110,7 @@ class CatalogFollower:
         self._lock = asyncio.Lock()
         self._mirror = mirror
         self._fetch_seconds = fetch_seconds
-        self._on_change = on_change
+        self._on_change = tuple(on_change)
         self._hurried = asyncio.Event()
         self._tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -180,8 +181,8 @@ class CatalogFollower:
                 log.info("catalog at %s: %d profiles, %d problems, %d changes held", revision[:12],
                          len(catalog.profiles), len(catalog.problems), len(catalog.held))  # fmt: skip
                 await asyncio.to_thread(self._tracker.save)
-                if self._on_change:
-                    self._on_change(revision)
+                for tell in self._on_change:
+                    tell(catalog)
             return self.catalog
 
     def _failed(self, attempt: Attempt) -> None:

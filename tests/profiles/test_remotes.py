@@ -12,6 +12,7 @@ from support.git_server import GitServer, git
 from support.repositories import MAIN, ProfilesRepository, profile, small
 
 from allotment_profiles import remotes
+from allotment_profiles.catalog import Catalog
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
 from allotment_profiles.mirroring import Mirror
@@ -234,9 +235,9 @@ async def until(follower: CatalogFollower, revision: str) -> None:
 async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_has_while_the_server_is_away(
     place: Place,
 ) -> None:
-    changes: list[str] = []
+    changes: list[Catalog] = []
     mirror = place.mirror()
-    follower = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=0.1, on_change=changes.append)
+    follower = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=0.1, on_change=[changes.append])
     follower.start()
     await until(follower, place.origin.head)
     place.server.token = "revoked"
@@ -250,7 +251,7 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
     place.token_file.write_text("revoked")
     await until(follower, newer)
     assert follower.trouble is follower.silence is None
-    assert changes[-1] == newer
+    assert changes[-1].revision == newer
     await follower.stop()
 
     slow = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)
