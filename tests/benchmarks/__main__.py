@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import hostile, loading, starting
+from benchmarks import hostile, loading, outage, starting
 from benchmarks.measuring import Row
 
 Measure = Callable[[Path, int, int, int], Iterator[Row]]
@@ -25,6 +25,7 @@ MEASURES: dict[str, tuple[Measure, int]] = {
     "launch": (starting.launch, 1_000),
     "form": (starting.form, 1_000),
     "hostile": (hostile.refusals, 1),
+    "outage": (outage.first_start, 1),
 }
 """Name → the measure, and the number of profiles that it is promised for."""
 
