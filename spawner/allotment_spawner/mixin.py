@@ -103,8 +103,9 @@ class ProfileSpawnerMixin(Spawner):
 
     async def get_options_form(self) -> str:
         """Render the start page, from the catalog as it is now."""
-        catalog = await self._shared.follower.first()
-        viewer = Viewer(self._person(), self.service_url, self.notice, self._shared.follower.trouble)
+        follower = self._shared.follower
+        catalog = await follower.first()
+        viewer = Viewer(self._person(), self.service_url, self.notice, follower.trouble, follower.silence)
         now = dt.datetime.now(dt.UTC)
         runs = self._running()
         page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), runs)
@@ -128,6 +129,9 @@ class ProfileSpawnerMixin(Spawner):
             raise
         self._store(launch.request.as_dict())
         self._launch = launch
+        # A hub that is killed from here on leaves a session behind; the next one has to know what it is.
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
         self.tell(50, f"Waiting for {app_title(launch.app, launch.tool)} to answer")
         self._record("start", session, options=dict(launch.request.options), server=self.name)
         return await super().start()

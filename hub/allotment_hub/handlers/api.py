@@ -270,6 +270,7 @@ def _fetched(fetched: Fetched | None) -> dict[str, object] | None:
         "time": fetched.time.astimezone(dt.UTC).isoformat(),
         "failed": fetched.error is not None,
         "failing_since": fetched.since.astimezone(dt.UTC).isoformat() if fetched.since else None,
+        "why": fetched.why or None,
     }
 
 

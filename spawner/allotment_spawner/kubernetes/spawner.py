@@ -1,6 +1,7 @@
 """The class that the hub starts sessions with: a Launch becomes KubeSpawner's settings; everything else is its own."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from allotment_profiles.rules import Capabilities
 from allotment_spawner.kubernetes import accounts
 from allotment_spawner.kubernetes.asking import AWAY, passes, pause
 from allotment_spawner.kubernetes.checking import differences, missing_variables
+from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
 from allotment_spawner.kubernetes.narration import (
     TOO_MUCH_MEMORY,
     Trouble,
@@ -113,6 +115,15 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     async def load_user_options(self) -> None:
         """Leave KubeSpawner's own list of profiles alone: everything is decided by now."""
+
+    def _build_common_labels(self, extra_labels: dict[str, str]) -> dict[str, str]:
+        """Say on pods and claims whose they are, in letters that Kubernetes takes."""
+        labels: dict[str, str] = super()._build_common_labels({USERNAME: label(self.user.name), **extra_labels})
+        return labels
+
+    def _build_pod_labels(self, extra_labels: dict[str, str]) -> dict[str, str]:
+        labels: dict[str, str] = super()._build_pod_labels(extra_labels)
+        return {**labels, SERVERNAME: label(self.name)}
 
     async def get_pod_manifest(self) -> Any:
         """Make KubeSpawner's pod, and add what a Launch says."""
@@ -220,6 +231,20 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     def _pod(self) -> dict[str, Any] | None:
         reflector = self.pod_reflector
         return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
+
+    async def get_url(self) -> str:
+        """Give the address of a session that a hub finds when it starts, also of one whose start was cut off."""
+
+        def settled() -> bool:
+            pod = self._pod()
+            return pod is None or self.is_pod_running(pod)
+
+        with contextlib.suppress(TimeoutError):
+            await exponential_backoff(settled, "its pod does not run", timeout=self.start_timeout)
+        pod = self._pod()
+        if pod and self.is_pod_running(pod):
+            return str(self._get_pod_url(pod))
+        return str(await super().get_url())  # where nothing answers: the hub ends the session
 
     async def _watch(self) -> Refusal:
         """Tell what happens to the pod; ends with the reason where it will not come up."""
