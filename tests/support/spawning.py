@@ -1,4 +1,4 @@
-"""The laptop's spawner with the certificates of a test's own git server."""
+"""The laptop's spawner, with one thing that a test needs otherwise."""
 
 from pathlib import Path
 
@@ -13,3 +13,11 @@ class TrustingSpawner(LocalProfileSpawner):
     @default("git_ca_file")
     def _git_ca_file_default(self) -> str:
         return str(Path(self.homes).parent / "git-ca.pem")
+
+
+class WatchfulSpawner(LocalProfileSpawner):
+    """Looks at its sessions every second."""
+
+    @default("poll_interval")
+    def _poll_interval_default(self) -> int:
+        return 1
