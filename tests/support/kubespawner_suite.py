@@ -1,0 +1,100 @@
+"""KubeSpawner's own tests with our class in its place: `make kubespawner SOURCE=its/checkout`.
+
+A plugin for pytest, in an environment of its own: it replaces the class before the tests are collected, and leaves out
+what is about KubeSpawner's own list of profiles and about the options that it reads. A start of ours is refused without a profile,
+so the decision alone is left out of it; all the rest is what runs in production. `--stock` runs the same tests with
+KubeSpawner's own class.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import kubespawner
+import kubespawner.spawner
+import pytest
+from kubernetes_asyncio.client import CoreV1Api
+
+from allotment_spawner.kubernetes.spawner import KubernetesProfileSpawner
+from allotment_spawner.mixin import ProfileSpawnerMixin
+
+_PROFILES = "KubeSpawner's list of profiles, which nothing of ours uses"
+LEFT_OUT = {
+    "test_user_options_set_from_form": _PROFILES,
+    "test_user_options_set_from_form_choices": _PROFILES,
+    "test_user_options_set_from_form_unlisted_choice": _PROFILES,
+    "test_user_options_set_from_form_invalid_regex": _PROFILES,
+    "test_user_options_set_from_form_no_regex": _PROFILES,
+    "test_kubespawner_override": _PROFILES,
+    "test_user_options_api": _PROFILES,
+    "test_default_profile": _PROFILES,
+    "test_spawn_start_profile_list_override_namespace": _PROFILES,
+    "test_spawn_start_profile_callback_override_namespace": _PROFILES,
+    "test_profile_missing_defaults_populated": _PROFILES,
+    "test_find_slug": _PROFILES,
+    "test_find_slug_exception": _PROFILES,
+    "test_unlisted_choice_non_string_override": _PROFILES,
+    "test_empty_user_options_and_profile_options_api": _PROFILES,
+    "test_profile_slug_and_option_slug_mixup": _PROFILES,
+}
+"""Test → why it does not hold for our class."""
+
+
+class Undecided(ProfileSpawnerMixin):
+    """Stands behind our class and before KubeSpawner: starts without a profile."""
+
+    async def start(self) -> Any:
+        """Go on to KubeSpawner's own start."""
+        return await super(ProfileSpawnerMixin, self).start()
+
+
+class Ours(KubernetesProfileSpawner, Undecided):
+    """Our class, with nothing decided."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the options of this plugin."""
+    group = parser.getgroup("allotment")
+    group.addoption("--stock", action="store_true", help="run with KubeSpawner's own class")
+    group.addoption("--all-images", metavar="NAME", default="", help="run this image in every pod that names no other of ours")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put our class in the place of KubeSpawner's, and an image of the cluster in the place of those of the internet."""
+    if not config.getoption("--stock"):
+        kubespawner.KubeSpawner = kubespawner.spawner.KubeSpawner = Ours
+    image = config.getoption("--all-images")
+    if image:
+        _replace_images(image)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not for our class, with the reason, and for the stock class as well: both run the same tests."""
+    for item in items:
+        reason = LEFT_OUT.get(getattr(item, "originalname", item.name))
+        if reason and not config.getoption("--stock"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which class runs."""
+    return f"spawner: {kubespawner.KubeSpawner.__module__}.{kubespawner.KubeSpawner.__qualname__}"
+
+
+def _replace_images(image: str) -> None:
+    create = CoreV1Api.create_namespaced_pod
+
+    def with_our_image(self: CoreV1Api, namespace: str, body: Any, **options: Any) -> Any:
+        for container in _containers(body):
+            if isinstance(container, dict):
+                container["image"] = image
+            else:
+                container.image = image
+        return create(self, namespace, body, **options)
+
+    CoreV1Api.create_namespaced_pod = with_our_image
+
+
+def _containers(pod: Any) -> Iterator[Any]:
+    yield from pod.spec.containers or ()
+    yield from pod.spec.init_containers or ()
