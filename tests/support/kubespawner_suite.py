@@ -1,11 +1,13 @@
 """KubeSpawner's own tests with our class in its place: `make kubespawner SOURCE=its/checkout`.
 
 A plugin for pytest, in an environment of its own: it replaces the class before the tests are collected, and leaves out
-what is about KubeSpawner's own list of profiles and about the options that it reads. A start of ours is refused without a profile,
-so the decision alone is left out of it; all the rest is what runs in production. `--stock` runs the same tests with
-KubeSpawner's own class.
+what is about KubeSpawner's own list of profiles and about the options that it reads. A start of ours is refused without
+a profile, so the decision alone is left out of it; all the rest is what runs in production. `--stock` runs all tests
+with KubeSpawner's own class.
 """
 
+import asyncio
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +19,7 @@ from kubernetes_asyncio.client import CoreV1Api
 from allotment_spawner.kubernetes.spawner import KubernetesProfileSpawner
 from allotment_spawner.mixin import ProfileSpawnerMixin
 
+_ASKED = 60
 _PROFILES = "KubeSpawner's list of profiles, which nothing of ours uses"
 LEFT_OUT = {
     "test_user_options_set_from_form": _PROFILES,
@@ -55,11 +58,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the options of this plugin."""
     group = parser.getgroup("allotment")
     group.addoption("--stock", action="store_true", help="run with KubeSpawner's own class")
-    group.addoption("--all-images", metavar="NAME", default="", help="run this image in every pod that names no other of ours")
+    group.addoption("--all-images", metavar="NAME", default="", help="run this image in every pod")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put our class in the place of KubeSpawner's, and an image of the cluster in the place of those of the internet."""
+    """Put our class in the place of KubeSpawner's, and a loaded image in the place of those that are pulled."""
     if not config.getoption("--stock"):
         kubespawner.KubeSpawner = kubespawner.spawner.KubeSpawner = Ours
     image = config.getoption("--all-images")
@@ -67,8 +70,26 @@ def pytest_configure(config: pytest.Config) -> None:
         _replace_images(image)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ask a session that just started more often than KubeSpawner's three times: a slow machine needs a minute."""
+    theirs: Any = sys.modules.get("conftest")
+    once = getattr(theirs, "_exec_python_in_pod", None)
+    if once is None:
+        return
+
+    async def patiently(*arguments: Any, _retries: int = 0, **options: Any) -> Any:
+        for _ in range(_ASKED if _retries else 0):
+            try:
+                return await once(*arguments, **options)
+            except theirs.ExecError:
+                await asyncio.sleep(1)
+        return await once(*arguments, **options)
+
+    theirs._exec_python_in_pod = patiently
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not for our class, with the reason, and for the stock class as well: both run the same tests."""
+    """Leave out what is not for our class, with the reason."""
     for item in items:
         reason = LEFT_OUT.get(getattr(item, "originalname", item.name))
         if reason and not config.getoption("--stock"):
