@@ -69,7 +69,7 @@ class ProfileSpawnerMixin(Spawner):
     _session: Session | None = None
     _launch: Launch | None = None
     _end_reason: EndReason | None = None
-    _seen: Mapping[str, dt.datetime] = MappingProxyType({})
+    _lost_since: Mapping[str, dt.datetime] = MappingProxyType({})
     _unready = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -119,7 +119,7 @@ class ProfileSpawnerMixin(Spawner):
     async def start(self) -> Any:
         """Decide what was asked and start it; raises SpawnException where it is refused."""
         self._launch = self._session = self._end_reason = None
-        self._told, self._seen = [], {}
+        self._told, self._lost_since = [], {}
         try:
             launch, session = await self._decide()
             self._tell_launch(launch)
@@ -277,13 +277,13 @@ class ProfileSpawnerMixin(Spawner):
         if found is None:
             return None
         seen = {each.data_role: each.since for each in found}
-        if seen != self._seen:
-            self._note(session, seen, found)
+        if seen != self._lost_since:
+            self._note_losses(session, seen, found)
         return "access-ended" if found and found[0].at <= now else None
 
-    def _note(self, session: Session, seen: Mapping[str, dt.datetime], found: Sequence[Ending]) -> None:
-        changes = observations(self._seen, found)
-        self._seen = seen
+    def _note_losses(self, session: Session, seen: Mapping[str, dt.datetime], found: Sequence[Ending]) -> None:
+        changes = observations(self._lost_since, found)
+        self._lost_since = seen
         # Kept at once: a hub that is started anew must not begin to count again.
         self.orm_spawner.state = self.get_state()
         self.user.db.commit()
@@ -298,7 +298,7 @@ class ProfileSpawnerMixin(Spawner):
             return None
         lost = losses(catalog, self._person(), session.profile, session.data_roles, now)
         return endings_of(
-            lost, self._seen, now, time_left(catalog), session.profile, server=self.name, service=self.service_url
+            lost, self._lost_since, now, time_left(catalog), session.profile, server=self.name, service=self.service_url
         )
 
     @property
@@ -344,7 +344,7 @@ class ProfileSpawnerMixin(Spawner):
         ours = state.get(_STATE)
         if isinstance(ours, Mapping):
             self._choice = _choice_of(ours.get("choice"))
-            self._seen = seen_from_state(ours.get("access_lost"))
+            self._lost_since = seen_from_state(ours.get("access_lost"))
             self._session = Session.from_state(ours.get("session"))
 
     def get_state(self) -> dict[str, Any]:
@@ -355,8 +355,8 @@ class ProfileSpawnerMixin(Spawner):
             ours["choice"] = dict(self._choice)
         if self._session:
             ours["session"] = self._session.as_state()
-            if self._seen:
-                ours["access_lost"] = seen_as_state(self._seen)
+            if self._lost_since:
+                ours["access_lost"] = seen_as_state(self._lost_since)
         return {**state, _STATE: ours} if ours else state
 
     def clear_state(self) -> None:
@@ -370,7 +370,7 @@ class ProfileSpawnerMixin(Spawner):
             reason = self._end_reason or "stopped"
             self._record("end", session, seconds=self._age(session), reason=reason, server=self.name)
         self._launch = self._end_reason = None
-        self._seen = {}
+        self._lost_since = {}
 
 
 def _leave_alone(_spawner: Spawner, _options: object) -> None:
