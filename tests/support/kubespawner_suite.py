@@ -66,7 +66,11 @@ class InternalSslApp(JupyterHub):
         async def make() -> None:
             super(InternalSslApp, self).init_internal_ssl()
 
-        asyncio.run(make())
+        loop = asyncio.new_event_loop()  # asyncio.run() would take the tests' own loop away
+        try:
+            loop.run_until_complete(make())
+        finally:
+            loop.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
