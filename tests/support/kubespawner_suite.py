@@ -80,14 +80,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--all-images", metavar="NAME", default="", help="run this image in every pod")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Put our class in the place of KubeSpawner's, and a loaded image in the place of those that are pulled."""
-    if not config.getoption("--stock"):
+    options = early_config.known_args_namespace
+    if not options.stock:
         kubespawner.KubeSpawner = kubespawner.spawner.KubeSpawner = Ours
     jupyterhub.app.JupyterHub = InternalSslApp
-    image = config.getoption("--all-images")
-    if image:
-        _replace_images(image)
+    if options.all_images:
+        _replace_images(options.all_images)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
