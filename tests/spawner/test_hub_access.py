@@ -62,8 +62,8 @@ def test_a_session_whose_grant_is_revoked_is_named_on_every_page_and_stopped_aft
     allotment: Deployment, analyst: Person
 ) -> None:
     set_period(allotment, "1 h")
-    analyst.start_session({"profile": WITH_DATA})
-    analyst.start_session({"profile": "transport-analysis/scratch"}, server="other")
+    analyst.start_session({"profile": WITH_DATA}, within=120)
+    analyst.start_session({"profile": "transport-analysis/scratch"}, server="other", within=120)
     assert warning(analyst) is None
     revoke(allotment)
     said = until(lambda: warning(analyst), what="the warning")
@@ -99,7 +99,7 @@ def test_a_session_whose_grant_is_revoked_is_named_on_every_page_and_stopped_aft
 @needs_browser
 def test_a_grant_that_is_given_again_takes_the_warning_away(allotment: Deployment, analyst: Person) -> None:
     set_period(allotment, "1 h")
-    analyst.start_session({"profile": WITH_DATA})
+    analyst.start_session({"profile": WITH_DATA}, within=120)
     was = revoke(allotment)
     until(lambda: warning(analyst), what="the warning")
     with browser() as running:
