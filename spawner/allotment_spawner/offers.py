@@ -12,6 +12,7 @@ from allotment_profiles.problems import Refusal
 from allotment_profiles.rules import Capabilities, Offer, offers
 from allotment_profiles.succession import successor_of
 from allotment_spawner.cards import Card, Viewer, card
+from allotment_spawner.ending import ask_for_data
 from allotment_spawner.wording import age_text
 
 _ASK = {
@@ -169,9 +170,7 @@ def _refused(catalog: Catalog, viewer: Viewer, each: Offer, refusal: Refusal, no
     if following:
         title = catalog.profiles[following].value.title
         link, text = f"{viewer.service_url}profiles/{quote(following)}", f"About {title}"
-    if role:
-        link = f"{viewer.service_url}data-roles/{quote(role)}/ask?{urlencode({'team': team})}"
-        text = "Ask for this data" if refusal.code == "grant-missing" else "Ask to renew it"
+    link, text = (role and ask_for_data(refusal.code, role, team, viewer.service_url)) or (link, text)
     return RefusedView(
         id=each.profile_id,
         title=each.entry.value.title if each.entry else each.profile_id,

@@ -1,4 +1,4 @@
-"""The laptop's spawner with what belongs to a cluster's, or to a test's own git server."""
+"""The laptop's spawner, with one thing that a test needs otherwise."""
 
 import json
 from pathlib import Path
@@ -24,3 +24,11 @@ class MirroringSpawner(LocalProfileSpawner):
         super().__init__(*args, **kwargs)
         for name, value in json.loads((Path(self.homes).parent / "remote.json").read_text()).items():
             setattr(self, name, value)
+
+
+class WatchfulSpawner(LocalProfileSpawner):
+    """Looks at its sessions every second."""
+
+    @default("poll_interval")
+    def _poll_interval_default(self) -> int:
+        return 1
