@@ -8,6 +8,7 @@ import asyncio
 import json
 import random
 import time
+from functools import partial
 from typing import Any
 
 from kubernetes_asyncio import watch
@@ -65,7 +66,9 @@ class PerseveringReflector(ResourceReflector):
         """Apply events until the watch ends, which it does every few seconds."""
         watching = watch.Watch()
         until = time.monotonic() + self.restart_seconds
-        method = getattr(self.api, self.list_method_name)
+        # A partial does not say what it gives, so each event stays the dictionary that is used here: objects of the
+        # client's own cost milliseconds an event, and one event that they do not expect would end the watch.
+        method = partial(getattr(self.api, self.list_method_name))
         asked = {"resource_version": version, "timeout_seconds": self.timeout_seconds, **self._question()}
         try:
             async with watching.stream(method, **asked) as stream:
