@@ -87,6 +87,7 @@ class CatalogFollower:
         self._poll_seconds = poll_seconds
         self._tracker = Tracker(repository, cache)
         self._lock = asyncio.Lock()
+        self._next_look: asyncio.Task[Catalog] | None = None
         self._mirror = mirror
         self._fetch_seconds = fetch_seconds
         self._on_change = on_change
@@ -133,8 +134,17 @@ class CatalogFollower:
         self._hurried.set()
 
     async def refresh(self) -> Catalog:
-        """Look now, and give the catalog that applies afterwards."""
+        """Look now, and give the catalog that applies afterwards.
+
+        Whoever asks while one look is going on shares the next one: it begins after all of them have asked.
+        """
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._look())
+        return await asyncio.shield(self._next_look)
+
+    async def _look(self) -> Catalog:
         async with self._lock:
+            self._next_look = None
             began = time.monotonic()
             moment = dt.datetime.now(dt.UTC)
             revision = ""
@@ -167,6 +177,8 @@ class CatalogFollower:
         self.attempted = attempt
 
     def _head(self) -> str:
+        if self.catalog.revision and self.repository.is_surely_at(MAIN, self.catalog.revision):
+            return self.catalog.revision
         revision = self.repository.resolve(MAIN)
         if revision is None:
             self.repository.references(MAIN)  # says why, where git refuses the repository as a whole

@@ -131,7 +131,7 @@ class StandInHub:
     def start(self) -> Self:
         """Start the process and wait until it answers."""
         self.begin()
-        until(self._answers, within=60, what="the hub")
+        until(self._answers, within=180, what="the hub")
         return self
 
     @contextmanager
