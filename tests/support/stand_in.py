@@ -163,16 +163,25 @@ class StandInHub:
             answer: httpx.Response = client.get(f"api/{path}", **request)
         return answer
 
+    def wait_for(self, users: Iterable[str]) -> None:
+        """Wait until the hub knows the session of each as running."""
+        wanted = set(users)
+        until(lambda: wanted <= self.ready(), within=180, what="all sessions")
+
     def start_sessions(self, wanted: Mapping[str, Mapping[str, Any]], at_once: int = 50) -> None:
         """Start a session for each user, with what is asked for; ends when the hub knows all of them as ready."""
-        assert self._each(wanted, lambda client, user: client.post(f"api/users/{user}/server", json=wanted[user]), at_once) <= {201, 202}  # fmt: skip  # noqa: E501
-        until(lambda: set(wanted) <= self.ready(), within=60, what="all sessions")
+        said = self._each(
+            wanted, lambda client, user: client.post(f"api/users/{user}/server", json=wanted[user]), at_once
+        )
+        assert said <= {201, 202}, said
+        self.wait_for(wanted)
 
     def stop_sessions(self, users: Iterable[str], at_once: int = 50) -> None:
         """Stop their sessions; ends when the hub knows none as running."""
         users = list(users)
-        assert self._each(users, lambda client, user: client.delete(f"api/users/{user}/server"), at_once) <= {202, 204}
-        until(lambda: not self.ready().intersection(users), within=60, what="no session")
+        said = self._each(users, lambda client, user: client.delete(f"api/users/{user}/server"), at_once)
+        assert said <= {202, 204}, said
+        until(lambda: not self.ready().intersection(users), within=180, what="no session")
 
     def _each(
         self, users: Iterable[str], ask: Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]], at_once: int
@@ -189,7 +198,7 @@ class StandInHub:
 
     def _client(self, kind: Any, **settings: Any) -> Any:
         headers = {"Authorization": f"token {TOKEN}"}
-        return kind(base_url=self.url, headers=headers, timeout=60, trust_env=False, **settings)
+        return kind(base_url=self.url, headers=headers, timeout=300, trust_env=False, **settings)
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -18,6 +18,9 @@ c.JupyterHub.services = [{"name": "driver", "api_token": settings["token"]}]
 c.JupyterHub.load_roles = [{"name": "driver", "scopes": ["admin:users", "admin:servers"], "services": ["driver"]}]
 c.JupyterHub.api_page_default_limit = c.JupyterHub.api_page_max_limit = 1000
 c.JupyterHub.concurrent_spawn_limit = 0
+# A start is answered when the session is there, however busy the machine is: who asks bounds how many there are at once.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 300, "slow_stop_timeout": 300}
+c.Spawner.start_timeout = c.Spawner.http_timeout = 300
 
 # What zero-to-jupyterhub sets: a home for each user, and a pod that Pod Security `restricted` takes.
 c.JupyterHub.spawner_class = settings["class"]
