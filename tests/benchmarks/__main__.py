@@ -27,6 +27,7 @@ MEASURES: dict[str, tuple[Measure, int]] = {
     "starts": (kubernetes.starts, 20),
     "starts-many": (kubernetes.starts, 1_000),
     "recovery": (kubernetes.recovery, 1_000),
+    "readiness": (kubernetes.readiness, 1),
     "hostile": (hostile.refusals, 1),
 }
 """Name → the measure, and the number of profiles that it is promised for."""

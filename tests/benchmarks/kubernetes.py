@@ -4,6 +4,7 @@ The stand-in lets pods run at once, so that what is left is the hub's own work. 
 remembers routes.
 """
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.cluster import Cluster
 from support.deployment import until
 from support.stand_in import OURS, STOCK, StandInCluster, StandInHub
 
-from benchmarks.measuring import Row, interleaved
+from benchmarks.measuring import Row, in_fresh_process, interleaved
 from benchmarks.repositories import TEAM_SIZE
 from benchmarks.starting import catalog_of, profile_list
 
@@ -113,3 +115,13 @@ def recovery(folder: Path, profiles: int, rounds: int, sample: int) -> Iterator[
 
         ours, theirs = interleaved(rounds, lambda _: once(sides[0]), lambda _: once(sides[1]))
     yield Row(f"recovery of {sessions} sessions after kill -9 of the hub", _STOCK, "s", ours, theirs, 1 / 1.1)
+
+
+def readiness(folder: Path, _profiles: int, rounds: int, _sample: int) -> Iterator[Row]:
+    """Measure how long a session takes on a real cluster from the start to its running pod, with the same image."""
+    if not os.environ.get("KUBECONFIG"):
+        return  # there is no cluster
+    with Cluster.opened("readiness") as cluster:
+        # KubeSpawner takes the way to the cluster when it is imported.
+        ours, theirs = in_fresh_process("readiness", folder, cluster.namespace, rounds)
+    yield Row("a session's readiness on a cluster", _STOCK, "s", ours, theirs, 1)

@@ -72,7 +72,7 @@ def _kubespawner(folder: Path, catalog: Catalog) -> Iterator[tuple[asyncio.Abstr
         "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
         "contexts": [{"name": "none", "context": {"cluster": "none", "user": "nobody"}}],
     }))  # fmt: skip
-    os.environ["KUBECONFIG"] = str(configuration)
+    before, os.environ["KUBECONFIG"] = os.environ.get("KUBECONFIG"), str(configuration)
     from kubespawner import KubeSpawner  # noqa: PLC0415  (it reads that variable when it is imported)
 
     async def make() -> Any:
@@ -89,6 +89,9 @@ def _kubespawner(folder: Path, catalog: Catalog) -> Iterator[tuple[asyncio.Abstr
             task.cancel()
         loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
         loop.close()
+        os.environ.pop("KUBECONFIG")
+        if before is not None:
+            os.environ["KUBECONFIG"] = before
 
 
 def _each(work: Callable[[], Any], number: int) -> float:

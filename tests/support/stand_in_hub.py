@@ -18,7 +18,7 @@ c.JupyterHub.services = [{"name": "driver", "api_token": settings["token"]}]
 c.JupyterHub.load_roles = [{"name": "driver", "scopes": ["admin:users", "admin:servers"], "services": ["driver"]}]
 c.JupyterHub.api_page_default_limit = c.JupyterHub.api_page_max_limit = 1000
 c.JupyterHub.concurrent_spawn_limit = 0
-# A start is answered when the session is there, however busy the machine is: who asks bounds how many there are at once.
+# A start is answered when the session is there, however busy the machine is: whoever asks bounds how many begin.
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 300, "slow_stop_timeout": 300}
 c.Spawner.start_timeout = c.Spawner.http_timeout = 300
 
