@@ -108,7 +108,8 @@ class CatalogFollower:
             tasks, self._tasks = self._tasks, []
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            looks = [self._next_look] if self._next_look else []
+            await asyncio.gather(*tasks, *looks, return_exceptions=True)
             async with self._lock:
                 await asyncio.to_thread(self._tracker.save, soon=True)
 

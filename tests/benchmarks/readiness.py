@@ -26,7 +26,8 @@ async def in_turn(folder: Path, namespace: str, rounds: int) -> tuple[list[float
         hubs.append(ClusterHub(own, namespace, spawner_class, **restricted))
     size = {"cpu": {"guarantee": 0.1, "limit": 1}, "memory": {"guarantee": "64 MiB", "limit": "256 MiB"}}
     hubs[0].profiles.commit({
-        "policy.yaml": policy(registries=["localhost/*"]), "teams/red/team.yaml": team("red", envelope={"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}),
+        "policy.yaml": policy(registries=["localhost/*"]),
+        "teams/red/team.yaml": team("red", envelope={"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}),
         "teams/red/profiles/notebook.yaml": profile(image=SLEEPER, resources=size),
     })  # fmt: skip
 
