@@ -1,7 +1,7 @@
 """What was observed: an append-only table of starts, refusals and ends that no rule reads."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,12 +50,17 @@ class Events:
 
     def append(self, kind: str, *, user: str, profile: str = "", revision: str = "", **details: Any) -> None:
         """Add one observation, with the time of now."""
-        values = {
-            "time": dt.datetime.now(dt.UTC).replace(tzinfo=None), "kind": kind, "user": user[:255],
-            "profile": profile[:100], "revision": revision, "details": details,
-        }  # fmt: skip
+        self.append_all([Event(dt.datetime.now(dt.UTC), kind, user, profile, revision, details)])
+
+    def append_all(self, events: Iterable[Event]) -> None:
+        """Add observations, all of them or none."""
+        rows = [
+            {"time": each.time.astimezone(dt.UTC).replace(tzinfo=None), "kind": each.kind, "user": each.user[:255],
+             "profile": each.profile[:100], "revision": each.revision, "details": dict(each.details)}
+            for each in events
+        ]  # fmt: skip
         with self._engine.begin() as connection:
-            connection.execute(sa.insert(_events).values(values))
+            connection.execute(sa.insert(_events), rows)
 
     def of(self, profile: str, *, kinds: Sequence[str] = (), limit: int = 100) -> list[Event]:
         """Give the observations about a profile, newest first."""

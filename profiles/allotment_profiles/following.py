@@ -108,6 +108,7 @@ class CatalogFollower:
         self._poll_seconds = poll_seconds
         self._tracker = Tracker(repository, cache)
         self._lock = asyncio.Lock()
+        self._next_look: asyncio.Task[Catalog] | None = None
         self._mirror = mirror
         self._fetch_seconds = fetch_seconds
         self._on_change = tuple(on_change)
@@ -128,7 +129,8 @@ class CatalogFollower:
             tasks, self._tasks = self._tasks, []
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            looks = [self._next_look] if self._next_look else []
+            await asyncio.gather(*tasks, *looks, return_exceptions=True)
             async with self._lock:
                 await asyncio.to_thread(self._tracker.save, soon=True)
 
@@ -157,8 +159,17 @@ class CatalogFollower:
         self._hurried.set()
 
     async def refresh(self) -> Catalog:
-        """Look now, and give the catalog that applies afterwards."""
+        """Look now, and give the catalog that applies afterwards.
+
+        Whoever asks while one look is going on shares the next one: it begins after all of them have asked.
+        """
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._look())
+        return await asyncio.shield(self._next_look)
+
+    async def _look(self) -> Catalog:
         async with self._lock:
+            self._next_look = None
             began = time.monotonic()
             moment = dt.datetime.now(dt.UTC)
             revision = ""
@@ -191,6 +202,8 @@ class CatalogFollower:
         self.attempted = attempt
 
     def _head(self) -> str:
+        if self.catalog.revision and self.repository.is_surely_at(MAIN, self.catalog.revision):
+            return self.catalog.revision
         revision = self.repository.resolve(MAIN)
         if revision is None:
             self.repository.references(MAIN)  # says why, where git refuses the repository as a whole

@@ -161,6 +161,16 @@ class Repository:
 
     # -- reading
 
+    def is_surely_at(self, name: str, commit: str) -> bool:
+        """Tell without a process whether a reference is at a commit; False says nothing: ask git.
+
+        A reference that lies in a file of its own is where that file says, whatever else there is.
+        """
+        try:
+            return (self.path / name).read_bytes() == f"{commit}\n".encode()
+        except OSError:
+            return False
+
     def resolve(self, revision: str) -> str | None:
         """Give the id of the commit that a revision names, or None where it names none."""
         if "\0" in revision or len(revision) > _MAXIMUM_REVISION or not _is_unicode(revision):

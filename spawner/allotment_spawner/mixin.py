@@ -6,7 +6,7 @@ JupyterHub's own methods). It decides nothing.
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -111,7 +111,7 @@ class ProfileSpawnerMixin(Spawner):
         catalog = await follower.first()
         viewer = Viewer(self._person(), self.service_url, self.notice, follower.trouble, follower.silence)
         now = dt.datetime.now(dt.UTC)
-        runs = self._running()
+        runs = tuple(self._running())
         page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), runs)
         return await asyncio.to_thread(render, page)
 
@@ -162,7 +162,7 @@ class ProfileSpawnerMixin(Spawner):
         self._unready = True
         return launch, self._session
 
-    def _running(self) -> tuple[Running, ...]:
+    def _running(self) -> Iterator[Running]:
         return running(self.user.settings.get("users"))
 
     def _refused(self, refusal: Refusal) -> None:
@@ -177,8 +177,10 @@ class ProfileSpawnerMixin(Spawner):
     def _store(self, choice: Mapping[str, Any] | None) -> None:
         """Make a choice the one that holds when nothing is sent, in place of what the hub stored before deciding."""
         self._choice = choice
-        self.user_options = self.orm_spawner.user_options = dict(choice or {})
-        self.user.db.commit()
+        self.user_options = dict(choice or {})
+        if self.orm_spawner.user_options != self.user_options:
+            self.orm_spawner.user_options = dict(self.user_options)
+            self.user.db.commit()
 
     def _person(self) -> User:
         groups = frozenset(group.name for group in self.user.groups)

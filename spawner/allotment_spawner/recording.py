@@ -1,12 +1,14 @@
 """Writing down what was observed, off the event loop; a database that fails costs the observation and nothing else."""
 
+import datetime as dt
 import logging
+import queue
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from allotment_profiles.events import Events
+from allotment_profiles.events import Event, Events
 
 log = logging.getLogger(__name__)
 
@@ -18,13 +20,15 @@ class Recorder:
         """Take SQLAlchemy's URL; an empty one means that nothing is kept."""
         self._url = url
         self._events: Events | None = None
+        self._waiting: queue.SimpleQueue[Event] = queue.SimpleQueue()
         # One thread: what happened first is written first, and a slow database holds up nobody else's threads.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="allotment-events")
 
     def record(self, kind: str, *, user: str, profile: str = "", revision: str = "", **details: Any) -> None:
         """Have one observation written soon; returns at once and raises nothing."""
         if self._url:
-            self._thread.submit(self._append, kind, user=user, profile=profile, revision=revision, **details)
+            self._waiting.put(Event(dt.datetime.now(dt.UTC), kind, user, profile, revision, details))
+            self._thread.submit(self._write)
 
     def close(self) -> None:
         """Write what is left and give up thread and connections."""
@@ -32,10 +36,17 @@ class Recorder:
         if self._events:
             self._events.close()
 
-    def _append(self, kind: str, **values: Any) -> None:
+    def _write(self) -> None:
+        """Write all that waits at once: of many starts at one moment the first call writes for most others."""
+        waiting: list[Event] = []
+        while not self._waiting.empty():
+            waiting.append(self._waiting.get())
+        if not waiting:
+            return
         try:
             # Made here and not before: it connects, and a database that is away now may be back the next time.
             self._events = self._events or Events(self._url)
-            self._events.append(kind, **values)
+            self._events.append_all(waiting)
         except (SQLAlchemyError, OSError, ValueError) as error:
-            log.warning("the event %s of %s was not written: %s", kind, values.get("user"), error)
+            for each in waiting:
+                log.warning("the event %s of %s was not written: %s", each.kind, each.user, error)

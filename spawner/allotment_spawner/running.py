@@ -1,18 +1,19 @@
 """What runs on a hub at one moment, as the hub's own spawners know it: what budgets are counted against."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from allotment_profiles.budgets import Running
 
 
-def running(users: Mapping[Any, Any] | None) -> tuple[Running, ...]:
+def running(users: Mapping[Any, Any] | None) -> Iterator[Running]:
     """Give every session of the hub's users that starts, runs or ends; spawners of another class hold nothing.
 
     Nothing is kept on the side that could go wrong: a session counts from its decision until its spawner forgets it,
     however it ends, and a hub that was started anew reads it from the state of the spawners that it finds running.
     """
-    held = (
-        getattr(spawner, "held", None) for user in (users or {}).values() for spawner in tuple(user.spawners.values())
-    )
-    return tuple(each for each in held if each is not None)
+    for user in (users or {}).values():
+        for spawner in user.spawners.values():
+            held = getattr(spawner, "held", None)
+            if held is not None:
+                yield held

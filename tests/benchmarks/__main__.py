@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import hostile, loading, outage, starting
+from benchmarks import hostile, kubernetes, loading, outage, starting
 from benchmarks.measuring import Row
 
 Measure = Callable[[Path, int, int, int], Iterator[Row]]
@@ -24,6 +24,10 @@ MEASURES: dict[str, tuple[Measure, int]] = {
     "pause": (loading.pause, 10_000),
     "launch": (starting.launch, 1_000),
     "form": (starting.form, 1_000),
+    "starts": (kubernetes.starts, 20),
+    "starts-many": (kubernetes.starts, 1_000),
+    "recovery": (kubernetes.recovery, 1_000),
+    "readiness": (kubernetes.readiness, 1),
     "hostile": (hostile.refusals, 1),
     "outage": (outage.first_start, 1),
 }
@@ -52,7 +56,7 @@ def _table(rows: Sequence[Row]) -> Table:
     for row in rows:
         promised = f"at most {row.target:g} {row.unit}" if row.limit else f"at least {row.target:.3g} x"
         table.add_row(
-            row.what, row.against, row.unit, _figure(row.ours), _figure(row.theirs), f"{row.ratio:.1f} x", promised,
+            row.what, row.against, row.unit, _figure(row.ours), _figure(row.theirs), f"{row.ratio:.3g} x", promised,
             "[green]kept[/]" if row.kept else "[red]missed[/]",
         )  # fmt: skip
     return table
@@ -65,15 +69,15 @@ def main() -> None:
     parser.add_argument("--profiles", type=int, help="another number of profiles than the promised one")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of both sides (default: 5)")
     parser.add_argument("--full", action="store_true", help="the slowest side reads all files, not a sample of 500")
+    parser.add_argument("--sample", type=int, default=500, help="another sample; so many users at most, too")
     parser.add_argument("--json", type=Path, help="write all figures to this file as well")
     arguments = parser.parse_args()
     console = Console(width=max(140, Console().width), soft_wrap=False)
     rows = []
-    for row in run(
-        arguments.measure or list(MEASURES), arguments.profiles, arguments.rounds, 0 if arguments.full else 500
-    ):
+    sample = 0 if arguments.full else arguments.sample
+    for row in run(arguments.measure or list(MEASURES), arguments.profiles, arguments.rounds, sample):
         rows.append(row)
-        console.print(f"{row.what} / {row.against}: {row.ratio:.1f} x", highlight=False)
+        console.print(f"{row.what} / {row.against}: {row.ratio:.3g} x", highlight=False)
     console.print(_table(rows))
     notes = dict.fromkeys(f"{row.against}: {row.note}" for row in rows if row.note)
     for note in notes:

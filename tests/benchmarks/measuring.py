@@ -19,15 +19,18 @@ class Row:
     ours: Sequence[float]
     theirs: Sequence[float]
     target: float
-    """The ratio theirs ÷ ours that was promised; for a limit, the most that ours may be."""
+    """The ratio that was promised: theirs ÷ ours, for a rate ours ÷ theirs; for a limit, the most that ours may be."""
     limit: bool = False
     """Whether the promise is a limit on ours alone."""
+    rate: bool = False
+    """Whether more is better: so many in a second."""
     note: str = ""
 
     @property
     def ratio(self) -> float:
-        """How many times as much the other side takes."""
-        return statistics.median(self.theirs) / statistics.median(self.ours)
+        """How many times as much the other side takes; for a rate, how many times as much ours does."""
+        ours, theirs = statistics.median(self.ours), statistics.median(self.theirs)
+        return ours / theirs if self.rate else theirs / ours
 
     @property
     def kept(self) -> bool:
@@ -39,7 +42,7 @@ class Row:
         return {
             "what": self.what, "against": self.against, "unit": self.unit, "ours": list(self.ours),
             "theirs": list(self.theirs), "ratio": self.ratio, "target": self.target, "limit": self.limit,
-            "kept": self.kept, "note": self.note,
+            "rate": self.rate, "kept": self.kept, "note": self.note,
         }  # fmt: skip
 
 

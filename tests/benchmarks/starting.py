@@ -27,14 +27,14 @@ _ABLE = Capabilities("this cluster", frozenset({"volume"}), {})
 _NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 
 
-def _catalog(folder: Path, profiles: int) -> Catalog:
+def catalog_of(folder: Path, profiles: int) -> Catalog:
     repository = create(folder / f"starting-{profiles}", profiles)
     commit = repository.resolve("refs/heads/main")
     assert commit
     return load(at_commit(repository, commit))
 
 
-def _profile_list(catalog: Catalog) -> list[dict[str, Any]]:
+def profile_list(catalog: Catalog) -> list[dict[str, Any]]:
     """Write the same profiles as KubeSpawner has them."""
     return [
         {
@@ -72,11 +72,11 @@ def _kubespawner(folder: Path, catalog: Catalog) -> Iterator[tuple[asyncio.Abstr
         "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
         "contexts": [{"name": "none", "context": {"cluster": "none", "user": "nobody"}}],
     }))  # fmt: skip
-    os.environ["KUBECONFIG"] = str(configuration)
+    before, os.environ["KUBECONFIG"] = os.environ.get("KUBECONFIG"), str(configuration)
     from kubespawner import KubeSpawner  # noqa: PLC0415  (it reads that variable when it is imported)
 
     async def make() -> Any:
-        return KubeSpawner(_mock=True, profile_list=_profile_list(catalog))
+        return KubeSpawner(_mock=True, profile_list=profile_list(catalog))
 
     loop = asyncio.new_event_loop()
     try:
@@ -89,6 +89,9 @@ def _kubespawner(folder: Path, catalog: Catalog) -> Iterator[tuple[asyncio.Abstr
             task.cancel()
         loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
         loop.close()
+        os.environ.pop("KUBECONFIG")
+        if before is not None:
+            os.environ["KUBECONFIG"] = before
 
 
 def _each(work: Callable[[], Any], number: int) -> float:
@@ -98,7 +101,7 @@ def _each(work: Callable[[], Any], number: int) -> float:
 
 def launch(folder: Path, profiles: int, rounds: int, _sample: int) -> Iterator[Row]:
     """Measure the way from what was asked to exactly what will run."""
-    many, few = _catalog(folder, profiles), _catalog(folder, 10)
+    many, few = catalog_of(folder, profiles), catalog_of(folder, 10)
     wanted = sorted(many.profiles)[profiles // 2]
     team = wanted.partition("/")[0]
     user = User("ann", frozenset({f"/example/{team}"}))
@@ -126,7 +129,7 @@ def launch(folder: Path, profiles: int, rounds: int, _sample: int) -> Iterator[R
 
 def form(folder: Path, profiles: int, rounds: int, _sample: int) -> Iterator[Row]:
     """Measure the start form, in time and in bytes, for a user who sees twenty of the profiles."""
-    catalog = _catalog(folder, profiles)
+    catalog = catalog_of(folder, profiles)
     # One team of fifty would show too many: the user is in a part of one by the names of its first profiles.
     shown = catalog.profiles_of("team-0")[: min(SEEN, TEAM_SIZE)]
     narrowed = {name: entry for name, entry in catalog.profiles.items() if entry.id in shown or "team-0/" not in name}

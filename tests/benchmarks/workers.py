@@ -110,7 +110,14 @@ def pause(path: str, side: str) -> float:
     return asyncio.run(run())
 
 
-WORKERS = {each.__name__: each for each in (full_load, restart, warm, batch, worktree, memory, pause)}
+def readiness(folder: str, namespace: str, rounds: str) -> tuple[list[float], list[float]]:
+    """Start sessions on a real cluster."""
+    from benchmarks.readiness import in_turn  # noqa: PLC0415  (it asks for the way to a cluster when it is imported)
+
+    return asyncio.run(in_turn(Path(folder), namespace, int(rounds)))
+
+
+WORKERS = {each.__name__: each for each in (full_load, restart, warm, batch, worktree, memory, pause, readiness)}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(WORKERS[sys.argv[1]](*sys.argv[2:])) + "\n")  # type: ignore[operator]

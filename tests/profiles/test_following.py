@@ -7,7 +7,7 @@ from collections.abc import Callable
 from support.repositories import MAIN, ProfilesRepository, profile, small
 
 from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import NO_OBJECT, RefUpdate
+from allotment_profiles.git import NO_OBJECT, RefUpdate, Repository
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 
@@ -33,6 +33,42 @@ async def test_a_new_commit_becomes_the_catalog_while_the_old_one_stays_as_it_wa
     assert follower.catalog.profiles["red/notebook"].value.title == "New"
     assert follower.applied is not None
     assert (follower.applied.revision, follower.applied.error) == (second, None)
+
+
+async def test_many_who_ask_at_one_moment_share_a_look_that_begins_after_they_asked(
+    profiles: ProfilesRepository,
+) -> None:
+    class Counted(Repository):
+        looks = 0
+
+        def resolve(self, revision: str) -> str | None:
+            self.looks += 1
+            return super().resolve(revision)
+
+    first = profiles.commit(small())
+    repository = Counted(profiles.path)
+    follower = CatalogFollower(repository)
+    assert {each.revision for each in await asyncio.gather(*(follower.refresh() for _ in range(50)))} == {first}
+    assert repository.looks == 1
+    early = asyncio.create_task(follower.refresh())
+    await until(follower._lock.locked)
+    second = profiles.push({NOTEBOOK: profile(title="New")})
+    late = await asyncio.gather(*(follower.refresh() for _ in range(50)))
+    assert {each.revision for each in late} == {second}
+    assert (await early).revision in (first, second)
+
+
+async def test_main_is_followed_wherever_git_keeps_its_references(profiles: ProfilesRepository) -> None:
+    first = profiles.commit(small())
+    follower = CatalogFollower(profiles.repository)
+    await follower.refresh()
+    assert profiles.repository.is_surely_at(MAIN, first)
+    profiles.repository._git("pack-refs", "--all")
+    assert not profiles.repository.is_surely_at(MAIN, first)  # the one file of all says nothing about a single one
+    assert (await follower.refresh()).revision == first
+    second = profiles.push({NOTEBOOK: profile(title="New")})
+    assert profiles.repository.is_surely_at(MAIN, second)
+    assert (await follower.refresh()).revision == second
 
 
 async def test_a_failing_repository_keeps_the_catalog_and_says_so_until_it_is_well(

@@ -58,6 +58,19 @@ def test_observations_are_written_in_order(tmp_path: Path) -> None:
     events.close()
 
 
+def test_many_observations_at_one_moment_are_written_one_after_the_other(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.sqlite'}"
+    recorder = Recorder(url)
+    for number in range(200):
+        recorder.record("start", user=f"user-{number}", profile="red/notebook", revision="c0ffee", number=number)
+    recorder.close()
+    events = Events(url)
+    found = events.of("red/notebook", limit=1000)
+    events.close()
+    assert [event.details["number"] for event in found] == list(range(199, -1, -1))
+    assert [event.time for event in found] == sorted((event.time for event in found), reverse=True)
+
+
 def test_a_database_that_fails_is_logged_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder(f"sqlite:///{tmp_path / 'not' / 'there' / 'events.sqlite'}")
     with caplog.at_level(logging.WARNING):

@@ -1,0 +1,49 @@
+"""Sessions on a real cluster, ours and stock KubeSpawner's in turn: how long each takes until its pod runs."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from kubespawner import KubeSpawner
+from support.cluster import SLEEPER
+from support.cluster_hub import ClusterHub
+from support.repositories import policy, profile, team
+
+from allotment_spawner.kubernetes import KubernetesProfileSpawner
+
+
+async def in_turn(folder: Path, namespace: str, rounds: int) -> tuple[list[float], list[float]]:
+    """Give the seconds of ours and of theirs."""
+    restricted: dict[str, Any] = {
+        "image": SLEEPER, "pod_security_context": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "container_security_context": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "cpu_guarantee": 0.1, "cpu_limit": 1, "mem_guarantee": "64M", "mem_limit": "256M", "start_timeout": 300,
+    }  # fmt: skip
+    hubs = []
+    for spawner_class in (KubernetesProfileSpawner, KubeSpawner):
+        own = folder / spawner_class.__name__
+        own.mkdir()
+        hubs.append(ClusterHub(own, namespace, spawner_class, **restricted))
+    size = {"cpu": {"guarantee": 0.1, "limit": 1}, "memory": {"guarantee": "64 MiB", "limit": "256 MiB"}}
+    hubs[0].profiles.commit({
+        "policy.yaml": policy(registries=["localhost/*"]),
+        "teams/red/team.yaml": team("red", envelope={"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}),
+        "teams/red/profiles/notebook.yaml": profile(image=SLEEPER, resources=size),
+    })  # fmt: skip
+
+    async def once(hub: ClusterHub, user: str) -> float:
+        began = time.monotonic()
+        spawner = await hub.start(user, "red/notebook")
+        seconds = time.monotonic() - began
+        await spawner.stop(now=True)
+        return seconds
+
+    seconds: list[list[float]] = [[], []]
+    try:
+        for number in range(rounds + 1):
+            for side, user in enumerate(("ours", "theirs")):
+                seconds[side].append(await once(hubs[side], f"{user}-{number}"))
+    finally:
+        for hub in hubs:
+            await hub.close()
+    return seconds[0][1:], seconds[1][1:]  # the first makes the service account and begins to watch
