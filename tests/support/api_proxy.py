@@ -22,6 +22,7 @@ from kubernetes_asyncio import config
 from kubernetes_asyncio.client import Configuration
 from kubespawner import clients
 from support.cluster import configuration
+from support.connections import cut_connections
 from yarl import URL
 
 _HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding", "authorization"})
@@ -106,6 +107,7 @@ class ApiProxy:
                 finally:
                     proxy._moving.set()
                     await proxy._runner.cleanup()
+                    await cut_connections()
 
     @property
     def address(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from jupyterhub import orm
 from jupyterhub.objects import Hub, Server
 from jupyterhub.user import UserDict
+from support.connections import cut_connections
 from support.repositories import ProfilesRepository
 from traitlets.config import Config
 
@@ -79,4 +80,5 @@ class ClusterHub:
             await each.follower.stop()
             each.recorder.close()
         await self.spawner_class._stop_all_reflectors()  # type: ignore[attr-defined]
+        await cut_connections()
         self.db.close()

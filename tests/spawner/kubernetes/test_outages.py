@@ -304,7 +304,7 @@ async def test_a_hub_that_may_not_look_says_so_instead_of_waiting(
 # -- outages of some length
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_sessions_live_through_outages_of_any_length(tmp_path: Path) -> None:
     lengths = (20, 60, 120)
     with ExitStack() as stack:
