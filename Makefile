@@ -3,6 +3,7 @@
 # make check   the part of it that takes seconds
 # make pictures  the screenshots of the documents, made anew by the browser tests (docs/images)
 # make bench   what is promised about speed and memory, measured beside the stock way   (ARGS="--measure form")
+# make kubespawner SOURCE=…  KubeSpawner's own tests with our class in its place   (needs a cluster; ARGS=--stock for its own class)
 # make fuzz    look for bytes that harm the reader, guided by coverage   (SECONDS=600; Linux with x86_64)
 # make lock    renew requirements/*.txt from pyproject.toml
 
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 UV := uv==0.13.9
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: help run test check pictures bench fuzz lock
+.PHONY: help run test check pictures bench kubespawner fuzz lock
 .DELETE_ON_ERROR:
 
 help:
@@ -39,6 +40,13 @@ pictures: $(VENV)/.development
 
 bench: $(VENV)/.development
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+
+# Its tests need an older pytest-asyncio than ours, and an older client of Kubernetes.
+SUITE := $(VENV)/kubespawner
+
+kubespawner: $(VENV)/.kubespawner
+	@test -n "$(SOURCE)" || { echo "Say where KubeSpawner's checkout is: make kubespawner SOURCE=path" >&2; exit 1; }
+	cd $(SOURCE) && PYTHONPATH=$(CURDIR)/tests $(CURDIR)/$(SUITE)/bin/pytest -p support.kubespawner_suite tests $(ARGS)
 
 fuzz: $(VENV)/.development
 	@$(INSTALL) --quiet atheris==3.0.0
@@ -78,4 +86,12 @@ $(VENV)/.development: $(VENV)/.uv requirements/development.txt pyproject.toml
 	@echo "Installing what the tests need"
 	@$(INSTALL) --require-hashes --requirement requirements/development.txt
 	@$(INSTALL) --quiet --no-deps --editable . --editable extensions/allotment-session
+	@touch $@
+
+$(VENV)/.kubespawner: $(VENV)/.uv requirements/hub.txt pyproject.toml
+	@echo "Installing what KubeSpawner's tests need"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(SUITE)
+	@$(BIN)/uv pip install --quiet --python $(SUITE)/bin/python --require-hashes --requirement requirements/hub.txt
+	@$(BIN)/uv pip install --quiet --python $(SUITE)/bin/python "pytest<8" "pytest-asyncio<0.23" "kubernetes<34"
+	@$(BIN)/uv pip install --quiet --python $(SUITE)/bin/python --no-deps --editable .
 	@touch $@

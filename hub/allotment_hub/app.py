@@ -18,12 +18,14 @@ from allotment_hub.handlers.api import API, UnknownHandler
 from allotment_hub.handlers.base import Services
 from allotment_hub.handlers.openapi import OpenApiHandler
 from allotment_hub.handlers.pages import PAGES
+from allotment_hub.nodes.kubernetes import DaemonSets
 from allotment_hub.services.checking import Checking
 from allotment_hub.services.directory import Directory
 from allotment_hub.services.holding import Holding
 from allotment_hub.services.listing import Listing
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
+from allotment_hub.services.pulling import Pulling
 from allotment_hub.services.reviewing import Reviewing
 from allotment_hub.services.telling import Telling
 from allotment_profiles import deployments
@@ -51,10 +53,12 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         base_url=auth.api_url.rstrip("/") + "/", headers={"Authorization": f"token {auth.api_token}"}, timeout=10
     )
     directory = Directory(hub)
-    telling = Telling(hub) if mirror else None
+    puller = configuration.puller
+    pulling = Pulling(DaemonSets(puller), puller.maximum, puller.look_seconds) if puller else None
+    on_change = [*([Telling(hub).tell] if mirror else []), *([pulling.follow] if pulling else [])]
     follower = CatalogFollower(
         repository, configuration.poll_seconds, configuration.cache,
-        mirror=mirror, fetch_seconds=configuration.fetch_seconds, on_change=telling.tell if telling else None,
+        mirror=mirror, fetch_seconds=configuration.fetch_seconds, on_change=on_change,
     )  # fmt: skip
     checking = Checking(repository)
     forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
@@ -70,6 +74,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         proposing=Proposing(proposals, checking),
         reviewing=Reviewing(proposals, checking, follower),
         holding=Holding(forge, checking, follower),
+        pulling=pulling,
     )
 
 
@@ -107,6 +112,8 @@ async def serve(configuration: ServiceConfiguration) -> None:
     services = build_services(configuration, auth)
     server = HTTPServer(build_application(services, auth), xheaders=True, max_body_size=MAXIMUM_BODY)
     server.listen(configuration.port, configuration.address)
+    if services.pulling:
+        services.pulling.start()
     services.follower.start()
     log.info("serving on %s:%d", configuration.address, configuration.port)
     stop = asyncio.Event()
@@ -117,4 +124,6 @@ async def serve(configuration: ServiceConfiguration) -> None:
     server.stop()
     await server.close_all_connections()
     await services.follower.stop()
+    if services.pulling:
+        await services.pulling.stop()
     await services.directory.close()

@@ -1,9 +1,12 @@
 """What the service is told when it starts."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its service account."""
 
 
 class RemoteConfiguration(BaseModel):
@@ -31,6 +34,54 @@ class RemoteConfiguration(BaseModel):
 
     plain_http: bool = False
     """Whether the address may be `http://`, where everyone on the way can read the token."""
+
+
+class PullerConfiguration(BaseModel):
+    """How the images of profiles are pulled ahead on the nodes of a cluster."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    namespace: str
+    """The namespace of the sessions."""
+
+    instance: str
+    """The release's name, for labels."""
+
+    owner: str
+    """The Role that allows it; what was made goes with it."""
+
+    maximum: int = Field(default=50, ge=1, le=200)
+    """So many images at most."""
+
+    look_seconds: float = Field(default=600, gt=0)
+    """How often what is there is looked at, when nothing changes."""
+
+    pull_policy: Literal["Always", "IfNotPresent"] = "IfNotPresent"
+    """When an image that is there is looked for again."""
+
+    image_pull_secrets: tuple[dict[str, str], ...] = ()
+    """As in a pod."""
+
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """As in a pod."""
+
+    tolerations: tuple[dict[str, Any], ...] = ()
+    """As in a pod; those of the node pools that profiles name come by themselves."""
+
+    priority_class: str = ""
+    """The name of a PriorityClass; empty: the cluster's default."""
+
+    resources: dict[str, Any] = Field(default_factory=dict)
+    """As in a container: for each sleeping one."""
+
+    api: str = "https://kubernetes.default.svc"
+    """The address of the Kubernetes API."""
+
+    token_file: Path = _ACCOUNT / "token"
+    """The file with the service account's token."""
+
+    ca_file: Path = _ACCOUNT / "ca.crt"
+    """The certificates that the API server is checked against."""
 
 
 class ServiceConfiguration(BaseModel):
@@ -73,6 +124,9 @@ class ServiceConfiguration(BaseModel):
 
     fetch_seconds: float = Field(default=30, gt=0)
     """How often the git server is asked."""
+
+    puller: PullerConfiguration | None = None
+    """How images are pulled ahead; none: they are not."""
 
     cache: Path | None = None
     """A file that keeps what was read of the repository across restarts; none: everything is read anew."""

@@ -28,7 +28,7 @@ class Event:
     time: dt.datetime
     """UTC."""
     kind: str
-    """`start`, `ready`, `refusal`, `end`."""
+    """`start`, `ready`, `refusal`, `access-lost`, `access-back`, `end`."""
     user: str
     profile: str
     revision: str

@@ -8,7 +8,10 @@ from typing import Any
 from allotment_profiles.model import Model, Toleration
 from allotment_profiles.quantities import format_cpu, format_duration, format_memory
 
-_DURATIONS = ("lifetime", "lifetime.idle", "lifetime.total", "ceilings.lifetime", "review_warning", "last_good")
+_DURATIONS = (
+    "lifetime", "lifetime.idle", "lifetime.total", "ceilings.lifetime", "review_warning", "last_good",
+    "after_access_ends",
+)  # fmt: skip
 
 
 def facts_of(value: object, field: str = "", *, told: bool = False) -> Iterator[tuple[str, Any]]:

@@ -1,11 +1,13 @@
 """Following main off the event loop, and swapping in each new catalog as a whole."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import datetime as dt
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from allotment_profiles.catalog import Catalog
 from allotment_profiles.git import GitError, Repository
 from allotment_profiles.mirroring import Mirror
 from allotment_profiles.problems import Problem
+from allotment_profiles.remotes import RemoteError
 from allotment_profiles.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -44,9 +47,26 @@ class Fetched:
 
     time: dt.datetime
     error: str | None
-    """Why it failed; None where it did not."""
+    """Why it failed, as git says it; None where it did not."""
     since: dt.datetime | None
     """When the first of the failures in a row was; None where it did not fail."""
+    why: str = ""
+    """The reason in words that everyone may read: a part of a sentence about the git server."""
+
+
+async def _fetched(mirror: Mirror) -> bool:
+    """Fetch in a thread that nobody waits for when the process ends: the git server may hang."""
+    done: concurrent.futures.Future[bool] = concurrent.futures.Future()
+
+    def fetch() -> None:
+        done.set_running_or_notify_cancel()
+        try:
+            done.set_result(mirror.fetch())
+        except Exception as error:  # noqa: BLE001  whoever waits for it has it
+            done.set_exception(error)
+
+    threading.Thread(target=fetch, name="fetch", daemon=True).start()
+    return await asyncio.wrap_future(done)
 
 
 def empty_catalog() -> Catalog:
@@ -70,11 +90,12 @@ class CatalogFollower:
         *,
         mirror: Mirror | None = None,
         fetch_seconds: float = 30,
-        on_change: Callable[[str], None] | None = None,
+        on_change: Sequence[Callable[[Catalog], None]] = (),
     ) -> None:
         """Take the file that keeps what was read across restarts, where there is to be one.
 
-        `mirror` is renewed every `fetch_seconds`; `on_change` is called with each new revision that applies.
+        `mirror` is renewed every `fetch_seconds`; each of `on_change` is called in the event loop with each new
+        catalog that applies; it returns at once and raises nothing.
         """
         self.repository = repository
         self.fetched: Fetched | None = None
@@ -90,7 +111,7 @@ class CatalogFollower:
         self._next_look: asyncio.Task[Catalog] | None = None
         self._mirror = mirror
         self._fetch_seconds = fetch_seconds
-        self._on_change = on_change
+        self._on_change = tuple(on_change)
         self._hurried = asyncio.Event()
         self._tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -115,10 +136,13 @@ class CatalogFollower:
 
     @property
     def trouble(self) -> str | None:
-        """Why what applies may not be the newest; None where it is as new as can be known."""
-        if self.attempted and self.attempted.error:
-            return self.attempted.error
-        return self.fetched.error if self.fetched else None
+        """Why what applies is not what lies in the repository here; None where it is."""
+        return self.attempted.error if self.attempted else None
+
+    @property
+    def silence(self) -> Fetched | None:
+        """The last fetch where it failed: the git server may have something newer; None where it has not."""
+        return self.fetched if self.fetched and self.fetched.error else None
 
     async def first(self, seconds: float = 10) -> Catalog:
         """Look now; only where nothing was ever fetched, wait for the first fetch, and at most so long."""
@@ -168,8 +192,8 @@ class CatalogFollower:
                 log.info("catalog at %s: %d profiles, %d problems, %d changes held", revision[:12],
                          len(catalog.profiles), len(catalog.problems), len(catalog.held))  # fmt: skip
                 await asyncio.to_thread(self._tracker.save)
-                if self._on_change:
-                    self._on_change(revision)
+                for tell in self._on_change:
+                    tell(catalog)
             return self.catalog
 
     def _failed(self, attempt: Attempt) -> None:
@@ -217,7 +241,7 @@ class CatalogFollower:
             self._hurried.clear()
             moment = dt.datetime.now(dt.UTC)
             try:
-                moved = await asyncio.to_thread(mirror.fetch)
+                moved = await _fetched(mirror)
             except Exception as error:  # noqa: BLE001  a task that died would never hear of the git server again
                 self._not_fetched(moment, error)
             else:
@@ -235,6 +259,7 @@ class CatalogFollower:
         before = self.fetched
         since = before.since if before and before.since else moment
         text = str(error) if isinstance(error, GitError) else f"{type(error).__name__}: {error}"
+        why = error.why if isinstance(error, RemoteError) else "what it gave cannot be taken over"
         if before is None or before.error != text:
             log.warning("not fetched: %s", text)
-        self.fetched = Fetched(moment, text, since)
+        self.fetched = Fetched(moment, text, since, why)

@@ -82,6 +82,7 @@ _LABELS = {
     "removal_share": "share of the files that one commit may delete",
     "review_warning": "warning before a review date",
     "last_good": "time that a last good version serves",
+    "after_access_ends": "time that a session runs on after it lost data",
 }
 _BUDGETS = {"budget": "the team's sessions at one time", "user_budget": "one user's sessions at one time"}
 _AMOUNTS = {"sessions": "number", "cpu": "CPU", "memory": "memory", "gpu": "GPUs"}

@@ -85,6 +85,14 @@ def parse_duration(value: object) -> int:
     return seconds
 
 
+def parse_delay(value: object) -> int:
+    """Turn `1 h` into seconds; `0 s` is at once. Raises PydanticCustomError with a remedy."""
+    seconds = _amount(value, DURATION_UNITS, "duration-unit", "1 h")
+    if not 0 <= seconds <= MAXIMUM_DURATION:
+        raise refuse("duration-range", f"{shown(value)} is not a possible duration.", "Write for example 1 h, or 0 s.")
+    return seconds
+
+
 def parse_cpu(value: object) -> int:
     """Turn `0.5` into thousandths of a CPU; raises PydanticCustomError with a remedy."""
     remedy = "Write a number of CPUs such as 0.5 or 2."
@@ -125,6 +133,8 @@ def cpu_number(milli: int) -> int | float:
 
 def format_duration(seconds: int) -> str:
     """Write seconds in the largest unit that divides them, days from two days on."""
+    if seconds == 0:
+        return "0 s"
     for unit, factor in reversed(DURATION_UNITS.items()):
         if seconds % factor == 0 and (unit != "d" or seconds >= 2 * factor):
             return f"{seconds // factor} {unit}"
@@ -181,3 +191,17 @@ Duration = Annotated[
     ),
 ]
 """Seconds; written `2 h`."""
+
+Delay = Annotated[
+    int,
+    BeforeValidator(remembered(parse_delay)),
+    PlainSerializer(format_duration),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})? ?(s|min|h|d)$",
+            "examples": ["1 h", "0 s"],
+        }
+    ),
+]
+"""Seconds, none for at once; written `1 h` or `0 s`."""

@@ -215,6 +215,7 @@ REFUSALS = {
     "choice-only": "the choice is for other groups",
     "choice-unknown": "an option has no such choice",
     "data-role-broken": "the file of a data role does not read, so it gives no access",
+    "data-role-dropped": "the profile is gone, or does not name the data role any more (of a running session)",
     "data-role-unknown": "a data role was deleted",
     "grant-expired": "the team's grant has ended",
     "grant-missing": "the team has no grant for a data role",

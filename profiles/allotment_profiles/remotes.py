@@ -35,8 +35,36 @@ _SSH = re.compile(
 _MOVED = ("stale info", "fetch first", "non-fast-forward", "cannot lock ref", "failed to lock", "already exists")
 
 
+_OTHERWISE = "it does not work"
+# What git says, and what it means to people; the first that fits counts. No address and no path is part of the words.
+_WHY = tuple(
+    (re.compile(said, re.IGNORECASE), why)
+    for said, why in (
+        (r"did not answer within|too slow|timed out|timeout", "it does not answer in time"),
+        (r"certificate|host key verification", "it is not the server that it has to be, by its certificate or key"),
+        (
+            r"error: 40[13]|authentication failed|could not read username|permission denied|access denied",
+            "it refuses the credentials of this installation",
+        ),
+        (r"error: 404|not found|does not exist", "it has no such repository, or shows none with these credentials"),
+        (r"error: 5\d\d", "it has an error of its own"),
+        (
+            r"failed to connect|couldn't connect|could not connect|connection refused|could not resolve|unreachable"
+            r"|no route|empty reply|reset by peer|connection reset|unexpected disconnect|hung up|closed by remote",
+            "it cannot be reached",
+        ),
+        (r"token cannot be read", "the file with the token cannot be read"),
+    )
+)
+
+
 class RemoteError(GitError):
     """The git server did not do what it was asked: it is away, hangs, or refuses."""
+
+    @property
+    def why(self) -> str:
+        """The reason in words that everyone may read: a part of a sentence about the server."""
+        return next((why for said, why in _WHY if said.search(str(self))), _OTHERWISE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,17 +161,28 @@ def _steps(
     yield _readable_policy(catalog, what, now)
     yield _profile_exists(catalog, profile_id, what, now)
     profile = catalog.profiles[profile_id].value
-    yield _member(catalog, user, profile_id, what, now)
-    yield _visible(catalog, user, profile_id, profile, what)
+    yield from person_steps(catalog, user, profile_id, what, now)
     yield _retired(catalog, profile_id, profile, what, now)
-    yield _among(catalog, user, profile_id, profile, what)
     yield from _accepted(catalog, profile_id, profile, what, now)
     yield _reviewed(catalog, profile_id, profile, what, now)
     for role in profile.data_roles:
-        yield _data_role_readable(catalog, role, what)
-        yield _granted(catalog, role, profile_id.partition("/")[0], what, now)
+        yield from data_steps(catalog, role, profile_id.partition("/")[0], what, now)
         yield _realisable(catalog, role, what, capabilities)
     yield from _apps(catalog, profile, what, capabilities)
+
+
+def person_steps(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.datetime) -> Iterator[Step]:
+    """Ask whether a profile that exists is for a user; ask no further after a refusal."""
+    profile = catalog.profiles[profile_id].value
+    yield _member(catalog, user, profile_id, what, now)
+    yield _visible(catalog, user, profile_id, profile, what)
+    yield _among(catalog, user, profile_id, profile, what)
+
+
+def data_steps(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime) -> Iterator[Step]:
+    """Ask whether a team has a data role; ask no further after a refusal."""
+    yield _data_role_readable(catalog, role, what)
+    yield _granted(catalog, role, team, what, now)
 
 
 def _too_old(catalog: Catalog, entry: Entry, now: dt.datetime) -> bool:  # type: ignore[type-arg]

@@ -1,13 +1,21 @@
 """When a profile goes out of use, and what takes its place. Pure functions."""
 
 import datetime as dt
+from typing import Protocol
 
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.checks import days_left
-from allotment_profiles.model import Profile
 
 
-def is_retired(profile: Profile, now: dt.datetime) -> bool:
+class Retiring(Protocol):
+    """A profile, or what is kept of one."""
+
+    @property
+    def retired_from(self) -> dt.date | None:
+        """Give the day from which it no longer starts."""
+
+
+def is_retired(profile: Retiring, now: dt.datetime) -> bool:
     """Tell whether the day has come from which a profile no longer starts."""
     return profile.retired_from is not None and days_left(profile.retired_from, now) <= 0
 

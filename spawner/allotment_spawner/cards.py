@@ -7,6 +7,7 @@ from urllib.parse import quote
 from allotment_profiles.budgets import Running, over_budget
 from allotment_profiles.catalog import Catalog
 from allotment_profiles.cost import cost_of
+from allotment_profiles.following import Fetched
 from allotment_profiles.launch import may_choose
 from allotment_profiles.model import Choice, GpuKind, Policy, Profile
 from allotment_profiles.problems import Refusal
@@ -30,6 +31,8 @@ class Viewer:
     """What this kind of deployment does not do."""
     error: str | None = None
     """Why the newest state of the repository does not apply; None where it does."""
+    silence: Fetched | None = None
+    """The last fetch from the git server, where it failed."""
 
 
 @dataclass(frozen=True, slots=True)

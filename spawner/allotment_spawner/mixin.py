@@ -6,8 +6,9 @@ JupyterHub's own methods). It decides nothing.
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jupyterhub.spawner import Spawner
@@ -15,11 +16,13 @@ from traitlets import Bool, Float, Unicode, default
 
 from allotment_profiles.budgets import Running, over_budget
 from allotment_profiles.launch import Launch, parse_request, resolve
+from allotment_profiles.losses import losses, time_left
 from allotment_profiles.paths import place, profile_path
 from allotment_profiles.problems import Refusal, RefusedError
 from allotment_profiles.remotes import Remote
 from allotment_profiles.rules import Capabilities, User
 from allotment_spawner.cards import Viewer
+from allotment_spawner.ending import Ending, endings_of, observations, seen_as_state, seen_from_state
 from allotment_spawner.form import request_of
 from allotment_spawner.offers import start_page
 from allotment_spawner.pages import render
@@ -66,6 +69,7 @@ class ProfileSpawnerMixin(Spawner):
     _session: Session | None = None
     _launch: Launch | None = None
     _end_reason: EndReason | None = None
+    _lost_since: Mapping[str, dt.datetime] = MappingProxyType({})
     _unready = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -103,8 +107,9 @@ class ProfileSpawnerMixin(Spawner):
 
     async def get_options_form(self) -> str:
         """Render the start page, from the catalog as it is now."""
-        catalog = await self._shared.follower.first()
-        viewer = Viewer(self._person(), self.service_url, self.notice, self._shared.follower.trouble)
+        follower = self._shared.follower
+        catalog = await follower.first()
+        viewer = Viewer(self._person(), self.service_url, self.notice, follower.trouble, follower.silence)
         now = dt.datetime.now(dt.UTC)
         runs = tuple(self._running())
         page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), runs)
@@ -115,7 +120,7 @@ class ProfileSpawnerMixin(Spawner):
     async def start(self) -> Any:
         """Decide what was asked and start it; raises SpawnException where it is refused."""
         self._launch = self._session = self._end_reason = None
-        self._told = []
+        self._told, self._lost_since = [], {}
         try:
             launch, session = await self._decide()
             self._tell_launch(launch)
@@ -128,6 +133,9 @@ class ProfileSpawnerMixin(Spawner):
             raise
         self._store(launch.request.as_dict())
         self._launch = launch
+        # A hub that is killed from here on leaves a session behind; the next one has to know what it is.
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
         self.tell(50, f"Waiting for {app_title(launch.app, launch.tool)} to answer")
         self._record("start", session, options=dict(launch.request.options), server=self.name)
         return await super().start()
@@ -251,14 +259,59 @@ class ProfileSpawnerMixin(Spawner):
         """Tell whether the session runs; ends one that is past its time."""
         status: int | None = await super().poll()
         if status is None and self._session and self._end_reason is None and not self._unready:
-            self._end_reason = self._session.overdue(dt.datetime.now(dt.UTC), self._active(self._session))
-            if self._end_reason:
-                self.log.info("ending the session %s: %s", self._log_name, self._end_reason)
-                await self.stop()
-                status = await super().poll()
-                if status is None:
-                    self._end_reason = None  # it did not end: the next look tries again
+            now = dt.datetime.now(dt.UTC)
+            reason = self._session.overdue(now, self._active(self._session)) or self._access_ended(self._session, now)
+            if reason:
+                return await self._end(reason)
         return status
+
+    async def _end(self, reason: EndReason) -> int | None:
+        self.log.info("ending the session %s: %s", self._log_name, reason)
+        self._end_reason = reason
+        status: int | None = None
+        try:
+            await self.stop()
+            status = await super().poll()
+        finally:
+            if status is None:
+                self._end_reason = None  # it did not end: the next look tries again
+        return status
+
+    def _access_ended(self, session: Session, now: dt.datetime) -> EndReason | None:
+        """Note what the session has lost of its data, and tell whether its time is over for that."""
+        found = self._endings(session, now)
+        if found is None:
+            return None
+        seen = {each.data_role: each.since for each in found}
+        if seen != self._lost_since:
+            self._note_losses(session, seen, found)
+        return "access-ended" if found and found[0].at <= now else None
+
+    def _note_losses(self, session: Session, seen: Mapping[str, dt.datetime], found: Sequence[Ending]) -> None:
+        changes = observations(self._lost_since, found)
+        self._lost_since = seen
+        # Kept at once: a hub that is started anew must not begin to count again.
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
+        for kind, details in changes:
+            self.log.warning("%s of the session %s: %s", kind, self._log_name, details)
+            self._record(kind, session, server=self.name, **details)
+
+    def _endings(self, session: Session, now: dt.datetime) -> tuple[Ending, ...] | None:
+        """Judge by the catalog that applies; None while none was ever read: nobody knows, so nothing changes."""
+        catalog = self._shared.follower.catalog if session.data_roles else None
+        if catalog is None or not catalog.revision:
+            return None
+        lost = losses(catalog, self._person(), session.profile, session.data_roles, now)
+        return endings_of(
+            lost, self._lost_since, now, time_left(catalog), session.profile, server=self.name, service=self.service_url
+        )
+
+    @property
+    def endings(self) -> tuple[Ending, ...]:
+        """What the running session has lost of its data, and when it ends for that: the hub's pages say it."""
+        session = None if self._unready else self._session
+        return (self._endings(session, dt.datetime.now(dt.UTC)) or ()) if session else ()
 
     async def stop(self, now: bool = False) -> None:
         """End the session; JupyterHub wants a class that starts to say how it stops."""
@@ -297,6 +350,7 @@ class ProfileSpawnerMixin(Spawner):
         ours = state.get(_STATE)
         if isinstance(ours, Mapping):
             self._choice = _choice_of(ours.get("choice"))
+            self._lost_since = seen_from_state(ours.get("access_lost"))
             self._session = Session.from_state(ours.get("session"))
 
     def get_state(self) -> dict[str, Any]:
@@ -307,6 +361,8 @@ class ProfileSpawnerMixin(Spawner):
             ours["choice"] = dict(self._choice)
         if self._session:
             ours["session"] = self._session.as_state()
+            if self._lost_since:
+                ours["access_lost"] = seen_as_state(self._lost_since)
         return {**state, _STATE: ours} if ours else state
 
     def clear_state(self) -> None:
@@ -320,6 +376,7 @@ class ProfileSpawnerMixin(Spawner):
             reason = self._end_reason or "stopped"
             self._record("end", session, seconds=self._age(session), reason=reason, server=self.name)
         self._launch = self._end_reason = None
+        self._lost_since = {}
 
 
 def _leave_alone(_spawner: Spawner, _options: object) -> None:

@@ -7,10 +7,12 @@ from urllib.parse import quote, urlencode
 
 from allotment_profiles.budgets import Running
 from allotment_profiles.catalog import Catalog
+from allotment_profiles.following import Fetched
 from allotment_profiles.problems import Refusal
 from allotment_profiles.rules import Capabilities, Offer, offers
 from allotment_profiles.succession import successor_of
 from allotment_spawner.cards import Card, Viewer, card
+from allotment_spawner.ending import ask_for_data
 from allotment_spawner.wording import age_text
 
 _ASK = {
@@ -50,6 +52,10 @@ class StartPage:
     stale_policy: bool
     error: str | None
     """The technical reason why the newest state does not apply, for administrators; empty text for others."""
+    silence: str
+    """Since when the git server has not answered, and why; empty where it has."""
+    silence_error: str
+    """What git says about it, for administrators; empty for others."""
     notice: str
     service_url: str
 
@@ -96,9 +102,17 @@ def start_page(
         age=age_text(now - catalog.time),
         stale_policy=bool(catalog.revision) and not catalog.policy_reads,
         error=error if error is None or viewer.user.admin else "",
+        silence=_silence(viewer.silence, now) if viewer.silence else "",
+        silence_error=(viewer.silence.error or "") if viewer.silence and viewer.user.admin else "",
         notice=viewer.notice,
         service_url=viewer.service_url,
     )
+
+
+def _silence(fetched: Fetched, now: dt.datetime) -> str:
+    since = fetched.since or fetched.time
+    when = f"{since.astimezone(dt.UTC):%d %B, %H:%M} UTC"
+    return f"The git server has not given the profiles since {when}, {age_text(now - since)}: {fetched.why}."
 
 
 def _last(choice: Mapping[str, object] | None) -> tuple[str, Mapping[str, str]]:
@@ -156,9 +170,7 @@ def _refused(catalog: Catalog, viewer: Viewer, each: Offer, refusal: Refusal, no
     if following:
         title = catalog.profiles[following].value.title
         link, text = f"{viewer.service_url}profiles/{quote(following)}", f"About {title}"
-    if role:
-        link = f"{viewer.service_url}data-roles/{quote(role)}/ask?{urlencode({'team': team})}"
-        text = "Ask for this data" if refusal.code == "grant-missing" else "Ask to renew it"
+    link, text = (role and ask_for_data(refusal.code, role, team, viewer.service_url)) or (link, text)
     return RefusedView(
         id=each.profile_id,
         title=each.entry.value.title if each.entry else each.profile_id,

@@ -11,7 +11,7 @@ from allotment_profiles.sizes import Size
 # A session tells the hub about its activity every five minutes: what was missed may still arrive.
 ACTIVITY_DELAY = dt.timedelta(minutes=10)
 
-EndReason = Literal["stopped", "idle", "total"]
+EndReason = Literal["stopped", "idle", "total", "access-ended", "deleted", "evicted", "exited", "out-of-memory"]
 
 _AMOUNTS = ("cpu_guarantee", "cpu", "memory_guarantee", "memory", "gpu", "gpu_kind")
 _NOTHING = Size(0, 0, 0, 0, 0)

@@ -44,9 +44,22 @@ def gpu_text(size: Size, kind: GpuKind | None = None) -> str:
 
 def age_text(age: dt.timedelta) -> str:
     """Write how long ago something was."""
-    seconds = max(0, int(age.total_seconds()))
+    amount = _whole_units(age)
+    return f"{amount} ago" if amount else "just now"
+
+
+def left_text(left: dt.timedelta) -> str:
+    """Write how long it is until something."""
+    amount = _whole_units(left)
+    if amount:
+        return f"in {amount}"
+    return "in less than a minute" if left > dt.timedelta(0) else "now"
+
+
+def _whole_units(time: dt.timedelta) -> str:
+    seconds = max(0, int(time.total_seconds()))
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             number = seconds // length
-            return f"{number} {unit}{'' if number == 1 else 's'} ago"
-    return "just now"
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import hostile, kubernetes, loading, starting
+from benchmarks import hostile, kubernetes, loading, outage, starting
 from benchmarks.measuring import Row
 
 Measure = Callable[[Path, int, int, int], Iterator[Row]]
@@ -29,6 +29,7 @@ MEASURES: dict[str, tuple[Measure, int]] = {
     "recovery": (kubernetes.recovery, 1_000),
     "readiness": (kubernetes.readiness, 1),
     "hostile": (hostile.refusals, 1),
+    "outage": (outage.first_start, 1),
 }
 """Name → the measure, and the number of profiles that it is promised for."""
 

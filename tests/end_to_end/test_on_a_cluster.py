@@ -85,6 +85,15 @@ def test_helm_finds_it_well(platform: Platform) -> None:
     assert "Succeeded" in platform.installed.helm("test", "allotment")
 
 
+def test_nodes_hold_the_images_of_what_may_be_started(platform: Platform) -> None:
+    def held() -> set[str]:
+        daemonsets = platform.installed.cluster.items("daemonsets")
+        ready = [each["spec"] for each in daemonsets if each["status"].get("numberReady")]
+        return {container["image"] for spec in ready for container in spec["template"]["spec"]["containers"]}
+
+    assert until(lambda: held() == {JUPYTERLAB, STAND_INS}, within=120, what="images on the nodes")
+
+
 def test_people_are_offered_what_their_groups_of_the_provider_may_start(platform: Platform) -> None:
     assert "RStudio" in platform.analyst.page("hub/spawn").text
     assert "RStudio" not in platform.stranger.page("hub/spawn").text
@@ -179,3 +188,4 @@ def test_uninstalling_leaves_homes_and_the_signing_key(platform: Platform) -> No
     left = {claim["metadata"]["name"] for claim in installed.cluster.items("pvc")}
     assert {name for name in homes if name.startswith("claim-")} <= left
     assert installed.cluster.get("secret", "allotment-signing")
+    until(lambda: not installed.cluster.items("daemonsets"), within=60, what="the end of what held images on nodes")

@@ -1,16 +1,20 @@
 """The chart as helm renders it: valid objects, wrong values refused, least rights, secrets that stay."""
 
 import json
+import re
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
-from support.rendering import LEAST, Chart, Object, merged, needs_helm, pod_of
+import yaml
+from support.rendering import LEAST, ROOT, Chart, Object, merged, needs_helm, pod_of
 
 from allotment_hub.cluster.settings import ClusterSettings, RepositorySettings
 from allotment_hub.configuration import ServiceConfiguration
+from allotment_hub.nodes.daemonset import NAME, manifest
+from allotment_hub.nodes.images import Wanted
 from allotment_profiles.signatures import Signer, Verifier
 
 pytestmark = needs_helm
@@ -28,6 +32,15 @@ MOST: dict[str, Any] = {
         "tolerations": [{"key": "core", "operator": "Exists"}],
     },
     "git": {"method": "ssh", "ownAuthority": True, "writeSecret": "pushes"},
+    "puller": {
+        "maximum": 20,
+        "pullPolicy": "Always",
+        "imagePullSecrets": [{"name": "registry"}],
+        "nodeSelector": {"pool": "users"},
+        "tolerations": [{"key": "users", "operator": "Exists"}],
+        "priorityClassName": "low",
+        "resources": {"requests": {"cpu": "2m"}},
+    },
     "networkPolicy": {"enabled": True},
     "serviceMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}},
     "jupyterhub": {
@@ -42,6 +55,13 @@ MOST: dict[str, Any] = {
     },
 }
 """Every choice of the values taken."""
+
+
+GUIDE: list[dict[str, Any]] = [
+    yaml.safe_load(block)
+    for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/kubernetes.md").read_text(), re.DOTALL)
+]
+"""The values that the administrator's guide gives: for all of it, and for a release that is there already."""
 
 
 @pytest.fixture
@@ -88,6 +108,10 @@ def test_every_object_is_one_that_kubernetes_takes(chart: Chart, more: dict[str,
         ({"git": {"method": "password"}}, "method"),
         ({"git": {"writeSecret": "Not A Name"}}, "writeSecret"),
         ({"hub": {"url": "http://hub:8081/hub"}}, "url"),
+        ({"puller": {"maximum": 0}}, "maximum"),
+        ({"puller": {"pullPolicy": "Never"}}, "pullPolicy"),
+        ({"puller": {"imagePullSecrets": ["registry"]}}, "imagePullSecrets"),
+        ({"puller": {"images": ["python:3"]}}, "images"),
         ({"serviceMonitor": {"labels": {"release": 1}}}, "release"),
         ({"jupyterhub": {"custom": {"allotment": {"publicUrl": ""}}}}, "publicUrl"),
         ({"jupyterhub": {"custom": {"allotment": {"publicUrl": "hub.example.org"}}}}, "publicUrl"),
@@ -190,6 +214,8 @@ def test_every_pod_of_ours_is_restricted_and_holds_no_token_that_it_does_not_use
 ) -> None:
     pods = {name: pod for name, found in chart.own(more).items() if (pod := pod_of(found))}
     assert {("Deployment", "allotment"), ("Pod", "allotment-test")} <= pods.keys()
+    holders = {name for name, pod in pods.items() if pod["automountServiceAccountToken"]}
+    assert holders == {("Deployment", "allotment")}, "the service asks for one DaemonSet"
     for pod in pods.values():
         for container in containers(pod):
             context = {**pod.get("securityContext", {}), **container["securityContext"]}
@@ -209,6 +235,51 @@ def test_the_hub_may_make_service_accounts_and_nothing_more_is_asked_for_it(char
     binding = objects["RoleBinding", "allotment-hub"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "hub", "namespace": "analysis"}]
     assert not [name for name in objects if name[0].startswith("ClusterRole")]
+
+
+def test_the_service_may_keep_one_daemonset_that_goes_with_its_role_and_nothing_else(chart: Chart) -> None:
+    objects = chart.own()
+    rules = objects["Role", "allotment-puller"]["rules"]
+    assert all(rule.get("resourceNames") for rule in rules), "each right is for one object"
+    assert {(*rule["resources"], *rule["resourceNames"]): rule["verbs"] for rule in rules} == {
+        ("daemonsets", NAME): ["create", "patch", "delete"],
+        ("roles", "allotment-puller"): ["get"],
+    }
+    binding = objects["RoleBinding", "allotment-puller"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "allotment", "namespace": "analysis"}]
+    pod = objects["Deployment", "allotment"]["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == "allotment"
+    puller = ServiceConfiguration.model_validate_json(service_file(objects)).puller
+    assert puller is not None
+    assert (puller.owner, puller.namespace, puller.instance) == ("allotment-puller", "analysis", "allotment")
+
+
+def test_without_the_puller_the_service_has_no_right_and_no_token(chart: Chart) -> None:
+    objects = chart.own({"puller": {"enabled": False}})
+    assert not [name for name in objects if name[1] in ("allotment-puller", NAME)]
+    assert objects["Deployment", "allotment"]["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    assert ServiceConfiguration.model_validate_json(service_file(objects)).puller is None
+
+
+@pytest.mark.parametrize("more", [{}, MOST], ids=["least", "most"])
+def test_what_holds_images_on_nodes_is_as_the_values_say_and_speaks_to_nobody(
+    chart: Chart, more: dict[str, Any]
+) -> None:
+    objects = chart.own(more)
+    puller = ServiceConfiguration.model_validate_json(service_file(objects)).puller
+    assert puller is not None
+    made = manifest(Wanted(("registry.example.org/a:1",)), puller, "uid")
+    for version in VERSIONS:
+        kubernetes_validate.validate(made, version, strict=True)
+    pod = made["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["requests"]["cpu"] == ("2m" if more else "1m")
+    assert pod["containers"][0]["imagePullPolicy"] == ("Always" if more else "IfNotPresent")
+    assert {each["key"] for each in pod["tolerations"]} >= ({"users"} if more else {"hub.jupyter.org/dedicated"})
+    labels = made["spec"]["template"]["metadata"]["labels"]
+    silent = objects["NetworkPolicy", NAME]["spec"]
+    assert silent == {"podSelector": {"matchLabels": labels}, "policyTypes": ["Ingress", "Egress"]}
+    serving = objects["Deployment", "allotment"]["spec"]["selector"]["matchLabels"]
+    assert not serving.items() <= labels.items(), "the service's own selectors must not find these pods"
 
 
 @pytest.mark.parametrize(
@@ -268,3 +339,26 @@ def test_no_policy_lets_anybody_but_proxy_hub_and_helms_test_reach_the_service(c
     assert {"component": "hub"} in who
     assert len(who) == 3
     assert ("NetworkPolicy", "allotment") not in chart.own({"networkPolicy": {"enabled": False}})
+
+
+def test_the_values_of_the_guide_are_taken_as_they_stand(chart: Chart) -> None:
+    code, text, said = chart.helm("template", "allotment", str(chart.path), values=GUIDE[0])
+    assert code == 0, said
+    assert "registry.example.org/allotment/service:0.1.0" in text
+
+
+def test_a_release_that_is_there_already_is_told_all_that_ours_would_be_told(chart: Chart) -> None:
+    own = yaml.safe_load((chart.path / "values.yaml").read_text())["jupyterhub"]
+    told = GUIDE[1]
+    assert told["custom"].keys() == own["custom"].keys()
+    for name in ("services", "consecutiveFailureLimit", "extraVolumeMounts"):
+        assert told["hub"][name] == own["hub"][name]
+    assert told["hub"]["extraVolumes"] == own["hub"]["extraVolumes"]
+    for name in ("singleuser", "cull", "prePuller"):
+        assert told[name] == own[name]
+    values = merged(GUIDE[0], {"jupyterhub": {"enabled": False}})
+    code, text, said = chart.helm("template", "allotment", str(chart.path), values=values)
+    assert code == 0, said
+    kinds = {(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(text) if each}
+    assert ("Deployment", "allotment") in kinds
+    assert ("Deployment", "hub") not in kinds

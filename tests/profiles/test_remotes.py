@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from support.git_server import GitServer, git
 from support.repositories import MAIN, ProfilesRepository, profile, small
 
 from allotment_profiles import remotes
+from allotment_profiles.catalog import Catalog
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
 from allotment_profiles.mirroring import Mirror
@@ -151,6 +153,57 @@ def test_a_server_that_hangs_is_given_up_and_nothing_of_git_stays(
     assert place.server.url("profiles.git") not in running
 
 
+FOLLOWING = """
+import asyncio, sys
+from pathlib import Path
+from allotment_profiles import remotes
+from allotment_profiles.following import CatalogFollower
+from allotment_profiles.mirroring import Mirror
+
+remotes.FETCH_SECONDS = remotes._STALLED_SECONDS = 600
+
+async def follow(folder, url, token, authority):
+    mirror = Mirror.opened(Path(folder), remotes.Remote(url, token_file=Path(token), ca_file=Path(authority)))
+    CatalogFollower(mirror.repository, mirror=mirror).start()
+    await asyncio.to_thread(sys.stdin.readline)
+
+asyncio.run(follow(*sys.argv[1:]))
+"""
+
+
+def test_a_process_that_follows_ends_at_once_while_the_server_hangs(place: Place) -> None:
+    place.server.answering.clear()
+    files = (place.folder / "mirror", place.server.url("profiles.git"), place.token_file, place.server.ca_file)
+    command = [sys.executable, "-c", FOLLOWING, *map(str, files)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+        assert place.server.asked.wait(60)
+        process.communicate("\n", timeout=60)
+        assert process.returncode == 0
+    place.server.answering.set()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("fatal: unable to access 'https://a/b/': The requested URL returned error: 403", "refuses the credentials"),
+        ("fatal: could not read Username for 'https://a': terminal prompts disabled", "refuses the credentials"),
+        ("git@a: Permission denied (publickey).", "refuses the credentials"),
+        ("fatal: repository 'https://a/b/' not found", "has no such repository"),
+        ("fatal: unable to access 'https://a/b/': Could not resolve host: a", "cannot be reached"),
+        ("ssh: connect to host a port 22: Connection refused", "cannot be reached"),
+        ("ssh: connect to host a port 22: Connection timed out", "does not answer in time"),
+        ("fatal: unable to access 'https://a/b/': SSL certificate problem: unable to get issuer", "by its certificate"),
+        ("Host key verification failed.", "by its certificate or key"),
+        ("fatal: unable to access 'https://a/b/': The requested URL returned error: 503", "an error of its own"),
+        ("fatal: something new", "does not work"),
+    ],
+)
+def test_what_git_says_is_told_to_people_without_an_address(said: str, why: str) -> None:
+    error = RemoteError(f"the git server: {said}")
+    assert why in error.why
+    assert "a/b" not in error.why
+
+
 def test_an_empty_repository_takes_nothing_away(place: Place) -> None:
     mirror = place.mirror()
     mirror.fetch()
@@ -182,14 +235,14 @@ async def until(follower: CatalogFollower, revision: str) -> None:
 async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_has_while_the_server_is_away(
     place: Place,
 ) -> None:
-    changes: list[str] = []
+    changes: list[Catalog] = []
     mirror = place.mirror()
-    follower = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=0.1, on_change=changes.append)
+    follower = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=0.1, on_change=[changes.append])
     follower.start()
     await until(follower, place.origin.head)
     place.server.token = "revoked"
     async with asyncio.timeout(30):
-        while not follower.trouble:  # noqa: ASYNC110
+        while not follower.silence:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert (await follower.refresh()).revision == place.origin.head
     since = follower.fetched.since if follower.fetched else None
@@ -197,8 +250,8 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
     newer = place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
     place.token_file.write_text("revoked")
     await until(follower, newer)
-    assert follower.trouble is None
-    assert changes[-1] == newer
+    assert follower.trouble is follower.silence is None
+    assert changes[-1].revision == newer
     await follower.stop()
 
     slow = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)

@@ -68,6 +68,11 @@ class ClusterHub:
         await spawner.start()
         return spawner
 
+    def write_events(self) -> None:
+        """Have what was observed up to here in the table of events; nothing is written after it."""
+        for each in self.settings["allotment"].values():
+            each.recorder.close()
+
     async def close(self) -> None:
         """End what watches and follows."""
         for each in self.settings.get("allotment", {}).values():

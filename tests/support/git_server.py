@@ -13,7 +13,8 @@ import os
 import ssl
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,6 +49,8 @@ class GitServer:
         self.answering.set()
         self.token = ""
         """What a request has to have as its password; empty: nothing. Only with one may anybody push."""
+        self.status = 0
+        """What every request is answered with, as by a server that refuses or is broken; 0: the server works."""
         self.requests: list[str] = []
         self.asked = threading.Event()
         """Set with the first request."""
@@ -55,10 +58,8 @@ class GitServer:
         certificate = _write_certificates(folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        self._server = _Server((_HOST, 0), _Handler)
-        self._server.owner = self
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._context = context
+        self._listen(0)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -66,6 +67,27 @@ class GitServer:
 
     def __exit__(self, *_: object) -> None:
         self.answering.set()
+        self._close()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Take no connection meanwhile."""
+        self._close()
+        try:
+            yield
+        finally:
+            self._listen(self._server.server_port)
+            self._thread.start()
+
+    def _listen(self, port: int) -> None:
+        self._server = _Server((_HOST, port), _Handler)
+        self._server.owner = self
+        self._server.socket = self._context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def _close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
@@ -118,6 +140,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         owner.requests.append(self.path)
         owner.asked.set()
         owner.answering.wait()
+        if owner.status:
+            self.send_response(owner.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if self.path.startswith("/moved/"):
             self.send_response(301)
             self.send_header("Location", owner.url(self.path.removeprefix("/moved/")))

@@ -44,6 +44,21 @@ seccompProfile: {type: RuntimeDefault}
 {{- $_ := set $remote "known_hosts_file" (printf "%s/known-hosts" $git) }}
 {{- end -}}
 {{- if .Values.git.ownAuthority }}{{ $_ := set $remote "ca_file" (printf "%s/ca.pem" $git) }}{{ end -}}
+{{- $puller := dict -}}
+{{- with .Values.puller }}{{ if .enabled }}
+{{- $puller = dict
+  "namespace" $.Release.Namespace
+  "instance" $.Release.Name
+  "owner" "allotment-puller"
+  "maximum" .maximum
+  "pull_policy" .pullPolicy
+  "image_pull_secrets" .imagePullSecrets
+  "node_selector" .nodeSelector
+  "tolerations" .tolerations
+  "priority_class" .priorityClassName
+  "resources" .resources
+}}
+{{- end }}{{ end -}}
 {{- dict
   "repository" "/var/lib/allotment/profiles.git"
   "cache" "/var/lib/allotment/cache"
@@ -55,6 +70,7 @@ seccompProfile: {type: RuntimeDefault}
   "public_url" $custom.publicUrl
   "deployment" "kubernetes"
   "remote" $remote
+  "puller" ($puller | default nil)
   "fetch_seconds" ($custom.repository.fetchSeconds | default 30)
   | toPrettyJson -}}
 {{- end }}

@@ -41,7 +41,7 @@ from allotment_hub.bodies import (
 )
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.handlers.base import Handler
-from allotment_hub.handlers.metrics import exposition
+from allotment_hub.handlers.metrics import exposition, pulled_in_brief
 from allotment_hub.services.holding import RELEASES
 from allotment_profiles.catalog import Hold
 from allotment_profiles.following import Attempt, Fetched
@@ -255,6 +255,7 @@ class HealthHandler(ApiHandler):
             "applied": _attempt(follower.applied),
             "attempted": _attempt(follower.attempted),
             "fetched": _fetched(follower.fetched),
+            "pulled_ahead": pulled_in_brief(self.services.pulling),
             "problems": len(follower.catalog.problems),
             # Who may see the files sees them with `GET holds`: this is for everyone.
             "held": held_in_brief(follower.catalog.held),
@@ -269,6 +270,7 @@ def _fetched(fetched: Fetched | None) -> dict[str, object] | None:
         "time": fetched.time.astimezone(dt.UTC).isoformat(),
         "failed": fetched.error is not None,
         "failing_since": fetched.since.astimezone(dt.UTC).isoformat() if fetched.since else None,
+        "why": fetched.why or None,
     }
 
 
@@ -311,7 +313,7 @@ class MetricsHandler(ApiHandler):
     async def get(self) -> None:
         """GET metrics."""
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(await asyncio.to_thread(exposition, self.services.follower))
+        self.finish(await asyncio.to_thread(exposition, self.services.follower, self.services.pulling))
 
 
 class UnknownHandler(ApiHandler):

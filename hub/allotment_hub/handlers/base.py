@@ -22,6 +22,7 @@ from allotment_hub.services.holding import Holding
 from allotment_hub.services.listing import Listing
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
+from allotment_hub.services.pulling import Pulling
 from allotment_hub.services.reviewing import Reviewing
 from allotment_hub.services.rights import REVIEW_SCOPE, Reader
 from allotment_profiles.following import CatalogFollower
@@ -45,6 +46,7 @@ class Services:
     proposing: Proposing
     reviewing: Reviewing
     holding: Holding
+    pulling: Pulling | None
 
 
 class Handler(HubOAuthenticated, RequestHandler):

@@ -1,11 +1,13 @@
-"""What Prometheus is told: the process, and how the catalog stands."""
+"""What monitoring is told: the process, how the catalog stands, and the images that are pulled ahead."""
 
+import datetime as dt
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import REGISTRY, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from allotment_hub.services.pulling import Pulling
 from allotment_profiles.following import CatalogFollower
 
 
@@ -35,14 +37,49 @@ class CatalogCollector(Collector):
         yield _gauge("allotment_catalog_held", "Changes of main that do not apply yet.", len(catalog.held))
 
 
+class PullingCollector(Collector):
+    """Reads how pulling ahead stands when it is asked for."""
+
+    def __init__(self, pulling: Pulling) -> None:
+        self._pulling = pulling
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the figures of the last attempt."""
+        last = self._pulling.last
+        if last is None:
+            return
+        images, left_out = len(last.wanted.images), len(last.wanted.left_out)
+        yield _gauge("allotment_puller_images", "Images that are to be on the nodes.", images)
+        yield _gauge("allotment_puller_left_out", "Images that are more than there may be.", left_out)
+        yield _gauge("allotment_puller_failed", "Whether the cluster could not be told.", last.error is not None)
+        yield _gauge("allotment_puller_timestamp_seconds", "When it was last tried.", last.time.timestamp())
+
+
 def _gauge(name: str, text: str, value: float, **labels: str) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, text, labels=list(labels))
     family.add_metric(list(labels.values()), value)
     return family
 
 
-def exposition(follower: CatalogFollower) -> bytes:
+def exposition(follower: CatalogFollower, pulling: Pulling | None) -> bytes:
     """Write everything in Prometheus's own form."""
     registry = CollectorRegistry()
     registry.register(CatalogCollector(follower))
+    if pulling:
+        registry.register(PullingCollector(pulling))
     return generate_latest(REGISTRY) + generate_latest(registry)
+
+
+def pulled_in_brief(pulling: Pulling | None) -> dict[str, object] | None:
+    """Say for `GET health` how pulling ahead stands; None where nothing is pulled, or not yet."""
+    last = pulling.last if pulling else None
+    if last is None:
+        return None
+    return {
+        "time": last.time.astimezone(dt.UTC).isoformat(),
+        "images": len(last.wanted.images),
+        "left_out": len(last.wanted.left_out),
+        # What the cluster says is for the log.
+        "failed": last.error is not None,
+        "failing_since": last.since.astimezone(dt.UTC).isoformat() if last.since else None,
+    }

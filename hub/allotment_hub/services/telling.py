@@ -5,6 +5,8 @@ import logging
 
 import httpx
 
+from allotment_profiles.catalog import Catalog
+
 log = logging.getLogger(__name__)
 
 
@@ -16,12 +18,12 @@ class Telling:
         self._client = client
         self._task: asyncio.Task[None] | None = None
 
-    def tell(self, revision: str) -> None:
-        """Say in the background that main is at a revision."""
+    def tell(self, catalog: Catalog) -> None:
+        """Say in the background that another catalog applies."""
         # The hub looks at what is newest, so of two messages the later one says everything.
         if self._task:
             self._task.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._tell(revision))
+        self._task = asyncio.get_running_loop().create_task(self._tell(catalog.revision))
 
     async def _tell(self, revision: str) -> None:
         try:

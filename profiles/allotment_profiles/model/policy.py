@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from allotment_profiles.model.parts import Budget, Gpus, Model
-from allotment_profiles.quantities import Cpu, Duration, Memory, refuse, shown
+from allotment_profiles.quantities import Cpu, Delay, Duration, Memory, refuse, shown
 from allotment_profiles.texts import ImagePattern, Label, LabelKey, Name, ProgramName, RepositoryPattern, Title, UrlPath
 
 BUILT_IN_APPS = ("jupyterlab", "rstudio", "vscode")
@@ -168,6 +168,8 @@ class Policy(Model):
     """How long before `review_by` and a grant's end people are told."""
     last_good: Duration = 14 * 86400
     """How long a file that no longer reads keeps its last good version."""
+    after_access_ends: Delay = 3600
+    """How long a session runs on after it has lost a data role; `0 s`: it is ended at once."""
 
     @model_validator(mode="after")
     def _names_what_it_has(self) -> Self:

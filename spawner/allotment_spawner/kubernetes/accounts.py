@@ -8,6 +8,7 @@ from kubernetes_asyncio.client import ApiException
 
 from allotment_profiles.problems import Refusal, RefusedError
 from allotment_profiles.rules import ADMINISTRATORS
+from allotment_spawner.kubernetes.asking import AWAY, passes, pause
 
 _MANAGER = "allotment"
 _known: dict[tuple[str, str], Mapping[str, str]] = {}
@@ -41,7 +42,9 @@ async def ensure(api: Any, namespace: str, name: str, annotations: Mapping[str, 
                 name, namespace, manifest(name, annotations), field_manager=_MANAGER, force=True,
                 _content_type="application/apply-patch+yaml",
             )  # fmt: skip
-    except TimeoutError:
+    except AWAY as error:
+        if not passes(error):
+            raise
         return False
     except ApiException as error:
         if error.status in (401, 403, 404, 422):
@@ -55,9 +58,10 @@ async def ensure(api: Any, namespace: str, name: str, annotations: Mapping[str, 
                     503,
                 )
             ) from error
-        if error.status in (409, 429) or error.status >= 500:
-            return False
-        raise
+        if not passes(error):
+            raise
+        await pause(error)
+        return False
     _known[namespace, name] = dict(annotations)
     return True
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from allotment_profiles.problems import Refusal
 from allotment_profiles.rules import ADMINISTRATORS
+from allotment_spawner.session import EndReason
 
 _WHAT = "The session was not started."
 _MAINTAINERS = "whoever maintains the profile, or an administrator of the platform"
+TOO_MUCH_MEMORY = "It needed more memory than its profile gives."
 _PATIENCE = 30.0
 _LONGEST = 300
 
@@ -21,6 +23,14 @@ class Trouble:
     refusal: Refusal
     patience: float | None
     """So many seconds it may mend itself; None: it may take as long as a start may."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a session has ended by itself."""
+
+    reason: EndReason
+    sentence: str
 
 
 def words(event: Mapping[str, Any]) -> str | None:
@@ -71,10 +81,16 @@ def trouble(pod: Mapping[str, Any] | None) -> Trouble | None:
     if status.get("phase") == "Failed":
         why = f"The cluster ended it: {_short(status.get('message') or status.get('reason') or 'no reason given')}."
         return Trouble(_refusal("session-ended", why, "Try again."), 0)
+    if pod["metadata"].get("deletionTimestamp"):
+        return deleted()
     for container in _containers(status):
         found = _waiting(container)
         if found:
             return found
+    return _unscheduled(status)
+
+
+def _unscheduled(status: Mapping[str, Any]) -> Trouble | None:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             message = _short(condition.get("message"))
@@ -83,6 +99,69 @@ def trouble(pod: Mapping[str, Any] | None) -> Trouble | None:
             remedy = "Choose a smaller size, or try again when others have ended their sessions."
             return Trouble(_refusal("no-room", _no_machine(message), remedy), None)
     return None
+
+
+def deleted() -> Trouble:
+    """Say that a pod was there and has been taken away."""
+    why = "Somebody, or the cluster, has deleted it while it started."
+    return Trouble(_refusal("session-deleted", why, "Try again."), 0)
+
+
+def still_ending(pod: Mapping[str, Any]) -> Trouble | None:
+    """Say that the pod of an earlier session stands in the way, or None where it is not being deleted."""
+    if not pod["metadata"].get("deletionTimestamp"):
+        return None
+    why = f"An earlier session of this name is still being ended. {why_still_there(pod)}"
+    return Trouble(_refusal("still-ending", why, "Try again in some minutes."), None)
+
+
+def why_still_there(pod: Mapping[str, Any] | None) -> str:
+    """Say what keeps a pod that is being deleted, as far as it is known."""
+    finalizers = (pod or {}).get("metadata", {}).get("finalizers")
+    if finalizers:
+        return f"The cluster waits for something of its own first ({_short(', '.join(finalizers))})."
+    return "Its machine has not said that it has ended."
+
+
+def blind(kind: str, namespace: str, status: int | None, *, loaded: bool) -> Trouble:
+    """Say why the hub does not see pods or events: the API's answer, or None where it gave none.
+
+    Once it has seen them the session may come up all the same, so it may take as long as a start may.
+    """
+    if status in (401, 403, 404):
+        why = f"The hub may not look at {kind} in the namespace {namespace}."
+        remedy = f"The hub's role has to allow it to get, list and watch {kind} there."
+        return Trouble(_refusal("cluster-unseen", why, remedy), None if loaded else 0)
+    return Trouble(cluster_away(), None if loaded else _PATIENCE)
+
+
+def end_of(pod: Mapping[str, Any] | None) -> End:
+    """Say why a session has ended by itself, from the last that is known of its pod."""
+    status = (pod or {}).get("status") or {}
+    if status.get("phase") == "Failed" and status.get("reason"):
+        # A machine that runs short, is shut down or the like; where a program fails there is no reason here.
+        return End("evicted", f"Its machine had to end it: {_short(status.get('message') or status['reason'])}")
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            why = condition.get("message") or condition.get("reason")
+            return End("evicted", f"The cluster had to end it: {_short(why)}")
+    deleted_by_somebody = bool(pod and pod["metadata"].get("deletionTimestamp"))
+    for container in status.get("containerStatuses") or ():
+        over = (container.get("state") or {}).get("terminated") or {}
+        if over.get("reason") == "OOMKilled":
+            return End("out-of-memory", f"{TOO_MUCH_MEMORY} Choose a larger size.")
+        if over and container.get("name") == "notebook" and not deleted_by_somebody:
+            return End("exited", f"Its program ended with the code {over.get('exitCode')}.")
+    return End("deleted", "Somebody, or the cluster, has deleted it.")
+
+
+def memory_restarts(pod: Mapping[str, Any]) -> int:
+    """Give how often the program of a session was started again, where it was memory that ended it the last time."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        over = (container.get("lastState") or {}).get("terminated") or {}
+        if over.get("reason") == "OOMKilled":
+            return int(container.get("restartCount") or 0)
+    return 0
 
 
 def _no_machine(message: str) -> str:
@@ -117,8 +196,7 @@ def _waiting(container: Mapping[str, Any]) -> Trouble | None:
     if reason == "CrashLoopBackOff":
         last = (container.get("lastState") or {}).get("terminated") or {}
         if last.get("reason") == "OOMKilled":
-            why, remedy = "It needed more memory than its profile gives.", "Choose a larger size."
-            return Trouble(_refusal("out-of-memory", why, remedy, _MAINTAINERS), 0)
+            return Trouble(_refusal("out-of-memory", TOO_MUCH_MEMORY, "Choose a larger size.", _MAINTAINERS), 0)
         why = f"Its program ended again and again, with the code {last.get('exitCode', 'unknown')}."
         remedy = "The image has to have JupyterHub's single-user server."
         return Trouble(_refusal("session-crashed", why, remedy, _MAINTAINERS), 0)
@@ -129,7 +207,7 @@ def too_long(seconds: float, found: Trouble | None, last: str) -> Refusal:
     """Say that a session did not come up in its time, and why as far as it is known: `last` is what was told last."""
     if found:
         return found.refusal
-    known = f"The last that is known: {last}" if last else "The cluster names no reason."
+    known = f"The last that is known: {last.rstrip('.')}." if last else "The cluster names no reason."
     why = f"It was not ready after {seconds:.0f} seconds. {known}"
     return _refusal("session-not-ready", why, "Try again; if that does not help, tell an administrator.")
 
@@ -142,7 +220,7 @@ def cluster_away() -> Refusal:
 
 def refused_by_cluster(status: int, body: str) -> Refusal:
     """Say that the cluster took no pod, from the API's answer: mostly its quota."""
-    if status not in (400, 403, 422):
+    if status >= 500 or status in (408, 409, 429):
         return cluster_away()
     message = _message(body)
     if "exceeded quota" in message:

@@ -16,7 +16,7 @@ class About:
     """What a credential may have to know of the session beside its own binding."""
 
     user: str
-    """A name for the user that is safe in a label, and nobody else's."""
+    """A name for the user that is safe in a label and as the name of a session of AWS, and nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubespawner.slugs import is_valid_label, safe_slug
-
 from allotment_profiles.launch import Launch
 from allotment_profiles.problems import Refusal, RefusedError
 from allotment_profiles.rules import ADMINISTRATORS
 from allotment_profiles.service_accounts import service_account
 from allotment_spawner.kubernetes.bindings import parts_of
+from allotment_spawner.kubernetes.names import label
 from allotment_spawner.kubernetes.parts import DATA, About, Parts
 
 LABEL = "allotment"
@@ -84,7 +83,7 @@ TRAITS = (
 def settings_of(launch: Launch, user: str, place: Place) -> Settings:
     """Translate a Launch for a user; raises RefusedError where the cluster cannot do it."""
     account = service_account(launch.team, launch.bindings)
-    about = About(safe_slug(user, is_valid=is_valid_label, max_length=60))
+    about = About(label(user, at_least=2, at_most=60))
     team = _team_folder(launch, place)
     parts = parts_of(launch.bindings, about)
     gpu = launch.gpu.resource if launch.gpu else _DEFAULT_GPU
@@ -142,18 +141,13 @@ def _toleration(toleration: Any) -> dict[str, str]:
 
 def _labels(launch: Launch) -> dict[str, str]:
     return {
-        f"{LABEL}/team": _label(launch.team),
-        f"{LABEL}/profile": _label(launch.profile_id.replace("/", ".")),
-        f"{LABEL}/commit": _label(launch.commit),
-        f"{LABEL}/app": _label(launch.app),
-        **({f"{LABEL}/cost-centre": _label(launch.cost_centre)} if launch.cost_centre else {}),
+        f"{LABEL}/team": label(launch.team),
+        f"{LABEL}/profile": label(launch.profile_id.replace("/", ".")),
+        f"{LABEL}/commit": label(launch.commit),
+        f"{LABEL}/app": label(launch.app),
+        **({f"{LABEL}/cost-centre": label(launch.cost_centre)} if launch.cost_centre else {}),
         **{f"data-role.{LABEL}/{role}": "true" for role in launch.bindings},
     }
-
-
-def _label(value: str) -> str:
-    """Give a valid value of a label, another one for each text."""
-    return str(safe_slug(value, is_valid=is_valid_label, max_length=63))
 
 
 def _annotations(launch: Launch) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """The class that the hub starts sessions with: a Launch becomes KubeSpawner's settings; everything else is its own."""
 
 import asyncio
+import contextlib
 import secrets
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import aiohttp
 from jupyterhub.utils import exponential_backoff
 from kubernetes_asyncio.client import ApiException
 from kubespawner import KubeSpawner
@@ -17,17 +18,30 @@ from allotment_profiles.launch import Launch
 from allotment_profiles.problems import Refusal, RefusedError
 from allotment_profiles.rules import Capabilities
 from allotment_spawner.kubernetes import accounts
+from allotment_spawner.kubernetes.asking import AWAY, passes, pause
 from allotment_spawner.kubernetes.checking import differences, missing_variables
-from allotment_spawner.kubernetes.narration import cluster_away, pod_differs, refused_by_cluster
+from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
+from allotment_spawner.kubernetes.narration import (
+    TOO_MUCH_MEMORY,
+    Trouble,
+    blind,
+    cluster_away,
+    end_of,
+    memory_restarts,
+    pod_differs,
+    refused_by_cluster,
+    still_ending,
+    why_still_there,
+)
 from allotment_spawner.kubernetes.pods import furnish
 from allotment_spawner.kubernetes.reflector import REPLACED
 from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
-from allotment_spawner.kubernetes.watching import START, Watch
+from allotment_spawner.kubernetes.watching import START, Watch, is_earlier
 from allotment_spawner.mixin import ProfileSpawnerMixin
 from allotment_spawner.opening import page_of
 from allotment_spawner.refusing import spawn_exception
 
-_AWAY = (aiohttp.ClientError, OSError)
+_ENDED = "allotment_ended"
 _LOOK_SECONDS = 1.0
 _IN_TIME = 5.0
 """So long before the hub gives a start up it is told why."""
@@ -42,6 +56,9 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     _settings: Settings | None = None
     _start_id = ""
+    _seen: dict[str, Any] | None = None
+    """The pod as it was seen last."""
+    _restarts = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,7 +94,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             await exponential_backoff(
                 ensured, f"no service account {settings.account}", timeout=self.k8s_api_request_retry_timeout
             )
-        except (TimeoutError, *_AWAY) as error:
+        except (TimeoutError, *AWAY) as error:
             raise RefusedError(cluster_away()) from error
 
     def get_env(self) -> dict[str, Any]:
@@ -99,6 +116,15 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     async def load_user_options(self) -> None:
         """Leave KubeSpawner's own list of profiles alone: everything is decided by now."""
 
+    def _build_common_labels(self, extra_labels: dict[str, str]) -> dict[str, str]:
+        """Say on pods and claims whose they are, in letters that Kubernetes takes."""
+        labels: dict[str, str] = super()._build_common_labels({USERNAME: label(self.user.name), **extra_labels})
+        return labels
+
+    def _build_pod_labels(self, extra_labels: dict[str, str]) -> dict[str, str]:
+        labels: dict[str, str] = super()._build_pod_labels(extra_labels)
+        return {**labels, SERVERNAME: label(self.name)}
+
     async def get_pod_manifest(self) -> Any:
         """Make KubeSpawner's pod, and add what a Launch says."""
         pod = await super().get_pod_manifest()
@@ -107,31 +133,72 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         return pod
 
     async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> Any:
-        """Send a pod that is what was decided; nothing looks at it or changes it after this."""
+        """Send a pod that is what was decided; nothing looks at it or changes it after this.
+
+        In place of KubeSpawner's own, which writes a pod that is refused into the log, with its session's token.
+        """
         settings = self._settings
         if settings and self._launch:
             found = differences(self.api.api_client.sanitize_for_serialization(pod), settings)
             if found:
                 raise RefusedError(pod_differs(found))
         try:
-            return await super()._make_create_pod_request(pod, request_timeout)
+            await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
         except ApiException as error:
-            if settings and error.status == 403 and "serviceaccount" in str(error.body):
+            there = self._pod()
+            if error.status == 409 and there and not is_earlier(there, self._start_id):
+                return True  # it was made, and the answer was lost
+            if error.status == 409:
+                await super().stop(now=True)  # the pod of an earlier session of this name
+            elif settings and error.status == 403 and "serviceaccount" in str(error.body):
                 accounts.forget(self.namespace, settings.account)  # somebody deleted it
                 await self._ensure_account(settings)
-                return False
-            raise
+            elif not passes(error):
+                raise
+            await pause(error)
+            return False
+        except AWAY as error:
+            if not passes(error):
+                raise
+            return False
+        return True
+
+    async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> Any:
+        """Make the volume of the home; what passes by itself is asked again."""
+        try:
+            return await super()._make_create_pvc_request(pvc, request_timeout)
+        except (ApiException, *AWAY) as error:
+            if not passes(error):
+                raise
+            await pause(error)
+            return False
+
+    async def _make_delete_pod_request(self, *pod: Any) -> Any:
+        """Have a pod deleted, however long the cluster is away: the hub forgets a session that it could not end."""
+        while True:
+            try:
+                if await super()._make_delete_pod_request(*pod):
+                    return True
+            except (ApiException, *AWAY) as error:
+                if isinstance(error, ApiException) and not passes(error):
+                    raise
+                await pause(error)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **settings: Any) -> Any:
-        """Watch with what never gives up, in the place of KubeSpawner's own."""
+        """Watch with what never gives up, in the place of KubeSpawner's own.
+
+        It is never replaced: a new one begins with an empty view, in which every session would have ended. And who
+        waits for its first view waits behind a shield: being cancelled, it would end the waiting of all others.
+        """
         ours = REPLACED.get(reflector_class, reflector_class)
-        return await super()._start_reflector(kind, ours, replace=replace, **settings)
+        return await asyncio.shield(super()._start_reflector(kind, ours, **settings))
 
     # -- a start, and what becomes of it
 
     async def start(self) -> Any:
         """Start the session; ends early, and says why, where the pod cannot come up."""
-        self._settings, self._start_id = None, secrets.token_hex(8)
+        self._settings, self._seen, self._start_id = None, None, secrets.token_hex(8)
         starting = asyncio.ensure_future(super().start())
         watching = asyncio.ensure_future(self._watch())
         try:
@@ -140,13 +207,14 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 raise RefusedError(watching.result())
             address = await starting
             self._look_for_credentials()
+            self.notice, self._restarts = "", 0
             return address
         except RefusedError as error:
             raise spawn_exception(error.refusal) from None
         except ApiException as error:
             self.log.warning("the cluster took no pod for %s: %s %s", self._log_name, error.status, error.body)
             raise spawn_exception(refused_by_cluster(error.status, str(error.body))) from None
-        except _AWAY as error:
+        except AWAY as error:
             self.log.warning("the cluster did not answer for %s: %r", self._log_name, error)
             raise spawn_exception(cluster_away()) from None
         finally:
@@ -164,6 +232,20 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         reflector = self.pod_reflector
         return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
 
+    async def get_url(self) -> str:
+        """Give the address of a session that a hub finds when it starts, also of one whose start was cut off."""
+
+        def settled() -> bool:
+            pod = self._pod()
+            return pod is None or self.is_pod_running(pod)
+
+        with contextlib.suppress(TimeoutError):
+            await exponential_backoff(settled, "its pod does not run", timeout=self.start_timeout)
+        pod = self._pod()
+        if pod and self.is_pod_running(pod):
+            return str(self._get_pod_url(pod))
+        return str(await super().get_url())  # where nothing answers: the hub ends the session
+
     async def _watch(self) -> Refusal:
         """Tell what happens to the pod; ends with the reason where it will not come up."""
         began = time.monotonic()
@@ -171,9 +253,65 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             pod = self._pod()
-            reason = watch.look(pod, self.events if pod else (), time.monotonic() - began)
+            events = self.events if pod else ()
+            reason = watch.look(pod, events, time.monotonic() - began, self._blind())
             if reason:
                 return reason
+
+    def _blind(self) -> Trouble | None:
+        """Say why the hub does not see what becomes of a pod; None where it does."""
+        for reflector in (self.pod_reflector, self.event_reflector):
+            if reflector and reflector.trouble:
+                status = getattr(reflector.trouble, "status", None)
+                return blind(reflector.kind, self.namespace, status, loaded=reflector.loaded)
+        return None
+
+    # -- the end of a session
+
+    async def poll(self) -> int | None:
+        """Tell whether the session runs; where it has ended by itself, its user is told why on the start page."""
+        await self._start_watching_pods()
+        pod = self._pod()  # before KubeSpawner deletes one that has ended
+        self._seen = pod or self._seen
+        status: int | None = await super().poll()
+        if self._session and not self._unready:
+            if status is not None and self._end_reason is None:
+                end = end_of(self._seen)
+                self._end_reason = end.reason
+                self._note(f"has ended by itself. {end.sentence}")
+            elif pod and (restarts := memory_restarts(pod)) > self._restarts:
+                self._restarts = restarts
+                self._note(f"lost what it was doing, and was started again in its place. {TOO_MUCH_MEMORY}")
+        return status
+
+    def _note(self, what: str) -> None:
+        """Have something about the session in the log, and on the start page until the next start."""
+        self.log.warning("the session %s %s", self._log_name, what)
+        if self._session:
+            self.notice = f"Your last session ({self._session.profile}) {what}"
+
+    async def stop(self, now: bool = False) -> None:
+        """End the session; once the cluster has taken that, it ends for the hub, even where the pod stays."""
+        pod = self._pod()
+        if pod and is_earlier(pod, self._start_id) and still_ending(pod):
+            return  # a start that is over because of it: nothing of its own is there
+        try:
+            await super().stop(now)
+        except TimeoutError:
+            self.log.warning(
+                "the cluster was told to end the session %s, and its pod is still there after %s seconds: %s",
+                self._log_name, self.start_timeout, why_still_there(self._pod()),
+            )  # fmt: skip
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take up why the last session ended."""
+        super().load_state(state)
+        self.notice = str(state.get(_ENDED, ""))
+
+    def get_state(self) -> dict[str, Any]:
+        """Give what has to be known after a restart of the hub, or by the next page."""
+        state = super().get_state()
+        return {**state, _ENDED: self.notice} if self.notice else state
 
 
 async def _end(*tasks: asyncio.Future[Any]) -> None:

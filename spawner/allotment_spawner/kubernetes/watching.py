@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from allotment_profiles.problems import Refusal
-from allotment_spawner.kubernetes.narration import Trouble, too_long, trouble, words
+from allotment_spawner.kubernetes.narration import Trouble, deleted, still_ending, too_long, trouble, words
 
 START = "allotment/start"
 """The annotation that tells this start's pod from an earlier one of the same name."""
 _FROM, _TO = 50, 90
 """Percent between which the pod's events move the bar."""
+
+
+def is_earlier(pod: Mapping[str, Any], start: str) -> bool:
+    """Say whether a pod is of another start; a hub that has just begun takes every pod as its own."""
+    return bool(start) and (pod["metadata"].get("annotations") or {}).get(START) != start
 
 
 class Watch:
@@ -23,14 +28,21 @@ class Watch:
         self._seen: set[tuple[object, object]] = set()
         self._last = ""
         self._trouble: tuple[str, float] = ("", 0.0)
+        self._there = False
 
-    def look(self, pod: Mapping[str, Any] | None, events: Iterable[Mapping[str, Any]], after: float) -> Refusal | None:
-        """Tell what is new, `after` seconds since the start; gives the reason once the pod will not come up."""
-        ours = pod if pod and (pod["metadata"].get("annotations") or {}).get(START) == self._start else None
+    def look(
+        self, pod: Mapping[str, Any] | None, events: Iterable[Mapping[str, Any]], after: float,
+        blind: Trouble | None = None,
+    ) -> Refusal | None:  # fmt: skip
+        """Tell what is new, `after` seconds since the start; gives the reason once the pod will not come up.
+
+        `blind` says why the hub may not see the newest.
+        """
+        ours = pod if pod and not is_earlier(pod, self._start) else None
         if ours:
             for event in events:
                 self._hear(event, ours["metadata"].get("uid"))
-        found = trouble(ours)
+        found = self._found(pod, ours) or blind
         if found is None:
             self._trouble = ("", 0.0)
         elif found.refusal.code != self._trouble[0]:
@@ -38,6 +50,17 @@ class Watch:
         if found and self._is_over(found, after):
             return found.refusal
         return too_long(after, found, self._last) if after >= self._seconds else None
+
+    def _found(self, pod: Mapping[str, Any] | None, ours: Mapping[str, Any] | None) -> Trouble | None:
+        if ours:
+            self._there = True
+            return trouble(ours)
+        if self._there:
+            return deleted()
+        earlier = still_ending(pod) if pod else None
+        if earlier:
+            self._say("An earlier session of this name is being ended")
+        return earlier
 
     def _is_over(self, found: Trouble, after: float) -> bool:
         return found.patience is not None and after - self._trouble[1] >= found.patience
@@ -47,7 +70,9 @@ class Watch:
         if key in self._seen or event.get("involvedObject", {}).get("uid") != uid:
             return
         self._seen.add(key)
-        text = words(event)
+        self._say(words(event))
+
+    def _say(self, text: str | None) -> None:
         if text and text != self._last:
             self._last = text
             self._percent += (_TO - self._percent) / 3

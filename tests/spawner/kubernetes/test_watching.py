@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from allotment_spawner.kubernetes.narration import refused_by_cluster, words
+from allotment_spawner.kubernetes.narration import blind, end_of, memory_restarts, refused_by_cluster, words
 from allotment_spawner.kubernetes.watching import START, Watch
 
 UID = "1"
@@ -123,6 +123,8 @@ def test_an_unknown_warning_is_told_as_it_is_and_never_longer_than_a_few_lines()
         (403, '{"message": "pods \\"a\\" is forbidden: exceeded quota: small"}', "quota"),
         (403, '{"message": "violates PodSecurity"}', "pod-refused"),
         (422, "no JSON at all", "pod-refused"),
+        (404, '{"message": "namespaces "a" not found"}', "pod-refused"),
+        (401, "", "pod-refused"),
         (500, "", "cluster-away"),
         (429, "[]", "cluster-away"),
     ],
@@ -130,3 +132,94 @@ def test_an_unknown_warning_is_told_as_it_is_and_never_longer_than_a_few_lines()
 def test_what_the_api_answers_becomes_a_refusal(status: int, body: str, code: str) -> None:
     refusal = refused_by_cluster(status, body)
     assert (refusal.code, refusal.status) == (code, 503)
+
+
+def test_a_pod_that_was_there_and_is_not_any_more_ends_the_start() -> None:
+    watch = Told().watch
+    assert watch.look(None, (), 1) is None
+    assert watch.look(pod(), (), 2) is None
+    for seen in (None, pod("another")):
+        refusal = watch.look(seen, (), 3)
+        assert refusal is not None
+        assert refusal.code == "session-deleted"
+
+
+def test_a_pod_that_is_being_deleted_ends_the_start_and_an_earlier_one_is_waited_for() -> None:
+    ending = pod()
+    ending["metadata"]["deletionTimestamp"] = "2026-06-01T00:00:00Z"
+    refusal = Told().watch.look(ending, (), 1)
+    assert refusal is not None
+    assert refusal.code == "session-deleted"
+
+    earlier = pod("before")
+    earlier["metadata"] |= {"deletionTimestamp": "2026-06-01T00:00:00Z", "finalizers": ["example.org/a"]}
+    told = Told()
+    assert told.watch.look(earlier, (), 1) is None
+    assert told.watch.look(earlier, (), 2) is None
+    assert [text for _, text in told.lines] == ["An earlier session of this name is being ended"]
+    refusal = told.watch.look(earlier, (), 120)
+    assert refusal is not None
+    assert refusal.code == "still-ending"
+    assert "example.org/a" in refusal.why
+
+
+@pytest.mark.parametrize(
+    ("status", "loaded", "code", "after"),
+    [
+        (403, False, "cluster-unseen", 1),
+        (403, True, "cluster-unseen", 120),
+        (500, False, "cluster-away", 31),
+        (None, False, "cluster-away", 31),
+        (None, True, "cluster-away", 120),
+    ],
+)
+def test_a_hub_that_sees_nothing_says_so_as_soon_as_waiting_is_useless(
+    status: int | None, loaded: bool, code: str, after: float
+) -> None:
+    watch = Told().watch
+    why = blind("pods", "sessions", status, loaded=loaded)
+    if after > 1:
+        assert watch.look(None, (), 1, why) is None
+        assert watch.look(None, (), after - 1, why) is None
+    refusal = watch.look(None, (), after, why)
+    assert refusal is not None
+    assert refusal.code == code
+
+
+def over(**terminated: Any) -> dict[str, Any]:
+    return pod(containerStatuses=[{"name": "notebook", "state": {"terminated": terminated}}])
+
+
+def taken_away(seen: dict[str, Any]) -> dict[str, Any]:
+    return {**seen, "metadata": {**seen["metadata"], "deletionTimestamp": "2026-06-01T00:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason", "words"),
+    [
+        (None, "deleted", "deleted it"),
+        (pod(), "deleted", "deleted it"),
+        (over(exitCode=3), "exited", "the code 3"),
+        (taken_away(over(exitCode=137)), "deleted", "deleted it"),
+        (over(exitCode=137, reason="OOMKilled"), "out-of-memory", "more memory"),
+        (pod(phase="Failed", reason="Evicted", message="low on memory"), "evicted", "low on memory"),
+        (
+            pod(conditions=[{"type": "DisruptionTarget", "status": "True", "message": "taint manager: deleting"}]),
+            "evicted", "taint manager",
+        ),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_session_is_named_from_the_last_that_is_known(seen: Any, reason: str, words: str) -> None:
+    end = end_of(seen)
+    assert end.reason == reason
+    assert words in end.sentence
+
+
+def test_only_starts_anew_for_want_of_memory_are_counted() -> None:
+    def again(**terminated: Any) -> dict[str, Any]:
+        state = {"state": {"running": {}}, "restartCount": 2, "lastState": {"terminated": terminated}}
+        return pod(containerStatuses=[{"name": "notebook", **state}])
+
+    assert memory_restarts(again(reason="OOMKilled")) == 2
+    assert memory_restarts(again(reason="Error")) == 0
+    assert memory_restarts(pod()) == 0

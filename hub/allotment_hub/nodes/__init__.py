@@ -1,0 +1,1 @@
+"""What the nodes of a cluster hold before somebody asks for it: the images of profiles."""

@@ -1,0 +1,35 @@
+"""The nodes of a cluster as the service sees them: told what to pull, away at times, remembering all of it."""
+
+import asyncio
+
+from allotment_hub.nodes.images import Wanted
+
+
+class Nodes:
+    """Takes what is wanted; while `trouble` is set it fails with that."""
+
+    def __init__(self) -> None:
+        self.told: list[Wanted] = []
+        self.asked = 0
+        self.trouble: Exception | None = None
+        self._heard = asyncio.Condition()
+
+    async def pull(self, wanted: Wanted) -> None:
+        """Take what is wanted, as the API server does."""
+        async with self._heard:
+            self.asked += 1
+            self._heard.notify_all()
+            if self.trouble:
+                raise self.trouble
+            self.told.append(wanted)
+
+    async def until_told(self, count: int) -> Wanted:
+        """Wait until so many have been taken; gives the last one."""
+        async with asyncio.timeout(30), self._heard:
+            await self._heard.wait_for(lambda: len(self.told) >= count)
+        return self.told[-1]
+
+    async def until_asked(self, count: int) -> None:
+        """Wait until somebody has come so often."""
+        async with asyncio.timeout(30), self._heard:
+            await self._heard.wait_for(lambda: self.asked >= count)
