@@ -5,6 +5,8 @@ remembers routes.
 """
 
 import os
+import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -52,7 +54,7 @@ def _both(folder: Path, profiles: int, users: int) -> Iterator[tuple[Side, Side]
         groups.setdefault(f"/example/{profile.partition('/')[0]}", []).append(user)
     mine = {user: {"profile": profile, "options": {"size": "large"}} for user, profile in chosen.items()}
     slugs = {user: profile.replace("/", "-") for user, profile in chosen.items()}
-    theirs = {user: {"profile": slug, f"profile-option-{slug}--size": "large"} for user, slug in slugs.items()}
+    theirs = {user: {"profile": slug, "size": "large"} for user, slug in slugs.items()}
     settings: dict[str, dict[str, Any]] = {
         OURS: {
             "repository": str(folder / f"starting-{profiles}"), "events_url": f"sqlite:///{folder / 'events.sqlite'}",
@@ -119,8 +121,9 @@ def recovery(folder: Path, profiles: int, rounds: int, sample: int) -> Iterator[
 
 def readiness(folder: Path, _profiles: int, rounds: int, _sample: int) -> Iterator[Row]:
     """Measure how long a session takes on a real cluster from the start to its running pod, with the same image."""
-    if not os.environ.get("KUBECONFIG"):
-        return  # there is no cluster
+    if not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None:
+        sys.stderr.write("readiness: left out, it needs KUBECONFIG, kubectl and the images of tests/support/images\n")
+        return
     with Cluster.opened("readiness") as cluster:
         # KubeSpawner takes the way to the cluster when it is imported.
         ours, theirs = in_fresh_process("readiness", folder, cluster.namespace, rounds)

@@ -1,5 +1,7 @@
 """Sessions on a real cluster, ours and stock KubeSpawner's in turn: how long each takes until its pod runs."""
 
+import asyncio
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,12 @@ async def in_turn(folder: Path, namespace: str, rounds: int) -> tuple[list[float
         "container_security_context": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "cpu_guarantee": 0.1, "cpu_limit": 1, "mem_guarantee": "64M", "mem_limit": "256M", "start_timeout": 300,
     }  # fmt: skip
+    listed = [{"display_name": "Notebook", "slug": "red/notebook", "kubespawner_override": {"image": SLEEPER}}]
     hubs = []
     for spawner_class in (KubernetesProfileSpawner, KubeSpawner):
         own = folder / spawner_class.__name__
         own.mkdir()
-        hubs.append(ClusterHub(own, namespace, spawner_class, **restricted))
+        hubs.append(ClusterHub(own, namespace, spawner_class, profile_list=listed, **restricted))
     size = {"cpu": {"guarantee": 0.1, "limit": 1}, "memory": {"guarantee": "64 MiB", "limit": "256 MiB"}}
     hubs[0].profiles.commit({
         "policy.yaml": policy(registries=["localhost/*"]),
@@ -45,5 +48,6 @@ async def in_turn(folder: Path, namespace: str, rounds: int) -> tuple[list[float
                 seconds[side].append(await once(hubs[side], f"{user}-{number}"))
     finally:
         for hub in hubs:
-            await hub.close()
+            with contextlib.suppress(asyncio.CancelledError):  # of what watches, which KubeSpawner hands on
+                await hub.close()
     return seconds[0][1:], seconds[1][1:]  # the first makes the service account and begins to watch

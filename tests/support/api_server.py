@@ -9,6 +9,7 @@ quotas, images, other kinds than those of `cluster_state`, and defaults that a r
 
 import argparse
 import asyncio
+import contextlib
 import json
 import uuid
 from collections import Counter
@@ -195,15 +196,12 @@ class Server:
     async def _watch(self, request: web.Request, resource: str, namespace: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        try:
-            async with asyncio.timeout(float(request.query.get("timeoutSeconds") or 1800)):
-                async for kind, found in self._changes(resource, namespace, request.query):
-                    await response.write(json.dumps({"type": kind, "object": found}).encode() + b"\n")
-        except TimeoutError:
-            pass
-        except ConnectionResetError:
-            return response  # whoever watched is gone
-        await response.write_eof()
+        with contextlib.suppress(ConnectionResetError):  # whoever watched is gone
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(float(request.query.get("timeoutSeconds") or 1800)):
+                    async for kind, found in self._changes(resource, namespace, request.query):
+                        await response.write(json.dumps({"type": kind, "object": found}).encode() + b"\n")
+            await response.write_eof()
         return response
 
     async def _changes(
