@@ -242,8 +242,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         with contextlib.suppress(TimeoutError):
             await exponential_backoff(settled, "its pod does not run", timeout=self.start_timeout)
         pod = self._pod()
-        if pod and self.is_pod_running(pod):
-            return str(self._get_pod_url(pod))
+        if pod and self.is_pod_running(pod) and self.server:
+            return f"{self._get_pod_url(pod)}{self.server.base_url}"
         return str(await super().get_url())  # where nothing answers: the hub ends the session
 
     async def _watch(self) -> Refusal:
