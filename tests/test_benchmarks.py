@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parent
 
 
+@pytest.mark.timeout(600)  # hubs of both sides are started, several times
 def test_every_measure_gives_figures_of_both_sides(tmp_path: Path) -> None:
     result = tmp_path / "figures.json"
     command = [
