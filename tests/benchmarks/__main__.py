@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import hostile, kubernetes, loading, outage, starting
+from benchmarks import hostile, kubernetes, loading, outage, selectable, starting
 from benchmarks.measuring import Row
 
 Measure = Callable[[Path, int, int, int], Iterator[Row]]
@@ -28,6 +28,7 @@ MEASURES: dict[str, tuple[Measure, int]] = {
     "starts-many": (kubernetes.starts, 1_000),
     "recovery": (kubernetes.recovery, 1_000),
     "readiness": (kubernetes.readiness, 1),
+    "selectable": (selectable.selectable, 1),
     "hostile": (hostile.refusals, 1),
     "outage": (outage.first_start, 1),
 }
