@@ -112,7 +112,7 @@ def launch(folder: Path, profiles: int, rounds: int, _sample: int) -> Iterator[R
 
     slug = wanted.replace("/", "-")
     with _kubespawner(folder, many) as (loop, spawner):
-        spawner.user_options = {"profile": slug, f"profile-option-{slug}--size": "large"}
+        spawner.user_options = {"profile": slug, "size": "large"}
         mine, theirs = interleaved(
             rounds, lambda _: _each(ours(many, wanted, user), 300),
             lambda _: _each(lambda: loop.run_until_complete(spawner.load_user_options()), 3),
