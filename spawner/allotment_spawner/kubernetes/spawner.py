@@ -81,9 +81,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     def _place(self) -> Place:
         mounts = self.volume_mounts.values() if isinstance(self.volume_mounts, dict) else self.volume_mounts
-        volumes = [mount.get("name", "") for mount in mounts if mount.get("mountPath") == self.home]
-        home_volume = self._expand_user_properties(volumes[0]) if volumes else ""
-        return Place(self.home, home_volume, self.team_claim, self.preparing_image)
+        homes = [mount for mount in mounts if mount.get("mountPath") == self.home]
+        return Place(self.home, self._expand_all(homes[0]) if homes else {}, self.team_claim, self.preparing_image)
 
     async def _ensure_account(self, settings: Settings) -> None:
         ensured = partial(
