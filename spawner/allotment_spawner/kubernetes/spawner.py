@@ -56,6 +56,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     _settings: Settings | None = None
     _start_id = ""
+    _unseen = False
+    """Whether a pod of this start was sent that the hub has not seen yet: the cluster may have it all the same."""
     _seen: dict[str, Any] | None = None
     """The pod as it was seen last."""
     _restarts = 0
@@ -141,9 +143,12 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             found = differences(self.api.api_client.sanitize_for_serialization(pod), settings)
             if found:
                 raise RefusedError(pod_differs(found))
+        before, self._unseen = self._unseen, True
         try:
             await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
         except ApiException as error:
+            if error.status < 500:
+                self._unseen = before  # this one was not taken
             there = self._pod()
             if error.status == 409 and there and not is_earlier(there, self._start_id):
                 return True  # it was made, and the answer was lost
@@ -197,7 +202,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     async def start(self) -> Any:
         """Start the session; ends early, and says why, where the pod cannot come up."""
-        self._settings, self._seen, self._start_id = None, None, secrets.token_hex(8)
+        self._settings, self._seen, self._start_id, self._unseen = None, None, secrets.token_hex(8), False
         starting = asyncio.ensure_future(super().start())
         watching = asyncio.ensure_future(self._watch())
         try:
@@ -206,7 +211,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 raise RefusedError(watching.result())
             address = await starting
             self._look_for_credentials()
-            self.notice, self._restarts = "", 0
+            self.notice, self._restarts, self._unseen = "", 0, False
             return address
         except RefusedError as error:
             raise spawn_exception(error.refusal) from None
@@ -252,6 +257,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             pod = self._pod()
+            if pod and not is_earlier(pod, self._start_id):
+                self._unseen = False
             events = self.events if pod else ()
             reason = watch.look(pod, events, time.monotonic() - began, self._blind())
             if reason:
@@ -281,7 +288,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             elif pod and (restarts := memory_restarts(pod)) > self._restarts:
                 self._restarts = restarts
                 self._note(f"lost what it was doing, and was started again in its place. {TOO_MUCH_MEMORY}")
-        return status
+        # The hub ends a start that failed only where something runs; what it has not seen would run for ever.
+        return None if self._unseen else status
 
     def _note(self, what: str) -> None:
         """Have something about the session in the log, and on the start page until the next start."""
@@ -292,7 +300,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     async def stop(self, now: bool = False) -> None:
         """End the session; once the cluster has taken that, it ends for the hub, even where the pod stays."""
         pod = self._pod()
-        if pod and is_earlier(pod, self._start_id) and still_ending(pod):
+        if pod and is_earlier(pod, self._start_id) and still_ending(pod) and not self._unseen:
             return  # a start that is over because of it: nothing of its own is there
         try:
             await super().stop(now)
@@ -301,6 +309,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 "the cluster was told to end the session %s, and its pod is still there after %s seconds: %s",
                 self._log_name, self.start_timeout, why_still_there(self._pod()),
             )  # fmt: skip
+        self._unseen = False
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up why the last session ended."""

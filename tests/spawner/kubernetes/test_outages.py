@@ -301,6 +301,31 @@ async def test_a_hub_that_may_not_look_says_so_instead_of_waiting(
     assert f"may not look at {kind} in the namespace {cluster.namespace}" in str(raised.value)
 
 
+async def test_a_pod_that_was_sent_and_never_seen_does_not_stay(
+    tmp_path: Path, proxy: ApiProxy, cluster: Cluster
+) -> None:
+    """Nothing would end it: no lifetime, no loss of its data, no stop."""
+    hub = ClusterHub(tmp_path, cluster.namespace, k8s_api_host=proxy.address, start_timeout=12)
+    hub.profiles.commit(files())
+    seen = await hub.start("seen", "red/plain")
+    proxy.answer(500, path=PODS, times=10_000)
+    await proxy.go_away()  # cuts the watch, so that it asks anew
+    await proxy.come_back()
+    await until(lambda: seen.pod_reflector.trouble, "the hub is blind")
+    with pytest.raises(SpawnException):
+        await hub.start("unseen", "red/plain")
+    spawner = hub.spawner("unseen")
+    there = {item["metadata"]["name"] for item in cluster.items("pod")}
+    # What JupyterHub does after a start that failed.
+    if await spawner.poll() is None:
+        await spawner.stop()
+    spawner.clear_state()
+    left = {item["metadata"]["name"] for item in cluster.items("pod") if not item["metadata"].get("deletionTimestamp")}
+    assert await spawner.poll() == 1
+    await hub.close()
+    assert spawner.pod_name in there - left
+
+
 # -- outages of some length
 
 
