@@ -381,6 +381,10 @@ class Repository:
                     raise RefMovedError(str(error)) from error
             raise
 
+    def drop_references(self, prefix: str) -> None:
+        """Delete every reference below a prefix, whatever it is called and wherever it is."""
+        self._git("update-ref", "--stdin", stdin=self._git("for-each-ref", "--format=delete %(refname)", prefix))
+
     def _object(self, kind: str, data: bytes) -> str:
         return self._git("hash-object", "-t", kind, "-w", "--stdin", stdin=data).decode().strip()
 

@@ -15,7 +15,6 @@ from allotment_profiles.signatures import Verifier
 
 _HEADS = "refs/heads/"
 _MAIN = f"{_HEADS}main"
-_MAIN_STAGED = f"{STAGED}main"
 _ATTEMPTS = 3
 
 
@@ -57,20 +56,14 @@ class Mirror:
         try:
             self.remote.fetch(self.repository.path)
         except RemoteError as error:
+            # What was fetched earlier may be in the way: a branch, where there is a folder of its name now.
+            self.repository.drop_references(STAGED)
             try:
                 self.remote.fetch(self.repository.path, MAIN_ALONE)
             except RemoteError:
                 raise error from None
-            self._clear_stage()
             return error
         return None
-
-    def _clear_stage(self) -> None:
-        """Forget what was fetched beside main: one of these may be in the way of a branch that is there now."""
-        staged = self.repository.references(STAGED)
-        self.repository.update_references(
-            [RefUpdate(name, NO_OBJECT, commit) for name, commit in staged.items() if name != _MAIN_STAGED]
-        )
 
     def push(self, updates: Sequence[RefUpdate]) -> None:
         """Move branches on the server, then here; raises RefMovedError, after a fetch, where one was elsewhere."""

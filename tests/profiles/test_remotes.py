@@ -294,7 +294,7 @@ def _a_bad_object(origin: Path) -> str:
     return git(origin, "hash-object", "-t", "commit", "-w", "--literally", "bad")
 
 
-@pytest.mark.parametrize("trouble", ["a name", "a folder in place of a branch", "an object"])
+@pytest.mark.parametrize("trouble", ["a name", "a folder in place of a branch", "an object", "both"])
 def test_a_branch_that_cannot_be_taken_over_keeps_no_change_of_main_away(place: Place, trouble: str) -> None:
     """Who may push a proposal must not be able to keep a revoked grant in force."""
     mirror, path = place.mirror(), place.origin.path
@@ -306,8 +306,13 @@ def test_a_branch_that_cannot_be_taken_over_keeps_no_change_of_main_away(place: 
     elif trouble == "a folder in place of a branch":
         git(path, "update-ref", "-d", PROPOSE)
         git(path, "update-ref", f"{PROPOSE}/two", before)
-    else:
+    elif trouble == "an object":
         git(path, "update-ref", "refs/heads/propose/two", _a_bad_object(path))
+    else:
+        git(path, "update-ref", "refs/heads/propose/zw'ei", before)
+        mirror.fetch()
+        git(path, "update-ref", "-d", "refs/heads/propose/zw'ei")
+        git(path, "update-ref", "refs/heads/propose/zw'ei/drei", before)
     place.origin.commit({"notes/later": b"x"})
     with contextlib.suppress(RemoteError):
         mirror.fetch()
