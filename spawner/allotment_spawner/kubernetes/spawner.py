@@ -184,7 +184,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 if await super()._make_delete_pod_request(*pod):
                     return True
             except (ApiException, *AWAY) as error:
-                if isinstance(error, ApiException) and not passes(error):
+                # The hub's token is renewed while it runs: being unknown to the API passes, being forbidden does not.
+                if isinstance(error, ApiException) and not (passes(error) or error.status == 401):
                     raise
                 await pause(error)
             await asyncio.sleep(_LOOK_SECONDS)

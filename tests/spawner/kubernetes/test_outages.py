@@ -265,6 +265,15 @@ async def test_a_stop_waits_until_the_api_is_there_again(hub: ClusterHub, proxy:
     assert spawner.pod_name not in {item["metadata"]["name"] for item in cluster.items("pod")}
 
 
+async def test_a_session_ends_though_the_api_does_not_know_the_hub_for_a_moment(
+    hub: ClusterHub, proxy: ApiProxy, cluster: Cluster
+) -> None:
+    spawner = await hub.start("renewed", "red/plain")
+    proxy.answer(401, method="DELETE", path="/pods/", times=2)
+    await spawner.stop(now=True)
+    assert spawner.pod_name not in {item["metadata"]["name"] for item in cluster.items("pod")}
+
+
 async def test_a_hub_that_begins_while_the_api_is_away_finds_its_sessions_afterwards(
     tmp_path: Path, hub: ClusterHub, proxy: ApiProxy, cluster: Cluster
 ) -> None:
