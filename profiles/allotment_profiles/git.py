@@ -362,7 +362,7 @@ class Repository:
         """Move several references in one transaction, all or none; raises RefMovedError where one was elsewhere."""
         lines = ["start"]
         for update in updates:
-            if not _REFERENCE.fullmatch(update.name):
+            if not is_reference(update.name):
                 raise GitError(f"{update.name!r} is no name for a reference")
             _id(update.new)
             _id(update.old)
@@ -381,8 +381,17 @@ class Repository:
                     raise RefMovedError(str(error)) from error
             raise
 
+    def drop_references(self, prefix: str) -> None:
+        """Delete every reference below a prefix, whatever it is called and wherever it is."""
+        self._git("update-ref", "--stdin", stdin=self._git("for-each-ref", "--format=delete %(refname)", prefix))
+
     def _object(self, kind: str, data: bytes) -> str:
         return self._git("hash-object", "-t", kind, "-w", "--stdin", stdin=data).decode().strip()
+
+
+def is_reference(name: str) -> bool:
+    """Tell whether a text may name a reference here; git itself takes more."""
+    return _REFERENCE.fullmatch(name) is not None
 
 
 def _id(text: str) -> str:

@@ -24,7 +24,9 @@ FETCH_SECONDS = 60.0
 PUSH_SECONDS = 30.0
 """So long one push may take."""
 _STALLED_SECONDS = 15
-_BRANCHES = ("main", "propose/*", "reviews/*")
+MAIN_ALONE = ("main",)
+"""What sessions are decided by; whoever may propose has no hand in it."""
+_BRANCHES = (*MAIN_ALONE, "propose/*", "reviews/*")
 STAGED = "refs/allotment/fetched/"
 """Where fetched branches lie before they count."""
 _HTTPS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_.~-]+)+/?", re.ASCII)
@@ -93,13 +95,13 @@ class Remote:
         if self.url.startswith("http://") and not self.plain_http:
             raise GitError("the address of the repository is http://: its token could be read; say plain_http: true")
 
-    def fetch(self, repository: Path) -> None:
+    def fetch(self, repository: Path, branches: Sequence[str] = _BRANCHES) -> None:
         """Bring all branches that count into `refs/allotment/fetched/`; raises RemoteError."""
         self._git(
             repository, FETCH_SECONDS,
             "fetch", "--quiet", "--no-tags", "--prune", "--atomic", "--no-write-fetch-head", "--no-auto-maintenance",
             "--no-recurse-submodules", "--end-of-options", self.url,
-            *(f"+refs/heads/{branch}:{STAGED}{branch}" for branch in _BRANCHES),
+            *(f"+refs/heads/{branch}:{STAGED}{branch}" for branch in branches),
         )  # fmt: skip
 
     def push(self, repository: Path, updates: Sequence[RefUpdate]) -> None:

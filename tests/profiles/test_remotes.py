@@ -1,6 +1,7 @@
 """The repository on a git server: over TLS, with a token, with leases, and while the server is away."""
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 import threading
@@ -283,3 +284,42 @@ async def test_only_before_anything_was_ever_fetched_somebody_waits_for_the_serv
     assert (await follower.first(seconds=0.05)).revision == ""
     place.server.answering.set()
     await follower.stop()
+
+
+def _a_bad_object(origin: Path) -> str:
+    """Make a commit that git's own check refuses: its author has no address. Servers take it unless told otherwise."""
+    tree = git(origin, "rev-parse", "main^{tree}")
+    text = f"tree {tree}\nauthor Somebody 1 +0000\ncommitter Somebody 1 +0000\n\nbad\n"
+    (origin / "bad").write_text(text)
+    return git(origin, "hash-object", "-t", "commit", "-w", "--literally", "bad")
+
+
+@pytest.mark.parametrize("trouble", ["a name", "a folder in place of a branch", "an object", "both"])
+def test_a_branch_that_cannot_be_taken_over_keeps_no_change_of_main_away(place: Place, trouble: str) -> None:
+    """Who may push a proposal must not be able to keep a revoked grant in force."""
+    mirror, path = place.mirror(), place.origin.path
+    place.origin.repository.update_references([RefUpdate(PROPOSE, place.origin.head, NO_OBJECT)])
+    mirror.fetch()
+    before = place.origin.head
+    if trouble == "a name":
+        git(path, "update-ref", "refs/heads/propose/zw'ei", before)
+    elif trouble == "a folder in place of a branch":
+        git(path, "update-ref", "-d", PROPOSE)
+        git(path, "update-ref", f"{PROPOSE}/two", before)
+    elif trouble == "an object":
+        git(path, "update-ref", "refs/heads/propose/two", _a_bad_object(path))
+    else:
+        git(path, "update-ref", "refs/heads/propose/zw'ei", before)
+        mirror.fetch()
+        git(path, "update-ref", "-d", "refs/heads/propose/zw'ei")
+        git(path, "update-ref", "refs/heads/propose/zw'ei/drei", before)
+    place.origin.commit({"notes/later": b"x"})
+    with contextlib.suppress(RemoteError):
+        mirror.fetch()
+    assert heads(mirror.repository)[MAIN] == place.origin.head != before
+    if trouble == "an object":
+        with pytest.raises(RemoteError):  # it stays known that a proposal is missing
+            mirror.fetch()
+    else:
+        mirror.fetch()
+    assert set(heads(mirror.repository)) == {MAIN, f"{PROPOSE}/two" if "folder" in trouble else PROPOSE}

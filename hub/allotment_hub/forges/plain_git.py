@@ -96,7 +96,8 @@ class PlainGitForge:
     ) -> StoredProposal:
         """Open a proposal on top of a commit of main."""
         taken = {name.removeprefix(REVIEWS) for name in self.repository.references(REVIEWS)}
-        taken |= {name.removeprefix(PROPOSE) for name in self.repository.references(PROPOSE)}
+        # Where somebody pushed a branch below a name, there can be no branch of that name.
+        taken |= {name.removeprefix(PROPOSE).partition("/")[0] for name in self.repository.references(PROPOSE)}
         number = 1
         while f"{slug}-{number}" in taken:
             number += 1

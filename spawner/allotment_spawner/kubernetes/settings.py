@@ -1,7 +1,7 @@
 """From a Launch to what KubeSpawner is told: a closed set of settings, and what is added to its pod. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from allotment_profiles.launch import Launch
@@ -42,8 +42,8 @@ class Place:
 
     home: str = "/home/jovyan"
     """Where the home folder is mounted."""
-    home_volume: str = ""
-    """The name of the pod's volume that the home folder lies in; empty: it ends with the session."""
+    home_mount: Mapping[str, Any] = field(default_factory=dict)
+    """How the session has its home folder mounted, as in a pod; empty: it ends with the session."""
     team_claim: str = ""
     """The claim with a folder for each team; empty: there are none."""
     preparing_image: str = ""
@@ -194,7 +194,7 @@ def _preparing(launch: Launch, place: Place) -> dict[str, Any] | None:
     code, folder = launch.checkout, launch.tool.folder if launch.tool else None
     if code is None and folder is None:
         return None
-    if not place.preparing_image or not place.home_volume:
+    if not place.preparing_image or not place.home_mount:
         if code is None:
             return None  # the tool opens in the home itself
         raise _unavailable("checkout-unavailable", "It fetches code, and this cluster has nothing set up for that.")
@@ -210,7 +210,8 @@ def _preparing(launch: Launch, place: Place) -> dict[str, Any] | None:
         "image": place.preparing_image,
         "command": ["python3", "-m", "allotment_spawner.preparing"],
         "args": [_literal(argument) for argument in arguments],
-        "volumeMounts": [{"name": place.home_volume, "mountPath": place.home}],
+        # All of it: of a claim that many homes lie in, it gets the one folder that the session gets.
+        "volumeMounts": [dict(place.home_mount)],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

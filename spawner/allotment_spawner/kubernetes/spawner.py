@@ -56,6 +56,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     _settings: Settings | None = None
     _start_id = ""
+    _unseen = False
+    """Whether a pod of this start was sent that the hub has not seen yet: the cluster may have it all the same."""
     _seen: dict[str, Any] | None = None
     """The pod as it was seen last."""
     _restarts = 0
@@ -81,9 +83,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     def _place(self) -> Place:
         mounts = self.volume_mounts.values() if isinstance(self.volume_mounts, dict) else self.volume_mounts
-        volumes = [mount.get("name", "") for mount in mounts if mount.get("mountPath") == self.home]
-        home_volume = self._expand_user_properties(volumes[0]) if volumes else ""
-        return Place(self.home, home_volume, self.team_claim, self.preparing_image)
+        homes = [mount for mount in mounts if mount.get("mountPath") == self.home]
+        return Place(self.home, self._expand_all(homes[0]) if homes else {}, self.team_claim, self.preparing_image)
 
     async def _ensure_account(self, settings: Settings) -> None:
         ensured = partial(
@@ -142,9 +143,12 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             found = differences(self.api.api_client.sanitize_for_serialization(pod), settings)
             if found:
                 raise RefusedError(pod_differs(found))
+        before, self._unseen = self._unseen, True
         try:
             await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
         except ApiException as error:
+            if error.status < 500:
+                self._unseen = before  # this one was not taken
             there = self._pod()
             if error.status == 409 and there and not is_earlier(there, self._start_id):
                 return True  # it was made, and the answer was lost
@@ -180,7 +184,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 if await super()._make_delete_pod_request(*pod):
                     return True
             except (ApiException, *AWAY) as error:
-                if isinstance(error, ApiException) and not passes(error):
+                # The hub's token is renewed while it runs: being unknown to the API passes, being forbidden does not.
+                if isinstance(error, ApiException) and not (passes(error) or error.status == 401):
                     raise
                 await pause(error)
             await asyncio.sleep(_LOOK_SECONDS)
@@ -198,7 +203,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     async def start(self) -> Any:
         """Start the session; ends early, and says why, where the pod cannot come up."""
-        self._settings, self._seen, self._start_id = None, None, secrets.token_hex(8)
+        self._settings, self._seen, self._start_id, self._unseen = None, None, secrets.token_hex(8), False
         starting = asyncio.ensure_future(super().start())
         watching = asyncio.ensure_future(self._watch())
         try:
@@ -207,7 +212,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 raise RefusedError(watching.result())
             address = await starting
             self._look_for_credentials()
-            self.notice, self._restarts = "", 0
+            self.notice, self._restarts, self._unseen = "", 0, False
             return address
         except RefusedError as error:
             raise spawn_exception(error.refusal) from None
@@ -253,6 +258,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             pod = self._pod()
+            if pod and not is_earlier(pod, self._start_id):
+                self._unseen = False
             events = self.events if pod else ()
             reason = watch.look(pod, events, time.monotonic() - began, self._blind())
             if reason:
@@ -282,7 +289,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             elif pod and (restarts := memory_restarts(pod)) > self._restarts:
                 self._restarts = restarts
                 self._note(f"lost what it was doing, and was started again in its place. {TOO_MUCH_MEMORY}")
-        return status
+        # The hub ends a start that failed only where something runs; what it has not seen would run for ever.
+        return None if self._unseen else status
 
     def _note(self, what: str) -> None:
         """Have something about the session in the log, and on the start page until the next start."""
@@ -293,7 +301,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     async def stop(self, now: bool = False) -> None:
         """End the session; once the cluster has taken that, it ends for the hub, even where the pod stays."""
         pod = self._pod()
-        if pod and is_earlier(pod, self._start_id) and still_ending(pod):
+        if pod and is_earlier(pod, self._start_id) and still_ending(pod) and not self._unseen:
             return  # a start that is over because of it: nothing of its own is there
         try:
             await super().stop(now)
@@ -302,6 +310,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 "the cluster was told to end the session %s, and its pod is still there after %s seconds: %s",
                 self._log_name, self.start_timeout, why_still_there(self._pod()),
             )  # fmt: skip
+        self._unseen = False
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take up why the last session ended."""

@@ -43,6 +43,15 @@ def spawner(user: str, server: str) -> Any:
     return made
 
 
+def test_what_prepares_a_home_has_no_more_of_a_shared_claim_than_the_session_has() -> None:
+    made = spawner("Ann", "")
+    made.volume_mounts = {"home": {"name": "homes", "mountPath": "/home/jovyan", "subPath": "{username}"}}
+    assert made._place().home_mount == {
+        "name": "homes", "mountPath": "/home/jovyan", "subPath": made._expand_user_properties("{username}"),
+    }  # fmt: skip
+    assert spawner("ann", "")._place().home_mount == {}
+
+
 NAMED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=80)
 CLOSE = st.text("aAb-._@\u0430\u0131\u017f\u212a0", min_size=1, max_size=12)
 SERVERS = st.one_of(st.just(""), st.from_regex(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?", fullmatch=True))

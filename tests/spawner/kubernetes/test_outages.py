@@ -265,6 +265,15 @@ async def test_a_stop_waits_until_the_api_is_there_again(hub: ClusterHub, proxy:
     assert spawner.pod_name not in {item["metadata"]["name"] for item in cluster.items("pod")}
 
 
+async def test_a_session_ends_though_the_api_does_not_know_the_hub_for_a_moment(
+    hub: ClusterHub, proxy: ApiProxy, cluster: Cluster
+) -> None:
+    spawner = await hub.start("renewed", "red/plain")
+    proxy.answer(401, method="DELETE", path="/pods/", times=2)
+    await spawner.stop(now=True)
+    assert spawner.pod_name not in {item["metadata"]["name"] for item in cluster.items("pod")}
+
+
 async def test_a_hub_that_begins_while_the_api_is_away_finds_its_sessions_afterwards(
     tmp_path: Path, hub: ClusterHub, proxy: ApiProxy, cluster: Cluster
 ) -> None:
@@ -299,6 +308,31 @@ async def test_a_hub_that_may_not_look_says_so_instead_of_waiting(
         await hub.start("blind", "red/plain")
     assert raised.value.reason == "cluster-unseen"
     assert f"may not look at {kind} in the namespace {cluster.namespace}" in str(raised.value)
+
+
+async def test_a_pod_that_was_sent_and_never_seen_does_not_stay(
+    tmp_path: Path, proxy: ApiProxy, cluster: Cluster
+) -> None:
+    """Nothing would end it: no lifetime, no loss of its data, no stop."""
+    hub = ClusterHub(tmp_path, cluster.namespace, k8s_api_host=proxy.address, start_timeout=12)
+    hub.profiles.commit(files())
+    seen = await hub.start("seen", "red/plain")
+    proxy.answer(500, path=PODS, times=10_000)
+    await proxy.go_away()  # cuts the watch, so that it asks anew
+    await proxy.come_back()
+    await until(lambda: seen.pod_reflector.trouble, "the hub is blind")
+    with pytest.raises(SpawnException):
+        await hub.start("unseen", "red/plain")
+    spawner = hub.spawner("unseen")
+    there = {item["metadata"]["name"] for item in cluster.items("pod")}
+    # What JupyterHub does after a start that failed.
+    if await spawner.poll() is None:
+        await spawner.stop()
+    spawner.clear_state()
+    left = {item["metadata"]["name"] for item in cluster.items("pod") if not item["metadata"].get("deletionTimestamp")}
+    assert await spawner.poll() == 1
+    await hub.close()
+    assert spawner.pod_name in there - left
 
 
 # -- outages of some length

@@ -167,7 +167,8 @@ def test_the_teams_folder_is_its_own_and_as_writable_as_the_profile_says() -> No
 
 def test_code_is_fetched_before_the_session_starts_with_nothing_but_arguments() -> None:
     code = Checkout(repository="https://git.example.org/a$(HOME)".replace("$(HOME)", ""), folder="code", ref="main")
-    place = Place(home_volume="volume-ann", preparing_image="registry.example.org/allotment/hub:1")
+    home = {"name": "homes", "mountPath": "/home/jovyan", "subPath": "ann"}
+    place = Place(home_mount=home, preparing_image="registry.example.org/allotment/hub:1")
     tool = Tool.model_validate({"title": "Desk", "address": "/desk/", "folder": "desk"})
     settings = settings_of(launch(checkout=code, tool=tool), "ann", place)
     container = settings.init_container
@@ -175,7 +176,7 @@ def test_code_is_fetched_before_the_session_starts_with_nothing_but_arguments() 
     assert container["args"] == [
         "--home=/home/jovyan", "--folder=desk", "--repository=https://git.example.org/a", "--into=code", "--ref=main",
     ]  # fmt: skip
-    assert container["volumeMounts"] == [{"name": "volume-ann", "mountPath": "/home/jovyan"}]
+    assert container["volumeMounts"] == [home]
     assert differences(sent(settings), settings) == []
 
 
