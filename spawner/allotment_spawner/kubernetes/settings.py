@@ -48,6 +48,8 @@ class Place:
     """The claim with a folder for each team; empty: there are none."""
     preparing_image: str = ""
     """The image that fetches a profile's code; empty: there is none."""
+    own_claims: frozenset[str] = frozenset()
+    """The claims that every session's pod has from the deployment: a shared one holds other people's homes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def settings_of(launch: Launch, user: str, place: Place) -> Settings:
     account = service_account(launch.team, launch.bindings)
     about = About(label(user, at_least=2, at_most=60))
     team = _team_folder(launch, place)
+    _keep_off(launch, place)
     parts = parts_of(launch.bindings, about)
     gpu = launch.gpu.resource if launch.gpu else _DEFAULT_GPU
     pool = launch.node_pool
@@ -161,6 +164,15 @@ def _annotations(launch: Launch) -> dict[str, str]:
     }
 
 
+def _keep_off(launch: Launch, place: Place) -> None:
+    """Raise RefusedError where a data role is bound to a claim that homes or the folders of teams lie in."""
+    own = place.own_claims | {place.team_claim}
+    for role, binding in launch.bindings.items():
+        if binding.volume and binding.volume.claim in own:
+            why = f"The data role {role} is bound to a volume that holds the homes or the folders of teams."
+            raise _unavailable("binding-reserved", why, "Keep the data in a volume of its own.")
+
+
 def _team_folder(launch: Launch, place: Place) -> Parts:
     if launch.storage.team == "none":
         return Parts()
@@ -221,8 +233,7 @@ def _preparing(launch: Launch, place: Place) -> dict[str, Any] | None:
     }
 
 
-def _unavailable(code: str, why: str) -> RefusedError:
-    remedy = "Choose a profile without it."
+def _unavailable(code: str, why: str, remedy: str = "Choose a profile without it.") -> RefusedError:
     return RefusedError(Refusal(code, "The session was not started.", why, remedy, ADMINISTRATORS, 409))
 
 

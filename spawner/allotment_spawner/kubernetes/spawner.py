@@ -84,7 +84,17 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     def _place(self) -> Place:
         mounts = self.volume_mounts.values() if isinstance(self.volume_mounts, dict) else self.volume_mounts
         homes = [mount for mount in mounts if mount.get("mountPath") == self.home]
-        return Place(self.home, self._expand_all(homes[0]) if homes else {}, self.team_claim, self.preparing_image)
+        volumes = self.volumes.values() if isinstance(self.volumes, dict) else self.volumes
+        claims = [
+            volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume
+        ]
+        return Place(
+            home=self.home,
+            home_mount=self._expand_all(homes[0]) if homes else {},
+            team_claim=self.team_claim,
+            preparing_image=self.preparing_image,
+            own_claims=frozenset(self._expand_all(claims)),
+        )
 
     async def _ensure_account(self, settings: Settings) -> None:
         ensured = partial(

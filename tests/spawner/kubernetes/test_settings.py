@@ -194,3 +194,11 @@ def test_labels_are_valid_and_different_for_different_users_and_centres(one: str
 
     assert all(is_valid_label(value) for value in labels(one).values())
     assert (labels(one) == labels(other)) == (one == other)
+
+
+@pytest.mark.parametrize("place", [Place(own_claims=frozenset({"tables"})), Place(team_claim="tables")])
+def test_no_data_role_reaches_the_volume_of_homes_or_of_teams(place: Place) -> None:
+    with pytest.raises(RefusedError) as raised:
+        settings_of(launch(bindings={"tables": BINDINGS["tables"]}), "ann", place)
+    assert raised.value.refusal.code == "binding-reserved"
+    assert "tables" in raised.value.refusal.why
