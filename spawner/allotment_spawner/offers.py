@@ -44,6 +44,8 @@ class StartPage:
     """Team → cards."""
     refused: tuple[RefusedView, ...]
     member_of: tuple[str, ...]
+    known_groups: tuple[str, ...]
+    """The groups of the user as the hub knows them."""
     """The titles of the user's teams."""
     revision: str
     """Empty while the repository was never read."""
@@ -97,6 +99,7 @@ def start_page(
             if each.refusal and each.profile_id not in replaced and not _is_hidden(each)
         ),
         member_of=tuple(sorted(teams)),
+        known_groups=tuple(sorted(viewer.user.groups)),
         revision=catalog.revision,
         changed=catalog.time,
         age=age_text(now - catalog.time),

@@ -14,7 +14,7 @@ class RefreshHandler(APIHandler):
     @needs_scope(SCOPE)
     def post(self) -> None:
         """POST allotment/refresh: 202."""
-        for follower in followers(self.settings):
+        for follower in followers(self.users.settings):  # of these settings, tornado gives a handler a copy
             follower.hurry()
         self.set_status(202)
         self.finish({"status": "heard"})

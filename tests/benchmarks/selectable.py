@@ -17,7 +17,7 @@ from support.repositories import policy, profile, small, team, write_folder
 from benchmarks.measuring import Row
 
 POLL = 2.0
-"""Seconds between two looks of the hub at the git server, as the installation of the tests has it."""
+"""Seconds between two looks of the hub at the git server, where nobody tells it of what was pushed."""
 
 
 def selectable(folder: Path, _profiles: int, rounds: int, _sample: int) -> Iterator[Row]:
@@ -47,6 +47,10 @@ def selectable(folder: Path, _profiles: int, rounds: int, _sample: int) -> Itera
         installed.wait_for_hub()
         reader, reviewer = installed.sign_in(analyst), installed.sign_in(lead)
         merged = [_merged(reader, reviewer, f"merged-{number}") for number in range(rounds)]
+        # A merge is told to the hub, which looked every minute so far.
+        installed.values["jupyterhub"]["custom"]["allotment"]["repository"]["fetchSeconds"] = POLL
+        installed.install()
+        installed.wait_for_hub()
         pushed = [_pushed(reader, work, address, f"pushed-{number}") for number in range(rounds)]
     yield Row("until a profile merged on the page can be chosen", "its limit", "s", merged, [2.0], 2, limit=True)
     yield Row(

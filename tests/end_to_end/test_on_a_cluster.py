@@ -134,6 +134,7 @@ def test_a_session_sees_its_data_and_proposes_what_a_lead_merges_and_everyone_st
     assert approved.is_success, approved.text
     merged = lead.service("POST", f"proposals/{identity}/merge", json={"head": head})
     assert merged.is_success, merged.text
+    # The hub was told: it would look by itself after a minute.
     another = f"hub/spawn/{analyst.name}/another"
     assert until(lambda: "red/larger" in analyst.page(another).text, within=10, what="the new profile")
     branches = git(Path("/"), "ls-remote", "--heads", _readable(installed))

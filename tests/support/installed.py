@@ -116,7 +116,7 @@ class Installed:
                 "custom": {
                     "allotment": {
                         "publicUrl": self.url,
-                        "repository": {"url": repository, "plainHttp": True, "fetchSeconds": 2},
+                        "repository": {"url": repository, "plainHttp": True, "fetchSeconds": 60},
                         "preparingImage": f"{hub}:{hub_tag}",
                     }
                 },

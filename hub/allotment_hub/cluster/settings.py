@@ -3,9 +3,9 @@
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 REVIEW = "custom:allotment:review"
 REFRESH = "custom:allotment:refresh"
@@ -31,6 +31,12 @@ class RepositorySettings(_Settings):
     """Whether the address may be `http://`."""
     fetchSeconds: float = Field(default=30, gt=0)  # noqa: N815
     """How often the git server is asked, beside being told."""
+
+    @model_validator(mode="after")
+    def _is_not_read_on_the_way(self) -> Self:
+        if self.url.startswith("http://") and not self.plainHttp:
+            raise ValueError("url is http://, so its token could be read: use https://, or set plainHttp: true")
+        return self
 
 
 class ClusterSettings(_Settings):

@@ -162,7 +162,7 @@ class Handler(HubOAuthenticated, RequestHandler):
         if isinstance(error, UnavailableError):
             return _details(error.refusal)
         if isinstance(error, RemoteError):
-            why = "The git server with the repository of profiles does not answer, or does not take what is written."
+            why = f"The git server with the repository of profiles does not take part: {error.why}."
             return _details(unavailable("repository-away", why).refusal)
         if isinstance(error, GitError):
             return _details(unavailable("repository-unavailable", "The repository of profiles cannot be used.").refusal)
