@@ -93,6 +93,7 @@ _SHAPES = tuple(
         (r"options\.([^.]+)\.choices", "option {0}: order of the choices"),
         (r"options\.([^.]+)\.([^.]+)", "option {0}: {1}"),
         (r"environment\.(.+)", "variable {0}"),
+        (r"binding\.secret\.variables\.(.+)", "binding, variable {0}"),
         (r"accepted\.([^.]+)\.reason", "acceptance of {0}, reason"),
         (r"accepted\.([^.]+)\.until", "acceptance of {0}, until"),
         (r"granted_to\.([^.]+)", "grant to {0}"),
