@@ -134,8 +134,7 @@ class ProfileSpawnerMixin(Spawner):
         self._store(launch.request.as_dict())
         self._launch = launch
         # A hub that is killed from here on leaves a session behind; the next one has to know what it is.
-        self.orm_spawner.state = self.get_state()
-        self.user.db.commit()
+        self._keep_state()
         self.tell(50, f"Waiting for {app_title(launch.app, launch.tool)} to answer")
         self._record("start", session, options=dict(launch.request.options), server=self.name)
         return await super().start()
@@ -290,9 +289,7 @@ class ProfileSpawnerMixin(Spawner):
     def _note_losses(self, session: Session, seen: Mapping[str, dt.datetime], found: Sequence[Ending]) -> None:
         changes = observations(self._lost_since, found)
         self._lost_since = seen
-        # Kept at once: a hub that is started anew must not begin to count again.
-        self.orm_spawner.state = self.get_state()
-        self.user.db.commit()
+        self._keep_state()  # a hub that is started anew must not begin to count again
         for kind, details in changes:
             self.log.warning("%s of the session %s: %s", kind, self._log_name, details)
             self._record(kind, session, server=self.name, **details)
@@ -364,6 +361,11 @@ class ProfileSpawnerMixin(Spawner):
             if self._lost_since:
                 ours["access_lost"] = seen_as_state(self._lost_since)
         return {**state, _STATE: ours} if ours else state
+
+    def _keep_state(self) -> None:
+        """Write the state into the hub's database now; JupyterHub does so at moments of its own."""
+        self.orm_spawner.state = self.get_state()
+        self.user.db.commit()
 
     def clear_state(self) -> None:
         """Forget the session. Every end comes by here: asked for, by time, by itself, or found after a restart.
