@@ -124,7 +124,10 @@ def readiness(folder: Path, _profiles: int, rounds: int, _sample: int) -> Iterat
     if not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None:
         sys.stderr.write("readiness: left out, it needs KUBECONFIG, kubectl and the images of tests/support/images\n")
         return
-    with Cluster.opened("readiness") as cluster:
-        # KubeSpawner takes the way to the cluster when it is imported.
-        ours, theirs = in_fresh_process("readiness", folder, cluster.namespace, rounds)
-    yield Row("a session's readiness on a cluster", _STOCK, "s", ours, theirs, 1)
+    for home, what in (("", "a session's readiness on a cluster"), ("home", "the same with a home folder")):
+        own = folder / (home or "none")
+        own.mkdir()
+        with Cluster.opened("readiness") as cluster:
+            # KubeSpawner takes the way to the cluster when it is imported.
+            ours, theirs = in_fresh_process("readiness", own, cluster.namespace, rounds, home)
+        yield Row(what, _STOCK, "s", ours, theirs, 1)

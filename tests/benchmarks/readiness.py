@@ -14,13 +14,16 @@ from support.repositories import policy, profile, team
 from allotment_spawner.kubernetes import KubernetesProfileSpawner
 
 
-async def in_turn(folder: Path, namespace: str, rounds: int) -> tuple[list[float], list[float]]:
-    """Give the seconds of ours and of theirs."""
+async def in_turn(folder: Path, namespace: str, rounds: int, *, home: bool) -> tuple[list[float], list[float]]:
+    """Give the seconds of ours and of theirs; with a `home` that the deployment mounts, or with none."""
     restricted: dict[str, Any] = {
         "image": SLEEPER, "pod_security_context": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "container_security_context": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "cpu_guarantee": 0.1, "cpu_limit": 1, "mem_guarantee": "64M", "mem_limit": "256M", "start_timeout": 300,
     }  # fmt: skip
+    if home:
+        restricted["volumes"] = [{"name": "home", "emptyDir": {}}]
+        restricted["volume_mounts"] = [{"name": "home", "mountPath": "/home/jovyan"}]
     listed = [{"display_name": "Notebook", "slug": "red/notebook", "kubespawner_override": {"image": SLEEPER}}]
     hubs = []
     for spawner_class in (KubernetesProfileSpawner, KubeSpawner):

@@ -110,11 +110,11 @@ def pause(path: str, side: str) -> float:
     return asyncio.run(run())
 
 
-def readiness(folder: str, namespace: str, rounds: str) -> tuple[list[float], list[float]]:
+def readiness(folder: str, namespace: str, rounds: str, home: str) -> tuple[list[float], list[float]]:
     """Start sessions on a real cluster."""
     from benchmarks.readiness import in_turn  # noqa: PLC0415  (it asks for the way to a cluster when it is imported)
 
-    return asyncio.run(in_turn(Path(folder), namespace, int(rounds)))
+    return asyncio.run(in_turn(Path(folder), namespace, int(rounds), home=bool(home)))
 
 
 WORKERS = {each.__name__: each for each in (full_load, restart, warm, batch, worktree, memory, pause, readiness)}

@@ -48,6 +48,8 @@ def furnish(pod: Any, settings: Settings) -> Any:
 
 def _with_links(lifecycle: Any, settings: Settings) -> Any:
     """Add the hook that links data into the home, where the deployment has none of its own at that moment."""
+    if settings.link_hook is None:
+        return lifecycle
     hook = get_k8s_model(V1Lifecycle, {"postStart": dict(settings.link_hook)})
     if not lifecycle:
         return hook

@@ -69,9 +69,14 @@ class Settings:
     links: tuple[str, ...]
     """Target, link, target, link …: what is linked into the home folder."""
 
+    home_kept: bool
+    """The home folder outlives the session, and links of earlier ones may lie in it."""
+
     @property
-    def link_hook(self) -> Mapping[str, Any]:
-        """What the session's container does when it starts."""
+    def link_hook(self) -> Mapping[str, Any] | None:
+        """What the session's container does when it starts; None where nothing is linked: each hook is waited for."""
+        if not self.links and not self.home_kept:
+            return None
         return {"exec": {"command": ["sh", "-c", _LINK, "sh", *self.links]}}
 
 
@@ -122,6 +127,7 @@ def settings_of(launch: Launch, user: str, place: Place) -> Settings:
         account=account,
         init_container=_preparing(launch, place),
         links=_links(launch, parts),
+        home_kept=bool(place.home_mount),
     )
 
 

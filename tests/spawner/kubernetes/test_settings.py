@@ -165,6 +165,19 @@ def test_the_teams_folder_is_its_own_and_as_writable_as_the_profile_says() -> No
         assert differences(sent(settings), settings) == []
 
 
+def test_a_session_has_a_hook_only_where_something_is_or_was_linked() -> None:
+    home = {"name": "homes", "mountPath": "/home/jovyan", "subPath": "ann"}
+    linked = {"storage": Storage(team="read-only")}
+    for place, changes, hooked in (
+        (Place(team_claim="teams"), {}, False),
+        (Place(team_claim="teams"), linked, True),
+        (Place(team_claim="teams", home_mount=home), {}, True),  # a link of an earlier session may lie there
+    ):
+        settings = settings_of(launch(**changes), "ann", place)
+        assert bool(settings.link_hook) == hooked
+        assert bool(sent(settings)["spec"]["containers"][0].get("lifecycle")) == hooked
+
+
 def test_code_is_fetched_before_the_session_starts_with_nothing_but_arguments() -> None:
     code = Checkout(repository="https://git.example.org/a$(HOME)".replace("$(HOME)", ""), folder="code", ref="main")
     home = {"name": "homes", "mountPath": "/home/jovyan", "subPath": "ann"}
