@@ -207,6 +207,8 @@ class CatalogFollower:
         revision = self.repository.resolve(MAIN)
         if revision is None:
             self.repository.references(MAIN)  # says why, where git refuses the repository as a whole
+            if self._mirror and not self._tried.is_set():
+                raise GitError("the profiles are being fetched from the git server for the first time")
             raise GitError(f"{self.repository.path} has no branch main")
         return revision
 

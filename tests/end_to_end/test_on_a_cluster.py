@@ -1,6 +1,7 @@
 """The whole way on a real cluster: install, sign in with groups, start, propose from inside, merge, start the new."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,8 @@ def test_nodes_hold_the_images_of_what_may_be_started(platform: Platform) -> Non
 def test_people_are_offered_what_their_groups_of_the_provider_may_start(platform: Platform) -> None:
     assert "RStudio" in platform.analyst.page("hub/spawn").text
     assert "RStudio" not in platform.stranger.page("hub/spawn").text
+    log = platform.installed.cluster.kubectl("logs", "deployment/hub")
+    assert re.search(r"\[I \d{4}-\S+ \S+ allotment_profiles\S* .*\] catalog at [0-9a-f]{12}: ", log)
     refused = platform.stranger.hub("POST", f"users/{platform.stranger.name}/server", json={"profile": "red/notebook"})
     assert refused.status_code == 403
     assert "[not-a-member]" in refused.json()["message"]

@@ -1,5 +1,6 @@
 """Starting, refusing and ending on a real hub behind its real proxy. The service is not needed to start a session."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,12 @@ def test_fifty_refusals_in_a_row_leave_the_hub_as_it_was(allotment: Deployment, 
     log = hub_log(allotment)
     assert "Traceback" not in log
     assert "consecutive spawns failed" not in log
+
+
+def test_the_hubs_log_says_with_time_and_level_what_applies(allotment: Deployment, busy: Person) -> None:
+    busy.page("hub/spawn")
+    line = r"^\[I \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ allotment_profiles\S* .*\] catalog at [0-9a-f]{12}: "
+    assert re.search(line, hub_log(allotment), re.MULTILINE)
 
 
 def test_a_session_is_stamped_and_knows_nothing_of_the_hub(allotment: Deployment, busy: Person) -> None:

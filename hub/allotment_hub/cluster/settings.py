@@ -7,6 +7,8 @@ from typing import Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from allotment_hub.hub_log import LOGGING
+
 REVIEW = "custom:allotment:review"
 REFRESH = "custom:allotment:refresh"
 _SERVICE = "allotment"
@@ -74,9 +76,15 @@ def apply(c: Configuration, values: dict[str, Any], base_url: str) -> None:
         lines = [f"custom.allotment.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         sys.exit("The values of Allotment are wrong.\n" + "\n".join(lines))
     base = "/" + base_url.strip("/") + "/" if base_url.strip("/") else "/"
+    _log(c)
     _rights(c)
     _service(c, settings)
     _sessions(c, settings, base)
+
+
+def _log(c: Configuration) -> None:
+    own = dict(c.JupyterHub.get("logging_config") or {})
+    c.JupyterHub.logging_config = {**own, "loggers": {**LOGGING["loggers"], **(own.get("loggers") or {})}}
 
 
 def _rights(c: Configuration) -> None:

@@ -79,7 +79,9 @@ def trouble(pod: Mapping[str, Any] | None) -> Trouble | None:
         return None
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
-        why = f"The cluster ended it: {_short(status.get('message') or status.get('reason') or 'no reason given')}."
+        why = _sentence(
+            f"The cluster ended it: {_short(status.get('message') or status.get('reason') or 'no reason given')}"
+        )
         return Trouble(_refusal("session-ended", why, "Try again."), 0)
     if pod["metadata"].get("deletionTimestamp"):
         return deleted()
@@ -95,9 +97,11 @@ def _unscheduled(status: Mapping[str, Any]) -> Trouble | None:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             message = _short(condition.get("message"))
             if _lacks_volume(message):
-                return Trouble(_refusal("volume-missing", _no_machine(message), "The volume has to be made."), None)
+                return Trouble(
+                    _refusal("volume-missing", _sentence(_no_machine(message)), "The volume has to be made."), None
+                )
             remedy = "Choose a smaller size, or try again when others have ended their sessions."
-            return Trouble(_refusal("no-room", _no_machine(message), remedy), None)
+            return Trouble(_refusal("no-room", _sentence(_no_machine(message)), remedy), None)
     return None
 
 
@@ -140,11 +144,13 @@ def end_of(pod: Mapping[str, Any] | None) -> End:
     status = (pod or {}).get("status") or {}
     if status.get("phase") == "Failed" and status.get("reason"):
         # A machine that runs short, is shut down or the like; where a program fails there is no reason here.
-        return End("evicted", f"Its machine had to end it: {_short(status.get('message') or status['reason'])}")
+        return End(
+            "evicted", _sentence(f"Its machine had to end it: {_short(status.get('message') or status['reason'])}")
+        )
     for condition in status.get("conditions") or ():
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             why = condition.get("message") or condition.get("reason")
-            return End("evicted", f"The cluster had to end it: {_short(why)}")
+            return End("evicted", _sentence(f"The cluster had to end it: {_short(why)}"))
     deleted_by_somebody = bool(pod and pod["metadata"].get("deletionTimestamp"))
     for container in status.get("containerStatuses") or ():
         over = (container.get("state") or {}).get("terminated") or {}
@@ -185,13 +191,13 @@ def _waiting(container: Mapping[str, Any]) -> Trouble | None:
     reason, message = waiting.get("reason"), _short(waiting.get("message"))
     image = _short(container.get("image"))
     if reason in ("InvalidImageName", "ErrImageNeverPull"):
-        why = f"The image {image} is not there: {message}"
+        why = _sentence(f"The image {image} is not there: {message}")
         return Trouble(_refusal("image-missing", why, "Another image has to be named.", _MAINTAINERS), 0)
     if reason in ("ImagePullBackOff", "ErrImagePull", "RegistryUnavailable", "ImageInspectError"):
-        why = f"The image {image} cannot be downloaded: {message}"
+        why = _sentence(f"The image {image} cannot be downloaded: {message}")
         return Trouble(_refusal("image-missing", why, "Check its name and tag.", _MAINTAINERS), _PATIENCE)
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-        why = f"Its container cannot be made: {message}"
+        why = _sentence(f"Its container cannot be made: {message}")
         return Trouble(_refusal("container-unmakeable", why, "It says what is missing.", ADMINISTRATORS), _PATIENCE)
     if reason == "CrashLoopBackOff":
         last = (container.get("lastState") or {}).get("terminated") or {}
@@ -226,7 +232,7 @@ def refused_by_cluster(status: int, body: str) -> Refusal:
     if "exceeded quota" in message:
         why = "The cluster's quota for sessions is used up."
         return _refusal("quota", why, "Choose a smaller size, or try again when others have ended their sessions.")
-    return _refusal("pod-refused", f"The cluster refused it: {_short(message)}", "", ADMINISTRATORS)
+    return _refusal("pod-refused", _sentence(f"The cluster refused it: {_short(message)}"), "", ADMINISTRATORS)
 
 
 def pod_differs(found: list[str]) -> Refusal:
@@ -246,6 +252,11 @@ def _message(body: str) -> str:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
         return body
+
+
+def _sentence(text: str) -> str:
+    """End what the cluster says as a sentence, where it does not by itself: more words follow."""
+    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _short(text: object) -> str:
