@@ -54,6 +54,18 @@ def heads(repository: Repository) -> dict[str, str]:
     return repository.references("refs/heads/")
 
 
+async def test_until_the_first_fetch_nothing_is_said_to_be_missing(place: Place) -> None:
+    follower = CatalogFollower(place.mirror().repository, mirror=place.mirror())
+    await follower.refresh()
+    assert follower.trouble == "the profiles are being fetched from the git server for the first time"
+    follower.start()
+    try:
+        assert (await follower.first()).revision == place.origin.head
+        assert follower.trouble is None
+    finally:
+        await follower.stop()
+
+
 def new_commit(mirror: Mirror, message: str, parent: str) -> str:
     repository = mirror.repository
     tree = repository.write_tree(parent, {f"notes/{message}": b"x"})
