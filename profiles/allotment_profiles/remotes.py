@@ -200,6 +200,8 @@ class Remote:
 
 
 _TELLING = ("!", "fatal:", "error:", "remote:", "ssh:")
+# What git says after each failure of SSH, whose reason stands before it, with no such word in front.
+_EMPTY = ("fatal: Could not read from remote repository", "Please make sure you have the correct", "and the repository")
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 
 
@@ -212,9 +214,7 @@ def _secret(path: Path) -> str:
 
 def _reason(said: str) -> str:
     """Take out of what git says the lines that count; credentials are in none of them."""
-    lines = [
-        line.strip() for line in said.splitlines() if line.startswith(("!", "fatal:", "error:", "remote:", "ssh:"))
-    ]
-    lines = lines or [line.strip() for line in said.splitlines() if line.strip()][-2:]
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(_EMPTY)]
+    lines = [line for line in lines if line.startswith(_TELLING)] or lines[-2:]
     text = " ".join(lines) or "it failed without a word"
     return "".join(char if char.isprintable() else " " for char in text)[:500]
