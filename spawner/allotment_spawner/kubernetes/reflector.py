@@ -6,6 +6,7 @@ blind, and it never goes back to an older state: a session that is not there any
 """
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -39,6 +40,10 @@ class PerseveringReflector(ResourceReflector):
     """What the last request failed with; None while the API answers."""
     _failing_since = 0.0
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._hurried = asyncio.Event()
+
     @property
     def loaded(self) -> bool:
         """Whether it has ever known what there is."""
@@ -58,9 +63,14 @@ class PerseveringReflector(ResourceReflector):
             task.cancel()
             await asyncio.wait({task})
 
+    def hurry(self) -> None:
+        """Ask at once, where it waits after a failure: the API has just answered somebody else."""
+        self._hurried.set()
+
     async def _watch_and_update(self) -> None:
         version, attempts = None, 0
         while not self._stopping:
+            self._hurried.clear()
             try:
                 version = await self._list_and_update(version)
                 version = await self._follow(version)
@@ -70,8 +80,10 @@ class PerseveringReflector(ResourceReflector):
                     version = None
                 self._failed(error)
                 attempts = min(attempts + 1, 10)
-                seconds = random.uniform(0.5, 1) * min(_LONGEST_WAIT, 0.1 * 2**attempts)  # noqa: S311  not a secret
-                await asyncio.sleep(max(seconds, retry_after(error)))
+                await asyncio.sleep(retry_after(error))  # which no hurry shortens
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(_wait(attempts) - retry_after(error), 0)):
+                        await self._hurried.wait()
 
     async def _list_and_update(self, resource_version: str | None = None) -> str:
         """Take all resources as they are now, or at least as they were at a version; gives the version of the list."""
@@ -136,6 +148,11 @@ class PerseveringReflector(ResourceReflector):
             seconds = time.monotonic() - self._failing_since
             self.trouble = None
             self.log.warning("The cluster says again which %s there are, after %.0f seconds", self.kind, seconds)
+
+
+def _wait(attempts: int) -> float:
+    """Give the seconds between this failure in a row and the next attempt."""
+    return random.uniform(0.5, 1) * min(_LONGEST_WAIT, 0.1 * 2.0**attempts)  # noqa: S311  not a secret
 
 
 def _key(resource: dict[str, Any]) -> str:

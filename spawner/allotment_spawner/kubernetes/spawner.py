@@ -175,6 +175,9 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             if not passes(error):
                 raise
             return False
+        for reflector in (self.pod_reflector, self.event_reflector):
+            if reflector:
+                reflector.hurry()
         return True
 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> Any:

@@ -17,7 +17,7 @@ from support.conditions import until
 from support.outage import files, in_own_process
 
 from allotment_profiles.service_accounts import service_account
-from allotment_spawner.kubernetes import accounts
+from allotment_spawner.kubernetes import accounts, reflector
 from allotment_spawner.kubernetes.reflector import PerseveringPods
 
 pytestmark = needs_cluster
@@ -251,6 +251,19 @@ async def test_a_start_goes_on_when_the_api_was_away_in_the_middle_of_it(
     spawner = await starting
     assert await spawner.poll() is None
     await spawner.stop(now=True)
+
+
+async def test_a_start_that_the_api_takes_is_seen_at_once_however_long_the_hub_would_have_waited(
+    hub: ClusterHub, proxy: ApiProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await hub.start("first", "red/plain")
+    monkeypatch.setattr(reflector, "_wait", lambda _attempts: 3600.0)
+    async with proxy.away():
+        await until(lambda: first.pod_reflector.trouble and first.event_reflector.trouble, "the hub is blind")
+    spawner = await hub.start("second", "red/plain")
+    assert spawner.pod_reflector.trouble is None
+    for each in (first, spawner):
+        await each.stop(now=True)
 
 
 async def test_a_stop_waits_until_the_api_is_there_again(hub: ClusterHub, proxy: ApiProxy, cluster: Cluster) -> None:
