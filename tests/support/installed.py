@@ -91,13 +91,20 @@ class Installed:
                 for person in installed.people:
                     person.client.close()
 
-    def prepare(self, repository: str, groups: Mapping[str, str]) -> None:
-        """Make the Secrets for the git server and the application to sign in to; decide the values."""
+    def prepare(
+        self, repository: str, groups: Mapping[str, str], keys: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        """Make the Secrets for the git server and the application to sign in to; decide the values.
+
+        `keys` says what is in each Secret, `read` and `write`, for a server that is not the forge.
+        """
         self.repository = repository
-        for name, write in (("allotment-git-read", False), ("allotment-git-write", True)):
-            token = self.forge.token(write=write)
-            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"token": token}}
-            self.cluster.apply(secret)
+        for kind in ("read", "write"):
+            content = keys[kind] if keys else {"token": self.forge.token(write=kind == "write")}
+            name = f"allotment-git-{kind}"
+            self.cluster.apply(
+                {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": content}
+            )
         client_id, client_secret = self.forge.application(f"{self.url}hub/oauth_callback")
         login = f"{self.forge.url}/login/oauth"
         (hub, hub_tag), (service, service_tag), (proxy, proxy_tag) = (
