@@ -36,17 +36,31 @@ class Event:
     details: Mapping[str, Any]
 
 
+# Somebody waits for the page that shows it, and nothing depends on it.
+_LIMITS: Mapping[str, Mapping[str, Any]] = {
+    "postgresql": {"connect_timeout": 5, "options": "-c statement_timeout=5000", "tcp_user_timeout": 5000}
+}
+
+
 class Events:
-    """The table; `url` is SQLAlchemy's. Calls block: use a thread inside an event loop."""
+    """The table. Calls block: use a thread inside an event loop. They raise SQLAlchemyError where it is away."""
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url)
+        """Take SQLAlchemy's URL; the database is asked at the first call, and again after it was away."""
+        backend = sa.make_url(url).get_backend_name()
+        self._engine = sa.create_engine(url, pool_pre_ping=True, connect_args=dict(_LIMITS.get(backend, {})))
+        self._made = False
+
+    def _make(self) -> None:
+        if self._made:
+            return
         try:
             _metadata.create_all(self._engine)
         except sa.exc.DatabaseError:
             # The hub and the service start at the same time: the other one may have made the table just now.
             if not sa.inspect(self._engine).has_table(_events.name):
                 raise
+        self._made = True
 
     def append(self, kind: str, *, user: str, profile: str = "", revision: str = "", **details: Any) -> None:
         """Add one observation, with the time of now."""
@@ -59,6 +73,7 @@ class Events:
              "profile": each.profile[:100], "revision": each.revision, "details": dict(each.details)}
             for each in events
         ]  # fmt: skip
+        self._make()
         with self._engine.begin() as connection:
             connection.execute(sa.insert(_events), rows)
 
@@ -81,6 +96,7 @@ class Events:
         self._engine.dispose()
 
     def _listed(self, query: sa.Select[Any]) -> list[Event]:
+        self._make()
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return [

@@ -44,7 +44,7 @@ class Recorder:
         if not waiting:
             return
         try:
-            # Made here and not before: it connects, and a database that is away now may be back the next time.
+            # Made here and not before: an address that is none costs observations, and no session.
             self._events = self._events or Events(self._url)
             self._events.append_all(waiting)
         except (SQLAlchemyError, OSError, ValueError) as error:

@@ -67,6 +67,29 @@ async def test_a_proposal_is_approved_and_merged_and_the_history_says_who_and_wh
     assert [change.text for change in view.check.changes if view.check] == ["memory limit 4 GiB → 8 GiB"]
 
 
+def damage(database: Path) -> None:
+    """Make it what no database can be read from."""
+    database.write_bytes(b"no database" * 1000)
+
+
+async def test_what_was_observed_is_shown_and_only_that_is_missing_while_its_table_is_away(
+    platform: Platform, tmp_path: Path
+) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    merged = await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head)
+    for there, known in ((True, "by ben"), (False, None)):
+        if there:
+            platform.events.append("start", user="ben", profile="housing/notebook")
+        else:
+            damage(tmp_path / "events.sqlite")
+        view = await platform.proposals.view(merged, platform.people.reader("ben"))
+        assert view.state == "live"
+        assert [step.text for step in view.steps if step.name == "first start" and step.text] == (
+            [known] if known else []
+        )
+
+
 async def test_what_was_proposed_survives_its_end(platform: Platform) -> None:
     stored = await proposed(platform)
     await platform.reviewing.reject(platform.people.reader("lena"), stored.id, "Too large")

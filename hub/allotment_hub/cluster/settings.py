@@ -52,7 +52,7 @@ class ClusterSettings(_Settings):
     serviceUrl: str = "http://allotment:10101"  # noqa: N815
     """The service's address as the proxy sees it."""
     eventsUrl: str = f"sqlite:///{_STATE}/events.sqlite"  # noqa: N815
-    """SQLAlchemy's URL of the table of events; a PostgreSQL shows starts on the service's pages, too."""
+    """SQLAlchemy's URL of the table of events; with a PostgreSQL that the service has, too, its pages tell first starts."""
     home: str = Field(default="/home/jovyan", pattern=r"^/[A-Za-z0-9_./-]+$")
     """Where the home folder is mounted in sessions."""
     teamClaim: str = ""  # noqa: N815

@@ -3,8 +3,11 @@
 import asyncio
 import dataclasses
 import datetime as dt
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
@@ -23,6 +26,8 @@ from allotment_profiles.paths import place
 from allotment_profiles.problems import Refusal
 from allotment_profiles.requirements import Requirement, addressed, can_meet, missing
 from allotment_profiles.rules import User
+
+log = logging.getLogger(__name__)
 
 MAXIMUM_KEPT = 2000
 """So many proposals' files are kept in memory: a proposal has at most fifty small files, mostly one."""
@@ -283,10 +288,13 @@ class Proposals:
         return steps_of(case, check, offered=bool(offered), started=started)
 
     def _first_start(self, profiles: list[str], since: dt.datetime) -> Step | None:
-        for profile in profiles:
-            event = self._events.first("start", profile, since)
-            if event:
-                return Step("first start", "done", f"by {event.user}", event.time)
+        try:
+            for profile in profiles:
+                event = self._events.first("start", profile, since)
+                if event:
+                    return Step("first start", "done", f"by {event.user}", event.time)
+        except SQLAlchemyError as error:
+            log.warning("the first start of what was merged is not known: %s", error)
         return None
 
 
