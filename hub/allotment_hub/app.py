@@ -23,6 +23,7 @@ from allotment_hub.services.checking import Checking
 from allotment_hub.services.directory import Directory
 from allotment_hub.services.holding import Holding
 from allotment_hub.services.listing import Listing
+from allotment_hub.services.observing import Observing
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.pulling import Pulling
@@ -63,7 +64,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     checking = Checking(repository)
     forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
     able = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
-    proposals = Proposals(forge, checking, directory, follower, Events(configuration.events))
+    proposals = Proposals(forge, checking, directory, follower, Observing(Events(configuration.events)))
     return Services(
         configuration=configuration,
         follower=follower,

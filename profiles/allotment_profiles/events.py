@@ -1,7 +1,8 @@
 """What was observed: an append-only table of starts, refusals and ends that no rule reads."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,31 +37,48 @@ class Event:
     details: Mapping[str, Any]
 
 
-# Somebody waits for the page that shows it, and nothing depends on it.
-_LIMITS: Mapping[str, Mapping[str, Any]] = {
-    "postgresql": {"connect_timeout": 5, "options": "-c statement_timeout=5000", "tcp_user_timeout": 5000}
-}
+# A server that is gone without a word is noticed. Nothing here that the server would have to know: poolers refuse that.
+_LIBPQ = {
+    "connect_timeout": 5, "tcp_user_timeout": 5000,
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+}  # fmt: skip
 
 
 class Events:
-    """The table. Calls block: use a thread inside an event loop. They raise SQLAlchemyError where it is away."""
+    """The table. Calls block, some for ever where a server hangs: use a thread of its own inside an event loop.
+
+    They raise SQLAlchemyError where it is away.
+    """
 
     def __init__(self, url: str) -> None:
-        """Take SQLAlchemy's URL; the database is asked at the first call, and again after it was away."""
-        backend = sa.make_url(url).get_backend_name()
-        self._engine = sa.create_engine(url, pool_pre_ping=True, connect_args=dict(_LIMITS.get(backend, {})))
+        """Take SQLAlchemy's URL, which may set any of the driver's own limits; it is asked at the first call."""
+        where = sa.make_url(url)
+        libpq = where.get_driver_name() in ("psycopg2", "psycopg")
+        limits = {name: value for name, value in _LIBPQ.items() if libpq and name not in where.query}
+        self._engine = sa.create_engine(where, pool_pre_ping=True, connect_args=limits)
         self._made = False
 
+    @contextmanager
+    def _table(self) -> Iterator[sa.Engine]:
+        """Give what to ask, with the table made; it may be another database after a failure."""
+        try:
+            if not self._made:
+                self._make()
+            self._made = True
+            yield self._engine
+        except sa.exc.SQLAlchemyError:
+            self._made = False
+            raise
+
     def _make(self) -> None:
-        if self._made:
-            return
         try:
             _metadata.create_all(self._engine)
-        except sa.exc.DatabaseError:
+        except sa.exc.DatabaseError as error:
+            if isinstance(error, sa.exc.OperationalError) and self._engine.dialect.name != "sqlite":
+                raise  # it is away: asking again would be waiting again
             # The hub and the service start at the same time: the other one may have made the table just now.
             if not sa.inspect(self._engine).has_table(_events.name):
                 raise
-        self._made = True
 
     def append(self, kind: str, *, user: str, profile: str = "", revision: str = "", **details: Any) -> None:
         """Add one observation, with the time of now."""
@@ -73,8 +91,7 @@ class Events:
              "profile": each.profile[:100], "revision": each.revision, "details": dict(each.details)}
             for each in events
         ]  # fmt: skip
-        self._make()
-        with self._engine.begin() as connection:
+        with self._table() as engine, engine.begin() as connection:
             connection.execute(sa.insert(_events), rows)
 
     def of(self, profile: str, *, kinds: Sequence[str] = (), limit: int = 100) -> list[Event]:
@@ -96,8 +113,7 @@ class Events:
         self._engine.dispose()
 
     def _listed(self, query: sa.Select[Any]) -> list[Event]:
-        self._make()
-        with self._engine.connect() as connection:
+        with self._table() as engine, engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return [
             Event(row["time"].replace(tzinfo=dt.UTC), row["kind"], row["user"], row["profile"], row["revision"],

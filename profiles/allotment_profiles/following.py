@@ -1,11 +1,9 @@
 """Following main off the event loop, and swapping in each new catalog as a whole."""
 
 import asyncio
-import concurrent.futures
 import contextlib
 import datetime as dt
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from allotment_profiles.git import GitError, Repository
 from allotment_profiles.mirroring import Mirror
 from allotment_profiles.problems import Problem
 from allotment_profiles.remotes import RemoteError
+from allotment_profiles.threads import in_own_thread
 from allotment_profiles.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -52,21 +51,6 @@ class Fetched:
     """When the first of the failures in a row was; None where it did not fail."""
     why: str = ""
     """The reason in words that everyone may read: a part of a sentence about the git server."""
-
-
-async def _fetched(mirror: Mirror) -> bool:
-    """Fetch in a thread that nobody waits for when the process ends: the git server may hang."""
-    done: concurrent.futures.Future[bool] = concurrent.futures.Future()
-
-    def fetch() -> None:
-        done.set_running_or_notify_cancel()
-        try:
-            done.set_result(mirror.fetch())
-        except Exception as error:  # noqa: BLE001  whoever waits for it has it
-            done.set_exception(error)
-
-    threading.Thread(target=fetch, name="fetch", daemon=True).start()
-    return await asyncio.wrap_future(done)
 
 
 def empty_catalog() -> Catalog:
@@ -243,7 +227,7 @@ class CatalogFollower:
             self._hurried.clear()
             moment = dt.datetime.now(dt.UTC)
             try:
-                moved = await _fetched(mirror)
+                moved = await in_own_thread("fetch", mirror.fetch)
             except Exception as error:  # noqa: BLE001  a task that died would never hear of the git server again
                 self._not_fetched(moment, error)
             else:

@@ -43,16 +43,25 @@ _WHY = tuple(
     (re.compile(said, re.IGNORECASE), why)
     for said, why in (
         (r"did not answer within|too slow|timed out|timeout", "it does not answer in time"),
-        (r"certificate|host key verification", "it is not the server that it has to be, by its certificate or key"),
         (
-            r"error: 40[13]|authentication failed|could not read username|permission denied|access denied",
+            r"certificate|host key verification|no matching host key",
+            "it is not the server that it has to be, by its certificate or key",
+        ),
+        (
+            r"error: 40[13]|authentication fail|could not read username|permission denied|access denied|denied to"
+            r"|unauthori[sz]ed|not authori[sz]ed|marked as read only|not have write access|not allowed to push"
+            r"|\bkey not found|\bSAML\b",
             "it refuses the credentials of this installation",
         ),
-        (r"error: 404|not found|does not exist", "it has no such repository, or shows none with these credentials"),
+        (
+            r"error: 404|not found|could not be found|cannot find repository|does not exist",
+            "it has no such repository, or shows none with these credentials",
+        ),
         (r"error: 5\d\d", "it has an error of its own"),
         (
             r"failed to connect|couldn't connect|could not connect|connection refused|could not resolve|unreachable"
-            r"|no route|empty reply|reset by peer|connection reset|unexpected disconnect|hung up|closed by remote",
+            r"|no route|empty reply|reset by peer|connection reset|unexpected disconnect|hung up|closed by remote"
+            r"|connection closed by",
             "it cannot be reached",
         ),
         (r"token cannot be read", "the file with the token cannot be read"),
@@ -63,10 +72,16 @@ _WHY = tuple(
 class RemoteError(GitError):
     """The git server did not do what it was asked: it is away, hangs, or refuses."""
 
+    def __init__(self, said: str, address: str = "") -> None:
+        """Take what is said about it; nothing is concluded from words in the `address`."""
+        super().__init__(said)
+        host = urllib.parse.urlsplit(address).hostname or ""
+        self._about = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", "", said) if host else said
+
     @property
     def why(self) -> str:
         """The reason in words that everyone may read: a part of a sentence about the server."""
-        return next((why for said, why in _WHY if said.search(str(self))), _OTHERWISE)
+        return next((why for said, why in _WHY if said.search(self._about)), _OTHERWISE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +154,7 @@ class Remote:
             if process.stdout:
                 process.stdout.close()
         if process.returncode:
-            raise RemoteError(f"the git server: {_reason(said.decode(errors='replace'))}")
+            raise RemoteError(f"the git server: {_reason(said.decode(errors='replace'))}", self.url)
 
     def _environment(self, repository: Path) -> dict[str, str]:
         settings = {
@@ -200,8 +215,12 @@ class Remote:
 
 
 _TELLING = ("!", "fatal:", "error:", "remote:", "ssh:")
-# What git says after each failure of SSH, whose reason stands before it, with no such word in front.
-_EMPTY = ("fatal: Could not read from remote repository", "Please make sure you have the correct", "and the repository")
+# What git says after each failure of SSH; the reason stands before it, mostly with no such word in front.
+_BY_SSH = (
+    "fatal: Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+)
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 
 
@@ -214,7 +233,10 @@ def _secret(path: Path) -> str:
 
 def _reason(said: str) -> str:
     """Take out of what git says the lines that count; credentials are in none of them."""
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(_EMPTY)]
-    lines = [line for line in lines if line.startswith(_TELLING)] or lines[-2:]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(_TELLING)]
+    if _BY_SSH[0] in telling:
+        lines, telling = [line for line in lines if line not in _BY_SSH], []
+    lines = telling or lines[-2:]
     text = " ".join(lines) or "it failed without a word"
     return "".join(char if char.isprintable() else " " for char in text)[:500]

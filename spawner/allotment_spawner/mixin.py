@@ -196,6 +196,7 @@ class ProfileSpawnerMixin(Spawner):
             cache=self.cache,
             remote=self._remote(),
             fetch_seconds=self.fetch_seconds,
+            log=self.log,
         )
 
     def _remote(self) -> Remote | None:

@@ -13,7 +13,7 @@ from allotment_profiles.remotes import Remote
 from allotment_profiles.signatures import Verifier
 from allotment_spawner.recording import Recorder
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _PLACE = "allotment"
 
@@ -36,15 +36,19 @@ def shared(
     cache: str = "",
     remote: Remote | None = None,
     fetch_seconds: float = 30,
+    log: logging.Logger | None = None,
 ) -> Shared:
     """Give what belongs to these settings of the hub, and make it at the first call, which is inside the hub's loop.
 
     JupyterHub makes a spawner for every user and every named server and gives them no common parent; its own
     dictionary of settings is the one thing that they all reach, so it holds this instead of a module's global.
+    What these packages log then goes where `log`, the hub's own, does.
     """
     places: dict[tuple[str, str], Shared] = settings.setdefault(_PLACE, {})
     key = (repository, events_url)
     if key not in places:
+        if log:
+            _log_into(log)
         verifier = Verifier(_text(allowed_signers)) if allowed_signers else None
         mirror = Mirror.opened(Path(repository), remote, verifier) if remote else None
         follower = CatalogFollower(
@@ -61,10 +65,18 @@ def followers(settings: MutableMapping[str, Any]) -> list[CatalogFollower]:
     return [each.follower for each in settings.get(_PLACE, {}).values()]
 
 
+def _log_into(hub: logging.Logger) -> None:
+    """Have our lines look as the hub's do and go where they go, as JupyterHub does it with tornado's."""
+    for name in ("allotment_profiles", "allotment_spawner"):
+        logger = logging.getLogger(name)
+        logger.parent = hub
+        logger.setLevel(hub.getEffectiveLevel())
+
+
 def _text(path: str) -> str:
     try:
         return Path(path).read_text()
     except OSError as error:
         # Without the keys every commit counts as unsigned: where the policy holds what was pushed, nothing new applies.
-        log.warning("no allowed signers: %s", error)
+        _log.warning("no allowed signers: %s", error)
         return ""

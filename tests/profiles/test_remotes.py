@@ -209,12 +209,30 @@ def test_a_process_that_follows_ends_at_once_while_the_server_hangs(place: Place
         ("Host key verification failed.", "by its certificate or key"),
         ("fatal: unable to access 'https://a/b/': The requested URL returned error: 503", "an error of its own"),
         ("fatal: something new", "does not work"),
+        ("Received disconnect from a port 22:2: Too many authentication failures", "refuses the credentials"),
+        ("ERROR: The key you are authenticating with has been marked as read only.", "refuses the credentials"),
+        ("ERROR: Permission to b denied to deploy key", "refuses the credentials"),
+        ("remote: You are not allowed to push code to this project.", "refuses the credentials"),
+        ("remote: ERROR: The project you were looking for could not be found", "has no such repository"),
+        ("Gitea: Cannot find repository: b", "has no such repository"),
+        ("Connection closed by 192.0.2.1 port 22", "cannot be reached"),
+        ("Unable to negotiate with a port 22: no matching host key type found", "by its certificate or key"),
     ],
 )
 def test_what_git_says_is_told_to_people_without_an_address(said: str, why: str) -> None:
     error = RemoteError(f"the git server: {said}")
     assert why in error.why
     assert "a/b" not in error.why
+
+
+@pytest.mark.parametrize(
+    "address", ["ssh://git@certificate.example.org/a", "ssh://git@timeout.example.org/a", "https://404-not-found.org/a"]
+)
+def test_the_servers_address_is_no_reason(address: str) -> None:
+    host = address.partition("//")[2].partition("/")[0]
+    error = RemoteError(f"the git server: {host}: Permission denied (publickey).", address)
+    assert error.why == "it refuses the credentials of this installation"
+    assert host in str(error)
 
 
 def test_an_empty_repository_takes_nothing_away(place: Place) -> None:

@@ -10,6 +10,7 @@ from allotment_hub.services.checking import Checking
 from allotment_hub.services.directory import Directory
 from allotment_hub.services.holding import Holding
 from allotment_hub.services.listing import Listing
+from allotment_hub.services.observing import Observing
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.reviewing import Reviewing
@@ -121,7 +122,7 @@ class Platform:
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)
         self.events = Events(f"sqlite:///{folder}/events.sqlite")
-        self.proposals = Proposals(self.forge, self.checking, self.directory, self.follower, self.events)
+        self.proposals = Proposals(self.forge, self.checking, self.directory, self.follower, Observing(self.events))
         self.proposing = Proposing(self.proposals, self.checking)
         self.reviewing = Reviewing(self.proposals, self.checking, self.follower)
         self.holding = Holding(self.forge, self.checking, self.follower)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+import psutil
 import pytest
 
 from allotment_hub.laptop import ports
@@ -64,6 +65,19 @@ class PostgreSQL:
     def stop(self) -> None:
         """End it and every connection to it."""
         self._run("pg_ctl", "--wait", "--mode=immediate", "stop")
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Have it keep its connections, and answer nothing."""
+        main = psutil.Process(int((self._data / "postmaster.pid").read_text().split()[0]))
+        processes = [main, *main.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         assert PROGRAMS

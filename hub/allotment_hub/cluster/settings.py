@@ -7,8 +7,6 @@ from typing import Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from allotment_hub.hub_log import LOGGING
-
 REVIEW = "custom:allotment:review"
 REFRESH = "custom:allotment:refresh"
 _SERVICE = "allotment"
@@ -52,7 +50,7 @@ class ClusterSettings(_Settings):
     serviceUrl: str = "http://allotment:10101"  # noqa: N815
     """The service's address as the proxy sees it."""
     eventsUrl: str = f"sqlite:///{_STATE}/events.sqlite"  # noqa: N815
-    """SQLAlchemy's URL of the table of events; with a PostgreSQL that the service has, too, its pages tell first starts."""
+    """SQLAlchemy's URL of the table of events; with a PostgreSQL that the service has, too, it tells first starts."""
     home: str = Field(default="/home/jovyan", pattern=r"^/[A-Za-z0-9_./-]+$")
     """Where the home folder is mounted in sessions."""
     teamClaim: str = ""  # noqa: N815
@@ -76,15 +74,9 @@ def apply(c: Configuration, values: dict[str, Any], base_url: str) -> None:
         lines = [f"custom.allotment.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         sys.exit("The values of Allotment are wrong.\n" + "\n".join(lines))
     base = "/" + base_url.strip("/") + "/" if base_url.strip("/") else "/"
-    _log(c)
     _rights(c)
     _service(c, settings)
     _sessions(c, settings, base)
-
-
-def _log(c: Configuration) -> None:
-    own = dict(c.JupyterHub.get("logging_config") or {})
-    c.JupyterHub.logging_config = {**own, "loggers": {**LOGGING["loggers"], **(own.get("loggers") or {})}}
 
 
 def _rights(c: Configuration) -> None:

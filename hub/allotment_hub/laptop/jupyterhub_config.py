@@ -4,7 +4,6 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from allotment_hub.hub_log import LOGGING
 from allotment_hub.laptop.authenticator import LocalAccounts
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
@@ -27,8 +26,6 @@ c.TraefikFileProviderProxy.dynamic_config_file = str(folder.proxy_routes)
 c.TraefikFileProviderProxy.traefik_api_url = deployment.proxy_api_url
 c.TraefikFileProviderProxy.traefik_api_username = "hub"
 c.TraefikFileProviderProxy.traefik_api_password = deployment.proxy_password
-
-c.JupyterHub.logging_config = LOGGING
 
 # What outlives a restart.
 c.JupyterHub.db_url = folder.hub_database

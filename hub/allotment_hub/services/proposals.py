@@ -3,11 +3,8 @@
 import asyncio
 import dataclasses
 import datetime as dt
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
@@ -15,19 +12,17 @@ from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.checking import Check, Checking
 from allotment_hub.services.directory import Directory
 from allotment_hub.services.discretion import discreet, hides_a_draft, is_new, may_see
+from allotment_hub.services.observing import Observing
 from allotment_hub.services.removals import removed_at_once
 from allotment_hub.services.rights import Action, Case, Reader, State, actions
 from allotment_hub.services.steps import Step, steps_of, waiting
 from allotment_profiles.commits import Commit
-from allotment_profiles.events import Events
 from allotment_profiles.following import CatalogFollower
 from allotment_profiles.git import MergeConflictError
 from allotment_profiles.paths import place
 from allotment_profiles.problems import Refusal
 from allotment_profiles.requirements import Requirement, addressed, can_meet, missing
 from allotment_profiles.rules import User
-
-log = logging.getLogger(__name__)
 
 MAXIMUM_KEPT = 2000
 """So many proposals' files are kept in memory: a proposal has at most fifty small files, mostly one."""
@@ -101,13 +96,13 @@ class Proposals:
         checking: Checking,
         directory: Directory,
         follower: CatalogFollower,
-        events: Events,
+        observing: Observing,
     ) -> None:
         self.forge = forge
         self.checking = checking
         self.directory = directory
         self._follower = follower
-        self._events = events
+        self._observing = observing
         self._checks: dict[tuple[str, str], Check | tuple[str, ...]] = {}
         self._removals: dict[str, tuple[str, ...]] = {}
         self._changed: dict[str, dict[str, bytes | None]] = {}
@@ -284,18 +279,9 @@ class Proposals:
         offered = profiles_in({path: data for path, data in files.items() if data is not None})
         ending = case.stored.ending
         merged = ending is not None and ending.kind == "merged"
-        started = await asyncio.to_thread(self._first_start, offered, ending.time) if merged and ending else None
+        event = await self._observing.first_start(offered, ending.time) if merged and ending else None
+        started = Step("first start", "done", f"by {event.user}", event.time) if event else None
         return steps_of(case, check, offered=bool(offered), started=started)
-
-    def _first_start(self, profiles: list[str], since: dt.datetime) -> Step | None:
-        try:
-            for profile in profiles:
-                event = self._events.first("start", profile, since)
-                if event:
-                    return Step("first start", "done", f"by {event.user}", event.time)
-        except SQLAlchemyError as error:
-            log.warning("the first start of what was merged is not known: %s", error)
-        return None
 
 
 def _unknown() -> ServiceError:

@@ -32,12 +32,14 @@ def furnish(pod: Any, settings: Settings) -> Any:
     for container in pod.spec.containers:
         container.security_context = {**_CONTAINER_SECURITY, **_plain(container.security_context)}
     session = next(container for container in pod.spec.containers if container.name == CONTAINER)
+    session.lifecycle = _with_links(
+        session.lifecycle, settings.link_hook(mount.mount_path for mount in session.volume_mounts or ())
+    )
     session.volume_mounts = [
         *(session.volume_mounts or ()),
         *(get_k8s_model(V1VolumeMount, dict(mount)) for mount in parts.mounts),
     ]
     session.env = [*_without(session.env, parts.secret_environment), *_secret_variables(parts.secret_environment)]
-    session.lifecycle = _with_links(session.lifecycle, settings)
     if settings.init_container:
         pod.spec.init_containers = [
             *(pod.spec.init_containers or ()),
@@ -46,11 +48,11 @@ def furnish(pod: Any, settings: Settings) -> Any:
     return pod
 
 
-def _with_links(lifecycle: Any, settings: Settings) -> Any:
+def _with_links(lifecycle: Any, link_hook: Mapping[str, Any] | None) -> Any:
     """Add the hook that links data into the home, where the deployment has none of its own at that moment."""
-    if settings.link_hook is None:
+    if link_hook is None:
         return lifecycle
-    hook = get_k8s_model(V1Lifecycle, {"postStart": dict(settings.link_hook)})
+    hook = get_k8s_model(V1Lifecycle, {"postStart": dict(link_hook)})
     if not lifecycle:
         return hook
     if lifecycle.post_start is None:

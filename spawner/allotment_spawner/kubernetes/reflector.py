@@ -23,6 +23,8 @@ from allotment_spawner.kubernetes.asking import retry_after
 
 _LONGEST_WAIT = 1.0
 """Seconds between two attempts at most, where the API asks for no more: so late is a start after an outage noticed."""
+_SHORTEST_WAIT = 0.1
+"""Seconds at least: many starts at one moment make no storm of lists."""
 _CONNECT_SECONDS = 3.0
 _LATE_SECONDS = 5
 """A watch that is still there so long after its time hangs on a dead connection."""
@@ -80,9 +82,10 @@ class PerseveringReflector(ResourceReflector):
                     version = None
                 self._failed(error)
                 attempts = min(attempts + 1, 10)
-                await asyncio.sleep(retry_after(error))  # which no hurry shortens
+                least = max(_SHORTEST_WAIT, retry_after(error))  # which no hurry shortens
+                await asyncio.sleep(least)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(_wait(attempts) - retry_after(error), 0)):
+                    async with asyncio.timeout(max(_wait(attempts) - least, 0)):
                         await self._hurried.wait()
 
     async def _list_and_update(self, resource_version: str | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from allotment_profiles.launch import Launch
@@ -69,13 +70,16 @@ class Settings:
     links: tuple[str, ...]
     """Target, link, target, link …: what is linked into the home folder."""
 
-    home_kept: bool
-    """The home folder outlives the session, and links of earlier ones may lie in it."""
+    home: str
+    """Where the home folder is."""
 
-    @property
-    def link_hook(self) -> Mapping[str, Any] | None:
-        """What the session's container does when it starts; None where nothing is linked: each hook is waited for."""
-        if not self.links and not self.home_kept:
+    def link_hook(self, mounted: Iterable[str]) -> Mapping[str, Any] | None:
+        """Give what the session's container does when it starts; None where nothing is linked: a hook is waited for.
+
+        `mounted` is where the deployment mounts volumes: a home in one of them may have links of earlier sessions.
+        """
+        home = PurePosixPath(self.home)
+        if not self.links and not any(home.is_relative_to(path) for path in mounted):
             return None
         return {"exec": {"command": ["sh", "-c", _LINK, "sh", *self.links]}}
 
@@ -127,7 +131,7 @@ def settings_of(launch: Launch, user: str, place: Place) -> Settings:
         account=account,
         init_container=_preparing(launch, place),
         links=_links(launch, parts),
-        home_kept=bool(place.home_mount),
+        home=place.home,
     )
 
 

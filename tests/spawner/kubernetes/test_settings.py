@@ -1,7 +1,8 @@
 """A Launch becomes a closed set of settings, and a pod that is anything else is not sent."""
 
 import copy
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ POOL = NodePool.model_validate(
 )
 
 
-def sent(settings: Settings, **base: Any) -> dict[str, Any]:
+def sent(settings: Settings, volume_mounts: Sequence[dict[str, Any]] = (), **base: Any) -> dict[str, Any]:
     """Give the pod as it would be sent: KubeSpawner's, with what the deployment says, and ours on it."""
     traits = merged({name: base.get(name) for name in TRAITS}, settings)
     traits.pop("storage_capacity")
@@ -37,7 +38,8 @@ def sent(settings: Settings, **base: Any) -> dict[str, Any]:
     assert set(names) <= set(traits)
     pod = make_pod(
         name="jupyter-ann", cmd=None, port=8888, uid=1000, gid=100, fs_gid=100,
-        env={"HOME": "/home/jovyan", **settings.parts.environment}, labels={}, annotations={}, **traits,
+        env={"HOME": "/home/jovyan", **settings.parts.environment}, labels={}, annotations={},
+        volume_mounts=volume_mounts, **traits,
     )  # fmt: skip
     client = ApiClient.__new__(ApiClient)
     client.configuration = Configuration()
@@ -165,17 +167,25 @@ def test_the_teams_folder_is_its_own_and_as_writable_as_the_profile_says() -> No
         assert differences(sent(settings), settings) == []
 
 
-def test_a_session_has_a_hook_only_where_something_is_or_was_linked() -> None:
-    home = {"name": "homes", "mountPath": "/home/jovyan", "subPath": "ann"}
-    linked = {"storage": Storage(team="read-only")}
-    for place, changes, hooked in (
-        (Place(team_claim="teams"), {}, False),
-        (Place(team_claim="teams"), linked, True),
-        (Place(team_claim="teams", home_mount=home), {}, True),  # a link of an earlier session may lie there
-    ):
-        settings = settings_of(launch(**changes), "ann", place)
-        assert bool(settings.link_hook) == hooked
-        assert bool(sent(settings)["spec"]["containers"][0].get("lifecycle")) == hooked
+@pytest.mark.parametrize(
+    ("storage", "mounted", "hooked"),
+    [
+        ("none", [], False),
+        ("read-only", [], True),
+        # A link of an earlier session may lie in a home that outlives it, wherever its volume is mounted.
+        ("none", ["/home/jovyan"], True),
+        ("none", ["/home/jovyan/"], True),
+        ("none", ["/scratch", "/home"], True),
+        ("none", ["/home/jovyan/work", "/home/jo"], False),
+    ],
+)
+def test_a_session_has_a_hook_only_where_something_is_or_was_linked(
+    storage: Literal["none", "read-only"], mounted: list[str], hooked: bool
+) -> None:
+    settings = settings_of(launch(storage=Storage(team=storage)), "ann", Place(team_claim="teams"))
+    assert bool(settings.link_hook(mounted)) == hooked
+    mounts = [{"name": "own", "mountPath": path} for path in mounted]
+    assert bool(sent(settings, volume_mounts=mounts)["spec"]["containers"][0].get("lifecycle")) == hooked
 
 
 def test_code_is_fetched_before_the_session_starts_with_nothing_but_arguments() -> None:

@@ -1,0 +1,114 @@
+"""What was observed, for pages: a database that hangs or is away takes nothing else along."""
+
+import asyncio
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from support.postgresql import PostgreSQL, needs_postgresql
+
+from allotment_hub.services import observing
+from allotment_hub.services.observing import Observing
+from allotment_profiles.events import Events
+from allotment_spawner import recording
+from allotment_spawner.recording import Recorder
+
+pytestmark = needs_postgresql
+
+BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL.opened() as server:
+        server.start()
+        yield server
+
+
+def waiting() -> list[threading.Thread]:
+    """Give the threads that wait for a database."""
+    return [thread for thread in threading.enumerate() if thread.name == "events"]
+
+
+async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
+    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = Events(server.url)
+    events.append("start", user="ann", profile="red/hanging")
+    asks = Observing(events)
+    found = await asks.first_start(["red/other", "red/hanging"], BEGIN)
+    assert found
+    assert found.user == "ann"
+    monkeypatch.setattr(observing, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(observing, "_REST_SECONDS", 0.0)
+    with server.hanging():  # over the connection that there is
+        assert await asks.first_start(["red/hanging"], BEGIN) is None
+        left = waiting()
+        assert len(left) == 1
+        for _ in range(50):
+            assert await asks.first_start(["red/hanging"], BEGIN) is None
+        assert waiting() == left
+    monkeypatch.undo()
+    async with asyncio.timeout(30):
+        while not await asks.first_start(["red/hanging"], BEGIN):
+            await asyncio.to_thread(left[0].join)
+    events.close()
+
+
+async def test_a_database_that_is_away_is_left_alone_for_a_while(server: PostgreSQL) -> None:
+    events = Events(server.url)
+    events.append("start", user="ann", profile="red/away")
+    asks = Observing(events)
+    server.stop()
+    assert await asks.first_start(["red/away"], BEGIN) is None
+    server.start()
+    assert await asks.first_start(["red/away"], BEGIN) is None
+    assert await Observing(events).first_start(["red/away"], BEGIN)
+    events.close()
+
+
+def test_the_hub_ends_though_the_database_hangs(
+    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recording, "_END_SECONDS", 0.5)
+    monkeypatch.setattr(recording, "_MOST", 3)
+    recorder = Recorder(server.url)
+    events = Events(server.url)
+    recorder.record("start", user="ann", profile="red/end")
+    deadline = time.monotonic() + 30
+    while not events.of("red/end"):
+        assert time.monotonic() < deadline
+    with server.hanging():
+        for number in range(10):
+            recorder.record("ready", user=f"user-{number}", profile="red/end")
+        assert "was not written: Full()" in caplog.text  # no more than so many wait
+        recorder.close()
+        assert waiting()
+        assert all(thread.daemon for thread in waiting())
+    for thread in waiting():
+        recorder.close()
+        thread.join(30)
+    events.close()
+
+
+def test_one_observation_that_no_database_takes_loses_no_other(
+    server: PostgreSQL, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(server.url)
+    with server.hanging():
+        for user in ("first", "with \0 in it", "second", "third"):
+            recorder.record("start", user=user, profile="red/bad")
+    recorder.close()
+    events = Events(server.url)
+    assert [event.user for event in events.of("red/bad")] == ["third", "second", "first"]
+    assert caplog.text.count("was not written") == 1
+    events.close()
+
+
+def test_a_driver_that_is_not_there_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder("mysql://database/events")
+    recorder.record("start", user="ann", profile="red/driver")
+    recorder.close()
+    assert "the event start of ann was not written: ModuleNotFoundError" in caplog.text
