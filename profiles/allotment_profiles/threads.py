@@ -17,8 +17,9 @@ async def in_own_thread(name: str, call: Callable[[], _T]) -> _T:
     """
     done: concurrent.futures.Future[_T] = concurrent.futures.Future()
 
+    done.set_running_or_notify_cancel()  # from here on it is not cancelled under the thread's hands
+
     def run() -> None:
-        done.set_running_or_notify_cancel()
         try:
             done.set_result(call())
         except Exception as error:  # noqa: BLE001  whoever waits for it has it

@@ -193,10 +193,10 @@ class ProfileSpawnerMixin(Spawner):
             allowed_signers=self.allowed_signers,
             events_url=self.events_url,
             poll_seconds=self.poll_seconds,
+            log=self.log,
             cache=self.cache,
             remote=self._remote(),
             fetch_seconds=self.fetch_seconds,
-            log=self.log,
         )
 
     def _remote(self) -> Remote | None:

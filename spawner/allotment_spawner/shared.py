@@ -33,10 +33,10 @@ def shared(
     allowed_signers: str,
     events_url: str,
     poll_seconds: float,
+    log: logging.Logger,
     cache: str = "",
     remote: Remote | None = None,
     fetch_seconds: float = 30,
-    log: logging.Logger | None = None,
 ) -> Shared:
     """Give what belongs to these settings of the hub, and make it at the first call, which is inside the hub's loop.
 
@@ -47,8 +47,7 @@ def shared(
     places: dict[tuple[str, str], Shared] = settings.setdefault(_PLACE, {})
     key = (repository, events_url)
     if key not in places:
-        if log:
-            _log_into(log)
+        _log_into(log)
         verifier = Verifier(_text(allowed_signers)) if allowed_signers else None
         mirror = Mirror.opened(Path(repository), remote, verifier) if remote else None
         follower = CatalogFollower(

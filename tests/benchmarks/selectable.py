@@ -27,12 +27,7 @@ def selectable(folder: Path, _profiles: int, rounds: int, _sample: int) -> Itera
         sys.stderr.write("selectable: left out, it needs KUBECONFIG, ALLOTMENT_TEST_FORGE, kubectl and helm\n")
         return
     forge = Forge()
-    analyst, lead, root = (forge.user(name) for name in ("ann", "lea", "root"))
-    groups = {
-        "members": forge.group("red", "analysts", [analyst, lead]),
-        "leads": forge.group("red", "leads", [lead]),
-        "administrators": forge.group("platform", "administrators", [root]),
-    }
+    analyst, lead, groups = forge.people()
     repository = forge.repository()
     members, leads = {"groups": [groups["members"]]}, {"groups": [groups["leads"]]}
     red = team("red", members=members, leads=leads, envelope={"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]})

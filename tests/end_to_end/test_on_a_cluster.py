@@ -52,12 +52,8 @@ def files(members: str, leads: str) -> dict[str, Content]:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("cluster")
     forge = Forge()
-    analyst, lead, stranger, root = (forge.user(name) for name in ("ann", "lea", "sam", "root"))
-    groups = {
-        "members": forge.group("red", "analysts", [analyst, lead]),
-        "leads": forge.group("red", "leads", [lead]),
-        "administrators": forge.group("platform", "administrators", [root]),
-    }
+    analyst, lead, groups = forge.people()
+    stranger = forge.user("sam")
     repository = forge.repository()
     work = write_folder(folder / "work", files(groups["members"], groups["leads"]))
     git(work, "init", "--quiet", "--initial-branch=main")

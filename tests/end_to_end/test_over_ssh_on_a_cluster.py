@@ -35,12 +35,7 @@ class Platform:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("cluster")
     forge = Forge()
-    analyst, lead, root = (forge.user(name) for name in ("ann", "lea", "root"))
-    groups = {
-        "members": forge.group("red", "analysts", [analyst, lead]),
-        "leads": forge.group("red", "leads", [lead]),
-        "administrators": forge.group("platform", "administrators", [root]),
-    }
+    analyst, lead, groups = forge.people()
     (folder / "origin").mkdir()
     origin = ProfilesRepository(folder / "origin")
     origin.commit(

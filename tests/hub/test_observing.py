@@ -3,10 +3,10 @@
 import asyncio
 import datetime as dt
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
+from support.deployment import until
 from support.postgresql import PostgreSQL, needs_postgresql
 
 from allotment_hub.services import observing
@@ -77,9 +77,7 @@ def test_the_hub_ends_though_the_database_hangs(
     recorder = Recorder(server.url)
     events = Events(server.url)
     recorder.record("start", user="ann", profile="red/end")
-    deadline = time.monotonic() + 30
-    while not events.of("red/end"):
-        assert time.monotonic() < deadline
+    until(lambda: events.of("red/end"), what="the observation")
     with server.hanging():
         for number in range(10):
             recorder.record("ready", user=f"user-{number}", profile="red/end")

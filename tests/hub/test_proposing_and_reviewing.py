@@ -78,16 +78,14 @@ async def test_what_was_observed_is_shown_and_only_that_is_missing_while_its_tab
     stored = await proposed(platform)
     await approved(platform, stored)
     merged = await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head)
-    for there, known in ((True, "by ben"), (False, None)):
+    for there, known in ((True, ["by ben"]), (False, [])):
         if there:
             platform.events.append("start", user="ben", profile="housing/notebook")
         else:
             damage(tmp_path / "events.sqlite")
         view = await platform.proposals.view(merged, platform.people.reader("ben"))
         assert view.state == "live"
-        assert [step.text for step in view.steps if step.name == "first start" and step.text] == (
-            [known] if known else []
-        )
+        assert [step.text for step in view.steps if step.name == "first start" and step.text] == known
 
 
 async def test_what_was_proposed_survives_its_end(platform: Platform) -> None:

@@ -65,6 +65,16 @@ class Forge:
             self.call("PUT", f"teams/{made['id']}/members/{member}")
         return f"{organisation}:{team}"
 
+    def people(self) -> tuple[str, str, dict[str, str]]:
+        """Make an analyst and their lead, and an administrator; gives the first two and the groups by what they are."""
+        analyst, lead, root = (self.user(name) for name in ("ann", "lea", "root"))
+        groups = {
+            "members": self.group("red", "analysts", [analyst, lead]),
+            "leads": self.group("red", "leads", [lead]),
+            "administrators": self.group("platform", "administrators", [root]),
+        }
+        return analyst, lead, groups
+
     def application(self, callback: str) -> tuple[str, str]:
         """Make an application that people sign in to; gives its id and its secret."""
         body = {
