@@ -13,7 +13,7 @@ import click
 import pytest
 from support.session_command import PACKAGE
 
-from allotment_profiles.cli import main
+from allotment_profiles.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 CODE = re.compile(r"`([^`\n]+)`")

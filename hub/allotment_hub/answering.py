@@ -23,12 +23,12 @@ from allotment_hub.services.holding import HeldCommit
 from allotment_hub.services.listing import DataRoleRow, ProfileRow
 from allotment_hub.services.proposals import ProposalView
 from allotment_hub.services.teams import TeamPage
-from allotment_profiles.catalog import Hold
-from allotment_profiles.paths import profile_path
-from allotment_profiles.problems import Problem, Refusal
-from allotment_profiles.quantities import format_cpu, format_memory
-from allotment_profiles.reading import document
-from allotment_profiles.rules import Offer
+from allotment_profiles.access.rules import Offer
+from allotment_profiles.catalog.catalog import Hold
+from allotment_profiles.documents.reading import document
+from allotment_profiles.model.paths import profile_path
+from allotment_profiles.model.problems import Problem, Refusal
+from allotment_profiles.model.quantities import format_cpu, format_memory
 
 
 def problems(found: list[Problem] | tuple[Problem, ...]) -> list[ProblemAnswer]:

@@ -29,13 +29,13 @@ from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.pulling import Pulling
 from allotment_hub.services.reviewing import Reviewing
 from allotment_hub.services.telling import Telling
-from allotment_profiles import deployments
+from allotment_profiles.access import deployments
 from allotment_profiles.events import Events
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import Repository
-from allotment_profiles.mirroring import Mirror
-from allotment_profiles.remotes import Remote
-from allotment_profiles.signatures import Signer, Verifier
+from allotment_profiles.git.mirror import Mirror
+from allotment_profiles.git.remotes import Remote
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.git.signatures import Signer, Verifier
+from allotment_profiles.store.watcher import CatalogFollower
 
 log = logging.getLogger("allotment")
 

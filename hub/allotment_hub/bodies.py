@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from allotment_hub.services.checking import Files
 from allotment_hub.services.drafting import Acceptance, Ask, accepting, with_grants
-from allotment_hub.services.rewriting import rewrite
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.paths import profile_path
-from allotment_profiles.reading import MAXIMUM_BYTES
-from allotment_profiles.texts import is_name
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.documents.rewriting import rewrite
+from allotment_profiles.model.limits import MAXIMUM_BYTES
+from allotment_profiles.model.paths import profile_path
+from allotment_profiles.model.texts import is_name
 
 MAXIMUM_DEPTH = 24
 

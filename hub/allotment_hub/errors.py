@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from allotment_profiles.problems import AllotmentError, Problem, Refusal, RefusedError
+from allotment_profiles.model.problems import AllotmentError, Problem, Refusal, RefusedError
 
 
 class ServiceError(RefusedError):

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from allotment_profiles.budgets import Running, over_budget
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.cost import cost_of
-from allotment_profiles.following import Fetched
-from allotment_profiles.launch import may_choose
+from allotment_profiles.access.budgets import Running, over_budget
+from allotment_profiles.access.cost import cost_of
+from allotment_profiles.access.launch import may_choose
+from allotment_profiles.access.rules import Offer, User
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Choice, GpuKind, Policy, Profile
-from allotment_profiles.problems import Refusal
-from allotment_profiles.quantities import format_memory
-from allotment_profiles.rules import Offer, User
-from allotment_profiles.sizes import Size, size_of
+from allotment_profiles.model.problems import Refusal
+from allotment_profiles.model.quantities import format_memory
+from allotment_profiles.model.sizes import Size, size_of
+from allotment_profiles.store.watcher import Fetched
 from allotment_spawner.form import option_field
 from allotment_spawner.wording import app_title, cpu_text, gpu_text, memory_text
 

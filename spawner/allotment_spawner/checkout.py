@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allotment_profiles.model import Checkout
-from allotment_profiles.problems import AllotmentError
+from allotment_profiles.model.problems import AllotmentError
 
 TIME_LIMIT = 60.0
 # What is older than this cannot be in the making: it was left by a hub that was killed.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode
 
-from allotment_profiles.losses import Loss
-from allotment_profiles.problems import Refusal
+from allotment_profiles.access.lost_access import Loss
+from allotment_profiles.model.problems import Refusal
 from allotment_spawner.wording import left_text
 
 # The grant is what helps: its owner can give it again.

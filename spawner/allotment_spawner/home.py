@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from allotment_profiles.model import Volume
-from allotment_profiles.problems import Refusal, RefusedError
+from allotment_profiles.model.problems import Refusal, RefusedError
 
 _PLAIN = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,38}[a-z0-9])?", re.ASCII)
 DATA = "data"

@@ -13,10 +13,10 @@ from typing import Any
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from traitlets import Unicode, default
 
-from allotment_profiles.deployments import LAPTOP_PROGRAMS, laptop
-from allotment_profiles.launch import Launch
+from allotment_profiles.access.deployments import LAPTOP_PROGRAMS, laptop
+from allotment_profiles.access.launch import Launch
+from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.model import Checkout
-from allotment_profiles.rules import Capabilities
 from allotment_spawner.checkout import CheckoutError, Fetcher, drop_note, leave_note
 from allotment_spawner.home import folder_name, link_team, make_home
 from allotment_spawner.leftovers import end_leftovers, marks

@@ -14,13 +14,13 @@ from typing import Any
 from jupyterhub.spawner import Spawner
 from traitlets import Bool, Float, Unicode, default
 
-from allotment_profiles.budgets import Running, over_budget
-from allotment_profiles.launch import Launch, parse_request, resolve
-from allotment_profiles.losses import losses, time_left
-from allotment_profiles.paths import place, profile_path
-from allotment_profiles.problems import Refusal, RefusedError
-from allotment_profiles.remotes import Remote
-from allotment_profiles.rules import Capabilities, User
+from allotment_profiles.access.budgets import Running, over_budget
+from allotment_profiles.access.launch import Launch, parse_request, resolve
+from allotment_profiles.access.lost_access import losses, time_left
+from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.git.remotes import Remote
+from allotment_profiles.model.paths import place, profile_path
+from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.cards import Viewer
 from allotment_spawner.ending import Ending, endings_of, observations, seen_as_state, seen_from_state
 from allotment_spawner.form import request_of

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from allotment_profiles.budgets import Running
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.following import Fetched
-from allotment_profiles.problems import Refusal
-from allotment_profiles.rules import Capabilities, Offer, offers
-from allotment_profiles.succession import successor_of
+from allotment_profiles.access.budgets import Running
+from allotment_profiles.access.rules import Capabilities, Offer, offers
+from allotment_profiles.access.succession import successor_of
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.problems import Refusal
+from allotment_profiles.store.watcher import Fetched
 from allotment_spawner.cards import Card, Viewer, card
 from allotment_spawner.ending import ask_for_data
 from allotment_spawner.wording import age_text

@@ -1,6 +1,6 @@
 """Where a session opens: the page of each app. Pure."""
 
-from allotment_profiles.launch import Launch
+from allotment_profiles.access.launch import Launch
 
 # Where JupyterLab, and the proxies inside the session for the other two, answer.
 _PAGES = {"jupyterlab": "/lab", "rstudio": "/rstudio", "vscode": "/vscode"}

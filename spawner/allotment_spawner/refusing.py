@@ -5,7 +5,7 @@ from html import escape
 
 from jupyterhub.spawner import SpawnException
 
-from allotment_profiles.problems import Refusal
+from allotment_profiles.model.problems import Refusal
 
 
 def spawn_exception(refusal: Refusal) -> SpawnException:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from allotment_profiles.budgets import Running
+from allotment_profiles.access.budgets import Running
 
 
 def running(users: Mapping[Any, Any] | None) -> Iterator[Running]:

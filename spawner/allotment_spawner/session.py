@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from allotment_profiles.launch import Launch
-from allotment_profiles.sizes import Size
+from allotment_profiles.access.launch import Launch
+from allotment_profiles.model.sizes import Size
 
 # A session tells the hub about its activity every five minutes: what was missed may still arrive.
 ACTIVITY_DELAY = dt.timedelta(minutes=10)

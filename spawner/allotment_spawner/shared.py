@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import Repository
-from allotment_profiles.mirroring import Mirror
-from allotment_profiles.remotes import Remote
-from allotment_profiles.signatures import Verifier
+from allotment_profiles.git.mirror import Mirror
+from allotment_profiles.git.remotes import Remote
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.git.signatures import Verifier
+from allotment_profiles.store.watcher import CatalogFollower
 from allotment_spawner.recording import Recorder
 
 _log = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 import datetime as dt
 
 from allotment_profiles.model import GpuKind, Tool
-from allotment_profiles.quantities import format_cpu, format_memory
-from allotment_profiles.sizes import Size
+from allotment_profiles.model.quantities import format_cpu, format_memory
+from allotment_profiles.model.sizes import Size
 
 _APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 from support.hostile import HOSTILE
 
-from allotment_profiles.reading import MAXIMUM_BYTES, read
+from allotment_profiles.documents.reading import read
+from allotment_profiles.model.limits import MAXIMUM_BYTES
 from benchmarks.measuring import Row
 
 

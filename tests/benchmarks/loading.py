@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import Repository
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.store.watcher import CatalogFollower
 from benchmarks.measuring import Row, in_fresh_process, interleaved
 from benchmarks.repositories import change_one, create
 

@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema
 import yaml
 
-from allotment_profiles.paths import Kind, place
-from allotment_profiles.reading import MODELS
-from allotment_profiles.schema import KINDS, schema_of
+from allotment_profiles.model import MODELS
+from allotment_profiles.model.paths import Kind, place
+from allotment_profiles.reference.schema import KINDS, schema_of
 
 
 def batch_documents(path: Path) -> dict[str, Any]:

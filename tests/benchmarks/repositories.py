@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from allotment_profiles.git import Repository
+from allotment_profiles.git.repository import Repository
 
 TEAM_SIZE = 50
 """So many profiles has one team."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.launch import Request, resolve
-from allotment_profiles.loading import load
-from allotment_profiles.rules import Capabilities, User
-from allotment_profiles.snapshot import at_commit
+from allotment_profiles.access.launch import Request, resolve
+from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import at_commit
 from allotment_spawner.cards import Viewer
 from allotment_spawner.offers import start_page
 from allotment_spawner.pages import render

@@ -14,7 +14,7 @@ import atheris
 with atheris.instrument_imports(include=["allotment_profiles", "yaml"]):
     from support.answers import assert_answered
 
-    from allotment_profiles.reading import MODELS
+    from allotment_profiles.model import MODELS
 
 KINDS = sorted(MODELS)
 

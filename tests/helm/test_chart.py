@@ -15,7 +15,7 @@ from allotment_hub.cluster.settings import ClusterSettings, RepositorySettings
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.nodes.daemonset import NAME, manifest
 from allotment_hub.nodes.images import Wanted
-from allotment_profiles.signatures import Signer, Verifier
+from allotment_profiles.git.signatures import Signer, Verifier
 
 pytestmark = needs_helm
 

@@ -10,8 +10,8 @@ from allotment_hub.answering import check_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.overview import overview
-from allotment_profiles.following import MAIN
-from allotment_profiles.provenance import follow
+from allotment_profiles.store.provenance import follow
+from allotment_profiles.store.watcher import MAIN
 
 AUTOMATIC = POLICY + b"automatic: {enabled: true, changes: [image-version, text]}\n"
 MAINTAINED = NOTEBOOK + b"maintainers: {users: [ana]}\n"

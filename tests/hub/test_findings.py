@@ -15,9 +15,9 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services import proposing
 from allotment_hub.services.checking import Files
 from allotment_hub.services.listing import Listing
-from allotment_profiles.following import MAIN
-from allotment_profiles.git import NO_OBJECT, GitError, RefUpdate
-from allotment_profiles.rules import Capabilities
+from allotment_profiles.access.rules import Capabilities
+from allotment_profiles.git.repository import NO_OBJECT, GitError, RefUpdate
+from allotment_profiles.store.watcher import MAIN
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"

@@ -9,8 +9,8 @@ from support.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PAT
 
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.following import MAIN
-from allotment_profiles.provenance import follow
+from allotment_profiles.store.provenance import follow
+from allotment_profiles.store.watcher import MAIN
 
 MANY = tuple(f"teams/housing/profiles/extra-{number}.yaml" for number in range(14))
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")

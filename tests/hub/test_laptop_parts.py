@@ -17,8 +17,8 @@ from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.sample_data import write_sample_data
-from allotment_profiles.git import Repository
-from allotment_profiles.signatures import Verifier
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.git.signatures import Verifier
 
 
 def invoke(*arguments: str | Path) -> Result:

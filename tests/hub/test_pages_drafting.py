@@ -27,20 +27,21 @@ from allotment_hub.services.drafting import (
     without_variables,
 )
 from allotment_hub.services.forms import Field, document_of, fields_of, kept_aside, roles_of, sections_of, values_of
-from allotment_hub.services.rewriting import rewrite
-from allotment_profiles.loading import load
-from allotment_profiles.problems import Problem
-from allotment_profiles.reading import document
-from allotment_profiles.rules import User
-from allotment_profiles.schema import narrowed
-from allotment_profiles.snapshot import in_folder
-from allotment_profiles.texts import harmful_character
+from allotment_profiles.access.form_schema import form_schema
+from allotment_profiles.access.rules import User
+from allotment_profiles.documents.reading import document
+from allotment_profiles.documents.rewriting import rewrite
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.texts import harmful_character
+from allotment_profiles.reference.schema import schema_of
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import in_folder
 
 STARTER = Path(__file__).parents[2] / "profiles" / "starter"
 CATALOG = load(in_folder(STARTER))
 ANALYST = User("analyst", frozenset({"/example/housing-statistics", "/example/transport-analysis"}))
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
-FIELDS = fields_of(narrowed(CATALOG, ANALYST, NOW)["schema"])
+FIELDS = fields_of(form_schema(schema_of("profile"), CATALOG, ANALYST, NOW)["schema"])
 PROFILES = sorted(CATALOG.profiles)
 
 patient = settings(deadline=None, max_examples=60)

@@ -14,7 +14,7 @@ from allotment_hub.handlers.page import Frame
 from allotment_hub.handlers.proposing_pages import Panel
 from allotment_hub.handlers.rendering import relative, relative_day, templates
 from allotment_hub.services.drafting import Draft
-from allotment_profiles.problems import Problem
+from allotment_profiles.model.problems import Problem
 
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
 FRAME = Frame(

@@ -11,9 +11,9 @@ from support.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, P
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.following import MAIN
-from allotment_profiles.git import NO_OBJECT, RefUpdate
-from allotment_profiles.provenance import follow
+from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
+from allotment_profiles.store.provenance import follow
+from allotment_profiles.store.watcher import MAIN
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"

@@ -23,7 +23,7 @@ from allotment_hub.handlers.metrics import exposition, pulled_in_brief
 from allotment_hub.nodes.daemonset import manifest
 from allotment_hub.nodes.images import Inventory, Wanted
 from allotment_hub.services.pulling import Pulling
-from allotment_profiles.following import CatalogFollower
+from allotment_profiles.store.watcher import CatalogFollower
 
 GOLDEN = Path(__file__).parents[1] / "data" / "pulling" / "daemonset.yaml"
 TEAMS = {"red": team("red")}

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
-from allotment_profiles.catalog import Catalog, Entry
-from allotment_profiles.launch import Request, parse_request, resolve
-from allotment_profiles.loading import load
+from allotment_profiles.access.launch import Request, parse_request, resolve
+from allotment_profiles.access.rules import Capabilities, User, offer, offers
+from allotment_profiles.access.succession import successor_of
+from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Policy, Profile, Team
-from allotment_profiles.problems import RefusedError
-from allotment_profiles.rules import Capabilities, User, offer, offers
-from allotment_profiles.snapshot import in_folder
-from allotment_profiles.succession import successor_of
+from allotment_profiles.model.problems import RefusedError
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import in_folder
 
 TEAMS, ROLES, GROUPS, NAMES = ["red", "blue"], ["tables", "files", "bucket"], ["/a", "/b", "/c"], ["ann", "bob"]
 TODAY = START.date()

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from support.catalogs import catalog
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import compare, rewritten
+from allotment_profiles.access.rules import User
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
-from allotment_profiles.requirements import automatic_of, requirements_of
-from allotment_profiles.rules import User
-from allotment_profiles.sizes import Size, size_of
-from allotment_profiles.texts import image_name
+from allotment_profiles.model.sizes import Size, size_of
+from allotment_profiles.model.texts import image_name
+from allotment_profiles.review.changes import compare, rewritten
+from allotment_profiles.review.requirements import automatic_of, requirements_of
 
 IMAGE = "registry.example.org/analysis/notebook"
 DIGEST, OTHER_DIGEST = (f"{IMAGE}@sha256:{digit * 64}" for digit in "ab")

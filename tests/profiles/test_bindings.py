@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allotment_profiles.reading import read
+from allotment_profiles.documents.reading import read
 
 ROLE = """\
 title: Prices

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.repositories import START, policy, team
 
-from allotment_profiles.budgets import Running, over_budget
-from allotment_profiles.catalog import Catalog, Entry
+from allotment_profiles.access.budgets import Running, over_budget
+from allotment_profiles.access.rules import User
+from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Policy, Team
-from allotment_profiles.rules import User
-from allotment_profiles.sizes import Size
+from allotment_profiles.model.sizes import Size
 
 ANN = User("ann", frozenset({"/red"}))
 GIB = 2**30

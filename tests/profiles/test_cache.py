@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.repositories import ProfilesRepository, profile, small
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.paths import Kind
-from allotment_profiles.reading import Reading, read
-from allotment_profiles.storing import identity, restore, save
-from allotment_profiles.tracking import Tracker
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.documents.reading import Reading, read
+from allotment_profiles.model.paths import Kind
+from allotment_profiles.store.cache import identity, restore, save
+from allotment_profiles.store.tracker import Tracker
+from allotment_profiles.store.watcher import CatalogFollower
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 
@@ -64,7 +64,7 @@ def test_a_restart_reads_only_what_changed_and_says_the_same(
         looked_at.append(path)
         return read(kind, path, data)
 
-    monkeypatch.setattr("allotment_profiles.evaluating.read", noting)
+    monkeypatch.setattr("allotment_profiles.store.resolver.read", noting)
     catalog = Tracker(profiles.repository, cache).at(profiles.head).catalog
     assert [path for path in looked_at if "/profiles/" in path] == ["teams/red/profiles/p1.yaml"]
     monkeypatch.undo()

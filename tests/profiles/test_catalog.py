@@ -23,10 +23,10 @@ from support.repositories import (
     write_folder,
 )
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.loading import load
-from allotment_profiles.rules import Capabilities, User, offer
-from allotment_profiles.snapshot import applied, in_folder, with_files
+from allotment_profiles.access.rules import Capabilities, User, offer
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import applied, in_folder, with_files
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 TABLES = "data-roles/tables.yaml"

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from support.catalogs import catalog, entry, pairs
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
 
-from allotment_profiles.catalog import Catalog, Entry
-from allotment_profiles.categories import Category
-from allotment_profiles.changes import Change, compare, compare_values
-from allotment_profiles.labels import label_of
+from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
+from allotment_profiles.review.change_types import Category
+from allotment_profiles.review.changes import Change, compare, compare_values
+from allotment_profiles.review.labels import label_of
 
 PROFILE, TEAM, ROLE = "teams/red/profiles/desk.yaml", "teams/red/team.yaml", "data-roles/tables.yaml"
 DIGEST, OTHER = (f"registry.example.org/analysis/notebook@sha256:{digit * 64}" for digit in "ab")

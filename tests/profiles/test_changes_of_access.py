@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from support.catalogs import GROUPS, NAMES, ROLES, catalog, pairs
 from support.repositories import START, data_role, profile, team
 
-from allotment_profiles.access import AccessChange, StartChange, compare_access, compare_starts, people_of
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.renames import same_team_origins
-from allotment_profiles.rules import Capabilities, User, offer
+from allotment_profiles.access.rules import Capabilities, User, offer
+from allotment_profiles.access.subjects import people_of
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
+from allotment_profiles.review.renames import same_team_origins
 
 ABLE = Capabilities("this laptop", frozenset({"volume"}), {})
 USERS = [

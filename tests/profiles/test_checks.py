@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from support.repositories import policy, profile, small, team, write_folder
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.loading import load
-from allotment_profiles.snapshot import in_folder
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import in_folder
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 RICH = policy(

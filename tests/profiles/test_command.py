@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from support.repositories import ProfilesRepository, profile, small, write_folder
 
-from allotment_profiles import cli
-from allotment_profiles.cli import main
-from allotment_profiles.snapshot import Snapshot, in_folder
+from allotment_profiles.cli import main as cli
+from allotment_profiles.cli.main import main
+from allotment_profiles.store.snapshot import Snapshot, in_folder
 
 STARTER = Path(__file__).parents[2] / "profiles" / "starter"
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_opened_is_said(tmp_path: Path, monkeypatch: pytes
         (folder / NOTEBOOK).unlink()
         return found
 
-    monkeypatch.setattr("allotment_profiles.snapshot.in_folder", look_and_lose)
+    monkeypatch.setattr("allotment_profiles.store.snapshot.in_folder", look_and_lose)
     code, output = allotment("check", write_folder(tmp_path, small()))
     assert (code, "cannot be read" in output) == (2, True)
 
@@ -184,7 +184,7 @@ def test_a_command_of_another_package_that_does_not_load_says_so_and_harms_no_ot
 
 def test_check_loads_no_other_package() -> None:
     program = (
-        "import sys; from allotment_profiles.cli import main; main(['check', sys.argv[1]], standalone_mode=False);"
+        "import sys; from allotment_profiles.cli.main import main; main(['check', sys.argv[1]], standalone_mode=False);"
         "others = ('allotment_hub', 'allotment_spawner', 'jupyterhub');"
         "print(sorted(name for name in sys.modules if name.split('.')[0] in others))"
     )

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from allotment_profiles.cli import OWN
-from allotment_profiles.making import starter_folder
+from allotment_profiles.cli.main import OWN
+from allotment_profiles.cli.scaffold import starter_folder
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "command-line.md"
 VALUES = """\

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team, write_folder
 
-from allotment_profiles.cli import main
+from allotment_profiles.cli.main import main
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 WRONG = profile(resources={"cpu": {"limit": 2}, "memory": {"limit": "4 GB"}})
@@ -222,7 +222,7 @@ def test_text_of_a_file_is_never_markup_of_the_terminal(tmp_path: Path) -> None:
 HELP = """
 import sys
 from click.testing import CliRunner
-from allotment_profiles.cli import main
+from allotment_profiles.cli.main import main
 result = CliRunner().invoke(main, ["--help"])
 assert result.exit_code == 0, result.output
 print([module for module in ("pydantic", "ryaml", "rich.table") if module in sys.modules])

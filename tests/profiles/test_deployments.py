@@ -7,7 +7,7 @@ import jupyter_rsession_proxy
 import jupyter_vscode_proxy
 import pytest
 
-from allotment_profiles.deployments import LAPTOP_PROGRAMS, Program, laptop
+from allotment_profiles.access.deployments import LAPTOP_PROGRAMS, Program, laptop
 
 SOMEWHERE = 4711
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from support.repositories import MAIN, ProfilesRepository, profile, small
 
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import NO_OBJECT, RefUpdate, Repository
+from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
+from allotment_profiles.store.watcher import CatalogFollower
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 

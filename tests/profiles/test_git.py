@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.repositories import MAIN, START, ProfilesRepository
 
-from allotment_profiles.commits import Person
-from allotment_profiles.git import (
+from allotment_profiles.git.commits import Person
+from allotment_profiles.git.repository import (
     NO_OBJECT,
     GitError,
     MergeConflictError,

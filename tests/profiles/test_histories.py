@@ -9,10 +9,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from support.repositories import Content, ProfilesRepository, as_bytes, data_role, policy, profile, small, team
 
-from allotment_profiles.catalog import Catalog, Entry
-from allotment_profiles.loading import Loaded
-from allotment_profiles.snapshot import with_commit, with_files
-from allotment_profiles.tracking import Tracker
+from allotment_profiles.catalog.catalog import Catalog, Entry
+from allotment_profiles.store.loading import Loaded
+from allotment_profiles.store.snapshot import with_commit, with_files
+from allotment_profiles.store.tracker import Tracker
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 MANY = [f"teams/blue/profiles/p{number:02}.yaml" for number in range(14)]

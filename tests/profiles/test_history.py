@@ -16,9 +16,9 @@ from support.repositories import (
     write_folder,
 )
 
-from allotment_profiles.history import follow
-from allotment_profiles.loading import load
-from allotment_profiles.snapshot import applied, in_folder, proposed
+from allotment_profiles.store.history import follow
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import applied, in_folder, proposed
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 TABLES = "data-roles/tables.yaml"

@@ -17,16 +17,17 @@ from support.answers import assert_answered
 from support.repositories import START, ProfilesRepository, data_role, policy, profile, small, team, write_folder
 
 import allotment_profiles
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import compare
-from allotment_profiles.cli import main
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import Repository
-from allotment_profiles.loading import load
-from allotment_profiles.reading import MODELS, read
-from allotment_profiles.requirements import requirements_of
-from allotment_profiles.rules import Capabilities, User, offer, offers
-from allotment_profiles.snapshot import in_folder
+from allotment_profiles.access.rules import Capabilities, User, offer, offers
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.cli.main import main
+from allotment_profiles.documents.reading import read
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.model import MODELS
+from allotment_profiles.review.changes import compare
+from allotment_profiles.review.requirements import requirements_of
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import in_folder
+from allotment_profiles.store.watcher import CatalogFollower
 from allotment_spawner.cards import Viewer
 from allotment_spawner.offers import start_page
 from allotment_spawner.pages import render

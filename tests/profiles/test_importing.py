@@ -12,15 +12,15 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from allotment_profiles.cli import main
-from allotment_profiles.importing import amounts
-from allotment_profiles.importing.assembling import MAXIMUM_PROFILES, Import, import_values
-from allotment_profiles.importing.values import Node, UnreadableError, read_values
-from allotment_profiles.importing.wording import plain
-from allotment_profiles.loading import load
-from allotment_profiles.quantities import parse_memory
-from allotment_profiles.reading import document
-from allotment_profiles.snapshot import in_folder
+from allotment_profiles.cli.main import main
+from allotment_profiles.documents.reading import document
+from allotment_profiles.importer import amounts
+from allotment_profiles.importer.assembling import MAXIMUM_PROFILES, Import, import_values
+from allotment_profiles.importer.formatting import plain
+from allotment_profiles.importer.values import Node, UnreadableError, read_values
+from allotment_profiles.model.quantities import parse_memory
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import in_folder
 
 DATA = Path(__file__).parents[1] / "data" / "values"
 FILES = sorted(DATA.glob("*.yaml"))

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from support.catalogs import DATA_ROLE, GROUPS, NAMES, PROFILE, ROLES, TEAM, TEAMS, catalog
 from support.repositories import START, data_role, profile, team
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.launch import Request, resolve
-from allotment_profiles.losses import losses, time_left
-from allotment_profiles.problems import RefusedError
-from allotment_profiles.rules import Capabilities, User
+from allotment_profiles.access.launch import Request, resolve
+from allotment_profiles.access.lost_access import losses, time_left
+from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.problems import RefusedError
 
 ANYTHING = Capabilities("this test", frozenset({"volume"}), {})
 ANN = User("ann", frozenset({"/red"}))

@@ -13,9 +13,9 @@ import yaml
 from click.testing import CliRunner
 from support.repositories import small, write_folder
 
-from allotment_profiles.cli import main
-from allotment_profiles.making import SHAPE, new_repository, starter_folder
-from allotment_profiles.paths import is_stray
+from allotment_profiles.cli.main import main
+from allotment_profiles.cli.scaffold import SHAPE, new_repository, starter_folder
+from allotment_profiles.model.paths import is_stray
 
 ROOT = Path(__file__).parents[2]
 TEAM = ["--title", "Prisons", "--group", "/prison", "--lead-group", "/prison/leads", "--images", "quay.io/jupyter/*"]
@@ -107,7 +107,7 @@ def test_a_folder_without_a_policy_is_no_place_for_files(tmp_path: Path) -> None
 
 
 def test_on_a_terminal_it_asks_for_what_is_missing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("allotment_profiles.commands.new._somebody_answers", lambda: True)
+    monkeypatch.setattr("allotment_profiles.cli.commands.new._somebody_answers", lambda: True)
     allotment("new", "team", "prison", *TEAM, "--cpu", "4", "--memory", "8 GiB", "--repository", repository)
     answers = "Bulletin\nThe work\nquay.io/jupyter/scipy-notebook:1\n1\n\n"
     code, output = allotment("new", "profile", "prison/bulletin", "--repository", repository, answers=answers)

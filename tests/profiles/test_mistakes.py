@@ -5,7 +5,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from allotment_profiles.cli import main
+from allotment_profiles.cli.main import main
 
 FOLDER = Path(__file__).parents[1] / "data" / "thirty-mistakes"
 PROFILES = "teams/red/profiles"

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.repositories import MAIN, SERVICE, ProfilesRepository, small
 
-from allotment_profiles.git import RefUpdate
-from allotment_profiles.provenance import Provenance, follow
+from allotment_profiles.git.repository import RefUpdate
+from allotment_profiles.store.provenance import Provenance, follow
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 MESSAGE = """Merge the proposal to add a notebook

@@ -12,9 +12,11 @@ from support.answers import assert_answered
 from support.hostile import HOSTILE, PROFILE, changed
 from support.repositories import data_role, policy, profile, team
 
-from allotment_profiles.reading import MAXIMUM_BYTES, MAXIMUM_PROBLEMS, MODELS, document, read, read_value
-from allotment_profiles.texts import harmful_character
-from allotment_profiles.writing import write
+from allotment_profiles.documents.reading import document, read, read_value
+from allotment_profiles.documents.writing import write
+from allotment_profiles.model import MODELS
+from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_PROBLEMS
+from allotment_profiles.model.texts import harmful_character
 
 CORPUS = Path(__file__).parents[1] / "data" / "hostile"
 

@@ -12,12 +12,12 @@ from support.conditions import until
 from support.git_server import GitServer, git
 from support.repositories import MAIN, ProfilesRepository, profile, small
 
-from allotment_profiles import remotes
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
-from allotment_profiles.mirroring import Mirror
-from allotment_profiles.remotes import Remote, RemoteError
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.git import remotes
+from allotment_profiles.git.mirror import Mirror
+from allotment_profiles.git.remotes import Remote, RemoteError
+from allotment_profiles.git.repository import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
+from allotment_profiles.store.watcher import CatalogFollower
 
 TOKEN = "a-secret-token"
 PROPOSE = "refs/heads/propose/one"
@@ -169,9 +169,9 @@ def test_a_server_that_hangs_is_given_up_and_nothing_of_git_stays(
 FOLLOWING = """
 import asyncio, sys
 from pathlib import Path
-from allotment_profiles import remotes
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.mirroring import Mirror
+from allotment_profiles.git import remotes
+from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.git.mirror import Mirror
 
 remotes.FETCH_SECONDS = remotes._STALLED_SECONDS = 600
 

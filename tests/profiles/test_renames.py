@@ -8,12 +8,12 @@ from hypothesis import given
 from support.catalogs import catalog, entry, pairs
 from support.repositories import Content, ProfilesRepository, data_role, profile, small, team
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import Change, compare, compare_values
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
-from allotment_profiles.paths import profile_path
-from allotment_profiles.renames import MAXIMUM_CANDIDATES, renamed
-from allotment_profiles.requirements import requirements_of
+from allotment_profiles.model.paths import profile_path
+from allotment_profiles.review.changes import Change, compare, compare_values
+from allotment_profiles.review.renames import MAXIMUM_CANDIDATES, renamed
+from allotment_profiles.review.requirements import requirements_of
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 TABLES = "data-roles/tables.yaml"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from support.catalogs import catalog, pairs
 from support.repositories import Content, ProfilesRepository, data_role, policy, profile, small, team
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import compare, compare_access
-from allotment_profiles.requirements import Requirement, can_meet, missing, requirements_of
-from allotment_profiles.rules import User
+from allotment_profiles.access.rules import User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.review.changes import compare, compare_access
+from allotment_profiles.review.requirements import Requirement, can_meet, missing, requirements_of
 
 ADMIN = User("root", frozenset(), admin=True)
 RED_LEAD, BLUE_LEAD = User("rita", frozenset({"/red/leads"})), User("bert", frozenset({"/blue/leads"}))

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
 import allotment_profiles
-from allotment_profiles.generating import generated
-from allotment_profiles.loading import load
-from allotment_profiles.reading import MODELS, as_json, read, read_value
-from allotment_profiles.reference import EXAMPLES, PATHS, PROBLEMS, REFUSALS
-from allotment_profiles.rules import User
-from allotment_profiles.schema import KINDS, narrowed, schema_of
-from allotment_profiles.snapshot import in_folder
-from allotment_profiles.writing import write
+from allotment_profiles.access.form_schema import form_schema
+from allotment_profiles.access.rules import User
+from allotment_profiles.documents.reading import as_json, read, read_value
+from allotment_profiles.documents.writing import write
+from allotment_profiles.model import MODELS
+from allotment_profiles.reference import generated
+from allotment_profiles.reference.document import EXAMPLES, PATHS, PROBLEMS, REFUSALS
+from allotment_profiles.reference.schema import KINDS, schema_of
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import in_folder
 
 ROOT = Path(__file__).parents[2]
 VALID = {
@@ -32,7 +34,7 @@ VALID = {
 @pytest.mark.parametrize("path", sorted(generated()))
 def test_a_generated_file_is_fresh(path: str) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == generated()[path], (
-        "python -m allotment_profiles.generating --write"
+        "python -m allotment_profiles.reference --write"
     )
 
 
@@ -121,7 +123,7 @@ def test_a_form_learns_what_the_callers_teams_may_ask_for(tmp_path: Path) -> Non
         "data-roles/never.yaml": data_role("blue"),
     }))))  # fmt: skip
     assert catalog.problems == ()
-    answer = narrowed(catalog, User("ann", frozenset({"/red"})), START)
+    answer = form_schema(schema_of("profile"), catalog, User("ann", frozenset({"/red"})), START)
     red = answer["teams"]["red"]
     assert list(answer["teams"]) == answer["team"]["enum"] == ["red"]
     assert red["title"] == "Team red"
@@ -146,14 +148,17 @@ def test_a_form_learns_what_the_callers_teams_may_ask_for(tmp_path: Path) -> Non
     assert not validator.is_valid(profile(resources={"cpu": {"limit": 5}, "memory": {"limit": "4 GiB"}}))
     assert not validator.is_valid(profile(resources={"cpu": {"limit": 1}, "memory": {"limit": "4 GiB"}, "gpu": 1}))
     assert schema["$defs"]["MemoryRange"]["properties"]["limit"]["x-maximum"] == "8 GiB"
-    assert narrowed(catalog, User("eve", frozenset()), START)["teams"] == {}
-    assert list(narrowed(catalog, User("root", frozenset(), admin=True), START)["teams"]) == ["blue", "red"]
+    assert form_schema(schema_of("profile"), catalog, User("eve", frozenset()), START)["teams"] == {}
+    assert list(form_schema(schema_of("profile"), catalog, User("root", frozenset(), admin=True), START)["teams"]) == [
+        "blue",
+        "red",
+    ]
     assert schema_of("profile")["properties"]["data_roles"]["items"].get("enum") is None, "the next caller's is fresh"
 
 
 def test_a_form_goes_up_to_the_ceiling_where_an_administrator_may_accept_more_than_the_envelope(tmp_path: Path) -> None:
     catalog = load(in_folder(write_folder(tmp_path, small())))
-    answer = narrowed(catalog, User("ann", frozenset({"/red"})), START)
+    answer = form_schema(schema_of("profile"), catalog, User("ann", frozenset({"/red"})), START)
     assert answer["teams"]["red"]["envelope"]["cpu"] == 8
     assert answer["teams"]["red"]["maximum"]["cpu"] == 16
 

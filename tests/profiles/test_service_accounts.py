@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allotment_profiles.service_accounts import service_account
+from allotment_profiles.access.service_accounts import service_account
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
 ROLES = st.lists(NAMES, max_size=5)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.repositories import SERVICE, ProfilesRepository
 
-from allotment_profiles.signatures import Signer, Verifier, generate_key
+from allotment_profiles.git.signatures import Signer, Verifier, generate_key
 
 needs_ssh_keygen = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen here")
 

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.repositories import policy, profile
 
-from allotment_profiles.cost import cost_of, dearest
+from allotment_profiles.access.cost import cost_of, dearest
 from allotment_profiles.model import Policy, Profile
-from allotment_profiles.sizes import MAXIMUM_SIZES, Size, size_of, sizes_of
+from allotment_profiles.model.limits import MAXIMUM_SIZES
+from allotment_profiles.model.sizes import Size, size_of, sizes_of
 
 CPUS = st.sampled_from([0.5, 1, 2, 4])
 MEMORY = st.sampled_from(["1 GiB", "2 GiB", "8 GiB"])

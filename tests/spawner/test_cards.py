@@ -9,10 +9,10 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from support.repositories import ProfilesRepository, policy, profile, small, team
 
-from allotment_profiles.budgets import Running
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.rules import Capabilities, User
-from allotment_profiles.sizes import Size
+from allotment_profiles.access.budgets import Running
+from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.sizes import Size
 from allotment_spawner.cards import Viewer
 from allotment_spawner.offers import start_page
 from allotment_spawner.pages import render

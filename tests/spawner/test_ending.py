@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from support.repositories import ProfilesRepository, data_role, policy, profile, small
 from support.small_hub import NOTEBOOK, NothingFromProfiles, SmallHub
 
+from allotment_profiles.access.lost_access import Loss
 from allotment_profiles.events import Events
-from allotment_profiles.losses import Loss
-from allotment_profiles.problems import Refusal
+from allotment_profiles.model.problems import Refusal
 from allotment_spawner.ending import endings_of, observations, seen_as_state, seen_from_state
 from allotment_spawner.wording import left_text
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allotment_profiles.model import Volume
-from allotment_profiles.problems import RefusedError
+from allotment_profiles.model.problems import RefusedError
 from allotment_spawner.home import folder_name, link_team, make_home
 
 RAIL = Volume(claim="open-data", sub_path="rail")

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from support.deployment import Deployment, Person
 from support.starting import ask, commit, events, hub_log, source, stop_all
 
-from allotment_profiles.git import Repository
+from allotment_profiles.git.repository import Repository
 
 SERVICE = {"service_module": "support.quiet_service"}
 LARGE: dict[str, Any] = {"profile": "transport-analysis/delays", "options": {"size": "large"}}

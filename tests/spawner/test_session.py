@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from allotment_profiles.events import Events
-from allotment_profiles.sizes import Size
+from allotment_profiles.model.sizes import Size
 from allotment_spawner.recording import Recorder
 from allotment_spawner.session import ACTIVITY_DELAY, Session
 

@@ -8,9 +8,9 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.following import empty_catalog
-from allotment_profiles.rules import Capabilities, User
+from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.store.watcher import empty_catalog
 from allotment_spawner.cards import Viewer
 from allotment_spawner.form import request_of
 from allotment_spawner.offers import start_page

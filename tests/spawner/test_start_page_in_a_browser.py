@@ -12,9 +12,9 @@ from support.browsing import browser, needs_browser
 from support.repositories import ProfilesRepository, policy, profile, team
 
 import allotment_spawner
-from allotment_profiles.budgets import Running
-from allotment_profiles.rules import Capabilities, User
-from allotment_profiles.sizes import Size
+from allotment_profiles.access.budgets import Running
+from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.model.sizes import Size
 from allotment_spawner.cards import Viewer
 from allotment_spawner.offers import start_page
 from allotment_spawner.pages import render

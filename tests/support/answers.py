@@ -2,9 +2,10 @@
 
 import json
 
-from allotment_profiles.paths import Kind
-from allotment_profiles.reading import MAXIMUM_PROBLEMS, as_json, read
-from allotment_profiles.writing import write
+from allotment_profiles.documents.reading import as_json, read
+from allotment_profiles.documents.writing import write
+from allotment_profiles.model.limits import MAXIMUM_PROBLEMS
+from allotment_profiles.model.paths import Kind
 
 
 def assert_answered(kind: Kind, data: bytes) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 from support.repositories import START, data_role, policy, profile, team
 
-from allotment_profiles.catalog import Catalog, Entry
+from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
-from allotment_profiles.paths import data_role_path, profile_path, team_path
+from allotment_profiles.model.paths import data_role_path, profile_path, team_path
 
 TODAY = START.date()
 TEAMS, ROLES, GROUPS, NAMES = ["red", "blue"], ["tables", "files"], ["/a", "/b", "/c"], ["ann", "bob"]

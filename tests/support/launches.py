@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from allotment_profiles.cost import cost_of
-from allotment_profiles.launch import Launch, Request
+from allotment_profiles.access.cost import cost_of
+from allotment_profiles.access.launch import Launch, Request
 from allotment_profiles.model import Binding, Policy, Storage
-from allotment_profiles.sizes import Size
+from allotment_profiles.model.sizes import Size
 
 _POLICY = Policy.model_validate(
     {"format": 1, "ceilings": {"cpu": 16, "memory": "64 GiB"}, "registries": ["registry.example.org/*"]}

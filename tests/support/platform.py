@@ -15,13 +15,13 @@ from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.reviewing import Reviewing
 from allotment_hub.services.rights import Reader
-from allotment_profiles import deployments
-from allotment_profiles.commits import Person
+from allotment_profiles.access import deployments
+from allotment_profiles.access.rules import User
 from allotment_profiles.events import Events
-from allotment_profiles.following import MAIN, CatalogFollower
-from allotment_profiles.git import NO_OBJECT, RefUpdate, Repository
-from allotment_profiles.rules import User
-from allotment_profiles.signatures import Signer, Verifier, generate_key
+from allotment_profiles.git.commits import Person
+from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
+from allotment_profiles.git.signatures import Signer, Verifier, generate_key
+from allotment_profiles.store.watcher import MAIN, CatalogFollower
 
 POLICY = b"""\
 format: 1

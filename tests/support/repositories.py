@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.commits import Person
-from allotment_profiles.git import NO_OBJECT, RefUpdate, Repository
-from allotment_profiles.loading import ReadingCache, load
-from allotment_profiles.paths import place
-from allotment_profiles.signatures import Signer, Verifier, generate_key
-from allotment_profiles.snapshot import applied
-from allotment_profiles.writing import write
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.documents.writing import write
+from allotment_profiles.git.commits import Person
+from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
+from allotment_profiles.git.signatures import Signer, Verifier, generate_key
+from allotment_profiles.model.paths import place
+from allotment_profiles.store.loading import ReadingCache, load
+from allotment_profiles.store.snapshot import applied
 
 START = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 """When the first commit is made; each later one comes a minute after."""

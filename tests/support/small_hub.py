@@ -11,9 +11,9 @@ from jupyterhub.user import UserDict
 from support.repositories import ProfilesRepository
 from traitlets.config import Config
 
-from allotment_profiles.launch import Launch
-from allotment_profiles.problems import Refusal, RefusedError
-from allotment_profiles.rules import Capabilities
+from allotment_profiles.access.launch import Launch
+from allotment_profiles.access.rules import Capabilities
+from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.mixin import ProfileSpawnerMixin
 from allotment_spawner.running import running
 

@@ -6,9 +6,9 @@ from typing import Any
 from support.deployment import Deployment, Person
 from support.repositories import Content, as_bytes
 
-from allotment_profiles.commits import Person as Author
 from allotment_profiles.events import Events
-from allotment_profiles.git import RefUpdate, Repository
+from allotment_profiles.git.commits import Person as Author
+from allotment_profiles.git.repository import RefUpdate, Repository
 
 _MAIN = "refs/heads/main"
 _SOMEBODY = Author("Somebody", "somebody@example.org")

@@ -13,11 +13,11 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from allotment_hub.forges.records import Record, RecordKind, StoredProposal, parse_record
-from allotment_profiles.commits import Commit, Person
-from allotment_profiles.following import MAIN
-from allotment_profiles.git import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
-from allotment_profiles.mirroring import Mirror
-from allotment_profiles.signatures import Signer
+from allotment_profiles.git.commits import Commit, Person
+from allotment_profiles.git.mirror import Mirror
+from allotment_profiles.git.repository import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
+from allotment_profiles.git.signatures import Signer
+from allotment_profiles.store.watcher import MAIN
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from allotment_profiles.commits import Commit
+from allotment_profiles.git.commits import Commit
 
 RecordKind = Literal["proposed", "updated", "approved", "rejected", "commented", "withdrawn", "merged"]
 _VERBS = dict(

@@ -43,9 +43,10 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.handlers.base import Handler
 from allotment_hub.handlers.metrics import exposition, pulled_in_brief
 from allotment_hub.services.holding import RELEASES
-from allotment_profiles.catalog import Hold
-from allotment_profiles.following import Attempt, Fetched
-from allotment_profiles.schema import narrowed
+from allotment_profiles.access.form_schema import form_schema
+from allotment_profiles.catalog.catalog import Hold
+from allotment_profiles.reference.schema import schema_of
+from allotment_profiles.store.watcher import Attempt, Fetched
 
 
 class ApiHandler(Handler):
@@ -117,7 +118,9 @@ class SchemaHandler(ApiHandler):
 
     async def get(self) -> None:
         """GET schema."""
-        self.answer(narrowed(self.services.follower.catalog, self.reader.user, dt.datetime.now(dt.UTC)))
+        self.answer(
+            form_schema(schema_of("profile"), self.services.follower.catalog, self.reader.user, dt.datetime.now(dt.UTC))
+        )
 
 
 class ChecksHandler(ApiHandler):

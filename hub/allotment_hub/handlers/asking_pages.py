@@ -7,8 +7,8 @@ from allotment_hub.errors import ServiceError, refused
 from allotment_hub.handlers.proposing_pages import Proposer, in_a_year, panel_of, unreadable
 from allotment_hub.services.drafting import Ask, Draft, granted
 from allotment_hub.services.teams import days_of
-from allotment_profiles.paths import data_role_path, profile_path
-from allotment_profiles.rules import belongs
+from allotment_profiles.access.rules import belongs
+from allotment_profiles.model.paths import data_role_path, profile_path
 
 
 class AskPage(Proposer):

@@ -25,10 +25,10 @@ from allotment_hub.services.proposing import Proposing
 from allotment_hub.services.pulling import Pulling
 from allotment_hub.services.reviewing import Reviewing
 from allotment_hub.services.rights import REVIEW_SCOPE, Reader
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import GitError
-from allotment_profiles.problems import Problem, Refusal, RefusedError
-from allotment_profiles.remotes import RemoteError
+from allotment_profiles.git.remotes import RemoteError
+from allotment_profiles.git.repository import GitError
+from allotment_profiles.model.problems import Problem, Refusal, RefusedError
+from allotment_profiles.store.watcher import CatalogFollower
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 

@@ -13,11 +13,11 @@ from allotment_hub.handlers.page import Page
 from allotment_hub.handlers.paging import Pages
 from allotment_hub.services.discretion import discreet
 from allotment_hub.services.listing import HistoryEntry, ProfileRow
+from allotment_profiles.access.rules import answers_for, belongs
+from allotment_profiles.access.service_accounts import service_account
 from allotment_profiles.model import Acceptance, Profile
-from allotment_profiles.paths import data_role_path, profile_path, team_path
-from allotment_profiles.provenance import Landing
-from allotment_profiles.rules import answers_for, belongs
-from allotment_profiles.service_accounts import service_account
+from allotment_profiles.model.paths import data_role_path, profile_path, team_path
+from allotment_profiles.store.provenance import Landing
 
 _COLUMNS = (
     "id", "title", "purpose", "team_title", "owners", "members", "app", "image", "cpu", "memory", "gpu", "gpu_kind",

@@ -8,7 +8,7 @@ from prometheus_client.core import REGISTRY, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from allotment_hub.services.pulling import Pulling
-from allotment_profiles.following import CatalogFollower
+from allotment_profiles.store.watcher import CatalogFollower
 
 
 class CatalogCollector(Collector):

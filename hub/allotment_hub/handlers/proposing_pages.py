@@ -28,11 +28,12 @@ from allotment_hub.services.drafting import (
     without_variables,
 )
 from allotment_hub.services.forms import MORE, Field, fields_of, items_of, sections_of
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.paths import place
-from allotment_profiles.problems import Problem, Refusal
-from allotment_profiles.rules import leads_of
-from allotment_profiles.schema import narrowed
+from allotment_profiles.access.form_schema import form_schema
+from allotment_profiles.access.rules import leads_of
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.paths import place
+from allotment_profiles.model.problems import Problem, Refusal
+from allotment_profiles.reference.schema import schema_of
 
 _ASKED = re.compile(r"grant\.([a-z0-9-]{1,40})\.until")
 _ACCEPTED = re.compile(r"accept\.([a-z0-9-]{1,40})\.reason")
@@ -117,7 +118,9 @@ class Proposer(Page):
 
     def narrowed(self) -> dict[str, Any]:
         """Give what the reader's teams may ask for."""
-        return narrowed(self.services.listing.catalog, self.reader.user, dt.datetime.now(dt.UTC))
+        return form_schema(
+            schema_of("profile"), self.services.listing.catalog, self.reader.user, dt.datetime.now(dt.UTC)
+        )
 
 
 class ProposePage(Proposer):

@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from allotment_hub.answers import ProblemAnswer
 from allotment_profiles.model import Resources
-from allotment_profiles.problems import Problem
-from allotment_profiles.quantities import format_cpu, format_duration, format_memory
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.quantities import format_cpu, format_duration, format_memory
 
 APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
 CATEGORIES = {

@@ -55,7 +55,7 @@ def up(folder: Path, port: int | None, base_url: str | None, repository: Path | 
     # The other commands should not wait for what only this one needs.
     from allotment_hub.laptop.app import Choices, run  # noqa: PLC0415
     from allotment_hub.laptop.errors import LaptopError  # noqa: PLC0415
-    from allotment_profiles.problems import AllotmentError  # noqa: PLC0415
+    from allotment_profiles.model.problems import AllotmentError  # noqa: PLC0415
 
     try:
         run(Choices(folder=folder, port=port, base_url=base_url, repository=repository))

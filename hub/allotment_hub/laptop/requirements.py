@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from allotment_hub.laptop.errors import LaptopError
-from allotment_profiles import git
+from allotment_profiles.git import repository as git
 
 
 def search_path() -> str:

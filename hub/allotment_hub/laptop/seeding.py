@@ -6,10 +6,10 @@ from pathlib import Path
 
 from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.folder import StateFolder, write_private
-from allotment_profiles.commits import Person
-from allotment_profiles.git import NO_OBJECT, GitError, RefUpdate, Repository
-from allotment_profiles.making import starter_folder
-from allotment_profiles.signatures import Signer, generate_key
+from allotment_profiles.cli.scaffold import starter_folder
+from allotment_profiles.git.commits import Person
+from allotment_profiles.git.repository import NO_OBJECT, GitError, RefUpdate, Repository
+from allotment_profiles.git.signatures import Signer, generate_key
 
 _AUTHOR = Person(name="Allotment", email="allotment@localhost")
 _MESSAGE = """\

@@ -5,19 +5,19 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from allotment_profiles.access import AccessChange, StartChange, compare_access, compare_starts
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import Change, compare, rewritten
-from allotment_profiles.cost_changes import CostChange, compare_costs
-from allotment_profiles.git import Repository
-from allotment_profiles.loading import Loaded
-from allotment_profiles.paths import place
-from allotment_profiles.problems import Problem
-from allotment_profiles.quantities import shown
-from allotment_profiles.requirements import Requirement, automatic_of, requirements_of
-from allotment_profiles.rules import User
-from allotment_profiles.snapshot import with_commit, with_files
-from allotment_profiles.tracking import Tracker
+from allotment_profiles.access.rules import User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.model.paths import place
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.quantities import shown
+from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
+from allotment_profiles.review.changes import Change, compare, rewritten
+from allotment_profiles.review.cost_changes import CostChange, compare_costs
+from allotment_profiles.review.requirements import Requirement, automatic_of, requirements_of
+from allotment_profiles.store.loading import Loaded
+from allotment_profiles.store.snapshot import with_commit, with_files
+from allotment_profiles.store.tracker import Tracker
 
 Files = Mapping[str, bytes | None]
 """Changed files: path → content, None where it is removed."""

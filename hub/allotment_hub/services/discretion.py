@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.changes import Change
+from allotment_profiles.access.rules import User, answers_for, belongs, maintains
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.documents.reading import read
 from allotment_profiles.model import Profile
-from allotment_profiles.paths import place
-from allotment_profiles.reading import read
-from allotment_profiles.rules import User, answers_for, belongs, maintains
+from allotment_profiles.model.paths import place
+from allotment_profiles.review.changes import Change
 
 HIDDEN = "(hidden)"
 

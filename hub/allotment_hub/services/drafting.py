@@ -9,16 +9,16 @@ from typing import Any, Literal
 from allotment_hub.errors import refused
 from allotment_hub.services.checking import Files
 from allotment_hub.services.forms import Field, document_of, kept_aside, roles_of, values_of
-from allotment_hub.services.rewriting import rewrite
 from allotment_hub.services.teams import days_of
-from allotment_profiles.catalog import Catalog
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.documents.reading import document
+from allotment_profiles.documents.rewriting import rewrite
+from allotment_profiles.documents.writing import write
 from allotment_profiles.model import Profile
-from allotment_profiles.paths import data_role_path, place, profile_path
-from allotment_profiles.problems import Problem
-from allotment_profiles.quantities import shown
-from allotment_profiles.reading import document
-from allotment_profiles.texts import is_name
-from allotment_profiles.writing import write
+from allotment_profiles.model.paths import data_role_path, place, profile_path
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.texts import is_name
 
 Tab = Literal["form", "file"]
 _STILL_NEEDED = ("missing", "reason-missing", "name-missing", "team-missing")

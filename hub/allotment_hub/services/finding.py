@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from allotment_profiles.access import people_of
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.paths import place, profile_path
-from allotment_profiles.provenance import Provenance
+from allotment_profiles.access.subjects import people_of
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.paths import place, profile_path
+from allotment_profiles.store.provenance import Provenance
 
 
 @dataclass(frozen=True, slots=True)

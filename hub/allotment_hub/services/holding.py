@@ -11,16 +11,16 @@ from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.checking import Checking
 from allotment_hub.services.proposing import moved, told
 from allotment_hub.services.rights import Reader
-from allotment_profiles.catalog import Catalog, Hold
-from allotment_profiles.commits import Commit
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import RefMovedError
-from allotment_profiles.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
-from allotment_profiles.paths import place
-from allotment_profiles.problems import Refusal
-from allotment_profiles.provenance import MERGE
-from allotment_profiles.requirements import can_meet
-from allotment_profiles.rules import ADMINISTRATORS, User, answers_for
+from allotment_profiles.access.rules import ADMINISTRATORS, User, answers_for
+from allotment_profiles.catalog.catalog import Catalog, Hold
+from allotment_profiles.git.commits import Commit
+from allotment_profiles.git.repository import RefMovedError
+from allotment_profiles.model.paths import place
+from allotment_profiles.model.problems import Refusal
+from allotment_profiles.review.requirements import can_meet
+from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
+from allotment_profiles.store.provenance import MERGE
+from allotment_profiles.store.watcher import CatalogFollower
 
 _TRAILERS = {"removal": CONFIRMS_REMOVAL, "direct-push": CONFIRMS_PUSH}
 

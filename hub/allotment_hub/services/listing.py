@@ -9,17 +9,8 @@ from allotment_hub.errors import ServiceError, refused
 from allotment_hub.services.directory import Directory
 from allotment_hub.services.finding import ProfileIndex, matching
 from allotment_hub.services.teams import TeamPage, days_of, team_page
-from allotment_profiles.catalog import Catalog, Entry, Hold
-from allotment_profiles.changes import Change, compare_values, people_of
-from allotment_profiles.cost import Cost, dearest, usual
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import Repository
-from allotment_profiles.model import DataRole, Grant, Profile, Team
-from allotment_profiles.paths import data_role_path, place, profile_path
-from allotment_profiles.problems import Problem
-from allotment_profiles.provenance import Landing, Provenance, follow
-from allotment_profiles.reading import read
-from allotment_profiles.rules import (
+from allotment_profiles.access.cost import Cost, dearest, usual
+from allotment_profiles.access.rules import (
     ADMINISTRATORS,
     Capabilities,
     Offer,
@@ -30,7 +21,16 @@ from allotment_profiles.rules import (
     may_know,
     offer,
 )
-from allotment_profiles.succession import is_retired
+from allotment_profiles.access.succession import is_retired
+from allotment_profiles.catalog.catalog import Catalog, Entry, Hold
+from allotment_profiles.documents.reading import read
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.model import DataRole, Grant, Profile, Team
+from allotment_profiles.model.paths import data_role_path, place, profile_path
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.review.changes import Change, compare_values, people_of
+from allotment_profiles.store.provenance import Landing, Provenance, follow
+from allotment_profiles.store.watcher import CatalogFollower
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.checking import Check
 from allotment_hub.services.proposals import Proposals
 from allotment_hub.services.rights import Reader
-from allotment_profiles.requirements import can_meet, missing
-from allotment_profiles.rules import User
+from allotment_profiles.access.rules import User
+from allotment_profiles.review.requirements import can_meet, missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from allotment_hub.services.observing import Observing
 from allotment_hub.services.removals import removed_at_once
 from allotment_hub.services.rights import Action, Case, Reader, State, actions
 from allotment_hub.services.steps import Step, steps_of, waiting
-from allotment_profiles.commits import Commit
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import MergeConflictError
-from allotment_profiles.paths import place
-from allotment_profiles.problems import Refusal
-from allotment_profiles.requirements import Requirement, addressed, can_meet, missing
-from allotment_profiles.rules import User
+from allotment_profiles.access.rules import User
+from allotment_profiles.git.commits import Commit
+from allotment_profiles.git.repository import MergeConflictError
+from allotment_profiles.model.paths import place
+from allotment_profiles.model.problems import Refusal
+from allotment_profiles.review.requirements import Requirement, addressed, can_meet, missing
+from allotment_profiles.store.watcher import CatalogFollower
 
 MAXIMUM_KEPT = 2000
 """So many proposals' files are kept in memory: a proposal has at most fifty small files, mostly one."""

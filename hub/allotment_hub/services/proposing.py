@@ -11,12 +11,12 @@ from allotment_hub.services.checking import Check, Checking, Files
 from allotment_hub.services.discretion import discreet, may_see
 from allotment_hub.services.proposals import Proposals, profiles_in
 from allotment_hub.services.rights import Reader
-from allotment_profiles.git import RefMovedError
-from allotment_profiles.paths import place
-from allotment_profiles.problems import Problem, Refusal
-from allotment_profiles.requirements import addressed
-from allotment_profiles.rules import may_know
-from allotment_profiles.texts import harmful_character
+from allotment_profiles.access.rules import may_know
+from allotment_profiles.git.repository import RefMovedError
+from allotment_profiles.model.paths import place
+from allotment_profiles.model.problems import Problem, Refusal
+from allotment_profiles.model.texts import harmful_character
+from allotment_profiles.review.requirements import addressed
 
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from allotment_hub.nodes.images import Inventory, Wanted
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.following import empty_catalog
-from allotment_profiles.loading import in_small_steps
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.store.loading import in_small_steps
+from allotment_profiles.store.watcher import empty_catalog
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """Whether a merge removes so many files that it has to be confirmed: by the very rule that would hold it."""
 
-from allotment_profiles.git import Repository
-from allotment_profiles.history import FEW, follow
-from allotment_profiles.paths import place
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.model.paths import place
+from allotment_profiles.store.history import FEW, follow
 
 
 def removed_at_once(repository: Repository, main: str, candidate: str) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ from allotment_hub.services.proposals import AUTOMATIC, Proposals, ProposalView
 from allotment_hub.services.proposing import moved, told
 from allotment_hub.services.removals import removed_at_once
 from allotment_hub.services.rights import Action, Case, Reader, State, refusal_of
-from allotment_profiles.following import CatalogFollower
-from allotment_profiles.git import MergeConflictError, RefMovedError
-from allotment_profiles.history import CONFIRMS_REMOVAL
-from allotment_profiles.provenance import MERGE
-from allotment_profiles.requirements import missing
-from allotment_profiles.rules import User
+from allotment_profiles.access.rules import User
+from allotment_profiles.git.repository import MergeConflictError, RefMovedError
+from allotment_profiles.review.requirements import missing
+from allotment_profiles.store.history import CONFIRMS_REMOVAL
+from allotment_profiles.store.provenance import MERGE
+from allotment_profiles.store.watcher import CatalogFollower
 
 
 class Reviewing:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.problems import Refusal
-from allotment_profiles.requirements import Requirement, can_meet
-from allotment_profiles.rules import ADMINISTRATORS, User
+from allotment_profiles.access.rules import ADMINISTRATORS, User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.problems import Refusal
+from allotment_profiles.review.requirements import Requirement, can_meet
 
 State = Literal["open", "approved", "conflict", "broken", "merged", "live", "rejected", "withdrawn"]
 Action = Literal["comment", "approve", "reject", "merge", "withdraw", "update"]

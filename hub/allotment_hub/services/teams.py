@@ -4,13 +4,13 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from allotment_profiles.catalog import Catalog, Entry, Hold
-from allotment_profiles.checks import days_left
+from allotment_profiles.access.rules import User, answers_for, belongs, leads
+from allotment_profiles.catalog.catalog import Catalog, Entry, Hold
 from allotment_profiles.model import Grant, Team
-from allotment_profiles.paths import team_path
-from allotment_profiles.problems import Problem
-from allotment_profiles.provenance import Landing, Provenance
-from allotment_profiles.rules import User, answers_for, belongs, leads
+from allotment_profiles.model.dates import days_left
+from allotment_profiles.model.paths import team_path
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.store.provenance import Landing, Provenance
 
 
 @dataclass(frozen=True)

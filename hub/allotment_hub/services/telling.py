@@ -5,7 +5,7 @@ import logging
 
 import httpx
 
-from allotment_profiles.catalog import Catalog
+from allotment_profiles.catalog.catalog import Catalog
 
 log = logging.getLogger(__name__)
 

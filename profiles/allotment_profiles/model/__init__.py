@@ -1,11 +1,12 @@
 """The one schema of the repository's files: profile, team, data role and policy.
 
 The JSON Schema files, the form and the reference documentation are generated from these models. What one file can
-be asked on its own is checked here; what needs other files (an envelope, a grant) is in `checks`.
+be asked on its own is checked here; what needs other files (an envelope, a grant) is in `catalog.validation`.
 """
 
 from allotment_profiles.model.data_role import AzureIdentity, Binding, DataRole, Grant, Secret, Vault, Volume
 from allotment_profiles.model.parts import Budget, Members, Model, People
+from allotment_profiles.model.paths import Kind
 from allotment_profiles.model.policy import (
     BUILT_IN_APPS,
     Automatic,
@@ -36,10 +37,15 @@ from allotment_profiles.model.profile import (
     ResourcesOverride,
     Storage,
 )
-from allotment_profiles.model.team import Envelope, Team
+from allotment_profiles.model.team import EVERYONE, Envelope, Team
+
+MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
+"""The model of each kind of file."""
 
 __all__ = [
     "BUILT_IN_APPS",
+    "EVERYONE",
+    "MODELS",
     "Acceptance",
     "Automatic",
     "AutomaticKind",

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from allotment_profiles.model.parts import Model
-from allotment_profiles.quantities import refuse
-from allotment_profiles.texts import CredentialVariable, Date, Line, Lines, Name, Title, WebAddress
+from allotment_profiles.model.quantities import refuse
+from allotment_profiles.model.texts import CredentialVariable, Date, Line, Lines, Name, Title, WebAddress
 
 # What JupyterHub's chart and KubeSpawner call their own things: the hub's Secret holds every token of the platform, its
 # claim the database, and `claim-<user>` is somebody's home.

@@ -4,8 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from allotment_profiles.quantities import Cpu, Memory, refuse
-from allotment_profiles.texts import Group
+from allotment_profiles.model.quantities import Cpu, Memory, refuse
+from allotment_profiles.model.texts import Group
 
 
 class Model(BaseModel):

@@ -6,8 +6,17 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from allotment_profiles.model.parts import Budget, Gpus, Model
-from allotment_profiles.quantities import Cpu, Delay, Duration, Memory, refuse, shown
-from allotment_profiles.texts import ImagePattern, Label, LabelKey, Name, ProgramName, RepositoryPattern, Title, UrlPath
+from allotment_profiles.model.quantities import Cpu, Delay, Duration, Memory, refuse, shown
+from allotment_profiles.model.texts import (
+    ImagePattern,
+    Label,
+    LabelKey,
+    Name,
+    ProgramName,
+    RepositoryPattern,
+    Title,
+    UrlPath,
+)
 
 BUILT_IN_APPS = ("jupyterlab", "rstudio", "vscode")
 """The apps that need no entry under `tools`."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from allotment_profiles.model.parts import Gpus, Model, People
-from allotment_profiles.quantities import (
+from allotment_profiles.model.quantities import (
     Cpu,
     Duration,
     Memory,
@@ -15,7 +15,7 @@ from allotment_profiles.quantities import (
     refuse,
     shown,
 )
-from allotment_profiles.texts import (
+from allotment_profiles.model.texts import (
     Date,
     GitRevision,
     Group,

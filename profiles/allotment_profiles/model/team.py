@@ -5,8 +5,11 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from allotment_profiles.model.parts import Budget, Gpus, Members, Model, People
-from allotment_profiles.quantities import Cpu, Memory, refuse
-from allotment_profiles.texts import ImagePattern, Line, Name, Title
+from allotment_profiles.model.quantities import Cpu, Memory, refuse
+from allotment_profiles.model.texts import ImagePattern, Line, Name, Title
+
+EVERYONE = "everyone"
+"""The name of the team that everybody belongs to."""
 
 
 class Envelope(Model):

@@ -6,8 +6,8 @@ from typing import Any
 
 from kubernetes_asyncio.client import ApiException
 
-from allotment_profiles.problems import Refusal, RefusedError
-from allotment_profiles.rules import ADMINISTRATORS
+from allotment_profiles.access.rules import ADMINISTRATORS
+from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.kubernetes.asking import AWAY, passes, pause
 
 _MANAGER = "allotment"

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from allotment_profiles.problems import Refusal
-from allotment_profiles.rules import ADMINISTRATORS
+from allotment_profiles.access.rules import ADMINISTRATORS
+from allotment_profiles.model.problems import Refusal
 from allotment_spawner.session import EndReason
 
 _WHAT = "The session was not started."

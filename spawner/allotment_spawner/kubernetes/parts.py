@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from allotment_profiles.problems import Refusal, RefusedError
-from allotment_profiles.rules import ADMINISTRATORS
+from allotment_profiles.access.rules import ADMINISTRATORS
+from allotment_profiles.model.problems import Refusal, RefusedError
 
 DATA = "/data"
 """The folder of a session where data lies: `/data/<data role>`."""

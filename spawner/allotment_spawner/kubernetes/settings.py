@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from allotment_profiles.launch import Launch
-from allotment_profiles.problems import Refusal, RefusedError
-from allotment_profiles.rules import ADMINISTRATORS
-from allotment_profiles.service_accounts import service_account
+from allotment_profiles.access.launch import Launch
+from allotment_profiles.access.rules import ADMINISTRATORS
+from allotment_profiles.access.service_accounts import service_account
+from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.kubernetes.bindings import parts_of
 from allotment_spawner.kubernetes.names import label
 from allotment_spawner.kubernetes.parts import DATA, About, Parts

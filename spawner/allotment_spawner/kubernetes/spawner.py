@@ -13,10 +13,10 @@ from kubernetes_asyncio.client import ApiException
 from kubespawner import KubeSpawner
 from traitlets import Unicode
 
-from allotment_profiles.deployments import cluster
-from allotment_profiles.launch import Launch
-from allotment_profiles.problems import Refusal, RefusedError
-from allotment_profiles.rules import Capabilities
+from allotment_profiles.access.deployments import cluster
+from allotment_profiles.access.launch import Launch
+from allotment_profiles.access.rules import Capabilities
+from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.kubernetes import accounts
 from allotment_spawner.kubernetes.asking import AWAY, passes, pause
 from allotment_spawner.kubernetes.checking import differences, missing_variables

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from allotment_profiles.problems import Refusal
+from allotment_profiles.model.problems import Refusal
 from allotment_spawner.kubernetes.narration import Trouble, deleted, still_ending, too_long, trouble, words
 
 START = "allotment/start"

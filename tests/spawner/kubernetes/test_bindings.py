@@ -8,9 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allotment_profiles.deployments import cluster
+from allotment_profiles.access.deployments import cluster
 from allotment_profiles.model import Binding
-from allotment_profiles.problems import RefusedError
+from allotment_profiles.model.problems import RefusedError
 from allotment_spawner.kubernetes.bindings import KINDS, parts_of
 from allotment_spawner.kubernetes.parts import About, Parts
 

@@ -13,7 +13,7 @@ from support.cluster_hub import ClusterHub
 from support.launches import launch
 from support.repositories import data_role, policy, profile, team
 
-from allotment_profiles.service_accounts import service_account
+from allotment_profiles.access.service_accounts import service_account
 from allotment_spawner.kubernetes import KubernetesProfileSpawner
 from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
 from allotment_spawner.kubernetes.settings import Place, settings_of

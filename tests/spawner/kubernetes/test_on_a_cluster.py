@@ -10,7 +10,7 @@ from support.cluster import SLEEPER, Cluster, needs_cluster
 from support.cluster_hub import ClusterHub
 from support.repositories import Content, data_role, policy, profile, team
 
-from allotment_profiles.service_accounts import service_account
+from allotment_profiles.access.service_accounts import service_account
 
 pytestmark = needs_cluster
 

@@ -16,7 +16,7 @@ from support.cluster_hub import ClusterHub
 from support.conditions import until
 from support.outage import files, in_own_process
 
-from allotment_profiles.service_accounts import service_account
+from allotment_profiles.access.service_accounts import service_account
 from allotment_spawner.kubernetes import accounts, reflector
 from allotment_spawner.kubernetes.reflector import PerseveringPods
 

@@ -18,8 +18,8 @@ from support.cluster import Cluster, needs_cluster
 from support.cluster_hub import ClusterHub
 from support.dry_run import DryRunSpawner, TakenError
 
-from allotment_profiles.catalog import Catalog
-from allotment_profiles.deployments import cluster as cluster_can
+from allotment_profiles.access.deployments import cluster as cluster_can
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Binding
 
 pytestmark = needs_cluster

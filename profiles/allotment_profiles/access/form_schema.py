@@ -1,0 +1,152 @@
+"""A profile's JSON Schema, narrowed to what one user may ask for: what the form offers. Pure."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from allotment_profiles.access.rules import User, belongs
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model import BUILT_IN_APPS, Envelope, Team
+from allotment_profiles.model.dates import days_left
+from allotment_profiles.model.quantities import cpu_number, format_memory
+from allotment_profiles.model.texts import image_matches
+
+
+def form_schema(schema: dict[str, Any], catalog: Catalog, user: User, now: dt.datetime) -> dict[str, Any]:
+    """Return `schema`, a profile's JSON Schema that may be changed in place, narrowed to what the user's teams may ask for, and each team's bounds.
+
+    `schema` holds the widest of the bounds, so that a value outside it cannot be right for any of the teams; `teams`
+    holds each team's own, for a form that knows the team. An administrator may ask for every team.
+    """
+    teams = {
+        name: entry.value for name, entry in sorted(catalog.teams.items()) if user.admin or belongs(user, entry.value)
+    }
+    described = {name: _team(catalog, name, team, now) for name, team in teams.items()}
+    return {
+        "schema": _narrow(schema, catalog, described),
+        "team": {"type": "string", "enum": list(teams)},
+        "teams": described,
+    }
+
+
+def _narrow(schema: dict[str, Any], catalog: Catalog, teams: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    parts = schema["$defs"]
+    bounds = [team["maximum"] for team in teams.values()]
+    if bounds:
+        cpu = max(bound["cpu"] for bound in bounds)
+        memory = max((bound["memory_bytes"] for bound in bounds), default=0)
+        gpu = max(bound["gpu"] for bound in bounds)
+        for part in ("CpuRange", "CpuOverride"):
+            for key in ("guarantee", "limit"):
+                _value(parts[part], key)["maximum"] = cpu
+        for part in ("MemoryRange", "MemoryOverride"):
+            for key in ("guarantee", "limit"):
+                parts[part]["properties"][key]["x-maximum"] = format_memory(memory)
+        for part in ("Resources", "ResourcesOverride"):
+            _value(parts[part], "gpu")["maximum"] = gpu
+    images = {
+        "examples": sorted({image for team in teams.values() for image in team["images"]["known"]}),
+        "x-patterns": sorted({pattern for team in teams.values() for pattern in team["images"]["patterns"]}),
+    }
+    schema["properties"]["image"].update(images)
+    parts["Choice"]["properties"]["image"].update(images)
+    _name_what_exists(catalog, schema)
+    roles = schema["properties"]["data_roles"]
+    roles["items"]["enum"] = sorted(catalog.data_roles)
+    roles["x-granted"] = {
+        name: [role["name"] for role in team["data_roles"]["granted"]] for name, team in teams.items()
+    }
+    return schema
+
+
+def _name_what_exists(catalog: Catalog, schema: dict[str, Any]) -> None:
+    """Turn free names into choices: apps and tools, kinds of GPU, node pools, the profiles that may succeed."""
+    if catalog.policy is None:
+        return
+    policy, parts = catalog.policy.value, schema["$defs"]
+    for described, names in (
+        (schema["properties"]["app"], (*BUILT_IN_APPS, *policy.tools)),
+        (_value(parts["Choice"], "app"), (*BUILT_IN_APPS, *policy.tools)),
+        (_value(parts["Resources"], "gpu_kind"), policy.gpu_kinds),
+        (_value(parts["ResourcesOverride"], "gpu_kind"), policy.gpu_kinds),
+        (_value(schema, "node_pool"), policy.node_pools),
+        (_value(parts["Choice"], "node_pool"), policy.node_pools),
+    ):
+        described["enum"] = list(names)
+    _value(parts["Storage"], "home")["x-maximum"] = format_memory(policy.ceilings.home)
+
+
+def _value(part: dict[str, Any], key: str) -> dict[str, Any]:
+    """Give the schema of the value itself where null is possible as well."""
+    described: dict[str, Any] = part["properties"][key]
+    options: Sequence[dict[str, Any]] = described.get("anyOf", ())
+    return next((option for option in options if option.get("type") != "null"), described)
+
+
+def _team(catalog: Catalog, name: str, team: Team, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "title": team.title,
+        "envelope": _bounds(team.envelope.cpu, team.envelope.memory, team.envelope.gpu),
+        "maximum": _maximum(catalog, team.envelope),
+        "images": {"patterns": list(team.envelope.images), "known": _known_images(catalog, team.envelope)},
+        "data_roles": _data_roles(catalog, name, now),
+        "groups": [*team.members.groups, *team.leads.groups, *team.deputies.groups],
+        "gpu_kinds": _gpu_kinds(catalog, team.envelope),
+        "node_pools": list(team.envelope.node_pools),
+        "home": format_memory(team.envelope.home),
+        "repositories": list(catalog.policy.value.repositories) if catalog.policy else [],
+    }
+
+
+def _gpu_kinds(catalog: Catalog, envelope: Envelope) -> list[str]:
+    """List the kinds of GPU of the policy that an envelope has: an empty list there means every kind."""
+    kinds = catalog.policy.value.gpu_kinds if catalog.policy else {}
+    return [kind for kind in kinds if not envelope.gpu_kinds or kind in envelope.gpu_kinds]
+
+
+def _bounds(cpu: int, memory: int, gpu: int) -> dict[str, Any]:
+    return {"cpu": cpu_number(cpu), "memory": format_memory(memory), "memory_bytes": memory, "gpu": gpu}
+
+
+def _maximum(catalog: Catalog, envelope: Envelope) -> dict[str, Any]:
+    """Give what nobody passes: the ceiling, and the envelope where the policy lets no administrator accept more."""
+    if catalog.policy is None:
+        return _bounds(envelope.cpu, envelope.memory, envelope.gpu)
+    ceilings = catalog.policy.value.ceilings
+    if catalog.policy.value.rules.envelope != "hard":
+        return _bounds(ceilings.cpu, ceilings.memory, ceilings.gpu)
+    return _bounds(
+        min(envelope.cpu, ceilings.cpu), min(envelope.memory, ceilings.memory), min(envelope.gpu, ceilings.gpu)
+    )
+
+
+def _known_images(catalog: Catalog, envelope: Envelope) -> list[str]:
+    """List the images that profiles use anywhere and that this envelope allows."""
+    used = {
+        image
+        for entry in catalog.profiles.values()
+        for image in (
+            entry.value.image,
+            *(choice.image for option in entry.value.options.values() for choice in option.choices.values()),
+        )
+        if image
+    }
+    return sorted(image for image in used if any(image_matches(image, pattern) for pattern in envelope.images))
+
+
+def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list[dict[str, Any]]]:
+    granted: list[dict[str, Any]] = []
+    askable: list[dict[str, Any]] = []
+    for name, entry in sorted(catalog.data_roles.items()):
+        role = entry.value
+        grant = role.granted_to.get(team)
+        described = {
+            "name": name,
+            "title": role.title,
+            "owner": role.owner,
+            "sensitivity": role.sensitivity,
+            "until": grant.until.isoformat() if grant else None,
+        }
+        held = grant is not None and days_left(grant.until, now) >= 0
+        (granted if held else askable).append(described)
+    return {"granted": granted, "askable": askable}

@@ -1,0 +1,1 @@
+"""The command `allotment`: what people and pipelines ask on the command line."""

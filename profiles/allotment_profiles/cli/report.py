@@ -1,0 +1,118 @@
+"""Problems on a terminal and in a pipeline: like a compiler, with the line of the file and a caret below the place.
+
+What files say is hostile here, too: nothing of it reaches the terminal but printable characters, and none of it is
+read as markup.
+"""
+
+import itertools
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from allotment_profiles.cli.sarif import sarif
+from allotment_profiles.model.limits import MAXIMUM_BYTES
+from allotment_profiles.model.problems import Level, Problem
+from allotment_profiles.store.snapshot import Snapshot
+
+_BEFORE, _AFTER = 60, 60
+_WORDS: Mapping[Level, str] = {"hard": "error", "soft": "needs acceptance", "advice": "warning"}
+_ANNOTATIONS: Mapping[Level, str] = {"hard": "error", "soft": "warning", "advice": "notice"}
+
+
+def write_report(form: str, snapshot: Snapshot, problems: Sequence[Problem]) -> None:
+    """Write problems to standard output as `text`, `json`, `github` or `sarif`."""
+    if form == "json":
+        sys.stdout.write(json.dumps({"problems": [problem.as_dict() for problem in problems]}, indent=2) + "\n")
+    elif form == "sarif":
+        sys.stdout.write(sarif(problems))
+    elif form == "github":
+        sys.stdout.writelines(_annotation(problem) + "\n" for problem in problems)
+    else:
+        _write_text(snapshot, problems)
+
+
+def printable(text: str) -> str:
+    """Replace whatever a terminal would not show as one character in its place."""
+    return "".join(
+        character if character.isprintable() else " " if character == "\t" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+def _write_text(snapshot: Snapshot, problems: Sequence[Problem]) -> None:
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    sources = _sources(snapshot, {problem.path for problem in problems})
+    for problem in problems:
+        _write_problem(console, problem, sources.get(problem.path, b""))
+    files = _count(len(snapshot.entries), "file")
+    errors = sum(problem.blocks for problem in problems)
+    warnings = len(problems) - errors
+    if not problems:
+        console.print(Text(f"{files} checked: nothing to complain about.", style="green"))
+        return
+    found = [_count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
+    console.print(Text(f"{files} checked: {' and '.join(found)}.", style="bold red" if errors else "yellow"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _sources(snapshot: Snapshot, paths: Iterable[str]) -> Mapping[str, bytes]:
+    blobs = {
+        path: entry.blob
+        for path in paths
+        if (entry := snapshot.entries.get(path)) and entry.mode.startswith("100") and entry.size <= MAXIMUM_BYTES
+    }
+    contents = snapshot.read(blobs.values())
+    return {path: contents[blob] for path, blob in blobs.items() if blob in contents}
+
+
+def _write_problem(console: Console, problem: Problem, source: bytes) -> None:
+    colour = "red" if problem.blocks else "yellow"
+    place = ":".join(str(part) for part in (problem.path, problem.line, problem.column) if part is not None)
+    head = Text()
+    head.append(f"{printable(place)}: ", "bold")
+    head.append(f"{_WORDS[problem.level]} ", f"bold {colour}")
+    head.append(f"[{problem.code}] ", colour)
+    head.append(printable(problem.message))
+    console.print(head)
+    if problem.line is not None:
+        _write_line(console, source, problem.line, problem.column, colour)
+    if problem.remedy:
+        console.print(Text(f"  = {printable(problem.remedy)}"))
+    console.print()
+
+
+def _write_line(console: Console, source: bytes, line: int, column: int | None, colour: str) -> None:
+    raw = next(itertools.islice(source.split(b"\n"), line - 1, None), None)
+    if raw is None:
+        return
+    text = printable(raw.decode("utf-8", errors="replace").rstrip("\r"))
+    start = max(0, (column or 1) - 1 - _BEFORE)
+    before = text[start : (column or 1) - 1]
+    after = text[(column or 1) - 1 :]
+    shown = ("…" if start else "") + before
+    ending = after[:_AFTER] + ("…" if len(after) > _AFTER else "")
+    gutter = f"{line:>6} "
+    console.print(Text.assemble((gutter + "| ", "dim"), shown + ending))
+    if column is not None:
+        console.print(Text.assemble((" " * len(gutter) + "| ", "dim"), " " * cell_len(shown), ("^", f"bold {colour}")))
+
+
+def _annotation(problem: Problem) -> str:
+    """Write a problem as a workflow command of GitHub; its escapes keep text from becoming another command."""
+
+    def escaped(text: str, *others: str) -> str:
+        return "".join(
+            f"%{ord(character):02X}" if character in "%\r\n" or character in others else character
+            for character in printable(text)
+        )
+
+    fields = {"file": problem.path, "line": problem.line, "col": problem.column, "title": problem.code}
+    written = ",".join(f"{key}={escaped(str(value), ':', ',')}" for key, value in fields.items() if value is not None)
+    return f"::{_ANNOTATIONS[problem.level]} {written}::{escaped(f'{problem.message} {problem.remedy}')}"

@@ -1,0 +1,112 @@
+"""Commits as git stores them: from bytes to a Commit and back, with the signature. No process is started here."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from allotment_profiles.git.signatures import Signer, Verifier
+
+_LAST_SECOND = 253402300799  # the end of the year 9999, where Python's calendar ends
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a commit names; line breaks and angle brackets are taken out when it is written."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit as git stores it."""
+
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    author: Person
+    time: dt.datetime
+    """When it was committed, UTC."""
+    message: str
+    signed_by: str | None
+    """The principal of the key that signed it, where the verifier knows the key."""
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.partition("\n")[0]
+
+    def trailers(self) -> dict[str, list[str]]:
+        """Give the trailers of the message's last paragraph: key → values in their order."""
+        last = self.message.rstrip().rpartition("\n\n")[2]
+        found: dict[str, list[str]] = {}
+        for line in last.splitlines():
+            key, colon, value = line.partition(": ")
+            if colon and re.fullmatch(r"[A-Z][A-Za-z-]{1,40}", key):
+                found.setdefault(key, []).append(value)
+        return found
+
+
+def parse_commit(commit: str, raw: bytes, verifier: Verifier | None) -> Commit:
+    """Read a commit object, and check its signature where the verifier may know its key."""
+    head, _, body = raw.partition(b"\n\n")
+    fields: dict[str, list[str]] = {}
+    unsigned: list[bytes] = []
+    key = ""
+    for line in head.split(b"\n"):
+        if line.startswith(b" "):
+            fields[key][-1] += "\n" + line[1:].decode(errors="replace")
+        else:
+            key, _, value = line.decode(errors="replace").partition(" ")
+            fields.setdefault(key, []).append(value)
+        if key not in ("gpgsig", "gpgsig-sha256"):
+            unsigned.append(line)
+    signature = fields.get("gpgsig", [""])[0]
+    signed_by = None
+    if signature and verifier:
+        signed_by = verifier.verify(b"\n".join(unsigned) + b"\n\n" + body, signature)
+    author = re.match(r"(.*?) ?<(.*?)>", fields.get("author", [""])[0])
+    time = re.search(r"> (\d+) ", fields.get("committer", [""])[0])
+    return Commit(
+        id=commit,
+        tree=fields["tree"][0],
+        parents=tuple(fields.get("parent", [])),
+        author=Person(author[1], author[2]) if author else Person("unknown", ""),
+        time=moment(time[1] if time else ""),
+        message=body.decode(errors="replace"),
+        signed_by=signed_by,
+    )
+
+
+def commit_bytes(
+    tree: str,
+    parents: Sequence[str],
+    message: str,
+    author: Person,
+    committer: Person,
+    time: dt.datetime,
+    signer: Signer | None,
+) -> bytes:
+    """Write a commit object, signed where a signer is given."""
+    stamp = f"{int(time.timestamp())} +0000"
+    head = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+    head += [f"author {_ident(author)} {stamp}", f"committer {_ident(committer)} {stamp}"]
+    body = message.replace("\0", "").rstrip("\n") + "\n"
+    if signer:
+        signature = signer.sign(("\n".join(head) + "\n\n" + body).encode(errors="replace"))
+        head.append("gpgsig " + signature.replace("\n", "\n "))
+    return ("\n".join(head) + "\n\n" + body).encode(errors="replace")
+
+
+def moment(seconds: str) -> dt.datetime:
+    """Turn git's seconds into a time; nonsense, which a commit may hold, becomes the nearest end of the calendar."""
+    known = int(seconds) if seconds.isdecimal() and len(seconds) < 15 else _LAST_SECOND if seconds else 0
+    return dt.datetime.fromtimestamp(min(known, _LAST_SECOND), dt.UTC)
+
+
+def _ident(person: Person) -> str:
+    def clean(text: str) -> str:
+        return re.sub(r"[\x00-\x1f<>]", "", text).strip()
+
+    return f"{clean(person.name) or 'unknown'} <{clean(person.email)}>"

@@ -1,0 +1,346 @@
+"""The kinds of text that a file may hold: names, titles, groups, images, variables; each refuses what could do harm."""
+
+import datetime
+import functools
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+
+from allotment_profiles.model.quantities import refuse, remembered, shown
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+PROFILE_ID_PATTERN = f"{NAME_PATTERN[:-1]}/{NAME_PATTERN[1:]}"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_HOST = re.compile(r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:[0-9]{1,5})?|localhost:[0-9]{1,5}", re.ASCII)
+_IMAGE_PART = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*", re.ASCII)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+
+_LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?", re.ASCII)
+_LABEL_KEY = re.compile(
+    r"([a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII
+)
+_PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", re.ASCII)
+_URL_PATH = re.compile(r"/([A-Za-z0-9_][A-Za-z0-9_.~-]{0,63}/?){0,8}", re.ASCII)
+_WEB_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[\x21-\x7e]*)?", re.ASCII)
+_REPOSITORY = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_][A-Za-z0-9_.~-]{0,99}){0,10}", re.ASCII)
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", re.ASCII)
+_LOOKALIKES = str.maketrans({"0": "o", "1": "l"})
+
+# Characters that turn text around or hide it, so that what is reviewed is not what applies.
+BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")  # letters of Hangul that show nothing
+JOINERS = frozenset("\u200c\u200d")  # format characters that scripts and emoji need
+
+_FORBIDDEN_VARIABLES = frozenset(
+    {
+        "BASHOPTS", "BASH_ENV", "BOTO_CONFIG", "BROWSER", "CDPATH", "CLASSPATH", "DISABLE_AUTH", "DISPLAY", "EDITOR",
+        "ENV", "FPATH", "GCONV_PATH", "GDAL_DRIVER_PATH", "GIO_EXTRA_MODULES", "GRANT_SUDO", "GROUPID", "GTK_MODULES",
+        "HGRCPATH", "HOME", "HOSTALIASES", "HOSTNAME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IFS", "INPUTRC",
+        "LESSCLOSE", "LESSOPEN", "LOCALDOMAIN", "LOCPATH", "LOGNAME", "LUA_INIT", "MAIL", "MANPAGER", "MSI_ENDPOINT",
+        "NLSPATH", "OCI_CONFIG_FILE", "ODBCSYSINI", "PAGER", "PATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4",
+        "PWD", "QT_PLUGIN_PATH", "REQUESTS_CA_BUNDLE", "RES_OPTIONS", "ROOT", "RUSTC_WRAPPER", "SHELL", "SHELLOPTS",
+        "TF_CLI_CONFIG_FILE", "TMPDIR", "TNS_ADMIN", "UMASK", "USER", "USERID", "VIRTUAL_ENV", "VISUAL",
+        "VSCODE_PROXY_URI", "WGETRC", "XDG_RUNTIME_DIR", "ZDOTDIR",
+    }
+)  # fmt: skip
+_FORBIDDEN_PREFIXES = (
+    "ALLOTMENT_", "ARM_", "AWS_", "AZURE_", "BASH_FUNC_", "CARGO_", "CHOWN_", "CLOUDSDK_", "CODE_", "CONDA_", "CPU_",
+    "CULL_", "CURL_", "DOCKER_", "DYLD_", "GCLOUD_", "GCP_", "GEM_", "GIT_", "GLIBC_", "GOOGLE_", "HTTPS_", "HTTP_",
+    "IPYTHON", "JAVA_", "JPY_", "JULIA_", "JUPYTER", "KRB5", "KUBE", "LD_", "MALLOC_", "MAMBA_", "MEM_", "MPL", "NB_",
+    "NODE_", "NOTEBOOK_", "NO_PROXY", "NPM_", "NVIDIA_", "OPENSSL_", "PERL", "PG", "PIP_", "PYENV_", "PYTHON",
+    "QUARTO_", "RENV_", "RETICULATE_", "RSERVER_", "RSESSION_", "RSTUDIO_", "RUBY", "R_", "S6_", "SPARK_", "SSH_",
+    "SSL", "SUDO_", "UV_", "VAULT_", "VSCODE_", "XDG_",
+)  # fmt: skip
+_FORBIDDEN_ENDINGS = ("_PROXY", "_OPTIONS", "_OPTS")
+_SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY")
+
+
+def harmful_character(text: str, allowed: str = "") -> str | None:
+    """Name the first character of a text that may not stand in a file, or give None."""
+    if text.isascii() and text.isprintable():
+        return None  # nearly every text: neither marks nor controls, decided without a look at each character
+    for character in text:
+        if character in allowed:
+            continue
+        if (
+            character in BIDIRECTIONAL
+            or character in INVISIBLE
+            or (unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and character not in JOINERS)
+        ):
+            return f"U+{ord(character):04X}"
+    return None
+
+
+def _line(value: object) -> str:
+    if isinstance(value, str) and value.isascii() and value.isprintable():
+        return value  # as in harmful_character, without the way there
+    if not isinstance(value, str):
+        raise refuse("text", f"{shown(value)} is not text.", "Put the text in quotation marks.")
+    found = harmful_character(value)
+    if found:
+        raise refuse("text-character", f"The text contains the character {found}, which is not allowed.", "Remove it.")
+    return value
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, str):
+        raise refuse("text", f"{shown(value)} is not text.", "Put the text in quotation marks.")
+    found = harmful_character(value, allowed="\n\t")
+    if found:
+        raise refuse("text-character", f"The text contains the character {found}, which is not allowed.", "Remove it.")
+    return value
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text may name a team, a profile, a data role or an option."""
+    return _NAME.fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def skeleton(name: str) -> str:
+    """Give what a name looks like at a glance: two names with the same skeleton are taken for one another."""
+    flat = name.lower().translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
+    return re.sub(r"-{2,}", "-", flat) if "--" in flat else flat
+
+
+def is_profile_id(text: str) -> bool:
+    """Tell whether a text has the shape `team/name`."""
+    team, slash, name = text.partition("/")
+    return bool(slash) and is_name(team) and is_name(name)
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise refuse(
+            "name",
+            f"{shown(value)} is not a name.",
+            "Use up to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit.",
+        )
+    return value
+
+
+def _group(value: object) -> str:
+    text = _line(value)
+    if not text or len(text) > 255 or text != text.strip() or "," in text:
+        raise refuse("group", f"{shown(value)} is not a group.", "Write the full name of the group, as the hub has it.")
+    return text
+
+
+def _variable(value: object) -> str:
+    name = _credential_variable(value)
+    if any(word in name.upper() for word in _SECRET_WORDS):
+        raise refuse(
+            "environment-secret",
+            f"{name} looks like a secret, and a profile can be read by everyone.",
+            "Put secrets into a data role's binding.",
+        )
+    return name
+
+
+def _credential_variable(value: object) -> str:
+    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
+        raise refuse(
+            "environment-name", f"{shown(value)} is not the name of a variable.", "Use letters, digits and underscores."
+        )
+    upper = value.upper()
+    if upper in _FORBIDDEN_VARIABLES or upper.startswith(_FORBIDDEN_PREFIXES) or upper.endswith(_FORBIDDEN_ENDINGS):
+        raise refuse(
+            "environment-forbidden",
+            f"{value} steers programs or identities and cannot be set by a profile.",
+            "Choose another name, or put the setting into the image.",
+        )
+    return value
+
+
+def _variable_value(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise refuse("environment-value", f"{shown(value)} is not text.", "Put the value in quotation marks.")
+    if isinstance(value, int | float):
+        raise refuse("environment-value", f"{shown(value)} is a number, not text.", "Put the value in quotation marks.")
+    return _line(value)
+
+
+def _date(value: object) -> datetime.date:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    remedy = "Write year, month and day: 2027-03-31."
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise refuse("date", f"{shown(value)} is not a date.", remedy)
+    try:
+        return datetime.date.fromisoformat(value)
+    except ValueError as error:
+        raise refuse("date", f"{shown(value)} is not a day of the calendar.", remedy) from error
+
+
+def _image(value: object) -> str:
+    remedy = "Write registry/name:tag, or better registry/name@sha256:…"
+    text = _line(value)
+    if len(text) > 400:
+        raise refuse("image", "The image's name is longer than 400 characters.", remedy)
+    rest, at, digest = text.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        raise refuse(
+            "image-digest", f"{shown(digest)} is not a digest.", "A digest is sha256: and 64 hexadecimal digits."
+        )
+    head, slash, last = rest.rpartition("/")
+    name, colon, tag = last.partition(":")
+    parts = [*head.split("/"), name] if slash else [name]
+    if colon and not _TAG.fullmatch(tag):
+        raise refuse("image-tag", f"{shown(tag)} is not a tag.", remedy)
+    if len(parts) < 2 or not _HOST.fullmatch(parts[0]):
+        raise refuse("image-registry", f"{shown(text)} does not begin with a registry.", remedy)
+    if not all(_IMAGE_PART.fullmatch(part) for part in parts[1:]):
+        raise refuse("image", f"{shown(text)} is not the name of an image.", remedy)
+    if not colon and not at:
+        raise refuse("image-tag", f"{shown(text)} has neither a tag nor a digest.", remedy)
+    return text
+
+
+def image_name(reference: str) -> str:
+    """Give an image's name without tag and digest: what registries and envelopes are compared with."""
+    rest = reference.partition("@")[0]
+    head, slash, last = rest.rpartition("/")
+    return head + slash + last.partition(":")[0]
+
+
+@functools.lru_cache(maxsize=4096)
+def image_matches(reference: str, pattern: str) -> bool:
+    """Tell whether an image is allowed by a pattern: a name, or a prefix that ends with `/*`.
+
+    A whole pattern with a tag or digest allows that reference alone.
+    """
+    if pattern.endswith("/*"):
+        return image_name(reference).startswith(pattern[:-1])
+    return pattern in (reference, image_name(reference))
+
+
+def _image_pattern(value: object) -> str:
+    text = _line(value)
+    body = text.removesuffix("/*")
+    parts = image_name(body).split("/")
+    if not _HOST.fullmatch(parts[0]) or "*" in body or not all(_IMAGE_PART.fullmatch(part) for part in parts[1:]):
+        raise refuse(
+            "image-pattern",
+            f"{shown(text)} is not a pattern for images.",
+            "Write registry/folder/* for everything in a folder, or registry/name for one image.",
+        )
+    return text
+
+
+def _https(value: object) -> str:
+    text = _line(value)
+    if len(text) > 500 or not _WEB_ADDRESS.fullmatch(text):
+        raise refuse(
+            "web-address", f"{shown(value)} is not a web address.", "Write an address that begins with https://"
+        )
+    return text
+
+
+def _repository(value: object) -> str:
+    text = _line(value)
+    if len(text) > 500 or not _REPOSITORY.fullmatch(text):
+        raise refuse(
+            "repository",
+            f"{shown(value)} is not the address of a git repository.",
+            "Write https://host/folder/name: no user, no query, no dot at the beginning of a part.",
+        )
+    return text
+
+
+def repository_matches(address: str, pattern: str) -> bool:
+    """Tell whether a repository's address is allowed by a pattern: an address, or a prefix that ends with `/*`."""
+    return address.startswith(pattern[:-1]) if pattern.endswith("/*") else address == pattern
+
+
+def _repository_pattern(value: object) -> str:
+    text = _line(value)
+    if len(text) > 500 or not _REPOSITORY.fullmatch(text.removesuffix("/*")):
+        raise refuse(
+            "repository-pattern",
+            f"{shown(value)} is not a pattern for git repositories.",
+            "Write https://host/* or https://host/folder/* for everything below, or one address.",
+        )
+    return text
+
+
+def _revision(value: object) -> str:
+    text = _line(value)
+    if not _REVISION.fullmatch(text) or ".." in text or "//" in text or text.endswith(("/", ".", ".lock")):
+        raise refuse("revision", f"{shown(value)} is not a branch, tag or commit.", "Write for example main or v1.2.")
+    return text
+
+
+def _url_path(value: object) -> str:
+    text = _line(value)
+    if not _URL_PATH.fullmatch(text) or ".." in text:
+        raise refuse("url-path", f"{shown(value)} is not a path of an address.", "Write for example /desktop/.")
+    return text
+
+
+def _profile_id(value: object) -> str:
+    if not isinstance(value, str) or not is_profile_id(value):
+        raise refuse("profile-id", f"{shown(value)} does not name a profile.", "Write team/name.")
+    return value
+
+
+def _matching(code: str, pattern: re.Pattern[str], what: str) -> BeforeValidator:
+    def check(value: object) -> str:
+        text = _line(value)
+        if not pattern.fullmatch(text):
+            raise refuse(code, f"{shown(value)} is not {what}.", f"It has to match {pattern.pattern}")
+        return text
+
+    return BeforeValidator(check)
+
+
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+# A length is asked of the text itself, behind our own question: in this order pydantic counts without calling back.
+Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), BeforeValidator(_line)]
+Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_line)]
+Lines = Annotated[str, StringConstraints(min_length=1, max_length=2000), BeforeValidator(_lines)]
+Group = Annotated[
+    str, BeforeValidator(remembered(_group)), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})
+]
+Variable = Annotated[str, BeforeValidator(remembered(_variable)), WithJsonSchema({"type": "string"})]
+CredentialVariable = Annotated[
+    str, BeforeValidator(remembered(_credential_variable)), WithJsonSchema({"type": "string"})
+]
+VariableValue = Annotated[str, Field(max_length=4096), BeforeValidator(_variable_value)]
+Image = Annotated[str, BeforeValidator(remembered(_image)), WithJsonSchema({"type": "string", "maxLength": 400})]
+ImagePattern = Annotated[
+    str, BeforeValidator(remembered(_image_pattern)), WithJsonSchema({"type": "string", "maxLength": 400})
+]
+WebAddress = Annotated[
+    str, BeforeValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})
+]
+Date = Annotated[
+    datetime.date,
+    BeforeValidator(remembered(_date)),
+    PlainSerializer(datetime.date.isoformat),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-03-31"]}),
+]
+ProfileId = Annotated[
+    str,
+    BeforeValidator(_profile_id),
+    WithJsonSchema({"type": "string", "pattern": PROFILE_ID_PATTERN}),
+]
+Repository = Annotated[str, BeforeValidator(_repository), WithJsonSchema({"type": "string", "pattern": "^https://"})]
+RepositoryPattern = Annotated[
+    str, BeforeValidator(_repository_pattern), WithJsonSchema({"type": "string", "pattern": "^https://"})
+]
+GitRevision = Annotated[str, BeforeValidator(_revision), WithJsonSchema({"type": "string", "maxLength": 200})]
+UrlPath = Annotated[str, BeforeValidator(_url_path), WithJsonSchema({"type": "string", "pattern": "^/"})]
+Label = Annotated[
+    str, _matching("label", _LABEL, "the value of a label"), WithJsonSchema({"type": "string", "maxLength": 63})
+]
+LabelKey = Annotated[
+    str, _matching("label-key", _LABEL_KEY, "the key of a label"), WithJsonSchema({"type": "string", "minLength": 1})
+]
+ProgramName = Annotated[
+    str, _matching("program", _PROGRAM, "the name of a program"), WithJsonSchema({"type": "string", "maxLength": 64})
+]

@@ -1,0 +1,385 @@
+"""The reference of the format, `docs/format.md`: every file, key and code, from the schemas and the tables here.
+
+Renewed by `python -m allotment_profiles.reference --write`; a test fails when it is stale.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from allotment_profiles.model.limits import (
+    MAXIMUM_BYTES,
+    MAXIMUM_DEPTH,
+    MAXIMUM_FALLBACKS,
+    MAXIMUM_PROBLEMS,
+    MAXIMUM_SIZES,
+    MAXIMUM_VALUES,
+)
+from allotment_profiles.model.paths import Kind
+from allotment_profiles.model.quantities import DURATION_UNITS, MEMORY_UNITS
+from allotment_profiles.model.texts import NAME_PATTERN, PROFILE_ID_PATTERN
+from allotment_profiles.reference.schema import KINDS, schema_of
+
+PATHS: dict[Kind, str] = {
+    "profile": "teams/<team>/profiles/<name>.yaml",
+    "team": "teams/<team>/team.yaml",
+    "data role": "data-roles/<name>.yaml",
+    "policy": "policy.yaml",
+}
+
+EXAMPLES: dict[Kind, str] = {
+    "profile": """\
+title: Prison bulletin in R
+description: RStudio with the packages of the monthly bulletin
+purpose: Producing the monthly prison population bulletin
+app: rstudio
+image: registry.example.org/analysis/rstudio:2026-03
+resources:
+  cpu: {guarantee: 0.5, limit: 2}
+  memory: {guarantee: 2 GiB, limit: 8 GiB}
+options:
+  size:
+    title: Size
+    default: normal
+    choices:
+      normal: {title: Normal}
+      large: {title: Large, resources: {memory: {limit: 16 GiB}}}
+environment: {TZ: Europe/London}
+image_source: {repository: https://git.example.org/prison/rstudio-image, commit: 1f0c3a9}
+checkout: {repository: https://git.example.org/prison/bulletin, ref: main, folder: bulletin}
+storage: {home: 20 GiB, team: read-write}
+data_roles: [nomis-read]
+lifetime: {idle: 2 h, total: 12 h}
+maintainers: {users: [kim]}
+review_by: 2027-03-31
+""",
+    "team": """\
+title: Prison analysis
+members: {groups: [/moj/prison-analysis]}
+leads: {groups: [/moj/prison-analysis/leads]}
+deputies: {users: [sam]}
+envelope: {cpu: 8, memory: 32 GiB, gpu: 1, gpu_kinds: [l4], images: [registry.example.org/analysis/*]}
+budget: {sessions: 40, cpu: 120, memory: 480 GiB, gpu: 4}
+user_budget: {sessions: 3}
+""",
+    "data role": """\
+title: NOMIS tables, read only
+owner: hmpps-data
+purpose: Reading the curated NOMIS tables
+sensitivity: official-sensitive
+paperwork: https://wiki.example.org/dpia/123
+granted_to:
+  prison-analysis: {until: 2027-03-31, reason: The monthly bulletin is made from them}
+binding: {aws_role: "arn:aws:iam::000000000000:role/nomis-read"}
+""",
+    "policy": """\
+format: 1
+ceilings: {cpu: 16, memory: 64 GiB, lifetime: 2 d}
+registries: [registry.example.org/analysis/*]
+repositories: [https://git.example.org/*]
+gpu_kinds:
+  l4: {title: NVIDIA L4, resource: nvidia.com/gpu, node_pool: gpus, hour: 0.9, ceiling: 2}
+node_pools:
+  gpus:
+    title: Nodes with GPUs
+    labels: {pool: gpus}
+    tolerations: [{key: nvidia.com/gpu, effect: NoSchedule}]
+tools:
+  desktop: {title: Remote desktop, address: /desktop/, program: jupyter-remote-desktop-proxy}
+prices: {currency: GBP, cpu_hour: 0.03, memory_gib_hour: 0.004}
+user_budget: {sessions: 5}
+rules: {envelope: soft, image_digest: advice}
+automatic: {enabled: true, changes: [image-version, smaller, text]}
+direct_push: hold
+removal_share: 30
+""",
+}
+
+PROBLEMS = {
+    "acceptance-unused": "an acceptance of something that is not the case (advice)",
+    "alias": "an alias (`*name`); write the value itself",
+    "anchor": "an anchor (`&name`); write the value itself",
+    "app-unknown": "neither an app nor a tool of the policy",
+    "binding-kind": "a binding has none or several of its kinds: `volume`, `secret`, `aws_role`, …",
+    "binding-reserved": "a binding names a Secret or a volume that belongs to the platform (`hub`, `claim-…`, …)",
+    "budget-empty": "a budget that bounds nothing",
+    "character": "a control character, or one that hides or turns text",
+    "checkout-forbidden": "a repository that the platform does not allow to check out",
+    "cpu-ceiling": "more CPUs than the platform's ceiling",
+    "cpu-envelope": "more CPUs than the team's envelope",
+    "cpu-number": "no number of CPUs",
+    "cpu-order": "the CPU limit is below the guarantee, perhaps through a choice",
+    "cpu-range": "an impossible number of CPUs",
+    "date-past": "a change sets a review date or the end of a grant in the past; in proposals alone",
+    "data-role-twice": "a data role is named twice",
+    "data-role-unknown": "there is no such data role, or its file does not read",
+    "date": "no date, or no day of the calendar",
+    "directive": "a YAML directive (`%`)",
+    "documents": "several YAML documents in one file",
+    "duplicate-key": "a key stands twice",
+    "duration-range": "an impossible duration",
+    "duration-unit": "a duration without a unit, or with an unknown one",
+    "empty": "an empty file",
+    "encoding": "the file is not UTF-8",
+    "environment-forbidden": "a variable that steers programs or identities",
+    "environment-name": "not the name of a variable",
+    "environment-secret": "a variable that looks like a secret",
+    "environment-value": "a value that is not text; numbers need quotation marks",
+    "everyone-elsewhere": "a team other than `everyone` that is for everybody",
+    "everyone-missing": "the team `everyone` without `members: {everyone: true}`",
+    "gpu-ceiling": "more GPUs than the platform's ceiling",
+    "gpu-envelope": "more GPUs than the team's envelope",
+    "gpu-kind-envelope": "a kind of GPU outside the team's envelope (soft)",
+    "gpu-kind-missing": "GPUs without their kind, where the policy names kinds",
+    "gpu-kind-unknown": "a kind of GPU that the policy does not have",
+    "grant-missing": "the team has no grant for a data role",
+    "grantee-unknown": "a grant to a team that does not exist (warning)",
+    "group": "not the name of a group or a user",
+    "home-ceiling": "a larger home than the platform's ceiling",
+    "home-envelope": "a larger home than the team's envelope (soft)",
+    "image": "not the name of an image",
+    "image-digest": "not a digest",
+    "image-envelope": "an image outside the team's envelope",
+    "image-pattern": "not a pattern for images",
+    "image-registries": "an image from a registry that the platform does not allow",
+    "image-registry": "an image without its registry",
+    "image-tag": "not a tag, or neither tag nor digest",
+    "image-source-missing": "no `image_source`, where the policy wants one",
+    "image-undigested": "an image without its digest, where the policy wants one",
+    "key": "a key that is not text",
+    "label": "not the value of a label",
+    "label-key": "not the key of a label",
+    "lifetime-ceiling": "a longer session than the platform's ceiling",
+    "lifetime-order": "the idle time is longer than the total time",
+    "list": "a list was expected",
+    "mapping": "a mapping of keys to values was expected",
+    "memory-ceiling": "more memory than the platform's ceiling",
+    "memory-envelope": "more memory than the team's envelope",
+    "memory-order": "the memory limit is below the guarantee, perhaps through a choice",
+    "memory-range": "an impossible amount of memory",
+    "memory-unit": "an amount without a unit, or with an unknown one",
+    "merge-key": "a merge key (`<<`); write the keys themselves",
+    "missing": "a key that has to be there",
+    "name": "not a name",
+    "name-collision": "a name that looks like another one",
+    "nesting": f"nested more than {MAXIMUM_DEPTH} deep",
+    "node-pool-conflict": "a node pool other than that of the GPUs",
+    "node-pool-envelope": "a node pool outside the team's envelope (soft)",
+    "node-pool-unknown": "a node pool that the policy does not have",
+    "not-a-file": "a link or a submodule where a file is expected",
+    "not-a-mapping": "the file as a whole is not a mapping of keys to values",
+    "not-offered": "none of the possible values",
+    "number": "a number with too many digits",
+    "option-default": "the default is none of the choices",
+    "option-default-only": "the default choice is not for everyone",
+    "options-many": f"the options reach more than {MAXIMUM_SIZES} different sizes",
+    "only-unknown": "a group that is none of the team's",
+    "owner-unknown": "the owner of a data role is no team",
+    "path": "a file below `teams/` or `data-roles/` where nothing is read (warning; in a proposal an error)",
+    "pattern": "not written as it has to be",
+    "policy-missing": "there is no policy that reads",
+    "price": "not a price",
+    "profile-id": "not `team/name`",
+    "program": "not the name of a program",
+    "repository": "not the address of a git repository",
+    "repository-pattern": "not a pattern for git repositories",
+    "review-by-missing": "no `review_by`, where the policy wants one",
+    "revision": "not a branch, tag or commit",
+    "successor-cycle": "following the successors leads back to the profile",
+    "successor-missing": "a deprecated profile without its successor",
+    "successor-unknown": "a successor that does not exist",
+    "syntax": "not YAML",
+    "tag": "a YAML tag (`!name`)",
+    "team-leads": "a team without leads",
+    "team-unknown": "the profile's team does not exist, or its file does not read",
+    "text": "text was expected; quotation marks make it so",
+    "text-character": "a control character, or one that hides or turns text, inside a value",
+    "tool-name": "a tool with the name of an app",
+    "too-few": "too few entries",
+    "too-large": f"the file has more than {MAXIMUM_BYTES // 1024} KiB",
+    "too-large-number": "a number above what is possible",
+    "too-long": "a text that is too long",
+    "too-many": "too many entries",
+    "too-short": "a text that is too short",
+    "too-small": "a number below what is possible",
+    "unknown-key": "a key that is not known here",
+    "url-path": "not a path of an address",
+    "values-many": f"the file has more than {MAXIMUM_VALUES} keys and entries",
+    "web-address": "not an address that begins with `https://`",
+    "whole-number": "a whole number was expected",
+    "yes-or-no": "`true` or `false` was expected",
+}
+"""Code of a problem with a file → what it means."""
+
+REFUSALS = {
+    "app-unavailable": "the deployment cannot start this program",
+    "binding-unavailable": "the deployment cannot realise the credential of a data role",
+    "acceptance-ended": "an administrator's acceptance has ended",
+    "budget-member": "the session does not fit what one member of the team may run at one time",
+    "budget-team": "the session does not fit what the team may run at one time",
+    "budget-user": "the session does not fit what one user may run at one time",
+    "choice-only": "the choice is for other groups",
+    "choice-unknown": "an option has no such choice",
+    "data-role-broken": "the file of a data role does not read, so it gives no access",
+    "data-role-dropped": "the profile is gone, or does not name the data role any more (of a running session)",
+    "data-role-unknown": "a data role was deleted",
+    "grant-expired": "the team's grant has ended",
+    "grant-missing": "the team has no grant for a data role",
+    "grant-review-overdue": "the grant's review date has passed",
+    "not-a-member": "the user does not belong to the team",
+    "only-groups": "the profile is for other groups of the team",
+    "option-unknown": "the profile has no such option",
+    "policy-missing": "there is no policy that reads",
+    "profile-broken": "the profile's file does not read, or has not for too long",
+    "profile-retired": "the profile is retired; the answer names what takes its place",
+    "profile-unknown": "there is no such profile, or it is a draft of others",
+    "request-malformed": "the request is not of the expected shape",
+    "review-overdue": "the profile's review date has passed",
+    "team-broken": "the team's file does not read, or has not for too long",
+}
+"""Code of a refused start → what it means."""
+
+_INTRODUCTION = f"""\
+# The format of the profiles repository
+
+<!-- Written by `python -m allotment_profiles.reference --write` from the models. Change those. -->
+
+Each kind of file has a JSON Schema as well, for editors: `profiles/schemas/`, or `allotment schema`. `allotment check`
+reads a repository and says what is wrong with it.
+
+## What is read
+
+Files are YAML 1.2 in UTF-8: `no`, `on` and `1:30` are text. A file has at most {MAXIMUM_BYTES // 1024} KiB and is
+nested at most {MAXIMUM_DEPTH} deep. Anchors, aliases, merge keys, tags, directives, duplicate keys, several documents
+and characters that hide or turn text are refused, with the line; at most {MAXIMUM_PROBLEMS} problems are told of a
+file. Unknown keys are errors. Only regular files count, not links. A `README` beside the files is left alone.
+
+| written | meaning |
+| --- | --- |
+| `8 GiB` | an amount of memory; units: {", ".join(f"`{unit}`" for unit in MEMORY_UNITS)} |
+| `0.5` | a number of CPUs, down to thousandths |
+| `2 h` | a duration; units: {", ".join(f"`{unit}`" for unit in DURATION_UNITS)} |
+| `2027-03-31` | a day; it counts until its end, UTC |
+| name | up to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit |
+| image | `registry/name:tag` or `registry/name@sha256:…`, always with the registry |
+| pattern for images | `registry/folder/*`: everything below the folder; `registry/name`: that image with any tag |
+
+Two names of one sort that look alike (`rail-open` and `rail-0pen`, or the same but for capitals) are refused: the one
+that came later does not apply.
+
+## What applies
+
+What applies is decided from the history of the branch `main` alone, and from the clock.
+
+- A profile, a team or a policy whose newest version does not read or fails its checks keeps the last version that does,
+  for the time that the policy says (`last_good`; of each file the newest {MAXIMUM_FALLBACKS} versions are looked at).
+  A data role that does not read gives no access.
+- What takes access away holds at once, also beside mistakes: a deleted file, a revoked grant, a removed member.
+- A commit that deletes more than ten files and more than the policy's `removal_share` of all is held: the files keep
+  applying until a later commit on `main` has the line `Confirms-removal: <commit>` at the end of its message. A merge
+  on the page asks, and adds that commit.
+- A commit that came to `main` past the review is shown as *not reviewed here*. Where the policy says
+  `direct_push: hold` it is held file by file, but for its deletions, until a reviewed commit touches the file or says
+  `Confirms-push: <commit>`.
+
+## How strict a rule is
+
+| level | meaning |
+| --- | --- |
+| hard | refused |
+| soft | refused, unless the profile accepts that code, as in `accepted: {{cpu-envelope: {{reason: …}}}}` |
+| advice | said, and stops nothing |
+
+Every change of `accepted` needs the approval of an administrator, so that the reason and who accepted it stand in the
+history. What goes beyond a team's envelope is soft; the policy's `rules` can make it stricter or laxer.
+
+## How the format changes
+
+`policy.yaml` says `format: 1`. Within format 1 keys and values are only added, always with a default that keeps the
+meaning of the files that exist; a code of a problem or a refusal keeps its name and meaning. Whatever would change the
+meaning of a file that reads today, or make one fail, comes as format 2: a version of Allotment reads the newest format
+and the one before, says which files have to change and how (`allotment check`), and never rewrites a file by itself.
+A policy that names a format that is not known does not read, so that an old hub keeps its last good state instead of
+guessing.
+"""
+
+
+def reference() -> str:
+    """Write the reference as Markdown."""
+    parts = [_INTRODUCTION]
+    for kind in KINDS.values():
+        schema = schema_of(kind)
+        parts += [
+            f"## {kind.capitalize()}: `{PATHS[kind]}`\n",
+            "```yaml\n" + EXAMPLES[kind] + "```\n",
+            "| key | meaning | written as | default |\n| --- | --- | --- | --- |",
+            "\n".join(_rows(schema, schema, "")) + "\n",
+        ]
+    parts += [
+        "## Codes of problems\n\nStable, for machines; what `allotment check`, the form and the API say.\n",
+        _codes(PROBLEMS),
+        "## Codes of refused starts\n\nStable, too; at the end of the message in the hub, and in the API.\n",
+        _codes(REFUSALS),
+    ]
+    return "\n".join(parts)
+
+
+def _codes(codes: dict[str, str]) -> str:
+    return "| code | meaning |\n| --- | --- |\n" + "".join(f"| `{code}` | {codes[code]} |\n" for code in sorted(codes))
+
+
+def _rows(root: dict[str, Any], part: dict[str, Any], prefix: str) -> Iterator[str]:
+    for name, described in part.get("properties", {}).items():
+        key = prefix + name
+        inner = _followed(root, described)
+        meaning = described.get("description") or inner.get("description", "")
+        default = f"`{_plain(described['default'])}`" if "default" in described else ""
+        if name in part.get("required", ()):
+            default = "required"
+        yield f"| `{key}` | {meaning} | {_written(inner)} | {default} |"
+        yield from _rows(root, inner, key + ".")
+        # Keys that people choose: options, choices, teams.
+        for each in inner.get("patternProperties", {}).values():
+            yield from _rows(root, _followed(root, each), f"{key}.<name>.")
+
+
+def _followed(root: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+    """Give the schema of the value itself: behind a reference, and where null is possible, too."""
+    for option in described.get("anyOf", ()):
+        if option.get("type") != "null":
+            described = option
+    if "$ref" in described:
+        found: dict[str, Any] = root["$defs"][described["$ref"].rsplit("/", 1)[1]]
+        return found
+    return described
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_plain(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    return '""' if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _written(described: dict[str, Any]) -> str:
+    """Say how a value is written; the first thing that is known about it is said."""
+    kind = str(described.get("type", ""))
+    upper = described.get("maximum", "")
+    known: dict[str, Callable[[Any], str]] = {
+        "const": lambda value: f"`{_plain(value)}`",
+        "enum": lambda values: ", ".join(f"`{_plain(value)}`" for value in values),
+        "format": lambda form: "web address, `https://`" if form == "uri" else "day such as `2027-03-31`",
+        "examples": lambda values: "such as " + " or ".join(f"`{_plain(value)}`" for value in values),
+        "pattern": lambda pattern: (
+            {NAME_PATTERN: "name", PROFILE_ID_PATTERN: "`team/name`"}.get(pattern)
+            or f"text like `{pattern.replace('|', chr(92) + '|')}`"
+        ),
+        "maxItems": lambda most: f"list of at most {most}: {_written(described['items'])}",
+        "maxProperties": lambda most: f"mapping of at most {most}",
+        "minimum": lambda least: f"{'whole ' if kind == 'integer' else ''}number, {least} to {upper}",
+        "maxLength": lambda most: f"text of at most {most} characters",
+    }
+    for key, say in known.items():
+        if key in described:
+            return str(say(described[key]))
+    return {"object": "mapping", "boolean": "`true` or `false`", "string": "text"}.get(kind, kind)

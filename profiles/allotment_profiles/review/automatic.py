@@ -1,0 +1,117 @@
+"""What the maintainers of a profile change without an approval, where the policy lets them. Pure.
+
+Two proofs have to agree: every change of the file is of a kind that the policy lists, and, computed apart from that,
+everything but texts, amounts and versions of images is the same, no combination of choices gets more of anything, and
+no image is another one, unpinned or outside the envelope.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from allotment_profiles.access.rules import User, maintains
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model import Profile
+from allotment_profiles.model.paths import place
+from allotment_profiles.review.changes import Change
+from allotment_profiles.review.team_limits import (
+    binding_envelope,
+    further_outside,
+    images_of,
+    larger_dimensions,
+    pinned,
+    same_image,
+)
+
+_KINDS = {"image-version": "another version of the same image", "smaller": "a smaller size", "text": "other words"}
+
+
+def automatic_paths(
+    changes: Iterable[Change], before: Catalog, after: Catalog, proposer: User | None
+) -> dict[str, str]:
+    """Give the files whose changes need nobody, each with the reason; judged by main (`before`) alone."""
+    if (
+        proposer is None
+        or before.policy is None
+        or not before.policy_reads
+        or not before.policy.value.automatic.enabled
+    ):
+        return {}
+    by_path: dict[str, list[Change]] = {}
+    for change in changes:
+        by_path.setdefault(change.path, []).append(change)
+    allowed = frozenset(before.policy.value.automatic.changes)
+    found = {}
+    for path, theirs in by_path.items():
+        kinds = {"text" if change.category == "layout" else change.category for change in theirs}
+        where = place(path)
+        if kinds <= allowed and where and where.kind == "profile" and _harmless(where.id, before, after, proposer):
+            what = " and ".join(words for kind, words in _KINDS.items() if kind in kinds)
+            found[path] = (
+                f"The profile {where.id} needs no approval: {proposer.name} maintains it, and the policy allows "
+                f"maintainers {what}."
+            )
+    return found
+
+
+def automatic_of(changes: Iterable[Change], before: Catalog, after: Catalog, proposer: User | None) -> tuple[str, ...]:
+    """Say for which profiles a proposal needs nobody, and why: a sentence for each, empty where there is none."""
+    return tuple(reason for _, reason in sorted(automatic_paths(changes, before, after, proposer).items()))
+
+
+def _harmless(profile_id: str, before: Catalog, after: Catalog, proposer: User) -> bool:
+    old, new = before.profiles.get(profile_id), after.profiles.get(profile_id)
+    team = profile_id.partition("/")[0]
+    # A file whose newest version does not read is judged by people.
+    if old is None or new is None or old.outdated_since or new.outdated_since or team not in before.teams:
+        return False
+    return (
+        maintains(proposer, old.value)
+        and _rest(old.value) == _rest(new.value)
+        and not _grows(old.value, new.value)
+        and _same_images(old.value, new.value)
+        and not further_outside(old.value, new.value, binding_envelope(before, after, team))
+    )
+
+
+def _grows(before: Profile, after: Profile) -> bool:
+    home, was = after.storage.home, before.storage.home
+    return bool(
+        larger_dimensions(before, after)
+        or after.lifetime.idle > before.lifetime.idle
+        or after.lifetime.total > before.lifetime.total
+        or (home is None) != (was is None)
+        or (home or 0) > (was or 0)
+    )
+
+
+def _same_images(before: Profile, after: Profile) -> bool:
+    olds, news = dict(images_of(before)), dict(images_of(after))
+    return olds.keys() == news.keys() and all(
+        olds[field] == image or (same_image(olds[field], image) and (pinned(image) or not pinned(olds[field])))
+        for field, image in news.items()
+    )
+
+
+def _rest(profile: Profile) -> dict[str, Any]:
+    """Give what no automatic change may touch."""
+    content = profile.model_dump(mode="json")
+    for field in ("title", "description", "purpose", "image", "lifetime"):
+        del content[field]
+    del content["storage"]["home"]
+    _without_amounts(content["resources"])
+    for option in content["options"].values():
+        del option["title"], option["description"]
+        for choice in option["choices"].values():
+            del choice["title"], choice["description"], choice["image"]
+            _without_amounts(choice["resources"])
+    # The order of options means something, and dictionaries do not compare it.
+    order = [(name, list(option.choices)) for name, option in profile.options.items()]
+    for name in ("data_roles", "only"):
+        content[name] = sorted(content[name])
+    return {**content, "order": order}
+
+
+def _without_amounts(resources: dict[str, Any]) -> None:
+    """Leave the kind of GPU alone: it may only stay."""
+    for name in ("cpu", "memory", "gpu"):
+        del resources[name]

@@ -1,0 +1,184 @@
+"""What kind of thing a change is: a closed set of names that stay, for machines, the policy and routing. Pure."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from allotment_profiles.model import DataRole, Model, Policy, Profile
+from allotment_profiles.review.team_limits import larger_dimensions, pinned, reach_of, same_image
+
+Category = Literal[
+    "new", "removed", "renamed", "moved", "layout", "unreadable", "path",
+    "image-version", "image-unpinned", "image", "image-source",
+    "smaller", "larger-inside", "larger-outside", "hardware",
+    "storage", "data-role-added", "data-role-removed", "options", "audience", "environment", "checkout", "app", "text",
+    "visibility", "retirement", "review-date", "acceptance", "people", "envelope", "budget", "owner", "binding",
+    "classification", "grant-added", "grant-removed", "grant-longer", "grant-shorter", "policy",
+]  # fmt: skip
+"""What a change is, whatever the file:
+
+- files: `new`, `removed`, `renamed`, `moved` (to another team), `layout` (same meaning), `unreadable`, `path` (read by
+  nobody);
+- profiles: `image-version` (same image, another tag or digest), `image-unpinned` (same image, its digest is gone),
+  `image`, `image-source`, `smaller`, `larger-inside` and `larger-outside` the team's envelope, `hardware` (kind of GPU,
+  node pool), `storage` (the shared folder), `data-role-added`, `data-role-removed`, `options`, `audience` (`only`),
+  `environment`, `checkout`, `app`, `visibility`, `retirement`, `review-date`, `acceptance`;
+- teams: `people`, `envelope`, `budget`; data roles: `owner`, `binding`, `classification`, `grant-…`; the `policy`;
+- `text`: titles, descriptions, purposes, reasons; `people` also for the maintainers of a profile.
+"""
+
+_CHOICE = re.compile(r"options\.([^.]+)\.choices\.([^.]+)\.(.+)")
+_OPTION = re.compile(r"options\.([^.]+)\.(title|description)")
+_TEXTS = ("title", "description", "purpose")
+_SIZES = {
+    "resources.cpu.guarantee": "cpu_guarantee",
+    "resources.cpu.limit": "cpu",
+    "resources.memory.guarantee": "memory_guarantee",
+    "resources.memory.limit": "memory",
+    "resources.gpu": "gpu",
+}
+_BY_FIRST: dict[str, Category] = {
+    "app": "app",
+    "image_source": "image-source",
+    "resources": "hardware",
+    "node_pool": "hardware",
+    "storage": "storage",
+    "options": "options",
+    "checkout": "checkout",
+    "environment": "environment",
+    "only": "audience",
+    "maintainers": "people",
+    "visibility": "visibility",
+    "successor": "retirement",
+    "retired_from": "retirement",
+    "accepted": "acceptance",
+    "review_by": "review-date",
+    "members": "people",
+    "leads": "people",
+    "deputies": "people",
+    "envelope": "envelope",
+    "budget": "budget",
+    "user_budget": "budget",
+    "cost_centre": "budget",
+    "owner": "owner",
+    "binding": "binding",
+    "sensitivity": "classification",
+    "paperwork": "classification",
+}
+
+
+class Categories(Protocol):
+    """Names the category of each change between two versions of one file."""
+
+    def __call__(self, field: str, was: Any, now: Any) -> Category:
+        """Name the category of one changed field; for one item of a list, of that item."""
+
+
+def categories(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> Categories:
+    """Give what names the categories; `outside` are the amounts that go further beyond the envelope than before."""
+    if isinstance(before, Profile) and isinstance(after, Profile):
+        return _ProfileCategories(before, after, outside)
+    if isinstance(before, DataRole) and isinstance(after, DataRole):
+        return _DataRoleCategories(before, after)
+    if isinstance(after, Policy):
+        return lambda field, was, now: "policy"
+    return lambda field, was, now: _by_field(field)
+
+
+def _by_field(field: str) -> Category:
+    first = field.partition(".")[0]
+    return "text" if first in _TEXTS else _BY_FIRST[first]
+
+
+class _ProfileCategories:
+    def __init__(self, before: Profile, after: Profile, outside: frozenset[str]) -> None:
+        self._before = before
+        self._after = after
+        self._outside = outside
+        self._larger: frozenset[str] | None = None
+        self._special: dict[str, Callable[[Any, Any], Category]] = {
+            "image": _of_image,
+            "data_roles": lambda was, _: "data-role-added" if was is None else "data-role-removed",
+            "storage.home": self._of_home,
+            "lifetime.idle": lambda was, now: "smaller" if now < was else "larger-inside",
+            "lifetime.total": lambda was, now: "smaller" if now < was else "larger-inside",
+        }
+
+    def __call__(self, field: str, was: Any, now: Any) -> Category:
+        choice = _CHOICE.fullmatch(field)
+        rest = choice.group(3) if choice else field
+        if rest in _SIZES:
+            return self._of_amount(field, _SIZES[rest], was, now)
+        if rest in self._special:
+            return self._special[rest](was, now)
+        if choice or _OPTION.fullmatch(field):
+            text = rest.rpartition(".")[2] in _TEXTS and not rest.startswith("environment.")
+            return _by_field(rest) if not text else "text" if self._asked_before_and_after(field) else "options"
+        return _by_field(field)
+
+    def _asked_before_and_after(self, field: str) -> bool:
+        """Tell whether an option, or its choice, is in both versions: the title of a new one is no mere text."""
+        _, option, *rest = field.split(".")
+        both = [profile.options.get(option) for profile in (self._before, self._after)]
+        return all(each is not None and (rest[0] != "choices" or rest[1] in each.choices) for each in both)
+
+    def _of_amount(self, field: str, dimension: str, was: int | None, now: int | None) -> Category:
+        if field.startswith("options.") and not self._asked_before_and_after(field):
+            # A choice that comes or goes makes something larger only where nothing was as large.
+            if reach_of(self._after).get(dimension, 0) <= reach_of(self._before).get(dimension, 0):
+                return "options"
+            return "larger-outside" if dimension in self._outside else "larger-inside"
+        if was is not None and now is not None:
+            smaller = now < was
+        else:
+            # What a choice no longer says, or says anew, is held against what it had from elsewhere.
+            if self._larger is None:
+                self._larger = larger_dimensions(self._before, self._after)
+            smaller = dimension not in self._larger
+        if smaller:
+            return "smaller"
+        return "larger-outside" if dimension in self._outside else "larger-inside"
+
+    def _of_home(self, was: int | None, now: int | None) -> Category:
+        # Without a size the platform gives one that nobody knows here.
+        if was is not None and now is not None and now < was:
+            return "smaller"
+        return "larger-outside" if "home" in self._outside else "larger-inside"
+
+
+def _of_image(was: str | None, now: str | None) -> Category:
+    if was is None or now is None or not same_image(was, now):
+        return "image"
+    return "image-unpinned" if pinned(was) and not pinned(now) else "image-version"
+
+
+class _DataRoleCategories:
+    def __init__(self, before: DataRole, after: DataRole) -> None:
+        self._before = before
+        self._after = after
+
+    def __call__(self, field: str, was: Any, now: Any) -> Category:
+        if not field.startswith("granted_to."):
+            return _by_field(field)
+        _, team, what = field.split(".", 2)
+        if team not in self._before.granted_to:
+            return "grant-added"
+        if team not in self._after.granted_to:
+            return "grant-removed"
+        if what == "reason":
+            return "text"
+        # No review date is later than any.
+        return "grant-longer" if was is not None and (now is None or now > was) else "grant-shorter"
+
+
+def of_new(field: str, outside: frozenset[str] = frozenset()) -> Category:
+    """Name the category of what a new file says: most of it is simply new."""
+    if field == "data_roles":
+        return "data-role-added"
+    if field.startswith("granted_to."):
+        return "grant-added"
+    if field.startswith("accepted."):
+        return "acceptance"
+    choice = _CHOICE.fullmatch(field)
+    dimension = _SIZES.get(choice.group(3) if choice else field, "home" if field == "storage.home" else "")
+    return "larger-outside" if dimension in outside else "new"

@@ -1,0 +1,141 @@
+"""How a profile lies to its team's envelope, and whether its sessions only get smaller. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model import Envelope, Option, Profile
+from allotment_profiles.model.limits import MAXIMUM_SIZES
+from allotment_profiles.model.quantities import format_cpu, format_memory
+from allotment_profiles.model.sizes import sizes_of
+from allotment_profiles.model.texts import image_matches, image_name
+
+_AMOUNTS: dict[str, Callable[[Any], int | None]] = {
+    "cpu_guarantee": lambda resources: resources.cpu.guarantee,
+    "cpu": lambda resources: resources.cpu.limit,
+    "memory_guarantee": lambda resources: resources.memory.guarantee,
+    "memory": lambda resources: resources.memory.limit,
+    "gpu": lambda resources: resources.gpu,
+}
+DIMENSIONS = tuple(_AMOUNTS)
+"""The amounts of a size."""
+
+
+def binding_envelope(before: Catalog, after: Catalog, team: str) -> Envelope | None:
+    """Give the envelope that binds a team, as main has it; None where the policy lets teams go beyond it.
+
+    A team that is new has only what is proposed; an administrator looks at that anyway.
+    """
+    policy = before.policy or after.policy
+    if policy is not None and policy.value.rules.envelope in ("off", "advice"):
+        return None
+    entry = before.teams.get(team) or after.teams.get(team)
+    return entry.value.envelope if entry else None
+
+
+def further_outside(before: Profile | None, after: Profile, envelope: Envelope | None) -> dict[str, str]:
+    """Give what goes beyond the envelope and did not go as far before: the dimension, and both amounts in words."""
+    if envelope is None:
+        return {}
+    now, was = reach_of(after), reach_of(before) if before else {}
+    found = {}
+    bounds = {"cpu": envelope.cpu, "memory": envelope.memory, "gpu": envelope.gpu, "home": envelope.home}
+    for name, bound in bounds.items():
+        if now[name] > bound and now[name] > was.get(name, 0):
+            found[name] = f"{_in_words(name, now[name])} instead of {_in_words(name, bound)}"
+    for name, named in _names(after).items():
+        earlier = _names(before)[name] if before else frozenset()
+        beyond = sorted(each for each in named - earlier if not _allowed(name, each, envelope))
+        if beyond:
+            noun = {"gpu_kind": "GPUs of the kind", "node_pool": "the node pool", "image": "the image"}[name]
+            found[name] = ", ".join(f"{noun} {each}" for each in beyond)
+    return found
+
+
+def _in_words(name: str, amount: int) -> str:
+    if name == "cpu":
+        return "1 CPU" if amount == 1000 else f"{format_cpu(amount)} CPUs"
+    if name == "gpu":
+        return "1 GPU" if amount == 1 else f"{amount} GPUs"
+    return f"{format_memory(amount)} of memory" if name == "memory" else f"a home of {format_memory(amount)}"
+
+
+def _allowed(name: str, value: str, envelope: Envelope) -> bool:
+    if name == "image":
+        return any(image_matches(value, pattern) for pattern in envelope.images)
+    if name == "node_pool":
+        return value in envelope.node_pools
+    return not envelope.gpu_kinds or value in envelope.gpu_kinds
+
+
+def reach_of(profile: Profile) -> dict[str, int]:
+    """Give the largest amounts that the choices can reach."""
+    sizes = sizes_of(profile)
+    return {
+        "cpu": max(size.cpu for size in sizes),
+        "memory": max(size.memory for size in sizes),
+        "gpu": max(size.gpu for size in sizes),
+        "home": profile.storage.home or 0,
+    }
+
+
+def _names(profile: Profile) -> dict[str, frozenset[str]]:
+    sizes = sizes_of(profile)
+    return {
+        "gpu_kind": frozenset(size.gpu_kind for size in sizes if size.gpu and size.gpu_kind),
+        "node_pool": frozenset(size.node_pool for size in sizes if size.node_pool),
+        "image": frozenset(image for _, image in images_of(profile)),
+    }
+
+
+def images_of(profile: Profile) -> Iterator[tuple[str, str]]:
+    """Give every image of a profile with its field."""
+    yield "image", profile.image
+    for name, option in profile.options.items():
+        for key, choice in option.choices.items():
+            if choice.image:
+                yield f"options.{name}.choices.{key}.image", choice.image
+
+
+def same_questions(before: Mapping[str, Option], after: Mapping[str, Option]) -> bool:
+    """Tell whether both ask the same options in the same order, each with the same choices in the same order."""
+    return [(name, list(option.choices)) for name, option in before.items()] == [
+        (name, list(option.choices)) for name, option in after.items()
+    ]
+
+
+def larger_dimensions(before: Profile, after: Profile) -> frozenset[str]:
+    """Give the amounts that some combination of choices gets more of, or all where that cannot be told.
+
+    Options apply in order and a later one replaces what an earlier one said, for each amount on its own: so both
+    profiles go through their options together, and it is exact without trying every combination.
+    """
+    if not same_questions(before.options, after.options):
+        return frozenset(DIMENSIONS)
+    return frozenset(name for name, amount in _AMOUNTS.items() if _grows(before, after, amount))
+
+
+def _grows(before: Profile, after: Profile, amount: Callable[[Any], int | None]) -> bool:
+    """Tell whether some combination of choices gets more of one amount."""
+    pairs = {(amount(before.resources) or 0, amount(after.resources) or 0)}
+    for name, option in after.options.items():
+        old = before.options[name].choices
+        overrides = {(amount(old[key].resources), amount(new.resources)) for key, new in option.choices.items()}
+        pairs = {
+            (was if less is None else less, now if more is None else more)
+            for was, now in pairs
+            for less, more in overrides
+        }
+        if len(pairs) > MAXIMUM_SIZES:
+            return True
+    return any(now > was for was, now in pairs)
+
+
+def pinned(image: str) -> bool:
+    """Tell whether an image is named by its digest."""
+    return "@" in image
+
+
+def same_image(before: str, after: str) -> bool:
+    """Tell whether two references name the same image, whatever the version."""
+    return image_name(before) == image_name(after)

@@ -1,0 +1,72 @@
+"""What applies along main, commit after commit, each time from what is known already."""
+
+import logging
+import threading
+from pathlib import Path
+
+from allotment_profiles.catalog.catalog import Models
+from allotment_profiles.git.repository import GitError, Repository
+from allotment_profiles.store.cache import identity, restore, save
+from allotment_profiles.store.history import Applied, follow
+from allotment_profiles.store.loading import Loaded, in_small_steps, renew
+from allotment_profiles.store.snapshot import Snapshot, of_history
+
+log = logging.getLogger(__name__)
+
+_COMMITS_UNSAVED = 64
+"""So many commits are read anew in a moment: the file need not be written more often."""
+
+
+class Tracker:
+    """Loads what applies at commits of one repository's main, one at a time."""
+
+    def __init__(self, repository: Repository, cache: Path | None = None) -> None:
+        """Take the file that keeps what was read across restarts, where there is to be one."""
+        self.repository = repository
+        self._cache = cache
+        self._history: Applied | None = None
+        self._saved: Applied | None = None
+        self._loaded: Loaded | None = None
+        self._models = Models()
+        self._lock = threading.Lock()  # whoever stops waiting for a thread does not stop the thread
+
+    def at(self, commit: str) -> Loaded:
+        """Load what applies at a commit of main, an id; raises GitError where it cannot be read."""
+        with self._lock, in_small_steps():
+            if self._loaded is None:
+                self._restore()
+            if self._loaded is None or self._loaded.snapshot.revision != commit:
+                history = follow(self.repository, commit, self._history)
+                self._loaded = renew(of_history(self.repository, history), self._loaded, self._models)
+                self._history = history
+            return self._loaded
+
+    def renewed(self, loaded: Loaded, snapshot: Snapshot) -> Loaded:
+        """Load a snapshot that differs from a loaded one in a few files; nothing of it is kept."""
+        return renew(snapshot, loaded, self._models)
+
+    def save(self, *, soon: bool = False) -> None:
+        """Write the cache where enough has come since it was written, or with `soon` where anything has."""
+        with self._lock, in_small_steps():
+            self._save(soon)
+
+    def _save(self, soon: bool) -> None:
+        loaded, history, saved = self._loaded, self._history, self._saved
+        if self._cache is None or loaded is None or history is None or history is saved:
+            return
+        if saved is None or soon or not 0 <= history.count - saved.count < _COMMITS_UNSAVED:
+            # A folder that cannot be written is tried again after as many commits, not after each.
+            save(self._cache, loaded, history, identity(self.repository.keys))
+            self._saved = history
+
+    def _restore(self) -> None:
+        stored = restore(self._cache, identity(self.repository.keys)) if self._cache else None
+        if stored is None:
+            return
+        try:
+            snapshot = of_history(self.repository, stored.history)
+            self._loaded = renew(snapshot, None, self._models, stored.settled)
+        except GitError as error:  # another repository's, or main was rewound and its past is gone
+            log.warning("the catalog's cache does not fit the repository: %s", error)
+        else:
+            self._history = self._saved = stored.history
