@@ -15,9 +15,9 @@ from allotment_profiles.access.rules import Capabilities, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import at_commit
-from allotment_spawner.cards import Viewer
-from allotment_spawner.offers import start_page
-from allotment_spawner.pages import render
+from allotment_spawner.start_page.cards import Viewer
+from allotment_spawner.start_page.offers import start_page
+from allotment_spawner.start_page.rendering import render
 from benchmarks.measuring import Row, interleaved
 from benchmarks.repositories import TEAM_SIZE, create
 

@@ -12,8 +12,8 @@ from support.postgresql import PostgreSQL, needs_postgresql
 from allotment_hub.services import observing
 from allotment_hub.services.observing import Observing
 from allotment_profiles.events import Events
-from allotment_spawner import recording
-from allotment_spawner.recording import Recorder
+from allotment_spawner.hub import event_writer as recording
+from allotment_spawner.hub.event_writer import Recorder
 
 pytestmark = needs_postgresql
 

@@ -28,9 +28,9 @@ from allotment_profiles.review.requirements import requirements_of
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import in_folder
 from allotment_profiles.store.watcher import CatalogFollower
-from allotment_spawner.cards import Viewer
-from allotment_spawner.offers import start_page
-from allotment_spawner.pages import render
+from allotment_spawner.start_page.cards import Viewer
+from allotment_spawner.start_page.offers import start_page
+from allotment_spawner.start_page.rendering import render
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 ABLE = Capabilities("this cluster", frozenset({"volume"}), {})

@@ -13,9 +13,9 @@ from allotment_profiles.access.budgets import Running
 from allotment_profiles.access.rules import Capabilities, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.sizes import Size
-from allotment_spawner.cards import Viewer
-from allotment_spawner.offers import start_page
-from allotment_spawner.pages import render
+from allotment_spawner.start_page.cards import Viewer
+from allotment_spawner.start_page.offers import start_page
+from allotment_spawner.start_page.rendering import render
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 EVERYTHING = Capabilities("this laptop", frozenset({"volume"}), {})

@@ -14,7 +14,7 @@ import pytest
 from support.git_server import GitServer, git
 
 from allotment_profiles.model import Checkout
-from allotment_spawner.checkout import CheckoutError, Fetcher, drop_note, leave_note, note_of
+from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note, note_of
 
 FILES = {"main.py": "print()\n", "data/tables.csv": "a,b\n"}
 NAME = "red/bulletin"
@@ -217,7 +217,7 @@ async def test_a_hub_that_is_killed_leaves_no_half_folder_and_the_next_start_fet
     server.answering.clear()
     program = (
         "import asyncio, os, sys; from pathlib import Path; from allotment_profiles.model import Checkout;"
-        "from allotment_spawner.checkout import Fetcher; home, url, ca = sys.argv[1:];"
+        "from allotment_spawner.checkout.fetcher import Fetcher; home, url, ca = sys.argv[1:];"
         "code = Checkout(repository=url, folder='bulletin');"
         "asyncio.run(Fetcher({'PATH': os.environ['PATH']}, ca).fetch(Path(home), code))"
     )

@@ -14,8 +14,8 @@ from support.small_hub import NOTEBOOK, NothingFromProfiles, SmallHub
 from allotment_profiles.access.lost_access import Loss
 from allotment_profiles.events import Events
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.ending import endings_of, observations, seen_as_state, seen_from_state
-from allotment_spawner.wording import left_text
+from allotment_spawner.session.access_expiry import endings_of, observations, seen_as_state, seen_from_state
+from allotment_spawner.text import left_text
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)

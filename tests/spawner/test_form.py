@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allotment_spawner.form import option_field, request_of
+from allotment_spawner.start_page.form import option_field, request_of
 
 
 def test_fields_of_other_cards_are_left_out() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from allotment_profiles.model import Volume
 from allotment_profiles.model.problems import RefusedError
-from allotment_spawner.home import folder_name, link_team, make_home
+from allotment_spawner.local.home import folder_name, link_team, make_home
 
 RAIL = Volume(claim="open-data", sub_path="rail")
 WEATHER = Volume(claim="open-data", sub_path="weather")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from allotment_spawner.leftovers import end_leftovers, marks
+from allotment_spawner.local.orphans import end_leftovers, marks
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); signal.pause()"
 WAITING = "import signal; print(flush=True); signal.pause()"

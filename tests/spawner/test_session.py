@@ -8,8 +8,8 @@ import pytest
 
 from allotment_profiles.events import Events
 from allotment_profiles.model.sizes import Size
-from allotment_spawner.recording import Recorder
-from allotment_spawner.session import ACTIVITY_DELAY, Session
+from allotment_spawner.hub.event_writer import Recorder
+from allotment_spawner.session.session import ACTIVITY_DELAY, Session
 
 START = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 SIZE = Size(500, 2000, 1024**3, 4 * 1024**3, 1, "l4")

@@ -11,11 +11,11 @@ from support.repositories import ProfilesRepository, data_role, policy, profile,
 from allotment_profiles.access.rules import Capabilities, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.store.watcher import empty_catalog
-from allotment_spawner.cards import Viewer
-from allotment_spawner.form import request_of
-from allotment_spawner.offers import start_page
-from allotment_spawner.pages import render
-from allotment_spawner.wording import age_text
+from allotment_spawner.start_page.cards import Viewer
+from allotment_spawner.start_page.form import request_of
+from allotment_spawner.start_page.offers import start_page
+from allotment_spawner.start_page.rendering import render
+from allotment_spawner.text import age_text
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 SERVICE = "http://hub.example.org/services/allotment/"

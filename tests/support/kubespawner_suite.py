@@ -18,8 +18,8 @@ import pytest
 from jupyterhub.app import JupyterHub
 from kubernetes_asyncio.client import CoreV1Api
 
+from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.kubernetes.spawner import KubernetesProfileSpawner
-from allotment_spawner.mixin import ProfileSpawnerMixin
 
 _ASKED = 60
 _PROFILES = "KubeSpawner's list of profiles, which nothing of ours uses"

@@ -14,8 +14,8 @@ from traitlets.config import Config
 from allotment_profiles.access.launch import Launch
 from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.model.problems import Refusal, RefusedError
-from allotment_spawner.mixin import ProfileSpawnerMixin
-from allotment_spawner.running import running
+from allotment_spawner.hub.mixin import ProfileSpawnerMixin
+from allotment_spawner.session.usage import running
 
 NOTEBOOK = {"profile": "red/notebook", "options": {}}
 FAILING = "fails"

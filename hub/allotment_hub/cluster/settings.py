@@ -124,7 +124,7 @@ def _sessions(c: Configuration, settings: ClusterSettings, base: str) -> None:
     c.JupyterHub.template_paths = [*(c.JupyterHub.get("template_paths") or []), str(spawner / "templates")]
     c.JupyterHub.extra_handlers = [
         *(c.JupyterHub.get("extra_handlers") or []),
-        (r"/api/allotment/refresh", "allotment_spawner.refreshing.RefreshHandler"),
+        (r"/api/allotment/refresh", "allotment_spawner.hub.refresh.RefreshHandler"),
     ]
     # Groups decide what may be started: what the identity provider says now, asked before each start.
     c.Authenticator.manage_groups = c.Authenticator.get("manage_groups", True)

@@ -118,9 +118,8 @@ class SchemaHandler(ApiHandler):
 
     async def get(self) -> None:
         """GET schema."""
-        self.answer(
-            form_schema(schema_of("profile"), self.services.follower.catalog, self.reader.user, dt.datetime.now(dt.UTC))
-        )
+        catalog, now = self.services.follower.catalog, dt.datetime.now(dt.UTC)
+        self.answer(form_schema(schema_of("profile"), catalog, self.reader.user, now))
 
 
 class ChecksHandler(ApiHandler):

@@ -118,9 +118,8 @@ class Proposer(Page):
 
     def narrowed(self) -> dict[str, Any]:
         """Give what the reader's teams may ask for."""
-        return form_schema(
-            schema_of("profile"), self.services.listing.catalog, self.reader.user, dt.datetime.now(dt.UTC)
-        )
+        catalog, now = self.services.listing.catalog, dt.datetime.now(dt.UTC)
+        return form_schema(schema_of("profile"), catalog, self.reader.user, now)
 
 
 class ProposePage(Proposer):

@@ -13,10 +13,10 @@ from allotment_profiles.model.texts import image_matches
 
 
 def form_schema(schema: dict[str, Any], catalog: Catalog, user: User, now: dt.datetime) -> dict[str, Any]:
-    """Return `schema`, a profile's JSON Schema that may be changed in place, narrowed to what the user's teams may ask for, and each team's bounds.
+    """Narrow a profile's JSON Schema to what the user's teams may ask for, and return it with each team's bounds.
 
-    `schema` holds the widest of the bounds, so that a value outside it cannot be right for any of the teams; `teams`
-    holds each team's own, for a form that knows the team. An administrator may ask for every team.
+    `schema` is changed in place. It gets the widest of the bounds, so that a value outside it cannot be right for any
+    of the teams; `teams` holds each team's own, for a form that knows the team. Administrators may ask for every team.
     """
     teams = {
         name: entry.value for name, entry in sorted(catalog.teams.items()) if user.admin or belongs(user, entry.value)

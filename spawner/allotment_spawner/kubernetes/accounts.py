@@ -8,7 +8,7 @@ from kubernetes_asyncio.client import ApiException
 
 from allotment_profiles.access.rules import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal, RefusedError
-from allotment_spawner.kubernetes.asking import AWAY, passes, pause
+from allotment_spawner.kubernetes.retry import AWAY, passes, pause
 
 _MANAGER = "allotment"
 _known: dict[tuple[str, str], Mapping[str, str]] = {}

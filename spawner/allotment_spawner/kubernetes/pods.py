@@ -12,7 +12,7 @@ from kubernetes_asyncio.client.models import (
 )
 from kubespawner.utils import get_k8s_model
 
-from allotment_spawner.kubernetes.checking import CONTAINER
+from allotment_spawner.kubernetes.pod_check import CONTAINER
 from allotment_spawner.kubernetes.settings import Settings
 
 _POD_SECURITY: Mapping[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}

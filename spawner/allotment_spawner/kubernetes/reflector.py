@@ -19,7 +19,7 @@ from kubespawner.reflector import ResourceReflector
 from kubespawner.spawner import EventReflector, PodReflector
 from traitlets import Int
 
-from allotment_spawner.kubernetes.asking import retry_after
+from allotment_spawner.kubernetes.retry import retry_after
 
 _LONGEST_WAIT = 1.0
 """Seconds between two attempts at most, where the API asks for no more: so late is a start after an outage noticed."""

@@ -11,7 +11,7 @@ from allotment_profiles.access.service_accounts import service_account
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.kubernetes.bindings import parts_of
 from allotment_spawner.kubernetes.names import label
-from allotment_spawner.kubernetes.parts import DATA, About, Parts
+from allotment_spawner.kubernetes.pod_patch import DATA, About, Parts
 
 LABEL = "allotment"
 """The prefix of our labels and annotations."""
@@ -230,7 +230,7 @@ def _preparing(launch: Launch, place: Place) -> dict[str, Any] | None:
     return {
         "name": "prepare",
         "image": place.preparing_image,
-        "command": ["python3", "-m", "allotment_spawner.preparing"],
+        "command": ["python3", "-m", "allotment_spawner.checkout.init_home"],
         "args": [_literal(argument) for argument in arguments],
         # All of it: of a claim that many homes lie in, it gets the one folder that the session gets.
         "volumeMounts": [dict(place.home_mount)],

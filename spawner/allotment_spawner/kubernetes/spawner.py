@@ -17,11 +17,11 @@ from allotment_profiles.access.deployments import cluster
 from allotment_profiles.access.launch import Launch
 from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.model.problems import Refusal, RefusedError
+from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.kubernetes import accounts
-from allotment_spawner.kubernetes.asking import AWAY, passes, pause
-from allotment_spawner.kubernetes.checking import differences, missing_variables
 from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
-from allotment_spawner.kubernetes.narration import (
+from allotment_spawner.kubernetes.pod_check import differences, missing_variables
+from allotment_spawner.kubernetes.pod_status import (
     TOO_MUCH_MEMORY,
     Trouble,
     blind,
@@ -35,11 +35,11 @@ from allotment_spawner.kubernetes.narration import (
 )
 from allotment_spawner.kubernetes.pods import furnish
 from allotment_spawner.kubernetes.reflector import REPLACED
+from allotment_spawner.kubernetes.retry import AWAY, passes, pause
 from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
-from allotment_spawner.kubernetes.watching import START, Watch, is_earlier
-from allotment_spawner.mixin import ProfileSpawnerMixin
-from allotment_spawner.opening import page_of
-from allotment_spawner.refusing import spawn_exception
+from allotment_spawner.kubernetes.spawn_monitor import START, Watch, is_earlier
+from allotment_spawner.session.default_url import page_of
+from allotment_spawner.session.errors import spawn_exception
 
 _ENDED = "allotment_ended"
 _LOOK_SECONDS = 1.0

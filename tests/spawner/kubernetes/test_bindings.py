@@ -12,7 +12,7 @@ from allotment_profiles.access.deployments import cluster
 from allotment_profiles.model import Binding
 from allotment_profiles.model.problems import RefusedError
 from allotment_spawner.kubernetes.bindings import KINDS, parts_of
-from allotment_spawner.kubernetes.parts import About, Parts
+from allotment_spawner.kubernetes.pod_patch import About, Parts
 
 FOLDER = Path(__file__).parents[2] / "data" / "bindings"
 CASES = sorted(FOLDER.glob("*.yaml"))

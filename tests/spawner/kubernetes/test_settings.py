@@ -15,7 +15,7 @@ from support.launches import launch
 from allotment_profiles.model import Checkout, GpuKind, NodePool, Storage, Tool
 from allotment_profiles.model.problems import RefusedError
 from allotment_profiles.model.sizes import Size
-from allotment_spawner.kubernetes.checking import differences, missing_variables
+from allotment_spawner.kubernetes.pod_check import differences, missing_variables
 from allotment_spawner.kubernetes.pods import furnish
 from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from allotment_spawner.kubernetes.narration import blind, end_of, memory_restarts, refused_by_cluster, words
-from allotment_spawner.kubernetes.watching import START, Watch
+from allotment_spawner.kubernetes.pod_status import blind, end_of, memory_restarts, refused_by_cluster, words
+from allotment_spawner.kubernetes.spawn_monitor import START, Watch
 
 UID = "1"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from allotment_profiles.model import Binding
 from allotment_spawner.kubernetes.bindings import aws, azure, google, pod_identity, secret, vault, volume
-from allotment_spawner.kubernetes.parts import About, Parts, conflict, joined
+from allotment_spawner.kubernetes.pod_patch import About, Parts, conflict, joined
 
 _KINDS: Mapping[str, Callable[[Mapping[str, Any], About], Parts]] = {
     "volume": volume.parts,

@@ -7,7 +7,7 @@ leaves alone what is there; without the webhook it works all the same, wherever 
 
 from collections.abc import Mapping
 
-from allotment_spawner.kubernetes.parts import About, Parts
+from allotment_spawner.kubernetes.pod_patch import About, Parts
 
 _AUDIENCE = "sts.amazonaws.com"
 _FOLDER = "/var/run/secrets/eks.amazonaws.com/serviceaccount"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from allotment_profiles.model import AzureIdentity
-from allotment_spawner.kubernetes.parts import About, Parts, only_one
+from allotment_spawner.kubernetes.pod_patch import About, Parts, only_one
 
 _MISSING = "Azure's workload identity webhook is not installed on this cluster."
 

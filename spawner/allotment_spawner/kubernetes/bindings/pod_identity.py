@@ -6,7 +6,7 @@ shows whether there is one.
 
 from collections.abc import Mapping
 
-from allotment_spawner.kubernetes.parts import About, Parts, only_one
+from allotment_spawner.kubernetes.pod_patch import About, Parts, only_one
 
 
 def parts(roles: Mapping[str, str], _about: About) -> Parts:

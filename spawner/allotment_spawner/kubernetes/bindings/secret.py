@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from allotment_profiles.model import Secret
-from allotment_spawner.kubernetes.parts import DATA, About, Parts, conflict
+from allotment_spawner.kubernetes.pod_patch import DATA, About, Parts, conflict
 
 _OWNER_AND_GROUP_READ = 0o440
 

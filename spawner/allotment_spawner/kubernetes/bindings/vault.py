@@ -6,7 +6,7 @@ The agent signs in with a token made for Vault alone, because the session's acco
 from collections.abc import Mapping
 
 from allotment_profiles.model import Vault
-from allotment_spawner.kubernetes.parts import About, Parts, only_one
+from allotment_spawner.kubernetes.pod_patch import About, Parts, only_one
 
 _PREFIX = "vault.hashicorp.com"
 _TOKEN = "vault-token"  # noqa: S105  the name of a volume

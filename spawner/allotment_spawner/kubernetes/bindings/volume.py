@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from allotment_profiles.model import Volume
-from allotment_spawner.kubernetes.parts import DATA, About, Parts
+from allotment_spawner.kubernetes.pod_patch import DATA, About, Parts
 
 
 def parts(roles: Mapping[str, Volume], _about: About) -> Parts:

@@ -21,16 +21,16 @@ from allotment_profiles.access.rules import Capabilities, User
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.model.paths import place, profile_path
 from allotment_profiles.model.problems import Refusal, RefusedError
-from allotment_spawner.cards import Viewer
-from allotment_spawner.ending import Ending, endings_of, observations, seen_as_state, seen_from_state
-from allotment_spawner.form import request_of
-from allotment_spawner.offers import start_page
-from allotment_spawner.pages import render
-from allotment_spawner.refusing import NO_CATALOG, NOTHING_CHOSEN, WithoutTraceback, spawn_exception
-from allotment_spawner.running import running
-from allotment_spawner.session import EndReason, Session
-from allotment_spawner.shared import Shared, shared
-from allotment_spawner.wording import app_title, size_text
+from allotment_spawner.hub.shared import Shared, shared
+from allotment_spawner.session.access_expiry import Ending, endings_of, observations, seen_as_state, seen_from_state
+from allotment_spawner.session.errors import NO_CATALOG, NOTHING_CHOSEN, WithoutTraceback, spawn_exception
+from allotment_spawner.session.session import EndReason, Session
+from allotment_spawner.session.usage import running
+from allotment_spawner.start_page.cards import Viewer
+from allotment_spawner.start_page.form import request_of
+from allotment_spawner.start_page.offers import start_page
+from allotment_spawner.start_page.rendering import render
+from allotment_spawner.text import app_title, size_text
 
 _STATE = "allotment"
 _WITHOUT_TRACEBACK = WithoutTraceback()

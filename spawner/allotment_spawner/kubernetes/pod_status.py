@@ -7,7 +7,7 @@ from typing import Any
 
 from allotment_profiles.access.rules import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.session import EndReason
+from allotment_spawner.session.session import EndReason
 
 _WHAT = "The session was not started."
 _MAINTAINERS = "whoever maintains the profile, or an administrator of the platform"

@@ -11,9 +11,9 @@ from allotment_profiles.access.succession import successor_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.store.watcher import Fetched
-from allotment_spawner.cards import Card, Viewer, card
-from allotment_spawner.ending import ask_for_data
-from allotment_spawner.wording import age_text
+from allotment_spawner.session.access_expiry import ask_for_data
+from allotment_spawner.start_page.cards import Card, Viewer, card
+from allotment_spawner.text import age_text
 
 _ASK = {
     "review-overdue": "Propose a later review date",

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from allotment_profiles.access.lost_access import Loss
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.wording import left_text
+from allotment_spawner.text import left_text
 
 # The grant is what helps: its owner can give it again.
 _GRANTS = {

@@ -11,7 +11,7 @@ from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.git.signatures import Verifier
 from allotment_profiles.store.watcher import CatalogFollower
-from allotment_spawner.recording import Recorder
+from allotment_spawner.hub.event_writer import Recorder
 
 _log = logging.getLogger(__name__)
 

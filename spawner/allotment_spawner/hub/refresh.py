@@ -3,7 +3,7 @@
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 
-from allotment_spawner.shared import followers
+from allotment_spawner.hub.shared import followers
 
 SCOPE = "custom:allotment:refresh"
 

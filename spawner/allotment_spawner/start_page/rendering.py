@@ -4,8 +4,8 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from allotment_spawner.form import PROFILE
-from allotment_spawner.offers import StartPage
+from allotment_spawner.start_page.form import PROFILE
+from allotment_spawner.start_page.offers import StartPage
 
 # From this many profiles on a filter helps more than it is in the way.
 _FILTER_FROM = 9

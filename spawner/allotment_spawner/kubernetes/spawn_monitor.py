@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.kubernetes.narration import Trouble, deleted, still_ending, too_long, trouble, words
+from allotment_spawner.kubernetes.pod_status import Trouble, deleted, still_ending, too_long, trouble, words
 
 START = "allotment/start"
 """The annotation that tells this start's pod from an earlier one of the same name."""

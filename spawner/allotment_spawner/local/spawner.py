@@ -17,11 +17,11 @@ from allotment_profiles.access.deployments import LAPTOP_PROGRAMS, laptop
 from allotment_profiles.access.launch import Launch
 from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.model import Checkout
-from allotment_spawner.checkout import CheckoutError, Fetcher, drop_note, leave_note
-from allotment_spawner.home import folder_name, link_team, make_home
-from allotment_spawner.leftovers import end_leftovers, marks
-from allotment_spawner.mixin import ProfileSpawnerMixin
-from allotment_spawner.opening import page_of
+from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note
+from allotment_spawner.hub.mixin import ProfileSpawnerMixin
+from allotment_spawner.local.home import folder_name, link_team, make_home
+from allotment_spawner.local.orphans import end_leftovers, marks
+from allotment_spawner.session.default_url import page_of
 
 # What git has to know of this machine: where programs are, and the way out.
 _SURROUNDINGS = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")

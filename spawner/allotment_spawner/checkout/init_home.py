@@ -1,6 +1,6 @@
 """Makes a home folder ready in a pod, before the session starts: a tool's folder, and the profile's code.
 
-    python3 -m allotment_spawner.preparing --home=/home/jovyan --repository=https://… --into=analysis [--ref=main]
+    python3 -m allotment_spawner.checkout.init_home --home=/home/jovyan --repository=https://… --into=analysis
 
 Whatever goes wrong, the session starts: what is missing lies as a note in the home folder.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from allotment_profiles.model import Checkout
-from allotment_spawner.checkout import CheckoutError, Fetcher, drop_note, leave_note
+from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note
 
 _SURROUNDINGS = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 

@@ -14,8 +14,8 @@ from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.quantities import format_memory
 from allotment_profiles.model.sizes import Size, size_of
 from allotment_profiles.store.watcher import Fetched
-from allotment_spawner.form import option_field
-from allotment_spawner.wording import app_title, cpu_text, gpu_text, memory_text
+from allotment_spawner.start_page.form import option_field
+from allotment_spawner.text import app_title, cpu_text, gpu_text, memory_text
 
 _TEAM_FOLDER = {"read-only": "read only", "read-write": "read and write"}
 _DOT = " \N{MIDDLE DOT} "
