@@ -12,23 +12,23 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
+from allotment_hub.api.handlers import API, UnknownHandler
+from allotment_hub.api.openapi import OpenApiHandler
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.forges.plain_git import PlainGitForge
-from allotment_hub.handlers.api import API, UnknownHandler
-from allotment_hub.handlers.base import Services
-from allotment_hub.handlers.openapi import OpenApiHandler
-from allotment_hub.handlers.pages import PAGES
+from allotment_hub.http.handler import Services
 from allotment_hub.nodes.kubernetes import DaemonSets
-from allotment_hub.services.checking import Checking
-from allotment_hub.services.directory import Directory
-from allotment_hub.services.holding import Holding
-from allotment_hub.services.listing import Listing
-from allotment_hub.services.observing import Observing
-from allotment_hub.services.proposals import Proposals
-from allotment_hub.services.proposing import Proposing
-from allotment_hub.services.pulling import Pulling
-from allotment_hub.services.reviewing import Reviewing
-from allotment_hub.services.telling import Telling
+from allotment_hub.pages.routes import PAGES
+from allotment_hub.services.browse.listing import Listing
+from allotment_hub.services.event_reader import Observing
+from allotment_hub.services.hub_api.directory import Directory
+from allotment_hub.services.hub_api.notifier import Telling
+from allotment_hub.services.images import Pulling
+from allotment_hub.services.proposals.checking import Checking
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.proposing import Proposing
+from allotment_hub.services.proposals.reviewing import Reviewing
+from allotment_hub.services.quarantine import Holding
 from allotment_profiles.access import deployments
 from allotment_profiles.events import Events
 from allotment_profiles.git.mirror import Mirror

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest_asyncio
 from support.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
 
-from allotment_hub.answering import check_answer
+from allotment_hub.api.serializers import check_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
-from allotment_hub.services.overview import overview
+from allotment_hub.services.proposals.overview import overview
 from allotment_profiles.store.provenance import follow
 from allotment_profiles.store.watcher import MAIN
 

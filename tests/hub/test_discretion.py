@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from support.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
-from allotment_hub.answering import check_answer, proposal_answer
+from allotment_hub.api.serializers import check_answer, proposal_answer
 from allotment_hub.errors import ServiceError
 
 OLD, NEW = "old-bucket", "new-bucket"

@@ -1,6 +1,6 @@
 """What a profile said in its old team is not shown to those who may only see the new one."""
 
-from allotment_hub.services.discretion import HIDDEN, discreet
+from allotment_hub.services.visibility import HIDDEN, discreet
 from allotment_profiles.review.changes import Change
 
 OLD, NEW = "teams/red/profiles/desk.yaml", "teams/blue/profiles/desk.yaml"

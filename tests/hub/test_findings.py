@@ -8,13 +8,13 @@ import pytest
 import pytest_asyncio
 from support.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
 
-from allotment_hub.answering import profile_details
+from allotment_hub.api.serializers import profile_details
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import StoredProposal
-from allotment_hub.services import proposing
-from allotment_hub.services.checking import Files
-from allotment_hub.services.listing import Listing
+from allotment_hub.services.browse.listing import Listing
+from allotment_hub.services.proposals.checking import Files
+from allotment_hub.services.proposals.proposals import proposing
 from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.git.repository import NO_OBJECT, GitError, RefUpdate
 from allotment_profiles.store.watcher import MAIN

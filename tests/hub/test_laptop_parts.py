@@ -11,12 +11,14 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from allotment_hub.laptop import ports, processes, requirements, seeding
+from allotment_hub.laptop import requirements
 from allotment_hub.laptop.cli import up
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.folder import StateFolder
-from allotment_hub.laptop.sample_data import write_sample_data
+from allotment_hub.laptop.processes import ports, program
+from allotment_hub.laptop.seed import starter
+from allotment_hub.laptop.seed.sample_data import write_sample_data
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.git.signatures import Verifier
 
@@ -81,8 +83,8 @@ def test_a_damaged_laptop_json_is_said_with_a_way_out(folder: StateFolder, conte
 def test_the_process_of_a_pid_file_is_ended_and_the_file_removed(
     tmp_path: Path, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    processes.record(tmp_path / "hub.json", sleeper.pid)
-    assert processes.end_orphans([tmp_path / "hub.json"]) == ["hub"]
+    program.record(tmp_path / "hub.json", sleeper.pid)
+    assert program.end_orphans([tmp_path / "hub.json"]) == ["hub"]
     assert sleeper.poll() is not None
     assert list(tmp_path.iterdir()) == []
 
@@ -90,14 +92,14 @@ def test_the_process_of_a_pid_file_is_ended_and_the_file_removed(
 def test_a_stranger_that_got_an_old_process_id_is_never_ended(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     started = psutil.Process(sleeper.pid).create_time()
     (tmp_path / "hub.json").write_text(json.dumps({"pid": sleeper.pid, "started": started - 60}))
-    assert processes.end_orphans([tmp_path / "hub.json"]) == []
+    assert program.end_orphans([tmp_path / "hub.json"]) == []
     assert sleeper.poll() is None
 
 
 @pytest.mark.parametrize("content", ["", "{}", "null", '{"pid": "x", "started": 1}', '{"pid": 1}'])
 def test_a_damaged_pid_file_speaks_of_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / "hub.json").write_text(content)
-    assert processes.end_orphans([tmp_path / "hub.json"]) == []
+    assert program.end_orphans([tmp_path / "hub.json"]) == []
 
 
 def test_ports_of_before_are_kept_while_they_are_free() -> None:
@@ -121,43 +123,43 @@ def test_when_a_stranger_has_the_hubs_port_it_is_said_what_that_means_for_sessio
 
 
 def test_the_starter_is_one_signed_commit_on_main_of_a_bare_repository(folder: StateFolder) -> None:
-    seeding.ensure_keys(folder)
-    assert seeding.ensure_starter(folder)
-    assert not seeding.ensure_starter(folder)
+    starter.ensure_keys(folder)
+    assert starter.ensure_starter(folder)
+    assert not starter.ensure_starter(folder)
     repository = Repository(folder.repository, Verifier(folder.allowed_signers.read_text()))
     head = repository.resolve("refs/heads/main")
     assert head is not None
     (commit,) = repository.commits(repository.first_parents(head))
     assert commit.signed_by == "allotment@localhost"
-    starter = seeding.starter_folder()
+    source = starter.starter_folder()
     assert set(repository.tree(head)) == {
-        path.relative_to(starter).as_posix() for path in starter.rglob("*") if path.is_file()
+        path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()
     }
 
 
 def test_keys_of_an_interrupted_start_are_made_again(folder: StateFolder) -> None:
     folder.signing_key.write_text("half a k")
-    seeding.ensure_keys(folder)
+    starter.ensure_keys(folder)
     assert folder.signing_key.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
     made = folder.signing_key.read_bytes()
-    seeding.ensure_keys(folder)
+    starter.ensure_keys(folder)
     assert folder.signing_key.read_bytes() == made
 
 
 def test_an_existing_repository_may_be_bare_or_have_files_beside_it(folder: StateFolder, tmp_path: Path) -> None:
-    seeding.ensure_keys(folder)
-    seeding.ensure_starter(folder)
+    starter.ensure_keys(folder)
+    starter.ensure_starter(folder)
     subprocess.run(["git", "clone", "--quiet", folder.repository, tmp_path / "clone"], check=True)
-    assert seeding.existing_repository(folder.repository) == folder.repository
-    assert seeding.existing_repository(tmp_path / "clone") == tmp_path / "clone" / ".git"
+    assert starter.existing_repository(folder.repository) == folder.repository
+    assert starter.existing_repository(tmp_path / "clone") == tmp_path / "clone" / ".git"
 
 
 def test_a_repository_that_cannot_be_used_is_said_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(LaptopError, match="no git repository"):
-        seeding.existing_repository(tmp_path)
+        starter.existing_repository(tmp_path)
     Repository.create(tmp_path / "empty.git")
     with pytest.raises(LaptopError, match="has no branch main"):
-        seeding.existing_repository(tmp_path / "empty.git")
+        starter.existing_repository(tmp_path / "empty.git")
 
 
 def test_the_sample_data_says_that_it_is_made_up_and_is_the_same_everywhere(tmp_path: Path) -> None:

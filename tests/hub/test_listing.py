@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 from support.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
 
-from allotment_hub.answering import profile_answer, team_answer
+from allotment_hub.api.serializers import profile_answer, team_answer
 from allotment_hub.errors import ServiceError
-from allotment_hub.handlers.listing_pages import _acceptances
-from allotment_hub.handlers.paging import PAGE_SIZE, Pages
+from allotment_hub.pages.listings import _acceptances
+from allotment_hub.pages.paging import PAGE_SIZE, Pages
 
 DRAFT = "housing/sketch"
 DRAFT_PATH = "teams/housing/profiles/sketch.yaml"

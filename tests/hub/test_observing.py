@@ -9,8 +9,8 @@ import pytest
 from support.deployment import until
 from support.postgresql import PostgreSQL, needs_postgresql
 
-from allotment_hub.services import observing
-from allotment_hub.services.observing import Observing
+from allotment_hub.services import event_reader as observing
+from allotment_hub.services.event_reader import Observing
 from allotment_profiles.events import Events
 from allotment_spawner.hub import event_writer as recording
 from allotment_spawner.hub.event_writer import Recorder

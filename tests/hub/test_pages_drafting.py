@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allotment_hub.services.drafting import (
+from allotment_hub.services.drafts.drafting import (
     Acceptance,
     Ask,
     Draft,
@@ -26,7 +26,15 @@ from allotment_hub.services.drafting import (
     own_problems,
     without_variables,
 )
-from allotment_hub.services.forms import Field, document_of, fields_of, kept_aside, roles_of, sections_of, values_of
+from allotment_hub.services.drafts.forms import (
+    Field,
+    document_of,
+    fields_of,
+    kept_aside,
+    roles_of,
+    sections_of,
+    values_of,
+)
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.rules import User
 from allotment_profiles.documents.reading import document

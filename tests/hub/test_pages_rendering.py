@@ -7,13 +7,13 @@ import io
 import pytest
 from bs4 import BeautifulSoup
 
-from allotment_hub.answers import ProblemDetails
-from allotment_hub.handlers.difference import files_of
-from allotment_hub.handlers.listing_pages import as_csv
-from allotment_hub.handlers.page import Frame
-from allotment_hub.handlers.proposing_pages import Panel
-from allotment_hub.handlers.rendering import relative, relative_day, templates
-from allotment_hub.services.drafting import Draft
+from allotment_hub.http.problem import ProblemDetails
+from allotment_hub.pages.difference import files_of
+from allotment_hub.pages.listings import as_csv
+from allotment_hub.pages.page import Frame
+from allotment_hub.pages.proposing import Panel
+from allotment_hub.pages.rendering import relative, relative_day, templates
+from allotment_hub.services.drafts.drafting import Draft
 from allotment_profiles.model.problems import Problem
 
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"

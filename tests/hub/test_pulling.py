@@ -18,11 +18,11 @@ from support.catalogs import catalog
 from support.nodes import Nodes
 from support.repositories import START, ProfilesRepository, policy, profile, small, team
 
+from allotment_hub.api.metrics import exposition, pulled_in_brief
 from allotment_hub.configuration import PullerConfiguration
-from allotment_hub.handlers.metrics import exposition, pulled_in_brief
 from allotment_hub.nodes.daemonset import manifest
 from allotment_hub.nodes.images import Inventory, Wanted
-from allotment_hub.services.pulling import Pulling
+from allotment_hub.services.images import Pulling
 from allotment_profiles.store.watcher import CatalogFollower
 
 GOLDEN = Path(__file__).parents[1] / "data" / "pulling" / "daemonset.yaml"

@@ -21,7 +21,7 @@ from allotment_hub.configuration import PullerConfiguration, ServiceConfiguratio
 from allotment_hub.nodes.daemonset import NAME
 from allotment_hub.nodes.images import Wanted
 from allotment_hub.nodes.kubernetes import ClusterError, DaemonSets
-from allotment_hub.services.pulling import Pulling
+from allotment_hub.services.images import Pulling
 from allotment_profiles.store.watcher import CatalogFollower
 
 pytestmark = [needs_cluster, needs_helm]

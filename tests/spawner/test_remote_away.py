@@ -20,7 +20,7 @@ from support.repositories import ProfilesRepository, policy, profile, team
 from support.starting import ask, hub_log, stop_all
 
 from allotment_hub.configuration import RemoteConfiguration, ServiceConfiguration
-from allotment_hub.laptop import ports
+from allotment_hub.laptop.processes import ports
 
 pytestmark = pytest.mark.timeout(400)
 

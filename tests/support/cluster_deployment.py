@@ -16,7 +16,7 @@ from support.cluster import Cluster
 from support.deployment import Deployment, until
 from support.repositories import ProfilesRepository
 
-from allotment_hub.laptop import ports
+from allotment_hub.laptop.processes import ports
 from allotment_spawner.kubernetes import KubernetesProfileSpawner
 
 _SETTINGS = "cluster.json"

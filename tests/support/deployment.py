@@ -23,8 +23,8 @@ import httpx
 import psutil
 from bs4 import BeautifulSoup
 
-from allotment_hub.laptop import ports
-from allotment_hub.laptop.processes import recorded
+from allotment_hub.laptop.processes import ports
+from allotment_hub.laptop.processes.program import recorded
 
 READY = "Allotment is ready: "
 PROGRAMS = ("proxy", "service", "hub")

@@ -6,15 +6,15 @@ from pathlib import Path
 import httpx
 
 from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
-from allotment_hub.services.checking import Checking
-from allotment_hub.services.directory import Directory
-from allotment_hub.services.holding import Holding
-from allotment_hub.services.listing import Listing
-from allotment_hub.services.observing import Observing
-from allotment_hub.services.proposals import Proposals
-from allotment_hub.services.proposing import Proposing
-from allotment_hub.services.reviewing import Reviewing
-from allotment_hub.services.rights import Reader
+from allotment_hub.services.browse.listing import Listing
+from allotment_hub.services.event_reader import Observing
+from allotment_hub.services.hub_api.directory import Directory
+from allotment_hub.services.proposals.checking import Checking
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.proposing import Proposing
+from allotment_hub.services.proposals.reviewing import Reviewing
+from allotment_hub.services.proposals.rights import Reader
+from allotment_hub.services.quarantine import Holding
 from allotment_profiles.access import deployments
 from allotment_profiles.access.rules import User
 from allotment_profiles.events import Events

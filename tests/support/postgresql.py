@@ -12,7 +12,7 @@ from typing import Self
 import psutil
 import pytest
 
-from allotment_hub.laptop import ports
+from allotment_hub.laptop.processes import ports
 
 
 def _programs() -> Path | None:

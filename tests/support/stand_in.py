@@ -24,7 +24,7 @@ import httpx
 from jupyterhub.proxy import Proxy
 from support.deployment import until
 
-from allotment_hub.laptop import ports
+from allotment_hub.laptop.processes import ports
 
 NAMESPACE = "sessions"
 TOKEN = secrets.token_hex(16)

@@ -14,19 +14,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from allotment_hub.laptop import ports, processes, seeding
-from allotment_hub.laptop.accounts import ACCOUNTS
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder, write_private
-from allotment_hub.laptop.processes import Program
-from allotment_hub.laptop.proxy import write_proxy_configuration
+from allotment_hub.laptop.hub.accounts import ACCOUNTS
+from allotment_hub.laptop.hub.proxy import write_proxy_configuration
+from allotment_hub.laptop.processes import ports, program
+from allotment_hub.laptop.processes.program import Program
+from allotment_hub.laptop.processes.supervisor import Supervisor
 from allotment_hub.laptop.requirements import require_programs, search_path
-from allotment_hub.laptop.sample_data import write_sample_data
-from allotment_hub.laptop.supervisor import Supervisor
+from allotment_hub.laptop.seed import starter
+from allotment_hub.laptop.seed.sample_data import write_sample_data
 
 # Where this runs inside somebody's session, that session's own variables mean another hub.
 _OTHER_HUBS = ("JUPYTERHUB_", "JPY_", "CONFIGPROXY_", "ALLOTMENT_")
-_HUB_CONFIGURATION = Path(__file__).with_name("jupyterhub_config.py")
+_HUB_CONFIGURATION = Path(__file__).with_name("hub") / "jupyterhub_config.py"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def run(choices: Choices) -> None:
 
 def _prepare(console: Console, folder: StateFolder, choices: Choices) -> Deployment:
     deployment = Deployment.read(folder)
-    for name in processes.end_orphans(sorted(folder.pids.glob("*.json"))):
+    for name in program.end_orphans(sorted(folder.pids.glob("*.json"))):
         console.print(f"Ended the {name} of an earlier run that was killed.")
     if choices.port is not None and choices.port != deployment.asked_port:
         deployment.asked_port = choices.port
@@ -63,13 +64,13 @@ def _prepare(console: Console, folder: StateFolder, choices: Choices) -> Deploym
         deployment.base_url = choices.base_url
     wanted = choices.repository or deployment.repository
     if wanted is not None:
-        deployment.repository = seeding.existing_repository(wanted)
+        deployment.repository = starter.existing_repository(wanted)
     for note in deployment.settle():
         console.print(note)
     deployment.write(folder)
-    seeding.ensure_keys(folder)
+    starter.ensure_keys(folder)
     if deployment.repository is None:
-        if seeding.ensure_starter(folder):
+        if starter.ensure_starter(folder):
             console.print("Made a repository of profiles from the starter.")
     else:
         console.print(f"Profiles come from {deployment.repository}", markup=False)
@@ -110,8 +111,8 @@ class _Run:
             finally:
                 await supervisor.stop()
                 # Sessions that the hub did not know yet, and what sessions left running.
-                left = processes.of_sessions(f"http://{ports.ADDRESS}:{self._deployment.ports.hub}")
-                await asyncio.to_thread(processes.end, left, patience=5)
+                left = program.of_sessions(f"http://{ports.ADDRESS}:{self._deployment.ports.hub}")
+                await asyncio.to_thread(program.end, left, patience=5)
             self._say("Stopped.")
 
     def _say(self, words: str) -> None:

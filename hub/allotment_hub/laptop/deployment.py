@@ -7,10 +7,10 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from allotment_hub.configuration import ServiceConfiguration
-from allotment_hub.laptop import ports
-from allotment_hub.laptop.accounts import ACCOUNTS
 from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.folder import StateFolder, write_private
+from allotment_hub.laptop.hub.accounts import ACCOUNTS
+from allotment_hub.laptop.processes import ports
 
 
 class Ports(BaseModel):

@@ -1,0 +1,1 @@
+"""The API under `/api/v1`: requests, responses and the handlers that translate between them and the services."""

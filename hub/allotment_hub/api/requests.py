@@ -1,0 +1,145 @@
+"""What the API takes: the bodies of its requests."""
+
+import json
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from allotment_hub.services.drafts.drafting import Acceptance, Ask
+from allotment_hub.services.drafts.requested import ProfileRequest, encoded
+from allotment_hub.services.proposals.checking import Files
+from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH
+from allotment_profiles.model.texts import is_name
+
+
+class Body(BaseModel):
+    """What a request may hold."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ChangedFile(Body):
+    """One changed file."""
+
+    path: Annotated[str, Field(max_length=300)]
+    """Relative to the repository's root."""
+    content: Annotated[str, Field(max_length=200_000)] | None
+    """The new content; null removes the file."""
+
+
+class GrantBody(Body):
+    """A request for data that the team does not have yet, or not for long enough."""
+
+    data_role: Annotated[str, Field(max_length=100)]
+    """The data role's name."""
+    until: Annotated[str, Field(max_length=40)]
+    """The last day, `2027-03-31`."""
+    reason: Annotated[str, Field(max_length=2000)] = ""
+    """What the team needs the data for."""
+
+
+class AcceptanceBody(Body):
+    """A problem that an administrator is asked to accept."""
+
+    code: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+    """The problem's code, `cpu-envelope`."""
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    """Why it should be accepted."""
+    until: Annotated[str, Field(max_length=40)] = ""
+    """The last day on which it holds; empty: without an end."""
+
+
+class CheckBody(Body):
+    """A change: files, or one profile as data or as text."""
+
+    files: Annotated[list[ChangedFile], Field(max_length=100)] | None = None
+    """Changed files."""
+    team: str | None = None
+    """The team of the one profile."""
+    name: str | None = None
+    """The name of the one profile."""
+    profile: dict[str, Any] | None = None
+    """The profile as data, in the form of its file."""
+    content: Annotated[str, Field(max_length=200_000)] | None = None
+    """The profile as the text of its file."""
+    grants: Annotated[list[GrantBody], Field(max_length=20)] = []
+    """Data that the team asks for in the same proposal; goes with `team`."""
+    accept: Annotated[list[AcceptanceBody], Field(max_length=20)] = []
+    """Soft problems that an administrator is asked to accept: written into the profile's file; goes with `team`."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        single = (self.profile is None) != (self.content is None)
+        if self.files is not None:
+            if any((self.team, self.name, self.profile, self.content, self.grants, self.accept)):
+                raise ValueError("send either files, or team, name and one of profile and content")
+        elif not single or not (is_name(self.team or "") and is_name(self.name or "")):
+            raise ValueError("send files, or team and name (both names) and one of profile and content")
+        if self.profile is not None and _depth(self.profile) > MAXIMUM_DEPTH:
+            raise ValueError("the profile is nested too deeply")
+        if self.profile is not None and len(json.dumps(self.profile)) > MAXIMUM_BYTES:
+            raise ValueError("the profile is larger than a file may be")
+        return self
+
+    def changes(self) -> Files | ProfileRequest:
+        """Return what is asked for, as the drafts take it."""
+        if self.files is not None:
+            return {file.path: None if file.content is None else encoded(file.content) for file in self.files}
+        return ProfileRequest(
+            profile_id=f"{self.team}/{self.name}",
+            value=self.profile,
+            content=self.content,
+            grants={grant.data_role: Ask(grant.until, grant.reason) for grant in self.grants},
+            accepted={each.code: Acceptance(each.reason, each.until) for each in self.accept},
+        )
+
+
+class ProposalBody(CheckBody):
+    """A change and why it is wanted."""
+
+    reason: str
+    """Why, in a sentence or two."""
+    update: str | None = None
+    """The id of one's own open proposal that this replaces, where no profile identifies it."""
+
+
+class CommentBody(Body):
+    """A comment."""
+
+    text: str
+    """What is said."""
+
+
+class HeadBody(Body):
+    """A decision about exactly what was looked at."""
+
+    head: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
+    """The head of the proposal as it was looked at."""
+
+
+class MergeBody(HeadBody):
+    """A merge of exactly what was looked at."""
+
+    confirm_removal: bool = False
+    """Whether the removal of many files at once is meant."""
+
+
+class ConfirmationBody(Body):
+    """An administrator's word that what is held is meant."""
+
+    reason: str
+    """Why it is right."""
+
+
+class RejectionBody(Body):
+    """A rejection."""
+
+    reason: str
+    """Why."""
+
+
+def _depth(value: Any, level: int = 0) -> int:
+    if level > MAXIMUM_DEPTH or not isinstance(value, dict | list):
+        return level
+    inner = value.values() if isinstance(value, dict) else value
+    return max((_depth(each, level + 1) for each in inner), default=level)

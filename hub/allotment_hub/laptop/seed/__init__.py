@@ -1,0 +1,1 @@
+"""What a new laptop deployment begins with: the first repository and made-up data."""

@@ -1,0 +1,1 @@
+"""Proposals: checked, proposed, reviewed, merged; who may do what with one."""

@@ -1,0 +1,79 @@
+"""The way of a proposal from an idea to a session: each station with who and when, and what it waits for. Pure."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from allotment_hub.services.proposals.checking import Check
+from allotment_hub.services.proposals.rights import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One station on the way from an idea to a session."""
+
+    name: str
+    """`proposed`, `checked`, `approved`, `merged`, `live`, `first start`; or `rejected`, `withdrawn`."""
+    state: Literal["done", "now", "later", "failed"]
+    text: str = ""
+    """Who, or what is missing."""
+    time: dt.datetime | None = None
+
+
+def steps_of(case: Case, check: Check, *, offered: bool, started: Step | None) -> list[Step]:
+    """Give the stations; `offered` tells whether there is a session to be started, `started` its first start."""
+    stored, state = case.stored, case.state
+    current, ending = stored.current, stored.ending
+    steps = [Step("proposed", "done", f"by {stored.proposer}", current.time), _checked(case, check)]
+    if ending and ending.kind in ("rejected", "withdrawn"):
+        return [*steps, Step(ending.kind, "failed", f"by {ending.by}", ending.time)]
+    approved = state in ("approved", "merged", "live")
+    steps.append(_approved(case, approved=approved))
+    if ending is None:
+        steps.append(Step("merged", "now" if approved else "later"))
+        steps.append(Step("live", "later"))
+        return [*steps, Step("first start", "later")] if offered else steps
+    live = state == "live"
+    steps.append(Step("merged", "done", f"by {ending.by}", ending.time))
+    steps.append(Step("live", "done" if live else "now", "", ending.time if live else None))
+    return [*steps, started or Step("first start", "now" if live else "later")] if offered else steps
+
+
+def _checked(case: Case, check: Check) -> Step:
+    if case.state == "conflict":
+        return Step("checked", "failed", "main has changed the same lines")
+    if check.errors:
+        return Step("checked", "failed", _problems(check))
+    return Step("checked", "done", "no problems", case.stored.current.time)
+
+
+def _approved(case: Case, *, approved: bool) -> Step:
+    if not approved:
+        waiting = "; ".join(requirement.who for requirement in case.unmet)
+        now: Literal["now", "later"] = "now" if case.state == "open" else "later"
+        return Step("approved", now, f"waits for {waiting}" if waiting else "")
+    approvals = case.stored.approvals()
+    who = ", ".join(record.by for record in approvals)
+    text = f"by {who}" if who else "by the policy" if case.merges_itself else ""
+    return Step("approved", "done", text, approvals[-1].time if approvals else case.stored.current.time)
+
+
+def _problems(check: Check) -> str:
+    return f"{len(check.errors)} problem{'' if len(check.errors) == 1 else 's'}"
+
+
+def waiting(case: Case, check: Check) -> tuple[str, dt.datetime]:
+    """Say what a proposal waits for, and since when."""
+    stored, state = case.stored, case.state
+    approvals = stored.approvals()
+    since = stored.ending.time if stored.ending else stored.current.time
+    if state == "open":
+        return "an approval by " + " and by ".join(requirement.who for requirement in case.unmet), since
+    if state == "approved":
+        who = f"{stored.proposer} to merge it" if case.merges_itself else "somebody to merge it"
+        return who, approvals[-1].time if approvals else since
+    if state == "conflict":
+        return f"{stored.proposer}, to bring it up to date with main", since
+    if state == "broken":
+        return f"{stored.proposer}, to correct {_problems(check)}", since
+    return ("the hub to take it up" if state == "merged" else "nobody"), since
