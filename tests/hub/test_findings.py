@@ -13,8 +13,8 @@ from allotment_hub.errors import ServiceError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.browse.listing import Listing
+from allotment_hub.services.proposals import proposing
 from allotment_hub.services.proposals.checking import Files
-from allotment_hub.services.proposals.proposals import proposing
 from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.git.repository import NO_OBJECT, GitError, RefUpdate
 from allotment_profiles.store.watcher import MAIN

@@ -39,7 +39,7 @@ def test_an_option_is_no_revision(profiles: ProfilesRepository, tmp_path: Path, 
     assert repository.resolve(revision) is None
     for call in (
         repository.tree, repository.changed_paths, repository.first_parents, lambda text: repository.file(text, "x"),
-        lambda text: repository.versions(text, "x", 3), lambda text: repository.difference(text, profiles.head, ["x"]),
+        lambda text: repository.difference(text, profiles.head, ["x"]),
         lambda text: repository.merge_base(profiles.head, text),
         lambda text: repository.is_ancestor(text, profiles.head),
         lambda text: repository.merged_tree(profiles.head, text), lambda text: repository.write_tree(text, {}),
@@ -168,19 +168,6 @@ def test_the_paths_of_a_commit_cannot_forge_history(profiles: ProfilesRepository
     assert profiles.repository.changed_paths(pushed, until=reviewed).keys() == {pushed}
 
 
-def test_the_versions_of_a_file_are_its_own(profiles: ProfilesRepository) -> None:
-    path = "teams/red/team.yaml"
-    first = profiles.commit({path: "1"})
-    profiles.commit({"other": "1"})
-    profiles.push({path: None, f"{path}/\x01{first} 99:100644 100644 {first} {first} M": "below"})
-    profiles.push({f"{path}/inner": "below"})
-    tree = profiles.repository.tree(profiles.head)
-    last = profiles.push({**dict.fromkeys((p for p in tree if p.startswith(path)), None), path: "2"})
-    versions = profiles.repository.versions(last, path, 30)
-    contents = profiles.repository.objects([version.blob for version in versions if version.blob])
-    assert [contents[version.blob] if version.blob else None for version in versions] == [b"2", None, None, b"1"]
-
-
 @pytest.mark.parametrize("seconds", ["99999999999999999999", "253402300800", "0", "18446744073709551615"])
 def test_an_impossible_time_is_the_end_of_the_calendar(profiles: ProfilesRepository, seconds: str) -> None:
     first = profiles.commit({"a": "1"})
@@ -194,4 +181,4 @@ def test_an_impossible_time_is_the_end_of_the_calendar(profiles: ProfilesReposit
     (read,) = profiles.repository.commits([forged])
     assert read.time.tzinfo is dt.UTC
     later = profiles.commit({"a": "2"}, parents=[forged], base=first)
-    assert len(profiles.repository.versions(later, "a", 30)) == 2
+    assert len(profiles.repository.log(later)) == 3

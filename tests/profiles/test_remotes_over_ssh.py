@@ -9,9 +9,10 @@ import pytest
 from support.repositories import ProfilesRepository, small
 from support.ssh_server import SshServer
 
+from allotment_profiles.git import remotes
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.remotes import Remote, RemoteError
-from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate, remotes
+from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="no client of SSH: install Debian's openssh-client")
 

@@ -16,8 +16,8 @@ from allotment_profiles.access.rules import User
 from allotment_profiles.documents.reading import as_json, read, read_value
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model import MODELS
-from allotment_profiles.reference import generated
 from allotment_profiles.reference.document import EXAMPLES, PATHS, PROBLEMS, REFUSALS
+from allotment_profiles.reference.generated import generated
 from allotment_profiles.reference.schema import KINDS, schema_of
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import in_folder
