@@ -20,22 +20,22 @@ from allotment_hub.http.handler import Services
 from allotment_hub.nodes.kubernetes import DaemonSets
 from allotment_hub.pages.routes import PAGES
 from allotment_hub.services.browse.listing import Listing
-from allotment_hub.services.event_reader import Observing
+from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api.directory import Directory
-from allotment_hub.services.hub_api.notifier import Telling
-from allotment_hub.services.images import Pulling
-from allotment_hub.services.proposals.checking import Checking
+from allotment_hub.services.hub_api.notifier import HubNotifier
+from allotment_hub.services.images import ImagePuller
+from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
-from allotment_hub.services.proposals.proposing import Proposing
-from allotment_hub.services.proposals.reviewing import Reviewing
-from allotment_hub.services.quarantine import Holding
+from allotment_hub.services.proposals.proposing import Submissions
+from allotment_hub.services.proposals.reviewing import Reviews
+from allotment_hub.services.quarantine import Quarantine
 from allotment_profiles.access import deployments
 from allotment_profiles.events import Events
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.git.signatures import Signer, Verifier
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 
 log = logging.getLogger("allotment")
 
@@ -55,26 +55,26 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     )
     directory = Directory(hub)
     puller = configuration.puller
-    pulling = Pulling(DaemonSets(puller), puller.maximum, puller.look_seconds) if puller else None
-    on_change = [*([Telling(hub).tell] if mirror else []), *([pulling.follow] if pulling else [])]
-    follower = CatalogFollower(
+    pulling = ImagePuller(DaemonSets(puller), puller.maximum, puller.look_seconds) if puller else None
+    on_change = [*([HubNotifier(hub).tell] if mirror else []), *([pulling.follow] if pulling else [])]
+    watcher = CatalogWatcher(
         repository, configuration.poll_seconds, configuration.cache,
         mirror=mirror, fetch_seconds=configuration.fetch_seconds, on_change=on_change,
     )  # fmt: skip
-    checking = Checking(repository)
+    checking = ChangeChecker(repository)
     forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
     able = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
-    proposals = Proposals(forge, checking, directory, follower, Observing(Events(configuration.events)))
+    proposals = Proposals(forge, checking, directory, watcher, EventReader(Events(configuration.events)))
     return Services(
         configuration=configuration,
-        follower=follower,
+        watcher=watcher,
         directory=directory,
-        listing=Listing(repository, follower, directory, able),
+        listing=Listing(repository, watcher, directory, able),
         checking=checking,
         proposals=proposals,
-        proposing=Proposing(proposals, checking),
-        reviewing=Reviewing(proposals, checking, follower),
-        holding=Holding(forge, checking, follower),
+        proposing=Submissions(proposals, checking),
+        reviewing=Reviews(proposals, checking, watcher),
+        holding=Quarantine(forge, checking, watcher),
         pulling=pulling,
     )
 
@@ -115,7 +115,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     server.listen(configuration.port, configuration.address)
     if services.pulling:
         services.pulling.start()
-    services.follower.start()
+    services.watcher.start()
     log.info("serving on %s:%d", configuration.address, configuration.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -124,7 +124,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     await stop.wait()
     server.stop()
     await server.close_all_connections()
-    await services.follower.stop()
+    await services.watcher.stop()
     if services.pulling:
         await services.pulling.stop()
     await services.directory.close()

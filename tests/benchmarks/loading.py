@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from allotment_profiles.git.repository import Repository
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 from benchmarks.measuring import Row, in_fresh_process, interleaved
 from benchmarks.repositories import change_one, create
 
@@ -32,15 +32,15 @@ def full(folder: Path, profiles: int, rounds: int, sample: int) -> Iterator[Row]
 def reload(folder: Path, profiles: int, rounds: int, _sample: int) -> Iterator[Row]:
     """Measure the follower's way from a new commit to a new catalog."""
     path = create(folder / "reload", profiles).path
-    follower = CatalogFollower(Repository(path))
+    watcher = CatalogWatcher(Repository(path))
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(follower.refresh())
+        loop.run_until_complete(watcher.refresh())
 
         def renew(number: int) -> float:
             commit = change_one(path, profiles, number)
             began = time.perf_counter()
-            catalog = loop.run_until_complete(follower.refresh())
+            catalog = loop.run_until_complete(watcher.refresh())
             seconds = time.perf_counter() - began
             assert catalog.revision == commit
             return seconds

@@ -11,7 +11,7 @@ import jsonschema
 import yaml
 
 from allotment_profiles.model import MODELS
-from allotment_profiles.model.paths import Kind, place
+from allotment_profiles.model.paths import Kind, file_ref
 from allotment_profiles.reference.schema import KINDS, schema_of
 
 
@@ -40,7 +40,7 @@ def batch_documents(path: Path) -> dict[str, Any]:
 
 def kind_of(path: str) -> Kind:
     """Say what a path of the measured repositories holds."""
-    where = place(path)
+    where = file_ref(path)
     assert where is not None
     return where.kind
 

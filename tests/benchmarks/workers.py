@@ -12,14 +12,14 @@ from typing import Any
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import applied
-from allotment_profiles.store.watcher import MAIN, CatalogFollower
+from allotment_profiles.store.watcher import MAIN, CatalogWatcher
 from benchmarks import others
 
 
 def full_load(path: str) -> float:
     """Load everything, checked, as a hub does that starts with nothing."""
     began = time.perf_counter()
-    catalog = asyncio.run(CatalogFollower(Repository(Path(path))).refresh())
+    catalog = asyncio.run(CatalogWatcher(Repository(Path(path))).refresh())
     seconds = time.perf_counter() - began
     assert catalog.profiles
     assert not any(problem.blocks for problem in catalog.problems)
@@ -29,7 +29,7 @@ def full_load(path: str) -> float:
 def restart(path: str, cache: str) -> float:
     """Load everything with what an earlier process has kept."""
     began = time.perf_counter()
-    catalog = asyncio.run(CatalogFollower(Repository(Path(path)), cache=Path(cache)).refresh())
+    catalog = asyncio.run(CatalogWatcher(Repository(Path(path)), cache=Path(cache)).refresh())
     seconds = time.perf_counter() - began
     assert catalog.profiles
     return seconds
@@ -39,10 +39,10 @@ def warm(path: str, cache: str) -> int:
     """Leave a cache behind."""
 
     async def run() -> int:
-        follower = CatalogFollower(Repository(Path(path)), cache=Path(cache))
-        follower.start()
-        catalog = await follower.refresh()
-        await follower.stop()
+        watcher = CatalogWatcher(Repository(Path(path)), cache=Path(cache))
+        watcher.start()
+        catalog = await watcher.refresh()
+        await watcher.stop()
         return len(catalog.profiles)
 
     return asyncio.run(run())
@@ -67,7 +67,7 @@ def memory(path: str, side: str) -> float:
     tracemalloc.start()
     held: Any
     if side == "ours":
-        held = CatalogFollower(Repository(Path(path)))
+        held = CatalogWatcher(Repository(Path(path)))
         asyncio.run(held.refresh())
         assert held.catalog.profiles
     else:
@@ -82,7 +82,7 @@ def pause(path: str, side: str) -> float:
     """Give the longest time, in milliseconds, that a loop could not serve while everything is loaded."""
 
     async def run() -> float:
-        follower = CatalogFollower(Repository(Path(path)))
+        watcher = CatalogWatcher(Repository(Path(path)))
         longest, done = 0.0, asyncio.Event()
 
         async def serve() -> None:
@@ -96,7 +96,7 @@ def pause(path: str, side: str) -> float:
         serving = asyncio.create_task(serve())
         await asyncio.sleep(0.05)
         if side == "ours":
-            assert (await follower.refresh()).profiles
+            assert (await watcher.refresh()).profiles
         else:
             repository = Repository(Path(path))
             commit = repository.resolve(MAIN)

@@ -10,7 +10,7 @@ from allotment_hub.api.serializers import check_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.overview import overview
-from allotment_profiles.store.provenance import follow
+from allotment_profiles.store.provenance import fold_reviews
 from allotment_profiles.store.watcher import MAIN
 
 AUTOMATIC = POLICY + b"automatic: {enabled: true, changes: [image-version, text]}\n"
@@ -23,7 +23,7 @@ LARGER = NEWER.replace(b"4 GiB", b"8 GiB")
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
     built = Platform(tmp_path)
     built.push({"policy.yaml": AUTOMATIC, NOTEBOOK_PATH: MAINTAINED}, "Set up automation", signed=True)
-    await built.follower.refresh()
+    await built.watcher.refresh()
     yield built
     await built.close()
 
@@ -45,7 +45,7 @@ async def test_a_new_version_by_a_maintainer_is_live_at_once_and_the_history_say
     assert platform.main_file(NOTEBOOK_PATH) == NEWER
     head = platform.repository.resolve(MAIN)
     assert head
-    landing = follow(platform.repository, head).last(NOTEBOOK_PATH)
+    landing = fold_reviews(platform.repository, head).last(NOTEBOOK_PATH)
     assert landing
     assert landing.reviewed
     assert landing.approved_by == ("policy (automatic: image-version)",)
@@ -94,7 +94,7 @@ async def test_who_does_not_maintain_the_profile_waits_for_the_lead(platform: Pl
 async def test_the_switch_turns_all_of_it_off_even_for_what_is_already_proposed(platform: Platform) -> None:
     stored = await proposed(platform, NEWER, session=True)
     platform.push({"policy.yaml": AUTOMATIC.replace(b"true", b"false")}, "Set up the switch", signed=True)
-    await platform.follower.refresh()
+    await platform.watcher.refresh()
     view = await platform.proposals.view(stored, platform.people.reader("ana"))
     assert view.automatic == ()
     assert view.state == "open"

@@ -19,7 +19,7 @@ async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
     built = Platform(tmp_path)
     built.people.groups["tom"] = ["/transport"]
     built.push({NOTEBOOK_PATH: WITH_VARIABLE})
-    await built.follower.refresh()
+    await built.watcher.refresh()
     yield built
     await built.close()
 
@@ -71,7 +71,7 @@ async def test_whoever_has_to_approve_sees_what_they_approve(platform: Platform)
 
 async def test_where_profiles_are_listed_for_their_own_teams_proposals_are_too(platform: Platform) -> None:
     platform.push({"policy.yaml": POLICY + b"listing: own\n"})
-    await platform.follower.refresh()
+    await platform.watcher.refresh()
     files = {NOTEBOOK_PATH: NOTEBOOK}
     done = await platform.proposing.propose(platform.people.reader("ana"), files, "Without the variable")
     for name, expected in (("ana", 1), ("lena", 1), ("adam", 1), ("tom", 0)):

@@ -1,6 +1,6 @@
 """What a profile said in its old team is not shown to those who may only see the new one."""
 
-from allotment_hub.services.visibility import HIDDEN, discreet
+from allotment_hub.services.visibility import HIDDEN, redacted
 from allotment_profiles.review.changes import Change
 
 OLD, NEW = "teams/red/profiles/desk.yaml", "teams/blue/profiles/desk.yaml"
@@ -8,7 +8,7 @@ MOVED = Change("changed", NEW, "profile blue/desk", "environment.KEY", "variable
 
 
 def test_the_values_of_a_moved_profile_are_for_those_who_may_see_both_places() -> None:
-    assert discreet([MOVED], lambda path: path in (OLD, NEW)) == (MOVED,)
+    assert redacted([MOVED], lambda path: path in (OLD, NEW)) == (MOVED,)
     for seen in (OLD, NEW):
-        (change,) = discreet([MOVED], lambda path, seen=seen: path == seen)
+        (change,) = redacted([MOVED], lambda path, seen=seen: path == seen)
         assert (change.before, change.after) == (HIDDEN, HIDDEN)

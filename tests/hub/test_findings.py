@@ -27,7 +27,7 @@ PASSED = b"2020-01-31"
 @pytest_asyncio.fixture
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
     built = Platform(tmp_path)
-    await built.follower.refresh()
+    await built.watcher.refresh()
     yield built
     await built.close()
 
@@ -35,7 +35,7 @@ async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
 @pytest.fixture
 def listing(platform: Platform) -> Listing:
     capabilities = Capabilities("this laptop", frozenset({"volume"}), {})
-    return Listing(platform.repository, platform.follower, platform.directory, lambda: capabilities)
+    return Listing(platform.repository, platform.watcher, platform.directory, lambda: capabilities)
 
 
 async def proposed(platform: Platform, files: Files, by: str = "ana", update: str | None = None) -> StoredProposal:
@@ -75,7 +75,7 @@ async def test_a_stranger_sees_the_names_of_variables_and_no_value_not_even_of_a
     platform: Platform, listing: Listing
 ) -> None:
     platform.push({NOTEBOOK_PATH: WITH_VALUES})
-    await platform.follower.refresh()
+    await platform.watcher.refresh()
     for name, knows in (("ana", True), ("lena", True), ("adam", True), ("dora", False)):
         row = await listing.profile(platform.people.reader(name).user, "housing/notebook")
         details = profile_details(row, "")
@@ -145,7 +145,7 @@ async def test_a_day_that_passes_after_a_merge_does_not_turn_its_story_around(pl
     head = platform.forge.main()
     stored = platform.forge.open("old", head, {NOTEBOOK_PATH: REVIEWED}, by="ana", title="Old", reason="Long ago")
     done = platform.forge.merge(stored, head, "Merge", by="lena")
-    await platform.follower.refresh()
+    await platform.watcher.refresh()
     view = await platform.proposals.view(done, platform.people.reader("ana"))
     assert view.check.problems == ()
     assert [step.name for step in view.steps if step.state == "failed"] == []

@@ -34,7 +34,7 @@ async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
         signed=True,
     )
     built.people.groups |= {"dan": [], "tom": ["/transport"]}
-    await built.follower.refresh()
+    await built.watcher.refresh()
     yield built
     await built.close()
 
@@ -120,7 +120,7 @@ async def test_words_find_profiles_and_what_changes_is_found_by_its_new_words(pl
         "housing/middle", "housing/notebook", "housing/old", "housing/sketch",
     ]  # fmt: skip
     platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"Counting houses", b"Counting sheds")})
-    await platform.follower.refresh()
+    await platform.watcher.refresh()
     assert await platform.listing.found(user, "sheds") == ["housing/notebook"]
     assert "housing/notebook" not in await platform.listing.found(user, "houses counting")
 

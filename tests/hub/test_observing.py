@@ -10,10 +10,10 @@ from support.deployment import until
 from support.postgresql import PostgreSQL, needs_postgresql
 
 from allotment_hub.services import event_reader as observing
-from allotment_hub.services.event_reader import Observing
+from allotment_hub.services.event_reader import EventReader
 from allotment_profiles.events import Events
 from allotment_spawner.hub import event_writer as recording
-from allotment_spawner.hub.event_writer import Recorder
+from allotment_spawner.hub.event_writer import EventWriter
 
 pytestmark = needs_postgresql
 
@@ -37,7 +37,7 @@ async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
 ) -> None:
     events = Events(server.url)
     events.append("start", user="ann", profile="red/hanging")
-    asks = Observing(events)
+    asks = EventReader(events)
     found = await asks.first_start(["red/other", "red/hanging"], BEGIN)
     assert found
     assert found.user == "ann"
@@ -60,12 +60,12 @@ async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
 async def test_a_database_that_is_away_is_left_alone_for_a_while(server: PostgreSQL) -> None:
     events = Events(server.url)
     events.append("start", user="ann", profile="red/away")
-    asks = Observing(events)
+    asks = EventReader(events)
     server.stop()
     assert await asks.first_start(["red/away"], BEGIN) is None
     server.start()
     assert await asks.first_start(["red/away"], BEGIN) is None
-    assert await Observing(events).first_start(["red/away"], BEGIN)
+    assert await EventReader(events).first_start(["red/away"], BEGIN)
     events.close()
 
 
@@ -74,7 +74,7 @@ def test_the_hub_ends_though_the_database_hangs(
 ) -> None:
     monkeypatch.setattr(recording, "_END_SECONDS", 0.5)
     monkeypatch.setattr(recording, "_MOST", 3)
-    recorder = Recorder(server.url)
+    recorder = EventWriter(server.url)
     events = Events(server.url)
     recorder.record("start", user="ann", profile="red/end")
     until(lambda: events.of("red/end"), what="the observation")
@@ -94,7 +94,7 @@ def test_the_hub_ends_though_the_database_hangs(
 def test_one_observation_that_no_database_takes_loses_no_other(
     server: PostgreSQL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = Recorder(server.url)
+    recorder = EventWriter(server.url)
     with server.hanging():
         for user in ("first", "with \0 in it", "second", "third"):
             recorder.record("start", user=user, profile="red/bad")
@@ -106,7 +106,7 @@ def test_one_observation_that_no_database_takes_loses_no_other(
 
 
 def test_a_driver_that_is_not_there_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    recorder = Recorder("mysql://database/events")
+    recorder = EventWriter("mysql://database/events")
     recorder.record("start", user="ann", profile="red/driver")
     recorder.close()
     assert "the event start of ann was not written: ModuleNotFoundError" in caplog.text

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from allotment_hub.services.drafts.drafting import (
     Acceptance,
     Ask,
-    Draft,
+    DraftProposal,
     accepting,
     blank_draft,
     draft_of_profile,
@@ -103,7 +103,7 @@ def test_what_is_typed_comes_out_of_the_file_again(
     draft = draft_of_profile(CATALOG, profile_id, FIELDS)
     typed = {**draft.values, "title": title, "purpose": purpose}
     typed |= {"resources.memory.limit": f"{memory} GiB", "resources.cpu.limit": str(cpu)}
-    changed = Draft(team=draft.team, name=draft.name, content=draft.content, values=typed, roles=draft.roles)
+    changed = DraftProposal(team=draft.team, name=draft.name, content=draft.content, values=typed, roles=draft.roles)
     again = document(changed.text(FIELDS).encode())
     assert values_of(again, FIELDS) == typed
     # Options and variables, which the form cannot say, are still there.
@@ -157,7 +157,7 @@ def test_switching_tabs_there_and_back_keeps_the_content() -> None:
 
 
 def test_a_file_that_does_not_read_stays_in_its_tab() -> None:
-    draft = Draft(team="a", name="b", tab="file", content="title: [")
+    draft = DraftProposal(team="a", name="b", tab="file", content="title: [")
     assert draft.switched("form", FIELDS) == draft
 
 
@@ -170,7 +170,7 @@ def test_a_draft_without_variables_says_nothing_of_them() -> None:
     data = {**document(CATALOG.profiles["transport-analysis/delays"].source), "environment": {"TZ": "Secret/Place"}}
     data["options"]["size"]["choices"]["large"]["environment"] = {"B": "hidden"}
     source = b"# Secret/Place\n" + rewrite("profile", b"", data)
-    draft = without_variables(Draft(content=source.decode()), FIELDS)
+    draft = without_variables(DraftProposal(content=source.decode()), FIELDS)
     assert "Secret/Place" not in draft.text(FIELDS)
     assert "hidden" not in draft.content
     assert sorted(draft.source) == sorted(key for key in data if key != "environment")
@@ -227,7 +227,7 @@ def test_a_grant_is_one_line_more_in_the_file_of_the_data_role() -> None:
 
 def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal() -> None:
     draft = draft_of_profile(CATALOG, "transport-analysis/delays", FIELDS)
-    wanting = Draft(
+    wanting = DraftProposal(
         team=draft.team, name="delays", new=False, content=draft.content, values=draft.values,
         roles=(*draft.roles, "housing-open"),
         asks={"housing-open": Ask("2028-01-31", ""), "rail-open": Ask("2028-01-31", "")},
@@ -267,11 +267,15 @@ def test_a_proposal_opens_again_as_the_form_that_it_came_from() -> None:
     ],
 )
 def test_a_name_that_is_missing_wrong_or_taken_is_told_beside_its_field(team: str, name: str, code: str) -> None:
-    assert [problem.code for problem in own_problems(Draft(team=team, name=name, reason="x"), CATALOG)] == [code]
+    assert [problem.code for problem in own_problems(DraftProposal(team=team, name=name, reason="x"), CATALOG)] == [
+        code
+    ]
 
 
 def test_a_draft_without_a_reason_says_so() -> None:
-    assert [problem.field for problem in own_problems(Draft(with_profile=False, reason=" \n"), CATALOG)] == ["reason"]
+    assert [problem.field for problem in own_problems(DraftProposal(with_profile=False, reason=" \n"), CATALOG)] == [
+        "reason"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -287,7 +291,7 @@ def test_a_draft_without_a_reason_says_so() -> None:
     ],
 )
 def test_a_problem_stands_beside_the_field_that_it_is_about(path: str, place: str, expected: str) -> None:
-    draft = Draft(team="a", name="b", roles=("housing-open", "rail-open"))
+    draft = DraftProposal(team="a", name="b", roles=("housing-open", "rail-open"))
     assert field_of(Problem(path, "x", "", "", field=place), draft, FIELDS) == expected
 
 
@@ -317,7 +321,7 @@ def test_an_acceptance_is_written_into_the_file_and_leaves_the_rest_as_it_is() -
 
 def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more() -> None:
     content = accepting(COMMENTED, {"cpu-envelope": Acceptance("A larger census")}).decode()
-    draft = filled(Draft(content=content), document(content.encode()), FIELDS)
+    draft = filled(DraftProposal(content=content), document(content.encode()), FIELDS)
     assert draft.accepts == {"cpu-envelope": Acceptance("A larger census")}
     assert draft.text(FIELDS) == content
     assert draft.kept(FIELDS) == []
@@ -326,7 +330,9 @@ def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more()
 
 
 def test_in_the_file_an_acceptance_that_is_written_is_no_field_any_more() -> None:
-    draft = Draft(tab="file", content=COMMENTED.decode(), accepts={"cpu-envelope": Acceptance("A larger census")})
+    draft = DraftProposal(
+        tab="file", content=COMMENTED.decode(), accepts={"cpu-envelope": Acceptance("A larger census")}
+    )
     settled = draft.settled()
     assert settled.accepts == {}
     assert document(settled.content.encode())["accepted"] == {"cpu-envelope": {"reason": "A larger census"}}

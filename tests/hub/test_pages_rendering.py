@@ -13,7 +13,7 @@ from allotment_hub.pages.listings import as_csv
 from allotment_hub.pages.page import Frame
 from allotment_hub.pages.proposing import Panel
 from allotment_hub.pages.rendering import relative, relative_day, templates
-from allotment_hub.services.drafts.drafting import Draft
+from allotment_hub.services.drafts.drafting import DraftProposal
 from allotment_profiles.model.problems import Problem
 
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
@@ -36,7 +36,7 @@ def test_hostile_text_of_an_error_stays_text() -> None:
 def test_hostile_text_of_a_problem_stays_text_in_elements_and_attributes() -> None:
     problem = Problem(HOSTILE, "x", HOSTILE, HOSTILE)
     panel = Panel(None, problems=(problem,), by_field={HOSTILE: [problem]})
-    html = templates().get_template("panel.html").render(frame=FRAME, panel=panel, draft=Draft())
+    html = templates().get_template("panel.html").render(frame=FRAME, panel=panel, draft=DraftProposal())
     page = BeautifulSoup(html, "html.parser")
     assert page.find("script") is None
     slot = page.find(attrs={"data-problem-for": True})

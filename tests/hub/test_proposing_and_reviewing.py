@@ -12,7 +12,7 @@ from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import StoredProposal
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
-from allotment_profiles.store.provenance import follow
+from allotment_profiles.store.provenance import fold_reviews
 from allotment_profiles.store.watcher import MAIN
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
@@ -22,7 +22,7 @@ OTHER_PATH = "teams/housing/profiles/other.yaml"
 @pytest_asyncio.fixture
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
     built = Platform(tmp_path)
-    await built.follower.refresh()
+    await built.watcher.refresh()
     yield built
     await built.close()
 
@@ -57,11 +57,11 @@ async def test_a_proposal_is_approved_and_merged_and_the_history_says_who_and_wh
     assert merged.branch is None
     head = platform.repository.resolve(MAIN)
     assert head
-    landing = follow(platform.repository, head).last(NOTEBOOK_PATH)
+    landing = fold_reviews(platform.repository, head).last(NOTEBOOK_PATH)
     assert landing
     assert landing.reviewed
     assert (landing.proposed_by, landing.approved_by, landing.reason) == ("ana", ("lena",), "The tables have grown")
-    assert platform.follower.catalog.revision == head
+    assert platform.watcher.catalog.revision == head
     view = await platform.proposals.view(merged, platform.people.reader("ben"))
     assert view.state == "live"
     assert [change.text for change in view.check.changes if view.check] == ["memory limit 4 GiB → 8 GiB"]
@@ -319,7 +319,7 @@ async def test_a_signed_commit_that_somebody_pushes_to_main_counts_as_not_review
     main = platform.repository.resolve(MAIN)
     assert main
     platform.repository.update_references([RefUpdate(MAIN, done.proposal.head, main)])
-    landing = follow(platform.repository, done.proposal.head).last(NOTEBOOK_PATH)
+    landing = fold_reviews(platform.repository, done.proposal.head).last(NOTEBOOK_PATH)
     assert landing
     assert not landing.reviewed
     assert landing.approved_by == ()

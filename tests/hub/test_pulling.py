@@ -18,12 +18,12 @@ from support.catalogs import catalog
 from support.nodes import Nodes
 from support.repositories import START, ProfilesRepository, policy, profile, small, team
 
-from allotment_hub.api.metrics import exposition, pulled_in_brief
+from allotment_hub.api.metrics import exposition, pulls_in_brief
 from allotment_hub.configuration import PullerConfiguration
 from allotment_hub.nodes.daemonset import manifest
 from allotment_hub.nodes.images import Inventory, Wanted
-from allotment_hub.services.images import Pulling
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_hub.services.images import ImagePuller
+from allotment_profiles.store.watcher import CatalogWatcher
 
 GOLDEN = Path(__file__).parents[1] / "data" / "pulling" / "daemonset.yaml"
 TEAMS = {"red": team("red")}
@@ -151,13 +151,13 @@ def test_the_daemonset_is_written_as_in_the_file_and_one_that_kubernetes_takes()
 @asynccontextmanager
 async def following(
     profiles: ProfilesRepository, nodes: Nodes, **settings: Any
-) -> AsyncIterator[tuple[CatalogFollower, Pulling]]:
+) -> AsyncIterator[tuple[CatalogWatcher, ImagePuller]]:
     """Follow a repository as the service does."""
-    pulling = Pulling(nodes, settings.pop("maximum", 50), **settings)
-    follower = CatalogFollower(profiles.repository, on_change=[pulling.follow])
+    pulling = ImagePuller(nodes, settings.pop("maximum", 50), **settings)
+    watcher = CatalogWatcher(profiles.repository, on_change=[pulling.follow])
     pulling.start()
     try:
-        yield follower, pulling
+        yield watcher, pulling
     finally:
         await pulling.stop()
 
@@ -179,16 +179,16 @@ async def test_what_is_pulled_follows_main_and_a_commit_that_changes_no_image_as
     profiles: ProfilesRepository, nodes: Nodes
 ) -> None:
     profiles.commit(small())
-    async with following(profiles, nodes) as (follower, _):
-        await follower.refresh()
+    async with following(profiles, nodes) as (watcher, _):
+        await watcher.refresh()
         assert (await nodes.until_told(1)).images == (image("notebook:1"),)
         profiles.commit({NOTEBOOK: profile(title="Other words", data_roles=["tables"])})
-        await follower.refresh()
+        await watcher.refresh()
         profiles.commit({NOTEBOOK: profile(image=image("notebook:2"))})
-        await follower.refresh()
+        await watcher.refresh()
         assert (await nodes.until_told(2)).images == (image("notebook:2"),)
         profiles.commit({NOTEBOOK: None})
-        await follower.refresh()
+        await watcher.refresh()
         assert (await nodes.until_told(3)).images == ()
     assert nodes.asked == 3
 
@@ -198,22 +198,22 @@ async def test_trouble_is_said_once_tried_again_and_over_when_the_cluster_answer
 ) -> None:
     caplog.set_level(logging.WARNING)
     profiles.commit(small())
-    nodes.trouble = OSError("the API server is away")
-    async with following(profiles, nodes) as (follower, pulling):
-        await follower.refresh()
+    nodes.last_error = OSError("the API server is away")
+    async with following(profiles, nodes) as (watcher, pulling):
+        await watcher.refresh()
         await nodes.until_asked(2)
-        assert follower.trouble is None, "who follows the repository notices nothing"
-        assert (await follower.refresh()).profiles
-        brief = pulled_in_brief(pulling)
+        assert watcher.last_error is None, "who follows the repository notices nothing"
+        assert (await watcher.refresh()).profiles
+        brief = pulls_in_brief(pulling)
         assert brief is not None
         assert (brief["failed"], brief["images"]) == (True, 1)
         assert brief["failing_since"]
-        assert b"allotment_puller_failed 1.0" in exposition(follower, pulling)
-        nodes.trouble = None
+        assert b"allotment_puller_failed 1.0" in exposition(watcher, pulling)
+        nodes.last_error = None
         await nodes.until_told(1)
     assert pulling.last is not None
     assert (pulling.last.error, pulling.last.since) == (None, None)
-    assert b"allotment_puller_failed 0.0" in exposition(follower, pulling)
+    assert b"allotment_puller_failed 0.0" in exposition(watcher, pulling)
     assert [record.getMessage() for record in caplog.records if "ahead" in record.getMessage()] == [
         "images are not pulled ahead: OSError: the API server is away",
         "images are pulled ahead again",
@@ -224,8 +224,8 @@ async def test_the_cluster_is_told_again_from_time_to_time_what_somebody_may_hav
     profiles: ProfilesRepository, nodes: Nodes
 ) -> None:
     profiles.commit(small())
-    async with following(profiles, nodes, look_seconds=0.01) as (follower, _):
-        await follower.refresh()
+    async with following(profiles, nodes, look_seconds=0.01) as (watcher, _):
+        await watcher.refresh()
         await nodes.until_told(3)
     assert len(set(nodes.told)) == 1
 
@@ -235,14 +235,14 @@ async def test_what_is_left_out_is_named_and_counted(
 ) -> None:
     files = {f"teams/red/profiles/p{number}.yaml": profile(image=image(f"i{number}:1")) for number in range(3)}
     profiles.commit({"policy.yaml": policy(), "teams/red/team.yaml": team("red"), **files})
-    async with following(profiles, nodes, maximum=2) as (follower, pulling):
-        await follower.refresh()
+    async with following(profiles, nodes, maximum=2) as (watcher, pulling):
+        await watcher.refresh()
         await nodes.until_told(1)
     assert f"1 images more than the 2 that may be pulled ahead are not: {image('i2:1')}" in caplog.text
-    assert b"allotment_puller_left_out 1.0" in exposition(follower, pulling)
+    assert b"allotment_puller_left_out 1.0" in exposition(watcher, pulling)
     assert manifest(nodes.told[0], PLACE, "uid")["metadata"]["annotations"] == {"allotment/left-out": "1"}
 
 
 async def test_where_nothing_is_pulled_ahead_health_and_metrics_say_nothing_of_it(profiles: ProfilesRepository) -> None:
-    assert pulled_in_brief(None) is None
-    assert b"allotment_puller" not in exposition(CatalogFollower(profiles.repository), None)
+    assert pulls_in_brief(None) is None
+    assert b"allotment_puller" not in exposition(CatalogWatcher(profiles.repository), None)

@@ -21,8 +21,8 @@ from allotment_hub.configuration import PullerConfiguration, ServiceConfiguratio
 from allotment_hub.nodes.daemonset import NAME
 from allotment_hub.nodes.images import Wanted
 from allotment_hub.nodes.kubernetes import ClusterError, DaemonSets
-from allotment_hub.services.images import Pulling
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_hub.services.images import ImagePuller
+from allotment_profiles.store.watcher import CatalogWatcher
 
 pytestmark = [needs_cluster, needs_helm]
 
@@ -76,16 +76,16 @@ class Place:
         )
 
     @asynccontextmanager
-    async def service(self) -> AsyncIterator[tuple[CatalogFollower, Pulling]]:
+    async def service(self) -> AsyncIterator[tuple[CatalogWatcher, ImagePuller]]:
         """Run what the service runs: the follower of the repository, and the puller behind it."""
-        pulling = Pulling(DaemonSets(self.configuration), self.configuration.maximum)
-        follower = CatalogFollower(self.profiles.repository, 0.1, on_change=[pulling.follow])
+        pulling = ImagePuller(DaemonSets(self.configuration), self.configuration.maximum)
+        watcher = CatalogWatcher(self.profiles.repository, 0.1, on_change=[pulling.follow])
         pulling.start()
-        follower.start()
+        watcher.start()
         try:
-            yield follower, pulling
+            yield watcher, pulling
         finally:
-            await follower.stop()
+            await watcher.stop()
             await pulling.stop()
 
     @property
@@ -230,11 +230,11 @@ async def test_the_services_account_may_do_this_and_nothing_else(place: Place) -
 async def test_a_cluster_that_refuses_is_asked_again_until_it_does_not(place: Place) -> None:
     place.token_file.write_text("no token of this cluster")
     place.commit(one=SLEEPER)
-    async with place.service() as (follower, pulling):
+    async with place.service() as (watcher, pulling):
         await until(lambda: pulling.last and pulling.last.error, "a refusal")
         assert pulling.last is not None
         assert "401" in str(pulling.last.error)
-        assert "red/one" in follower.catalog.profiles
+        assert "red/one" in watcher.catalog.profiles
         place.token_file.write_text(place.token)
         await until(lambda: place.runs(SLEEPER), "the image")
         assert pulling.last.error is None

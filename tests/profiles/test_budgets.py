@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.repositories import START, policy, team
 
-from allotment_profiles.access.budgets import Running, over_budget
+from allotment_profiles.access.budgets import Usage, over_budget
 from allotment_profiles.access.rules import User
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Policy, Team
@@ -50,7 +50,7 @@ def test_what_passes_a_budget_is_refused_with_what_runs(
     budget: dict[str, Any], asked: Size, runs: list[tuple[str, str]], code: str | None
 ) -> None:
     everywhere = {"sessions": 1} if code == "budget-user" else None
-    running = [Running(user, name, size()) for user, name in runs]
+    running = [Usage(user, name, size()) for user, name in runs]
     refusal = over_budget(catalog(everywhere, **budget), ANN, "red", asked, running)
     assert (refusal.code if refusal else None) == code
     if refusal:
@@ -61,15 +61,15 @@ def test_what_passes_a_budget_is_refused_with_what_runs(
 
 
 SESSIONS = st.lists(st.builds(
-    Running, st.sampled_from(["ann", "bob"]), st.sampled_from(["red", "blue"]),
+    Usage, st.sampled_from(["ann", "bob"]), st.sampled_from(["red", "blue"]),
     st.builds(size, st.integers(1, 4), st.integers(1, 4), st.integers(0, 2)),
 ), max_size=8)  # fmt: skip
 
 
 @given(SESSIONS)
-def test_sessions_that_were_let_in_one_by_one_never_pass_the_budget(asked: list[Running]) -> None:
+def test_sessions_that_were_let_in_one_by_one_never_pass_the_budget(asked: list[Usage]) -> None:
     rules = catalog({"cpu": 6}, budget={"sessions": 3, "memory": "8 GiB", "gpu": 2}, user_budget={"sessions": 2})
-    running: list[Running] = []
+    running: list[Usage] = []
     for one in asked:
         if over_budget(rules, User(one.user, frozenset()), one.team, one.size, running) is None:
             running.append(one)

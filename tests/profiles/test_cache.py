@@ -18,7 +18,7 @@ from allotment_profiles.documents.reading import Reading, read
 from allotment_profiles.model.paths import Kind
 from allotment_profiles.store.cache import identity, restore, save
 from allotment_profiles.store.tracker import Tracker
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 
@@ -224,8 +224,8 @@ def test_a_full_disk_leaves_the_old_file(profiles: ProfilesRepository, tmp_path:
 
 async def test_a_follower_writes_it_and_begins_with_it(profiles: ProfilesRepository, tmp_path: Path) -> None:
     profiles.commit(small())
-    first = CatalogFollower(profiles.repository, cache=tmp_path / "cache")
+    first = CatalogWatcher(profiles.repository, cache=tmp_path / "cache")
     await first.refresh()
-    second = CatalogFollower(profiles.repository, cache=tmp_path / "cache")
+    second = CatalogWatcher(profiles.repository, cache=tmp_path / "cache")
     assert facts(await second.refresh()) == facts(first.catalog)
     assert second._tracker._saved is not None

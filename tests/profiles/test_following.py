@@ -7,7 +7,7 @@ from collections.abc import Callable
 from support.repositories import MAIN, ProfilesRepository, profile, small
 
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 
@@ -20,19 +20,19 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_a_new_commit_becomes_the_catalog_while_the_old_one_stays_as_it_was(profiles: ProfilesRepository) -> None:
     first = profiles.commit(small())
-    follower = CatalogFollower(profiles.repository, poll_seconds=0.01)
-    follower.start()
+    watcher = CatalogWatcher(profiles.repository, poll_seconds=0.01)
+    watcher.start()
     try:
-        await until(lambda: follower.catalog.revision == first)
-        old = follower.catalog
+        await until(lambda: watcher.catalog.revision == first)
+        old = watcher.catalog
         second = profiles.push({NOTEBOOK: profile(title="New")})
-        await until(lambda: follower.catalog.revision == second)
+        await until(lambda: watcher.catalog.revision == second)
     finally:
-        await follower.stop()
+        await watcher.stop()
     assert old.profiles["red/notebook"].value.title == "Notebook"
-    assert follower.catalog.profiles["red/notebook"].value.title == "New"
-    assert follower.applied is not None
-    assert (follower.applied.revision, follower.applied.error) == (second, None)
+    assert watcher.catalog.profiles["red/notebook"].value.title == "New"
+    assert watcher.applied is not None
+    assert (watcher.applied.revision, watcher.applied.error) == (second, None)
 
 
 async def test_many_who_ask_at_one_moment_share_a_look_that_begins_after_they_asked(
@@ -47,87 +47,87 @@ async def test_many_who_ask_at_one_moment_share_a_look_that_begins_after_they_as
 
     first = profiles.commit(small())
     repository = Counted(profiles.path)
-    follower = CatalogFollower(repository)
-    assert {each.revision for each in await asyncio.gather(*(follower.refresh() for _ in range(50)))} == {first}
+    watcher = CatalogWatcher(repository)
+    assert {each.revision for each in await asyncio.gather(*(watcher.refresh() for _ in range(50)))} == {first}
     assert repository.looks == 1
-    early = asyncio.create_task(follower.refresh())
-    await until(follower._lock.locked)
+    early = asyncio.create_task(watcher.refresh())
+    await until(watcher._lock.locked)
     second = profiles.push({NOTEBOOK: profile(title="New")})
-    late = await asyncio.gather(*(follower.refresh() for _ in range(50)))
+    late = await asyncio.gather(*(watcher.refresh() for _ in range(50)))
     assert {each.revision for each in late} == {second}
     assert (await early).revision in (first, second)
 
 
 async def test_main_is_followed_wherever_git_keeps_its_references(profiles: ProfilesRepository) -> None:
     first = profiles.commit(small())
-    follower = CatalogFollower(profiles.repository)
-    await follower.refresh()
+    watcher = CatalogWatcher(profiles.repository)
+    await watcher.refresh()
     assert profiles.repository.is_surely_at(MAIN, first)
     profiles.repository._git("pack-refs", "--all")
     assert not profiles.repository.is_surely_at(MAIN, first)  # the one file of all says nothing about a single one
-    assert (await follower.refresh()).revision == first
+    assert (await watcher.refresh()).revision == first
     second = profiles.push({NOTEBOOK: profile(title="New")})
     assert profiles.repository.is_surely_at(MAIN, second)
-    assert (await follower.refresh()).revision == second
+    assert (await watcher.refresh()).revision == second
 
 
 async def test_a_failing_repository_keeps_the_catalog_and_says_so_until_it_is_well(
     profiles: ProfilesRepository,
 ) -> None:
     first = profiles.commit(small())
-    follower = CatalogFollower(profiles.repository)
-    await follower.refresh()
+    watcher = CatalogWatcher(profiles.repository)
+    await watcher.refresh()
     away = profiles.path.with_name("away")
     profiles.path.rename(away)
-    assert (await follower.refresh()).revision == first
-    assert follower.attempted is not None
-    assert follower.attempted.error
-    assert follower.applied is not None
-    assert follower.applied.error is None
+    assert (await watcher.refresh()).revision == first
+    assert watcher.attempted is not None
+    assert watcher.attempted.error
+    assert watcher.applied is not None
+    assert watcher.applied.error is None
     away.rename(profiles.path)
-    await follower.refresh()
-    assert follower.attempted == follower.applied
+    await watcher.refresh()
+    assert watcher.attempted == watcher.applied
 
 
 async def test_a_commit_whose_objects_are_damaged_keeps_the_catalog(profiles: ProfilesRepository) -> None:
     first = profiles.commit(small())
-    follower = CatalogFollower(profiles.repository)
-    await follower.refresh()
+    watcher = CatalogWatcher(profiles.repository)
+    await watcher.refresh()
     second = profiles.push({NOTEBOOK: profile(title="New")})
     tree = profiles.repository.tree(second)[NOTEBOOK].blob
     (profiles.path / "objects" / tree[:2] / tree[2:]).unlink()
     (profiles.path / "objects" / tree[:2] / tree[2:]).write_bytes(b"nonsense")
-    catalog = await follower.refresh()
+    catalog = await watcher.refresh()
     assert catalog.revision == first
-    assert follower.attempted is not None
-    assert (follower.attempted.revision, bool(follower.attempted.error)) == (second, True)
+    assert watcher.attempted is not None
+    assert (watcher.attempted.revision, bool(watcher.attempted.error)) == (second, True)
 
 
 async def test_an_accident_that_nobody_thought_of_does_not_end_the_following(profiles: ProfilesRepository) -> None:
     first = profiles.commit(small())
-    follower = CatalogFollower(profiles.repository, poll_seconds=0.01)
-    well, follower.repository.path = profiles.path, 3  # type: ignore[assignment]
-    follower.start()
+    watcher = CatalogWatcher(profiles.repository, poll_seconds=0.01)
+    well, watcher.repository.path = profiles.path, 3  # type: ignore[assignment]
+    watcher.start()
     try:
-        await until(lambda: follower.attempted is not None and "AttributeError" in str(follower.attempted.error))
-        follower.repository.path = well
-        await until(lambda: follower.catalog.revision == first)
+        await until(lambda: watcher.attempted is not None and "AttributeError" in str(watcher.attempted.error))
+        watcher.repository.path = well
+        await until(lambda: watcher.catalog.revision == first)
     finally:
-        await follower.stop()
+        await watcher.stop()
 
 
 async def test_a_deleted_branch_keeps_the_catalog(profiles: ProfilesRepository) -> None:
     first = profiles.commit(small())
-    follower = CatalogFollower(profiles.repository)
-    await follower.refresh()
+    watcher = CatalogWatcher(profiles.repository)
+    await watcher.refresh()
     profiles.repository.update_references([RefUpdate(MAIN, NO_OBJECT, first)])
-    assert (await follower.refresh()).revision == first
-    assert follower.attempted is not None
-    assert "no branch main" in str(follower.attempted.error)
+    assert (await watcher.refresh()).revision == first
+    assert watcher.attempted is not None
+    assert "no branch main" in str(watcher.attempted.error)
 
 
 async def test_before_anything_was_read_nothing_is_offered(profiles: ProfilesRepository) -> None:
     shutil.rmtree(profiles.path)
-    follower = CatalogFollower(profiles.repository)
-    catalog = await follower.refresh()
+    watcher = CatalogWatcher(profiles.repository)
+    catalog = await watcher.refresh()
     assert (catalog.revision, catalog.policy, dict(catalog.profiles)) == ("", None, {})

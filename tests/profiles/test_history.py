@@ -16,7 +16,7 @@ from support.repositories import (
     write_folder,
 )
 
-from allotment_profiles.store.history import follow
+from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import applied, in_folder, proposed
 
@@ -283,7 +283,7 @@ def test_a_history_known_in_part_is_folded_as_from_nothing(profiles: ProfilesRep
     profiles.push(GONE)
     merge = profiles.push({}, parents=[profiles.head, side])
     for known in (first, side, merge):
-        found = follow(profiles.repository, merge, follow(profiles.repository, known))
-        assert dataclasses.asdict(found) == dataclasses.asdict(follow(profiles.repository, merge))
-    rewound = follow(profiles.repository, first, found)
-    assert dataclasses.asdict(rewound) == dataclasses.asdict(follow(profiles.repository, first))
+        found = fold_history(profiles.repository, merge, fold_history(profiles.repository, known))
+        assert dataclasses.asdict(found) == dataclasses.asdict(fold_history(profiles.repository, merge))
+    rewound = fold_history(profiles.repository, first, found)
+    assert dataclasses.asdict(rewound) == dataclasses.asdict(fold_history(profiles.repository, first))

@@ -27,7 +27,7 @@ from allotment_profiles.review.changes import compare
 from allotment_profiles.review.requirements import requirements_of
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import in_folder
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.offers import start_page
 from allotment_spawner.start_page.rendering import render
@@ -244,13 +244,13 @@ def test_a_lead_does_not_widen_the_own_envelope_alone(profiles: ProfilesReposito
 
 async def test_an_unrelated_main_is_taken_as_it_is_and_said_to_be_rewound(profiles: ProfilesRepository) -> None:
     profiles.commit(small())
-    follower = CatalogFollower(profiles.repository)
-    first = await follower.refresh()
+    watcher = CatalogWatcher(profiles.repository)
+    first = await watcher.refresh()
     assert "red/notebook" in first.profiles
     profiles.commit({"policy.yaml": policy(), "teams/blue/team.yaml": team("blue")}, parents=[], base=None)
-    second = await follower.refresh()
-    assert follower.applied is not None
-    assert follower.applied.rewound
+    second = await watcher.refresh()
+    assert watcher.applied is not None
+    assert watcher.applied.rewound
     assert set(second.teams) == {"blue"}
     assert not second.profiles
     assert second == profiles.catalog(fresh=True)
@@ -259,22 +259,22 @@ async def test_an_unrelated_main_is_taken_as_it_is_and_said_to_be_rewound(profil
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else: run as root")
 async def test_a_repository_of_somebody_else_is_refused_in_words(profiles: ProfilesRepository) -> None:
     profiles.commit(small())
-    follower = CatalogFollower(profiles.repository)
-    good = await follower.refresh()
+    watcher = CatalogWatcher(profiles.repository)
+    good = await watcher.refresh()
     for path in [profiles.path, *profiles.path.rglob("*")]:
         os.chown(path, 65534, 65534)
-    other = CatalogFollower(Repository(profiles.path))
+    other = CatalogWatcher(Repository(profiles.path))
     assert (await other.refresh()).revision == ""
     assert other.attempted is not None
     assert "dubious ownership" in str(other.attempted.error)
-    assert (await follower.refresh()) is good
+    assert (await watcher.refresh()) is good
 
 
 @pytest.mark.parametrize("damage", ["emptied", "cut", "turned"])
 async def test_a_damaged_pack_keeps_what_applies(profiles: ProfilesRepository, damage: str) -> None:
     profiles.commit(small())
-    follower = CatalogFollower(profiles.repository)
-    good = await follower.refresh()
+    watcher = CatalogWatcher(profiles.repository)
+    good = await watcher.refresh()
     profiles.push({NOTEBOOK: profile(title="Newer")})
     profiles.repository._git("repack", "-adq")
     (pack,) = (profiles.path / "objects" / "pack").glob("*.pack")
@@ -282,11 +282,11 @@ async def test_a_damaged_pack_keeps_what_applies(profiles: ProfilesRepository, d
     data = pack.read_bytes()
     turned = bytes(byte ^ 0xFF for byte in data)
     pack.write_bytes({"emptied": b"", "cut": data[: len(data) // 2], "turned": turned}[damage])
-    assert await follower.refresh() is good
-    assert follower.attempted is not None
-    assert follower.attempted.error
+    assert await watcher.refresh() is good
+    assert watcher.attempted is not None
+    assert watcher.attempted.error
     pack.write_bytes(data)
-    assert (await follower.refresh()).profiles["red/notebook"].value.title == "Newer"
+    assert (await watcher.refresh()).profiles["red/notebook"].value.title == "Newer"
 
 
 def test_a_commit_from_the_future_lets_no_old_version_live_for_ever(profiles: ProfilesRepository) -> None:

@@ -10,7 +10,7 @@ from support.catalogs import DATA_ROLE, GROUPS, NAMES, PROFILE, ROLES, TEAM, TEA
 from support.repositories import START, data_role, profile, team
 
 from allotment_profiles.access.launch import Request, resolve
-from allotment_profiles.access.lost_access import losses, time_left
+from allotment_profiles.access.lost_access import lost_access, time_left
 from allotment_profiles.access.rules import Capabilities, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import RefusedError
@@ -51,14 +51,14 @@ CONTENTS = st.fixed_dictionaries({
 def test_a_data_role_is_lost_exactly_where_a_start_now_would_not_give_it(
     content: dict[str, Any], user: User, now: dt.datetime, for_starts: dict[str, Any]
 ) -> None:
-    lost = losses(catalog(**content), user, SESSION, ROLES, now)
+    lost = lost_access(catalog(**content), user, SESSION, ROLES, now)
     assert [each.data_role for each in lost] == [
         role for role in ROLES if not given_by_a_start(content, user, role, now)
     ]
     assert all(each.refusal.why and each.refusal.remedy for each in lost)
     if SESSION in content["profiles"]:
         ended = {**content["profiles"], SESSION: {**content["profiles"][SESSION], **for_starts}}
-        assert losses(catalog(**{**content, "profiles": ended}), user, SESSION, ROLES, now) == lost
+        assert lost_access(catalog(**{**content, "profiles": ended}), user, SESSION, ROLES, now) == lost
 
 
 def with_data(**changes: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def with_data(**changes: Any) -> dict[str, Any]:
 
 
 def codes(content: dict[str, Any], user: User = ANN, now: dt.datetime = START) -> list[str]:
-    return [each.refusal.code for each in losses(catalog(**content), user, SESSION, ["tables"], now)]
+    return [each.refusal.code for each in lost_access(catalog(**content), user, SESSION, ["tables"], now)]
 
 
 def test_a_grant_is_lost_at_the_end_of_its_last_day() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.repositories import MAIN, SERVICE, ProfilesRepository, small
 
 from allotment_profiles.git.repository import RefUpdate
-from allotment_profiles.store.provenance import Provenance, follow
+from allotment_profiles.store.provenance import Provenance, fold_reviews
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 MESSAGE = """Merge the proposal to add a notebook
@@ -23,7 +23,7 @@ Reason: We need it
 
 def test_a_reviewed_landing_says_who_proposed_who_approved_and_why(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), MESSAGE)
-    landing = follow(profiles.repository, profiles.head).last(NOTEBOOK)
+    landing = fold_reviews(profiles.repository, profiles.head).last(NOTEBOOK)
     assert landing is not None
     assert landing.subject == "Merge the proposal to add a notebook"
     assert (landing.proposal, landing.proposed_by, landing.approved_by) == ("add-notebook", "ann", ("rita", "root"))
@@ -33,14 +33,14 @@ def test_a_reviewed_landing_says_who_proposed_who_approved_and_why(profiles: Pro
 def test_what_was_pushed_past_the_page_is_not_reviewed_whatever_it_says(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), MESSAGE)
     profiles.push({NOTEBOOK: "title: x"}, MESSAGE)
-    landing = follow(profiles.repository, profiles.head).last(NOTEBOOK)
+    landing = fold_reviews(profiles.repository, profiles.head).last(NOTEBOOK)
     assert landing is not None
     assert (landing.reviewed, landing.approved_by, landing.proposed_by, landing.author) == (False, (), "", "Somebody")
 
 
 def test_a_record_of_the_service_that_somebody_pushes_to_main_is_not_reviewed(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), "Propose: whatever\n\nApproved-by: root")
-    landing = follow(profiles.repository, profiles.head).last(NOTEBOOK)
+    landing = fold_reviews(profiles.repository, profiles.head).last(NOTEBOOK)
     assert landing is not None
     assert (landing.reviewed, landing.approved_by) == (False, ())
 
@@ -48,7 +48,7 @@ def test_a_record_of_the_service_that_somebody_pushes_to_main_is_not_reviewed(pr
 def test_a_path_cannot_claim_to_be_another_landing(profiles: ProfilesRepository) -> None:
     reviewed = profiles.commit({"README.md": "x"}, MESSAGE)
     profiles.push({f"\x01{reviewed}\nteams/red/team.yaml": "x", "teams/red/team.yaml": "x"})
-    landing = follow(profiles.repository, profiles.head).last("teams/red/team.yaml")
+    landing = fold_reviews(profiles.repository, profiles.head).last("teams/red/team.yaml")
     assert landing is not None
     assert not landing.reviewed
 
@@ -100,9 +100,9 @@ def test_read_step_by_step_or_at_once_the_history_is_the_same(
     for kind, path, look in steps:
         play(profiles, kind, path)
         if look:
-            known = follow(profiles.repository, profiles.head, known)
-    known = follow(profiles.repository, profiles.head, known)
-    assert dataclasses.asdict(known) == dataclasses.asdict(follow(profiles.repository, profiles.head))
+            known = fold_reviews(profiles.repository, profiles.head, known)
+    known = fold_reviews(profiles.repository, profiles.head, known)
+    assert dataclasses.asdict(known) == dataclasses.asdict(fold_reviews(profiles.repository, profiles.head))
     commits = profiles.repository.commits([landing.commit for landing in known.landings])
     assert [landing.reviewed for landing in known.landings] == [
         commit.signed_by == SERVICE.email and commit.message == MESSAGE for commit in commits

@@ -17,7 +17,7 @@ from allotment_profiles.git import remotes
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.remotes import Remote, RemoteError
 from allotment_profiles.git.repository import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 
 TOKEN = "a-secret-token"
 PROPOSE = "refs/heads/propose/one"
@@ -55,15 +55,15 @@ def heads(repository: Repository) -> dict[str, str]:
 
 
 async def test_until_the_first_fetch_nothing_is_said_to_be_missing(place: Place) -> None:
-    follower = CatalogFollower(place.mirror().repository, mirror=place.mirror())
-    await follower.refresh()
-    assert follower.trouble == "the profiles are being fetched from the git server for the first time"
-    follower.start()
+    watcher = CatalogWatcher(place.mirror().repository, mirror=place.mirror())
+    await watcher.refresh()
+    assert watcher.last_error == "the profiles are being fetched from the git server for the first time"
+    watcher.start()
     try:
-        assert (await follower.first()).revision == place.origin.head
-        assert follower.trouble is None
+        assert (await watcher.first()).revision == place.origin.head
+        assert watcher.last_error is None
     finally:
-        await follower.stop()
+        await watcher.stop()
 
 
 def new_commit(mirror: Mirror, message: str, parent: str) -> str:
@@ -262,52 +262,52 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
 ) -> None:
     changes: list[Catalog] = []
     mirror = place.mirror()
-    follower = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=0.1, on_change=[changes.append])
-    follower.start()
-    await until(lambda: follower.catalog.revision == place.origin.head, "the catalog of main")
+    watcher = CatalogWatcher(mirror.repository, 0.05, mirror=mirror, fetch_seconds=0.1, on_change=[changes.append])
+    watcher.start()
+    await until(lambda: watcher.catalog.revision == place.origin.head, "the catalog of main")
     place.server.token = "revoked"
-    await until(lambda: follower.silence, "the server is known to be away")
-    assert (await follower.refresh()).revision == place.origin.head
-    since = follower.fetched.since if follower.fetched else None
+    await until(lambda: watcher.unreachable_since, "the server is known to be away")
+    assert (await watcher.refresh()).revision == place.origin.head
+    since = watcher.fetched.since if watcher.fetched else None
     assert since is not None
     newer = place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
     place.token_file.write_text("revoked")
     # The mirror moves before git has ended, and its catalog applies before it is told.
-    await until(lambda: follower.silence is None, "the server is known to be back")
+    await until(lambda: watcher.unreachable_since is None, "the server is known to be back")
     await until(lambda: changes[-1].revision == newer, "the newer catalog is told")
-    assert follower.catalog.revision == newer
-    assert follower.trouble is follower.silence is None
-    await follower.stop()
+    assert watcher.catalog.revision == newer
+    assert watcher.last_error is watcher.unreachable_since is None
+    await watcher.stop()
 
-    slow = CatalogFollower(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)
+    slow = CatalogWatcher(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)
     slow.start()
     await until(lambda: slow.catalog.revision == newer, "the catalog of main")
     newest = place.origin.commit({"teams/red/profiles/newer.yaml": profile(title="Newer")})
-    slow.hurry()
+    slow.trigger()
     await until(lambda: slow.catalog.revision == newest, "the catalog of main")
     await slow.stop()
 
 
 async def test_only_before_anything_was_ever_fetched_somebody_waits_for_the_server(place: Place) -> None:
     mirror = place.mirror()
-    follower = CatalogFollower(mirror.repository, 3600, mirror=mirror, fetch_seconds=3600)
-    follower.start()
-    assert (await follower.first()).revision == place.origin.head
-    await follower.stop()
+    watcher = CatalogWatcher(mirror.repository, 3600, mirror=mirror, fetch_seconds=3600)
+    watcher.start()
+    assert (await watcher.first()).revision == place.origin.head
+    await watcher.stop()
     place.server.token = "revoked"
     known = place.origin.head
     place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
-    follower = CatalogFollower(mirror.repository, 3600, mirror=mirror, fetch_seconds=3600)
-    follower.start()
-    assert (await follower.first()).revision == known
-    await follower.stop()
+    watcher = CatalogWatcher(mirror.repository, 3600, mirror=mirror, fetch_seconds=3600)
+    watcher.start()
+    assert (await watcher.first()).revision == known
+    await watcher.stop()
     place.server.answering.clear()
     empty = place.mirror("empty")
-    follower = CatalogFollower(empty.repository, 3600, mirror=empty, fetch_seconds=3600)
-    follower.start()
-    assert (await follower.first(seconds=0.05)).revision == ""
+    watcher = CatalogWatcher(empty.repository, 3600, mirror=empty, fetch_seconds=3600)
+    watcher.start()
+    assert (await watcher.first(seconds=0.05)).revision == ""
     place.server.answering.set()
-    await follower.stop()
+    await watcher.stop()
 
 
 def _a_bad_object(origin: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from support.repositories import ProfilesRepository, policy, profile, small, team
 
-from allotment_profiles.access.budgets import Running
+from allotment_profiles.access.budgets import Usage
 from allotment_profiles.access.rules import Capabilities, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.sizes import Size
@@ -47,7 +47,7 @@ def profiles(tmp_path: Path) -> ProfilesRepository:
 
 
 def page(
-    catalog: Catalog, user: User = RED, *, choice: dict[str, Any] | None = None, running: Sequence[Running] = ()
+    catalog: Catalog, user: User = RED, *, choice: dict[str, Any] | None = None, running: Sequence[Usage] = ()
 ) -> BeautifulSoup:
     laid_out = start_page(catalog, Viewer(user, "http://hub.example.org/"), choice, NOW, EVERYTHING, running)
     return BeautifulSoup(render(laid_out), "html.parser")
@@ -181,8 +181,8 @@ def test_home_team_folder_and_code_are_said_shortly(profiles: ProfilesRepository
 def test_a_card_without_room_in_a_budget_says_what_runs_and_can_still_be_tried(profiles: ProfilesRepository) -> None:
     profiles.commit({"teams/red/team.yaml": {**TEAM, "budget": {"memory": "10 GiB"}}})
     size = Size(1000, 1000, GIB, 8 * GIB, 0)
-    other_team = Running("bob", "blue", size)
-    full = card(page(profiles.catalog(), running=[Running("bob", "red", size)]), "red/notebook")
+    other_team = Usage("bob", "blue", size)
+    full = card(page(profiles.catalog(), running=[Usage("bob", "red", size)]), "red/notebook")
     assert "8 GiB of memory already in use" in words(full)
     assert "wait until somebody of the team ends a session" in words(full)
     assert full.select_one("button")

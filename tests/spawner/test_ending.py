@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from support.repositories import ProfilesRepository, data_role, policy, profile, small
 from support.small_hub import NOTEBOOK, NothingFromProfiles, SmallHub
 
-from allotment_profiles.access.lost_access import Loss
+from allotment_profiles.access.lost_access import LostAccess
 from allotment_profiles.events import Events
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.session.access_expiry import endings_of, observations, seen_as_state, seen_from_state
+from allotment_spawner.session.access_expiry import access_expiries, observations, seen_as_state, seen_from_state
 from allotment_spawner.text import left_text
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
@@ -27,8 +27,8 @@ PROFILE = "teams/red/profiles/notebook.yaml"
 FAR = "2999-01-01"
 
 
-def loss(role: str) -> Loss:
-    return Loss(role, role, Refusal("grant-expired", "Lost.", "It ended.", "Ask to renew it.", "its owner"))
+def loss(role: str) -> LostAccess:
+    return LostAccess(role, role, Refusal("grant-expired", "Lost.", "It ended.", "Ask to renew it.", "its owner"))
 
 
 @given(st.lists(st.sampled_from(ROLES), unique=True), SEEN, st.integers(0, 600))
@@ -36,11 +36,13 @@ def test_the_time_counts_from_when_each_loss_was_first_seen_and_forgets_what_cam
     lost: list[str], seen: dict[str, dt.datetime], minutes: int
 ) -> None:
     left = dt.timedelta(minutes=minutes)
-    found = endings_of(list(map(loss, lost)), seen, NOW, left, "red/notebook", server="", service="/service/")
+    found = access_expiries(list(map(loss, lost)), seen, NOW, left, "red/notebook", server="", service="/service/")
     since = {each.data_role: each.since for each in found}
     assert since == {role: seen.get(role, NOW) for role in lost}
     assert {each.at for each in found} == ({min(since.values()) + left} if lost else set())
-    again = endings_of(list(map(loss, lost)), since, NOW + HOUR, left, "red/notebook", server="", service="/service/")
+    again = access_expiries(
+        list(map(loss, lost)), since, NOW + HOUR, left, "red/notebook", server="", service="/service/"
+    )
     assert [each.at for each in again] == [each.at for each in found]
     assert observations(since, again) == []
     told = [(kind, details["data_role"]) for kind, details in observations(seen, found)]
@@ -81,7 +83,7 @@ async def look(hub: SmallHub, server: str = "") -> NothingFromProfiles:
     """Have the hub look at the newest catalog and then at a session of ann's."""
     spawner = hub.spawner("ann", server)
     for shared in hub.settings.get("allotment", {}).values():
-        await shared.follower.refresh()
+        await shared.watcher.refresh()
     await spawner.poll()
     return spawner
 
@@ -172,7 +174,7 @@ async def test_while_no_catalog_was_read_nothing_changes(hub: SmallHub, tmp_path
     revoke(hub)
     hub.restart()
     for shared in hub.settings.pop("allotment").values():
-        await shared.follower.stop()
+        await shared.watcher.stop()
         shared.recorder.close()
     hub.profiles.path.rename(tmp_path / "away")
     spawner = await look(hub)

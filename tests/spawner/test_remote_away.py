@@ -129,7 +129,7 @@ def start_page(person: Person) -> str:
     return re.sub(r"\s+", " ", html.get_text(" ", strip=True))
 
 
-def silence(person: Person) -> tuple[str, str] | None:
+def unreachable(person: Person) -> tuple[str, str] | None:
     """Give since when the server has not answered, and why, as the start page says it."""
     found = SINCE.search(start_page(person))
     return (found[1], found[2]) if found else None
@@ -149,12 +149,12 @@ def test_sessions_start_from_what_is_known_and_the_newest_applies_when_the_serve
         place.add(trouble)
         analyst.start_session({"profile": "red/notebook"})
         assert analyst.session_environment()["ALLOTMENT_COMMIT"] == known
-        since, said = until(lambda: silence(analyst), what="the start page saying so")
+        since, said = until(lambda: unreachable(analyst), what="the start page saying so")
         assert said == why
         if trouble == "revoked":  # as in an hour of trying: it counts from the first
             many = len(place.server.requests) + 20
             until(lambda: len(place.server.requests) >= many)
-        assert silence(analyst) == (since, why)
+        assert unreachable(analyst) == (since, why)
         text = start_page(analyst)
         assert "Sessions start as always, from the newest that is known." in text
         assert f"Newest {trouble}" not in text
@@ -163,7 +163,7 @@ def test_sessions_start_from_what_is_known_and_the_newest_applies_when_the_serve
         assert ask(analyst, {"profile": f"red/{trouble}"}, server="other")[0] == 404
     until(lambda: f"Newest {trouble}" in start_page(analyst))
     # The mirror is looked at beside the fetch, and may be seen to have moved before git has ended.
-    until(lambda: not silence(analyst), what="the start page saying no more that the server is silent")
+    until(lambda: not unreachable(analyst), what="the start page saying no more that the server is silent")
     if trouble == "away":
         stop_all(analyst)
         analyst.start_session({"profile": f"red/{trouble}"})
@@ -178,31 +178,31 @@ def test_the_start_page_says_why_the_server_does_not_give_the_profiles(
 ) -> None:
     makes, why = TROUBLES[trouble]
     with makes(place.server):
-        assert until(lambda: silence(analyst))[1] == why
+        assert until(lambda: unreachable(analyst))[1] == why
         assert "Notebook" in start_page(analyst)
-    until(lambda: not silence(analyst))
+    until(lambda: not unreachable(analyst))
 
 
 def test_an_administrator_reads_what_git_says(place: Place) -> None:
     admin = place.hub.sign_in("admin")
     with answering_with(403)(place.server):
-        until(lambda: silence(admin))
+        until(lambda: unreachable(admin))
         assert "The requested URL returned error: 403" in start_page(admin)
-    until(lambda: not silence(admin))
+    until(lambda: not unreachable(admin))
 
 
 @pytest.mark.parametrize("trouble", ["away", "hanging"])
 def test_a_hub_that_restarts_meanwhile_starts_from_its_mirror(place: Place, analyst: Person, trouble: str) -> None:
     stop_all(analyst)
-    until(lambda: start_page(analyst) and not silence(analyst))
+    until(lambda: start_page(analyst) and not unreachable(analyst))
     known = place.origin.head
     with TROUBLES[trouble][0](place.server):
         place.hub.kill("hub")
         place.hub.wait_until_well(within=180)
         analyst.start_session({"profile": "red/notebook"})
         assert analyst.session_environment()["ALLOTMENT_COMMIT"] == known
-        until(lambda: silence(analyst))
-    until(lambda: not silence(analyst))
+        until(lambda: unreachable(analyst))
+    until(lambda: not unreachable(analyst))
 
 
 def test_sessions_start_as_always_without_the_service(place: Place, analyst: Person) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from allotment_profiles.events import Events
 from allotment_profiles.model.sizes import Size
-from allotment_spawner.hub.event_writer import Recorder
+from allotment_spawner.hub.event_writer import EventWriter
 from allotment_spawner.session.session import ACTIVITY_DELAY, Session
 
 START = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
@@ -49,7 +49,7 @@ def test_a_state_of_something_else_is_no_session(state: object) -> None:
 
 def test_observations_are_written_in_order(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'events.sqlite'}"
-    recorder = Recorder(url)
+    recorder = EventWriter(url)
     for kind in ("start", "ready", "end"):
         recorder.record(kind, user="ann", profile="red/notebook", revision="c0ffee", server="")
     recorder.close()
@@ -60,7 +60,7 @@ def test_observations_are_written_in_order(tmp_path: Path) -> None:
 
 def test_many_observations_at_one_moment_are_written_one_after_the_other(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'events.sqlite'}"
-    recorder = Recorder(url)
+    recorder = EventWriter(url)
     for number in range(200):
         recorder.record("start", user=f"user-{number}", profile="red/notebook", revision="c0ffee", number=number)
     recorder.close()
@@ -72,7 +72,7 @@ def test_many_observations_at_one_moment_are_written_one_after_the_other(tmp_pat
 
 
 def test_a_database_that_fails_is_logged_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    recorder = Recorder(f"sqlite:///{tmp_path / 'not' / 'there' / 'events.sqlite'}")
+    recorder = EventWriter(f"sqlite:///{tmp_path / 'not' / 'there' / 'events.sqlite'}")
     with caplog.at_level(logging.WARNING):
         recorder.record("start", user="ann", profile="red/notebook")
         recorder.close()

@@ -12,7 +12,7 @@ from support.browsing import browser, needs_browser
 from support.repositories import ProfilesRepository, policy, profile, team
 
 import allotment_spawner
-from allotment_profiles.access.budgets import Running
+from allotment_profiles.access.budgets import Usage
 from allotment_profiles.access.rules import Capabilities, User
 from allotment_profiles.model.sizes import Size
 from allotment_spawner.start_page.cards import Viewer
@@ -48,7 +48,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
         **{f"teams/blue/profiles/n{number}.yaml": profile(title=f"Weather {number}") for number in range(9)},
     }
     profiles.commit(files)
-    running = [Running("bob", "red", Size(1000, 1000, 1, 1, 0))]
+    running = [Usage("bob", "red", Size(1000, 1000, 1, 1, 0))]
     able = Capabilities("this test", frozenset(), {})
     inside = render(start_page(profiles.catalog(), Viewer(RED, "http://hub/"), None, NOW, able, running))
     hub = (Path(sys.prefix) / "share/jupyterhub/static/css/style.min.css").read_text("utf-8-sig")

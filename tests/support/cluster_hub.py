@@ -77,7 +77,7 @@ class ClusterHub:
     async def close(self) -> None:
         """End what watches and follows."""
         for each in self.settings.get("allotment", {}).values():
-            await each.follower.stop()
+            await each.watcher.stop()
             each.recorder.close()
         await self.spawner_class._stop_all_reflectors()  # type: ignore[attr-defined]
         await cut_connections()

@@ -11,7 +11,7 @@ class Nodes:
     def __init__(self) -> None:
         self.told: list[Wanted] = []
         self.asked = 0
-        self.trouble: Exception | None = None
+        self.last_error: Exception | None = None
         self._heard = asyncio.Condition()
 
     async def pull(self, wanted: Wanted) -> None:
@@ -19,8 +19,8 @@ class Nodes:
         async with self._heard:
             self.asked += 1
             self._heard.notify_all()
-            if self.trouble:
-                raise self.trouble
+            if self.last_error:
+                raise self.last_error
             self.told.append(wanted)
 
     async def until_told(self, count: int) -> Wanted:

@@ -7,21 +7,21 @@ import httpx
 
 from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
 from allotment_hub.services.browse.listing import Listing
-from allotment_hub.services.event_reader import Observing
+from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api.directory import Directory
-from allotment_hub.services.proposals.checking import Checking
+from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
-from allotment_hub.services.proposals.proposing import Proposing
-from allotment_hub.services.proposals.reviewing import Reviewing
-from allotment_hub.services.proposals.rights import Reader
-from allotment_hub.services.quarantine import Holding
+from allotment_hub.services.proposals.proposing import Submissions
+from allotment_hub.services.proposals.reviewing import Reviews
+from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.quarantine import Quarantine
 from allotment_profiles.access import deployments
 from allotment_profiles.access.rules import User
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, Verifier, generate_key
-from allotment_profiles.store.watcher import MAIN, CatalogFollower
+from allotment_profiles.store.watcher import MAIN, CatalogWatcher
 
 POLICY = b"""\
 format: 1
@@ -97,10 +97,10 @@ class People:
     def _model(self, name: str) -> dict[str, object]:
         return {"name": name, "groups": self.groups[name], "admin": name in self.admins}
 
-    def reader(self, name: str, *, session: bool = False) -> Reader:
+    def reader(self, name: str, *, session: bool = False) -> Actor:
         """Give somebody at the page, or their session's token."""
         user = User(name, frozenset(self.groups[name]), name in self.admins)
-        return Reader(user, may_review=not session)
+        return Actor(user, may_review=not session)
 
 
 class Platform:
@@ -116,17 +116,17 @@ class Platform:
 
     def build(self, folder: Path) -> None:
         """Build the services anew, as after a restart."""
-        self.follower = CatalogFollower(self.repository)
-        self.checking = Checking(self.repository)
+        self.watcher = CatalogWatcher(self.repository)
+        self.checking = ChangeChecker(self.repository)
         self.forge = PlainGitForge(self.repository, self.signer)
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)
         self.events = Events(f"sqlite:///{folder}/events.sqlite")
-        self.proposals = Proposals(self.forge, self.checking, self.directory, self.follower, Observing(self.events))
-        self.proposing = Proposing(self.proposals, self.checking)
-        self.reviewing = Reviewing(self.proposals, self.checking, self.follower)
-        self.holding = Holding(self.forge, self.checking, self.follower)
-        self.listing = Listing(self.repository, self.follower, self.directory, deployments.laptop)
+        self.proposals = Proposals(self.forge, self.checking, self.directory, self.watcher, EventReader(self.events))
+        self.proposing = Submissions(self.proposals, self.checking)
+        self.reviewing = Reviews(self.proposals, self.checking, self.watcher)
+        self.holding = Quarantine(self.forge, self.checking, self.watcher)
+        self.listing = Listing(self.repository, self.watcher, self.directory, deployments.laptop)
 
     async def close(self) -> None:
         """Give up connections."""

@@ -16,7 +16,7 @@ from allotment_profiles.documents.writing import write
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, Verifier, generate_key
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.store.loading import ReadingCache, load
 from allotment_profiles.store.snapshot import applied
 
@@ -94,7 +94,7 @@ def as_bytes(path: str, content: Content) -> bytes | None:
         return content
     if isinstance(content, str):
         return content.encode()
-    where = place(path)
+    where = file_ref(path)
     assert where is not None, f"{path} is no place for data"
     return write(where.kind, content)
 

@@ -15,7 +15,7 @@ from allotment_profiles.access.launch import Launch
 from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
-from allotment_spawner.session.usage import running
+from allotment_spawner.session.usage import usage
 
 NOTEBOOK = {"profile": "red/notebook", "options": {}}
 FAILING = "fails"
@@ -120,11 +120,11 @@ class SmallHub:
     @property
     def held(self) -> list[str]:
         """Name the users who hold a share."""
-        return sorted(each.user for each in running(self.users))
+        return sorted(each.user for each in usage(self.users))
 
     async def close(self) -> None:
         """End what was begun."""
         for each in self.settings.get("allotment", {}).values():
-            await each.follower.stop()
+            await each.watcher.stop()
             each.recorder.close()
         self.db.close()

@@ -9,7 +9,7 @@ from typing import ClassVar
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
-from allotment_hub.api.metrics import exposition, pulled_in_brief
+from allotment_hub.api.metrics import exposition, pulls_in_brief
 from allotment_hub.api.requests import (
     CheckBody,
     CommentBody,
@@ -22,21 +22,21 @@ from allotment_hub.api.requests import (
 from allotment_hub.api.responses import (
     CheckAnswer,
     ExplainAnswer,
-    HeldCommitAnswer,
     ProfileAnswer,
     ProfileDetails,
     ProposalAnswer,
     ProposalLine,
+    QuarantinedCommitAnswer,
     ReadersAnswer,
     TeamAnswer,
 )
 from allotment_hub.api.serializers import (
     check_answer,
     explain_answer,
-    held_answer,
     profile_answer,
     profile_details,
     proposal_answer,
+    quarantined_answer,
     readers_answer,
     team_answer,
 )
@@ -46,7 +46,7 @@ from allotment_hub.services.drafts.requested import requested_files
 from allotment_hub.services.proposals.checking import Files
 from allotment_hub.services.quarantine import RELEASES
 from allotment_profiles.access.form_schema import form_schema
-from allotment_profiles.catalog.catalog import Hold
+from allotment_profiles.catalog.catalog import QuarantinedChange
 from allotment_profiles.reference.schema import schema_of
 from allotment_profiles.store.watcher import Attempt, Fetched
 
@@ -63,7 +63,7 @@ class ApiHandler(Handler):
 
     async def listed(self, name: str, content: Sequence[BaseModel]) -> None:
         """Answer a list under a name, with the revision that it was made from."""
-        revision = self.services.follower.catalog.revision
+        revision = self.services.watcher.catalog.revision
 
         def text() -> str:
             return json.dumps({name: [each.model_dump(mode="json") for each in content], "revision": revision})
@@ -74,7 +74,7 @@ class ApiHandler(Handler):
 
     async def requested_files(self, body: CheckBody) -> Files:
         """Return the files that a body asks to change."""
-        return await asyncio.to_thread(requested_files, body.changes(), self.services.follower.catalog)
+        return await asyncio.to_thread(requested_files, body.changes(), self.services.watcher.catalog)
 
     async def answer_proposal(self, stored: StoredProposal, status: int = 200) -> None:
         """Answer a proposal as the reader sees it."""
@@ -124,7 +124,7 @@ class SchemaHandler(ApiHandler):
 
     async def get(self) -> None:
         """GET schema."""
-        catalog, now = self.services.follower.catalog, dt.datetime.now(dt.UTC)
+        catalog, now = self.services.watcher.catalog, dt.datetime.now(dt.UTC)
         self.answer(form_schema(schema_of("profile"), catalog, self.reader.user, now))
 
 
@@ -224,13 +224,13 @@ class MergeHandler(ApiHandler):
         await self.answer_proposal(await merge(self.reader, proposal, body.head, confirm_removal=body.confirm_removal))
 
 
-class HoldsHandler(ApiHandler):
+class QuarantineHandler(ApiHandler):
     """What main says and does not apply yet, as far as the caller decides about it."""
 
     async def get(self) -> None:
         """GET holds."""
         held = await self.services.holding.seen_by(self.reader.user)
-        await self.listed("holds", [held_answer(each, each.refusal(self.reader)) for each in held])
+        await self.listed("holds", [quarantined_answer(each, each.refusal(self.reader)) for each in held])
 
 
 class ConfirmationHandler(ApiHandler):
@@ -239,7 +239,7 @@ class ConfirmationHandler(ApiHandler):
     async def post(self, commit: str) -> None:
         """POST holds/COMMIT/confirmation."""
         await self.services.holding.confirm(self.reader, commit, self.body(ConfirmationBody).reason)
-        self.answer({"commit": commit, "revision": self.services.follower.catalog.revision}, 201)
+        self.answer({"commit": commit, "revision": self.services.watcher.catalog.revision}, 201)
 
 
 class TeamHandler(ApiHandler):
@@ -257,18 +257,18 @@ class HealthHandler(ApiHandler):
 
     async def get(self) -> None:
         """GET health: 200 once a catalog applies, 503 before."""
-        follower = self.services.follower
+        watcher = self.services.watcher
         content = {
-            "ok": follower.applied is not None,
-            "applied": _attempt(follower.applied),
-            "attempted": _attempt(follower.attempted),
-            "fetched": _fetched(follower.fetched),
-            "pulled_ahead": pulled_in_brief(self.services.pulling),
-            "problems": len(follower.catalog.problems),
+            "ok": watcher.applied is not None,
+            "applied": _attempt(watcher.applied),
+            "attempted": _attempt(watcher.attempted),
+            "fetched": _fetched(watcher.fetched),
+            "pulled_ahead": pulls_in_brief(self.services.pulling),
+            "problems": len(watcher.catalog.problems),
             # Who may see the files sees them with `GET holds`: this is for everyone.
-            "held": held_in_brief(follower.catalog.held),
+            "held": quarantined_in_brief(watcher.catalog.held),
         }
-        self.answer(content, 200 if follower.applied else 503)
+        self.answer(content, 200 if watcher.applied else 503)
 
 
 def _fetched(fetched: Fetched | None) -> dict[str, object] | None:
@@ -296,9 +296,9 @@ def _attempt(attempt: Attempt | None) -> dict[str, object] | None:
     }
 
 
-def held_in_brief(held: Sequence[Hold]) -> list[dict[str, object]]:
+def quarantined_in_brief(held: Sequence[QuarantinedChange]) -> list[dict[str, object]]:
     """Give the held commits without the names of files."""
-    by_commit: dict[str, list[Hold]] = {}
+    by_commit: dict[str, list[QuarantinedChange]] = {}
     for hold in held:
         by_commit.setdefault(hold.commit, []).append(hold)
     return [
@@ -321,7 +321,7 @@ class MetricsHandler(ApiHandler):
     async def get(self) -> None:
         """GET metrics."""
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(await asyncio.to_thread(exposition, self.services.follower, self.services.pulling))
+        self.finish(await asyncio.to_thread(exposition, self.services.watcher, self.services.pulling))
 
 
 class UnknownHandler(ApiHandler):
@@ -351,7 +351,7 @@ API: list[tuple[str, type[Handler]]] = [
     (rf"proposals/{ID}/approvals", ApprovalsHandler),
     (rf"proposals/{ID}/rejection", RejectionHandler),
     (rf"proposals/{ID}/merge", MergeHandler),
-    (r"holds", HoldsHandler),
+    (r"holds", QuarantineHandler),
     (r"holds/([0-9a-f]{40,64})/confirmation", ConfirmationHandler),
     (r"health", HealthHandler),
     (r"metrics", MetricsHandler),
@@ -372,7 +372,7 @@ ANSWERS: dict[type[Handler], dict[str, type[BaseModel] | None]] = {
     ApprovalsHandler: {"post": ProposalAnswer},
     RejectionHandler: {"post": ProposalAnswer},
     MergeHandler: {"post": ProposalAnswer},
-    HoldsHandler: {"get": HeldCommitAnswer},
+    QuarantineHandler: {"get": QuarantinedCommitAnswer},
     ConfirmationHandler: {"post": None},
     HealthHandler: {"get": None},
     MetricsHandler: {"get": None},
@@ -390,7 +390,7 @@ BODIES: dict[type[Handler], type[BaseModel]] = {
 }
 """What each POST takes, for openapi.json."""
 
-LISTS = {ProfilesHandler: "profiles", ProposalsHandler: "proposals", HoldsHandler: "holds"}
+LISTS = {ProfilesHandler: "profiles", ProposalsHandler: "proposals", QuarantineHandler: "holds"}
 """The GETs that answer a list, and its key."""
 QUERIES = {ExplainHandler: ("user", "profile"), ProposalsHandler: ("state",)}
 """The query parameters of the GETs that take some."""

@@ -7,19 +7,19 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import REGISTRY, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from allotment_hub.services.images import Pulling
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_hub.services.images import ImagePuller
+from allotment_profiles.store.watcher import CatalogWatcher
 
 
 class CatalogCollector(Collector):
     """Reads the catalog's standing when it is asked for."""
 
-    def __init__(self, follower: CatalogFollower) -> None:
-        self._follower = follower
+    def __init__(self, watcher: CatalogWatcher) -> None:
+        self._watcher = watcher
 
     def collect(self) -> Iterable[Metric]:
         """Give the figures of the last look, and of the one that applies."""
-        for name, attempt in (("attempted", self._follower.attempted), ("applied", self._follower.applied)):
+        for name, attempt in (("attempted", self._watcher.attempted), ("applied", self._watcher.applied)):
             if attempt is None:
                 continue
             about = f"of the revision last {name}"
@@ -32,15 +32,15 @@ class CatalogCollector(Collector):
             )
             yield _gauge(f"allotment_catalog_{name}_rewound", f"Whether main was rewound {about}.", attempt.rewound)
             yield _gauge(f"allotment_catalog_{name}_info", f"The id {about}.", 1, revision=revision)
-        catalog = self._follower.catalog
+        catalog = self._watcher.catalog
         yield _gauge("allotment_catalog_profiles", "Profiles that apply.", len(catalog.profiles))
         yield _gauge("allotment_catalog_held", "Changes of main that do not apply yet.", len(catalog.held))
 
 
-class PullingCollector(Collector):
+class PullCollector(Collector):
     """Reads how pulling ahead stands when it is asked for."""
 
-    def __init__(self, pulling: Pulling) -> None:
+    def __init__(self, pulling: ImagePuller) -> None:
         self._pulling = pulling
 
     def collect(self) -> Iterable[Metric]:
@@ -61,16 +61,16 @@ def _gauge(name: str, text: str, value: float, **labels: str) -> GaugeMetricFami
     return family
 
 
-def exposition(follower: CatalogFollower, pulling: Pulling | None) -> bytes:
+def exposition(watcher: CatalogWatcher, pulling: ImagePuller | None) -> bytes:
     """Write everything in Prometheus's own form."""
     registry = CollectorRegistry()
-    registry.register(CatalogCollector(follower))
+    registry.register(CatalogCollector(watcher))
     if pulling:
-        registry.register(PullingCollector(pulling))
+        registry.register(PullCollector(pulling))
     return generate_latest(REGISTRY) + generate_latest(registry)
 
 
-def pulled_in_brief(pulling: Pulling | None) -> dict[str, object] | None:
+def pulls_in_brief(pulling: ImagePuller | None) -> dict[str, object] | None:
     """Say for `GET health` how pulling ahead stands; None where nothing is pulled, or not yet."""
     last = pulling.last if pulling else None
     if last is None:

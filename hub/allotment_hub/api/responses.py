@@ -15,7 +15,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class HoldAnswer(Answer):
+class QuarantinedChangeAnswer(Answer):
     """Something that main says and that does not apply yet."""
 
     commit: str
@@ -23,7 +23,7 @@ class HoldAnswer(Answer):
     since: dt.datetime
 
 
-class HeldCommitAnswer(HoldAnswer):
+class QuarantinedCommitAnswer(QuarantinedChangeAnswer):
     """A commit of which something is held."""
 
     authors: list[str]
@@ -75,7 +75,7 @@ class ProfileAnswer(Answer):
     maintainers: list[str]
     """Groups and users that look after it."""
     accepted: list[AcceptedAnswer]
-    held: list[HoldAnswer]
+    held: list[QuarantinedChangeAnswer]
     data_roles: list[str]
     cost: dict[str, Any] | None
     """Price of an hour, and the worst case of a month, at the default choices."""
@@ -216,7 +216,7 @@ class TeamAnswer(Answer):
     owns: list[str]
     """The data roles that it owns."""
     problems: list[ProblemAnswer]
-    held: list[HoldAnswer]
+    held: list[QuarantinedChangeAnswer]
 
 
 class ReadersAnswer(Answer):

@@ -8,11 +8,11 @@ from allotment_hub.api.responses import (
     AcceptedAnswer,
     CheckAnswer,
     ExplainAnswer,
-    HeldCommitAnswer,
-    HoldAnswer,
     ProfileAnswer,
     ProfileDetails,
     ProposalAnswer,
+    QuarantinedChangeAnswer,
+    QuarantinedCommitAnswer,
     ReadersAnswer,
     StepAnswer,
     TeamAnswer,
@@ -22,9 +22,9 @@ from allotment_hub.services.browse.listing import DataRoleRow, ProfileRow
 from allotment_hub.services.browse.teams import TeamPage
 from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.proposals.proposals import ProposalView
-from allotment_hub.services.quarantine import HeldCommit
+from allotment_hub.services.quarantine import QuarantinedCommit
 from allotment_profiles.access.rules import Offer
-from allotment_profiles.catalog.catalog import Hold
+from allotment_profiles.catalog.catalog import QuarantinedChange
 from allotment_profiles.documents.reading import document
 from allotment_profiles.model.paths import profile_path
 from allotment_profiles.model.problems import Refusal
@@ -85,14 +85,14 @@ def profile_answer(row: ProfileRow, url: str) -> ProfileAnswer:
     )
 
 
-def holds(held: Iterable[Hold]) -> list[HoldAnswer]:
+def holds(held: Iterable[QuarantinedChange]) -> list[QuarantinedChangeAnswer]:
     """Put what is held of one file into the form of the wire."""
-    return [HoldAnswer(commit=hold.commit, reason=hold.reason, since=hold.since) for hold in held]
+    return [QuarantinedChangeAnswer(commit=hold.commit, reason=hold.reason, since=hold.since) for hold in held]
 
 
-def held_answer(held: HeldCommit, refusal: Refusal | None) -> HeldCommitAnswer:
+def quarantined_answer(held: QuarantinedCommit, refusal: Refusal | None) -> QuarantinedCommitAnswer:
     """Put a held commit into the form of the wire."""
-    return HeldCommitAnswer(
+    return QuarantinedCommitAnswer(
         commit=held.commit,
         reason=held.reason,
         since=held.since,

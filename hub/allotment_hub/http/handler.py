@@ -16,17 +16,17 @@ from allotment_hub.errors import ServiceError, UnavailableError, refused, unavai
 from allotment_hub.http.problem import ProblemDetails, parsed, problems
 from allotment_hub.services.browse.listing import Listing
 from allotment_hub.services.hub_api.directory import Directory
-from allotment_hub.services.images import Pulling
-from allotment_hub.services.proposals.checking import Checking
+from allotment_hub.services.images import ImagePuller
+from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
-from allotment_hub.services.proposals.proposing import Proposing
-from allotment_hub.services.proposals.reviewing import Reviewing
-from allotment_hub.services.proposals.rights import REVIEW_SCOPE, Reader
-from allotment_hub.services.quarantine import Holding
+from allotment_hub.services.proposals.proposing import Submissions
+from allotment_hub.services.proposals.reviewing import Reviews
+from allotment_hub.services.proposals.rights import REVIEW_SCOPE, Actor
+from allotment_hub.services.quarantine import Quarantine
 from allotment_profiles.git.remotes import RemoteError
 from allotment_profiles.git.repository import GitError
 from allotment_profiles.model.problems import Problem, Refusal, RefusedError
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
@@ -36,15 +36,15 @@ class Services:
     """Everything that handlers call; built once, in `app`."""
 
     configuration: ServiceConfiguration
-    follower: CatalogFollower
+    watcher: CatalogWatcher
     directory: Directory
     listing: Listing
-    checking: Checking
+    checking: ChangeChecker
     proposals: Proposals
-    proposing: Proposing
-    reviewing: Reviewing
-    holding: Holding
-    pulling: Pulling | None
+    proposing: Submissions
+    reviewing: Reviews
+    holding: Quarantine
+    pulling: ImagePuller | None
 
 
 class Handler(HubOAuthenticated, RequestHandler):
@@ -53,7 +53,7 @@ class Handler(HubOAuthenticated, RequestHandler):
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
     open_to_all: ClassVar[bool] = False
     """Whether the request is answered without a user (health, metrics)."""
-    reader: Reader
+    reader: Actor
 
     def initialize(self, services: Services) -> None:
         """Take what `app` has built."""
@@ -106,7 +106,7 @@ class Handler(HubOAuthenticated, RequestHandler):
         user = await self.services.directory.user(model["name"])
         if user is None:
             raise refused(403, "user-unknown", "This is for people whom the hub knows.", "The hub has no such user.")
-        self.reader = Reader(user, REVIEW_SCOPE in model.get("scopes", ()))
+        self.reader = Actor(user, REVIEW_SCOPE in model.get("scopes", ()))
 
     def _same_origin(self) -> None:
         origin = self.request.headers.get("Origin")

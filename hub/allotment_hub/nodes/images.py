@@ -11,7 +11,7 @@ from allotment_profiles.model import Policy, Profile, Toleration
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class ImageNeeds:
     """What one profile needs of nodes, whatever is chosen in it."""
 
     images: frozenset[str]
@@ -33,10 +33,10 @@ class Wanted:
     """The taints of the node pools where the images are run."""
 
 
-def needs_of(profile: Profile) -> Needs:
+def image_needs(profile: Profile) -> ImageNeeds:
     """Say what a profile and the choices of its options name."""
     choices = [choice for option in profile.options.values() for choice in option.choices.values()]
-    return Needs(
+    return ImageNeeds(
         images=_said([profile.image, *(choice.image for choice in choices)]),
         node_pools=_said([profile.node_pool, *(choice.node_pool for choice in choices)]),
         gpu_kinds=_said([profile.resources.gpu_kind, *(choice.resources.gpu_kind for choice in choices)]),
@@ -55,13 +55,13 @@ class Inventory:
     def __init__(self, maximum: int) -> None:
         """Take how many images there may be."""
         self._maximum = maximum
-        self._known: dict[str, Needs] = {}
+        self._known: dict[str, ImageNeeds] = {}
         """Blob → what the profile in it needs."""
 
     def wanted(self, catalog: Catalog, now: dt.datetime) -> Wanted:
         """Say what nodes should have: what profiles run that are neither drafts nor retired."""
         self._known = {
-            entry.blob: self._known.get(entry.blob) or needs_of(entry.value) for entry in catalog.profiles.values()
+            entry.blob: self._known.get(entry.blob) or image_needs(entry.value) for entry in catalog.profiles.values()
         }
         active = [
             needs
@@ -77,7 +77,7 @@ class Inventory:
         )
 
 
-def _tolerations(active: Iterable[Needs], policy: Policy) -> tuple[Toleration, ...]:
+def _tolerations(active: Iterable[ImageNeeds], policy: Policy) -> tuple[Toleration, ...]:
     pools = {name for needs in active for name in needs.node_pools}
     kinds = {name for needs in active for name in needs.gpu_kinds}
     pools |= {pool for name in kinds if (kind := policy.gpu_kinds.get(name)) and (pool := kind.node_pool)}

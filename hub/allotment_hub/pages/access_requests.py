@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.pages.proposing import Proposer, in_a_year, panel_of, unreadable
 from allotment_hub.services.browse.teams import days_of
-from allotment_hub.services.drafts.drafting import Ask, Draft, granted
+from allotment_hub.services.drafts.drafting import Ask, DraftProposal, granted
 from allotment_profiles.access.rules import belongs
 from allotment_profiles.model.paths import data_role_path, profile_path
 
@@ -59,7 +59,7 @@ class AskPage(Proposer):
         check = None
         if team in catalog.teams and ask.until:
             check = await self.checked({data_role_path(name): self._file(name, team, ask, reason)})
-        panel = panel_of(Draft(team=team, with_profile=False), (), (), check)
+        panel = panel_of(DraftProposal(team=team, with_profile=False), (), (), check)
         current, now = row.entry.value.granted_to.get(team), dt.datetime.now(dt.UTC)
         self.show(
             "ask.html",
@@ -98,6 +98,6 @@ class RetirePage(Proposer):
         row = await self.services.listing.profile(self.reader.user, f"{team}/{name}")
         check = await self.checked({profile_path(row.id): None})
         self.show(
-            "retire.html", row=row, reason=reason, panel=panel_of(Draft(with_profile=False), (), (), check),
+            "retire.html", row=row, reason=reason, panel=panel_of(DraftProposal(with_profile=False), (), (), check),
             refusal=refusal.refusal if refusal else None, link=refusal.link if refusal else "",
         )  # fmt: skip

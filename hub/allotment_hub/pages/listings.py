@@ -11,13 +11,13 @@ from allotment_hub.api.serializers import profile_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.pages.page import Page
 from allotment_hub.pages.paging import Pages
-from allotment_hub.services.browse.listing import HistoryEntry, ProfileRow
-from allotment_hub.services.visibility import discreet
+from allotment_hub.services.browse.listing import HistoryRow, ProfileRow
+from allotment_hub.services.visibility import redacted
 from allotment_profiles.access.rules import answers_for, belongs
 from allotment_profiles.access.service_accounts import service_account
 from allotment_profiles.model import Acceptance, Profile
 from allotment_profiles.model.paths import data_role_path, profile_path, team_path
-from allotment_profiles.store.provenance import Landing
+from allotment_profiles.store.provenance import HistoryEntry
 
 _COLUMNS = (
     "id", "title", "purpose", "team_title", "owners", "members", "app", "image", "cpu", "memory", "gpu", "gpu_kind",
@@ -166,11 +166,11 @@ class Accepted:
 
     code: str
     acceptance: Acceptance
-    landing: Landing | None
+    landing: HistoryEntry | None
     """The commit that brought it; None where it lies further back than the page looks."""
 
 
-def _acceptances(profile: Profile | None, history: Sequence[HistoryEntry]) -> list[Accepted]:
+def _acceptances(profile: Profile | None, history: Sequence[HistoryRow]) -> list[Accepted]:
     """Give what is accepted with the newest commit that said so in these words."""
     found = []
     for code, acceptance in profile.accepted.items() if profile else ():
@@ -210,6 +210,6 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
 
 
-def _told(history: Iterable[HistoryEntry], *, full: bool) -> list[tuple[HistoryEntry, list[str]]]:
+def _told(history: Iterable[HistoryRow], *, full: bool) -> list[tuple[HistoryRow, list[str]]]:
     """Give each entry with its changes in words, as this reader may see them."""
-    return [(entry, [change.text for change in discreet(entry.changes, lambda _: full)]) for entry in history]
+    return [(entry, [change.text for change in redacted(entry.changes, lambda _: full)]) for entry in history]

@@ -29,7 +29,7 @@ class ProposalsPage(Page):
         )
 
 
-class ConfirmHold(Page):
+class ConfirmQuarantined(Page):
     """Let what is held apply."""
 
     active: ClassVar[str] = "proposals"
@@ -53,7 +53,7 @@ class ProposalPage(Page):
         self.show("proposal.html", view=view, differences=files_of(view.difference), catalog=catalog)
 
 
-class ProposalDeed(Page):
+class ProposalAction(Page):
     """Something that is done with a proposal; afterwards its page shows it."""
 
     active: ClassVar[str] = "proposals"
@@ -68,7 +68,7 @@ class ProposalDeed(Page):
         raise NotImplementedError
 
 
-class Approve(ProposalDeed):
+class Approve(ProposalAction):
     """Approve what was looked at."""
 
     async def do(self, proposal: str) -> None:
@@ -76,7 +76,7 @@ class Approve(ProposalDeed):
         await self.services.reviewing.approve(self.reader, proposal, self.field("head"))
 
 
-class Merge(ProposalDeed):
+class Merge(ProposalAction):
     """Put it on main."""
 
     async def do(self, proposal: str) -> None:
@@ -85,7 +85,7 @@ class Merge(ProposalDeed):
         await self.services.reviewing.merge(self.reader, proposal, self.field("head"), confirm_removal=confirmed)
 
 
-class Reject(ProposalDeed):
+class Reject(ProposalAction):
     """End it with a reason."""
 
     async def do(self, proposal: str) -> None:
@@ -93,7 +93,7 @@ class Reject(ProposalDeed):
         await self.services.reviewing.reject(self.reader, proposal, self.field("reason"))
 
 
-class Withdraw(ProposalDeed):
+class Withdraw(ProposalAction):
     """The proposer's way back."""
 
     async def do(self, proposal: str) -> None:
@@ -101,7 +101,7 @@ class Withdraw(ProposalDeed):
         await self.services.proposing.withdraw(self.reader, proposal)
 
 
-class Comment(ProposalDeed):
+class Comment(ProposalAction):
     """Add to the conversation."""
 
     async def do(self, proposal: str) -> None:

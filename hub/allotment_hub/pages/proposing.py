@@ -12,7 +12,7 @@ from allotment_hub.pages.rendering import APPS
 from allotment_hub.services.drafts.drafting import (
     Acceptance,
     Ask,
-    Draft,
+    DraftProposal,
     Tab,
     blank_draft,
     draft_of_paths,
@@ -31,7 +31,7 @@ from allotment_hub.services.visibility import may_see
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.rules import leads_of
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.reference.schema import schema_of
 
@@ -77,7 +77,7 @@ class Panel:
 
 
 def panel_of(
-    draft: Draft,
+    draft: DraftProposal,
     fields: Sequence[Field],
     own: Sequence[Problem],
     check: Check | None,
@@ -150,7 +150,9 @@ class ProposePage(Proposer):
         else:
             self._show(draft, fields, bounds, panel)
 
-    async def _propose(self, draft: Draft, fields: Sequence[Field], bounds: dict[str, Any], panel: Panel) -> None:
+    async def _propose(
+        self, draft: DraftProposal, fields: Sequence[Field], bounds: dict[str, Any], panel: Panel
+    ) -> None:
         refusal, link = None, ""
         try:
             own = own_problems(draft, self.services.listing.catalog)
@@ -166,7 +168,7 @@ class ProposePage(Proposer):
         self.set_status(refusal.status)
         self._show(draft, fields, bounds, panel, refusal, link)
 
-    async def _begun(self, bounds: dict[str, Any], fields: Sequence[Field]) -> Draft:
+    async def _begun(self, bounds: dict[str, Any], fields: Sequence[Field]) -> DraftProposal:
         catalog = self.services.listing.catalog
         proposal, origin = self.get_query_argument("proposal", ""), self.get_query_argument("from", "")
         paths = self.get_query_arguments("path")
@@ -182,7 +184,7 @@ class ProposePage(Proposer):
             return await self._from_paths(paths)
         return blank_draft(catalog, team, fields)
 
-    async def _from_proposal(self, proposal: str, fields: Sequence[Field]) -> Draft:
+    async def _from_proposal(self, proposal: str, fields: Sequence[Field]) -> DraftProposal:
         """Begin with an open proposal of one's own; of a foreign data role only the grant is carried."""
         stored = await self.services.proposals.stored(proposal)
         view = await self.services.proposals.view(stored, self.reader)
@@ -199,7 +201,7 @@ class ProposePage(Proposer):
             )  # fmt: skip
         return draft
 
-    async def _from_profile(self, origin: str, copy_to: str | None, fields: Sequence[Field]) -> Draft:
+    async def _from_profile(self, origin: str, copy_to: str | None, fields: Sequence[Field]) -> DraftProposal:
         """Begin with a profile; its file as a whole, with the values of its variables, is for its team."""
         row, catalog = await self.services.listing.profile(self.reader.user, origin), self.services.listing.catalog
         if row.entry is None:
@@ -215,10 +217,10 @@ class ProposePage(Proposer):
             )  # fmt: skip
         return without_variables(draft, fields)
 
-    async def _from_paths(self, paths: Sequence[str]) -> Draft:
+    async def _from_paths(self, paths: Sequence[str]) -> DraftProposal:
         """Begin with other files; a data role's, with its credential, is for its owner."""
         for path in paths:
-            where = place(path)
+            where = file_ref(path)
             if where and where.kind == "data role":
                 row = await self.services.listing.data_role(self.reader.user, where.id)
                 if not row.full:
@@ -229,14 +231,14 @@ class ProposePage(Proposer):
                     )  # fmt: skip
         return draft_of_paths(self.services.listing.catalog, paths)
 
-    def _sent(self, fields: Sequence[Field]) -> Draft:
+    def _sent(self, fields: Sequence[Field]) -> DraftProposal:
         names = self.request.body_arguments
         asked = [match[1] for name in names if (match := _ASKED.fullmatch(name))]
         others: dict[str, str | None] = {
             name.removeprefix(_OTHER): self.field(name) for name in names if name.startswith(_OTHER)
         }
         others |= {name.removeprefix(_REMOVED): None for name in names if name.startswith(_REMOVED)}
-        return Draft(
+        return DraftProposal(
             team=self.field("team").strip(),
             name=self.field("name").strip(),
             new=self.field("new") == "yes",
@@ -267,7 +269,7 @@ class ProposePage(Proposer):
         wished = self.field("accept")
         return list(dict.fromkeys([*named, *([wished] if _CODE.fullmatch(wished) else [])]))
 
-    async def _panel(self, draft: Draft, fields: Sequence[Field]) -> Panel:
+    async def _panel(self, draft: DraftProposal, fields: Sequence[Field]) -> Panel:
         catalog = self.services.listing.catalog
         own = own_problems(draft, catalog)
         nameless = any(problem.field in ("name", "team") and problem.code != "name-taken" for problem in own)
@@ -278,7 +280,7 @@ class ProposePage(Proposer):
 
     def _show(
         self,
-        draft: Draft,
+        draft: DraftProposal,
         fields: Sequence[Field],
         bounds: dict[str, Any],
         panel: Panel,

@@ -15,7 +15,7 @@ from allotment_hub.pages.page import Page, UnknownPage
 from allotment_hub.pages.proposals import (
     Approve,
     Comment,
-    ConfirmHold,
+    ConfirmQuarantined,
     Merge,
     ProposalPage,
     ProposalsPage,
@@ -47,7 +47,7 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"proposals/([^/]+)/reject", Reject),
     (r"proposals/([^/]+)/withdraw", Withdraw),
     (r"proposals/([^/]+)/comment", Comment),
-    (r"holds/([0-9a-f]{40,64})/confirm", ConfirmHold),
+    (r"holds/([0-9a-f]{40,64})/confirm", ConfirmQuarantined),
     (r"teams/([^/]+)", TeamPageHandler),
     (r"data-roles", DataRolesPage),
     (r"data-roles/([^/]+)", DataRolePage),

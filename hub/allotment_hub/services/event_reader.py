@@ -18,7 +18,7 @@ _REST_SECONDS = 30.0
 """So long a table that was away is not asked again."""
 
 
-class Observing:
+class EventReader:
     """Asks the table of events; while that is away or hangs, nothing is known."""
 
     def __init__(self, events: Events) -> None:

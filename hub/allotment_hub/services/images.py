@@ -44,7 +44,7 @@ class Pulled:
     """When the first of the failures in a row was; None where it did not fail."""
 
 
-class Pulling:
+class ImagePuller:
     """Keeps the nodes in step with the catalog that applies."""
 
     def __init__(self, nodes: Nodes, maximum: int, look_seconds: float = 600) -> None:

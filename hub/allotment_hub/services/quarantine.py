@@ -8,19 +8,19 @@ from typing import Literal
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
-from allotment_hub.services.proposals.checking import Checking
+from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposing import moved, told
-from allotment_hub.services.proposals.rights import Reader
+from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.rules import ADMINISTRATORS, User, answers_for
-from allotment_profiles.catalog.catalog import Catalog, Hold
+from allotment_profiles.catalog.catalog import Catalog, QuarantinedChange
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import RefMovedError
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.requirements import can_meet
 from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 
 _TRAILERS = {"removal": CONFIRMS_REMOVAL, "direct-push": CONFIRMS_PUSH}
 
@@ -32,7 +32,7 @@ RELEASES = {
 
 
 @dataclass(frozen=True)
-class HeldCommit:
+class QuarantinedCommit:
     """One commit of main of which something waits."""
 
     commit: str
@@ -57,7 +57,7 @@ class HeldCommit:
         """What would let it go on, in a sentence."""
         return RELEASES[self.reason]
 
-    def refusal(self, reader: Reader) -> Refusal | None:
+    def refusal(self, reader: Actor) -> Refusal | None:
         """Say why a reader may not confirm it, or give None."""
         what = "This is not confirmed."
         if not reader.may_review:
@@ -76,32 +76,32 @@ class HeldCommit:
         return None
 
 
-class Holding:
+class Quarantine:
     """Shows what is held, and confirms it."""
 
-    def __init__(self, forge: PlainGitForge, checking: Checking, follower: CatalogFollower) -> None:
+    def __init__(self, forge: PlainGitForge, checking: ChangeChecker, watcher: CatalogWatcher) -> None:
         self._forge = forge
         self._checking = checking
-        self._follower = follower
+        self._watcher = watcher
         self._known: dict[str, Commit | None] = {}
         self._lock = asyncio.Lock()
 
-    async def seen_by(self, user: User) -> list[HeldCommit]:
+    async def seen_by(self, user: User) -> list[QuarantinedCommit]:
         """List what is held, oldest first, for administrators, and for those who decide for a team that it is about."""
-        catalog = self._follower.catalog
+        catalog = self._watcher.catalog
         held = await self._all(catalog)
         return [each for each in held if user.admin or any(_decides(user, path, catalog) for path in each.paths)]
 
-    async def of(self, path: str) -> list[HeldCommit]:
+    async def of(self, path: str) -> list[QuarantinedCommit]:
         """Give the commits whose change of one file waits."""
-        return [each for each in await self._all(self._follower.catalog) if path in each.paths]
+        return [each for each in await self._all(self._watcher.catalog) if path in each.paths]
 
-    async def confirm(self, reader: Reader, commit: str, reason: str) -> None:
+    async def confirm(self, reader: Actor, commit: str, reason: str) -> None:
         """Let a held commit apply, with an empty signed commit on main that says who confirmed it and why."""
         reason = told(reason, "reason")
         async with self._lock:
             held = next(
-                (each for each in await self._all(await self._follower.refresh()) if each.commit == commit), None
+                (each for each in await self._all(await self._watcher.refresh()) if each.commit == commit), None
             )
             if held is None:
                 raise refused(
@@ -118,10 +118,10 @@ class Holding:
                 )
             except RefMovedError as error:
                 raise moved() from error
-        await self._follower.refresh()
+        await self._watcher.refresh()
 
-    async def _all(self, catalog: Catalog) -> list[HeldCommit]:
-        by_commit: dict[str, list[Hold]] = {}
+    async def _all(self, catalog: Catalog) -> list[QuarantinedCommit]:
+        by_commit: dict[str, list[QuarantinedChange]] = {}
         for hold in sorted(catalog.held, key=lambda hold: hold.since):
             by_commit.setdefault(hold.commit, []).append(hold)
         unknown = [commit for commit in by_commit if commit not in self._known]
@@ -130,7 +130,7 @@ class Holding:
             self._known = {each: self._known.get(each) for each in by_commit} | {each.id: each for each in found}
         return [_held(holds, self._known.get(commit)) for commit, holds in by_commit.items()]
 
-    async def _not_theirs(self, reader: Reader, held: HeldCommit) -> Refusal | None:
+    async def _not_theirs(self, reader: Actor, held: QuarantinedCommit) -> Refusal | None:
         """Refuse what an administrator alone cannot decide: data has an owner, however a change came to main."""
         if held.reason == "removal":
             return None
@@ -148,13 +148,13 @@ class Holding:
         return None
 
 
-def _held(holds: list[Hold], commit: Commit | None) -> HeldCommit:
+def _held(holds: list[QuarantinedChange], commit: Commit | None) -> QuarantinedCommit:
     first = holds[0]
     authors: Iterable[str] = ()
     if commit:
         proposed = commit.trailers().get("Proposed-by", []) if commit.signed_by else []
         authors = (commit.author.name, *proposed, commit.author.email.partition("@")[0])
-    return HeldCommit(
+    return QuarantinedCommit(
         commit=first.commit,
         reason=first.reason,
         since=first.since,
@@ -165,7 +165,7 @@ def _held(holds: list[Hold], commit: Commit | None) -> HeldCommit:
 
 
 def _decides(user: User, path: str, catalog: Catalog) -> bool:
-    where = place(path)
+    where = file_ref(path)
     if where is None or where.kind == "policy":
         return False
     role = catalog.data_roles.get(where.id) if where.kind == "data role" else None
@@ -173,7 +173,7 @@ def _decides(user: User, path: str, catalog: Catalog) -> bool:
     return team is not None and answers_for(user, team.value)
 
 
-def _message(held: HeldCommit, reader: Reader, reason: str) -> str:
+def _message(held: QuarantinedCommit, reader: Actor, reason: str) -> str:
     what = "removal" if held.reason == "removal" else "commit"
     trailers = [
         f"{_TRAILERS[held.reason]}: {held.commit}",

@@ -10,7 +10,7 @@ from allotment_profiles.access.rules import User, answers_for, belongs, maintain
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.reading import read
 from allotment_profiles.model import Profile
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.review.changes import Change
 
 HIDDEN = "(hidden)"
@@ -20,7 +20,7 @@ def may_see(user: User, path: str, catalog: Catalog) -> bool:
     """Tell whether a user may see all that a file says, as an administrator or as one of the people behind it."""
     if user.admin:
         return True
-    where = place(path)
+    where = file_ref(path)
     if where is None or where.kind in ("policy", "team"):
         return True
     name = where.id.partition("/")[0]
@@ -31,10 +31,10 @@ def may_see(user: User, path: str, catalog: Catalog) -> bool:
     return team is not None and belongs(user, team.value)
 
 
-def hides_a_draft(user: User, files: Mapping[str, bytes | None], catalog: Catalog) -> bool:
+def hides_a_profile(user: User, files: Mapping[str, bytes | None], catalog: Catalog) -> bool:
     """Tell whether proposed files have a draft that a user may not know of; a removed one is as it is on main."""
     for path, data in files.items():
-        where = place(path)
+        where = file_ref(path)
         if where is None or where.kind != "profile":
             continue
         on_main = catalog.profiles.get(where.id)
@@ -60,7 +60,7 @@ def _may_know_of(user: User, profile_id: str, profile: Profile, catalog: Catalog
 
 def is_new(path: str, catalog: Catalog) -> bool:
     """Tell whether a path has no version that applies: what it says then comes from the proposal alone."""
-    where = place(path)
+    where = file_ref(path)
     known = {"profile": catalog.profiles, "data role": catalog.data_roles, "team": catalog.teams}
     return where is not None and where.id not in known.get(where.kind, {}) and path not in catalog.broken
 
@@ -71,7 +71,7 @@ def is_private(change: Change) -> bool:
     return "environment" in parts or parts[0] == "binding"
 
 
-def discreet(changes: Iterable[Change], seen: Callable[[str], bool]) -> tuple[Change, ...]:
+def redacted(changes: Iterable[Change], seen: Callable[[str], bool]) -> tuple[Change, ...]:
     """Hide private values in the changes of those paths that are not to be seen."""
     return tuple(
         dataclasses.replace(

@@ -12,7 +12,7 @@ from allotment_profiles.model.sizes import Size
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class Usage:
     """One session that runs, starts or ends: whatever still holds its share."""
 
     user: str
@@ -27,11 +27,11 @@ class _Bound:
     code: str
     budget: Budget
     whose: str
-    running: tuple[Running, ...]
+    running: tuple[Usage, ...]
     remedy: str
 
 
-def over_budget(catalog: Catalog, user: User, team: str, size: Size, running: Iterable[Running]) -> Refusal | None:
+def over_budget(catalog: Catalog, user: User, team: str, size: Size, running: Iterable[Usage]) -> Refusal | None:
     """Say why one more session of that size does not fit, or give None.
 
     `running` are the sessions of everybody; the one that is asked about is not among them.
@@ -47,7 +47,7 @@ def over_budget(catalog: Catalog, user: User, team: str, size: Size, running: It
     return None
 
 
-def _bounds(catalog: Catalog, user: User, team: str, sessions: Sequence[Running]) -> Iterable[_Bound]:
+def _bounds(catalog: Catalog, user: User, team: str, sessions: Sequence[Usage]) -> Iterable[_Bound]:
     own = tuple(each for each in sessions if each.user == user.name)
     end_one = "End one of your sessions, choose a smaller size, or wait."
     entry = catalog.teams.get(team)

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from allotment_profiles.access.rules import Step, User, data_steps, leads_of, person_steps
+from allotment_profiles.access.rules import RuleResult, User, data_steps, leads_of, person_steps
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Policy
 from allotment_profiles.model.problems import Refusal
@@ -18,7 +18,7 @@ _OTHERWISE = int(Policy.model_fields["after_access_ends"].default)
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class LostAccess:
     """A data role that a session has, and that its user would not be given any more."""
 
     data_role: str
@@ -27,9 +27,9 @@ class Loss:
     refusal: Refusal
 
 
-def losses(
+def lost_access(
     catalog: Catalog, user: User, profile_id: str, data_roles: Sequence[str], now: dt.datetime
-) -> tuple[Loss, ...]:
+) -> tuple[LostAccess, ...]:
     """Give what a session of a user has lost; `data_roles` are those that it was started with."""
     found = []
     for role in data_roles:
@@ -40,7 +40,7 @@ def losses(
             (step.refusal for step in _steps(catalog, user, profile_id, role, what, now) if step.refusal), None
         )
         if refusal:
-            found.append(Loss(role, title, refusal))
+            found.append(LostAccess(role, title, refusal))
     return tuple(found)
 
 
@@ -49,19 +49,21 @@ def time_left(catalog: Catalog) -> dt.timedelta:
     return dt.timedelta(seconds=catalog.policy.value.after_access_ends if catalog.policy else _OTHERWISE)
 
 
-def _steps(catalog: Catalog, user: User, profile_id: str, role: str, what: str, now: dt.datetime) -> Iterator[Step]:
+def _steps(
+    catalog: Catalog, user: User, profile_id: str, role: str, what: str, now: dt.datetime
+) -> Iterator[RuleResult]:
     yield _named(catalog, profile_id, role, what)
     yield from person_steps(catalog, user, profile_id, what, now)
     yield from data_steps(catalog, role, profile_id.partition("/")[0], what, now)
 
 
-def _named(catalog: Catalog, profile_id: str, role: str, what: str) -> Step:
+def _named(catalog: Catalog, profile_id: str, role: str, what: str) -> RuleResult:
     text = f"The profile still names the data role {role}."
     entry = catalog.profiles.get(profile_id)
     if entry is not None and role in entry.reaches:
-        return Step("named", text)
+        return RuleResult("named", text)
     gone = "There is no such profile any more." if entry is None else "The profile does not name this data any more."
-    return Step("named", text, Refusal(
+    return RuleResult("named", text, Refusal(
         "data-role-dropped", what, gone, "Start another profile with this data, or propose one.",
         leads_of(catalog, profile_id.partition("/")[0]),
     ))  # fmt: skip

@@ -53,7 +53,7 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RuleResult:
     """One rule of the evaluation: what was asked, and the answer."""
 
     rule: str
@@ -73,7 +73,7 @@ class Offer:
     profile_id: str
     entry: Entry[Profile] | None
     team: Entry[Team] | None
-    steps: tuple[Step, ...]
+    steps: tuple[RuleResult, ...]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -118,7 +118,7 @@ def leads_of(catalog: Catalog, team: str) -> str:
 
 def offer(catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities) -> Offer:
     """Evaluate every rule for one user and one profile, in order, up to the first refusal."""
-    steps: list[Step] = []
+    steps: list[RuleResult] = []
     for step in _steps(catalog, user, profile_id, now, capabilities):
         steps.append(step)
         if step.refusal:
@@ -156,7 +156,7 @@ def _works_on(user: User, profile: Profile, team: Entry[Team] | None) -> bool:
 
 def _steps(
     catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities
-) -> Iterator[Step]:
+) -> Iterator[RuleResult]:
     what = f"{shown(profile_id)} cannot be started."
     yield _readable_policy(catalog, what, now)
     yield _profile_exists(catalog, profile_id, what, now)
@@ -171,7 +171,7 @@ def _steps(
     yield from _apps(catalog, profile, what, capabilities)
 
 
-def person_steps(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.datetime) -> Iterator[Step]:
+def person_steps(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.datetime) -> Iterator[RuleResult]:
     """Ask whether a profile that exists is for a user; ask no further after a refusal."""
     profile = catalog.profiles[profile_id].value
     yield _member(catalog, user, profile_id, what, now)
@@ -179,7 +179,7 @@ def person_steps(catalog: Catalog, user: User, profile_id: str, what: str, now: 
     yield _among(catalog, user, profile_id, profile, what)
 
 
-def data_steps(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime) -> Iterator[Step]:
+def data_steps(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime) -> Iterator[RuleResult]:
     """Ask whether a team has a data role; ask no further after a refusal."""
     yield _data_role_readable(catalog, role, what)
     yield _granted(catalog, role, team, what, now)
@@ -194,59 +194,59 @@ def _too_old(catalog: Catalog, entry: Entry, now: dt.datetime) -> bool:  # type:
     return age > catalog.policy.value.last_good or age < -86400
 
 
-def _readable_policy(catalog: Catalog, what: str, now: dt.datetime) -> Step:
+def _readable_policy(catalog: Catalog, what: str, now: dt.datetime) -> RuleResult:
     text = "The platform's policy reads."
     if catalog.policy is None or _too_old(catalog, catalog.policy, now):
-        return Step("policy", text, Refusal(
+        return RuleResult("policy", text, Refusal(
             "policy-missing", what, "The platform's policy (policy.yaml) does not read.", "It has to be corrected.",
             ADMINISTRATORS,
         ))  # fmt: skip
-    return Step("policy", text)
+    return RuleResult("policy", text)
 
 
-def _profile_exists(catalog: Catalog, profile_id: str, what: str, now: dt.datetime) -> Step:
+def _profile_exists(catalog: Catalog, profile_id: str, what: str, now: dt.datetime) -> RuleResult:
     text = f"The profile {shown(profile_id)} exists and reads."
     entry = catalog.profiles.get(profile_id)
     team = profile_id.partition("/")[0]
     if entry is not None and not _too_old(catalog, entry, now):
-        return Step("profile", text)
+        return RuleResult("profile", text)
     path = profile_path(profile_id)
     if entry is not None or path in catalog.broken:
         problem = next((problem for problem in catalog.problems_of(path) if problem.blocks), None)
         why = f"Its file does not read: {problem.message}" if problem else "Its file does not read."
-        return Step("profile", text, Refusal(
+        return RuleResult("profile", text, Refusal(
             "profile-broken", what, why, problem.remedy if problem else "It has to be corrected.",
             leads_of(catalog, team), 409,
         ))  # fmt: skip
-    return Step("profile", text, _unknown(what))
+    return RuleResult("profile", text, _unknown(what))
 
 
-def _member(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.datetime) -> Step:
+def _member(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.datetime) -> RuleResult:
     name = profile_id.partition("/")[0]
     entry = catalog.teams.get(name)
     text = f"{user.name} belongs to the team {name}."
     if entry is None or _too_old(catalog, entry, now):
-        return Step("team", text, Refusal(
+        return RuleResult("team", text, Refusal(
             "team-broken", what, f"The file of the team {name} does not read.", "It has to be corrected.",
             ADMINISTRATORS, 409,
         ))  # fmt: skip
     if belongs(user, entry.value):
-        return Step("team", text)
+        return RuleResult("team", text)
     groups = ", ".join(entry.value.members.groups) or "named users only"
-    return Step("team", text, Refusal(
+    return RuleResult("team", text, Refusal(
         "not-a-member", what, f"It belongs to the team {entry.value.title}, and {user.name} is not a member.",
         f"Members come from the group {groups}. Ask to be added to it, or propose one like it for a team of yours.",
         "whoever manages that group" if entry.value.members.groups else ADMINISTRATORS,
     ))  # fmt: skip
 
 
-def _visible(catalog: Catalog, user: User, profile_id: str, profile: Profile, what: str) -> Step:
+def _visible(catalog: Catalog, user: User, profile_id: str, profile: Profile, what: str) -> RuleResult:
     text = "The profile is no draft, or the user works on it."
     name = profile_id.partition("/")[0]
     if profile.visibility != "draft" or _works_on(user, profile, catalog.teams.get(name)):
-        return Step("draft", text)
+        return RuleResult("draft", text)
     # Whether the profile exists is nobody's business who may not see it: in words and code as if it did not.
-    return Step("draft", text, _unknown(what))
+    return RuleResult("draft", text, _unknown(what))
 
 
 def _unknown(what: str) -> Refusal:
@@ -256,33 +256,33 @@ def _unknown(what: str) -> Refusal:
     )  # fmt: skip
 
 
-def _retired(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> Step:
+def _retired(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> RuleResult:
     text = "The profile is not retired."
     if not is_retired(profile, now):
-        return Step("retired", text)
+        return RuleResult("retired", text)
     successor = successor_of(catalog, profile_id, now)
     if successor:
         remedy = f"Start {successor} in its place: {catalog.profiles[successor].value.title}."
     else:
         remedy = "Nothing takes its place. Choose another one, or propose one."
-    return Step("retired", text, Refusal(
+    return RuleResult("retired", text, Refusal(
         "profile-retired", what, f"It is retired since {profile.retired_from}.", remedy,
         leads_of(catalog, profile_id.partition("/")[0]), 410,
     ))  # fmt: skip
 
 
-def _among(catalog: Catalog, user: User, profile_id: str, profile: Profile, what: str) -> Step:
+def _among(catalog: Catalog, user: User, profile_id: str, profile: Profile, what: str) -> RuleResult:
     text = "The profile is for all of the team, or for a group of the user."
     if not profile.only or not user.groups.isdisjoint(profile.only):
-        return Step("only", text)
+        return RuleResult("only", text)
     groups = ", ".join(profile.only)
-    return Step("only", text, Refusal(
+    return RuleResult("only", text, Refusal(
         "only-groups", what, f"It is only for {groups}, and {user.name} is not in there.",
         "Ask to be added to the group, or choose another profile.", "whoever manages that group",
     ))  # fmt: skip
 
 
-def _accepted(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> Iterator[Step]:
+def _accepted(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> Iterator[RuleResult]:
     entry = catalog.profiles[profile_id]
     for code, acceptance in profile.accepted.items():
         needed = any(problem.code == code for problem in entry.problems)
@@ -290,71 +290,71 @@ def _accepted(catalog: Catalog, profile_id: str, profile: Profile, what: str, no
             continue
         text = f"What an administrator accepted ({code}) still holds."
         if days_left(acceptance.until, now) >= 0:
-            yield Step("accepted", text)
+            yield RuleResult("accepted", text)
         else:
-            yield Step("accepted", text, Refusal(
+            yield RuleResult("accepted", text, Refusal(
                 "acceptance-ended", what,
                 f"An administrator accepted its {code} until {acceptance.until.isoformat()}.",
                 "Propose a later date, or a profile that needs no acceptance.", ADMINISTRATORS,
             ))  # fmt: skip
 
 
-def _reviewed(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> Step:
+def _reviewed(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> RuleResult:
     text = "The profile's review date has not passed."
     if profile.review_by is None or days_left(profile.review_by, now) >= 0:
-        return Step("review", text)
-    return Step("review", text, Refusal(
+        return RuleResult("review", text)
+    return RuleResult("review", text, Refusal(
         "review-overdue", what, f"It had to be looked at again by {profile.review_by.isoformat()}.",
         "Propose a later review date: that is a change of one line.", leads_of(catalog, profile_id.partition("/")[0]),
     ))  # fmt: skip
 
 
-def _data_role_readable(catalog: Catalog, role: str, what: str) -> Step:
+def _data_role_readable(catalog: Catalog, role: str, what: str) -> RuleResult:
     text = f"The data role {role} exists and reads."
     if role in catalog.data_roles:
-        return Step("data-role", text)
+        return RuleResult("data-role", text)
     if data_role_path(role) in catalog.broken:
-        return Step("data-role", text, Refusal(
+        return RuleResult("data-role", text, Refusal(
             "data-role-broken", what, f"The file of the data role {role} does not read, so it gives no access.",
             "It has to be corrected.", ADMINISTRATORS, 409,
         ))  # fmt: skip
-    return Step("data-role", text, Refusal(
+    return RuleResult("data-role", text, Refusal(
         "data-role-unknown", what, f"The data role {role} does not exist any more.",
         "Propose the profile without it.", ADMINISTRATORS,
     ))  # fmt: skip
 
 
-def _granted(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime) -> Step:
+def _granted(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime) -> RuleResult:
     data_role = catalog.data_roles[role].value
     text = f"The team {team} has a grant for {role} that has not ended."
     grant = data_role.granted_to.get(team)
     owner = leads_of(catalog, data_role.owner)
     if grant is None:
-        return Step("grant", text, Refusal(
+        return RuleResult("grant", text, Refusal(
             "grant-missing", what, f"It reaches the data {data_role.title}, for which the team {team} has no grant.",
             "Ask for this data.", owner,
         ))  # fmt: skip
     if days_left(grant.until, now) < 0:
-        return Step("grant", text, Refusal(
+        return RuleResult("grant", text, Refusal(
             "grant-expired", what,
             f"The team's grant for the data {data_role.title} ended on {grant.until.isoformat()}.",
             "Ask to renew it.", owner,
         ))  # fmt: skip
     if grant.review_by is not None and days_left(grant.review_by, now) < 0:
-        return Step("grant", text, Refusal(
+        return RuleResult("grant", text, Refusal(
             "grant-review-overdue", what,
             f"The grant for the data {data_role.title} had to be looked at again by {grant.review_by.isoformat()}.",
             "Ask the owner for a later review date.", owner,
         ))  # fmt: skip
-    return Step("grant", text)
+    return RuleResult("grant", text)
 
 
-def _realisable(catalog: Catalog, role: str, what: str, capabilities: Capabilities) -> Step:
+def _realisable(catalog: Catalog, role: str, what: str, capabilities: Capabilities) -> RuleResult:
     kind = catalog.data_roles[role].value.binding.kind
     text = f"{_capital(capabilities.deployment)} can give access of the kind {kind}."
     if kind in capabilities.bindings:
-        return Step("binding", text)
-    return Step("binding", text, Refusal(
+        return RuleResult("binding", text)
+    return RuleResult("binding", text, Refusal(
         "binding-unavailable", what,
         f"Its data role {role} is bound to a credential ({kind}) that does not exist on {capabilities.deployment}.",
         "Start it on the platform, or choose a profile without this data.", ADMINISTRATORS,
@@ -365,13 +365,13 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _apps(catalog: Catalog, profile: Profile, what: str, capabilities: Capabilities) -> Iterator[Step]:
+def _apps(catalog: Catalog, profile: Profile, what: str, capabilities: Capabilities) -> Iterator[RuleResult]:
     text = f"{_capital(capabilities.deployment)} can start {profile.app}."
     reason = capabilities.missing(profile.app, catalog.policy.value if catalog.policy else None)
     if reason is None:
-        yield Step("app", text)
+        yield RuleResult("app", text)
     else:
-        yield Step("app", text, Refusal("app-unavailable", what, reason, "", ADMINISTRATORS))
+        yield RuleResult("app", text, Refusal("app-unavailable", what, reason, "", ADMINISTRATORS))
 
 
 def _warnings(catalog: Catalog, entry: Entry[Profile], now: dt.datetime) -> Iterator[str]:

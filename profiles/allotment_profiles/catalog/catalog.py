@@ -107,7 +107,7 @@ class Entry(Generic[ModelT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class QuarantinedChange:
     """A change of main that does not apply yet: its path keeps the version from before."""
 
     path: str
@@ -132,7 +132,7 @@ class Catalog:
     """Everything that is wrong anywhere, by path and line."""
     broken: frozenset[str] = frozenset()
     """Paths that do not read and have no version that applies."""
-    held: tuple[Hold, ...] = ()
+    held: tuple[QuarantinedChange, ...] = ()
     """What main says and does not apply yet, by path."""
 
     def problems_of(self, path: str) -> list[Problem]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from allotment_profiles.model.paths import place, team_path
+from allotment_profiles.model.paths import file_ref, team_path
 from allotment_profiles.model.problems import Problem
 
 _LOOKS_LIKE = (("0", "o"), ("1", "l"), ("rn", "m"), ("vv", "w"))
@@ -25,7 +25,7 @@ def skeleton(name: str) -> str:
 
 def key_of(path: str) -> Key | None:
     """Give what two files must not share: the kind, the team of a profile, the name's skeleton."""
-    where = place(path)
+    where = file_ref(path)
     if where is None or where.kind == "policy":
         return None
     team, slash, name = where.id.rpartition("/")

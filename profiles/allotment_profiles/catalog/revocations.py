@@ -13,7 +13,7 @@ PeopleT = TypeVar("PeopleT", bound=People)
 ModelT = TypeVar("ModelT", bound=Model)
 
 
-def narrowed(value: ModelT, newer: bytes) -> ModelT | None:
+def with_revocations(value: ModelT, newer: bytes) -> ModelT | None:
     """Take from a last good version what a newer one of the same file takes away; None: it gives nothing any more."""
     if isinstance(value, Team):
         return _team(value, newer)  # type: ignore[return-value]  # the type is the one that was asked about

@@ -62,7 +62,7 @@ def read(kind: Kind, path: str, data: bytes) -> Reading:
     try:
         return Reading(MODELS[kind].model_validate(document))
     except ValidationError as error:
-        return Reading(None, _problems(path, error, Places(data), MODELS[kind]))
+        return Reading(None, _problems(path, error, SourceMap(data), MODELS[kind]))
 
 
 def read_value(kind: Kind, path: str, value: object) -> Reading:
@@ -197,7 +197,7 @@ def _named(text: str, message: str) -> _DocumentError:
         _refuse_what_yaml_hides(text)
     except _DocumentError as error:
         return error
-    places = Places(text.encode())
+    places = SourceMap(text.encode())
     if places.duplicate:
         key, line, column = places.duplicate
         return _DocumentError("duplicate-key", f"The key {shown(key)} stands twice.", "Keep one of them.", line, column)
@@ -211,7 +211,7 @@ def _named(text: str, message: str) -> _DocumentError:
     return _DocumentError("syntax", f"This is not YAML: {shown(message)}.", "Look at the line.", *line_column)
 
 
-class Places:
+class SourceMap:
     """The lines of a document's keys and values; built only when a problem has to be placed.
 
     The document must have passed the fast parser or the gate's count of its depth: the composer recurses.
@@ -273,12 +273,12 @@ _STANDS_AT = {
 }  # fmt: skip
 
 
-def _problems(path: str, error: ValidationError, places: Places | None, model: type[Model]) -> tuple[Problem, ...]:
+def _problems(path: str, error: ValidationError, places: SourceMap | None, model: type[Model]) -> tuple[Problem, ...]:
     details = error.errors(include_url=False)[:MAXIMUM_PROBLEMS]
     return tuple(_problem(path, detail, places, model) for detail in details)
 
 
-def _problem(path: str, detail: ErrorDetails, places: Places | None, model: type[Model]) -> Problem:
+def _problem(path: str, detail: ErrorDetails, places: SourceMap | None, model: type[Model]) -> Problem:
     location = detail["loc"]
     # pydantic ends the place of a wrong key with this word, which may be an unknown key itself.
     if location[1:] and location[-1] == "[key]" and detail["type"] not in ("extra_forbidden", "invalid_key"):

@@ -12,10 +12,16 @@ from allotment_profiles.importer.ledger import Finding, Ledger
 from allotment_profiles.importer.people import import_people
 from allotment_profiles.importer.platform import Platform
 from allotment_profiles.importer.profiles import Imported, import_profile
-from allotment_profiles.importer.settings import CHART_GUARANTEE, STAYS, Settings, read_defaults, read_override
+from allotment_profiles.importer.settings import (
+    CHART_GUARANTEE,
+    STAYS,
+    KubeSpawnerSettings,
+    read_defaults,
+    read_override,
+)
 from allotment_profiles.importer.values import Node, UnreadableError, read_values
 from allotment_profiles.model import EVERYONE, Profile
-from allotment_profiles.model.paths import POLICY, place, profile_path, team_path
+from allotment_profiles.model.paths import POLICY, file_ref, profile_path, team_path
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.quantities import cpu_number, format_memory
 from allotment_profiles.model.texts import image_name
@@ -118,7 +124,9 @@ def _leave_code(node: Node, ledger: Ledger) -> None:
 def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> tuple[list[Node], list[Imported]]:
     """Give the places of what holds for all sessions, and the profiles."""
     singleuser, direct = chart.at("singleuser"), chart.at("hub", "config", "KubeSpawner")
-    defaults = read_defaults(singleuser, ledger) if singleuser else Settings(memory_guarantee=CHART_GUARANTEE)
+    defaults = (
+        read_defaults(singleuser, ledger) if singleuser else KubeSpawnerSettings(memory_guarantee=CHART_GUARANTEE)
+    )
     listed = chart.at("singleuser", "profileList")
     places: list[Node] = []
     if direct is not None:
@@ -302,7 +310,7 @@ def _team(
 
 def _snapshot(files: Mapping[str, bytes]) -> Snapshot:
     nothing = Snapshot("", dt.datetime.now(dt.UTC), {}, lambda ids: {})
-    return with_files(nothing, {path: data for path, data in files.items() if place(path)})
+    return with_files(nothing, {path: data for path, data in files.items() if file_ref(path)})
 
 
 def _report(findings: Sequence[Finding]) -> str:

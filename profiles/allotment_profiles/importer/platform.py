@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from allotment_profiles.importer.formatting import name_of, plain
-from allotment_profiles.importer.settings import Settings
+from allotment_profiles.importer.settings import KubeSpawnerSettings
 from allotment_profiles.model import BUILT_IN_APPS
 
 MAXIMUM = 20
@@ -44,7 +44,7 @@ class Platform:
             self._kinds[key] = name
         return self._kinds.get(key)
 
-    def node_pool(self, settings: Settings) -> str | None:
+    def node_pool(self, settings: KubeSpawnerSettings) -> str | None:
         """Give the pool of nodes with some labels and taints; None where there are none, or too many."""
         if not settings.labels:
             return None

@@ -8,7 +8,7 @@ from typing import Any
 from allotment_profiles.importer.formatting import Names, name_of, plain, refused
 from allotment_profiles.importer.ledger import Ledger
 from allotment_profiles.importer.platform import Platform
-from allotment_profiles.importer.settings import Settings, read_override
+from allotment_profiles.importer.settings import KubeSpawnerSettings, read_override
 from allotment_profiles.importer.values import Node
 from allotment_profiles.model.quantities import cpu_number, format_cpu, format_memory
 from allotment_profiles.model.texts import Group, ImagePattern
@@ -39,7 +39,7 @@ class Imported:
 class _Choice:
     key: str
     node: Node
-    settings: Settings
+    settings: KubeSpawnerSettings
     value: dict[str, Any]
 
 
@@ -50,16 +50,16 @@ class _Option:
     choices: list[_Choice]
 
 
-def import_profile(node: Node, key: str, names: Names, defaults: Settings, platform: Platform, ledger: Ledger) -> (
-    Imported
-):  # fmt: skip
+def import_profile(
+    node: Node, key: str, names: Names, defaults: KubeSpawnerSettings, platform: Platform, ledger: Ledger
+) -> Imported:
     """Make a profile of one entry of a list; what cannot be carried over is in the ledger."""
     return _Importing(node, key, names, defaults, platform, ledger).run()
 
 
 class _Importing:
     def __init__(
-        self, node: Node, key: str, names: Names, defaults: Settings, platform: Platform, ledger: Ledger
+        self, node: Node, key: str, names: Names, defaults: KubeSpawnerSettings, platform: Platform, ledger: Ledger
     ) -> None:
         self._node, self._key, self._ledger, self._platform = node, key, ledger, platform
         self._names, self._defaults = names, defaults
@@ -72,7 +72,7 @@ class _Importing:
         name = self._names.free(self._slug() or value["title"], "profile")
         self._names.add(name)
         override = node.at("kubespawner_override")
-        base = (read_override(override, self._ledger) if override else Settings()).over(self._defaults)
+        base = (read_override(override, self._ledger) if override else KubeSpawnerSettings()).over(self._defaults)
         options = list(self._options(base))
         only, readable = self._audience(node)
         if only:
@@ -144,7 +144,7 @@ class _Importing:
 
     # -- options
 
-    def _options(self, base: Settings) -> Iterator[_Option]:
+    def _options(self, base: KubeSpawnerSettings) -> Iterator[_Option]:
         node = self._node.at("profile_options")
         if node is None:
             return
@@ -163,7 +163,7 @@ class _Importing:
             selected = selected or chooses
             yield option
 
-    def _option(self, written: str, node: Node, used: set[str], base: Settings) -> _Option | None:
+    def _option(self, written: str, node: Node, used: set[str], base: KubeSpawnerSettings) -> _Option | None:
         title = self._text("display_name", 80, node) or plain(written, 80) or "Option"
         description = self._text("description", 300, node)
         self._unlisted(node.at("unlisted_choice"))
@@ -202,7 +202,7 @@ class _Importing:
         title = self._text("display_name", 80, node) or plain(label, 80) or "Choice"
         description = self._text("description", 300, node)
         override = node.at("kubespawner_override")
-        settings = read_override(override, self._ledger, choice=True) if override else Settings()
+        settings = read_override(override, self._ledger, choice=True) if override else KubeSpawnerSettings()
         key = name_of(label, names, "choice")
         names.add(key)
         value: dict[str, Any] = {"title": title} | ({"description": description} if description else {})
@@ -244,7 +244,7 @@ class _Importing:
             self._images.append(pattern)
             self._ledger.changed(node, f"{why}, and {pattern} is in the envelope, so the team's leads decide it.")
 
-    def _chosen(self, settings: Settings, base: Settings) -> dict[str, Any]:
+    def _chosen(self, settings: KubeSpawnerSettings, base: KubeSpawnerSettings) -> dict[str, Any]:
         """Say what a choice replaces."""
         value: dict[str, Any] = {}
         if settings.image:
@@ -269,7 +269,7 @@ class _Importing:
 
     # -- the profile itself
 
-    def _base(self, base: Settings, options: list[_Option]) -> dict[str, Any]:
+    def _base(self, base: KubeSpawnerSettings, options: list[_Option]) -> dict[str, Any]:
         choices = [choice for option in options for choice in option.choices]
         image = base.image
         for option in options:
@@ -290,13 +290,13 @@ class _Importing:
             value["environment"] = dict(base.environment)
         return value
 
-    def _app(self, settings: Settings) -> str | None:
+    def _app(self, settings: KubeSpawnerSettings) -> str | None:
         app = self._platform.app(settings.app) if settings.app else None
         if settings.app and app is None:
             self._ledger.lost(settings.places["app"], "A policy has at most twenty tools.")
         return app
 
-    def _pool(self, settings: Settings, effective: Settings) -> str | None:
+    def _pool(self, settings: KubeSpawnerSettings, effective: KubeSpawnerSettings) -> str | None:
         """Give the node pool; where there can be none, what was said about nodes is lost."""
         pool = self._platform.node_pool(effective)
         if pool is None:
@@ -306,14 +306,14 @@ class _Importing:
                     self._ledger.lost(place, why)
         return pool
 
-    def _note(self, settings: Settings, field_name: str, node: Node, why: str) -> None:
+    def _note(self, settings: KubeSpawnerSettings, field_name: str, node: Node, why: str) -> None:
         """Tell of one setting at its own place, or where it came to be."""
         if field_name in settings.places:
             self._ledger.changed(settings.places[field_name], why)
         else:
             self._ledger.remark(node, why)
 
-    def _resources(self, base: Settings, choices: list[_Choice]) -> dict[str, Any]:
+    def _resources(self, base: KubeSpawnerSettings, choices: list[_Choice]) -> dict[str, Any]:
         """Give limits to everything, for ours always has them, and no guarantee above one."""
         for name, least, write in (("cpu", _CPU, format_cpu), ("memory", _MEMORY, format_memory)):
             limit, guarantee = getattr(base, f"{name}_limit"), getattr(base, f"{name}_guarantee")
@@ -331,10 +331,10 @@ class _Importing:
                 why = f"The guarantee is above the limit: {write(limit)} is taken."
                 self._note(base, f"{name}_guarantee", self._node, why)
                 guarantee = limit
-            base = Settings(**{**vars(base), f"{name}_limit": limit, f"{name}_guarantee": guarantee})
+            base = KubeSpawnerSettings(**{**vars(base), f"{name}_limit": limit, f"{name}_guarantee": guarantee})
             default = 100 if name == "cpu" else 256 * 1024**2
             if guarantee is None and limit < default:
-                base = Settings(**{**vars(base), f"{name}_guarantee": limit})
+                base = KubeSpawnerSettings(**{**vars(base), f"{name}_guarantee": limit})
                 guarantee = limit
             self._lower(choices, name, limit, guarantee or default)
         resources = _ranges(base)
@@ -362,7 +362,7 @@ class _Importing:
                 self._note(choice.settings, f"{name}_guarantee", choice.node, why)
 
 
-def _ranges(settings: Settings) -> dict[str, Any]:
+def _ranges(settings: KubeSpawnerSettings) -> dict[str, Any]:
     cpu = {"guarantee": settings.cpu_guarantee, "limit": settings.cpu_limit}
     memory = {"guarantee": settings.memory_guarantee, "limit": settings.memory_limit}
     written = {

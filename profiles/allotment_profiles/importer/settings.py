@@ -55,7 +55,7 @@ _WHY = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class KubeSpawnerSettings:
     """What one place says; None and empty where it says nothing."""
 
     image: str | None = None
@@ -75,7 +75,7 @@ class Settings:
     places: Mapping[str, Node] = field(default_factory=dict)
     """Where each of them stands; entries of mappings as `environment.NAME`."""
 
-    def over(self, below: "Settings") -> "Settings":
+    def over(self, below: "KubeSpawnerSettings") -> "KubeSpawnerSettings":
         """Lay these settings over others, as KubeSpawner does: mappings are merged, the rest is replaced."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         given["environment"] = {**below.environment, **self.environment}
@@ -84,23 +84,23 @@ class Settings:
         return replace(below, **given)
 
 
-def read_override(node: Node, ledger: Ledger, *, choice: bool = False) -> Settings:
+def read_override(node: Node, ledger: Ledger, *, choice: bool = False) -> KubeSpawnerSettings:
     """Read a `kubespawner_override`, or `hub.config.KubeSpawner`."""
     reading = _Reading(ledger, choice)
     if not isinstance(node.value, Mapping):
         if not node.says_nothing:
             ledger.lost(node, "This is not a mapping of settings.")
-        return Settings()
+        return KubeSpawnerSettings()
     known = {_modern(name): each for name, each in node.mapping.items()}
     for name, each in node.mapping.items():
         if known[_modern(name)] is not each:
             ledger.lost(each, f"{_modern(name)} stands here as well, and goes before it.")
     for name, each in known.items():
         reading.take(name, each)
-    return Settings(**reading.found, places=reading.places)
+    return KubeSpawnerSettings(**reading.found, places=reading.places)
 
 
-def read_defaults(singleuser: Node, ledger: Ledger) -> Settings:
+def read_defaults(singleuser: Node, ledger: Ledger) -> KubeSpawnerSettings:
     """Read what `singleuser` says for every session."""
     reading = _Reading(ledger, choice=False)
     for name, keys in (
@@ -135,7 +135,7 @@ def read_defaults(singleuser: Node, ledger: Ledger) -> Settings:
             ledger.stays(node, STAYS)
     if singleuser.at("memory", "guarantee") is None:
         reading.found["memory_guarantee"] = CHART_GUARANTEE
-    return Settings(**reading.found, places=reading.places)
+    return KubeSpawnerSettings(**reading.found, places=reading.places)
 
 
 def _text(node: Node | None) -> str:

@@ -13,7 +13,7 @@ _OURS = re.compile(r"(teams|data-roles)/.*|policy\.ya?ml", re.IGNORECASE | re.DO
 _NOTES = re.compile(r"(.*/)?(README(\.[a-z]+)?|\.gitkeep|CODEOWNERS)", re.DOTALL)
 
 
-class Place(NamedTuple):
+class FileRef(NamedTuple):
     """What a path means."""
 
     kind: Kind
@@ -21,7 +21,7 @@ class Place(NamedTuple):
     """`policy`, a team's name, `<team>/<name>` or a data role's name."""
 
 
-def place(path: str) -> Place | None:
+def file_ref(path: str) -> FileRef | None:
     """Say what a path holds, or None where it is not one of ours or has a name that is not allowed."""
     # Plain comparisons: this is asked several times for each of ten thousand paths.
     parts = path.split("/")
@@ -33,13 +33,13 @@ def place(path: str) -> Place | None:
         case ["data-roles", file] if file.endswith(".yaml"):
             kind, names = "data role", [file[:-5]]
         case _:
-            return Place("policy", "policy") if path == POLICY else None
-    return Place(cast("Kind", kind), "/".join(names)) if all(map(is_name, names)) else None
+            return FileRef("policy", "policy") if path == POLICY else None
+    return FileRef(cast("Kind", kind), "/".join(names)) if all(map(is_name, names)) else None
 
 
 def is_stray(path: str) -> bool:
     """Tell whether a path looks as if it were meant for us, but is not a place that is read."""
-    return place(path) is None and _OURS.fullmatch(path) is not None and _NOTES.fullmatch(path) is None
+    return file_ref(path) is None and _OURS.fullmatch(path) is not None and _NOTES.fullmatch(path) is None
 
 
 def team_path(team: str) -> str:

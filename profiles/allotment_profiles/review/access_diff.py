@@ -125,7 +125,7 @@ class _Way:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _Delta:
     """What differs between two ways for some of their people."""
 
     kind: AccessKind
@@ -201,7 +201,7 @@ class _Comparison:
             )
         ]
 
-    def _steps(self) -> Iterator[tuple[str, str, str, _Step]]:
+    def _steps(self) -> Iterator[tuple[str, str, str, _Delta]]:
         for old, new in self._profiles():
             was, now = self._way(self._before, old), self._way(self._after, new)
             olds, news = _roles(self._before, old), _roles(self._after, new)
@@ -248,7 +248,7 @@ class _Comparison:
     def _uses(self, catalog: Catalog, role: str, name: str) -> bool:
         return bool(_reaching(catalog, role, name))
 
-    def _otherwise(self, role: str, name: str, step: _Step) -> bool:
+    def _otherwise(self, role: str, name: str, step: _Delta) -> bool:
         gains = step.kind in ("gains", "longer")
         key = (gains, role, name)
         if key not in self._others:
@@ -336,7 +336,7 @@ def _roles(catalog: Catalog, profile_id: str) -> tuple[str, ...]:
     return entry.value.data_roles if entry else ()
 
 
-def _steps(was: _Way | None, now: _Way | None) -> Iterator[_Step]:
+def _steps(was: _Way | None, now: _Way | None) -> Iterator[_Delta]:
     """Compare two ways clause by clause: each user who gains or loses is meant by one of the clauses."""
     if was == now:
         return
@@ -344,14 +344,14 @@ def _steps(was: _Way | None, now: _Way | None) -> Iterator[_Step]:
     gained = [each for each in news if not (was and meets(each, was.audience))]
     lost = [each for each in olds if not (now and meets(each, now.audience))]
     if now and gained:
-        yield _Step("gains", tuple(gained), now.until, rest=was is not None)
+        yield _Delta("gains", tuple(gained), now.until, rest=was is not None)
     if was and lost:
-        yield _Step("loses", tuple(lost), was.until, rest=now is not None)
+        yield _Delta("loses", tuple(lost), was.until, rest=now is not None)
     if was and now and now.until != was.until:
         kind: AccessKind = "longer" if now.until > was.until else "shorter"
         stay = _without(news, gained) if kind == "longer" else _without(olds, lost)
         if stay:
-            yield _Step(kind, stay, now.until, was.until)
+            yield _Delta(kind, stay, now.until, was.until)
 
 
 def _without(these: Iterable[Clause], those: Iterable[Clause]) -> tuple[Clause, ...]:

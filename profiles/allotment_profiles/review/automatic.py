@@ -11,7 +11,7 @@ from typing import Any
 from allotment_profiles.access.rules import User, maintains
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.review.changes import Change
 from allotment_profiles.review.team_limits import (
     binding_envelope,
@@ -43,7 +43,7 @@ def automatic_paths(
     found = {}
     for path, theirs in by_path.items():
         kinds = {"text" if change.category == "layout" else change.category for change in theirs}
-        where = place(path)
+        where = file_ref(path)
         if kinds <= allowed and where and where.kind == "profile" and _harmless(where.id, before, after, proposer):
             what = " and ".join(words for kind, words in _KINDS.items() if kind in kinds)
             found[path] = (

@@ -67,14 +67,14 @@ _BY_FIRST: dict[str, Category] = {
 }
 
 
-class Categories(Protocol):
+class ChangeTypes(Protocol):
     """Names the category of each change between two versions of one file."""
 
     def __call__(self, field: str, was: Any, now: Any) -> Category:
         """Name the category of one changed field; for one item of a list, of that item."""
 
 
-def categories(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> Categories:
+def change_types(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> ChangeTypes:
     """Give what names the categories; `outside` are the amounts that go further beyond the envelope than before."""
     if isinstance(before, Profile) and isinstance(after, Profile):
         return _ProfileCategories(before, after, outside)
@@ -171,7 +171,7 @@ class _DataRoleCategories:
         return "grant-longer" if was is not None and (now is None or now > was) else "grant-shorter"
 
 
-def of_new(field: str, outside: frozenset[str] = frozenset()) -> Category:
+def types_of_new(field: str, outside: frozenset[str] = frozenset()) -> Category:
     """Name the category of what a new file says: most of it is simply new."""
     if field == "data_roles":
         return "data-role-added"

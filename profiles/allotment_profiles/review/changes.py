@@ -7,11 +7,11 @@ from typing import Any, Literal
 from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Model, Policy, Profile
-from allotment_profiles.model.paths import POLICY, place
+from allotment_profiles.model.paths import POLICY, file_ref
 from allotment_profiles.model.quantities import shown
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
-from allotment_profiles.review.change_types import Category, categories, of_new
-from allotment_profiles.review.flatten import facts_of, written
+from allotment_profiles.review.change_types import Category, change_types, types_of_new
+from allotment_profiles.review.flatten import flatten, written
 from allotment_profiles.review.labels import label_of
 from allotment_profiles.review.renames import differing, renamed
 from allotment_profiles.review.team_limits import binding_envelope, further_outside
@@ -75,7 +75,7 @@ class Change:
 
 def subject_of(path: str) -> str:
     """Say what a path is about, in words."""
-    where = place(path)
+    where = file_ref(path)
     if where is None:
         return f"the file {shown(path)}"
     return "the policy" if where.kind == "policy" else f"{where.kind} {where.id}"
@@ -83,7 +83,7 @@ def subject_of(path: str) -> str:
 
 def rewritten(path: str) -> Change:
     """Give the change of a file whose bytes differ and whose meaning does not; or that nobody reads."""
-    category: Category = "layout" if place(path) else "path"
+    category: Category = "layout" if file_ref(path) else "path"
     return Change("rewritten", path, subject_of(path), "", "", None, None, category)
 
 
@@ -173,8 +173,8 @@ def compare_values(
 
 def _changed(path: str, before: Model, after: Model, outside: frozenset[str], moved_from: str) -> Iterator[Change]:
     subject = subject_of(path)
-    category_of = categories(before, after, outside)
-    old, new = dict(facts_of(before)), dict(facts_of(after))
+    category_of = change_types(before, after, outside)
+    old, new = dict(flatten(before)), dict(flatten(after))
     for field in [*old, *(field for field in new if field not in old)]:
         was, now = old.get(field), new.get(field)
         if was == now:
@@ -222,15 +222,15 @@ def _currency(value: Model) -> str:
 def _facts(path: str, subject: str, value: Model, outside: frozenset[str]) -> Iterator[Change]:
     """Give what a new file says, without what it leaves at its default."""
     currency = _currency(value)
-    for field, fact in facts_of(value, told=True):
+    for field, fact in flatten(value, told=True):
         for each in fact if isinstance(fact, tuple) else (fact,):
             text = written(field, each, currency)
-            yield Change("added", path, subject, field, label_of(field), None, text, of_new(field, outside))
+            yield Change("added", path, subject, field, label_of(field), None, text, types_of_new(field, outside))
 
 
 def owner_before(path: str, before: Catalog, after: Catalog) -> str | None:
     """Give the team that owns a data role's file: as it stands on main, else as it is proposed."""
-    where = place(path)
+    where = file_ref(path)
     for catalog in (before, after):
         entry = catalog.data_roles.get(where.id) if where and where.kind == "data role" else None
         if entry is not None and isinstance(entry.value, DataRole):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from allotment_profiles.access.cost import Cost, dearest
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.review.changes import Change
 
 
@@ -40,10 +40,10 @@ def compare_costs(changes: Iterable[Change], before: Catalog, after: Catalog) ->
     """Price every profile that the changes touch, by main's prices and by the proposed ones."""
     found = {}
     for change in changes:
-        where = place(change.path)
+        where = file_ref(change.path)
         readable = change.kind != "unreadable"
         if readable and where and where.kind == "profile" and before.policy and after.policy:
-            origin = place(change.moved_from) or where
+            origin = file_ref(change.moved_from) or where
             old, new = before.profiles.get(origin.id), after.profiles.get(where.id)
             found[where.id] = CostChange(
                 where.id,

@@ -14,7 +14,7 @@ _DURATIONS = (
 )  # fmt: skip
 
 
-def facts_of(value: object, field: str = "", *, told: bool = False) -> Iterator[tuple[str, Any]]:
+def flatten(value: object, field: str = "", *, told: bool = False) -> Iterator[tuple[str, Any]]:
     """Give every field that says something, with its value; `told` leaves out what the file leaves at its default.
 
     What is empty says nothing: an empty text, list or mapping is as if it were not there.
@@ -22,10 +22,10 @@ def facts_of(value: object, field: str = "", *, told: bool = False) -> Iterator[
     if isinstance(value, Model) and not isinstance(value, Toleration):
         for name in type(value).model_fields:
             if not told or name in value.model_fields_set:
-                yield from facts_of(getattr(value, name), f"{field}.{name}" if field else name, told=told)
+                yield from flatten(getattr(value, name), f"{field}.{name}" if field else name, told=told)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from facts_of(inner, f"{field}.{key}" if field else str(key), told=told)
+            yield from flatten(inner, f"{field}.{key}" if field else str(key), told=told)
     elif value is not None and value not in ("", ()):
         yield field, value
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Budget, Envelope, Team
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.review.access_diff import compare_access
 from allotment_profiles.review.changes import Change, compare_values, owner_before, subject_of
 from allotment_profiles.review.team_limits import binding_envelope, further_outside
@@ -50,7 +50,7 @@ def needs_of(changes: Iterable[Change], before: Catalog, after: Catalog) -> Iter
 
 def _of_rename(change: Change, before: Catalog, after: Catalog) -> Iterator[Need]:
     """Give what the removal and the addition would need; the fields that differ come as changes of their own."""
-    where = place(change.path)
+    where = file_ref(change.path)
     kinds: dict[str, Mapping[str, Entry[Any]]] = {
         "team": after.teams, "data role": after.data_roles, "profile": after.profiles
     }  # fmt: skip
@@ -61,7 +61,7 @@ def _of_rename(change: Change, before: Catalog, after: Catalog) -> Iterator[Need
 
 
 def _needs(change: Change, before: Catalog, after: Catalog) -> Iterator[Need]:
-    where = place(change.path)
+    where = file_ref(change.path)
     if where is None or where.kind == "policy":
         yield Need("administrator", "", f"{change.subject[0].upper()}{change.subject[1:]} holds for everyone.")
     elif where.kind == "profile":
@@ -82,7 +82,7 @@ def _of_profile(change: Change, profile_id: str) -> Iterator[Need]:
 
 def _of_envelope(path: str, changes: list[Change], before: Catalog, after: Catalog) -> Iterator[Need]:
     """Ask an administrator where a profile goes further beyond main's envelope than it did."""
-    where = place(path)
+    where = file_ref(path)
     new = after.profiles.get(where.id) if where and where.kind == "profile" else None
     if where is None or new is None or any(change.kind in ("removed", "unreadable") for change in changes):
         return

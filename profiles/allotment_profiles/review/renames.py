@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from allotment_profiles.catalog.catalog import Catalog, Entry
-from allotment_profiles.model.paths import Place, place
-from allotment_profiles.review.flatten import facts_of
+from allotment_profiles.model.paths import FileRef, file_ref
+from allotment_profiles.review.flatten import flatten
 
 SIMILAR = 0.6
 """The share of facts that two files have in common, from which they are taken for the same."""
@@ -52,8 +52,8 @@ def _grouped(paths: Iterable[str], group: Callable[[str], str]) -> dict[str, lis
     return found
 
 
-def _place(path: str) -> Place:
-    return cast("Place", place(path))
+def _place(path: str) -> FileRef:
+    return cast("FileRef", file_ref(path))
 
 
 def _equal(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) -> dict[str, str]:
@@ -108,7 +108,7 @@ def _share(was: frozenset[tuple[str, object]], now: frozenset[tuple[str, object]
 
 
 def _facts(entry: Entry[Any]) -> frozenset[tuple[str, object]]:
-    facts: Iterable[tuple[str, Any]] = facts_of(entry.value, told=True)
+    facts: Iterable[tuple[str, Any]] = flatten(entry.value, told=True)
     return frozenset(
         (field, str(each)) for field, value in facts for each in (value if isinstance(value, tuple) else (value,))
     )

@@ -23,11 +23,11 @@ import pydantic
 
 from allotment_profiles.catalog.catalog import Version
 from allotment_profiles.git.repository import TreeEntry
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.store.history import Applied, File, Held
+from allotment_profiles.store.history import Applied, File, QuarantinedVersion
 from allotment_profiles.store.loading import Loaded
-from allotment_profiles.store.resolver import Settled
+from allotment_profiles.store.resolver import CachedResolution
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Stored:
     """What came out of the file."""
 
     history: Applied
-    settled: Mapping[str, Settled]
+    settled: Mapping[str, CachedResolution]
 
 
 def identity(keys: str) -> str:
@@ -146,7 +146,7 @@ def _version(version: Version | None) -> list[Any] | None:
 
 def _settled(loaded: Loaded, path: str) -> list[Any] | None:
     """Give what became of a profile; other files are few and are read again."""
-    where = place(path)
+    where = file_ref(path)
     if where is None or where.kind != "profile" or path in loaded.collisions:
         return None
     problems = [dataclasses.astuple(problem) for problem in loaded.problems.get(path, ())]
@@ -169,7 +169,7 @@ def _stored(lines: Iterable[bytes]) -> Stored:
     said = json.loads(head)
     one: dict[str, str] = {}  # equal texts are one, as they are where git was asked
     files: dict[str, File] = {}
-    settled: dict[str, Settled] = {}
+    settled: dict[str, CachedResolution] = {}
     for line in rest:
         for path, file, outcome in json.loads(line):
             files[path] = _file_of(file, one)
@@ -186,7 +186,10 @@ def _file_of(said: list[Any], one: dict[str, str]) -> File:
     entry, order, versions, held = said
     return File(
         _entry_of(entry, one), tuple(_version_of(each, one) for each in versions), order,
-        tuple(Held(commit, _time(time), reason, _entry_of(each, one)) for commit, time, reason, each in held),
+        tuple(
+            QuarantinedVersion(commit, _time(time), reason, _entry_of(each, one))
+            for commit, time, reason, each in held
+        ),
     )  # fmt: skip
 
 
@@ -199,9 +202,9 @@ def _version_of(said: list[Any], one: dict[str, str]) -> Version:
     return Version(one.setdefault(commit, commit), _time(time), one.setdefault(blob, blob) if blob else None)
 
 
-def _settled_of(said: list[Any], one: dict[str, str]) -> Settled:
+def _settled_of(said: list[Any], one: dict[str, str]) -> CachedResolution:
     blob, problems, successor, since, reaches = said
-    return Settled(
+    return CachedResolution(
         one.setdefault(blob, blob) if blob else None, tuple(Problem(*problem) for problem in problems), successor,
         _version_of(since, one) if since else None, tuple(reaches),
     )  # fmt: skip

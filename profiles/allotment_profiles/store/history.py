@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from allotment_profiles.catalog.catalog import Hold, Version
+from allotment_profiles.catalog.catalog import QuarantinedChange, Version
 from allotment_profiles.documents.reading import read
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import FileChange, GitError, LoggedCommit, Repository, TreeEntry
 from allotment_profiles.model import Policy
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_FALLBACKS
-from allotment_profiles.model.paths import POLICY, is_stray, place
+from allotment_profiles.model.paths import POLICY, file_ref, is_stray
 from allotment_profiles.store.provenance import is_reviewed
 
 REGULAR = ("100644", "100755")
@@ -29,7 +29,7 @@ _COMMITS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class QuarantinedVersion:
     """One change of one file that does not apply yet."""
 
     commit: str
@@ -49,7 +49,7 @@ class File:
     """The versions that applied since the file came, newest first, at most MAXIMUM_FALLBACKS."""
     order: int = 0
     """Which commit of the line the file came with, counted from 1."""
-    held: tuple[Held, ...] = ()
+    held: tuple[QuarantinedVersion, ...] = ()
     """What does not apply yet, oldest first."""
 
 
@@ -70,18 +70,20 @@ class Applied:
     """Both as the last policy said that applied and read: removing the policy does not lift its rules."""
 
     @property
-    def holds(self) -> tuple[Hold, ...]:
+    def holds(self) -> tuple[QuarantinedChange, ...]:
         """What is held, by path."""
         return holds_of(self.files)
 
 
-def holds_of(files: Mapping[str, File]) -> tuple[Hold, ...]:
+def holds_of(files: Mapping[str, File]) -> tuple[QuarantinedChange, ...]:
     """Give what is held, by path, older changes of one path first."""
     paths = sorted(path for path, file in files.items() if file.held)
-    return tuple(Hold(path, held.commit, held.reason, held.time) for path in paths for held in files[path].held)
+    return tuple(
+        QuarantinedChange(path, held.commit, held.reason, held.time) for path in paths for held in files[path].held
+    )
 
 
-def follow(repository: Repository, head: str, known: Applied | None = None) -> Applied:
+def fold_history(repository: Repository, head: str, known: Applied | None = None) -> Applied:
     """Fold the history of a commit; where a known state is on its line, only what came since.
 
     Raises GitError where the history cannot be read.
@@ -143,7 +145,7 @@ class _Folding:
         self._head, self._time, self._count = commit.id, commit.time, self._count + 1
         policy = self._files.get(POLICY)
         confirmed = self._confirm(commit)
-        changes = [change for change in commit.changes if place(change.path) or is_stray(change.path)]
+        changes = [change for change in commit.changes if file_ref(change.path) or is_stray(change.path)]
         past_review = bool(changes) and self._direct_push == "hold" and not is_reviewed(self._commit(commit.id))
         held = set() if confirmed else self._held_removals(changes, past_review)
         for change in changes:
@@ -179,12 +181,12 @@ class _Folding:
 
     def _held_removals(self, changes: Sequence[FileChange], past_review: bool) -> set[str]:
         """Give the removed paths that keep their version, because the commit removes so many."""
-        removed = [change for change in changes if change.removed and place(change.path)]
+        removed = [change for change in changes if change.removed and file_ref(change.path)]
         if len(removed) <= FEW:
             return set()
         # What is written past the review does not apply, so nothing was moved there.
         written = Counter(
-            change.blob for change in changes if not change.removed and not past_review and place(change.path)
+            change.blob for change in changes if not change.removed and not past_review and file_ref(change.path)
             and not change.old_blob.strip("0")
         )  # fmt: skip
         counted = set()
@@ -196,7 +198,7 @@ class _Folding:
                 counted.add(change.path)
         if len(counted) <= FEW:
             return set()
-        before = sum(1 for path, file in self._files.items() if file.entry and place(path))
+        before = sum(1 for path, file in self._files.items() if file.entry and file_ref(path))
         return counted if len(counted) * 100 > self._removal_share * before else set()
 
     def _remove(self, commit: LoggedCommit, path: str, *, held: bool) -> None:
@@ -204,20 +206,24 @@ class _Folding:
         if file is None:
             return
         if held:
-            self._files[path] = dataclasses.replace(file, held=(Held(commit.id, commit.time, "removal", None),))
+            self._files[path] = dataclasses.replace(
+                file, held=(QuarantinedVersion(commit.id, commit.time, "removal", None),)
+            )
             return
         del self._files[path]
-        where = place(path)
+        where = file_ref(path)
         if where and where.kind == "data role" and file.entry:
             self._gone.add(path)
 
     def _hold_push(self, commit: LoggedCommit, change: FileChange) -> None:
         file = self._files.get(change.path) or File(None)
-        held = Held(commit.id, commit.time, "direct-push", TreeEntry(change.mode, change.blob, -1))
+        held = QuarantinedVersion(commit.id, commit.time, "direct-push", TreeEntry(change.mode, change.blob, -1))
         pushes = [each for each in file.held if each.reason == "direct-push"]
         self._files[change.path] = dataclasses.replace(file, held=(*pushes, held)[-MAXIMUM_FALLBACKS:])
 
-    def _write(self, commit: LoggedCommit, path: str, entry: TreeEntry, held: tuple[Held, ...] = ()) -> None:
+    def _write(
+        self, commit: LoggedCommit, path: str, entry: TreeEntry, held: tuple[QuarantinedVersion, ...] = ()
+    ) -> None:
         file = self._files.get(path)
         blob = entry.blob if entry.mode in REGULAR else None
         version = Version(commit.id, commit.time, blob)

@@ -17,11 +17,11 @@ from typing import TypeVar
 from allotment_profiles.catalog.catalog import Catalog, Models
 from allotment_profiles.catalog.lookalikes import Key, key_of, losers, problem, taken_by
 from allotment_profiles.model import DataRole, Policy, Profile, Team
-from allotment_profiles.model.paths import POLICY, Place, is_stray, place, profile_path
+from allotment_profiles.model.paths import POLICY, FileRef, file_ref, is_stray, profile_path
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.quantities import shown
 from allotment_profiles.store.history import File, holds_of
-from allotment_profiles.store.resolver import Context, Evaluating, Outcome, Settled
+from allotment_profiles.store.resolver import CachedResolution, Context, Resolution, Resolver
 from allotment_profiles.store.snapshot import Snapshot
 
 KeyT = TypeVar("KeyT")
@@ -65,7 +65,7 @@ def load(snapshot: Snapshot, cache: ReadingCache | None = None) -> Catalog:
 
 
 def renew(
-    snapshot: Snapshot, before: Loaded | None, models: Models, settled: Mapping[str, Settled] | None = None
+    snapshot: Snapshot, before: Loaded | None, models: Models, settled: Mapping[str, CachedResolution] | None = None
 ) -> Loaded:
     """Load a snapshot from what is known of another one; the result is the same as without.
 
@@ -112,7 +112,7 @@ class _Loading:
     """The state of one load, in the order policy, teams, data roles, profiles: each is checked against those before."""
 
     def __init__(
-        self, snapshot: Snapshot, before: Loaded | None, models: Models, settled: Mapping[str, Settled]
+        self, snapshot: Snapshot, before: Loaded | None, models: Models, settled: Mapping[str, CachedResolution]
     ) -> None:
         self._snapshot, self._files, self._before = snapshot, snapshot.files, before
         self._old: Mapping[str, File] = before.snapshot.files if before else {}
@@ -127,7 +127,7 @@ class _Loading:
         self._successors = dict(before.successors) if before else {}
         self._names = dict(before.names) if before else {}
         self._collisions = dict(before.collisions) if before else {}
-        self._evaluating = Evaluating(snapshot, models)
+        self._evaluating = Resolver(snapshot, models)
 
     def run(self) -> Loaded:
         changed = self._changed()
@@ -174,12 +174,12 @@ class _Loading:
         self._collisions = collisions
         return differing
 
-    def _sorted_out(self, changed: Iterable[str]) -> dict[str, dict[str, Place]]:
+    def _sorted_out(self, changed: Iterable[str]) -> dict[str, dict[str, FileRef]]:
         """Forget what was known of changed files, and give those that changed by kind."""
-        by_kind: dict[str, dict[str, Place]] = {"policy": {}, "team": {}, "data role": {}, "profile": {}}
+        by_kind: dict[str, dict[str, FileRef]] = {"policy": {}, "team": {}, "data role": {}, "profile": {}}
         strays = {path for path in self._problems if is_stray(path)}
         for path in changed:
-            where = place(path)
+            where = file_ref(path)
             self._problems.pop(path, None)
             self._broken.discard(path)
             if where is None:
@@ -195,7 +195,7 @@ class _Loading:
 
     # -- kind by kind
 
-    def _settle(self, path: str, outcome: Outcome) -> None:
+    def _settle(self, path: str, outcome: Resolution) -> None:
         self._problems.pop(path, None)
         self._broken.discard(path)
         if outcome.problems:
@@ -203,29 +203,29 @@ class _Loading:
         if outcome.broken:
             self._broken.add(path)
 
-    def _refused(self, path: str) -> Outcome | None:
+    def _refused(self, path: str) -> Resolution | None:
         """Settle what needs no reading: a file that is gone or held, a name that collides."""
         file = self._files.get(path)
         if file is None or file.entry is None:
-            return Outcome(None)
+            return Resolution(None)
         if path in self._collisions:
-            return Outcome(None, (problem(path, self._collisions[path]),), broken=True)
+            return Resolution(None, (problem(path, self._collisions[path]),), broken=True)
         return None
 
-    def _outcome(self, path: str, where: Place, context: Context) -> Outcome:
+    def _outcome(self, path: str, where: FileRef, context: Context) -> Resolution:
         outcome = self._refused(path) or self._evaluating.outcome(path, where, self._files[path], context)
         self._settle(path, outcome)
         return outcome
 
-    def _load_policy(self, paths: Mapping[str, Place]) -> None:
+    def _load_policy(self, paths: Mapping[str, FileRef]) -> None:
         if paths:
             self._evaluating.fetch(self._files, paths)
             self._policy = self._outcome(POLICY, paths[POLICY], Context()).entry_of(Policy)
 
-    def _load_teams(self, paths: dict[str, Place], policy_touched: bool) -> set[str]:
+    def _load_teams(self, paths: dict[str, FileRef], policy_touched: bool) -> set[str]:
         """Give the names of the teams that are not what they were."""
         if self._policy_changed:
-            paths = {entry.path: Place("team", name) for name, entry in self._teams.items()} | paths
+            paths = {entry.path: FileRef("team", name) for name, entry in self._teams.items()} | paths
         if policy_touched:
             paths = self._again("team", paths)
         self._evaluating.fetch(self._files, paths)
@@ -237,10 +237,10 @@ class _Loading:
             _put(self._teams, where.id, entry)
         return changed
 
-    def _load_roles(self, paths: dict[str, Place], teams_changed: bool) -> set[str]:
+    def _load_roles(self, paths: dict[str, FileRef], teams_changed: bool) -> set[str]:
         """Give the names of the data roles that are not what they were."""
         if teams_changed:
-            again = {entry.path: Place("data role", name) for name, entry in self._roles.items()}
+            again = {entry.path: FileRef("data role", name) for name, entry in self._roles.items()}
             paths = again | self._again("data role", paths)
         self._evaluating.fetch(self._files, paths)
         context = Context(self._policy_value, {name: entry.value for name, entry in self._teams.items()})
@@ -252,10 +252,10 @@ class _Loading:
             _put(self._roles, where.id, entry)
         return changed
 
-    def _again(self, kind: str, paths: dict[str, Place]) -> dict[str, Place]:
+    def _again(self, kind: str, paths: dict[str, FileRef]) -> dict[str, FileRef]:
         """Add the files of a kind whose last outcome was a problem, which any other file may have been part of."""
         flagged = {path for path in (*self._problems, *self._broken) if path not in self._collisions}
-        found = {path: where for path in flagged if (where := place(path)) and where.kind == kind}
+        found = {path: where for path in flagged if (where := file_ref(path)) and where.kind == kind}
         return {**found, **paths}
 
     @property
@@ -273,14 +273,14 @@ class _Loading:
     # -- profiles
 
     def _load_profiles(
-        self, changed: dict[str, Place], teams: Collection[str], roles: Collection[str], others: bool
+        self, changed: dict[str, FileRef], teams: Collection[str], roles: Collection[str], others: bool
     ) -> None:
         paths = dict(changed)
         if teams or roles or self._policy_changed:
             for profile_id, entry in self._profiles.items():
                 of_team = profile_id.partition("/")[0] in teams
                 if self._policy_changed or of_team or not set(entry.reaches).isdisjoint(roles):
-                    paths.setdefault(entry.path, Place("profile", profile_id))
+                    paths.setdefault(entry.path, FileRef("profile", profile_id))
         if others:
             paths = self._again("profile", paths)
         context = Context(
@@ -294,14 +294,14 @@ class _Loading:
         came_or_went = any(_there(self._files, path) != _there(self._old, path) for path in changed)
         if self._before and (self._successors != successors or came_or_went):
             chained = {*successors, *self._successors}
-            deferred |= {profile_path(each): Place("profile", each) for each in chained}
+            deferred |= {profile_path(each): FileRef("profile", each) for each in chained}
             deferred = self._again("profile", deferred)
         self._evaluating.fetch(self._files, deferred)
         self._evaluating.fetch_fallbacks(self._files, deferred)
         for path, where in deferred.items():
             _put(self._profiles, where.id, self._outcome(path, where, context).entry_of(Profile))
 
-    def _first_pass(self, paths: Mapping[str, Place], context: Context) -> dict[str, Place]:
+    def _first_pass(self, paths: Mapping[str, FileRef], context: Context) -> dict[str, FileRef]:
         """Settle what can be settled without knowing all successors; give the rest."""
         deferred = {}
         for some in self._read_ahead(list(_batches(sorted(paths)))):
@@ -338,7 +338,7 @@ class _Loading:
                 coming = read(batches[number]) if number < len(batches) else None
                 yield some
 
-    def _restored(self, path: str, where: Place) -> Outcome | None:
+    def _restored(self, path: str, where: FileRef) -> Resolution | None:
         settled = self._settled.get(path)
         return self._evaluating.restored(path, where, settled) if settled else None
 

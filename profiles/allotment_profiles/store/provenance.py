@@ -14,7 +14,7 @@ SET_UP = "Set up "
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
+class HistoryEntry:
     """One commit on main: how it came there, and what it touched."""
 
     commit: str
@@ -36,14 +36,14 @@ class Provenance:
     """All landings of main, newest first, and those of each path."""
 
     head: str = ""
-    landings: tuple[Landing, ...] = ()
-    by_path: Mapping[str, Sequence[Landing]] = field(default_factory=dict)
+    landings: tuple[HistoryEntry, ...] = ()
+    by_path: Mapping[str, Sequence[HistoryEntry]] = field(default_factory=dict)
 
-    def of(self, path: str) -> Sequence[Landing]:
+    def of(self, path: str) -> Sequence[HistoryEntry]:
         """Give the landings that touched a path, newest first."""
         return self.by_path.get(path, ())
 
-    def last(self, path: str) -> Landing | None:
+    def last(self, path: str) -> HistoryEntry | None:
         """Give the newest landing that touched a path."""
         return next(iter(self.of(path)), None)
 
@@ -53,10 +53,10 @@ def is_reviewed(commit: Commit) -> bool:
     return commit.signed_by is not None and commit.message.startswith((MERGE, SET_UP))
 
 
-def _landing(commit: Commit, paths: Sequence[str]) -> Landing:
+def _landing(commit: Commit, paths: Sequence[str]) -> HistoryEntry:
     reviewed = is_reviewed(commit)
     trailers = commit.trailers() if reviewed else {}
-    return Landing(
+    return HistoryEntry(
         commit=commit.id,
         time=commit.time,
         subject=commit.subject,
@@ -70,7 +70,7 @@ def _landing(commit: Commit, paths: Sequence[str]) -> Landing:
     )
 
 
-def follow(repository: Repository, head: str, known: Provenance | None = None) -> Provenance:
+def fold_reviews(repository: Repository, head: str, known: Provenance | None = None) -> Provenance:
     """Read the history of a commit; what is known already of an ancestor is not read again."""
     known = known or Provenance()
     if known.head == head:
@@ -80,9 +80,9 @@ def follow(repository: Repository, head: str, known: Provenance | None = None) -
     new = tuple(_landing(commit, changed[commit.id]) for commit in repository.commits(list(changed)))
     # An ancestor may still have left the first-parent line: then nothing that is known holds.
     if until and (not new or until not in repository.first_parents(head, limit=len(new) + 1)):
-        return follow(repository, head)
+        return fold_reviews(repository, head)
     landings = new + (known.landings if until else ())
-    by_path: dict[str, list[Landing]] = {}
+    by_path: dict[str, list[HistoryEntry]] = {}
     for landing in landings:
         for path in landing.paths:
             by_path.setdefault(path, []).append(landing)

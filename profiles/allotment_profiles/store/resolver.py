@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from allotment_profiles.catalog.catalog import Entry, Models, ModelT, Version
-from allotment_profiles.catalog.revocations import narrowed
+from allotment_profiles.catalog.revocations import with_revocations
 from allotment_profiles.catalog.validation import check_data_role, check_profile, check_team
-from allotment_profiles.documents.reading import Places, Reading, read
+from allotment_profiles.documents.reading import Reading, SourceMap, read
 from allotment_profiles.git.repository import TreeEntry
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
 from allotment_profiles.model.limits import MAXIMUM_BYTES
-from allotment_profiles.model.paths import POLICY, Kind, Place, data_role_path, team_path
+from allotment_profiles.model.paths import POLICY, FileRef, Kind, data_role_path, team_path
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.store.history import REGULAR, File
 from allotment_profiles.store.snapshot import Snapshot
@@ -30,7 +30,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Resolution:
     """What became of one file."""
 
     entry: Entry[Any] | None
@@ -46,7 +46,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class CachedResolution:
     """An outcome of a profile as it is kept across restarts: without the bytes, which git has."""
 
     blob: str | None
@@ -57,7 +57,7 @@ class Settled:
     reaches: tuple[str, ...] = ()
 
 
-class Evaluating:
+class Resolver:
     """Evaluates the files of one snapshot; what was fetched stays until it is told to forget."""
 
     def __init__(self, snapshot: Snapshot, models: Models) -> None:
@@ -70,13 +70,13 @@ class Evaluating:
     # -- fetching
 
     def fetch(
-        self, files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, Settled] | None = None
+        self, files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, CachedResolution] | None = None
     ) -> None:
         """Read the contents of some files at once: what applies, and what is held but may deny."""
         self._fetch(_wanted(files, paths, settled or {}))
 
     def contents(
-        self, files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, Settled]
+        self, files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, CachedResolution]
     ) -> dict[str, bytes]:
         """Read the same in another thread, to be taken when the files before have been evaluated."""
         return self._snapshot.read(dict.fromkeys(blob for blob in _wanted(files, paths, settled) if blob))
@@ -110,21 +110,21 @@ class Evaluating:
 
     # -- judging
 
-    def newest(self, path: str, where: Place, file: File) -> Model | None:
+    def newest(self, path: str, where: FileRef, file: File) -> Model | None:
         """Read what applies by the history, or None where it does not read."""
         entry = _entry(file)
         return None if entry.mode not in REGULAR else self._read(path, where, entry).value
 
-    def outcome(self, path: str, where: Place, file: File, context: Context) -> Outcome:
+    def outcome(self, path: str, where: FileRef, file: File, context: Context) -> Resolution:
         """Say what becomes of a file that is there."""
         return self.checked(path, where, file, self.newest(path, where, file), context)
 
-    def checked(self, path: str, where: Place, file: File, value: Model | None, context: Context) -> Outcome:
+    def checked(self, path: str, where: FileRef, file: File, value: Model | None, context: Context) -> Resolution:
         """Say what becomes of a file whose newest version was read."""
         entry = _entry(file)
         if entry.mode not in REGULAR:
             message, remedy = "This is a link or a submodule.", "Only regular files are read."
-            return Outcome(None, (Problem(path, "not-a-file", message, remedy),), broken=True)
+            return Resolution(None, (Problem(path, "not-a-file", message, remedy),), broken=True)
         if value is None:
             right, problems = False, self._read(path, where, entry).problems
         else:
@@ -144,9 +144,9 @@ class Evaluating:
                         since = oldest_bad if value is None else self._cause(oldest_bad, where, value)
                         return self._applying(path, where, file, earlier, version.blob, problems, since, successor)
                 oldest_bad = version
-        return Outcome(None, problems, broken=True, successor=successor)
+        return Resolution(None, problems, broken=True, successor=successor)
 
-    def restored(self, path: str, where: Place, settled: Settled) -> Outcome:
+    def restored(self, path: str, where: FileRef, settled: CachedResolution) -> Resolution:
         """Give the outcome of a profile that was kept."""
         entry: Entry[Profile] | None = None
         if settled.blob is not None:
@@ -154,9 +154,9 @@ class Evaluating:
                 where.id, path, None, settled.blob, self._source(settled.blob), settled.problems,
                 settled.outdated_since, lazy=self._lazy, reaches=self._one(settled.reaches),
             )  # fmt: skip
-        return Outcome(entry, settled.problems, entry is None, settled.successor)
+        return Resolution(entry, settled.problems, entry is None, settled.successor)
 
-    def _read(self, path: str, where: Place, entry: TreeEntry) -> Reading:
+    def _read(self, path: str, where: FileRef, entry: TreeEntry) -> Reading:
         if path not in self._readings:
             if entry.size > MAXIMUM_BYTES:
                 message = f"The file has {entry.size} bytes; {MAXIMUM_BYTES} are allowed."
@@ -165,11 +165,11 @@ class Evaluating:
                 self._readings[path] = read(where.kind, path, self._source(entry.blob))
         return self._readings[path]
 
-    def _right(self, where: Place, value: Model, blob: str, context: Context) -> tuple[bool, tuple[Problem, ...]]:
+    def _right(self, where: FileRef, value: Model, blob: str, context: Context) -> tuple[bool, tuple[Problem, ...]]:
         problems = _check(where.id, value, context)
         if not problems:
             return True, ()
-        places = Places(self._source(blob)[:MAXIMUM_BYTES])
+        places = SourceMap(self._source(blob)[:MAXIMUM_BYTES])
         placed = tuple(_placed(problem, places) for problem in problems)
         return not any(each.blocks and not self._is_denial(each, value) for each in placed), placed
 
@@ -185,7 +185,7 @@ class Evaluating:
         path = data_role_path(value.data_roles[int(problem.field.rpartition(".")[2])])
         return path in self._snapshot.gone or path in self._snapshot.files
 
-    def _cause(self, oldest_bad: Version, where: Place, value: Model) -> Version:
+    def _cause(self, oldest_bad: Version, where: FileRef, value: Model) -> Version:
         """Say since when a file that reads has failed: since it or something that it is checked against changed."""
         paths = [POLICY]
         if isinstance(value, Profile):
@@ -194,9 +194,9 @@ class Evaluating:
         return max([oldest_bad, *(file.versions[0] for file in files if file.versions)], key=lambda each: each.time)
 
     def _applying(
-        self, path: str, where: Place, file: File, value: Model, blob: str, problems: tuple[Problem, ...],
+        self, path: str, where: FileRef, file: File, value: Model, blob: str, problems: tuple[Problem, ...],
         since: Version | None, successor: str | None,
-    ) -> Outcome:  # fmt: skip
+    ) -> Resolution:  # fmt: skip
         source = self._source(blob)
         if isinstance(value, Profile):
             entry: Entry[Any] = Entry(
@@ -210,14 +210,14 @@ class Evaluating:
                 lazy=self._lazy,
                 reaches=self._one(value.data_roles),
             )
-            return Outcome(entry, problems, successor=successor)
+            return Resolution(entry, problems, successor=successor)
         narrower: Model | None = value
         for newer in self._denying(file, blob):
-            narrower = narrowed(narrower, newer) if narrower is not None else None
+            narrower = with_revocations(narrower, newer) if narrower is not None else None
             if narrower is None:
                 said = read(where.kind, path, newer).problems
-                return Outcome(None, (*problems, *said), broken=True)
-        return Outcome(Entry(where.id, path, narrower, blob, source, problems, since), problems)
+                return Resolution(None, (*problems, *said), broken=True)
+        return Resolution(Entry(where.id, path, narrower, blob, source, problems, since), problems)
 
     def _denying(self, file: File, blob: str) -> Iterator[bytes]:
         """Give the newer versions that do not apply, whose denials do."""
@@ -238,7 +238,9 @@ def _entry(file: File) -> TreeEntry:
     return file.entry
 
 
-def _wanted(files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, Settled]) -> Iterator[str | None]:
+def _wanted(
+    files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, CachedResolution]
+) -> Iterator[str | None]:
     for path in paths:
         file = files.get(path)
         if file:
@@ -261,6 +263,6 @@ def _check(identity: str, value: Model, context: Context) -> list[Problem]:
     return []
 
 
-def _placed(problem: Problem, places: Places) -> Problem:
+def _placed(problem: Problem, places: SourceMap) -> Problem:
     line, column = places.of_field(problem.field)
     return dataclasses.replace(problem, line=line, column=column)

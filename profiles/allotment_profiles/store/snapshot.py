@@ -13,8 +13,8 @@ from pathlib import Path
 from allotment_profiles.catalog.catalog import Version
 from allotment_profiles.git.repository import GitError, Repository, TreeEntry
 from allotment_profiles.model.limits import MAXIMUM_BYTES
-from allotment_profiles.model.paths import is_stray, place
-from allotment_profiles.store.history import REGULAR, Applied, File, follow
+from allotment_profiles.model.paths import file_ref, is_stray
+from allotment_profiles.store.history import REGULAR, Applied, File, fold_history
 
 OVERSIZED = b"\0" * (MAXIMUM_BYTES + 1)
 """Stands for what is too large to be looked at, so that it is never read whole."""
@@ -42,7 +42,7 @@ class Snapshot:
 
 
 def _relevant(path: str) -> bool:
-    return place(path) is not None or is_stray(path)
+    return file_ref(path) is not None or is_stray(path)
 
 
 def at_commit(repository: Repository, commit: str) -> Snapshot:
@@ -66,7 +66,7 @@ def applied(repository: Repository, commit: str, known: Applied | None = None) -
 
     What is `known` of an earlier commit of the line is not read again. Raises GitError where it cannot be read.
     """
-    return of_history(repository, follow(repository, commit, known))
+    return of_history(repository, fold_history(repository, commit, known))
 
 
 def of_history(repository: Repository, history: Applied) -> Snapshot:
@@ -126,7 +126,7 @@ def _overlaid(base: Snapshot, revision: str, time: dt.datetime, entries: Mapping
             order = old.order if old and old.entry else last
             files[path] = File(entry, _only(revision, time, entry), order)
             gone.discard(path)
-        elif old and old.entry and (where := place(path)) and where.kind == "data role":
+        elif old and old.entry and (where := file_ref(path)) and where.kind == "data role":
             gone.add(path)
     return Snapshot(revision, time, files, base.read, frozenset(gone))
 
@@ -160,7 +160,7 @@ def in_folder(folder: Path) -> Snapshot:
         folders[:] = sorted(name for name in folders if name != ".git" and name not in links)
         if Path(parent) == folder:
             # Nothing of ours lies elsewhere, and elsewhere may be large.
-            folders[:] = [name for name in folders if is_stray(f"{name}/x") or place(f"{name}/x.yaml")]
+            folders[:] = [name for name in folders if is_stray(f"{name}/x") or file_ref(f"{name}/x.yaml")]
         for name in sorted(names + links):
             file = Path(parent, name)
             status = file.lstat()

@@ -7,7 +7,7 @@ from pathlib import Path
 from allotment_profiles.catalog.catalog import Models
 from allotment_profiles.git.repository import GitError, Repository
 from allotment_profiles.store.cache import identity, restore, save
-from allotment_profiles.store.history import Applied, follow
+from allotment_profiles.store.history import Applied, fold_history
 from allotment_profiles.store.loading import Loaded, in_small_steps, renew
 from allotment_profiles.store.snapshot import Snapshot, of_history
 
@@ -36,7 +36,7 @@ class Tracker:
             if self._loaded is None:
                 self._restore()
             if self._loaded is None or self._loaded.snapshot.revision != commit:
-                history = follow(self.repository, commit, self._history)
+                history = fold_history(self.repository, commit, self._history)
                 self._loaded = renew(of_history(self.repository, history), self._loaded, self._models)
                 self._history = history
             return self._loaded

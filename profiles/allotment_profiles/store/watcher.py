@@ -58,7 +58,7 @@ def empty_catalog() -> Catalog:
     return Catalog("", dt.datetime.fromtimestamp(0, dt.UTC), None, {}, {}, {}, ())
 
 
-class CatalogFollower:
+class CatalogWatcher:
     """Holds the catalog that applies and replaces it when main moves.
 
     Reading happens in a thread, so that the event loop serves on. A failure keeps the catalog that applies. Where the
@@ -119,12 +119,12 @@ class CatalogFollower:
                 await asyncio.to_thread(self._tracker.save, soon=True)
 
     @property
-    def trouble(self) -> str | None:
+    def last_error(self) -> str | None:
         """Why what applies is not what lies in the repository here; None where it is."""
         return self.attempted.error if self.attempted else None
 
     @property
-    def silence(self) -> Fetched | None:
+    def unreachable_since(self) -> Fetched | None:
         """The last fetch where it failed: the git server may have something newer; None where it has not."""
         return self.fetched if self.fetched and self.fetched.error else None
 
@@ -138,7 +138,7 @@ class CatalogFollower:
             catalog = await self.refresh()
         return catalog
 
-    def hurry(self) -> None:
+    def trigger(self) -> None:
         """Fetch at once: somebody says that main has moved on the git server."""
         self._hurried.set()
 

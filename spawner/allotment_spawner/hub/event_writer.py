@@ -18,7 +18,7 @@ _MOST = 10_000
 _END_SECONDS = 5.0
 
 
-class Recorder:
+class EventWriter:
     """Appends to the table of events, in order, from a thread of its own."""
 
     def __init__(self, url: str) -> None:

@@ -14,18 +14,24 @@ from typing import Any
 from jupyterhub.spawner import Spawner
 from traitlets import Bool, Float, Unicode, default
 
-from allotment_profiles.access.budgets import Running, over_budget
+from allotment_profiles.access.budgets import Usage, over_budget
 from allotment_profiles.access.launch import Launch, parse_request, resolve
-from allotment_profiles.access.lost_access import losses, time_left
+from allotment_profiles.access.lost_access import lost_access, time_left
 from allotment_profiles.access.rules import Capabilities, User
 from allotment_profiles.git.remotes import Remote
-from allotment_profiles.model.paths import place, profile_path
+from allotment_profiles.model.paths import file_ref, profile_path
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.hub.shared import Shared, shared
-from allotment_spawner.session.access_expiry import Ending, endings_of, observations, seen_as_state, seen_from_state
+from allotment_spawner.session.access_expiry import (
+    AccessExpiry,
+    access_expiries,
+    observations,
+    seen_as_state,
+    seen_from_state,
+)
 from allotment_spawner.session.errors import NO_CATALOG, NOTHING_CHOSEN, WithoutTraceback, spawn_exception
 from allotment_spawner.session.session import EndReason, Session
-from allotment_spawner.session.usage import running
+from allotment_spawner.session.usage import usage
 from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.form import request_of
 from allotment_spawner.start_page.offers import start_page
@@ -107,9 +113,9 @@ class ProfileSpawnerMixin(Spawner):
 
     async def get_options_form(self) -> str:
         """Render the start page, from the catalog as it is now."""
-        follower = self._shared.follower
-        catalog = await follower.first()
-        viewer = Viewer(self._person(), self.service_url, self.notice, follower.trouble, follower.silence)
+        watcher = self._shared.watcher
+        catalog = await watcher.first()
+        viewer = Viewer(self._person(), self.service_url, self.notice, watcher.last_error, watcher.unreachable_since)
         now = dt.datetime.now(dt.UTC)
         runs = tuple(self._running())
         page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), runs)
@@ -141,8 +147,8 @@ class ProfileSpawnerMixin(Spawner):
 
     async def _decide(self) -> tuple[Launch, Session]:
         """Decide what was asked, and hold its share of the budgets."""
-        follower = self._shared.follower
-        catalog = await follower.first()
+        watcher = self._shared.watcher
+        catalog = await watcher.first()
         if not catalog.revision:
             raise RefusedError(NO_CATALOG)
         # Nothing sent means the last good choice. (An empty body gives the options that the hub stored; those are
@@ -161,13 +167,13 @@ class ProfileSpawnerMixin(Spawner):
         self._unready = True
         return launch, self._session
 
-    def _running(self) -> Iterator[Running]:
-        return running(self.user.settings.get("users"))
+    def _running(self) -> Iterator[Usage]:
+        return usage(self.user.settings.get("users"))
 
     def _refused(self, refusal: Refusal) -> None:
         asked = self.user_options.get("profile") if self.user_options else None
-        named = asked if isinstance(asked, str) and place(profile_path(asked)) else ""
-        revision = self._shared.follower.catalog.revision
+        named = asked if isinstance(asked, str) and file_ref(profile_path(asked)) else ""
+        revision = self._shared.watcher.catalog.revision
         self._shared.recorder.record(
             "refusal", user=self.user.name, profile=named, revision=revision, code=refusal.code, server=self.name
         )
@@ -287,7 +293,7 @@ class ProfileSpawnerMixin(Spawner):
             self._note_losses(session, seen, found)
         return "access-ended" if found and found[0].at <= now else None
 
-    def _note_losses(self, session: Session, seen: Mapping[str, dt.datetime], found: Sequence[Ending]) -> None:
+    def _note_losses(self, session: Session, seen: Mapping[str, dt.datetime], found: Sequence[AccessExpiry]) -> None:
         changes = observations(self._lost_since, found)
         self._lost_since = seen
         self._keep_state()  # a hub that is started anew must not begin to count again
@@ -295,18 +301,18 @@ class ProfileSpawnerMixin(Spawner):
             self.log.warning("%s of the session %s: %s", kind, self._log_name, details)
             self._record(kind, session, server=self.name, **details)
 
-    def _endings(self, session: Session, now: dt.datetime) -> tuple[Ending, ...] | None:
+    def _endings(self, session: Session, now: dt.datetime) -> tuple[AccessExpiry, ...] | None:
         """Judge by the catalog that applies; None while none was ever read: nobody knows, so nothing changes."""
-        catalog = self._shared.follower.catalog if session.data_roles else None
+        catalog = self._shared.watcher.catalog if session.data_roles else None
         if catalog is None or not catalog.revision:
             return None
-        lost = losses(catalog, self._person(), session.profile, session.data_roles, now)
-        return endings_of(
+        lost = lost_access(catalog, self._person(), session.profile, session.data_roles, now)
+        return access_expiries(
             lost, self._lost_since, now, time_left(catalog), session.profile, server=self.name, service=self.service_url
         )
 
     @property
-    def endings(self) -> tuple[Ending, ...]:
+    def endings(self) -> tuple[AccessExpiry, ...]:
         """What the running session has lost of its data, and when it ends for that: the hub's pages say it."""
         session = None if self._unready else self._session
         return (self._endings(session, dt.datetime.now(dt.UTC)) or ()) if session else ()
@@ -316,10 +322,10 @@ class ProfileSpawnerMixin(Spawner):
         await super().stop(now)
 
     @property
-    def held(self) -> Running | None:
+    def budget_usage(self) -> Usage | None:
         """What this spawner holds of the budgets, from the decision until the end of its session."""
         session = self._session
-        return Running(self.user.name, session.team, session.size) if session else None
+        return Usage(self.user.name, session.team, session.size) if session else None
 
     @property
     def stamped_roles(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 
-from allotment_spawner.hub.shared import followers
+from allotment_spawner.hub.shared import watchers
 
 SCOPE = "custom:allotment:refresh"
 
@@ -14,8 +14,8 @@ class RefreshHandler(APIHandler):
     @needs_scope(SCOPE)
     def post(self) -> None:
         """POST allotment/refresh: 202."""
-        for follower in followers(self.users.settings):  # of these settings, tornado gives a handler a copy
-            follower.hurry()
+        for watcher in watchers(self.users.settings):  # of these settings, tornado gives a handler a copy
+            watcher.trigger()
         self.set_status(202)
         self.finish({"status": "heard"})
 

@@ -10,8 +10,8 @@ from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.git.signatures import Verifier
-from allotment_profiles.store.watcher import CatalogFollower
-from allotment_spawner.hub.event_writer import Recorder
+from allotment_profiles.store.watcher import CatalogWatcher
+from allotment_spawner.hub.event_writer import EventWriter
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +22,8 @@ _PLACE = "allotment"
 class Shared:
     """One follower and one recorder."""
 
-    follower: CatalogFollower
-    recorder: Recorder
+    watcher: CatalogWatcher
+    recorder: EventWriter
 
 
 def shared(
@@ -50,18 +50,18 @@ def shared(
         _log_into(log)
         verifier = Verifier(_text(allowed_signers)) if allowed_signers else None
         mirror = Mirror.opened(Path(repository), remote, verifier) if remote else None
-        follower = CatalogFollower(
+        watcher = CatalogWatcher(
             mirror.repository if mirror else Repository(Path(repository), verifier), poll_seconds,
             Path(cache) if cache else None, mirror=mirror, fetch_seconds=fetch_seconds,
         )  # fmt: skip
-        places[key] = Shared(follower, Recorder(events_url))
-        follower.start()
+        places[key] = Shared(watcher, EventWriter(events_url))
+        watcher.start()
     return places[key]
 
 
-def followers(settings: MutableMapping[str, Any]) -> list[CatalogFollower]:
+def watchers(settings: MutableMapping[str, Any]) -> list[CatalogWatcher]:
     """Give the followers of a hub; none before the first start page."""
-    return [each.follower for each in settings.get(_PLACE, {}).values()]
+    return [each.watcher for each in settings.get(_PLACE, {}).values()]
 
 
 def _log_into(hub: logging.Logger) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from allotment_spawner.kubernetes.settings import Settings
+from allotment_spawner.kubernetes.settings import PodSettings
 
 CONTAINER = "notebook"
 """What KubeSpawner calls the session's container."""
@@ -13,19 +13,19 @@ _VOLUMES = frozenset(
 _HOST = ("hostNetwork", "hostPID", "hostIPC")
 
 
-def differences(pod: Mapping[str, Any], settings: Settings) -> list[str]:
+def differences(pod: Mapping[str, Any], settings: PodSettings) -> list[str]:
     """Say where a pod, as it is sent, is not what the Launch says or would not pass Pod Security `restricted`."""
     return [*_from_launch(pod, settings), *_from_restricted(pod["spec"])]
 
 
-def missing_variables(pod: Mapping[str, Any], settings: Settings) -> list[str]:
+def missing_variables(pod: Mapping[str, Any], settings: PodSettings) -> list[str]:
     """Say what is not set up outside, from the variables that the cluster adds to a pod when it takes it."""
     containers = [each for each in pod["spec"]["containers"] if each["name"] == CONTAINER]
     there = {each["name"] for container in containers for each in container.get("env") or ()}
     return [missing for name, missing in settings.parts.expected.items() if name not in there]
 
 
-def _from_launch(pod: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+def _from_launch(pod: Mapping[str, Any], settings: PodSettings) -> Iterator[str]:
     spec, metadata = pod["spec"], pod["metadata"]
     container = next((each for each in spec["containers"] if each["name"] == CONTAINER), None)
     if container is None:
@@ -48,7 +48,7 @@ def _from_launch(pod: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     yield from _from_credentials(spec, container, settings)
 
 
-def _from_size(resources: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+def _from_size(resources: Mapping[str, Any], settings: PodSettings) -> Iterator[str]:
     traits = settings.traits
     requests = {"cpu": traits["cpu_guarantee"], "memory": traits["mem_guarantee"]}
     limits = {"cpu": traits["cpu_limit"], "memory": traits["mem_limit"], **settings.merged["extra_resource_limits"]}
@@ -59,7 +59,7 @@ def _from_size(resources: Mapping[str, Any], settings: Settings) -> Iterator[str
                 yield f"its {kind} of {name} are {given.get(name)}, not {amount}"
 
 
-def _from_credentials(spec: Mapping[str, Any], container: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+def _from_credentials(spec: Mapping[str, Any], container: Mapping[str, Any], settings: PodSettings) -> Iterator[str]:
     parts = settings.parts
     volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     if len(volumes) != len(spec.get("volumes") or ()):

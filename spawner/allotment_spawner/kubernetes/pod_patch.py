@@ -12,7 +12,7 @@ DATA = "/data"
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class PodContext:
     """What a credential may have to know of the session beside its own binding."""
 
     user: str
@@ -20,7 +20,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class PodPatch:
     """What is added; every value is data, and nothing expands it."""
 
     volumes: tuple[Mapping[str, Any], ...] = ()
@@ -37,7 +37,7 @@ class Parts:
     """Variables that the cluster itself adds, each with what is missing where it does not."""
 
 
-def joined(all_parts: Iterable[Parts]) -> Parts:
+def merge_patches(all_parts: Iterable[PodPatch]) -> PodPatch:
     """Put the parts of several credentials together; raises RefusedError where two want the same variable."""
     volumes: list[Mapping[str, Any]] = []
     mounts: list[Mapping[str, Any]] = []
@@ -55,7 +55,7 @@ def joined(all_parts: Iterable[Parts]) -> Parts:
     both = sorted(set(maps["environment"]) & set(maps["secret_environment"]))
     if both:
         raise conflict("credentials-conflict", f"Two of its data roles want to set {both[0]} to two values.")
-    return Parts(tuple(volumes), tuple(mounts), **maps)
+    return PodPatch(tuple(volumes), tuple(mounts), **maps)
 
 
 def conflict(code: str, why: str) -> RefusedError:

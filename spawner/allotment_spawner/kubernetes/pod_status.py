@@ -17,7 +17,7 @@ _LONGEST = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PodProblem:
     """Why a pod does not come up."""
 
     refusal: Refusal
@@ -26,14 +26,14 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class PodEnd:
     """Why a session has ended by itself."""
 
     reason: EndReason
     sentence: str
 
 
-def words(event: Mapping[str, Any]) -> str | None:
+def progress_message(event: Mapping[str, Any]) -> str | None:
     """Say what an event of a pod means to whoever waits; None where it means nothing to them."""
     reason, message = str(event.get("reason") or ""), _short(event.get("message"))
     if reason in _WORDS:
@@ -73,7 +73,7 @@ _WORDS: Mapping[str, str | None] = {
 }
 
 
-def trouble(pod: Mapping[str, Any] | None) -> Trouble | None:
+def pod_problem(pod: Mapping[str, Any] | None) -> PodProblem | None:
     """Say why a pod does not come up, or None where nothing is known to be wrong."""
     if pod is None:
         return None
@@ -82,7 +82,7 @@ def trouble(pod: Mapping[str, Any] | None) -> Trouble | None:
         why = _sentence(
             f"The cluster ended it: {_short(status.get('message') or status.get('reason') or 'no reason given')}"
         )
-        return Trouble(_refusal("session-ended", why, "Try again."), 0)
+        return PodProblem(_refusal("session-ended", why, "Try again."), 0)
     if pod["metadata"].get("deletionTimestamp"):
         return deleted()
     for container in _containers(status):
@@ -92,31 +92,31 @@ def trouble(pod: Mapping[str, Any] | None) -> Trouble | None:
     return _unscheduled(status)
 
 
-def _unscheduled(status: Mapping[str, Any]) -> Trouble | None:
+def _unscheduled(status: Mapping[str, Any]) -> PodProblem | None:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             message = _short(condition.get("message"))
             if _lacks_volume(message):
-                return Trouble(
+                return PodProblem(
                     _refusal("volume-missing", _sentence(_no_machine(message)), "The volume has to be made."), None
                 )
             remedy = "Choose a smaller size, or try again when others have ended their sessions."
-            return Trouble(_refusal("no-room", _sentence(_no_machine(message)), remedy), None)
+            return PodProblem(_refusal("no-room", _sentence(_no_machine(message)), remedy), None)
     return None
 
 
-def deleted() -> Trouble:
+def deleted() -> PodProblem:
     """Say that a pod was there and has been taken away."""
     why = "Somebody, or the cluster, has deleted it while it started."
-    return Trouble(_refusal("session-deleted", why, "Try again."), 0)
+    return PodProblem(_refusal("session-deleted", why, "Try again."), 0)
 
 
-def still_ending(pod: Mapping[str, Any]) -> Trouble | None:
+def still_ending(pod: Mapping[str, Any]) -> PodProblem | None:
     """Say that the pod of an earlier session stands in the way, or None where it is not being deleted."""
     if not pod["metadata"].get("deletionTimestamp"):
         return None
     why = f"An earlier session of this name is still being ended. {why_still_there(pod)}"
-    return Trouble(_refusal("still-ending", why, "Try again in some minutes."), None)
+    return PodProblem(_refusal("still-ending", why, "Try again in some minutes."), None)
 
 
 def why_still_there(pod: Mapping[str, Any] | None) -> str:
@@ -127,7 +127,7 @@ def why_still_there(pod: Mapping[str, Any] | None) -> str:
     return "Its machine has not said that it has ended."
 
 
-def blind(kind: str, namespace: str, status: int | None, *, loaded: bool) -> Trouble:
+def blind(kind: str, namespace: str, status: int | None, *, loaded: bool) -> PodProblem:
     """Say why the hub does not see pods or events: the API's answer, or None where it gave none.
 
     Once it has seen them the session may come up all the same, so it may take as long as a start may.
@@ -135,30 +135,30 @@ def blind(kind: str, namespace: str, status: int | None, *, loaded: bool) -> Tro
     if status in (401, 403, 404):
         why = f"The hub may not look at {kind} in the namespace {namespace}."
         remedy = f"The hub's role has to allow it to get, list and watch {kind} there."
-        return Trouble(_refusal("cluster-unseen", why, remedy), None if loaded else 0)
-    return Trouble(cluster_away(), None if loaded else _PATIENCE)
+        return PodProblem(_refusal("cluster-unseen", why, remedy), None if loaded else 0)
+    return PodProblem(cluster_away(), None if loaded else _PATIENCE)
 
 
-def end_of(pod: Mapping[str, Any] | None) -> End:
+def end_of(pod: Mapping[str, Any] | None) -> PodEnd:
     """Say why a session has ended by itself, from the last that is known of its pod."""
     status = (pod or {}).get("status") or {}
     if status.get("phase") == "Failed" and status.get("reason"):
         # A machine that runs short, is shut down or the like; where a program fails there is no reason here.
-        return End(
+        return PodEnd(
             "evicted", _sentence(f"Its machine had to end it: {_short(status.get('message') or status['reason'])}")
         )
     for condition in status.get("conditions") or ():
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             why = condition.get("message") or condition.get("reason")
-            return End("evicted", _sentence(f"The cluster had to end it: {_short(why)}"))
+            return PodEnd("evicted", _sentence(f"The cluster had to end it: {_short(why)}"))
     deleted_by_somebody = bool(pod and pod["metadata"].get("deletionTimestamp"))
     for container in status.get("containerStatuses") or ():
         over = (container.get("state") or {}).get("terminated") or {}
         if over.get("reason") == "OOMKilled":
-            return End("out-of-memory", f"{TOO_MUCH_MEMORY} Choose a larger size.")
+            return PodEnd("out-of-memory", f"{TOO_MUCH_MEMORY} Choose a larger size.")
         if over and container.get("name") == "notebook" and not deleted_by_somebody:
-            return End("exited", f"Its program ended with the code {over.get('exitCode')}.")
-    return End("deleted", "Somebody, or the cluster, has deleted it.")
+            return PodEnd("exited", f"Its program ended with the code {over.get('exitCode')}.")
+    return PodEnd("deleted", "Somebody, or the cluster, has deleted it.")
 
 
 def memory_restarts(pod: Mapping[str, Any]) -> int:
@@ -185,31 +185,31 @@ def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from status.get(kind) or ()
 
 
-def _waiting(container: Mapping[str, Any]) -> Trouble | None:
+def _waiting(container: Mapping[str, Any]) -> PodProblem | None:
     state = container.get("state") or {}
     waiting = state.get("waiting") or {}
     reason, message = waiting.get("reason"), _short(waiting.get("message"))
     image = _short(container.get("image"))
     if reason in ("InvalidImageName", "ErrImageNeverPull"):
         why = _sentence(f"The image {image} is not there: {message}")
-        return Trouble(_refusal("image-missing", why, "Another image has to be named.", _MAINTAINERS), 0)
+        return PodProblem(_refusal("image-missing", why, "Another image has to be named.", _MAINTAINERS), 0)
     if reason in ("ImagePullBackOff", "ErrImagePull", "RegistryUnavailable", "ImageInspectError"):
         why = _sentence(f"The image {image} cannot be downloaded: {message}")
-        return Trouble(_refusal("image-missing", why, "Check its name and tag.", _MAINTAINERS), _PATIENCE)
+        return PodProblem(_refusal("image-missing", why, "Check its name and tag.", _MAINTAINERS), _PATIENCE)
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
         why = _sentence(f"Its container cannot be made: {message}")
-        return Trouble(_refusal("container-unmakeable", why, "It says what is missing.", ADMINISTRATORS), _PATIENCE)
+        return PodProblem(_refusal("container-unmakeable", why, "It says what is missing.", ADMINISTRATORS), _PATIENCE)
     if reason == "CrashLoopBackOff":
         last = (container.get("lastState") or {}).get("terminated") or {}
         if last.get("reason") == "OOMKilled":
-            return Trouble(_refusal("out-of-memory", TOO_MUCH_MEMORY, "Choose a larger size.", _MAINTAINERS), 0)
+            return PodProblem(_refusal("out-of-memory", TOO_MUCH_MEMORY, "Choose a larger size.", _MAINTAINERS), 0)
         why = f"Its program ended again and again, with the code {last.get('exitCode', 'unknown')}."
         remedy = "The image has to have JupyterHub's single-user server."
-        return Trouble(_refusal("session-crashed", why, remedy, _MAINTAINERS), 0)
+        return PodProblem(_refusal("session-crashed", why, remedy, _MAINTAINERS), 0)
     return None
 
 
-def too_long(seconds: float, found: Trouble | None, last: str) -> Refusal:
+def too_long(seconds: float, found: PodProblem | None, last: str) -> Refusal:
     """Say that a session did not come up in its time, and why as far as it is known: `last` is what was told last."""
     if found:
         return found.refusal

@@ -13,13 +13,13 @@ from kubernetes_asyncio.client.models import (
 from kubespawner.utils import get_k8s_model
 
 from allotment_spawner.kubernetes.pod_check import CONTAINER
-from allotment_spawner.kubernetes.settings import Settings
+from allotment_spawner.kubernetes.settings import PodSettings
 
 _POD_SECURITY: Mapping[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 _CONTAINER_SECURITY: Mapping[str, Any] = {"capabilities": {"drop": ["ALL"]}}
 
 
-def furnish(pod: Any, settings: Settings) -> Any:
+def apply_patch(pod: Any, settings: PodSettings) -> Any:
     """Add labels, annotations, volumes and variables of a Launch to a pod, and what Pod Security `restricted` asks."""
     pod.metadata.labels.update(settings.labels)
     pod.metadata.annotations.update(settings.annotations)

@@ -32,13 +32,13 @@ _OUTDATED = (410, 504)
 """The version asked for is no longer known, or not yet."""
 
 
-class PerseveringReflector(ResourceReflector):
+class ResilientReflector(ResourceReflector):
     """Lists and watches one kind of resource, for as long as the hub runs."""
 
     request_timeout = Int(15, config=True, help="Seconds that one list may take.")
 
     watch_task: asyncio.Task[None] | None
-    trouble: Exception | None = None
+    last_error: Exception | None = None
     """What the last request failed with; None while the API answers."""
     _failing_since = 0.0
 
@@ -65,7 +65,7 @@ class PerseveringReflector(ResourceReflector):
             task.cancel()
             await asyncio.wait({task})
 
-    def hurry(self) -> None:
+    def trigger(self) -> None:
         """Ask at once, where it waits after a failure: the API has just answered somebody else."""
         self._hurried.set()
 
@@ -139,17 +139,17 @@ class PerseveringReflector(ResourceReflector):
 
     def _failed(self, error: Exception) -> None:
         ordinary = isinstance(error, ApiException) and error.status == 410
-        if self.trouble is None and not ordinary:
+        if self.last_error is None and not ordinary:
             self._failing_since = time.monotonic()
             told = f"{error.status} {error.reason}" if isinstance(error, ApiException) else repr(error)
             self.log.warning("The cluster does not say which %s there are (%s); asking again", self.kind, told)
         if not ordinary:
-            self.trouble = error
+            self.last_error = error
 
     def _recovered(self) -> None:
-        if self.trouble is not None:
+        if self.last_error is not None:
             seconds = time.monotonic() - self._failing_since
-            self.trouble = None
+            self.last_error = None
             self.log.warning("The cluster says again which %s there are, after %.0f seconds", self.kind, seconds)
 
 
@@ -162,13 +162,13 @@ def _key(resource: dict[str, Any]) -> str:
     return f"{resource['metadata']['namespace']}/{resource['metadata']['name']}"
 
 
-class PerseveringPods(PerseveringReflector, PodReflector):
+class ResilientPods(ResilientReflector, PodReflector):
     """The pods of sessions."""
 
 
-class PerseveringEvents(PerseveringReflector, EventReflector):
+class ResilientEvents(ResilientReflector, EventReflector):
     """What happens to them."""
 
 
-REPLACED = {PodReflector: PerseveringPods, EventReflector: PerseveringEvents}
+REPLACED = {PodReflector: ResilientPods, EventReflector: ResilientEvents}
 """KubeSpawner's class → ours."""

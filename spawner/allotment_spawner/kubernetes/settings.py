@@ -9,9 +9,9 @@ from allotment_profiles.access.launch import Launch
 from allotment_profiles.access.rules import ADMINISTRATORS
 from allotment_profiles.access.service_accounts import service_account
 from allotment_profiles.model.problems import Refusal, RefusedError
-from allotment_spawner.kubernetes.bindings import parts_of
+from allotment_spawner.kubernetes.bindings import binding_patch
 from allotment_spawner.kubernetes.names import label
-from allotment_spawner.kubernetes.pod_patch import DATA, About, Parts
+from allotment_spawner.kubernetes.pod_patch import DATA, PodContext, PodPatch
 
 LABEL = "allotment"
 """The prefix of our labels and annotations."""
@@ -38,7 +38,7 @@ exit 0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PodDefaults:
     """What the deployment says about every session."""
 
     home: str = "/home/jovyan"
@@ -54,7 +54,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PodSettings:
     """What one Launch means on a cluster."""
 
     traits: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Settings:
     """Settings that are added to the deployment's own: dictionaries and lists."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
-    parts: Parts
+    parts: PodPatch
     account: str
     """The service account."""
     init_container: Mapping[str, Any] | None
@@ -91,13 +91,13 @@ TRAITS = (
 """The settings of KubeSpawner that a Launch decides; all others are the deployment's."""
 
 
-def settings_of(launch: Launch, user: str, place: Place) -> Settings:
+def pod_settings(launch: Launch, user: str, place: PodDefaults) -> PodSettings:
     """Translate a Launch for a user; raises RefusedError where the cluster cannot do it."""
     account = service_account(launch.team, launch.bindings)
-    about = About(label(user, at_least=2, at_most=60))
+    about = PodContext(label(user, at_least=2, at_most=60))
     team = _team_folder(launch, place)
     _keep_off(launch, place)
-    parts = parts_of(launch.bindings, about)
+    parts = binding_patch(launch.bindings, about)
     gpu = launch.gpu.resource if launch.gpu else _DEFAULT_GPU
     pool = launch.node_pool
     traits: dict[str, Any] = {
@@ -111,7 +111,7 @@ def settings_of(launch: Launch, user: str, place: Place) -> Settings:
     }
     if launch.storage.home is not None:
         traits["storage_capacity"] = str(launch.storage.home)
-    return Settings(
+    return PodSettings(
         traits=traits,
         merged={
             "extra_resource_limits": {gpu: str(launch.size.gpu)} if launch.size.gpu else {},
@@ -120,7 +120,7 @@ def settings_of(launch: Launch, user: str, place: Place) -> Settings:
         },
         labels={**_labels(launch), **parts.labels},
         annotations={**_annotations(launch), **parts.annotations},
-        parts=Parts(
+        parts=PodPatch(
             volumes=(*parts.volumes, *team.volumes),
             mounts=(*parts.mounts, *team.mounts),
             environment={name: _literal(value) for name, value in parts.environment.items()},
@@ -174,7 +174,7 @@ def _annotations(launch: Launch) -> dict[str, str]:
     }
 
 
-def _keep_off(launch: Launch, place: Place) -> None:
+def _keep_off(launch: Launch, place: PodDefaults) -> None:
     """Raise RefusedError where a data role is bound to a claim that homes or the folders of teams lie in."""
     own = place.own_claims | {place.team_claim}
     for role, binding in launch.bindings.items():
@@ -183,13 +183,13 @@ def _keep_off(launch: Launch, place: Place) -> None:
             raise _unavailable("binding-reserved", why, "Keep the data in a volume of its own.")
 
 
-def _team_folder(launch: Launch, place: Place) -> Parts:
+def _team_folder(launch: Launch, place: PodDefaults) -> PodPatch:
     if launch.storage.team == "none":
-        return Parts()
+        return PodPatch()
     if not place.team_claim:
         raise _unavailable("team-folder-unavailable", "It needs the folder of its team, and this cluster has none.")
     only_read = launch.storage.team == "read-only"
-    return Parts(
+    return PodPatch(
         volumes=({"name": _TEAM_VOLUME, "persistentVolumeClaim": {"claimName": place.team_claim}},),
         mounts=(
             {
@@ -202,7 +202,7 @@ def _team_folder(launch: Launch, place: Place) -> Parts:
     )
 
 
-def _links(launch: Launch, parts: Parts) -> tuple[str, ...]:
+def _links(launch: Launch, parts: PodPatch) -> tuple[str, ...]:
     links: list[str] = []
     if any(str(mount["mountPath"]).startswith(f"{DATA}/") for mount in parts.mounts):
         links += [DATA, "data"]
@@ -211,7 +211,7 @@ def _links(launch: Launch, parts: Parts) -> tuple[str, ...]:
     return tuple(links)
 
 
-def _preparing(launch: Launch, place: Place) -> dict[str, Any] | None:
+def _preparing(launch: Launch, place: PodDefaults) -> dict[str, Any] | None:
     """Give the container that fetches the code before the session starts, or None where nothing is fetched."""
     code, folder = launch.checkout, launch.tool.folder if launch.tool else None
     if code is None and folder is None:
@@ -247,7 +247,7 @@ def _unavailable(code: str, why: str, remedy: str = "Choose a profile without it
     return RefusedError(Refusal(code, "The session was not started.", why, remedy, ADMINISTRATORS, 409))
 
 
-def merged(base: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def merge_pod_settings(base: Mapping[str, Any], settings: PodSettings) -> dict[str, Any]:
     """Give every setting that a Launch decides: the deployment's own, and what the Launch says over or beside it."""
     values = dict(base)
     values.update(settings.traits)

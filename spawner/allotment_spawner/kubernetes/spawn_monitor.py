@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.kubernetes.pod_status import Trouble, deleted, still_ending, too_long, trouble, words
+from allotment_spawner.kubernetes.pod_status import (
+    PodProblem,
+    deleted,
+    pod_problem,
+    progress_message,
+    still_ending,
+    too_long,
+)
 
 START = "allotment/start"
 """The annotation that tells this start's pod from an earlier one of the same name."""
@@ -17,7 +24,7 @@ def is_earlier(pod: Mapping[str, Any], start: str) -> bool:
     return bool(start) and (pod["metadata"].get("annotations") or {}).get(START) != start
 
 
-class Watch:
+class SpawnMonitor:
     """What is known of one start."""
 
     def __init__(self, tell: Callable[[int, str], None], start: str, seconds: float) -> None:
@@ -32,7 +39,7 @@ class Watch:
 
     def look(
         self, pod: Mapping[str, Any] | None, events: Iterable[Mapping[str, Any]], after: float,
-        blind: Trouble | None = None,
+        blind: PodProblem | None = None,
     ) -> Refusal | None:  # fmt: skip
         """Tell what is new, `after` seconds since the start; gives the reason once the pod will not come up.
 
@@ -51,10 +58,10 @@ class Watch:
             return found.refusal
         return too_long(after, found, self._last) if after >= self._seconds else None
 
-    def _found(self, pod: Mapping[str, Any] | None, ours: Mapping[str, Any] | None) -> Trouble | None:
+    def _found(self, pod: Mapping[str, Any] | None, ours: Mapping[str, Any] | None) -> PodProblem | None:
         if ours:
             self._there = True
-            return trouble(ours)
+            return pod_problem(ours)
         if self._there:
             return deleted()
         earlier = still_ending(pod) if pod else None
@@ -62,7 +69,7 @@ class Watch:
             self._say("An earlier session of this name is being ended")
         return earlier
 
-    def _is_over(self, found: Trouble, after: float) -> bool:
+    def _is_over(self, found: PodProblem, after: float) -> bool:
         return found.patience is not None and after - self._trouble[1] >= found.patience
 
     def _hear(self, event: Mapping[str, Any], uid: object) -> None:
@@ -70,7 +77,7 @@ class Watch:
         if key in self._seen or event.get("involvedObject", {}).get("uid") != uid:
             return
         self._seen.add(key)
-        self._say(words(event))
+        self._say(progress_message(event))
 
     def _say(self, text: str | None) -> None:
         if text and text != self._last:

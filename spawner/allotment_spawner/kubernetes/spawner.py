@@ -23,7 +23,7 @@ from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
 from allotment_spawner.kubernetes.pod_check import differences, missing_variables
 from allotment_spawner.kubernetes.pod_status import (
     TOO_MUCH_MEMORY,
-    Trouble,
+    PodProblem,
     blind,
     cluster_away,
     end_of,
@@ -33,12 +33,19 @@ from allotment_spawner.kubernetes.pod_status import (
     still_ending,
     why_still_there,
 )
-from allotment_spawner.kubernetes.pods import furnish
+from allotment_spawner.kubernetes.pods import apply_patch
 from allotment_spawner.kubernetes.reflector import REPLACED
 from allotment_spawner.kubernetes.retry import AWAY, passes, pause
-from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
-from allotment_spawner.kubernetes.spawn_monitor import START, Watch, is_earlier
-from allotment_spawner.session.default_url import page_of
+from allotment_spawner.kubernetes.settings import (
+    TRAITS,
+    PodDefaults,
+    PodSettings,
+    literal_environment,
+    merge_pod_settings,
+    pod_settings,
+)
+from allotment_spawner.kubernetes.spawn_monitor import START, SpawnMonitor, is_earlier
+from allotment_spawner.session.default_url import default_url
 from allotment_spawner.session.errors import spawn_exception
 
 _ENDED = "allotment_ended"
@@ -54,7 +61,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     team_claim = Unicode(config=True, help="The volume claim with a folder for each team; empty: there are none.")
     preparing_image = Unicode(config=True, help="The image that fetches a profile's code; empty: none is fetched.")
 
-    _settings: Settings | None = None
+    _settings: PodSettings | None = None
     _start_id = ""
     _unseen = False
     """Whether a pod of this start was sent that the hub has not seen yet: the cluster may have it all the same."""
@@ -75,20 +82,20 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     async def prepare(self, launch: Launch) -> None:
         """Translate the launch, and make its service account ready."""
-        settings = settings_of(launch, self.user.name, self._place())
-        for name, value in merged(self._configured, settings).items():
+        settings = pod_settings(launch, self.user.name, self._place())
+        for name, value in merge_pod_settings(self._configured, settings).items():
             setattr(self, name, value)
         self._settings = settings
         await self._ensure_account(settings)
 
-    def _place(self) -> Place:
+    def _place(self) -> PodDefaults:
         mounts = self.volume_mounts.values() if isinstance(self.volume_mounts, dict) else self.volume_mounts
         homes = [mount for mount in mounts if mount.get("mountPath") == self.home]
         volumes = self.volumes.values() if isinstance(self.volumes, dict) else self.volumes
         claims = [
             volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume
         ]
-        return Place(
+        return PodDefaults(
             home=self.home,
             home_mount=self._expand_all(homes[0]) if homes else {},
             team_claim=self.team_claim,
@@ -96,7 +103,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             own_claims=frozenset(self._expand_all(claims)),
         )
 
-    async def _ensure_account(self, settings: Settings) -> None:
+    async def _ensure_account(self, settings: PodSettings) -> None:
         ensured = partial(
             accounts.ensure, self.api, self.namespace, settings.account, settings.parts.account_annotations,
             self.k8s_api_request_timeout,
@@ -114,12 +121,12 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         if self._launch and self._settings:
             own = {name: value for name, value in self._launch.environment.items() if env.get(name) == value}
             env.update(literal_environment(own))
-            env["JUPYTERHUB_DEFAULT_URL"] = page_of(self._launch)
+            env["JUPYTERHUB_DEFAULT_URL"] = default_url(self._launch)
             env["JUPYTERHUB_ROOT_DIR"] = self._folder(self._launch, self._settings)
             env.update(self._settings.parts.environment)
         return env
 
-    def _folder(self, launch: Launch, settings: Settings) -> str:
+    def _folder(self, launch: Launch, settings: PodSettings) -> str:
         """Give the folder that the session opens; one below the home only where it is made before."""
         folder = launch.tool.folder if launch.tool else None
         return f"{self.home}/{folder}" if folder and settings.init_container else self.home
@@ -140,7 +147,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         """Make KubeSpawner's pod, and add what a Launch says."""
         pod = await super().get_pod_manifest()
         if self._settings and self._launch:
-            furnish(pod, self._settings).metadata.annotations[START] = self._start_id
+            apply_patch(pod, self._settings).metadata.annotations[START] = self._start_id
         return pod
 
     async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> Any:
@@ -177,7 +184,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             return False
         for reflector in (self.pod_reflector, self.event_reflector):
             if reflector:
-                reflector.hurry()
+                reflector.trigger()
         return True
 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> Any:
@@ -267,7 +274,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     async def _watch(self) -> Refusal:
         """Tell what happens to the pod; ends with the reason where it will not come up."""
         began = time.monotonic()
-        watch = Watch(self.tell, self._start_id, max(self.start_timeout - _IN_TIME, _IN_TIME))
+        watch = SpawnMonitor(self.tell, self._start_id, max(self.start_timeout - _IN_TIME, _IN_TIME))
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             pod = self._pod()
@@ -278,11 +285,11 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             if reason:
                 return reason
 
-    def _blind(self) -> Trouble | None:
+    def _blind(self) -> PodProblem | None:
         """Say why the hub does not see what becomes of a pod; None where it does."""
         for reflector in (self.pod_reflector, self.event_reflector):
-            if reflector and reflector.trouble:
-                status = getattr(reflector.trouble, "status", None)
+            if reflector and reflector.last_error:
+                status = getattr(reflector.last_error, "status", None)
                 return blind(reflector.kind, self.namespace, status, loaded=reflector.loaded)
         return None
 

@@ -20,7 +20,7 @@ def marks(user: str, server: str, home: Path) -> Mapping[str, str]:
     return {"JUPYTERHUB_USER": user, "JUPYTERHUB_SERVER_NAME": server, "HOME": str(home)}
 
 
-def end_leftovers(of_session: Mapping[str, str], *, patience: float = 3.0) -> int:
+def end_orphans(of_session: Mapping[str, str], *, patience: float = 3.0) -> int:
     """End every process that carries these marks, after asking it to end; give how many there were. It may wait."""
     left = found = _carrying(of_session)
     for ask, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):

@@ -20,8 +20,8 @@ from allotment_profiles.model import Checkout
 from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.local.home import folder_name, link_team, make_home
-from allotment_spawner.local.orphans import end_leftovers, marks
-from allotment_spawner.session.default_url import page_of
+from allotment_spawner.local.orphans import end_orphans, marks
+from allotment_spawner.session.default_url import default_url
 
 # What git has to know of this machine: where programs are, and the way out.
 _SURROUNDINGS = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
@@ -92,8 +92,8 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
 
     def _in_use(self) -> tuple[set[str], set[str]]:
         """Give data roles and teams of the user's other sessions, whose links lie in the same home folder."""
-        others = [other for other in self.user.spawners.values() if other is not self and other.held]
-        return {role for other in others for role in other.stamped_roles}, {other.held.team for other in others}
+        others = [other for other in self.user.spawners.values() if other is not self and other.budget_usage]
+        return {role for other in others for role in other.stamped_roles}, {other.budget_usage.team for other in others}
 
     async def _fetch(self, code: Checkout) -> None:
         """Fetch the code; a session starts without it, and says so."""
@@ -122,7 +122,7 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
             # Here and not in the traits of these names: those are templates, and stay from one start to the next.
             tool = self._launch.tool
             folder = self.home / tool.folder if tool and tool.folder else self.home
-            env["JUPYTERHUB_DEFAULT_URL"] = page_of(self._launch)
+            env["JUPYTERHUB_DEFAULT_URL"] = default_url(self._launch)
             env["JUPYTERHUB_ROOT_DIR"] = str(folder if folder.is_dir() else self.home)
             if self._launch.app == "vscode":
                 # The proxy starts what this names; nothing else was looked for when the profile was offered.
@@ -134,7 +134,7 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
         had_process = bool(self.pid)
         status = await super().poll()
         if had_process and status is not None:
-            left = await asyncio.to_thread(end_leftovers, marks(self.user.name, self.name, self.home))
+            left = await asyncio.to_thread(end_orphans, marks(self.user.name, self.name, self.home))
             if left:
                 self.log.info(
                     "processes that the session %s left running and that were ended: %d", self._log_name, left

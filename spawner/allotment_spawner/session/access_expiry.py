@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode
 
-from allotment_profiles.access.lost_access import Loss
+from allotment_profiles.access.lost_access import LostAccess
 from allotment_profiles.model.problems import Refusal
 from allotment_spawner.text import left_text
 
@@ -19,7 +19,7 @@ _GRANTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class AccessExpiry:
     """One data role that a running session has lost."""
 
     data_role: str
@@ -45,8 +45,8 @@ class Ending:
         return f"Your session {self.server} ({self.profile})" if self.server else f"Your session ({self.profile})"
 
 
-def endings_of(
-    lost: Sequence[Loss],
+def access_expiries(
+    lost: Sequence[LostAccess],
     seen: Mapping[str, dt.datetime],
     now: dt.datetime,
     left: dt.timedelta,
@@ -54,7 +54,7 @@ def endings_of(
     *,
     server: str,
     service: str,
-) -> tuple[Ending, ...]:
+) -> tuple[AccessExpiry, ...]:
     """Lay out what a session has lost; all of it ends with the first.
 
     `seen` says since when each is known; what is not in there is seen now, and what has come back does not count.
@@ -62,7 +62,7 @@ def endings_of(
     since = {each.data_role: seen.get(each.data_role, now) for each in lost}
     at = min(since.values(), default=now) + left
     return tuple(
-        Ending(
+        AccessExpiry(
             data_role=each.data_role,
             title=each.title,
             server=server,
@@ -78,7 +78,7 @@ def endings_of(
 
 
 def observations(
-    seen: Mapping[str, dt.datetime], found: Sequence[Ending]
+    seen: Mapping[str, dt.datetime], found: Sequence[AccessExpiry]
 ) -> list[tuple[Literal["access-lost", "access-back"], dict[str, str]]]:
     """Say what is new since the last look, for the table of events."""
     lost = {each.data_role: each for each in found}
@@ -98,7 +98,7 @@ def ask_for_data(code: str, role: str, team: str, service: str) -> tuple[str, st
     return (f"{service}data-roles/{quote(role)}/ask?{urlencode({'team': team})}", text) if text else None
 
 
-def _way_on(loss: Loss, profile: str, service: str) -> tuple[str, str]:
+def _way_on(loss: LostAccess, profile: str, service: str) -> tuple[str, str]:
     asking = ask_for_data(loss.refusal.code, loss.data_role, profile.partition("/")[0], service)
     return asking or (f"{service}data-roles/{quote(loss.data_role)}", "About this data")
 

@@ -6,6 +6,6 @@ from allotment_profiles.access.launch import Launch
 _PAGES = {"jupyterlab": "/lab", "rstudio": "/rstudio", "vscode": "/vscode"}
 
 
-def page_of(launch: Launch) -> str:
+def default_url(launch: Launch) -> str:
     """Give the path below the session's address that a user comes to."""
     return launch.tool.address if launch.tool else _PAGES[launch.app]

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from allotment_profiles.access.budgets import Running
+from allotment_profiles.access.budgets import Usage
 
 
-def running(users: Mapping[Any, Any] | None) -> Iterator[Running]:
+def usage(users: Mapping[Any, Any] | None) -> Iterator[Usage]:
     """Give every session of the hub's users that starts, runs or ends; spawners of another class hold nothing.
 
     Nothing is kept on the side that could go wrong: a session counts from its decision until its spawner forgets it,
@@ -14,6 +14,6 @@ def running(users: Mapping[Any, Any] | None) -> Iterator[Running]:
     """
     for user in (users or {}).values():
         for spawner in user.spawners.values():
-            held = getattr(spawner, "held", None)
-            if held is not None:
-                yield held
+            used = getattr(spawner, "budget_usage", None)
+            if used is not None:
+                yield used

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from allotment_profiles.access.budgets import Running, over_budget
+from allotment_profiles.access.budgets import Usage, over_budget
 from allotment_profiles.access.cost import cost_of
 from allotment_profiles.access.launch import may_choose
 from allotment_profiles.access.rules import Offer, User
@@ -31,7 +31,7 @@ class Viewer:
     """What this kind of deployment does not do."""
     error: str | None = None
     """Why the newest state of the repository does not apply; None where it does."""
-    silence: Fetched | None = None
+    unreachable_since: Fetched | None = None
     """The last fetch from the git server, where it failed."""
 
 
@@ -112,7 +112,7 @@ def card(
     each: Offer,
     profile: Profile,
     chosen: Mapping[str, str],
-    running: Sequence[Running],
+    running: Sequence[Usage],
     in_place_of: Sequence[str] = (),
 ) -> Card:
     """Lay out one card; `chosen` are the answers of the last time, kept where they still hold for this user."""

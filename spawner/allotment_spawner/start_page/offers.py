@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from allotment_profiles.access.budgets import Running
+from allotment_profiles.access.budgets import Usage
 from allotment_profiles.access.rules import Capabilities, Offer, offers
 from allotment_profiles.access.succession import successor_of
 from allotment_profiles.catalog.catalog import Catalog
@@ -54,9 +54,9 @@ class StartPage:
     stale_policy: bool
     error: str | None
     """The technical reason why the newest state does not apply, for administrators; empty text for others."""
-    silence: str
+    unreachable: str
     """Since when the git server has not answered, and why; empty where it has."""
-    silence_error: str
+    unreachable_error: str
     """What git says about it, for administrators; empty for others."""
     notice: str
     service_url: str
@@ -73,7 +73,7 @@ def start_page(
     choice: Mapping[str, object] | None,
     now: dt.datetime,
     capabilities: Capabilities,
-    running: Sequence[Running] = (),
+    running: Sequence[Usage] = (),
 ) -> StartPage:
     """Lay out the start page; `choice` is the user's last good one, `{"profile": …, "options": …}`.
 
@@ -105,14 +105,16 @@ def start_page(
         age=age_text(now - catalog.time),
         stale_policy=bool(catalog.revision) and not catalog.policy_reads,
         error=error if error is None or viewer.user.admin else "",
-        silence=_silence(viewer.silence, now) if viewer.silence else "",
-        silence_error=(viewer.silence.error or "") if viewer.silence and viewer.user.admin else "",
+        unreachable=_unreachable(viewer.unreachable_since, now) if viewer.unreachable_since else "",
+        unreachable_error=(viewer.unreachable_since.error or "")
+        if viewer.unreachable_since and viewer.user.admin
+        else "",
         notice=viewer.notice,
         service_url=viewer.service_url,
     )
 
 
-def _silence(fetched: Fetched, now: dt.datetime) -> str:
+def _unreachable(fetched: Fetched, now: dt.datetime) -> str:
     since = fetched.since or fetched.time
     when = f"{since.astimezone(dt.UTC):%d %B, %H:%M} UTC"
     return f"The git server has not given the profiles since {when}, {age_text(now - since)}: {fetched.why}."
@@ -130,11 +132,11 @@ def _cards(
     viewer: Viewer,
     found: Sequence[Offer],
     chosen: Mapping[str, Mapping[str, str]],
-    running: Sequence[Running],
+    running: Sequence[Usage],
     replaced: Mapping[str, str],
 ) -> dict[str, Card]:
     """Lay out a card for each profile that can be started."""
-    own: dict[str, list[Running]] = {}
+    own: dict[str, list[Usage]] = {}
     cards: dict[str, Card] = {}
     for each in found:
         if each.refusal or each.entry is None:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from allotment_profiles.access.deployments import cluster
 from allotment_profiles.model import Binding
 from allotment_profiles.model.problems import RefusedError
-from allotment_spawner.kubernetes.bindings import KINDS, parts_of
-from allotment_spawner.kubernetes.pod_patch import About, Parts
+from allotment_spawner.kubernetes.bindings import KINDS, binding_patch
+from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch
 
 FOLDER = Path(__file__).parents[2] / "data" / "bindings"
 CASES = sorted(FOLDER.glob("*.yaml"))
-ABOUT = About("ann")
+ABOUT = PodContext("ann")
 ARN = "arn:aws:iam::000000000000:role/"
 
 
@@ -24,10 +24,10 @@ def bindings(**values: dict[str, Any]) -> dict[str, Binding]:
     return {role: Binding.model_validate(value) for role, value in values.items()}
 
 
-def plain(parts: Parts) -> dict[str, Any]:
+def plain(parts: PodPatch) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: list(value) if isinstance(value, tuple) else dict(value)
-        for name in Parts.__dataclass_fields__
+        for name in PodPatch.__dataclass_fields__
         if (value := getattr(parts, name))
     }
     if "secret_environment" in found:
@@ -38,7 +38,7 @@ def plain(parts: Parts) -> dict[str, Any]:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_a_credential_adds_what_its_documentation_asks_for(path: Path) -> None:
     case = yaml.safe_load(path.read_text())
-    assert plain(parts_of(bindings(**case["data_roles"]), ABOUT)) == case["adds"]
+    assert plain(binding_patch(bindings(**case["data_roles"]), ABOUT)) == case["adds"]
 
 
 def test_every_kind_has_its_expected_objects() -> None:
@@ -67,7 +67,7 @@ def test_every_kind_has_its_expected_objects() -> None:
 )
 def test_credentials_that_cannot_be_had_together_are_refused(roles: dict[str, Any]) -> None:
     with pytest.raises(RefusedError) as refused:
-        parts_of(bindings(**roles), ABOUT)
+        binding_patch(bindings(**roles), ABOUT)
     assert refused.value.refusal.code == "credentials-conflict"
     assert refused.value.refusal.status == 409
 
@@ -77,7 +77,7 @@ NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
 
 @given(st.dictionaries(NAMES, st.tuples(st.sampled_from(["tables", "maps"]), st.booleans()), max_size=6))
 def test_every_data_role_on_a_volume_has_a_place_of_its_own(roles: dict[str, tuple[str, bool]]) -> None:
-    parts = parts_of(
+    parts = binding_patch(
         bindings(
             **{
                 role: {"volume": {"claim": claim, "sub_path": f"of/{role}", "read_only": only_read}}

@@ -16,7 +16,7 @@ from support.repositories import data_role, policy, profile, team
 from allotment_profiles.access.service_accounts import service_account
 from allotment_spawner.kubernetes import KubernetesProfileSpawner
 from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
-from allotment_spawner.kubernetes.settings import Place, settings_of
+from allotment_spawner.kubernetes.settings import PodDefaults, pod_settings
 
 OBJECT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
@@ -85,7 +85,7 @@ def test_two_sessions_never_share_a_pod_or_a_home_and_all_names_are_valid(
 @example("y\u0131ld\u0131z", "yildiz")
 def test_aws_tells_users_apart_and_takes_every_name(one: str, other: str) -> None:
     def session(user: str) -> str:
-        settings = settings_of(launch({"lake": {"aws_role": ROLE}}), user, Place())
+        settings = pod_settings(launch({"lake": {"aws_role": ROLE}}), user, PodDefaults())
         return settings.parts.environment["AWS_ROLE_SESSION_NAME"]
 
     assert AWS_SESSION.fullmatch(session(one))

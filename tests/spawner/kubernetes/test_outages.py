@@ -18,7 +18,7 @@ from support.outage import files, in_own_process
 
 from allotment_profiles.access.service_accounts import service_account
 from allotment_spawner.kubernetes import accounts, reflector
-from allotment_spawner.kubernetes.reflector import PerseveringPods
+from allotment_spawner.kubernetes.reflector import ResilientPods
 
 pytestmark = needs_cluster
 
@@ -46,10 +46,10 @@ async def hub(tmp_path: Path, cluster: Cluster, proxy: ApiProxy) -> AsyncIterato
 
 
 @pytest.fixture
-async def pods(cluster: Cluster, proxy: ApiProxy) -> AsyncIterator[PerseveringPods]:
+async def pods(cluster: Cluster, proxy: ApiProxy) -> AsyncIterator[ResilientPods]:
     """What the hub knows of the pods of a namespace, without a hub."""
     clients.load_config(host=proxy.address)
-    made = PerseveringPods(namespace=cluster.namespace, labels={"component": "known"})
+    made = ResilientPods(namespace=cluster.namespace, labels={"component": "known"})
     yield made
     await made.stop()
 
@@ -67,14 +67,14 @@ def pod(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def names(pods: PerseveringPods) -> set[str]:
+def names(pods: ResilientPods) -> set[str]:
     return {key.partition("/")[2] for key in pods.pods}
 
 
 # -- what the hub knows of pods
 
 
-async def test_what_happens_is_known_without_asking_for_it(pods: PerseveringPods, cluster: Cluster) -> None:
+async def test_what_happens_is_known_without_asking_for_it(pods: ResilientPods, cluster: Cluster) -> None:
     await pods.start()
     await pods.first_load_future
     cluster.apply(pod("one"), pod("two"))
@@ -97,7 +97,7 @@ async def test_what_happens_is_known_without_asking_for_it(pods: PerseveringPods
     ids=lambda fault: "-".join(map(str, fault.values())),
 )
 async def test_the_view_goes_on_after_errors(
-    pods: PerseveringPods, cluster: Cluster, proxy: ApiProxy, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+    pods: ResilientPods, cluster: Cluster, proxy: ApiProxy, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     await pods.start()
     await pods.first_load_future
@@ -109,58 +109,58 @@ async def test_the_view_goes_on_after_errors(
     await until(lambda: not proxy.waiting_faults(), "it asks until it is answered")
     cluster.apply(pod(name))
     await until(lambda: name in names(pods), "what happens afterwards is seen")
-    await until(lambda: pods.trouble is None, "it is well again")
+    await until(lambda: pods.last_error is None, "it is well again")
     said = [record.getMessage() for record in caplog.records if "does not say" in record.getMessage()]
     assert len(said) == 1
     assert not [record for record in caplog.records if record.exc_info]
 
 
 @pytest.mark.parametrize("watch", [False, True], ids=["list", "watch"])
-async def test_it_asks_no_sooner_than_the_api_wants(pods: PerseveringPods, proxy: ApiProxy, watch: bool) -> None:
+async def test_it_asks_no_sooner_than_the_api_wants(pods: ResilientPods, proxy: ApiProxy, watch: bool) -> None:
     proxy.answer(429, path=PODS, watch=watch, retry_after=2)
     await pods.start()
-    await until(lambda: not proxy.waiting_faults() and pods.trouble is None, "it is answered")
+    await until(lambda: not proxy.waiting_faults() and pods.last_error is None, "it is answered")
     refused = proxy.requests(path=PODS, watch=watch)[0]
     following = next(asked for asked in proxy.requests(path=PODS) if asked.at > refused.at)
     assert following.at - refused.at >= 2
 
 
-async def test_a_slow_api_is_waited_for(pods: PerseveringPods, cluster: Cluster, proxy: ApiProxy) -> None:
+async def test_a_slow_api_is_waited_for(pods: ResilientPods, cluster: Cluster, proxy: ApiProxy) -> None:
     proxy.delay = 2.0
     await pods.start()
     await pods.first_load_future
     cluster.apply(pod("slow"))
     await until(lambda: "slow" in names(pods), "the pod is seen")
-    assert pods.trouble is None
+    assert pods.last_error is None
 
 
 async def test_what_is_known_stays_while_the_api_is_away_or_hangs(
-    pods: PerseveringPods, cluster: Cluster, proxy: ApiProxy
+    pods: ResilientPods, cluster: Cluster, proxy: ApiProxy
 ) -> None:
     cluster.apply(pod("lasting"))
     await pods.start()
     await pods.first_load_future
     async with proxy.away():
-        await until(lambda: pods.trouble, "it notices")
+        await until(lambda: pods.last_error, "it notices")
         cluster.kubectl("delete", "pod", "lasting", "--now")
         assert "lasting" in names(pods)
     await until(lambda: "lasting" not in names(pods), "what happened meanwhile is seen")
     with proxy.hanging():
         cluster.apply(pod("late"))
-        await until(lambda: pods.trouble, "it notices that nothing comes any more")
+        await until(lambda: pods.last_error, "it notices that nothing comes any more")
         assert "late" not in names(pods)
     await until(lambda: "late" in names(pods), "what happened meanwhile is seen")
 
 
 @pytest.mark.parametrize("fault", ["away", "hanging", "none"])
-async def test_it_ends_when_it_is_told_to_wherever_it_is(pods: PerseveringPods, proxy: ApiProxy, fault: str) -> None:
+async def test_it_ends_when_it_is_told_to_wherever_it_is(pods: ResilientPods, proxy: ApiProxy, fault: str) -> None:
     if fault == "away":
         await proxy.go_away()
     async with AsyncExitStack() as stack:
         if fault == "hanging":
             stack.enter_context(proxy.hanging())
         await pods.start()
-        await until(lambda: fault == "none" or pods.trouble or proxy.asked, "it has begun to ask")
+        await until(lambda: fault == "none" or pods.last_error or proxy.asked, "it has begun to ask")
         task = pods.watch_task
         await pods.stop()
         assert task is not None
@@ -246,7 +246,7 @@ async def test_a_start_goes_on_when_the_api_was_away_in_the_middle_of_it(
     await until(lambda: proxy.requests(method="POST", path=PODS), "the pod is sent")
     await until(lambda: cluster.items("pod"), "the pod is there")
     async with proxy.away():
-        await until(lambda: hub.spawner("middle").pod_reflector.trouble, "the hub is blind")
+        await until(lambda: hub.spawner("middle").pod_reflector.last_error, "the hub is blind")
         assert not starting.done()
     spawner = await starting
     assert await spawner.poll() is None
@@ -259,9 +259,9 @@ async def test_a_start_that_the_api_takes_is_seen_at_once_however_long_the_hub_w
     first = await hub.start("first", "red/plain")
     monkeypatch.setattr(reflector, "_wait", lambda _attempts: 3600.0)
     async with proxy.away():
-        await until(lambda: first.pod_reflector.trouble and first.event_reflector.trouble, "the hub is blind")
+        await until(lambda: first.pod_reflector.last_error and first.event_reflector.last_error, "the hub is blind")
     spawner = await hub.start("second", "red/plain")
-    assert spawner.pod_reflector.trouble is None
+    assert spawner.pod_reflector.last_error is None
     for each in (first, spawner):
         await each.stop(now=True)
 
@@ -270,7 +270,7 @@ async def test_a_stop_waits_until_the_api_is_there_again(hub: ClusterHub, proxy:
     spawner = await hub.start("leaving", "red/plain")
     async with proxy.away():
         stopping = asyncio.ensure_future(spawner.stop(now=True))
-        await until(lambda: spawner.pod_reflector.trouble, "the hub is blind")
+        await until(lambda: spawner.pod_reflector.last_error, "the hub is blind")
         assert not stopping.done()
         assert await spawner.poll() is None
     await stopping
@@ -299,7 +299,7 @@ async def test_a_hub_that_begins_while_the_api_is_away_finds_its_sessions_afterw
     spawner.load_state(state)
     async with proxy.away():
         looks = [asyncio.ensure_future(each.poll()) for each in (spawner, spawner, gone)]
-        await until(lambda: spawner.pod_reflector and spawner.pod_reflector.trouble, "it asks")
+        await until(lambda: spawner.pod_reflector and spawner.pod_reflector.last_error, "it asks")
         looks[0].cancel()  # somebody stops waiting; nobody else has to
         accounts.forget(cluster.namespace, service_account("red", []))
         with pytest.raises(SpawnException) as raised:
@@ -333,7 +333,7 @@ async def test_a_pod_that_was_sent_and_never_seen_does_not_stay(
     proxy.answer(500, path=PODS, times=10_000)
     await proxy.go_away()  # cuts the watch, so that it asks anew
     await proxy.come_back()
-    await until(lambda: seen.pod_reflector.trouble, "the hub is blind")
+    await until(lambda: seen.pod_reflector.last_error, "the hub is blind")
     with pytest.raises(SpawnException):
         await hub.start("unseen", "red/plain")
     spawner = hub.spawner("unseen")

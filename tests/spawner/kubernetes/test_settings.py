@@ -16,8 +16,15 @@ from allotment_profiles.model import Checkout, GpuKind, NodePool, Storage, Tool
 from allotment_profiles.model.problems import RefusedError
 from allotment_profiles.model.sizes import Size
 from allotment_spawner.kubernetes.pod_check import differences, missing_variables
-from allotment_spawner.kubernetes.pods import furnish
-from allotment_spawner.kubernetes.settings import TRAITS, Place, Settings, literal_environment, merged, settings_of
+from allotment_spawner.kubernetes.pods import apply_patch
+from allotment_spawner.kubernetes.settings import (
+    TRAITS,
+    PodDefaults,
+    PodSettings,
+    literal_environment,
+    merge_pod_settings,
+    pod_settings,
+)
 
 BINDINGS = {
     "keys": {"secret": {"name": "warehouse"}},
@@ -30,9 +37,9 @@ POOL = NodePool.model_validate(
 )
 
 
-def sent(settings: Settings, volume_mounts: Sequence[dict[str, Any]] = (), **base: Any) -> dict[str, Any]:
+def sent(settings: PodSettings, volume_mounts: Sequence[dict[str, Any]] = (), **base: Any) -> dict[str, Any]:
     """Give the pod as it would be sent: KubeSpawner's, with what the deployment says, and ours on it."""
-    traits = merged({name: base.get(name) for name in TRAITS}, settings)
+    traits = merge_pod_settings({name: base.get(name) for name in TRAITS}, settings)
     traits.pop("storage_capacity")
     names = {"mem_guarantee": "mem_guarantee", "extra_resource_limits": "extra_resource_limits"}
     assert set(names) <= set(traits)
@@ -43,7 +50,7 @@ def sent(settings: Settings, volume_mounts: Sequence[dict[str, Any]] = (), **bas
     )  # fmt: skip
     client = ApiClient.__new__(ApiClient)
     client.configuration = Configuration()
-    plain: dict[str, Any] = client.sanitize_for_serialization(furnish(pod, settings))
+    plain: dict[str, Any] = client.sanitize_for_serialization(apply_patch(pod, settings))
     return plain
 
 
@@ -51,7 +58,7 @@ def test_a_size_a_kind_of_gpu_and_a_node_pool_become_resources_labels_and_tolera
     size = Size(500, 2000, 1024**3, 4 * 1024**3, 2, "a100", "gpus")
     kind = GpuKind.model_validate({"title": "A100", "resource": "example.org/a100"})
     pod = sent(
-        settings_of(launch(size=size, gpu=kind, node_pool=POOL), "ann", Place()),
+        pod_settings(launch(size=size, gpu=kind, node_pool=POOL), "ann", PodDefaults()),
         node_selector={"disk": "ssd"}, tolerations=[{"key": "own", "operator": "Exists"}],
     )  # fmt: skip
     session = pod["spec"]["containers"][0]
@@ -70,9 +77,9 @@ def test_a_size_a_kind_of_gpu_and_a_node_pool_become_resources_labels_and_tolera
 def test_a_start_takes_nothing_over_from_the_one_before() -> None:
     configured = dict.fromkeys(TRAITS) | {"storage_capacity": "10Gi", "node_selector": {"disk": "ssd"}}
     size = Size(500, 2000, 1024**3, 4 * 1024**3, 2)
-    first = settings_of(launch(size=size, node_pool=POOL, storage=Storage(home="1 TiB")), "ann", Place())
-    assert merged(configured, first)["storage_capacity"] == str(1024**4)
-    after = merged(configured, settings_of(launch(), "ann", Place()))
+    first = pod_settings(launch(size=size, node_pool=POOL, storage=Storage(home="1 TiB")), "ann", PodDefaults())
+    assert merge_pod_settings(configured, first)["storage_capacity"] == str(1024**4)
+    after = merge_pod_settings(configured, pod_settings(launch(), "ann", PodDefaults()))
     assert after["storage_capacity"] == "10Gi"
     assert after["node_selector"] == {"disk": "ssd"}
     assert after["extra_resource_limits"] == {}
@@ -80,7 +87,7 @@ def test_a_start_takes_nothing_over_from_the_one_before() -> None:
 
 
 def test_what_kubespawner_makes_of_a_launch_is_what_was_decided() -> None:
-    settings = settings_of(launch(BINDINGS, cost_centre="A 1"), "ann", Place())
+    settings = pod_settings(launch(BINDINGS, cost_centre="A 1"), "ann", PodDefaults())
     assert differences(sent(settings), settings) == []
 
 
@@ -127,7 +134,7 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_pod_that_differs_from_its_launch_is_found(what: str) -> None:
-    settings = settings_of(launch(BINDINGS), "ann", Place())
+    settings = pod_settings(launch(BINDINGS), "ann", PodDefaults())
     pod = copy.deepcopy(sent(settings))
     assert differences(pod, settings) == []
     WRONG[what](pod)
@@ -136,7 +143,7 @@ def test_a_pod_that_differs_from_its_launch_is_found(what: str) -> None:
 
 def test_a_credential_that_the_cluster_should_have_added_is_missed() -> None:
     role = "arn:aws:iam::000000000000:role/lake"
-    settings = settings_of(launch({"lake": {"eks_pod_identity": role}}), "ann", Place())
+    settings = pod_settings(launch({"lake": {"eks_pod_identity": role}}), "ann", PodDefaults())
     pod = sent(settings)
     assert [role in text for text in missing_variables(pod, settings)] == [True]
     variable = {"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"}
@@ -153,14 +160,14 @@ def test_a_credential_that_the_cluster_should_have_added_is_missed() -> None:
 )
 def test_what_the_cluster_has_not_set_up_is_refused(changes: dict[str, Any], code: str) -> None:
     with pytest.raises(RefusedError) as refused:
-        settings_of(launch(**changes), "ann", Place())
+        pod_settings(launch(**changes), "ann", PodDefaults())
     assert refused.value.refusal.code == code
 
 
 def test_the_teams_folder_is_its_own_and_as_writable_as_the_profile_says() -> None:
-    place = Place(team_claim="teams")
+    place = PodDefaults(team_claim="teams")
     for mode, only_read in (("read-only", True), ("read-write", False)):
-        settings = settings_of(launch(storage=Storage(team=mode)), "ann", place)
+        settings = pod_settings(launch(storage=Storage(team=mode)), "ann", place)
         mount = {"name": "team-folder", "mountPath": "/teams/red", "subPath": "red", "readOnly": only_read}
         assert settings.parts.mounts == (mount,)
         assert settings.links == ("/teams/red", "team-red")
@@ -182,7 +189,7 @@ def test_the_teams_folder_is_its_own_and_as_writable_as_the_profile_says() -> No
 def test_a_session_has_a_hook_only_where_something_is_or_was_linked(
     storage: Literal["none", "read-only"], mounted: list[str], hooked: bool
 ) -> None:
-    settings = settings_of(launch(storage=Storage(team=storage)), "ann", Place(team_claim="teams"))
+    settings = pod_settings(launch(storage=Storage(team=storage)), "ann", PodDefaults(team_claim="teams"))
     assert bool(settings.link_hook(mounted)) == hooked
     mounts = [{"name": "own", "mountPath": path} for path in mounted]
     assert bool(sent(settings, volume_mounts=mounts)["spec"]["containers"][0].get("lifecycle")) == hooked
@@ -191,9 +198,9 @@ def test_a_session_has_a_hook_only_where_something_is_or_was_linked(
 def test_code_is_fetched_before_the_session_starts_with_nothing_but_arguments() -> None:
     code = Checkout(repository="https://git.example.org/a$(HOME)".replace("$(HOME)", ""), folder="code", ref="main")
     home = {"name": "homes", "mountPath": "/home/jovyan", "subPath": "ann"}
-    place = Place(home_mount=home, preparing_image="registry.example.org/allotment/hub:1")
+    place = PodDefaults(home_mount=home, preparing_image="registry.example.org/allotment/hub:1")
     tool = Tool.model_validate({"title": "Desk", "address": "/desk/", "folder": "desk"})
-    settings = settings_of(launch(checkout=code, tool=tool), "ann", place)
+    settings = pod_settings(launch(checkout=code, tool=tool), "ann", place)
     container = settings.init_container
     assert container is not None
     assert container["args"] == [
@@ -213,15 +220,15 @@ def test_kubernetes_gives_a_variable_back_as_it_was_written(value: str) -> None:
 @given(st.text(min_size=1, max_size=80), st.text(min_size=1, max_size=80))
 def test_labels_are_valid_and_different_for_different_users_and_centres(one: str, other: str) -> None:
     def labels(text: str) -> dict[str, str]:
-        return dict(settings_of(launch(cost_centre=text), text, Place()).labels)
+        return dict(pod_settings(launch(cost_centre=text), text, PodDefaults()).labels)
 
     assert all(is_valid_label(value) for value in labels(one).values())
     assert (labels(one) == labels(other)) == (one == other)
 
 
-@pytest.mark.parametrize("place", [Place(own_claims=frozenset({"tables"})), Place(team_claim="tables")])
-def test_no_data_role_reaches_the_volume_of_homes_or_of_teams(place: Place) -> None:
+@pytest.mark.parametrize("place", [PodDefaults(own_claims=frozenset({"tables"})), PodDefaults(team_claim="tables")])
+def test_no_data_role_reaches_the_volume_of_homes_or_of_teams(place: PodDefaults) -> None:
     with pytest.raises(RefusedError) as raised:
-        settings_of(launch(bindings={"tables": BINDINGS["tables"]}), "ann", place)
+        pod_settings(launch(bindings={"tables": BINDINGS["tables"]}), "ann", place)
     assert raised.value.refusal.code == "binding-reserved"
     assert "tables" in raised.value.refusal.why

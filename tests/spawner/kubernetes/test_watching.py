@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from allotment_spawner.kubernetes.pod_status import blind, end_of, memory_restarts, refused_by_cluster, words
-from allotment_spawner.kubernetes.spawn_monitor import START, Watch
+from allotment_spawner.kubernetes.pod_status import blind, end_of, memory_restarts, progress_message, refused_by_cluster
+from allotment_spawner.kubernetes.spawn_monitor import START, SpawnMonitor
 
 UID = "1"
 
@@ -29,7 +29,7 @@ def event(reason: str, message: str = "", kind: str = "Normal", uid: str = UID, 
 class Told:
     def __init__(self) -> None:
         self.lines: list[tuple[int, str]] = []
-        self.watch = Watch(lambda percent, text: self.lines.append((percent, text)), "now", 120)
+        self.watch = SpawnMonitor(lambda percent, text: self.lines.append((percent, text)), "now", 120)
 
 
 def test_events_are_told_once_in_order_and_the_bar_only_grows() -> None:
@@ -109,12 +109,12 @@ def test_a_start_that_is_over_names_what_was_told_last() -> None:
 
 @pytest.mark.parametrize("reason", ["Created", "Pulled", "SomethingNew"])
 def test_what_means_nothing_to_whoever_waits_is_not_told(reason: str) -> None:
-    assert words(event(reason, "Container image already present on machine")) is None
+    assert progress_message(event(reason, "Container image already present on machine")) is None
 
 
 def test_an_unknown_warning_is_told_as_it_is_and_never_longer_than_a_few_lines() -> None:
-    assert words(event("SomethingNew", "Look\x00 here", "Warning")) == "Look  here"
-    assert len(words(event("SomethingNew", "x" * 9000, "Warning")) or "") < 400
+    assert progress_message(event("SomethingNew", "Look\x00 here", "Warning")) == "Look  here"
+    assert len(progress_message(event("SomethingNew", "x" * 9000, "Warning")) or "") < 400
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,9 @@ def taken_away(seen: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )  # fmt: skip
-def test_the_end_of_a_session_is_named_from_the_last_that_is_known(seen: Any, reason: str, words: str) -> None:
+def test_the_end_of_a_session_is_named_from_the_last_that_is_known(
+    seen: Any, reason: str, words: str
+) -> None:
     end = end_of(seen)
     assert end.reason == reason
     assert words in end.sentence

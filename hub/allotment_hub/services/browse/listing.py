@@ -22,15 +22,15 @@ from allotment_profiles.access.rules import (
     offer,
 )
 from allotment_profiles.access.succession import is_retired
-from allotment_profiles.catalog.catalog import Catalog, Entry, Hold
+from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.documents.reading import read
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.model import DataRole, Grant, Profile, Team
-from allotment_profiles.model.paths import data_role_path, place, profile_path
+from allotment_profiles.model.paths import data_role_path, file_ref, profile_path
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.review.changes import Change, compare_values, people_of
-from allotment_profiles.store.provenance import Landing, Provenance, follow
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.provenance import HistoryEntry, Provenance, fold_reviews
+from allotment_profiles.store.watcher import CatalogWatcher
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class ProfileRow:
     """At the default choices."""
     dearest: Cost | None
     """At its dearest choices."""
-    landing: Landing | None
+    landing: HistoryEntry | None
     """The commit that last changed the file."""
     offer: Offer
     """As the reader sees it."""
     successors: tuple[str, ...]
     """What takes its place, and what takes the place of that: the chain as far as the reader may see it."""
     retired: bool
-    held: tuple[Hold, ...]
+    held: tuple[QuarantinedChange, ...]
     """What main says of it and does not apply yet."""
     problems: tuple[Problem, ...]
     full: bool
@@ -67,10 +67,10 @@ class ProfileRow:
 
 
 @dataclass(frozen=True)
-class HistoryEntry:
+class HistoryRow:
     """One landing of a file, by its meaning."""
 
-    landing: Landing
+    landing: HistoryEntry
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...]
     """Why that version does not read, where it does not."""
@@ -101,13 +101,13 @@ class DataRoleRow:
     owner_title: str
     owners: str
     grants: tuple[GrantRow, ...]
-    landing: Landing | None
+    landing: HistoryEntry | None
     problems: tuple[Problem, ...]
     full: bool
     """Whether the reader may see the binding."""
     readable_by: bool
     """Whether the reader may ask for the names of those who reach it."""
-    held: tuple[Hold, ...] = ()
+    held: tuple[QuarantinedChange, ...] = ()
 
 
 class Listing:
@@ -116,12 +116,12 @@ class Listing:
     def __init__(
         self,
         repository: Repository,
-        follower: CatalogFollower,
+        watcher: CatalogWatcher,
         directory: Directory,
         capabilities: Callable[[], Capabilities],
     ) -> None:
         self._repository = repository
-        self._follower = follower
+        self._watcher = watcher
         self._directory = directory
         self._capabilities = capabilities
         self._provenance = Provenance()
@@ -131,7 +131,7 @@ class Listing:
     @property
     def catalog(self) -> Catalog:
         """The catalog that applies."""
-        return self._follower.catalog
+        return self._watcher.catalog
 
     @property
     def has_service_accounts(self) -> bool:
@@ -143,7 +143,7 @@ class Listing:
         async with self._lock:
             revision = self.catalog.revision
             if revision and revision != self._provenance.head:
-                self._provenance = await asyncio.to_thread(follow, self._repository, revision, self._provenance)
+                self._provenance = await asyncio.to_thread(fold_reviews, self._repository, revision, self._provenance)
             return self._provenance
 
     async def profiles(self, user: User) -> list[ProfileRow]:
@@ -180,7 +180,7 @@ class Listing:
             raise self._gone(Provenance() if where else await self.provenance(), profile_id)
         return self._rows(catalog, await self.provenance(), user, [profile_id])[0]
 
-    async def history(self, path: str, limit: int = 20) -> list[HistoryEntry]:
+    async def history(self, path: str, limit: int = 20) -> list[HistoryRow]:
         """Tell a file's history by meaning, newest first."""
         landings = list((await self.provenance()).of(path))
         return await asyncio.to_thread(self._history, path, landings[: limit + 1], limit)
@@ -208,7 +208,7 @@ class Listing:
     async def data_roles(self, user: User) -> list[DataRoleRow]:
         """List all data roles with their grants."""
         catalog, provenance = self.catalog, await self.provenance()
-        broken = [where.id for path in catalog.broken if (where := place(path)) and where.kind == "data role"]
+        broken = [where.id for path in catalog.broken if (where := file_ref(path)) and where.kind == "data role"]
         names = sorted({*catalog.data_roles, *broken})
         return [self._data_role(catalog, provenance, user, name, ()) for name in names]
 
@@ -240,7 +240,7 @@ class Listing:
 
     def _gone(self, provenance: Provenance, profile_id: str) -> ServiceError:
         path = profile_path(profile_id)
-        landing = provenance.last(path) if place(path) else None
+        landing = provenance.last(path) if file_ref(path) else None
         if landing is None:
             return refused(404, "profile-unknown", "There is no such profile.", "", "Look at the list of profiles.")
         who = f" by {landing.proposed_by}" if landing.proposed_by else ""
@@ -358,11 +358,11 @@ class Listing:
             days=days_of(grant, dt.datetime.now(dt.UTC)),
         )
 
-    def _history(self, path: str, landings: Sequence[Landing], limit: int) -> list[HistoryEntry]:
-        where = place(path)
+    def _history(self, path: str, landings: Sequence[HistoryEntry], limit: int) -> list[HistoryRow]:
+        where = file_ref(path)
         if where is None:
             raise refused(404, "path", "Nothing is read from this path.", "")
-        entries: list[HistoryEntry] = []
+        entries: list[HistoryRow] = []
         before = None
         for landing in reversed(landings):
             data = self._repository.file(landing.commit, path)
@@ -370,6 +370,6 @@ class Listing:
             after = reading.value if reading else None
             unreadable = reading is not None and after is None
             changes = () if unreadable else compare_values(path, before, after)
-            entries.append(HistoryEntry(landing, tuple(changes), reading.problems if reading else ()))
+            entries.append(HistoryRow(landing, tuple(changes), reading.problems if reading else ()))
             before = before if unreadable else after
         return list(reversed(entries))[:limit]

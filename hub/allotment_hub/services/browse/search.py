@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model.paths import place, profile_path
+from allotment_profiles.model.paths import file_ref, profile_path
 from allotment_profiles.store.provenance import Provenance
 
 
@@ -32,7 +32,7 @@ class ProfileIndex:
         if self._catalog is catalog:
             return self._known
         members = {name: ", ".join(sorted(people_of(name, catalog))) for name in catalog.teams}
-        broken = [where.id for path in catalog.broken if (where := place(path)) and where.kind == "profile"]
+        broken = [where.id for path in catalog.broken if (where := file_ref(path)) and where.kind == "profile"]
         self._known = {
             profile_id: self._findable(catalog, provenance, profile_id, members)
             for profile_id in sorted({*catalog.profiles, *broken})

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allotment_profiles.access.rules import User, answers_for, belongs, leads
-from allotment_profiles.catalog.catalog import Catalog, Entry, Hold
+from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.model import Grant, Team
 from allotment_profiles.model.dates import days_left
 from allotment_profiles.model.paths import team_path
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.store.provenance import Landing, Provenance
+from allotment_profiles.store.provenance import HistoryEntry, Provenance
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class TeamPage:
     """Whether the reader belongs to it."""
     role: str
     """What the reader is there, in words; empty for strangers."""
-    landing: Landing | None
+    landing: HistoryEntry | None
     problems: tuple[Problem, ...]
-    held: tuple[Hold, ...]
+    held: tuple[QuarantinedChange, ...]
 
 
 def team_page(

@@ -15,7 +15,7 @@ from allotment_profiles.documents.reading import document
 from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model import Profile
-from allotment_profiles.model.paths import data_role_path, place, profile_path
+from allotment_profiles.model.paths import data_role_path, file_ref, profile_path
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.quantities import shown
 from allotment_profiles.model.texts import is_name
@@ -48,7 +48,7 @@ class Acceptance:
 
 
 @dataclass(frozen=True)
-class Draft:
+class DraftProposal:
     """What somebody is about to propose."""
 
     team: str = ""
@@ -96,7 +96,7 @@ class Draft:
         wanted = document_of(self.values, self.roles, self.source, fields)
         return rewrite("profile", content, _with_acceptances(wanted, self.accepts, drop=True)).decode()
 
-    def settled(self) -> "Draft":
+    def settled(self) -> "DraftProposal":
         """Give the same draft with what is to be accepted in the file, where the file is what is edited."""
         if self.tab == "form" or not self.source:
             return self
@@ -132,7 +132,7 @@ class Draft:
         """Name what the form keeps but cannot show."""
         return kept_aside(self.source, fields)
 
-    def switched(self, tab: Tab, fields: Sequence[Field]) -> "Draft":
+    def switched(self, tab: Tab, fields: Sequence[Field]) -> "DraftProposal":
         """Give the same draft in another tab; a file that does not read stays a file."""
         if tab == self.tab:
             return self
@@ -143,7 +143,7 @@ class Draft:
         return filled(self, self.source, fields)
 
 
-def filled(draft: Draft, data: Mapping[str, Any], fields: Sequence[Field]) -> Draft:
+def filled(draft: DraftProposal, data: Mapping[str, Any], fields: Sequence[Field]) -> DraftProposal:
     """Fill the form of a draft from a file's data."""
     accepts = {**draft.accepts, **_acceptances_of(data)}
     return dataclasses.replace(draft, tab="form", values=values_of(data, fields), roles=roles_of(data), accepts=accepts)
@@ -218,7 +218,7 @@ def with_grants(files: Files, catalog: Catalog, team: str, asks: Mapping[str, As
     return changed
 
 
-def own_problems(draft: Draft, catalog: Catalog) -> list[Problem]:
+def own_problems(draft: DraftProposal, catalog: Catalog) -> list[Problem]:
     """Say what is wrong with a draft before its files can be checked."""
     found = _problems_of_the_name(draft, catalog) if draft.with_profile else []
     if not draft.reason.strip():
@@ -226,7 +226,7 @@ def own_problems(draft: Draft, catalog: Catalog) -> list[Problem]:
     return found
 
 
-def _problems_of_the_name(draft: Draft, catalog: Catalog) -> list[Problem]:
+def _problems_of_the_name(draft: DraftProposal, catalog: Catalog) -> list[Problem]:
     found = []
     if not draft.team:
         found.append(Problem("", "team-missing", "No team is chosen.", "Choose the team that offers it.", field="team"))
@@ -248,11 +248,11 @@ def still_needed(problem: Problem) -> bool:
     return problem.code in _STILL_NEEDED
 
 
-def field_of(problem: Problem, draft: Draft, fields: Iterable[Field]) -> str:
+def field_of(problem: Problem, draft: DraftProposal, fields: Iterable[Field]) -> str:
     """Name the form's field that a problem stands beside; empty where there is none."""
     if not problem.path:
         return problem.field
-    where = place(problem.path)
+    where = file_ref(problem.path)
     if where and where.kind == "data role" and problem.field.startswith("granted_to"):
         return f"grant.{where.id}.{'reason' if problem.field.endswith('.reason') else 'until'}"
     if problem.path != profile_path(draft.profile_id) or draft.tab == "file":
@@ -270,13 +270,15 @@ def field_of(problem: Problem, draft: Draft, fields: Iterable[Field]) -> str:
 
 def draft_of_profile(
     catalog: Catalog, profile_id: str, fields: Sequence[Field], *, copy_to: str | None = None
-) -> Draft:
+) -> DraftProposal:
     """Begin with a profile: a change of it, or (`copy_to` a team) a new one like it."""
     entry = catalog.profiles[profile_id]
     team, _, name = profile_id.partition("/")
     content = entry.source.decode()
     new = copy_to is not None
-    draft = Draft(team=copy_to if copy_to is not None else team, name="" if new else name, new=new, content=content)
+    draft = DraftProposal(
+        team=copy_to if copy_to is not None else team, name="" if new else name, new=new, content=content
+    )
     return filled(draft, draft.source, fields)
 
 
@@ -286,7 +288,7 @@ def has_variables(profile: Profile) -> bool:
     return bool(profile.environment) or any(choice.environment for choice in choices)
 
 
-def without_variables(draft: Draft, fields: Sequence[Field]) -> Draft:
+def without_variables(draft: DraftProposal, fields: Sequence[Field]) -> DraftProposal:
     """Give a draft whose file sets no variables and has no comments, which could name them."""
     data = {key: value for key, value in draft.source.items() if key != "environment"}
     for option in (data.get("options") or {}).values():
@@ -295,7 +297,7 @@ def without_variables(draft: Draft, fields: Sequence[Field]) -> Draft:
     return filled(dataclasses.replace(draft, content=write("profile", data).decode()), data, fields)
 
 
-def blank_draft(catalog: Catalog, team: str, fields: Sequence[Field]) -> Draft:
+def blank_draft(catalog: Catalog, team: str, fields: Sequence[Field]) -> DraftProposal:
     """Begin from scratch: the program and image of a profile of the team, a small session, a year until its review."""
     own = next((entry.value for name, entry in catalog.profiles.items() if name.startswith(f"{team}/")), None)
     year = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=365)
@@ -309,17 +311,17 @@ def blank_draft(catalog: Catalog, team: str, fields: Sequence[Field]) -> Draft:
         "lifetime": {"idle": "2 h", "total": "12 h"},
         "review_by": year.isoformat(),
     }
-    return filled(Draft(team=team), data, fields)
+    return filled(DraftProposal(team=team), data, fields)
 
 
-def draft_of_paths(catalog: Catalog, paths: Iterable[str]) -> Draft:
+def draft_of_paths(catalog: Catalog, paths: Iterable[str]) -> DraftProposal:
     """Begin with files that are no profiles, as text."""
     texts: dict[str, str | None] = {}
     for path in paths:
-        where = place(path)
+        where = file_ref(path)
         if where and where.kind != "profile":
             texts[path] = _source(catalog, path)
-    return Draft(with_profile=False, others=texts, tab="file")
+    return DraftProposal(with_profile=False, others=texts, tab="file")
 
 
 def _source(catalog: Catalog, path: str) -> str:
@@ -327,15 +329,19 @@ def _source(catalog: Catalog, path: str) -> str:
     return next((entry.source.decode() for entry in entries if entry and entry.path == path), "")
 
 
-def draft_of_proposal(proposal: str, files: Files, reason: str, catalog: Catalog, fields: Sequence[Field]) -> Draft:
+def draft_of_proposal(
+    proposal: str, files: Files, reason: str, catalog: Catalog, fields: Sequence[Field]
+) -> DraftProposal:
     """Begin with what an open proposal proposes, to bring it up to date with main."""
     texts = {path: None if data is None else data.decode(errors="replace") for path, data in files.items()}
     profiles = [
-        path for path, text in texts.items() if text is not None and (where := place(path)) and where.kind == "profile"
+        path
+        for path, text in texts.items()
+        if text is not None and (where := file_ref(path)) and where.kind == "profile"
     ]
     if len(profiles) != 1:
-        return Draft(others=texts, reason=reason, update=proposal, with_profile=False, tab="file")
-    where = place(profiles[0])
+        return DraftProposal(others=texts, reason=reason, update=proposal, with_profile=False, tab="file")
+    where = file_ref(profiles[0])
     team, _, name = (where.id if where else "").partition("/")
     content = texts.pop(profiles[0]) or ""
     asks, others = {}, {}
@@ -347,7 +353,7 @@ def draft_of_proposal(proposal: str, files: Files, reason: str, catalog: Catalog
         else:
             others[path] = text
     new = f"{team}/{name}" not in catalog.profiles
-    draft = Draft(
+    draft = DraftProposal(
         team=team, name=name, new=new, content=content, asks=asks, others=others, reason=reason, update=proposal
     )  # fmt: skip
     return filled(draft, draft.source, fields) if draft.source else dataclasses.replace(draft, tab="file")
@@ -355,7 +361,7 @@ def draft_of_proposal(proposal: str, files: Files, reason: str, catalog: Catalog
 
 def _asked(catalog: Catalog, path: str, team: str, text: str | None) -> Ask | None:
     """Recognise a data role's file that differs from main in one team's grant alone."""
-    where = place(path)
+    where = file_ref(path)
     if text is None or where is None or where.kind != "data role" or where.id not in catalog.data_roles:
         return None
     try:

@@ -10,7 +10,7 @@ from allotment_profiles.catalog.catalog import Catalog
 log = logging.getLogger(__name__)
 
 
-class Telling:
+class HubNotifier:
     """Tells the hub, one message at a time."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:

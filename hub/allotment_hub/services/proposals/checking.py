@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from allotment_profiles.access.rules import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.repository import Repository
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.quantities import shown
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
@@ -53,7 +53,7 @@ class Check:
         return automatic_of(self.changes, self.before, self.after, proposer)
 
 
-class Checking:
+class ChangeChecker:
     """Checks changes against main; nothing is written."""
 
     def __init__(self, repository: Repository) -> None:
@@ -74,14 +74,14 @@ class Checking:
     def _files(self, main: str, files: Files) -> Check:
         before = self._tracker.at(main)
         base = before.snapshot
-        own = [_no_place(path) for path in files if place(path) is None]
+        own = [_no_place(path) for path in files if file_ref(path) is None]
         own += [_folder(path) for path in files if any(each.startswith(f"{path}/") for each in base.entries)]
         own += [
             Problem(path, "file-missing", "The file to be removed does not exist.", "Look at what exists now.")
             for path, data in files.items()
             if data is None and path not in base.entries
         ]
-        readable = {path: data for path, data in files.items() if place(path)}
+        readable = {path: data for path, data in files.items() if file_ref(path)}
         blobs = {path: base.entries[path].blob for path in readable if path in base.entries}
         contents = base.read(blobs.values())
         differing = tuple(
@@ -94,7 +94,7 @@ class Checking:
         # All files, not only what a catalog reads: nothing may come to main unseen.
         changed = tuple(change.path for change in self._repository.changes(main, commit))
         after = self._tracker.renewed(before, with_commit(self._repository, before.snapshot, commit))
-        return self._compare(before, after, changed, [_no_place(path) for path in changed if place(path) is None])
+        return self._compare(before, after, changed, [_no_place(path) for path in changed if file_ref(path) is None])
 
     def _compare(self, base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence[Problem]) -> Check:
         before, after = base.catalog, proposed.catalog
@@ -106,7 +106,7 @@ class Checking:
         ]
         changes = compare(before, after)
         told = {path for change in changes for path in (change.path, change.moved_from)}
-        changes += [rewritten(path) for path in paths if path not in told and place(path)]
+        changes += [rewritten(path) for path in paths if path not in told and file_ref(path)]
         own = [*own, *_past_dates(changes)]
         if not changes and not own and not problems:
             own = [Problem("", "no-change", "Nothing would change.", "Change something first.")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.proposals.proposals import Proposals
-from allotment_hub.services.proposals.rights import Reader
+from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.rules import User
 from allotment_profiles.review.requirements import can_meet, missing
 
@@ -48,7 +48,7 @@ class Overview:
         return [line for line in self.lines if line.mine]
 
 
-async def overview(proposals: Proposals, reader: Reader) -> Overview:
+async def overview(proposals: Proposals, reader: Actor) -> Overview:
     """List all proposals; open ones are judged, each once for every head and main, and people are asked for once."""
     stored = await proposals.readable(reader.user)
     names = {name for each in stored if each.open for name in (each.proposer, *(r.by for r in each.approvals()))}
@@ -57,7 +57,7 @@ async def overview(proposals: Proposals, reader: Reader) -> Overview:
     return Overview(tuple(lines), await asyncio.to_thread(proposals.forge.unrecorded))
 
 
-async def _line(proposals: Proposals, stored: StoredProposal, reader: Reader, people: Mapping[str, User]) -> Line:
+async def _line(proposals: Proposals, stored: StoredProposal, reader: Actor, people: Mapping[str, User]) -> Line:
     state: str = stored.ending.kind if stored.ending else ""
     waits_for, for_me = "", False
     if stored.open:
@@ -76,7 +76,7 @@ async def _line(proposals: Proposals, stored: StoredProposal, reader: Reader, pe
 
 
 def _standing(
-    judged: Check | tuple[str, ...], stored: StoredProposal, reader: Reader, people: Mapping[str, User]
+    judged: Check | tuple[str, ...], stored: StoredProposal, reader: Actor, people: Mapping[str, User]
 ) -> tuple[str, str, bool]:
     own = stored.proposer == reader.user.name
     if not isinstance(judged, Check):

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
-from allotment_hub.services.event_reader import Observing
+from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api.directory import Directory
-from allotment_hub.services.proposals.checking import Check, Checking
+from allotment_hub.services.proposals.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.removals import removed_at_once
-from allotment_hub.services.proposals.rights import Action, Case, Reader, State, actions
-from allotment_hub.services.proposals.stages import Step, steps_of, waiting
-from allotment_hub.services.visibility import discreet, hides_a_draft, is_new, may_see
+from allotment_hub.services.proposals.rights import Action, Actor, Case, State, actions
+from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
+from allotment_hub.services.visibility import hides_a_profile, is_new, may_see, redacted
 from allotment_profiles.access.rules import User
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import MergeConflictError
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.requirements import Requirement, addressed, can_meet, missing
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 
 MAXIMUM_KEPT = 2000
 """So many proposals' files are kept in memory: a proposal has at most fifty small files, mostly one."""
@@ -50,7 +50,7 @@ class ProposalView:
     met: Mapping[str, tuple[str, ...]]
     """Requirement key → who met it."""
     open_requirements: tuple[Requirement, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Stage, ...]
     waits_for: str
     since: dt.datetime
     """Since when it waits for that."""
@@ -83,7 +83,7 @@ class ProposalView:
 
 def profiles_in(files: Mapping[str, bytes | None]) -> list[str]:
     """Give the ids of the profiles among changed files."""
-    places = (place(path) for path in files)
+    places = (file_ref(path) for path in files)
     return [where.id for where in places if where and where.kind == "profile"]
 
 
@@ -93,15 +93,15 @@ class Proposals:
     def __init__(
         self,
         forge: PlainGitForge,
-        checking: Checking,
+        checking: ChangeChecker,
         directory: Directory,
-        follower: CatalogFollower,
-        observing: Observing,
+        watcher: CatalogWatcher,
+        observing: EventReader,
     ) -> None:
         self.forge = forge
         self.checking = checking
         self.directory = directory
-        self._follower = follower
+        self._watcher = watcher
         self._observing = observing
         self._checks: dict[tuple[str, str], Check | tuple[str, ...]] = {}
         self._removals: dict[str, tuple[str, ...]] = {}
@@ -124,13 +124,13 @@ class Proposals:
         return [stored for stored in found if await self._listed(stored, user)]
 
     async def _listed(self, stored: StoredProposal, user: User) -> bool:
-        catalog = self._follower.catalog
+        catalog = self._watcher.catalog
         if user.admin or user.name == stored.proposer:
             return True
         files = await self.files(stored)
-        if hides_a_draft(user, files, catalog):
+        if hides_a_profile(user, files, catalog):
             # Whoever decides about data that it asks for sees it all the same.
-            paths = [path for path in files if (where := place(path)) and where.kind == "data role"]
+            paths = [path for path in files if (where := file_ref(path)) and where.kind == "data role"]
         elif catalog.policy is None or catalog.policy.value.listing == "all":
             return True
         else:
@@ -167,7 +167,7 @@ class Proposals:
                 self._checks.pop(next(iter(self._checks)))
         return self._checks[key]
 
-    async def view(self, stored: StoredProposal, reader: Reader) -> ProposalView:
+    async def view(self, stored: StoredProposal, reader: Actor) -> ProposalView:
         """Put together what a reader sees; raises a refusal where the platform's listing does not show it to them."""
         if not await self._listed(stored, reader.user):
             raise _unknown()
@@ -184,7 +184,7 @@ class Proposals:
         required = () if merge and automatic else check.required_of(proposer)
         check = dataclasses.replace(check, requirements=addressed(required, check.before, proposer))
         requirements = check.requirements
-        main = self._follower.catalog if conflicts else check.before
+        main = self._watcher.catalog if conflicts else check.before
         merged = stored.ending is not None and stored.ending.kind == "merged"
         unmet = () if merged else tuple(missing(requirements, approvers, main, proposer, stored.contributors))
         met = {
@@ -211,7 +211,7 @@ class Proposals:
             reason=stored.current.text,
             files=files,
             base=base,
-            check=dataclasses.replace(check, changes=discreet(check.changes, seen)),
+            check=dataclasses.replace(check, changes=redacted(check.changes, seen)),
             conflicts=conflicts,
             met=met,
             open_requirements=unmet,
@@ -262,7 +262,7 @@ class Proposals:
     ) -> State:
         ending = stored.ending
         if ending and ending.kind == "merged":
-            revision = self._follower.catalog.revision
+            revision = self._watcher.catalog.revision
             is_ancestor = self.forge.repository.is_ancestor
             landed = bool(revision) and await asyncio.to_thread(is_ancestor, ending.merge, revision)
             return "live" if landed else "merged"
@@ -274,14 +274,14 @@ class Proposals:
             return "broken"
         return "open" if unmet else "approved"
 
-    async def _steps(self, case: Case, check: Check, files: Mapping[str, bytes | None]) -> list[Step]:
+    async def _steps(self, case: Case, check: Check, files: Mapping[str, bytes | None]) -> list[Stage]:
         # What is taken away, and data alone, has no first start to wait for.
         offered = profiles_in({path: data for path, data in files.items() if data is not None})
         ending = case.stored.ending
         merged = ending is not None and ending.kind == "merged"
         event = await self._observing.first_start(offered, ending.time) if merged and ending else None
-        started = Step("first start", "done", f"by {event.user}", event.time) if event else None
-        return steps_of(case, check, offered=bool(offered), started=started)
+        started = Stage("first start", "done", f"by {event.user}", event.time) if event else None
+        return stages_of(case, check, offered=bool(offered), started=started)
 
 
 def _unknown() -> ServiceError:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.records import RecordKind, StoredProposal
-from allotment_hub.services.proposals.checking import Check, Checking, Files
+from allotment_hub.services.proposals.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
-from allotment_hub.services.proposals.rights import Reader
-from allotment_hub.services.visibility import discreet, may_see
+from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.visibility import may_see, redacted
 from allotment_profiles.access.rules import may_know
 from allotment_profiles.git.repository import RefMovedError
-from allotment_profiles.model.paths import place
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.model.texts import harmful_character
 from allotment_profiles.review.requirements import addressed
@@ -32,25 +32,25 @@ class Proposed:
     """False where an open proposal of the same person was brought up to date."""
 
 
-class Proposing:
+class Submissions:
     """Opens, updates, withdraws and comments; nothing here approves."""
 
-    def __init__(self, proposals: Proposals, checking: Checking) -> None:
+    def __init__(self, proposals: Proposals, checking: ChangeChecker) -> None:
         self._proposals = proposals
         self._checking = checking
         self._forge = proposals.forge
         self._lock = asyncio.Lock()
 
-    async def check(self, reader: Reader, files: Files) -> Check:
+    async def check(self, reader: Actor, files: Files) -> Check:
         """Check files against main as it is now, as this reader may see it; nothing is written."""
         _limit(files)
         check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
         _not_taken(reader, files, check)
-        changes = discreet(check.changes, lambda path: may_see(reader.user, path, check.before))
+        changes = redacted(check.changes, lambda path: may_see(reader.user, path, check.before))
         requirements = addressed(check.required_of(reader.user), check.before, reader.user)
         return dataclasses.replace(check, changes=changes, requirements=requirements)
 
-    async def propose(self, reader: Reader, files: Files, reason: str, *, update: str | None = None) -> Proposed:
+    async def propose(self, reader: Actor, files: Files, reason: str, *, update: str | None = None) -> Proposed:
         """Propose files; the same person's open proposal for the same profile is updated instead.
 
         `update` names the proposal to update, for changes that no profile identifies.
@@ -83,7 +83,7 @@ class Proposing:
                 raise moved() from error
         return Proposed(stored, earlier is None)
 
-    async def withdraw(self, reader: Reader, proposal: str) -> StoredProposal:
+    async def withdraw(self, reader: Actor, proposal: str) -> StoredProposal:
         """End one's own proposal."""
         stored = await self._proposals.stored(proposal)
         view = await self._proposals.view(stored, reader)
@@ -92,7 +92,7 @@ class Proposing:
             raise ServiceError(refusal)
         return await self._recorded(stored, "withdrawn", reader, "")
 
-    async def comment(self, reader: Reader, proposal: str, text: str) -> StoredProposal:
+    async def comment(self, reader: Actor, proposal: str, text: str) -> StoredProposal:
         """Add to the conversation."""
         stored = await self._proposals.stored(proposal)
         text = told(text, "comment")
@@ -102,13 +102,13 @@ class Proposing:
             raise refused(409, "conversation-full", "The conversation is full.", why, remedy)
         return await self._recorded(stored, "commented", reader, text)
 
-    async def _recorded(self, stored: StoredProposal, kind: RecordKind, reader: Reader, text: str) -> StoredProposal:
+    async def _recorded(self, stored: StoredProposal, kind: RecordKind, reader: Actor, text: str) -> StoredProposal:
         try:
             return await asyncio.to_thread(self._forge.record, stored, kind, by=reader.user.name, text=text)
         except RefMovedError as error:
             raise moved() from error
 
-    async def _earlier(self, reader: Reader, files: Files, update: str | None) -> StoredProposal | None:
+    async def _earlier(self, reader: Actor, files: Files, update: str | None) -> StoredProposal | None:
         """Find the open proposal that this one updates; refuse where it is somebody else's."""
         named = None
         if update is not None:
@@ -160,7 +160,7 @@ def _limit(files: Files) -> None:
         raise refused(422, "many-files", "This is too much at once.", why, "Split it.")
 
 
-def _not_taken(reader: Reader, files: Files, check: Check) -> None:
+def _not_taken(reader: Actor, files: Files, check: Check) -> None:
     """Refuse to compare with a draft of others: what it says is for those who work on it."""
     for profile_id in profiles_in(files):
         if profile_id in check.before.profiles and not may_know(check.before, reader.user, profile_id):
@@ -187,7 +187,7 @@ def told(text: str, what: str) -> str:
 
 def _slug(files: Files) -> str:
     """Name a proposal after its first profile, else its first file; from our own patterns alone."""
-    places = [where for where in map(place, sorted(files)) if where]
+    places = [where for where in map(file_ref, sorted(files)) if where]
     first = next((where for where in places if where.kind == "profile"), places[0] if places else None)
     words = f"{first.kind}-{first.id}" if first and first.kind != "profile" else first.id if first else "change"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:90]

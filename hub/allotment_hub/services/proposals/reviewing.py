@@ -4,43 +4,43 @@ import asyncio
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.records import RecordKind, StoredProposal
-from allotment_hub.services.proposals.checking import Check, Checking
+from allotment_hub.services.proposals.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals, ProposalView
 from allotment_hub.services.proposals.proposing import moved, told
 from allotment_hub.services.proposals.removals import removed_at_once
-from allotment_hub.services.proposals.rights import Action, Case, Reader, State, refusal_of
+from allotment_hub.services.proposals.rights import Action, Actor, Case, State, refusal_of
 from allotment_profiles.access.rules import User
 from allotment_profiles.git.repository import MergeConflictError, RefMovedError
 from allotment_profiles.review.requirements import missing
 from allotment_profiles.store.history import CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 
 
-class Reviewing:
+class Reviews:
     """The verbs that a session's token never has."""
 
-    def __init__(self, proposals: Proposals, checking: Checking, follower: CatalogFollower) -> None:
+    def __init__(self, proposals: Proposals, checking: ChangeChecker, watcher: CatalogWatcher) -> None:
         self._proposals = proposals
         self._checking = checking
-        self._follower = follower
+        self._watcher = watcher
         self._forge = proposals.forge
         self._lock = asyncio.Lock()
 
-    async def approve(self, reader: Reader, proposal: str, head: str) -> StoredProposal:
+    async def approve(self, reader: Actor, proposal: str, head: str) -> StoredProposal:
         """Approve the exact head that was looked at."""
         async with self._lock:
             view = await self._allowed("approve", reader, proposal, head)
             return await self._recorded(view, "approved", reader, "")
 
-    async def reject(self, reader: Reader, proposal: str, reason: str) -> StoredProposal:
+    async def reject(self, reader: Actor, proposal: str, reason: str) -> StoredProposal:
         """End a proposal with a reason."""
         reason = told(reason, "reason")
         async with self._lock:
             view = await self._allowed("reject", reader, proposal, None)
             return await self._recorded(view, "rejected", reader, reason)
 
-    async def merge(self, reader: Reader, proposal: str, head: str, *, confirm_removal: bool = False) -> StoredProposal:
+    async def merge(self, reader: Actor, proposal: str, head: str, *, confirm_removal: bool = False) -> StoredProposal:
         """Put a proposal on main; what it needs is computed again on the merged tree.
 
         What removes so many files that the catalog would hold it has to be confirmed; the merge says so itself.
@@ -59,10 +59,10 @@ class Reviewing:
                 merged = await asyncio.to_thread(self._forge.merge, stored, main, message, by=reader.user.name)
             except (MergeConflictError, RefMovedError) as error:
                 raise moved() from error
-        await self._follower.refresh()
+        await self._watcher.refresh()
         return merged
 
-    async def merge_if_automatic(self, reader: Reader, stored: StoredProposal) -> StoredProposal:
+    async def merge_if_automatic(self, reader: Actor, stored: StoredProposal) -> StoredProposal:
         """Put on main what needs nobody's approval, where a person proposed it; a session's proposal waits for them."""
         if not reader.may_review:
             return stored
@@ -74,7 +74,7 @@ class Reviewing:
         except ServiceError:
             return stored  # its page says what stands in the way, and what helps
 
-    async def _allowed(self, action: Action, reader: Reader, proposal: str, head: str | None) -> ProposalView:
+    async def _allowed(self, action: Action, reader: Actor, proposal: str, head: str | None) -> ProposalView:
         stored = await self._proposals.stored(proposal)
         view = await self._proposals.view(stored, reader)
         refusal = view.actions[action]
@@ -87,7 +87,7 @@ class Reviewing:
             )  # fmt: skip
         return view
 
-    async def _decided_again(self, view: ProposalView, reader: Reader, check: Check) -> str:
+    async def _decided_again(self, view: ProposalView, reader: Actor, check: Check) -> str:
         """Judge the merged tree itself: main may have moved since the page was made.
 
         Gives the kinds of change for which the policy stands in for approvals; empty where people approved.
@@ -106,7 +106,7 @@ class Reviewing:
         kinds = {"text" if change.category == "layout" else change.category for change in check.changes}
         return "" if needed else ", ".join(sorted(kinds))
 
-    async def _recorded(self, view: ProposalView, kind: RecordKind, reader: Reader, text: str) -> StoredProposal:
+    async def _recorded(self, view: ProposalView, kind: RecordKind, reader: Actor, text: str) -> StoredProposal:
         try:
             return await asyncio.to_thread(self._forge.record, view.stored, kind, by=reader.user.name, text=text)
         except RefMovedError as error:
@@ -122,7 +122,7 @@ def _unconfirmed(removed: tuple[str, ...], proposal: str) -> ServiceError:
     )  # fmt: skip
 
 
-def _message(view: ProposalView, reader: Reader, automatic: str, *, confirms_removal: bool) -> str:
+def _message(view: ProposalView, reader: Actor, automatic: str, *, confirms_removal: bool) -> str:
     """Write the merge commit's message: a line, the reason, and who did what as trailers."""
 
     def line(text: str) -> str:

@@ -17,7 +17,7 @@ _REVIEWING = ("approve", "reject", "merge")
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Actor:
     """Who looks at the page or calls the API: a user, and whether the token may review."""
 
     user: User
@@ -52,12 +52,12 @@ class Case:
         )
 
 
-def actions(case: Case, reader: Reader) -> dict[Action, Refusal | None]:
+def actions(case: Case, reader: Actor) -> dict[Action, Refusal | None]:
     """Give each action: None where the reader may take it, else why not."""
     return {action: refusal_of(action, case, reader) for action in ACTIONS}
 
 
-def refusal_of(action: Action, case: Case, reader: Reader) -> Refusal | None:
+def refusal_of(action: Action, case: Case, reader: Actor) -> Refusal | None:
     """Say why a reader may not take an action, or give None."""
     if action == "comment":
         return None
@@ -84,7 +84,7 @@ def refusal_of(action: Action, case: Case, reader: Reader) -> Refusal | None:
     return _reviewing(action, case, reader)
 
 
-def _reviewing(action: Action, case: Case, reader: Reader) -> Refusal | None:
+def _reviewing(action: Action, case: Case, reader: Actor) -> Refusal | None:
     nobody = case.proposer.name if case.merges_itself else ADMINISTRATORS
     who = " and ".join(requirement.who for requirement in case.requirements) or nobody
     if not reader.may_review:
@@ -119,7 +119,7 @@ def _reviewing(action: Action, case: Case, reader: Reader) -> Refusal | None:
     return _standing(action, case, reader)
 
 
-def _standing(action: Action, case: Case, reader: Reader) -> Refusal | None:
+def _standing(action: Action, case: Case, reader: Actor) -> Refusal | None:
     """Say whether the proposal stands where it can be approved or merged."""
     proposer = case.stored.proposer
     if case.stored.branch != case.stored.head:

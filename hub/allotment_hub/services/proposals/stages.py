@@ -9,7 +9,7 @@ from allotment_hub.services.proposals.rights import Case
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Stage:
     """One station on the way from an idea to a session."""
 
     name: str
@@ -20,42 +20,42 @@ class Step:
     time: dt.datetime | None = None
 
 
-def steps_of(case: Case, check: Check, *, offered: bool, started: Step | None) -> list[Step]:
+def stages_of(case: Case, check: Check, *, offered: bool, started: Stage | None) -> list[Stage]:
     """Give the stations; `offered` tells whether there is a session to be started, `started` its first start."""
     stored, state = case.stored, case.state
     current, ending = stored.current, stored.ending
-    steps = [Step("proposed", "done", f"by {stored.proposer}", current.time), _checked(case, check)]
+    steps = [Stage("proposed", "done", f"by {stored.proposer}", current.time), _checked(case, check)]
     if ending and ending.kind in ("rejected", "withdrawn"):
-        return [*steps, Step(ending.kind, "failed", f"by {ending.by}", ending.time)]
+        return [*steps, Stage(ending.kind, "failed", f"by {ending.by}", ending.time)]
     approved = state in ("approved", "merged", "live")
     steps.append(_approved(case, approved=approved))
     if ending is None:
-        steps.append(Step("merged", "now" if approved else "later"))
-        steps.append(Step("live", "later"))
-        return [*steps, Step("first start", "later")] if offered else steps
+        steps.append(Stage("merged", "now" if approved else "later"))
+        steps.append(Stage("live", "later"))
+        return [*steps, Stage("first start", "later")] if offered else steps
     live = state == "live"
-    steps.append(Step("merged", "done", f"by {ending.by}", ending.time))
-    steps.append(Step("live", "done" if live else "now", "", ending.time if live else None))
-    return [*steps, started or Step("first start", "now" if live else "later")] if offered else steps
+    steps.append(Stage("merged", "done", f"by {ending.by}", ending.time))
+    steps.append(Stage("live", "done" if live else "now", "", ending.time if live else None))
+    return [*steps, started or Stage("first start", "now" if live else "later")] if offered else steps
 
 
-def _checked(case: Case, check: Check) -> Step:
+def _checked(case: Case, check: Check) -> Stage:
     if case.state == "conflict":
-        return Step("checked", "failed", "main has changed the same lines")
+        return Stage("checked", "failed", "main has changed the same lines")
     if check.errors:
-        return Step("checked", "failed", _problems(check))
-    return Step("checked", "done", "no problems", case.stored.current.time)
+        return Stage("checked", "failed", _problems(check))
+    return Stage("checked", "done", "no problems", case.stored.current.time)
 
 
-def _approved(case: Case, *, approved: bool) -> Step:
+def _approved(case: Case, *, approved: bool) -> Stage:
     if not approved:
         waiting = "; ".join(requirement.who for requirement in case.unmet)
         now: Literal["now", "later"] = "now" if case.state == "open" else "later"
-        return Step("approved", now, f"waits for {waiting}" if waiting else "")
+        return Stage("approved", now, f"waits for {waiting}" if waiting else "")
     approvals = case.stored.approvals()
     who = ", ".join(record.by for record in approvals)
     text = f"by {who}" if who else "by the policy" if case.merges_itself else ""
-    return Step("approved", "done", text, approvals[-1].time if approvals else case.stored.current.time)
+    return Stage("approved", "done", text, approvals[-1].time if approvals else case.stored.current.time)
 
 
 def _problems(check: Check) -> str:

@@ -5,9 +5,9 @@ from typing import Any
 
 from allotment_profiles.model import Binding
 from allotment_spawner.kubernetes.bindings import aws, azure, google, pod_identity, secret, vault, volume
-from allotment_spawner.kubernetes.pod_patch import About, Parts, conflict, joined
+from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch, conflict, merge_patches
 
-_KINDS: Mapping[str, Callable[[Mapping[str, Any], About], Parts]] = {
+_KINDS: Mapping[str, Callable[[Mapping[str, Any], PodContext], PodPatch]] = {
     "volume": volume.parts,
     "secret": secret.parts,
     "aws_role": aws.parts,
@@ -20,7 +20,7 @@ KINDS = frozenset(_KINDS)
 """The kinds of binding that a pod can have."""
 
 
-def parts_of(bindings: Mapping[str, Binding], about: About) -> Parts:
+def binding_patch(bindings: Mapping[str, Binding], about: PodContext) -> PodPatch:
     """Give what the data roles of a session add; raises RefusedError where they cannot be had together."""
     by_kind: dict[str, dict[str, Any]] = {}
     for role in sorted(bindings):
@@ -30,4 +30,4 @@ def parts_of(bindings: Mapping[str, Binding], about: About) -> Parts:
         raise conflict(
             "credentials-conflict", "A session has AWS roles through its token or through Pod Identity, not both."
         )
-    return joined(_KINDS[kind](values, about) for kind, values in by_kind.items())
+    return merge_patches(_KINDS[kind](values, about) for kind, values in by_kind.items())

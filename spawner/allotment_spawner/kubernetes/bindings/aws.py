@@ -7,7 +7,7 @@ leaves alone what is there; without the webhook it works all the same, wherever 
 
 from collections.abc import Mapping
 
-from allotment_spawner.kubernetes.pod_patch import About, Parts
+from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch
 
 _AUDIENCE = "sts.amazonaws.com"
 _FOLDER = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
@@ -17,7 +17,7 @@ _CONFIGURATION_FOLDER = "/etc/allotment/aws"
 _TOKEN_SECONDS = 86400
 
 
-def parts(roles: Mapping[str, str], about: About) -> Parts:
+def parts(roles: Mapping[str, str], about: PodContext) -> PodPatch:
     """Give the token, and the role or the roles that it stands for."""
     volumes = [
         {
@@ -39,7 +39,7 @@ def parts(roles: Mapping[str, str], about: About) -> Parts:
     mounts = [{"name": "aws-iam-token", "mountPath": _FOLDER, "readOnly": True}]
     different = sorted(set(roles.values()))
     if len(different) == 1:
-        return Parts(
+        return PodPatch(
             volumes=tuple(volumes),
             mounts=tuple(mounts),
             environment={
@@ -50,7 +50,7 @@ def parts(roles: Mapping[str, str], about: About) -> Parts:
             account_annotations={"eks.amazonaws.com/role-arn": different[0]},
         )
     reference = {"path": "config", "fieldRef": {"fieldPath": f"metadata.annotations['{_CONFIGURATION}']"}}
-    return Parts(
+    return PodPatch(
         volumes=(*volumes, {"name": "aws-config", "downwardAPI": {"items": [reference]}}),
         mounts=(*mounts, {"name": "aws-config", "mountPath": _CONFIGURATION_FOLDER, "readOnly": True}),
         environment={"AWS_CONFIG_FILE": f"{_CONFIGURATION_FOLDER}/config"},
@@ -58,7 +58,7 @@ def parts(roles: Mapping[str, str], about: About) -> Parts:
     )
 
 
-def _configuration(roles: Mapping[str, str], about: About) -> str:
+def _configuration(roles: Mapping[str, str], about: PodContext) -> str:
     """Write a profile for each data role, in the form of AWS's shared configuration file."""
     return "\n".join(
         f"[profile {role}]\nrole_arn = {arn}\nweb_identity_token_file = {_TOKEN}\nrole_session_name = {about.user}\n"

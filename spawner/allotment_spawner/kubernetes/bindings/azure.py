@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 
 from allotment_profiles.model import AzureIdentity
-from allotment_spawner.kubernetes.pod_patch import About, Parts, only_one
+from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch, only_one
 
 _MISSING = "Azure's workload identity webhook is not installed on this cluster."
 
 
-def parts(roles: Mapping[str, AzureIdentity], _about: About) -> Parts:
+def parts(roles: Mapping[str, AzureIdentity], _about: PodContext) -> PodPatch:
     """Give what the webhook looks for; it adds the token and the variables."""
     only_one((f"{role.tenant_id}/{role.client_id}" for role in roles.values()), "identity of Microsoft Entra")
     identity = next(iter(roles.values()))
-    return Parts(
+    return PodPatch(
         labels={"azure.workload.identity/use": "true"},
         account_annotations={
             "azure.workload.identity/client-id": identity.client_id,

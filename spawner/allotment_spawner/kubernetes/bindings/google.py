@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from allotment_spawner.kubernetes.pod_patch import About, Parts, only_one
+from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch, only_one
 
 
-def parts(roles: Mapping[str, str], _about: About) -> Parts:
+def parts(roles: Mapping[str, str], _about: PodContext) -> PodPatch:
     """Give the annotation that ties the two accounts together."""
     account = only_one(roles.values(), "service account of Google Cloud")
-    return Parts(account_annotations={"iam.gke.io/gcp-service-account": account})
+    return PodPatch(account_annotations={"iam.gke.io/gcp-service-account": account})

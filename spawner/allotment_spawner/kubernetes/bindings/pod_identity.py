@@ -6,11 +6,11 @@ shows whether there is one.
 
 from collections.abc import Mapping
 
-from allotment_spawner.kubernetes.pod_patch import About, Parts, only_one
+from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch, only_one
 
 
-def parts(roles: Mapping[str, str], _about: About) -> Parts:
+def parts(roles: Mapping[str, str], _about: PodContext) -> PodPatch:
     """Give what has to be there once the cluster has seen the pod."""
     role = only_one(roles.values(), "role of AWS through Pod Identity")
     missing = f"There is no Pod Identity association that gives {role} to the session's service account."
-    return Parts(expected={"AWS_CONTAINER_CREDENTIALS_FULL_URI": missing})
+    return PodPatch(expected={"AWS_CONTAINER_CREDENTIALS_FULL_URI": missing})

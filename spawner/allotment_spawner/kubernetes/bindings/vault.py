@@ -6,17 +6,17 @@ The agent signs in with a token made for Vault alone, because the session's acco
 from collections.abc import Mapping
 
 from allotment_profiles.model import Vault
-from allotment_spawner.kubernetes.pod_patch import About, Parts, only_one
+from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch, only_one
 
 _PREFIX = "vault.hashicorp.com"
 _TOKEN = "vault-token"  # noqa: S105  the name of a volume
 _TOKEN_SECONDS = 3600
 
 
-def parts(roles: Mapping[str, Vault], _about: About) -> Parts:
+def parts(roles: Mapping[str, Vault], _about: PodContext) -> PodPatch:
     """Give the annotations, and the token that only the agent mounts."""
     source = {"serviceAccountToken": {"audience": "vault", "expirationSeconds": _TOKEN_SECONDS, "path": "token"}}
-    return Parts(
+    return PodPatch(
         volumes=({"name": _TOKEN, "projected": {"sources": [source]}},),
         annotations={
             f"{_PREFIX}/agent-inject": "true",

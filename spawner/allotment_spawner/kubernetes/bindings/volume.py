@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from allotment_profiles.model import Volume
-from allotment_spawner.kubernetes.pod_patch import DATA, About, Parts
+from allotment_spawner.kubernetes.pod_patch import DATA, PodContext, PodPatch
 
 
-def parts(roles: Mapping[str, Volume], _about: About) -> Parts:
+def parts(roles: Mapping[str, Volume], _about: PodContext) -> PodPatch:
     """Give one volume for each claim, and one mount for each data role."""
     writing = {volume.claim for volume in roles.values() if not volume.read_only}
     claims = sorted({volume.claim for volume in roles.values()})
@@ -28,7 +28,7 @@ def parts(roles: Mapping[str, Volume], _about: About) -> Parts:
         }
         for role, volume in roles.items()
     ]
-    return Parts(volumes=tuple(volumes), mounts=tuple(mounts))
+    return PodPatch(volumes=tuple(volumes), mounts=tuple(mounts))
 
 
 def _volume(claim: str) -> str:
