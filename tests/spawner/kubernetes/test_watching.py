@@ -209,9 +209,7 @@ def taken_away(seen: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )  # fmt: skip
-def test_the_end_of_a_session_is_named_from_the_last_that_is_known(
-    seen: Any, reason: str, words: str
-) -> None:
+def test_the_end_of_a_session_is_named_from_the_last_that_is_known(seen: Any, reason: str, words: str) -> None:
     end = end_of(seen)
     assert end.reason == reason
     assert words in end.sentence
