@@ -228,4 +228,4 @@ async def test_a_follower_writes_it_and_begins_with_it(profiles: ProfilesReposit
     await first.refresh()
     second = CatalogWatcher(profiles.repository, cache=tmp_path / "cache")
     assert facts(await second.refresh()) == facts(first.catalog)
-    assert second._tracker._saved is not None
+    assert second.tracker._saved is not None

@@ -18,7 +18,10 @@ _COMMITS_UNSAVED = 64
 
 
 class Tracker:
-    """Loads what applies at commits of one repository's main, one at a time."""
+    """Load the catalog at commits of one repository's main. All methods block and are safe to call from any thread.
+
+    One commit is loaded at a time, from the one before it. A call for the commit that is loaded returns at once.
+    """
 
     def __init__(self, repository: Repository, cache: Path | None = None) -> None:
         """Take the file that keeps what was read across restarts, where there is to be one."""
@@ -28,10 +31,10 @@ class Tracker:
         self._saved: Applied | None = None
         self._loaded: Loaded | None = None
         self._models = Models()
-        self._lock = threading.Lock()  # whoever stops waiting for a thread does not stop the thread
+        self._lock = threading.Lock()
 
     def at(self, commit: str) -> Loaded:
-        """Load what applies at a commit of main, an id; raises GitError where it cannot be read."""
+        """Load the catalog at a commit of main, given by its id. Raise GitError where it cannot be read."""
         with self._lock, in_small_steps():
             if self._loaded is None:
                 self._restore()
@@ -42,7 +45,7 @@ class Tracker:
             return self._loaded
 
     def renewed(self, loaded: Loaded, snapshot: Snapshot) -> Loaded:
-        """Load a snapshot that differs from a loaded one in a few files; nothing of it is kept."""
+        """Load a snapshot that differs from `loaded` in a few files, such as a dry run. The result is not kept."""
         return renew(snapshot, loaded, self._models)
 
     def save(self, *, soon: bool = False) -> None:

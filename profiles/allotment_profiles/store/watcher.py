@@ -90,7 +90,8 @@ class CatalogWatcher:
         self.applied: Attempt | None = None
         """The look that gave the catalog that applies."""
         self._poll_seconds = poll_seconds
-        self._tracker = Tracker(repository, cache)
+        self.tracker = Tracker(repository, cache)
+        """Loads the catalog. Dry runs share it, so that a process loads and keeps each catalog once."""
         self._lock = asyncio.Lock()
         self._next_look: asyncio.Task[Catalog] | None = None
         self._mirror = mirror
@@ -116,7 +117,7 @@ class CatalogWatcher:
             looks = [self._next_look] if self._next_look else []
             await asyncio.gather(*tasks, *looks, return_exceptions=True)
             async with self._lock:
-                await asyncio.to_thread(self._tracker.save, soon=True)
+                await asyncio.to_thread(self.tracker.save, soon=True)
 
     @property
     def last_error(self) -> str | None:
@@ -175,7 +176,7 @@ class CatalogWatcher:
                     log.warning("main was rewound or replaced: %s does not descend from %s", revision, before)
                 log.info("catalog at %s: %d profiles, %d problems, %d changes held", revision[:12],
                          len(catalog.profiles), len(catalog.problems), len(catalog.held))  # fmt: skip
-                await asyncio.to_thread(self._tracker.save)
+                await asyncio.to_thread(self.tracker.save)
                 for tell in self._on_change:
                     tell(catalog)
             return self.catalog
@@ -197,7 +198,7 @@ class CatalogWatcher:
         return revision
 
     def _load(self, revision: str) -> tuple[Catalog, bool]:
-        catalog = self._tracker.at(revision).catalog
+        catalog = self.tracker.at(revision).catalog
         # The indexes are made at the first question: here, and not in the loop.
         _ = (catalog.profiles_of(""), catalog.profiles_reaching(""), catalog.problems_of(""))
         return catalog, self._is_rewound(revision)
