@@ -12,8 +12,9 @@ from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.listings import as_csv
 from allotment_hub.pages.page import Frame
 from allotment_hub.pages.proposing import Panel
-from allotment_hub.pages.rendering import relative, relative_day, templates
+from allotment_hub.pages.rendering import templates
 from allotment_hub.services.drafts.drafting import DraftProposal
+from allotment_profiles.model.dates import relative_day, relative_time
 from allotment_profiles.model.problems import Problem
 
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
@@ -76,8 +77,8 @@ def test_a_difference_is_told_apart_by_files_and_numbered_lines() -> None:
 
 def test_times_are_told_as_people_do() -> None:
     now = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-    told = [relative(now - dt.timedelta(seconds=s), now) for s in (5, 60, 7300, 86400 * 40, -3700)]
-    assert told == ["just now", "1 minute ago", "2 hours ago", "1 month ago", "in 1 hour"]
+    told = [relative_time(now - dt.timedelta(seconds=s), now) for s in (-5, 5, 59, 60, 7300, 86400 * 40, -3700)]
+    assert told == ["just now", "just now", "just now", "1 minute ago", "2 hours ago", "1 month ago", "in 1 hour"]
     today = now.date()
     days = [relative_day(today + dt.timedelta(days=d), today) for d in (0, 1, -1, 12, 400, -45)]
     assert days == ["today", "tomorrow", "yesterday", "in 12 days", "in 1 year", "1 month ago"]

@@ -15,7 +15,7 @@ from allotment_profiles.access.lost_access import LostAccess
 from allotment_profiles.events import Events
 from allotment_profiles.model.problems import Refusal
 from allotment_spawner.session.access_expiry import access_expiries, observations, seen_as_state, seen_from_state
-from allotment_spawner.text import left_text
+from allotment_spawner.text import deadline_text
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -62,7 +62,7 @@ def test_a_state_of_something_else_says_nothing(state: object) -> None:
 
 
 def test_the_time_that_is_left_is_said_in_words() -> None:
-    assert [left_text(dt.timedelta(seconds=seconds)) for seconds in (7200, 3599, 60, 59, 0, -5)] == [
+    assert [deadline_text(NOW + dt.timedelta(seconds=seconds), NOW) for seconds in (7200, 3599, 60, 59, 0, -5)] == [
         "in 2 hours", "in 59 minutes", "in 1 minute", "in less than a minute", "now", "now",
     ]  # fmt: skip
 

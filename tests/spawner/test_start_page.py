@@ -15,7 +15,6 @@ from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.form import request_of
 from allotment_spawner.start_page.offers import start_page
 from allotment_spawner.start_page.rendering import render
-from allotment_spawner.text import age_text
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 SERVICE = "http://hub.example.org/services/allotment/"
@@ -202,11 +201,3 @@ def test_many_profiles_can_be_filtered(profiles: ProfilesRepository, count: int,
     assert (field is not None) is filtered
     # Outside the form: pressing Enter in it must not start the first card.
     assert field is None or field["form"] == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-5, "just now"), (59, "just now"), (60, "1 minute ago"), (7300, "2 hours ago"), (86400 * 3, "3 days ago")],
-)
-def test_an_age_is_written_as_people_say_it(seconds: int, text: str) -> None:
-    assert age_text(dt.timedelta(seconds=seconds)) == text

@@ -24,6 +24,7 @@ from allotment_hub.laptop.processes.supervisor import Supervisor
 from allotment_hub.laptop.requirements import require_programs, search_path
 from allotment_hub.laptop.seed import starter
 from allotment_hub.laptop.seed.sample_data import write_sample_data
+from allotment_profiles.processes import end
 
 # Where this runs inside somebody's session, that session's own variables mean another hub.
 _OTHER_HUBS = ("JUPYTERHUB_", "JPY_", "CONFIGPROXY_", "ALLOTMENT_")
@@ -112,7 +113,7 @@ class _Run:
                 await supervisor.stop()
                 # Sessions that the hub did not know yet, and what sessions left running.
                 left = program.of_sessions(f"http://{ports.ADDRESS}:{self._deployment.ports.hub}")
-                await asyncio.to_thread(program.end, left, patience=5)
+                await asyncio.to_thread(end, left, patience=5)
             self._say("Stopped.")
 
     def _say(self, words: str) -> None:

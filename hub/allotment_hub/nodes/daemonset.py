@@ -5,7 +5,6 @@ from typing import Any
 
 from allotment_hub.configuration import PullerConfiguration
 from allotment_hub.nodes.images import Wanted
-from allotment_profiles.model import Toleration
 
 NAME = "allotment-images"
 
@@ -49,7 +48,7 @@ def manifest(wanted: Wanted, configuration: PullerConfiguration, owner: str) -> 
 
 
 def _pod(wanted: Wanted, configuration: PullerConfiguration) -> dict[str, Any]:
-    tolerations = [*configuration.tolerations, *map(_toleration, wanted.tolerations)]
+    tolerations = [*configuration.tolerations, *(toleration.manifest() for toleration in wanted.tolerations)]
     optional: dict[str, Any] = {
         "imagePullSecrets": list(configuration.image_pull_secrets),
         "nodeSelector": configuration.node_selector,
@@ -84,8 +83,3 @@ def _container(image: str, configuration: PullerConfiguration) -> dict[str, Any]
             "capabilities": {"drop": ["ALL"]},
         },
     }
-
-
-def _toleration(toleration: Toleration) -> dict[str, str]:
-    said = {"operator": "Equal", "value": toleration.value} if toleration.value else {"operator": "Exists"}
-    return {"key": toleration.key, **said, "effect": toleration.effect}

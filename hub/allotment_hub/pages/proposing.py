@@ -8,7 +8,6 @@ from typing import Any, ClassVar, cast
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.pages.page import Page
-from allotment_hub.pages.rendering import APPS
 from allotment_hub.services.drafts.drafting import (
     Acceptance,
     Ask,
@@ -31,6 +30,7 @@ from allotment_hub.services.visibility import may_see
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.rules import leads_of
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model import BUILT_IN_APPS
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.reference.schema import schema_of
@@ -317,7 +317,7 @@ def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:
     """Give what people call the things that the policy names, and the words of the format itself."""
     policy = catalog.policy.value if catalog.policy else None
     return {
-        "app": {**APPS, **({name: tool.title for name, tool in policy.tools.items()} if policy else {})},
+        "app": {**BUILT_IN_APPS, **({name: tool.title for name, tool in policy.tools.items()} if policy else {})},
         "resources.gpu_kind": {name: kind.title for name, kind in policy.gpu_kinds.items()} if policy else {},
         "node_pool": {name: pool.title for name, pool in policy.node_pools.items()} if policy else {},
         "storage.team": {"none": "not seen", "read-only": "read only", "read-write": "read and write"},

@@ -13,11 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from allotment_hub.http.problem import ProblemAnswer
-from allotment_profiles.model import Resources
+from allotment_profiles.model import BUILT_IN_APPS, Resources
+from allotment_profiles.model.dates import relative_day, relative_time
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.quantities import format_cpu, format_duration, format_memory
 
-APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
 CATEGORIES = {
     "image-version": "another version",
     "image-unpinned": "no longer pinned",
@@ -43,7 +43,6 @@ CATEGORIES = {
     "grant-shorter": "for a shorter time",
 }
 """The kinds of change that a reviewer looks for, in words; the others say nothing that the line does not say."""
-_UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 
 
 @cache
@@ -59,7 +58,7 @@ def templates() -> Environment:
     environment.filters |= {
         "moment": moment,
         "day": day,
-        "app": lambda app: APPS.get(app, app),
+        "app": lambda app: BUILT_IN_APPS.get(app, app),
         "cpu": cpu_text,
         "memory": memory_text,
         "bytes": format_memory,
@@ -81,44 +80,19 @@ def static_version() -> str:
     return hashlib.sha256(contents).hexdigest()[:12]
 
 
-def relative(moment: dt.datetime, now: dt.datetime | None = None) -> str:
-    """Say how long ago something was, or how soon it will be."""
-    seconds = int(((now or dt.datetime.now(dt.UTC)) - moment).total_seconds())
-    for unit, length in _UNITS:
-        number = abs(seconds) // length
-        if number:
-            words = f"{number} {unit}{'' if number == 1 else 's'}"
-            return f"{words} ago" if seconds > 0 else f"in {words}"
-    return "just now"
-
-
-def relative_day(date: dt.date, today: dt.date | None = None) -> str:
-    """Say how far away a day is."""
-    days = (date - (today or dt.datetime.now(dt.UTC).date())).days
-    near = {0: "today", 1: "tomorrow", -1: "yesterday"}.get(days)
-    if near:
-        return near
-    for unit, length in (("year", 365), ("month", 30), ("day", 1)):
-        number = abs(days) // length
-        if number:
-            words = f"{number} {unit}{'' if number == 1 else 's'}"
-            return f"in {words}" if days > 0 else f"{words} ago"
-    return ""
-
-
 def moment(value: dt.datetime) -> Markup:
     """Write a moment: how long ago, with the date for those who want to know exactly."""
     value = value.astimezone(dt.UTC)
     exact = f"{value.day} {value:%b %Y, %H:%M} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        value.isoformat(timespec="seconds"), exact, relative(value)
+        value.isoformat(timespec="seconds"), exact, relative_time(value, dt.datetime.now(dt.UTC))
     )
 
 
 def day(value: dt.date) -> Markup:
     """Write a day, with how far away it is beside it."""
     return Markup('<time datetime="{}">{}</time> <span class="text-body-secondary">({})</span>').format(
-        value.isoformat(), f"{value.day} {value:%b %Y}", relative_day(value)
+        value.isoformat(), f"{value.day} {value:%b %Y}", relative_day(value, dt.datetime.now(dt.UTC).date())
     )
 
 

@@ -6,11 +6,11 @@ A convenience: whatever goes wrong here is logged, tried again, and harms nothin
 import asyncio
 import datetime as dt
 import logging
-import random
 from dataclasses import dataclass
 from typing import Protocol
 
 from allotment_hub.nodes.images import Inventory, Wanted
+from allotment_profiles.backoff import retry_delay
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.store.loading import in_small_steps
 from allotment_profiles.store.watcher import empty_catalog
@@ -90,9 +90,8 @@ class ImagePuller:
                     self._told = None
             else:
                 # Catalogs that come meanwhile wait, too: a cluster in trouble is not asked more often for them.
-                wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(failures, 16))
                 failures += 1
-                await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  spread, not secret
+                await asyncio.sleep(retry_delay(failures, first=_FIRST_WAIT, longest=_LONGEST_WAIT))
 
     async def _changes(self) -> bool:
         """Wait for another catalog; False where none came for so long that a look is due."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allotment_profiles.access.rules import Capabilities
-from allotment_profiles.model import Binding
+from allotment_profiles.model import BUILT_IN_APPS, Binding
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ class Program:
 
 # Where jupyter-rsession-proxy and jupyter-vscode-proxy look. The packages of RStudio put nothing on the PATH.
 LAPTOP_PROGRAMS: Mapping[str, Program] = {
-    "rstudio": Program("RStudio", "rserver", (Path("/usr/lib/rstudio-server/bin"), Path("/usr/lib/rstudio/bin"))),
-    "vscode": Program("VS Code", "code-server"),
+    "rstudio": Program(
+        BUILT_IN_APPS["rstudio"], "rserver", (Path("/usr/lib/rstudio-server/bin"), Path("/usr/lib/rstudio/bin"))
+    ),
+    "vscode": Program(BUILT_IN_APPS["vscode"], "code-server"),
 }
 
 

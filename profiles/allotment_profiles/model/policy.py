@@ -18,7 +18,7 @@ from allotment_profiles.model.texts import (
     UrlPath,
 )
 
-BUILT_IN_APPS = ("jupyterlab", "rstudio", "vscode")
+BUILT_IN_APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
 """The apps that need no entry under `tools`."""
 
 
@@ -88,6 +88,11 @@ class Toleration(Model):
     """The taint's value; empty: any."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
     """The taint's effect."""
+
+    def manifest(self) -> dict[str, str]:
+        """Return the toleration as Kubernetes writes it in a pod."""
+        operator = {"operator": "Equal", "value": self.value} if self.value else {"operator": "Exists"}
+        return {"key": self.key, **operator, "effect": self.effect}
 
 
 class NodePool(Model):

@@ -8,7 +8,6 @@ blind, and it never goes back to an older state: a session that is not there any
 import asyncio
 import contextlib
 import json
-import random
 import time
 from typing import Any
 
@@ -19,10 +18,12 @@ from kubespawner.reflector import ResourceReflector
 from kubespawner.spawner import EventReflector, PodReflector
 from traitlets import Int
 
+from allotment_profiles.backoff import retry_delay
 from allotment_spawner.kubernetes.retry import retry_after
 
 _LONGEST_WAIT = 1.0
 """Seconds between two attempts at most, where the API asks for no more: so late is a start after an outage noticed."""
+_FIRST_WAIT = 0.2
 _SHORTEST_WAIT = 0.1
 """Seconds at least: many starts at one moment make no storm of lists."""
 _CONNECT_SECONDS = 3.0
@@ -70,22 +71,24 @@ class ResilientReflector(ResourceReflector):
         self._hurried.set()
 
     async def _watch_and_update(self) -> None:
-        version, attempts = None, 0
+        version, failures = None, 0
         while not self._stopping:
             self._hurried.clear()
             try:
                 version = await self._list_and_update(version)
                 version = await self._follow(version)
-                attempts = 0
+                failures = 0
             except Exception as error:  # noqa: BLE001  whatever it was: without this loop the hub is blind
                 if isinstance(error, ApiException) and error.status in _OUTDATED:
                     version = None
                 self._failed(error)
-                attempts = min(attempts + 1, 10)
+                failures += 1
                 least = max(_SHORTEST_WAIT, retry_after(error))  # which no hurry shortens
                 await asyncio.sleep(least)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(_wait(attempts) - least, 0)):
+                    async with asyncio.timeout(
+                        max(retry_delay(failures, first=_FIRST_WAIT, longest=_LONGEST_WAIT) - least, 0)
+                    ):
                         await self._hurried.wait()
 
     async def _list_and_update(self, resource_version: str | None = None) -> str:
@@ -151,11 +154,6 @@ class ResilientReflector(ResourceReflector):
             seconds = time.monotonic() - self._failing_since
             self.last_error = None
             self.log.warning("The cluster says again which %s there are, after %.0f seconds", self.kind, seconds)
-
-
-def _wait(attempts: int) -> float:
-    """Give the seconds between this failure in a row and the next attempt."""
-    return random.uniform(0.5, 1) * min(_LONGEST_WAIT, 0.1 * 2.0**attempts)  # noqa: S311  not a secret
 
 
 def _key(resource: dict[str, Any]) -> str:

@@ -116,7 +116,7 @@ def pod_settings(launch: Launch, user: str, place: PodDefaults) -> PodSettings:
         merged={
             "extra_resource_limits": {gpu: str(launch.size.gpu)} if launch.size.gpu else {},
             "node_selector": dict(pool.labels) if pool else {},
-            "tolerations": [_toleration(each) for each in pool.tolerations] if pool else [],
+            "tolerations": [each.manifest() for each in pool.tolerations] if pool else [],
         },
         labels={**_labels(launch), **parts.labels},
         annotations={**_annotations(launch), **parts.annotations},
@@ -142,14 +142,6 @@ def literal_environment(values: Mapping[str, str]) -> dict[str, str]:
 
 def _literal(value: str) -> str:
     return value.replace("$", "$$")
-
-
-def _toleration(toleration: Any) -> dict[str, str]:
-    if not toleration.value:
-        return {"key": toleration.key, "operator": "Exists", "effect": toleration.effect}
-    return {
-        "key": toleration.key, "operator": "Equal", "value": toleration.value, "effect": toleration.effect,
-    }  # fmt: skip
 
 
 def _labels(launch: Launch) -> dict[str, str]:

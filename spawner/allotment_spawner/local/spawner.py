@@ -20,7 +20,7 @@ from allotment_profiles.model import Checkout
 from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.local.home import folder_name, link_team, make_home
-from allotment_spawner.local.orphans import end_orphans, marks
+from allotment_spawner.local.orphans import end_orphans, session_variables
 from allotment_spawner.session.default_url import default_url
 
 # What git has to know of this machine: where programs are, and the way out.
@@ -134,7 +134,7 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
         had_process = bool(self.pid)
         status = await super().poll()
         if had_process and status is not None:
-            left = await asyncio.to_thread(end_orphans, marks(self.user.name, self.name, self.home))
+            left = await asyncio.to_thread(end_orphans, session_variables(self.user.name, self.name, self.home))
             if left:
                 self.log.info(
                     "processes that the session %s left running and that were ended: %d", self._log_name, left

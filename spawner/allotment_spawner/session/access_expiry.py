@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from allotment_profiles.access.lost_access import LostAccess
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.text import left_text
+from allotment_spawner.text import deadline_text
 
 # The grant is what helps: its owner can give it again.
 _GRANTS = {
@@ -71,7 +71,7 @@ def access_expiries(
             way_on=_way_on(each, profile, service),
             since=since[each.data_role],
             at=at,
-            left=left_text(at - now),
+            left=deadline_text(at, now),
         )
         for each in lost
     )

@@ -9,11 +9,11 @@ from allotment_profiles.access.budgets import Usage
 from allotment_profiles.access.rules import Capabilities, Offer, offers
 from allotment_profiles.access.succession import successor_of
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.dates import relative_time
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.store.watcher import Fetched
 from allotment_spawner.session.access_expiry import ask_for_data
 from allotment_spawner.start_page.cards import Card, Viewer, card
-from allotment_spawner.text import age_text
 
 _ASK = {
     "review-overdue": "Propose a later review date",
@@ -102,7 +102,7 @@ def start_page(
         known_groups=tuple(sorted(viewer.user.groups)),
         revision=catalog.revision,
         changed=catalog.time,
-        age=age_text(now - catalog.time),
+        age=relative_time(catalog.time, now),
         stale_policy=bool(catalog.revision) and not catalog.policy_reads,
         error=error if error is None or viewer.user.admin else "",
         unreachable=_unreachable(viewer.unreachable_since, now) if viewer.unreachable_since else "",
@@ -117,7 +117,7 @@ def start_page(
 def _unreachable(fetched: Fetched, now: dt.datetime) -> str:
     since = fetched.since or fetched.time
     when = f"{since.astimezone(dt.UTC):%d %B, %H:%M} UTC"
-    return f"The git server has not given the profiles since {when}, {age_text(now - since)}: {fetched.why}."
+    return f"The git server has not given the profiles since {when}, {relative_time(since, now)}: {fetched.why}."
 
 
 def _last(choice: Mapping[str, object] | None) -> tuple[str, Mapping[str, str]]:

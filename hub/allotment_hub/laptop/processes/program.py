@@ -3,17 +3,16 @@
 import asyncio
 import contextlib
 import json
-import signal
 import subprocess
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, sleep
 
 import psutil
 
 from allotment_hub.laptop.folder import write_private
+from allotment_profiles import processes
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def recorded(pid_file: Path) -> psutil.Process | None:
         same = abs(process.create_time() - float(facts["started"])) < 1
     except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError, TypeError):
         return None
-    return process if same and not _has_ended(process) else None
+    return process if same and not processes.has_ended(process) else None
 
 
 def end_orphans(pid_files: Iterable[Path]) -> list[str]:
@@ -82,42 +81,16 @@ def end_orphans(pid_files: Iterable[Path]) -> list[str]:
     for pid_file in pid_files:
         process = recorded(pid_file)
         if process is not None:
-            end([process], patience=0)
+            processes.end([process], patience=0)
             ended.append(pid_file.stem)
         pid_file.unlink(missing_ok=True)
     return ended
 
 
-def end(processes: Iterable[psutil.Process], *, patience: float) -> None:
-    """Ask processes to end and, after that many seconds, end them."""
-    remaining = list(processes)
-    for ask, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
-        if seconds == 0:
-            continue
-        for process in remaining:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(ask)
-        deadline = monotonic() + seconds
-        while (remaining := [process for process in remaining if not _has_ended(process)]) and monotonic() < deadline:
-            sleep(0.02)
-
-
-def _has_ended(process: psutil.Process) -> bool:
-    # A zombie has ended, whenever process 1 gets round to it: psutil's own waiting would wait for that.
-    try:
-        return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-
-
 def of_sessions(hub_origin: str) -> list[psutil.Process]:
     """Find the sessions of one hub and what was started in them: all carry the hub's address in their environment."""
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-        except (psutil.Error, OSError):
-            continue  # another user's, or gone
-        if "JUPYTERHUB_USER" in environment and environment.get("JUPYTERHUB_API_URL", "").startswith(f"{hub_origin}/"):
-            found.append(process)
-    return found
+    return processes.with_environment(
+        lambda environment: (
+            "JUPYTERHUB_USER" in environment and environment.get("JUPYTERHUB_API_URL", "").startswith(f"{hub_origin}/")
+        )
+    )

@@ -8,6 +8,7 @@ from time import monotonic
 
 from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.processes.program import Program
+from allotment_profiles.backoff import retry_delay
 
 # A process that lived this long was well: its next end counts as the first.
 _WELL_AFTER = 30.0
@@ -104,7 +105,7 @@ class Supervisor:
                 self._say(words)
             else:
                 self._say(f"{what}: starting it again.")
-            pause = min(_SHORTEST_PAUSE * 2 ** (ends - 1), _LONGEST_PAUSE)
+            pause = retry_delay(ends, first=_SHORTEST_PAUSE, longest=_LONGEST_PAUSE)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_asked.wait(), pause)
 
