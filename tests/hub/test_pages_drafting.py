@@ -37,7 +37,7 @@ from allotment_hub.services.drafts.forms import (
 )
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.rules import User
-from allotment_profiles.documents.reading import document
+from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.texts import harmful_character
@@ -104,7 +104,7 @@ def test_what_is_typed_comes_out_of_the_file_again(
     typed = {**draft.values, "title": title, "purpose": purpose}
     typed |= {"resources.memory.limit": f"{memory} GiB", "resources.cpu.limit": str(cpu)}
     changed = DraftProposal(team=draft.team, name=draft.name, content=draft.content, values=typed, roles=draft.roles)
-    again = document(changed.text(FIELDS).encode())
+    again = parse_yaml(changed.text(FIELDS).encode())
     assert values_of(again, FIELDS) == typed
     # Options and variables, which the form cannot say, are still there.
     assert {key: again.get(key) for key in ("options", "environment")} == {
@@ -167,7 +167,7 @@ def test_a_blank_draft_is_almost_ready() -> None:
 
 
 def test_a_draft_without_variables_says_nothing_of_them() -> None:
-    data = {**document(CATALOG.profiles["transport-analysis/delays"].source), "environment": {"TZ": "Secret/Place"}}
+    data = {**parse_yaml(CATALOG.profiles["transport-analysis/delays"].source), "environment": {"TZ": "Secret/Place"}}
     data["options"]["size"]["choices"]["large"]["environment"] = {"B": "hidden"}
     source = b"# Secret/Place\n" + rewrite("profile", b"", data)
     draft = without_variables(DraftProposal(content=source.decode()), FIELDS)
@@ -183,7 +183,7 @@ def test_a_draft_without_variables_says_nothing_of_them() -> None:
 @given(profile_id=st.sampled_from(PROFILES), wanted=st.data())
 def test_a_changed_file_says_exactly_what_was_wanted(profile_id: str, wanted: st.DataObject) -> None:
     source = CATALOG.profiles[profile_id].source
-    data = copy.deepcopy(document(source))
+    data = copy.deepcopy(parse_yaml(source))
     for key in wanted.draw(st.sets(st.sampled_from(sorted(data)))):
         del data[key]
     data |= wanted.draw(
@@ -201,12 +201,12 @@ def test_a_changed_file_says_exactly_what_was_wanted(profile_id: str, wanted: st
             },
         )
     )
-    assert document(rewrite("profile", source, data)) == data
+    assert parse_yaml(rewrite("profile", source, data)) == data
 
 
 def test_comments_and_order_stay_around_a_changed_value() -> None:
     source = CATALOG.profiles["housing-statistics/register"].source
-    data = document(source)
+    data = parse_yaml(source)
     data["lifetime"]["idle"] = "45 min"
     before, after = source.decode().splitlines(), rewrite("profile", source, data).decode().splitlines()
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
@@ -235,7 +235,7 @@ def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal() ->
     )  # fmt: skip
     files = wanting.files(FIELDS, CATALOG)
     assert sorted(files) == ["data-roles/housing-open.yaml", "teams/transport-analysis/profiles/delays.yaml"]
-    grant = document(files["data-roles/housing-open.yaml"] or b"")["granted_to"]["transport-analysis"]
+    grant = parse_yaml(files["data-roles/housing-open.yaml"] or b"")["granted_to"]["transport-analysis"]
     assert grant == {"until": "2028-01-31", "reason": "Homes by the line"}
 
 
@@ -314,19 +314,19 @@ def test_an_acceptance_is_written_into_the_file_and_leaves_the_rest_as_it_is() -
     asked = {"cpu-envelope": Acceptance("A larger census", "2030-01-31"), "memory-envelope": Acceptance("  ")}
     content = accepting(COMMENTED, asked)
     assert content.startswith(COMMENTED.partition(b"  memory")[0])
-    assert document(content)["accepted"] == {"cpu-envelope": {"reason": "A larger census", "until": "2030-01-31"}}
+    assert parse_yaml(content)["accepted"] == {"cpu-envelope": {"reason": "A larger census", "until": "2030-01-31"}}
     assert accepting(b"title: [", asked) == b"title: ["
     assert accepting(COMMENTED, {}) == COMMENTED
 
 
 def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more() -> None:
     content = accepting(COMMENTED, {"cpu-envelope": Acceptance("A larger census")}).decode()
-    draft = filled(DraftProposal(content=content), document(content.encode()), FIELDS)
+    draft = filled(DraftProposal(content=content), parse_yaml(content.encode()), FIELDS)
     assert draft.accepts == {"cpu-envelope": Acceptance("A larger census")}
     assert draft.text(FIELDS) == content
     assert draft.kept(FIELDS) == []
     emptied = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance("")})
-    assert "accepted" not in document(emptied.text(FIELDS).encode())
+    assert "accepted" not in parse_yaml(emptied.text(FIELDS).encode())
 
 
 def test_in_the_file_an_acceptance_that_is_written_is_no_field_any_more() -> None:
@@ -335,7 +335,7 @@ def test_in_the_file_an_acceptance_that_is_written_is_no_field_any_more() -> Non
     )
     settled = draft.settled()
     assert settled.accepts == {}
-    assert document(settled.content.encode())["accepted"] == {"cpu-envelope": {"reason": "A larger census"}}
+    assert parse_yaml(settled.content.encode())["accepted"] == {"cpu-envelope": {"reason": "A larger census"}}
     wished = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance()}).settled()
     assert wished.accepts == {"cpu-envelope": Acceptance()}
     assert wished.content == COMMENTED.decode()
@@ -378,5 +378,5 @@ def test_a_renewal_keeps_the_day_of_the_owners_review_while_it_is_to_come(
     )
     catalog = load(in_folder(tmp_path))
     assert holds(catalog, "housing-open", "housing-statistics") is held
-    renewed = document(granted(catalog, "housing-open", "housing-statistics", "2999-12-31", ""))
+    renewed = parse_yaml(granted(catalog, "housing-open", "housing-statistics", "2999-12-31", ""))
     assert ("review_by" in renewed["granted_to"]["housing-statistics"]) is kept

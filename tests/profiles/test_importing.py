@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from allotment_profiles.cli.main import main
-from allotment_profiles.documents.reading import document
+from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.importer import amounts
 from allotment_profiles.importer.assembling import MAXIMUM_PROFILES, Import, import_values
 from allotment_profiles.importer.formatting import plain
@@ -29,7 +29,7 @@ FILES = sorted(DATA.glob("*.yaml"))
 def imported(name: str, team: str = "everyone") -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
     """Give the files as data, by their paths, and what became of keys: path → outcome and reason."""
     result = import_values((DATA / name).read_bytes(), team)
-    files = {path: document(data) for path, data in result.files.items() if path.endswith(".yaml")}
+    files = {path: parse_yaml(data) for path, data in result.files.items() if path.endswith(".yaml")}
     return files, {each.path: (each.outcome, each.why) for each in result.findings}
 
 
@@ -61,7 +61,7 @@ class Output:
         for path, data in result.files.items():
             if path.endswith(".yaml"):
                 self.texts.add(path)
-                self._take(document(data))
+                self._take(parse_yaml(data))
 
     def _take(self, value: object) -> None:
         if isinstance(value, Mapping):
@@ -420,7 +420,7 @@ def test_where_nothing_can_be_carried_over_nothing_is_written(tmp_path: Path) ->
 def test_a_team_that_the_values_do_not_name_gets_the_leads_that_are_said(tmp_path: Path) -> None:
     arguments = ["--team", "lab", "--lead-group", "/lab/leads"]
     assert allotment("import", DATA / "gpus.yaml", "--into", tmp_path, *arguments)[0] == 0
-    team = document((tmp_path / "teams/lab/team.yaml").read_bytes())
+    team = parse_yaml((tmp_path / "teams/lab/team.yaml").read_bytes())
     assert team["leads"] == {"groups": ["/lab/leads"]}
     assert team["members"] == {"groups": ["lab"]}
     assert "put in your own" in (tmp_path / "IMPORT.md").read_text()

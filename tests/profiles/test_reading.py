@@ -1,6 +1,7 @@
 """Every mistake has its exact place; no bytes do harm."""
 
 import gc
+import json
 import string
 import time
 from pathlib import Path
@@ -12,7 +13,8 @@ from support.answers import assert_answered
 from support.hostile import HOSTILE, PROFILE, changed
 from support.repositories import data_role, policy, profile, team
 
-from allotment_profiles.documents.reading import document, read, read_value
+from allotment_profiles.documents.parsing import parse_yaml
+from allotment_profiles.documents.reading import read
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model import MODELS
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_PROBLEMS
@@ -210,12 +212,7 @@ def test_a_valid_file_with_anything_changed_gives_a_model_or_problems(kind: str,
 
 
 ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=12)
-    | st.integers(5000, 6000).map(lambda digits: 10**digits),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
@@ -234,18 +231,9 @@ ANYTHING = st.recursive(
 @example("profile", {"environment": {"[key]": 1}, "options": {"[key]": None}})
 @example("profile", {"\ud800": "\ud800", "title": "\ud800", "data_roles": ["\ud800"]})
 def test_any_json_gives_a_model_or_problems(kind: str, value: object) -> None:
-    reading = read_value(kind, "a.yaml", value)  # type: ignore[arg-type]
+    reading = read(kind, "a.yaml", json.dumps(value).encode())  # type: ignore[arg-type]
     assert (reading.value is None) == bool(reading.problems)
     assert all(str(problem).isprintable() for problem in reading.problems)
-
-
-def test_deep_json_gives_problems() -> None:
-    deep: list[object] = []
-    for _ in range(100_000):
-        deep = [deep]
-    assert read_value("profile", "a.yaml", {"title": deep, "app": deep, "options": deep, "x": deep}).problems
-    while deep:  # taken apart by hand: the interpreter would recurse
-        deep = deep.pop()  # type: ignore[assignment]
 
 
 def is_writable(text: str) -> bool:
@@ -277,7 +265,7 @@ PLAIN = st.recursive(
 @example("profile", {"cpu": {"a": "x\ny"}, "tags": ["a, b", "{", "&x", "x: y"]})
 def test_what_is_written_reads_as_the_same_data(kind: str, value: dict[str, object]) -> None:
     data = write(kind, value)  # type: ignore[arg-type]
-    assert document(data) == value
+    assert parse_yaml(data) == value
     assert write(kind, value) == data  # type: ignore[arg-type]
 
 

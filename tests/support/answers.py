@@ -1,9 +1,11 @@
 """What any bytes have to give: for the property tests and for the fuzzing."""
 
 import json
+from typing import Any
 
-from allotment_profiles.documents.reading import as_json, read
+from allotment_profiles.documents.reading import read
 from allotment_profiles.documents.writing import write
+from allotment_profiles.model import Model
 from allotment_profiles.model.limits import MAXIMUM_PROBLEMS
 from allotment_profiles.model.paths import Kind
 
@@ -22,3 +24,9 @@ def assert_answered(kind: Kind, data: bytes) -> None:
         json.dumps(problem.as_dict())
     if reading.value is not None:
         assert read(kind, "a.yaml", write(kind, as_json(reading.value))).value == reading.value
+
+
+def as_json(value: Model) -> dict[str, Any]:
+    """Return a model as plain data, without its defaults."""
+    plain: dict[str, Any] = json.loads(value.model_dump_json(exclude_unset=True))
+    return plain

@@ -25,7 +25,7 @@ from allotment_hub.services.proposals.proposals import ProposalView
 from allotment_hub.services.quarantine import QuarantinedCommit
 from allotment_profiles.access.rules import Offer
 from allotment_profiles.catalog.catalog import QuarantinedChange
-from allotment_profiles.documents.reading import document
+from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.model.paths import profile_path
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.quantities import format_cpu, format_memory
@@ -132,7 +132,7 @@ def team_answer(page: TeamPage) -> TeamAnswer:
 
 def profile_details(row: ProfileRow, url: str) -> ProfileDetails:
     """Put everything about a profile into the form of the wire."""
-    settings = document(row.entry.source) if row.entry else {}
+    settings = parse_yaml(row.entry.source) if row.entry else {}
     if not row.full:
         settings = _without_values(settings)
     content = row.entry.source.decode() if row.entry and row.full else None

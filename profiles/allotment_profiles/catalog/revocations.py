@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from allotment_profiles.documents.reading import document, read
+from allotment_profiles.documents.parsing import parse_yaml
+from allotment_profiles.documents.reading import read
 from allotment_profiles.model import DataRole, Grant, Members, Model, People, Team
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 
@@ -24,7 +25,7 @@ def with_revocations(value: ModelT, newer: bytes) -> ModelT | None:
 
 def _team(team: Team, newer: bytes) -> Team:
     try:
-        said = document(newer) if len(newer) <= MAXIMUM_BYTES else None
+        said = parse_yaml(newer) if len(newer) <= MAXIMUM_BYTES else None
     except ValueError:
         return team  # nothing in it can be told apart, so nothing was taken away for sure
     if not isinstance(said, Mapping):

@@ -1,1 +1,1 @@
-"""Bytes of a file to a model and back, with the place of everything that is wrong."""
+"""Parse the bytes of a file to a model, and write them, with the position of every problem."""

@@ -1,4 +1,4 @@
-"""From data to a file: YAML as people would write it, the same text for the same data."""
+"""Write plain data as YAML, in the style of a person. Equal data gives equal text."""
 
 import re
 from collections.abc import Mapping
@@ -9,25 +9,25 @@ import yaml
 from allotment_profiles.model import MODELS
 from allotment_profiles.model.paths import Kind
 
-_INLINE = {"cpu", "memory", "lifetime", "image_source", "members", "leads", "volume", "secret"}
+_WRITTEN_ON_ONE_LINE = {"cpu", "memory", "lifetime", "image_source", "members", "leads", "volume", "secret"}
 _WIDTH = 110
 
 
 class _Inline(dict[str, Any]):
-    """A mapping that is written on one line."""
+    """A mapping to write on one line."""
 
 
 class _InlineList(list[Any]):
-    """A list that is written on one line."""
+    """A list to write on one line."""
 
 
-# Numbers of YAML 1.2 that YAML 1.1 reads as text, so that PyYAML would not quote them.
+# Numbers of YAML 1.2 that are text in YAML 1.1. PyYAML would not quote them.
 _NUMBER = re.compile(r"[-+]?(0o[0-7]+|0x[0-9a-fA-F]+|(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)")
 
 
 class _Dumper(yaml.SafeDumper):
-    # Dates stay plain: in YAML 1.2 they are text.
-    yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML's own form)
+    # Do not quote dates: they are text in YAML 1.2.
+    yaml_implicit_resolvers = {  # noqa: RUF012  (the form that PyYAML expects)
         first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
     }
@@ -54,18 +54,19 @@ _Dumper.add_representer(
 
 
 def _styled(value: Any, key: str = "") -> Any:
+    """Mark the mappings and lists to write on one line."""
     if isinstance(value, Mapping):
-        inner = {name: _styled(each, str(name)) for name, each in value.items()}
-        flat = all(not isinstance(each, dict) for each in inner.values())
-        return _Inline(inner) if flat and (key in _INLINE or len(inner) <= 1) and inner else inner
+        inner = {name: _styled(item, str(name)) for name, item in value.items()}
+        flat = all(not isinstance(item, dict) for item in inner.values())
+        return _Inline(inner) if flat and (key in _WRITTEN_ON_ONE_LINE or len(inner) <= 1) and inner else inner
     if isinstance(value, list):
-        short = sum(len(str(each)) for each in value) < 60
+        short = sum(len(str(item)) for item in value) < 60
         return _InlineList(value) if short else value
     return value
 
 
 def write(kind: Kind, value: Mapping[str, Any]) -> bytes:
-    """Write plain data as a file of its kind: keys in the model's order, unknown ones at the end."""
+    """Write plain data as a file of its kind. Keys are in the order of the model, unknown ones last."""
     order = {name: index for index, name in enumerate(MODELS[kind].model_fields)}
     keys = sorted(value, key=lambda key: order.get(key, len(order)))
     ordered = {key: _styled(value[key], key) for key in keys}

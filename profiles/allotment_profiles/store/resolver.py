@@ -8,7 +8,9 @@ from typing import Any, cast
 from allotment_profiles.catalog.catalog import Entry, Models, ModelT, Version
 from allotment_profiles.catalog.revocations import with_revocations
 from allotment_profiles.catalog.validation import check_data_role, check_profile, check_team
-from allotment_profiles.documents.reading import Reading, SourceMap, read
+from allotment_profiles.documents.parsing import too_large
+from allotment_profiles.documents.reading import Reading, read
+from allotment_profiles.documents.source_map import SourceMap
 from allotment_profiles.git.repository import TreeEntry
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
 from allotment_profiles.model.limits import MAXIMUM_BYTES
@@ -159,8 +161,7 @@ class Resolver:
     def _read(self, path: str, where: FileRef, entry: TreeEntry) -> Reading:
         if path not in self._readings:
             if entry.size > MAXIMUM_BYTES:
-                message = f"The file has {entry.size} bytes; {MAXIMUM_BYTES} are allowed."
-                self._readings[path] = Reading(None, (Problem(path, "too-large", message, "Make it smaller."),))
+                self._readings[path] = Reading(None, (too_large(entry.size).as_problem(path),))
             else:
                 self._readings[path] = read(where.kind, path, self._source(entry.blob))
         return self._readings[path]

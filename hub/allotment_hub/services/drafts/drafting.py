@@ -11,7 +11,7 @@ from allotment_hub.services.browse.teams import days_of
 from allotment_hub.services.drafts.forms import Field, document_of, kept_aside, roles_of, values_of
 from allotment_hub.services.proposals.checking import Files
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.documents.reading import document
+from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model import Profile
@@ -84,7 +84,7 @@ class DraftProposal:
     def source(self) -> dict[str, Any]:
         """The file's data; empty where it does not read."""
         try:
-            return dict(document(self.content.encode("utf-8", "surrogatepass")))
+            return dict(parse_yaml(self.content.encode("utf-8", "surrogatepass")))
         except ValueError:
             return {}
 
@@ -176,7 +176,7 @@ def accepting(content: bytes, accepts: Mapping[str, Acceptance]) -> bytes:
     """Give a profile's file with problems to be accepted by an administrator; one that does not read stays as it is."""
     asked = {code: each for code, each in accepts.items() if each.reason.strip()}
     try:
-        return rewrite("profile", content, _with_acceptances(document(content), asked)) if asked else content
+        return rewrite("profile", content, _with_acceptances(parse_yaml(content), asked)) if asked else content
     except ValueError:
         return content
 
@@ -194,7 +194,7 @@ def granted(catalog: Catalog, role: str, team: str, until: str, reason: str) -> 
     A day by which the owner looks at it again stays where it is still to come: deciding about this is looking at it.
     """
     source = catalog.data_roles[role].source
-    data = dict(document(source))
+    data = dict(parse_yaml(source))
     grant: dict[str, Any] = {"until": until.strip()}
     held = catalog.data_roles[role].value.granted_to.get(team)
     if held and held.review_by and held.review_by >= dt.datetime.now(dt.UTC).date():
@@ -365,7 +365,7 @@ def _asked(catalog: Catalog, path: str, team: str, text: str | None) -> Ask | No
     if text is None or where is None or where.kind != "data role" or where.id not in catalog.data_roles:
         return None
     try:
-        proposed, now = document(text.encode()), document(catalog.data_roles[where.id].source)
+        proposed, now = parse_yaml(text.encode()), parse_yaml(catalog.data_roles[where.id].source)
         grant = proposed["granted_to"].pop(team)
         (now.get("granted_to") or {}).pop(team, None)
         same = {**proposed, "granted_to": None} == {**now, "granted_to": None}
