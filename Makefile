@@ -36,7 +36,7 @@ check: $(VENV)/.development
 	$(BIN)/lint-imports
 
 pictures: $(VENV)/.development
-	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/end_to_end/test_story.py -k root
+	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/browser/test_story.py -k root
 
 bench: $(VENV)/.development
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)

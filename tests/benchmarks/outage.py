@@ -20,8 +20,8 @@ def first_start(folder: Path, _profiles: int, rounds: int, _sample: int) -> Iter
     if not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None:
         sys.stderr.write("outage: left out, it needs KUBECONFIG, kubectl and the images of tests/support/images\n")
         return
-    from support.cluster import Cluster  # noqa: PLC0415  (KubeSpawner reads KUBECONFIG when it is imported)
     from support.outage import in_own_process  # noqa: PLC0415
+    from support.servers.cluster import Cluster  # noqa: PLC0415  (KubeSpawner reads KUBECONFIG when it is imported)
 
     first: list[float] = []
     normal: list[float] = []

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kubespawner import KubeSpawner
-from support.cluster import SLEEPER
-from support.cluster_hub import ClusterHub
 from support.repositories import policy, profile, team
+from support.servers.cluster import SLEEPER
+from support.servers.cluster_hub import ClusterHub
 
 from allotment_spawner.kubernetes import KubernetesProfileSpawner
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.deployment import Person, until
-from support.forge import Forge
-from support.git_server import git
-from support.installed import Installed
 from support.repositories import policy, profile, small, team, write_folder
+from support.servers.deployment import Person, until
+from support.servers.forge import Forge
+from support.servers.git_server import git
+from support.servers.installed import Installed
 
 from benchmarks.measuring import Row
 

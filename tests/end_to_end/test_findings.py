@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 from bs4 import BeautifulSoup
-from support.deployment import Deployment, Person, until
+from support.servers.deployment import Deployment, Person, until
 
 NOTEBOOK = "housing-statistics/notebook"
 PAGES = "services/allotment/"

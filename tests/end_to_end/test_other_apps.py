@@ -6,14 +6,13 @@ The programs themselves are stand-ins (`tests/support/programs`): they speak the
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 from bs4 import BeautifulSoup
-from support.deployment import Deployment, Person, until
+from support.folders import PROGRAMS
+from support.servers.deployment import Deployment, Person, until
 
-PROGRAMS = Path(__file__).parents[1] / "support" / "programs"
 RSTUDIO, VSCODE = "housing-statistics/rstudio", "housing-statistics/vscode"
 
 

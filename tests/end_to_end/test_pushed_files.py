@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.deployment import Deployment, Person, until
+from support.servers.deployment import Deployment, Person, until
 
 NOTEBOOK = "teams/housing-statistics/profiles/notebook.yaml"
 HOSTILE = "<img src=x onerror=alert(1)>{username.__class__}{{ 7*7 }}"

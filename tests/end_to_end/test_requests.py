@@ -7,7 +7,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
-from support.deployment import Deployment, Person
+from support.servers.deployment import Deployment, Person
 
 NOTEBOOK = "housing-statistics/notebook"
 NEW = "teams/housing-statistics/profiles"

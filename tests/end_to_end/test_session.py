@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.deployment import Deployment, Person
+from support.servers.deployment import Deployment, Person
 
 NOTEBOOK = "housing-statistics/notebook"
 

@@ -7,12 +7,12 @@ folder that is named, and a finding stands in `crash-…` or `timeout-…` of th
 """
 
 import sys
-from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["allotment_profiles", "yaml"]):
     from support.answers import assert_answered
+    from support.folders import DATA
 
     from allotment_profiles.model import MODELS
 
@@ -27,7 +27,7 @@ def one(data: bytes) -> None:
 
 def main() -> None:
     """Start with the arguments of libFuzzer; without any, look for a minute."""
-    corpus = Path(__file__).parents[1] / "data" / "fuzz"
+    corpus = DATA / "fuzz"
     found = sys.argv[1:] or ["-max_total_time=60"]
     atheris.Setup([sys.argv[0], "-timeout=5", "-max_len=8192", *found, str(corpus)], one)
     atheris.Fuzz()

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import SpawnException
-from support.api_proxy import ApiProxy
-from support.cluster import SLEEPER, Cluster
-from support.cluster_hub import ClusterHub
+from support.folders import TESTS
 from support.repositories import Content, policy, profile, team
+from support.servers.api_proxy import ApiProxy
+from support.servers.cluster import SLEEPER, Cluster
+from support.servers.cluster_hub import ClusterHub
 
 _BETWEEN_LOOKS = 2.0
 
@@ -96,7 +97,7 @@ async def in_own_process(namespace: str, folder: Path, seconds: float, normal_st
     """Live through an outage beside others; raises RuntimeError with what went wrong."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "support.outage", namespace, str(folder), str(seconds), str(normal_starts),
-        cwd=Path(__file__).parents[1], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd=TESTS, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     output, errors = await process.communicate()
     if process.returncode:

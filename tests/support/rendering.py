@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+from support.folders import ROOT
 
-ROOT = Path(__file__).parents[2]
 _CHARTS = Path(__file__).parent / "charts"
 NAMESPACE = "analysis"
 

@@ -2,8 +2,9 @@
 
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2] / "extensions" / "allotment-session"
+from support.folders import ROOT
+
+PACKAGE = ROOT / "extensions" / "allotment-session"
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Talk = Callable[..., tuple[int, str]]

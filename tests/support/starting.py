@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from support.deployment import Deployment, Person
 from support.repositories import Content, as_bytes
+from support.servers.deployment import Deployment, Person
 
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person as Author

@@ -1,0 +1,152 @@
+"""The main job, whole, in a browser: from a profile to a session, from a proposal to a new profile."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from support.browsing import browser, needs_browser, opened, picture, signed_in
+from support.servers.deployment import Deployment, until
+
+pytestmark = needs_browser
+
+SERVICE = "services/allotment/"
+NEW = "housing-statistics/notebook-joins"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=["/", "/plot/"], ids=["root", "base-url"])
+def allotment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A fresh deployment, at the root and under a base URL."""
+    folder = tmp_path_factory.mktemp("story") / "state"
+    with Deployment(folder, base_url=request.param).started() as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def analyst(chromium: Browser, allotment: Deployment) -> Iterator[BrowserContext]:
+    window = signed_in(chromium, allotment, "analyst")
+    yield window
+    window.close()
+
+
+@pytest.fixture(scope="module")
+def lead(chromium: Browser, allotment: Deployment) -> Iterator[BrowserContext]:
+    window = signed_in(chromium, allotment, "lead")
+    yield window
+    window.close()
+
+
+def begun(window: BrowserContext, allotment: Deployment, profile: str) -> None:
+    """Press Start on a card and wait for JupyterLab."""
+    page = opened(window, allotment, "hub/spawn")
+    page.get_by_role("button", name=f"Start {profile}").first.click()
+    page.wait_for_url("**/user/analyst/lab**", timeout=60_000)
+    expect(page.get_by_role("listitem", name="Name: data")).to_be_visible(timeout=60_000)
+    picture(page, "session")
+    page.close()
+
+
+def propose_larger(window: BrowserContext, allotment: Deployment) -> str:
+    """Propose a larger notebook with the form; gives the address of the proposal."""
+    page = opened(window, allotment, f"{SERVICE}profiles/housing-statistics/notebook")
+    page.get_by_role("link", name="Propose one like it").click()
+    page.get_by_label("Name", exact=True).fill("notebook-joins")
+    page.get_by_label("Title").fill("Notebook for joins")
+    page.get_by_label("Memory limit").fill("24 GB")
+    expect(page.locator("[id='problem-resources.memory.limit']")).to_contain_text("Did you mean GiB?")
+    page.get_by_label("Memory limit").fill("2400 GiB")
+    expect(page.locator("[id='problem-resources.memory.limit']")).to_contain_text("envelope")
+    page.get_by_label("Memory limit").fill("24 GiB")
+    expect(page.locator("[id='problem-resources.memory.limit']")).to_be_empty()
+    expect(page.get_by_text("the leads of Housing statistics").first).to_be_visible()
+    page.get_by_label("Reason").fill("Joining ten years of prices needs more memory")
+    expect(page.get_by_text("This can be proposed.")).to_be_visible()
+    page.evaluate("window.scrollTo(0, 0)")
+    picture(page, "propose")
+    page.get_by_role("button", name="Propose", exact=True).click()
+    page.wait_for_url("**/proposals/housing-statistics-notebook-joins-*")
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    expect(page.get_by_text("own-proposal")).to_be_visible()
+    address = page.url
+    page.close()
+    return address
+
+
+def test_from_a_profile_to_a_session_and_from_a_proposal_to_a_new_profile(
+    allotment: Deployment, analyst: BrowserContext, lead: BrowserContext
+) -> None:
+    page = opened(analyst, allotment, "hub/spawn")
+    for told in ("Notebook in Python", "House prices, open data", "quay.io/jupyter/scipy-notebook", "CPU", "an hour"):
+        expect(page.get_by_text(told).first).to_be_visible()
+    expect(page.get_by_role("heading", name="Not available")).to_be_visible()
+    expect(page.get_by_text("images are not used")).to_be_visible()
+    picture(page, "start")
+    page.close()
+    begun(analyst, allotment, "Notebook in Python, Housing statistics")
+
+    profiles = opened(analyst, allotment, "hub/home")
+    profiles.get_by_role("link", name="Profiles", exact=True).click()
+    expect(profiles.get_by_role("heading", name="Profiles")).to_be_visible()
+    expect(profiles.get_by_text("Producing the quarterly house price statistics")).to_be_visible()
+    picture(profiles, "profiles")
+    profiles.close()
+
+    address = propose_larger(analyst, allotment)
+    review = opened(lead, allotment, f"{SERVICE}proposals")
+    review.get_by_role("link", name="Notebook for joins").first.click()
+    expect(review.get_by_role("row").filter(has_text="memory limit").filter(has_text="24 GiB").first).to_be_visible()
+    expect(review.get_by_text("Joining ten years of prices needs more memory").first).to_be_visible()
+    picture(review, "proposal")
+    review.get_by_label("Your comment").fill("<b>Good</b> {username.__class__}")
+    review.get_by_role("button", name="Comment").click()
+    expect(review.get_by_text("<b>Good</b> {username.__class__}")).to_be_visible()
+    review.get_by_role("button", name="Approve").click()
+    review.get_by_role("button", name="Merge").click()
+    expect(review.get_by_text("live", exact=True).first).to_be_visible()
+    merged = time.monotonic()
+    start = opened(analyst, allotment, "hub/home")
+    start.request.delete(f"{allotment.url}hub/api/users/analyst/server", headers=_xsrf(analyst, allotment))
+    review.close()
+
+    def offered() -> bool:
+        answer = start.request.get(f"{allotment.url}hub/spawn/analyst/next")
+        return "Notebook for joins" in answer.text()
+
+    until(offered, within=2 - min(1.5, time.monotonic() - merged), what="the new profile on the start page")
+    until(lambda: "Stop My Server" not in _home(start, allotment), what="the end of the first session")
+    begun(analyst, allotment, "Notebook for joins")
+    start.close()
+
+    done = opened(analyst, allotment, address.removeprefix(allotment.url))
+    expect(done.get_by_text("by analyst").nth(1)).to_be_visible()
+    done.close()
+    log = subprocess.run(
+        ["git", "log", "-1", "--format=%an%n%B", "main"], cwd=allotment.repository, capture_output=True, text=True,
+        check=True,
+    ).stdout  # fmt: skip
+    for trailer in (
+        "Proposed-by: analyst",
+        "Approved-by: lead",
+        "Reason: Joining ten years of prices needs more memory",
+    ):
+        assert trailer in log
+    history = opened(analyst, allotment, f"{SERVICE}profiles/{NEW}")
+    for told in ("analyst", "lead", "Joining ten years of prices needs more memory"):
+        expect(history.get_by_text(told).first).to_be_visible()
+    history.close()
+
+
+def _xsrf(window: BrowserContext, allotment: Deployment) -> dict[str, str]:
+    tokens = [each["value"] for each in window.cookies(f"{allotment.url}hub/home") if each.get("name") == "_xsrf"]
+    return {"X-XSRFToken": tokens[0]}
+
+
+def _home(page: Page, allotment: Deployment) -> str:
+    return page.request.get(f"{allotment.url}hub/home").text()

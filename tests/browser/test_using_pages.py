@@ -1,0 +1,114 @@
+"""Pages as people use them: forms for data, without scripts, on a phone, in the dark, with a screen reader."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, expect
+from support.browsing import browser, needs_browser, opened, signed_in
+from support.servers.deployment import Deployment
+
+pytestmark = needs_browser
+
+SERVICE = "services/allotment/"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def analyst(chromium: Browser, allotment: Deployment) -> Iterator[BrowserContext]:
+    window = signed_in(chromium, allotment, "analyst")
+    yield window
+    window.close()
+
+
+def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal(
+    allotment: Deployment, analyst: BrowserContext
+) -> None:
+    page = opened(analyst, allotment, f"{SERVICE}propose?from=transport-analysis/scratch")
+    page.get_by_label("House prices, open data").check()
+    expect(page.get_by_text("the leads of Open data").first).to_be_visible()
+    page.get_by_label("Reason").fill("House prices along railway lines")
+    expect(page.get_by_text("This can be proposed.")).to_be_visible()
+    page.get_by_role("button", name="Propose", exact=True).click()
+    page.wait_for_url("**/proposals/transport-analysis-scratch-*")
+    expect(page.get_by_text("can reach housing-open until").first).to_be_visible()
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("withdrawn").first).to_be_visible()
+    page.close()
+
+
+def test_asking_for_data_and_renewing_are_forms(allotment: Deployment, analyst: BrowserContext) -> None:
+    for role, team in (("weather-open", "housing-statistics"), ("housing-open", "housing-statistics")):
+        page = opened(analyst, allotment, f"{SERVICE}data-roles/{role}/ask?team={team}")
+        page.get_by_label("Until").fill("2030-06-30")
+        page.get_by_label("What the team needs it for").fill("Seasonal effects")
+        page.get_by_role("button", name=re.compile("Ask for it|Ask to renew it")).click()
+        page.wait_for_url("**/proposals/**")
+        expect(page.get_by_text("2030-06-30").first).to_be_visible()
+        page.get_by_role("button", name="Withdraw").click()
+        expect(page.get_by_text("withdrawn").first).to_be_visible()
+        page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_have_no_serious_barrier(chromium: Browser, allotment: Deployment, scheme: str, width: int) -> None:
+    window = signed_in(chromium, allotment, "lead", color_scheme=scheme)
+    paths = [
+        "hub/spawn/lead/other", f"{SERVICE}profiles", f"{SERVICE}profiles/housing-statistics/notebook",
+        f"{SERVICE}profiles/housing-statistics/register", f"{SERVICE}propose",
+        f"{SERVICE}propose?from=housing-statistics/notebook", f"{SERVICE}proposals", f"{SERVICE}data-roles",
+        f"{SERVICE}data-roles/housing-open", f"{SERVICE}data-roles/weather-open/ask?team=housing-statistics",
+    ]  # fmt: skip
+    found = []
+    for path in paths:
+        page = opened(window, allotment, path)
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 1:
+            found.append(f"{path}: {wide} pixels wider than the screen")
+        for violation in Axe().run(page).response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                targets = [node["target"] for node in violation["nodes"]][:3]
+                found.append(f"{path}: {violation['id']} {targets}")
+        page.close()
+    window.close()
+    assert not found
+
+
+def test_pages_work_without_javascript(chromium: Browser, allotment: Deployment) -> None:
+    with_scripts = signed_in(chromium, allotment, "analyst")
+    window = chromium.new_context(java_script_enabled=False, storage_state=with_scripts.storage_state())
+    with_scripts.close()
+    page = opened(window, allotment, f"{SERVICE}propose?from=transport-analysis/notebook")
+    page.get_by_label("Memory limit").fill("6 GB")
+    page.get_by_label("Reason").fill("Without scripts")
+    page.get_by_role("button", name="Propose", exact=True).click()
+    expect(page.get_by_text("Did you mean GiB?").first).to_be_visible()
+    page.get_by_label("Memory limit").fill("6 GiB")
+    page.get_by_role("button", name="Propose", exact=True).click()
+    expect(page.get_by_text("memory limit").first).to_be_visible()
+    assert "/proposals/transport-analysis-notebook-" in page.url
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("withdrawn").first).to_be_visible()
+    window.close()
+
+
+def test_a_page_of_the_same_address_gets_no_hold_of_what_it_opens(
+    allotment: Deployment, analyst: BrowserContext
+) -> None:
+    page = opened(analyst, allotment, "hub/home")  # as good as a page of a session: both are served from here
+    with analyst.expect_page() as popup:
+        page.evaluate("address => { window.got = window.open(address) }", f"{allotment.url}{SERVICE}proposals")
+    popup.value.wait_for_load_state()
+    assert popup.value.url.endswith("/proposals")
+    reached = page.evaluate("() => { try { return window.got.document.title } catch (error) { return error.name } }")
+    assert reached == "SecurityError"
+    popup.value.close()
+    page.close()

@@ -1,0 +1,413 @@
+"""The complete format and the routing as people use them: pages with and without scripts, and the API."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, expect
+from support.browsing import browser, needs_browser, opened, signed_in
+from support.servers.deployment import Deployment, Person, until
+
+SERVICE = "services/allotment/"
+FOLDER = "teams/housing-statistics/"
+NOTEBOOK = "housing-statistics/notebook"
+COPIES = [f"{FOLDER}profiles/copy-{number}.yaml" for number in range(14)]
+POLICY = """
+gpu_kinds:
+  l4: {title: NVIDIA L4, resource: nvidia.com/gpu, hour: 0.9}
+node_pools:
+  large: {title: Large memory, labels: {pool: large}}
+tools:
+  desktop: {title: Remote desktop, address: /desktop/}
+repositories: [https://git.example.org/*]
+"""
+
+
+class Clone:
+    """Somebody's clone of the profiles repository, to push past the review."""
+
+    def __init__(self, folder: Path, deployment: Deployment, person: Person) -> None:
+        self.folder = folder
+        self._person = person
+        self.git("clone", "--quiet", str(deployment.repository), str(folder), cwd=folder.parent)
+        self.git("config", "user.name", "Somebody")
+        self.git("config", "user.email", "somebody@example.org")
+
+    def git(self, *arguments: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(["git", *arguments], cwd=cwd or self.folder, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def text(self, path: str) -> str:
+        return (self.folder / path).read_text()
+
+    def push(self, files: dict[str, str | None]) -> str:
+        """Push files, and wait until the service has taken the commit up."""
+        self.git("pull", "--quiet", "--rebase")
+        for path, text in files.items():
+            file = self.folder / path
+            if text is None:
+                file.unlink()
+            else:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "Edited by hand")
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        revision = self.git("rev-parse", "HEAD")
+        until(
+            lambda: self._person.service("GET", "health").json()["applied"]["revision"] == revision,
+            what=f"the commit {revision}",
+        )
+        return revision
+
+
+@pytest.fixture(scope="module")
+def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("format") / "state", base_url="/plot/").started() as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def analyst(allotment: Deployment) -> Person:
+    return allotment.sign_in("analyst")
+
+
+@pytest.fixture(scope="module")
+def lead(allotment: Deployment) -> Person:
+    return allotment.sign_in("lead")
+
+
+@pytest.fixture(scope="module")
+def admin(allotment: Deployment) -> Person:
+    return allotment.sign_in("admin")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clone(allotment: Deployment, analyst: Person, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone, once the policy has something of everything."""
+    clone = Clone(tmp_path_factory.mktemp("clone") / "profiles", allotment, analyst)
+    policy = clone.text("policy.yaml").replace("  gpu: 0  ", "  gpu: 2  ").replace("enabled: false", "enabled: true")
+    team = clone.text(f"{FOLDER}team.yaml").replace("  cpu: 8\n", "  cpu: 8\n  gpu: 1\n  node_pools: [large]\n")
+    notebook = clone.text(f"{FOLDER}profiles/notebook.yaml")
+    clone.push(
+        {
+            "policy.yaml": policy + POLICY,
+            f"{FOLDER}team.yaml": team + "deputies: {users: [dan]}\n",
+            f"{FOLDER}profiles/maintained.yaml": notebook + "maintainers: {users: [analyst]}\n",
+            f"{FOLDER}profiles/old.yaml": notebook
+            + f"visibility: deprecated\nsuccessor: {NOTEBOOK}\nretired_from: 2026-01-31\n",
+            f"{FOLDER}profiles/sketch.yaml": notebook + "visibility: draft\n",
+        }
+    )
+    return clone
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def without_scripts(chromium: Browser, allotment: Deployment) -> Iterator[BrowserContext]:
+    """The lead, with a browser that runs no scripts."""
+    with_scripts = signed_in(chromium, allotment, "lead")
+    window = chromium.new_context(java_script_enabled=False, storage_state=with_scripts.storage_state())
+    with_scripts.close()
+    yield window
+    window.close()
+
+
+# -- a soft problem
+
+
+@needs_browser
+@pytest.mark.parametrize("tab", ["Form", "File"])
+def test_a_reason_is_asked_for_what_an_administrator_may_accept_without_scripts(
+    allotment: Deployment, without_scripts: BrowserContext, admin: Person, tab: str
+) -> None:
+    page = opened(without_scripts, allotment, f"{SERVICE}propose?from={NOTEBOOK}")
+    if tab == "Form":
+        page.get_by_label("CPU limit").fill("12")
+    else:
+        page.get_by_role("button", name="File", exact=True).click()
+        editor = page.get_by_label(re.compile("^The file"))
+        editor.fill(editor.input_value().replace("limit: 2}", "limit: 12}"))
+    page.get_by_label("Reason").fill("The census")
+    page.get_by_role("button", name="Propose", exact=True).click()
+    expect(page.get_by_text("An administrator may accept this.")).to_be_visible()
+    page.get_by_role("button", name="Ask to accept it").click()
+    page.get_by_label("Why it should be accepted").fill("The census is larger this year")
+    page.get_by_role("button", name="Propose", exact=True).click()
+    expect(page.get_by_role("heading", name="Who has to approve")).to_be_visible()
+    proposal = admin.service("GET", "proposals/" + page.url.rsplit("/", 1)[1]).json()
+    assert "administrator" in [each["key"] for each in proposal["requirements"]]
+    assert "cpu-envelope: {reason: The census is larger this year}" in proposal["files"][0]["content"]
+    assert "# " in proposal["files"][0]["content"]  # what people wrote around the data
+    assert [problem["level"] for problem in proposal["problems"]] == ["advice"]
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("withdrawn").first).to_be_visible()
+    page.close()
+
+
+@needs_browser
+def test_what_was_accepted_is_shown_with_who_accepted_it(
+    allotment: Deployment, chromium: Browser, lead: Person, admin: Person
+) -> None:
+    settings = lead.service("GET", "profiles/transport-analysis/scratch").json()["settings"]
+    settings["resources"]["cpu"]["limit"] = 12
+    body = {"team": "transport-analysis", "name": "scratch", "profile": settings, "reason": "Maps"}
+    refused = lead.service("POST", "proposals", json=body)
+    assert (refused.status_code, refused.json()["problems"][0]["level"]) == (422, "soft")
+    accept = [{"code": "cpu-envelope", "reason": "The maps are large", "until": "2030-12-31"}]
+    proposal = lead.service("POST", "proposals", json={**body, "accept": accept}).json()
+    head = {"head": proposal["head"]}
+    assert lead.service("POST", f"proposals/{proposal['id']}/approvals", json=head).status_code == 403
+    assert admin.service("POST", f"proposals/{proposal['id']}/approvals", json=head).status_code == 201
+    assert admin.service("POST", f"proposals/{proposal['id']}/merge", json=head).status_code == 200
+    window = signed_in(chromium, allotment, "analyst")
+    page = opened(window, allotment, f"{SERVICE}profiles/transport-analysis/scratch")
+    expect(page.get_by_role("heading", name="Accepted by an administrator")).to_be_visible()
+    expect(page.get_by_text("The maps are large").first).to_be_visible()
+    expect(page.get_by_text("with the approval of admin").first).to_be_visible()
+    window.close()
+
+
+# -- what nobody has to approve
+
+
+@needs_browser
+def test_a_maintainers_other_words_are_live_with_one_click(allotment: Deployment, chromium: Browser) -> None:
+    window = signed_in(chromium, allotment, "analyst")
+    page = opened(window, allotment, f"{SERVICE}propose?from=housing-statistics/maintained")
+    page.get_by_label("Purpose").fill("Said more clearly")
+    page.get_by_label("Reason").fill("Clearer")
+    expect(page.get_by_text("This takes effect as soon as you propose it.")).to_be_visible()
+    expect(page.get_by_text("analyst maintains it").first).to_be_visible()
+    page.get_by_role("button", name="Propose", exact=True).click()
+    page.wait_for_url("**/proposals/**")
+    expect(page.get_by_text("Nobody has to approve.")).to_be_visible()
+    expect(page.get_by_text("live", exact=True).first).to_be_visible()
+    window.close()
+
+
+def test_a_sessions_automatic_proposal_waits_for_its_person(allotment: Deployment, analyst: Person) -> None:
+    token = analyst.new_token(scopes=["access:services!service=allotment"], note="as a session has")
+    settings = analyst.service("GET", "profiles/housing-statistics/maintained").json()["settings"]
+    settings["description"] = "Other words"
+    body = {"team": "housing-statistics", "name": "maintained", "profile": settings, "reason": "Clearer"}
+    check = allotment.service("POST", "checks", token=token, json={k: v for k, v in body.items() if k != "reason"})
+    assert "analyst maintains it" in check.json()["automatic"][0]
+    proposal = allotment.service("POST", "proposals", token=token, json=body).json()
+    assert (proposal["state"], proposal["requirements"]) == ("approved", [])
+    merge = f"proposals/{proposal['id']}/merge"
+    refused = allotment.service("POST", merge, token=token, json={"head": proposal["head"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope-missing")
+    assert analyst.service("POST", merge, json={"head": proposal["head"]}).json()["state"] in ("merged", "live")
+    told = analyst.service("GET", "profiles/housing-statistics/maintained").json()
+    assert told["approved_by"] == ["policy (automatic: text)"]
+    assert told["reviewed"]
+
+
+# -- many files at once
+
+
+@needs_browser
+def test_a_removal_of_many_files_is_confirmed_where_it_is_merged(
+    allotment: Deployment, chromium: Browser, clone: Clone, analyst: Person, admin: Person, lead: Person
+) -> None:
+    notebook = clone.text(f"{FOLDER}profiles/notebook.yaml")
+    clone.push(dict.fromkeys(COPIES, notebook))
+    files = [{"path": path, "content": None} for path in COPIES]
+    proposal = analyst.service("POST", "proposals", json={"files": files, "reason": "Copies"}).json()
+    head = {"head": proposal["head"]}
+    assert lead.service("POST", f"proposals/{proposal['id']}/approvals", json=head).status_code == 201
+    answer = lead.service("POST", f"proposals/{proposal['id']}/merge", json=head)
+    assert (answer.status_code, answer.json()["code"]) == (409, "removal-unconfirmed")
+    assert "copy-3" in answer.json()["detail"]
+    window = signed_in(chromium, allotment, "lead")
+    page = opened(window, allotment, f"{SERVICE}proposals/{proposal['id']}")
+    expect(page.get_by_text("This removes 14 files at once.")).to_be_visible()
+    expect(page.locator("code", has_text=COPIES[3]).first).to_be_visible()
+    page.get_by_label("Remove all of them").check()
+    page.get_by_role("button", name="Merge").click()
+    expect(page.get_by_text("live", exact=True).first).to_be_visible()
+    window.close()
+    assert analyst.service("GET", "health").json()["held"] == []
+    assert analyst.service("GET", "profiles/housing-statistics/copy-3").json()["code"] == "profile-removed"
+
+
+@needs_browser
+def test_a_pushed_removal_is_held_shown_and_confirmed_by_an_administrator(
+    allotment: Deployment, chromium: Browser, clone: Clone, analyst: Person, admin: Person
+) -> None:
+    notebook = clone.text(f"{FOLDER}profiles/notebook.yaml")
+    clone.push(dict.fromkeys(COPIES, notebook))
+    commit = clone.push(dict.fromkeys(COPIES))
+    (held,) = analyst.service("GET", "health").json()["held"]
+    assert (held["commit"], held["reason"], held["files"]) == (commit, "removal", 14)
+    assert "administrator" in held["release"]
+    assert analyst.service("GET", "holds").json()["holds"] == []
+    (shown,) = admin.service("GET", "holds").json()["holds"]
+    assert (shown["paths"][3:4], shown["refusal"]) == ([sorted(COPIES)[3]], None)
+    assert "Its removal is held." in analyst.page(f"{SERVICE}profiles/housing-statistics/copy-3").text
+    refused = analyst.service("POST", f"holds/{commit}/confirmation", json={"reason": "Yes"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "not-an-administrator")
+    window = signed_in(chromium, allotment, "admin")
+    page = opened(window, allotment, f"{SERVICE}proposals")
+    expect(page.get_by_text("removal held")).to_be_visible()
+    violations = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
+    assert violations == []
+    page.get_by_label("Why it is right").fill("They were copies")
+    page.get_by_role("button", name="Confirm the removal").click()
+    expect(page.get_by_text("removal held")).to_have_count(0)
+    window.close()
+    health = analyst.service("GET", "health").json()
+    assert health["held"] == []
+    assert health["applied"]["rewound"] is False
+    clone.git("pull", "--quiet", "--rebase")
+    assert f"Confirms-removal: {commit}" in clone.git("log", "-1", "--format=%B")
+
+
+# -- the form and the pages
+
+
+@needs_browser
+def test_the_form_writes_the_keys_that_a_lead_needs_often(
+    allotment: Deployment, without_scripts: BrowserContext
+) -> None:
+    page = opened(without_scripts, allotment, f"{SERVICE}propose?from={NOTEBOOK}&copy=1")
+    page.get_by_label("Name", exact=True).fill("with-everything")
+    page.get_by_label("Program").select_option("desktop")
+    page.get_by_label("GPUs").fill("1")
+    page.get_by_label("Kind of GPU").select_option("l4")
+    page.get_by_label("Nodes").select_option("large")
+    page.locator("summary", has_text="More").click()
+    page.get_by_label("Size of the home folder").fill("12 GiB")
+    page.get_by_label("The folder that the team shares").select_option("read-only")
+    page.get_by_label("Code to check out: the repository").fill("https://git.example.org/housing/code")
+    page.get_by_label("Folder for the code").fill("code")
+    page.get_by_label("/example/housing-statistics", exact=True).check()
+    page.get_by_label("People who look after it").fill("analyst\nlead")
+    page.get_by_label("Visibility").select_option("deprecated")
+    page.get_by_label("What takes its place").fill(NOTEBOOK)
+    page.get_by_label("No longer starts from").fill("2031-01-31")
+    page.get_by_label("Reason").fill("Everything at once")
+    page.get_by_role("button", name="File", exact=True).click()
+    text = page.get_by_label(re.compile("^The file")).input_value()
+    for line in (
+        "app: desktop", "gpu_kind: l4", "node_pool: large", "home: 12 GiB", "team: read-only", "only:",
+        "repository: https://git.example.org/housing/code", "visibility: deprecated", f"successor: {NOTEBOOK}",
+        "retired_from: 2031-01-31", "analyst, lead",
+    ):  # fmt: skip
+        assert line in text, line
+    page.get_by_role("button", name="Propose", exact=True).click()
+    expect(page.get_by_role("heading", name="Who has to approve")).to_be_visible()
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("withdrawn").first).to_be_visible()
+    page.close()
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_new_pages_have_no_serious_barrier(chromium: Browser, allotment: Deployment, scheme: str, width: int) -> None:
+    window = signed_in(chromium, allotment, "lead", color_scheme=scheme)
+    found = []
+    for path in (
+        "profiles", "profiles/housing-statistics/old", "profiles/housing-statistics/sketch",
+        "profiles/transport-analysis/scratch", "teams/housing-statistics", "propose?from=housing-statistics/maintained",
+        "propose?from=transport-analysis/scratch", "data-roles/housing-open", "proposals",
+    ):  # fmt: skip
+        page = opened(window, allotment, SERVICE + path)
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 1:
+            found.append(f"{path}: {wide} pixels wider than the screen")
+        found += [
+            f"{path}: {violation['id']} {[node['target'] for node in violation['nodes']][:3]}"
+            for violation in Axe().run(page).response["violations"]
+            if violation["impact"] in ("serious", "critical")
+        ]
+        page.close()
+    window.close()
+    assert not found
+
+
+def test_a_team_is_a_page_and_an_answer(analyst: Person) -> None:
+    page = analyst.page(f"{SERVICE}teams/housing-statistics").text
+    for said in ("you are a member", "/example/housing-statistics/leads", "dan", "Large memory", "at most 40 sessions"):
+        assert said in page, said
+    assert analyst.service("GET", "teams/housing-statistics").json()["deputies"]["users"] == ["dan"]
+    assert f'{SERVICE}teams/housing-statistics"' in analyst.page(f"{SERVICE}profiles/{NOTEBOOK}").text
+    assert analyst.page(f"{SERVICE}teams/nobody").status_code == 404
+
+
+def test_a_draft_is_not_there_for_those_who_may_not_see_it(analyst: Person, lead: Person) -> None:
+    for person, sees in ((analyst, False), (lead, True)):
+        ids = [each["id"] for each in person.service("GET", "profiles").json()["profiles"]]
+        assert ("housing-statistics/sketch" in ids) is sees
+        assert person.service("GET", "profiles/housing-statistics/sketch").status_code == (200 if sees else 404)
+        for page in ("profiles", "teams/housing-statistics", "data-roles/housing-open", "profiles.csv"):
+            assert ("sketch" in person.page(SERVICE + page).text) is sees, page
+
+
+def test_a_renamed_profile_is_one_line_with_what_it_costs_before_and_after(analyst: Person, clone: Clone) -> None:
+    text = clone.text(f"{FOLDER}profiles/notebook-r.yaml")
+    files = [
+        {"path": f"{FOLDER}profiles/notebook-r.yaml", "content": None},
+        {"path": f"{FOLDER}profiles/r-notebook.yaml", "content": text},
+    ]
+    proposal = analyst.service("POST", "proposals", json={"files": files, "reason": "A better name"}).json()
+    assert [change["kind"] for change in proposal["changes"]] == ["renamed"]
+    page = analyst.page(f"{SERVICE}proposals/{proposal['id']}").text
+    assert "Renamed: profile housing-statistics/r-notebook" in page
+    assert "A month without a pause" in page
+    analyst.service("POST", f"proposals/{proposal['id']}/withdrawal")
+
+
+def test_a_long_list_comes_in_parts_and_words_look_in_all_of_it(clone: Clone, analyst: Person) -> None:
+    text = clone.text("teams/transport-analysis/profiles/scratch.yaml")
+    many = [f"teams/transport-analysis/profiles/many-{number:03}.yaml" for number in range(230)]
+    clone.push({path: text.replace("title: ", f"title: {path[-8:-5]} ", 1) for path in many})
+    first = analyst.page(f"{SERVICE}profiles").text
+    assert "1 to 200 of " in first
+    assert "many-229" not in first
+    assert "data-filter" not in first  # the rest of the rows is not here to be filtered
+    second = analyst.page(f"{SERVICE}profiles?page=2").text
+    assert "many-229" in second
+    found = analyst.page(f"{SERVICE}profiles?q=many-229").text
+    assert "1 of " in found
+    assert "many-229" in found
+    assert "many-228" not in found
+
+
+# -- what machines look at
+
+
+def test_health_and_metrics_say_what_was_attempted_and_applied(allotment: Deployment, analyst: Person) -> None:
+    health = analyst.service("GET", "health").json()
+    for name in ("attempted", "applied"):
+        assert {"revision", "time", "seconds", "failed", "problems", "rewound"} <= set(health[name])
+    metrics = httpx.get(f"{allotment.url}{SERVICE}api/v1/metrics").text
+    for name in ("applied_seconds", "attempted_problems", "applied_rewound", "held", "profiles"):
+        assert f"\nallotment_catalog_{name}" in metrics, name
+    assert health["applied"]["revision"] in metrics
+
+
+def test_the_new_calls_are_described(analyst: Person) -> None:
+    described = analyst.service("GET", "openapi.json").json()
+    assert {"/teams/{name}", "/holds", "/holds/{commit}/confirmation"} <= set(described["paths"])
+    schemas = described["components"]["schemas"]
+    assert "confirm_removal" in schemas["MergeBody"]["properties"]
+    assert "accept" in schemas["ProposalBody"]["properties"]
+
+
+def test_the_bare_address_leads_below_the_base_url(allotment: Deployment) -> None:
+    for path in ("/", "/?next=1"):
+        answer = httpx.get(f"{allotment.origin}{path}")
+        assert (answer.status_code, answer.headers["Location"]) == (302, allotment.url)

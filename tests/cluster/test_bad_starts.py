@@ -1,0 +1,177 @@
+"""What users ask wrongly of a real hub with sessions on a real cluster: clear refusals, and a hub as it was before."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from support.repositories import Content, policy, profile, team
+from support.servers.cluster import SLEEPER, Cluster, needs_cluster
+from support.servers.cluster_deployment import ClusterDeployment
+from support.servers.deployment import Person, until
+from support.starting import ask, hub_log, stop_all
+
+pytestmark = [needs_cluster, pytest.mark.timeout(400)]
+
+GROUP = "/example/housing-statistics"
+SMALL = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "32 MiB", "limit": "256 MiB"}}
+SIZES = {
+    "size": {
+        "title": "Size",
+        "default": "normal",
+        "choices": {
+            "normal": {"title": "Normal"},
+            "large": {"title": "Large", "resources": {"memory": {"limit": "2 GiB"}}},
+        },
+    }
+}
+FAILURES = 3
+"""So many failed starts in a row would end the hub."""
+
+WRONG: dict[str, tuple[Any, int, str]] = {
+    "no JSON": ("{", 400, ""),
+    "a list": ("[1]", 400, ""),
+    "an unknown profile": ({"profile": "red/gone"}, 404, "profile-unknown"),
+    "a path": ({"profile": "../../etc/passwd"}, 404, "profile-unknown"),
+    "a template": ({"profile": "red/{username}"}, 404, "profile-unknown"),
+    "another team's profile": ({"profile": "blue/lab"}, 403, "not-a-member"),
+    "an unknown option": ({"profile": "red/lab", "options": {"colour": "red"}}, 400, "option-unknown"),
+    "an unknown choice": ({"profile": "red/lab", "options": {"size": "huge"}}, 400, "choice-unknown"),
+    "KubeSpawner's own profile": ({"profile": "red/lab", "image": "evil"}, 400, "request-malformed"),
+    "a wrong type": ({"profile": ["red/lab"]}, 400, "request-malformed"),
+    "options that are no object": ({"profile": "red/lab", "options": [1]}, 400, "request-malformed"),
+    "a folder that the cluster has not": ({"profile": "red/shared"}, 409, "team-folder-unavailable"),
+    "code that cannot be fetched here": ({"profile": "red/code"}, 409, "checkout-unavailable"),
+    "credentials that exclude each other": ({"profile": "red/both"}, 409, "credentials-conflict"),
+}
+
+
+def files() -> dict[str, Content]:
+    role = {"title": "Lake", "owner": "red", "purpose": "Reading", "sensitivity": "public",
+            "granted_to": {"red": {"until": "2099-03-31"}}}  # fmt: skip
+    arn = "arn:aws:iam::000000000000:role/"
+    lab = profile(image=SLEEPER, resources=SMALL)
+    return {
+        "policy.yaml": policy(registries=["localhost/*"], repositories=["https://git.example.org/*"]),
+        "teams/red/team.yaml": team(
+            "red", members={"groups": [GROUP]}, envelope={"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}
+        ),
+        "teams/blue/team.yaml": team("blue", envelope={"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}),
+        "data-roles/lake.yaml": {**role, "binding": {"aws_role": f"{arn}lake"}},
+        "data-roles/queue.yaml": {**role, "binding": {"eks_pod_identity": f"{arn}queue"}},
+        "teams/red/profiles/lab.yaml": {**lab, "options": SIZES},
+        "teams/blue/profiles/lab.yaml": lab,
+        "teams/red/profiles/shared.yaml": {**lab, "storage": {"team": "read-only"}},
+        "teams/red/profiles/code.yaml": {
+            **lab, "checkout": {"repository": "https://git.example.org/red/code", "folder": "code"}
+        },
+        "teams/red/profiles/both.yaml": {**lab, "data_roles": ["lake", "queue"]},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterDeployment]:
+    with Cluster.opened("bad-starts") as cluster:
+        made = ClusterDeployment(tmp_path_factory.mktemp("bad"), cluster, consecutive_failure_limit=FAILURES)
+        made.profiles.commit(files())
+        with made.started():
+            yield made
+
+
+@pytest.fixture(scope="module")
+def analyst(allotment: ClusterDeployment) -> Person:
+    return allotment.sign_in("analyst")
+
+
+def start_page(analyst: Person) -> BeautifulSoup:
+    return BeautifulSoup(analyst.page("hub/spawn").text, "html.parser")
+
+
+def press(analyst: Person, page: BeautifulSoup, profile_id: str) -> tuple[int, str]:
+    """Press the start button of a card on a page that was read before; give the status and what is said then."""
+    form = page.select_one("form#spawn_form")
+    assert form is not None
+    fields = {str(each["name"]): str(each["value"]) for each in form.select("input[type=radio][checked]")}
+    button = form.select_one(f"button[value='{profile_id}']")
+    assert button is not None
+    address = analyst.client.base_url.join(str(form["action"]))
+    answer = analyst.client.post(address, data={**fields, str(button["name"]): profile_id}, follow_redirects=False)
+    return answer.status_code, BeautifulSoup(answer.text, "html.parser").get_text(" ", strip=True)
+
+
+def test_fifty_bad_starts_are_fifty_4xx_and_the_hub_counts_no_failure(
+    allotment: ClusterDeployment, analyst: Person
+) -> None:
+    stop_all(analyst)
+    process = allotment.process("hub")
+    began = process.create_time()
+    for number in range(50):
+        body, status, code = list(WRONG.values())[number % len(WRONG)]
+        got, message = ask(analyst, body)
+        assert (got, 400 <= got < 500) == (status, True), message
+        assert message.endswith(f"[{code}]" if code else ""), message
+    after = allotment.process("hub")
+    assert (after.pid, after.create_time()) == (process.pid, began)
+    log = hub_log(allotment)
+    assert log.count("Traceback") == log.count("Couldn't parse JSON")  # the hub's own, before any of ours runs
+    assert "consecutive spawns failed" not in log
+    assert not allotment.pods()
+    assert not allotment.cluster.items("pvc")
+    assert not [each for each in allotment.cluster.items("serviceaccounts") if each["metadata"]["name"] != "default"]
+    analyst.start_session({"profile": "red/lab"})
+
+
+def test_a_profile_that_is_deleted_between_the_form_and_the_start_is_refused(
+    allotment: ClusterDeployment, analyst: Person
+) -> None:
+    stop_all(analyst)
+    allotment.profiles.commit({"teams/red/profiles/soon-gone.yaml": profile(image=SLEEPER, resources=SMALL)})
+    until(lambda: "red/soon-gone" in str(start_page(analyst)))
+    page = start_page(analyst)
+    allotment.profiles.commit({"teams/red/profiles/soon-gone.yaml": None})
+    status, words = press(analyst, page, "red/soon-gone")
+    assert (status, "[profile-unknown]" in words) == (404, True), words
+    assert not allotment.pods()
+
+
+def test_a_profile_that_is_retired_between_the_form_and_the_start_is_refused_with_its_successor(
+    allotment: ClusterDeployment, analyst: Person
+) -> None:
+    stop_all(analyst)
+    old = profile(title="Old lab", image=SLEEPER, resources=SMALL)
+    allotment.profiles.commit({"teams/red/profiles/old.yaml": old})
+    until(lambda: "red/old" in str(start_page(analyst)))
+    page = start_page(analyst)
+    retired = {**old, "visibility": "deprecated", "successor": "red/lab", "retired_from": "2026-01-01"}
+    allotment.profiles.commit({"teams/red/profiles/old.yaml": retired})
+    status, words = press(analyst, page, "red/old")
+    assert (400 <= status < 500, "[profile-retired]" in words) == (True, True), words
+    assert not allotment.pods()
+
+
+def test_a_stored_choice_whose_option_or_profile_is_gone_is_refused_and_the_page_still_opens(
+    allotment: ClusterDeployment, analyst: Person
+) -> None:
+    stop_all(analyst)
+    choice = {"profile": "red/mine", "options": {"size": "large"}}
+    mine = profile(title="My lab", image=SLEEPER, resources=SMALL)
+    allotment.profiles.commit({"teams/red/profiles/mine.yaml": {**mine, "options": SIZES}})
+    until(lambda: "red/mine" in str(start_page(analyst)))
+    analyst.start_session(choice)
+    stop_all(analyst)
+    fewer = {"size": {**SIZES["size"], "choices": {"normal": {"title": "Normal"}}}}
+    changes: list[tuple[Content, int, str]] = [
+        ({**mine, "options": fewer}, 400, "choice-unknown"),
+        (mine, 400, "option-unknown"),
+        (None, 404, "profile-unknown"),
+    ]  # fmt: skip
+    for content, status, code in changes:
+        allotment.profiles.commit({"teams/red/profiles/mine.yaml": content})
+        for body in ("", "{}"):
+            got, message = ask(analyst, body)
+            assert (got, message.endswith(f"[{code}]")) == (status, True), message
+        assert start_page(analyst).select_one("button[value='red/lab']")
+    allotment.profiles.commit({"teams/red/profiles/mine.yaml": {**mine, "options": SIZES}})
+    until(lambda: "red/mine" in str(start_page(analyst)))
+    analyst.start_session({})
+    assert analyst.sessions()[""]["user_options"] == choice

@@ -1,0 +1,100 @@
+"""Lifetimes, lost data and budgets on a real cluster: what ends is a pod, and what counts are pods."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import exponential_backoff
+from support.repositories import Content, data_role, policy, profile, team
+from support.servers.cluster import SLEEPER, Cluster, needs_cluster
+from support.servers.cluster_hub import ClusterHub
+
+pytestmark = needs_cluster
+
+CLAIM = {
+    "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "tables"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+}  # fmt: skip
+SIZE = {"cpu": {"guarantee": 0.1, "limit": 1}, "memory": {"guarantee": "64 MiB", "limit": "256 MiB"}}
+TABLES = "data-roles/tables.yaml"
+
+
+def files(**team_changes: Any) -> dict[str, Content]:
+    envelope = {"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}
+    return {
+        "policy.yaml": policy(registries=["localhost/*"], after_access_ends="0 s"),
+        "teams/red/team.yaml": team("red", envelope=envelope, **team_changes),
+        TABLES: data_role("red", {"red": "2099-03-31"}),
+        "teams/red/profiles/data.yaml": profile(image=SLEEPER, resources=SIZE, data_roles=["tables"]),
+        "teams/red/profiles/short.yaml": profile(
+            image=SLEEPER, resources=SIZE, lifetime={"idle": "1 s", "total": "1 s"}
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster.opened("ends") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, cluster: Cluster) -> AsyncIterator[ClusterHub]:
+    made = ClusterHub(tmp_path, cluster.namespace)
+    yield made
+    await made.close()
+
+
+def pods(cluster: Cluster) -> list[str]:
+    return [pod["metadata"]["name"] for pod in cluster.items("pods") if "deletionTimestamp" not in pod["metadata"]]
+
+
+async def ready(hub: ClusterHub, user: str, profile_id: str) -> Any:
+    """Start a session, and have it answer, as the hub sees it."""
+    spawner = await hub.start(user, profile_id)
+    spawner.add_poll_callback(lambda: None)
+    return spawner
+
+
+async def test_a_pod_ends_when_its_total_time_is_over(hub: ClusterHub, cluster: Cluster) -> None:
+    hub.profiles.commit(files())
+    spawner = await ready(hub, "ann", "red/short")
+
+    async def ended() -> bool:
+        return await spawner.poll() is not None
+
+    await exponential_backoff(ended, "the session runs on", timeout=60)
+    assert spawner._end_reason == "total"
+    assert pods(cluster) == []
+
+
+async def test_a_pod_ends_when_its_grant_is_revoked(hub: ClusterHub, cluster: Cluster) -> None:
+    cluster.apply(CLAIM)
+    hub.profiles.commit(files())
+    spawner = await ready(hub, "ann", "red/data")
+    assert await spawner.poll() is None
+    hub.profiles.commit({TABLES: data_role("red")})
+    await spawner._shared.watcher.refresh()
+    assert await spawner.poll() is not None
+    assert spawner._end_reason == "access-ended"
+    assert pods(cluster) == []
+
+
+async def test_of_starts_at_one_time_as_many_pods_run_as_the_budget_has_room_for(
+    hub: ClusterHub, cluster: Cluster
+) -> None:
+    hub.profiles.commit(files(budget={"sessions": 2}))
+    users = [f"user{number}" for number in range(5)]
+    answers = await asyncio.gather(*(hub.start(user, "red/short") for user in users), return_exceptions=True)
+    refusals = [answer.reason for answer in answers if isinstance(answer, SpawnException)]
+    assert refusals == ["budget-team"] * 3
+    assert len(pods(cluster)) == 2
+    for answer in answers:
+        if not isinstance(answer, BaseException):
+            await answer.stop(now=True)
+            answer.clear_state()
+    assert pods(cluster) == []
+    await (await hub.start("user0", "red/short")).stop(now=True)

@@ -1,0 +1,199 @@
+"""What happens to pods on a real cluster while nobody of the hub does it: the hub notices, and says why."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from jupyterhub.spawner import SpawnException
+from support.conditions import until
+from support.outage import files
+from support.servers.cluster import Cluster, needs_cluster
+from support.servers.cluster_hub import ClusterHub
+
+from allotment_profiles.events import Events
+
+pytestmark = needs_cluster
+
+STUCK = "tests.example.org/stuck"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster.opened("faults") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[ClusterHub]:
+    """A hub; a test gives it other settings as its parameter."""
+    events = f"sqlite:///{tmp_path / 'events.sqlite'}"
+    made = ClusterHub(tmp_path, cluster.namespace, events_url=events, **getattr(request, "param", {}))
+    made.profiles.commit(files(absent={"image": "registry.invalid/analysis/absent:1"}))
+    yield made
+    await made.close()
+
+
+def with_settings(**settings: Any) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("hub", [settings], indirect=True, ids=[""])
+
+
+async def running(hub: ClusterHub, user: str) -> Any:
+    """Start a session, and take it as ready as the hub does once it answers."""
+    spawner = await hub.start(user, "red/plain")
+    spawner.add_poll_callback(lambda: None)
+    assert await spawner.poll() is None
+    return spawner
+
+
+async def ended(hub: ClusterHub, spawner: Any, tmp_path: Path) -> tuple[str, str]:
+    """Look until a session has ended; gives the reason that is written down, and what the start page says."""
+
+    async def over() -> bool:
+        return await spawner.poll() is not None
+
+    await until(over, "the hub sees that it has ended")
+    spawner.clear_state()
+    hub.write_events()
+    table = Events(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    found = table.of("red/plain", kinds=("end",))
+    table.close()
+    return found[0].details["reason"], await notice(spawner)
+
+
+async def notice(spawner: Any) -> str:
+    """Give what the start page says to the user, from a spawner that the hub has just made."""
+    state = spawner.get_state()
+    spawner.load_state({})
+    assert "Your last session" not in await spawner.get_options_form()
+    spawner.load_state(state)
+    page = BeautifulSoup(await spawner.get_options_form(), "html.parser")
+    return next(text for part in page.find_all("p") if "Your last session" in (text := part.get_text()))
+
+
+def pods(cluster: Cluster) -> set[str]:
+    return {item["metadata"]["name"] for item in cluster.items("pod")}
+
+
+def change(cluster: Cluster, pod: str, patch: dict[str, Any], *more: str) -> None:
+    cluster.kubectl("patch", "pod", pod, "--type=merge", "-p", json.dumps(patch), *more)
+
+
+# -- while a session starts
+
+
+async def test_an_image_that_cannot_be_downloaded_is_named(hub: ClusterHub) -> None:
+    with pytest.raises(SpawnException) as raised:
+        await hub.start("puller", "red/absent")
+    spawner = hub.spawner("puller")
+    assert raised.value.reason == "image-missing"
+    assert "registry.invalid/analysis/absent:1 cannot be downloaded" in str(raised.value)
+    told = [each["message"] for each in spawner._told]
+    assert any(message.startswith("Downloading the image") for message in told)
+    await spawner.stop(now=True)
+
+
+async def test_a_pod_that_somebody_deletes_while_it_starts_ends_the_start(hub: ClusterHub, cluster: Cluster) -> None:
+    starting = asyncio.ensure_future(hub.start("unlucky", "red/absent"))
+    spawner = hub.spawner("unlucky")
+    await until(lambda: any("Downloading" in each["message"] for each in spawner._told), "it is followed")
+    cluster.kubectl("delete", "pod", spawner.pod_name, "--now")
+    with pytest.raises(SpawnException) as raised:
+        await starting
+    assert raised.value.reason == "session-deleted"
+    assert await spawner.poll() == 1
+
+
+# -- while it runs
+
+
+async def test_a_pod_that_somebody_deletes_ends_the_session(hub: ClusterHub, cluster: Cluster, tmp_path: Path) -> None:
+    spawner = await running(hub, "deleted")
+    cluster.kubectl("delete", "pod", spawner.pod_name, "--now")
+    reason, page = await ended(hub, spawner, tmp_path)
+    assert reason == "deleted"
+    assert "Somebody, or the cluster, has deleted it." in page
+
+
+@with_settings(cmd=["sh", "-c", "trap exit TERM; while true; do sleep 0.1; done"])
+async def test_a_machine_that_ends_a_pod_ends_the_session(hub: ClusterHub, cluster: Cluster, tmp_path: Path) -> None:
+    # What it also does when it runs short: it fails the pod, and says why. A deadline can be had on any machine.
+    spawner = await running(hub, "failed")
+    change(cluster, spawner.pod_name, {"spec": {"activeDeadlineSeconds": 1}})
+    reason, page = await ended(hub, spawner, tmp_path)
+    assert reason == "evicted"
+    assert "longer than the specified deadline" in page
+
+
+async def test_a_machine_that_is_emptied_ends_the_session(hub: ClusterHub, cluster: Cluster, tmp_path: Path) -> None:
+    spawner = await running(hub, "drained")
+    eviction = {
+        "apiVersion": "policy/v1", "kind": "Eviction", "deleteOptions": {"gracePeriodSeconds": 2},
+        "metadata": {"name": spawner.pod_name, "namespace": cluster.namespace},
+    }  # fmt: skip
+    path = f"/api/v1/namespaces/{cluster.namespace}/pods/{spawner.pod_name}/eviction"
+    cluster.kubectl("create", "--raw", path, "-f", "-", given=json.dumps(eviction))
+    reason, page = await ended(hub, spawner, tmp_path)
+    assert reason == "evicted"
+    assert "The cluster had to end it" in page
+
+
+@with_settings(cmd=["sh", "-c", "until [ -e /tmp/grow ]; do sleep 0.1; done; exec tail /dev/zero"])
+async def test_a_session_that_runs_out_of_memory_is_told_so(
+    hub: ClusterHub, cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    spawner = await running(hub, "greedy")
+    cluster.run(spawner.pod_name, "touch /tmp/grow")
+
+    def restarts() -> int:
+        pod = spawner.pod_reflector.pods[f"{cluster.namespace}/{spawner.pod_name}"]
+        return int(pod["status"]["containerStatuses"][0]["restartCount"])
+
+    await until(restarts, "the cluster starts it again")
+    assert await spawner.poll() is None
+    assert "It needed more memory than its profile gives." in await notice(spawner)
+    assert "It needed more memory than its profile gives." in caplog.text
+    await spawner.stop(now=True)
+
+
+# -- while it ends
+
+
+async def test_a_pod_that_does_not_end_is_left_to_the_cluster_and_the_next_start_says_so(
+    hub: ClusterHub, cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    spawner = await running(hub, "stuck")
+    spawner.start_timeout = 10  # so long it is waited for
+    change(cluster, spawner.pod_name, {"metadata": {"finalizers": [STUCK]}})
+    try:
+        await spawner.stop(now=True)
+        assert f"The cluster waits for something of its own first ({STUCK})" in caplog.text
+        with pytest.raises(SpawnException) as raised:
+            await hub.start("stuck", "red/plain")
+        assert raised.value.reason == "still-ending"
+        assert STUCK in str(raised.value)
+        async with asyncio.timeout(spawner.start_timeout / 2):
+            await spawner.stop(now=True)  # as the hub does after it: it does not wait a second time
+        assert "An earlier session of this name is being ended" in [each["message"] for each in spawner._told]
+    finally:
+        change(cluster, spawner.pod_name, {"metadata": {"finalizers": None}})
+    spawner.start_timeout = 60
+    await until(lambda: spawner.pod_name not in pods(cluster), "it has ended")
+    await hub.start("stuck", "red/plain")
+    await spawner.stop(now=True)
+
+
+async def test_a_start_goes_on_once_the_earlier_pod_has_ended(hub: ClusterHub, cluster: Cluster) -> None:
+    spawner = await running(hub, "waiting")
+    change(cluster, spawner.pod_name, {"metadata": {"finalizers": [STUCK]}})
+    cluster.kubectl("delete", "pod", spawner.pod_name, "--now", "--wait=false")
+    starting = asyncio.ensure_future(hub.start("waiting", "red/plain"))
+    await until(lambda: any("earlier session" in each["message"] for each in spawner._told), "it waits, and says so")
+    assert not starting.done()
+    change(cluster, spawner.pod_name, {"metadata": {"finalizers": None}})
+    await starting
+    assert await spawner.poll() is None
+    await spawner.stop(now=True)

@@ -1,0 +1,191 @@
+"""The whole way on a real cluster: install, sign in with groups, start, propose from inside, merge, start the new."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.repositories import Content, data_role, policy, profile, team, write_folder
+from support.servers.cluster import needs_cluster
+from support.servers.deployment import until
+from support.servers.forge import Forge, needs_forge
+from support.servers.git_server import git
+from support.servers.installed import JUPYTERLAB, STAND_INS, ForgePerson, Installed
+
+pytestmark = [needs_cluster, needs_forge, pytest.mark.timeout(900)]
+
+SIZE = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "128 MiB", "limit": "1 GiB"}}
+
+
+@dataclass
+class Platform:
+    """What is installed, and who is there."""
+
+    installed: Installed
+    analyst: ForgePerson
+    lead: ForgePerson
+    stranger: ForgePerson
+
+
+def files(members: str, leads: str) -> dict[str, Content]:
+    until_day = {"red": "2099-12-31"}
+    plain = profile(image=JUPYTERLAB, resources=SIZE)
+    return {
+        "policy.yaml": policy(registries=["localhost/*"]),
+        "teams/red/team.yaml": team(
+            "red", members={"groups": [members]}, leads={"groups": [leads]},
+            envelope={"cpu": 4, "memory": "8 GiB", "images": ["localhost/*"]},
+        ),
+        "teams/blue/team.yaml": team("blue"),
+        "teams/red/profiles/notebook.yaml": plain | {"data_roles": ["prices", "tables"]},
+        "teams/red/profiles/rstudio.yaml": plain | {"title": "RStudio", "app": "rstudio", "image": STAND_INS},
+        "teams/red/profiles/vscode.yaml": plain | {"title": "VS Code", "app": "vscode", "image": STAND_INS},
+        "data-roles/prices.yaml": data_role("red", until_day, binding={"secret": {"name": "prices"}}),
+        "data-roles/tables.yaml": data_role("red", until_day),
+        "data-roles/salaries.yaml": data_role("blue", {"blue": "2099-12-31"}, binding={"secret": {"name": "salaries"}}),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("cluster")
+    forge = Forge()
+    analyst, lead, groups = forge.people()
+    stranger = forge.user("sam")
+    repository = forge.repository()
+    work = write_folder(folder / "work", files(groups["members"], groups["leads"]))
+    git(work, "init", "--quiet", "--initial-branch=main")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message=Begin")
+    address = repository.replace("://", f"://git:{forge.token(write=True)}@")
+    git(work, "push", "--quiet", address, "main")
+    with Installed.opened(forge, folder) as installed:
+        for name in ("prices", "salaries"):
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"key": name}}
+            installed.cluster.apply(secret)
+        installed.cluster.apply(
+            {
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "tables"},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+            }
+        )  # fmt: skip
+        installed.prepare(repository, groups)
+        notes = installed.install()
+        assert "Allotment is installed" in notes
+        installed.wait_for_hub()
+        yield Platform(installed, *(installed.sign_in(name) for name in (analyst, lead, stranger)))
+
+
+def test_helm_finds_it_well(platform: Platform) -> None:
+    assert "Succeeded" in platform.installed.helm("test", "allotment")
+
+
+def test_nodes_hold_the_images_of_what_may_be_started(platform: Platform) -> None:
+    def held() -> set[str]:
+        daemonsets = platform.installed.cluster.items("daemonsets")
+        ready = [each["spec"] for each in daemonsets if each["status"].get("numberReady")]
+        return {container["image"] for spec in ready for container in spec["template"]["spec"]["containers"]}
+
+    assert until(lambda: held() == {JUPYTERLAB, STAND_INS}, within=120, what="images on the nodes")
+
+
+def test_people_are_offered_what_their_groups_of_the_provider_may_start(platform: Platform) -> None:
+    assert "RStudio" in platform.analyst.page("hub/spawn").text
+    assert "RStudio" not in platform.stranger.page("hub/spawn").text
+    log = platform.installed.cluster.kubectl("logs", "deployment/hub")
+    assert re.search(r"\[I \d{4}-\S+ \S+ allotment_profiles\S* .*\] catalog at [0-9a-f]{12}: ", log)
+    refused = platform.stranger.hub("POST", f"users/{platform.stranger.name}/server", json={"profile": "red/notebook"})
+    assert refused.status_code == 403
+    assert "[not-a-member]" in refused.json()["message"]
+
+
+def test_a_session_sees_its_data_and_proposes_what_a_lead_merges_and_everyone_starts(platform: Platform) -> None:
+    installed, analyst, lead = platform.installed, platform.analyst, platform.lead
+    analyst.start_session({"profile": "red/notebook"}, within=120)
+    assert "JupyterLab" in analyst.page(f"user/{analyst.name}/lab").text
+    pod = installed.pod_of(analyst.name)
+    seen = installed.cluster.run(pod, "ls ~/data; cat ~/data/prices/key; echo; ls /var/run/secrets 2>/dev/null; true")
+    assert seen.split() == ["prices", "tables", "prices"]
+    # The session reaches the API of the cluster, and is nobody there.
+    ask = (
+        "import ssl, urllib.error, urllib.request as u\n"
+        "where = 'https://kubernetes.default/api/v1/namespaces/NAMESPACE/secrets/salaries'\n"
+        "try: print(u.urlopen(where, context=ssl._create_unverified_context(), timeout=10).status)\n"
+        "except urllib.error.HTTPError as error: print(error.code)"
+    ).replace("NAMESPACE", installed.cluster.namespace)
+    assert installed.cluster.run(pod, f'python3 -c "{ask}"').strip() in ("401", "403")
+
+    propose = "allotment-session propose --name larger --set memory.limit=2GiB --reason 'Larger joins' --yes --json"
+    proposed = json.loads(installed.cluster.run(pod, propose))
+    proposal = proposed.get("proposal", proposed)
+    identity, head = proposal["id"], proposal["head"]
+    # A session asks, and never decides.
+    decide = (
+        f"curl -s -o /dev/null -w '%{{http_code}}' -X POST -H \"Authorization: token $JUPYTERHUB_API_TOKEN\""
+        " -H 'Content-Type: application/json'"
+        f' -d \'{{"head": "{head}"}}\' $ALLOTMENT_URL/proposals/{identity}/approvals'
+    )
+    assert installed.cluster.run(pod, decide) == "403"
+
+    approved = lead.service("POST", f"proposals/{identity}/approvals", json={"head": head})
+    assert approved.is_success, approved.text
+    merged = lead.service("POST", f"proposals/{identity}/merge", json={"head": head})
+    assert merged.is_success, merged.text
+    # The hub was told: it would look by itself after a minute.
+    another = f"hub/spawn/{analyst.name}/another"
+    assert until(lambda: "red/larger" in analyst.page(another).text, within=10, what="the new profile")
+    branches = git(Path("/"), "ls-remote", "--heads", _readable(installed))
+    assert "refs/heads/propose/" not in branches
+    analyst.stop_session()
+    analyst.start_session({"profile": "red/larger"}, within=120)
+    limits = installed.cluster.get("pod", installed.pod_of(analyst.name))["spec"]["containers"][0]["resources"][
+        "limits"
+    ]
+    assert limits["memory"] in ("2Gi", str(2 * 1024**3))
+    analyst.stop_session()
+
+
+def _readable(installed: Installed) -> str:
+    return installed.repository.replace("://", f"://git:{installed.forge.token(write=True)}@")
+
+
+@pytest.mark.parametrize(("name", "words"), [("rstudio", "stand-in"), ("vscode", "stand-in")])
+def test_rstudio_and_vs_code_open_through_the_proxy(platform: Platform, name: str, words: str) -> None:
+    analyst = platform.analyst
+    analyst.start_session({"profile": f"red/{name}"}, within=120)
+    page = until(
+        lambda: (found := analyst.page(f"user/{analyst.name}/{name}/")).is_success and found, within=60, what=name
+    )
+    assert words in page.text.lower()
+    analyst.stop_session()
+
+
+def test_an_upgrade_changes_what_is_configured_and_keeps_sessions_and_secrets(platform: Platform) -> None:
+    installed, analyst = platform.installed, platform.analyst
+    analyst.start_session({"profile": "red/notebook"}, within=120)
+    pod = installed.pod_of(analyst.name)
+    uid = installed.cluster.get("pod", pod)["metadata"]["uid"]
+    kept = [installed.cluster.get("secret", name)["data"] for name in ("allotment-signing", "hub")]
+    token = kept[1]["hub.services.allotment.apiToken"]
+    installed.values["jupyterhub"]["custom"]["allotment"]["repository"]["fetchSeconds"] = 3
+    installed.values["service"]["resources"] = {"requests": {"cpu": "60m"}}
+    installed.install()
+    installed.wait_for_hub()
+    assert installed.cluster.get("secret", "allotment-signing")["data"] == kept[0]
+    assert installed.cluster.get("secret", "hub")["data"]["hub.services.allotment.apiToken"] == token
+    until(analyst.session, within=60, what="the session after the upgrade")
+    assert installed.cluster.get("pod", pod)["metadata"]["uid"] == uid
+    assert analyst.service("GET", "profiles").status_code == 200
+    analyst.stop_session()
+
+
+def test_uninstalling_leaves_homes_and_the_signing_key(platform: Platform) -> None:
+    installed = platform.installed
+    homes = {claim["metadata"]["name"] for claim in installed.cluster.items("pvc")}
+    installed.helm("uninstall", "allotment", "--wait", "--timeout", "3m")
+    left = {claim["metadata"]["name"] for claim in installed.cluster.items("pvc")}
+    assert {name for name in homes if name.startswith("claim-")} <= left
+    assert installed.cluster.get("secret", "allotment-signing")
+    until(lambda: not installed.cluster.items("daemonsets"), within=60, what="the end of what held images on nodes")

@@ -1,0 +1,22 @@
+"""Fixtures for every test, settings of hypothesis, and a marker for what a test costs: the name of its folder."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["support.fixtures.deployments", "support.fixtures.repositories"]
+TESTS = Path(__file__).parent
+
+# The same examples in every run, so that a failure is the change's; no deadline, for the machine may be busy.
+settings.register_profile(
+    "allotment", deadline=None, derandomize=True, max_examples=150, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("quick", settings.get_profile("allotment"), max_examples=25)
+settings.load_profile("allotment")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the folder that it lies in."""
+    for item in items:
+        item.add_marker(item.path.relative_to(TESTS).parts[0])

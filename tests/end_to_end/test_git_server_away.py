@@ -1,0 +1,268 @@
+"""The git server of the profiles is away, hangs or refuses: a real hub starts sessions as always, and says so."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from bs4 import BeautifulSoup
+from support.folders import PROGRAMS
+from support.repositories import ProfilesRepository, policy, profile, team
+from support.servers.deployment import Deployment, Person, until
+from support.servers.git_server import GitServer
+from support.starting import ask, hub_log, stop_all
+
+from allotment_hub.configuration import RemoteConfiguration, ServiceConfiguration
+from allotment_hub.laptop.processes import ports
+
+pytestmark = pytest.mark.timeout(400)
+
+TOKEN = "a-secret-token"
+GROUP = "/example/housing-statistics"
+SESSION = PROGRAMS / "answering.py"
+SINCE = re.compile(r"has not given the profiles since (\d\d \w+, \d\d:\d\d UTC), [^:]+: ([^.]+)\.")
+HANGING = "it does not answer in time"
+
+
+class Place:
+    """A hub whose repository is the mirror of one on a git server."""
+
+    def __init__(self, folder: Path, server: GitServer) -> None:
+        self.folder = folder
+        self.server = server
+        server.token = TOKEN
+        (folder / "origin").mkdir()
+        self.origin = ProfilesRepository(folder / "origin")
+        (server.folder / "repositories" / "profiles.git").symlink_to(self.origin.path)
+        (folder / "token").write_text(TOKEN)
+        self.origin.commit(
+            {
+                "policy.yaml": policy(),
+                "teams/red/team.yaml": team("red", members={"groups": [GROUP]}),
+                "teams/red/profiles/notebook.yaml": profile(),
+            }
+        )
+        state = folder / "state"
+        kept = {
+            "service_module": "support.fakes.quiet_service",
+            "spawner_class": "support.fakes.spawning.MirroringSpawner",
+        }
+        self.hub = Deployment(state, kept=kept)
+        settings = {
+            "repository": str(folder / "mirror.git"),
+            "cache": "",
+            "remote_url": server.url("profiles.git"),
+            "remote_token_file": str(folder / "token"),
+            "remote_ca_file": str(server.ca_file),
+            "fetch_seconds": 0.2,
+            "cmd": [sys.executable, str(SESSION)],
+        }
+        (state / "remote.json").write_text(json.dumps(settings))
+
+    def add(self, name: str) -> None:
+        """Merge one more profile on the server."""
+        self.origin.commit({f"teams/red/profiles/{name}.yaml": profile(title=f"Newest {name}")})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("away")
+    with GitServer(folder / "server") as server:
+        made = Place(folder, server)
+        with made.hub.started():
+            yield made
+
+
+@pytest.fixture(scope="module")
+def analyst(place: Place) -> Person:
+    return place.hub.sign_in("analyst")
+
+
+@contextmanager
+def revoked(server: GitServer) -> Iterator[None]:
+    server.token = "another"
+    try:
+        yield
+    finally:
+        server.token = TOKEN
+
+
+def answering_with(status: int) -> Callable[[GitServer], AbstractContextManager[None]]:
+    @contextmanager
+    def answering(server: GitServer) -> Iterator[None]:
+        server.status = status
+        try:
+            yield
+        finally:
+            server.status = 0
+
+    return answering
+
+
+@contextmanager
+def hanging(server: GitServer) -> Iterator[None]:
+    server.asked.clear()
+    server.answering.clear()
+    try:
+        yield
+    finally:
+        server.answering.set()
+
+
+TROUBLES: dict[str, tuple[Callable[[GitServer], AbstractContextManager[None]], str]] = {
+    "away": (GitServer.away, "it cannot be reached"),
+    "revoked": (revoked, "it refuses the credentials of this installation"),
+    "forbidden": (answering_with(403), "it refuses the credentials of this installation"),
+    "gone": (answering_with(404), "it has no such repository, or shows none with these credentials"),
+    "broken": (answering_with(502), "it has an error of its own"),
+    "hanging": (hanging, HANGING),
+}
+
+
+def start_page(person: Person) -> str:
+    """Give the words of the start page; that of another server, because a session's own leads into it."""
+    html = BeautifulSoup(person.page(f"hub/spawn/{person.name}/other").text, "html.parser")
+    return re.sub(r"\s+", " ", html.get_text(" ", strip=True))
+
+
+def unreachable(person: Person) -> tuple[str, str] | None:
+    """Give since when the server has not answered, and why, as the start page says it."""
+    found = SINCE.search(start_page(person))
+    return (found[1], found[2]) if found else None
+
+
+@pytest.mark.parametrize("trouble", ["away", "revoked", "hanging"])
+def test_sessions_start_from_what_is_known_and_the_newest_applies_when_the_server_is_back(
+    place: Place, analyst: Person, trouble: str
+) -> None:
+    makes, why = TROUBLES[trouble]
+    stop_all(analyst)
+    until(lambda: "Notebook" in start_page(analyst))
+    known = place.origin.head
+    with makes(place.server):
+        if trouble == "hanging":
+            assert place.server.asked.wait(30)
+        place.add(trouble)
+        analyst.start_session({"profile": "red/notebook"})
+        assert analyst.session_environment()["ALLOTMENT_COMMIT"] == known
+        since, said = until(lambda: unreachable(analyst), what="the start page saying so")
+        assert said == why
+        if trouble == "revoked":  # as in an hour of trying: it counts from the first
+            many = len(place.server.requests) + 20
+            until(lambda: len(place.server.requests) >= many)
+        assert unreachable(analyst) == (since, why)
+        text = start_page(analyst)
+        assert "Sessions start as always, from the newest that is known." in text
+        assert f"Newest {trouble}" not in text
+        assert place.server.url("profiles.git") not in text
+        assert TOKEN not in text
+        assert ask(analyst, {"profile": f"red/{trouble}"}, server="other")[0] == 404
+    until(lambda: f"Newest {trouble}" in start_page(analyst))
+    # The mirror is looked at beside the fetch, and may be seen to have moved before git has ended.
+    until(lambda: not unreachable(analyst), what="the start page saying no more that the server is silent")
+    if trouble == "away":
+        stop_all(analyst)
+        analyst.start_session({"profile": f"red/{trouble}"})
+        assert analyst.session_environment()["ALLOTMENT_COMMIT"] == place.origin.head
+    assert TOKEN not in hub_log(place.hub)
+    assert "Traceback" not in hub_log(place.hub)
+
+
+@pytest.mark.parametrize("trouble", ["forbidden", "gone", "broken"])
+def test_the_start_page_says_why_the_server_does_not_give_the_profiles(
+    place: Place, analyst: Person, trouble: str
+) -> None:
+    makes, why = TROUBLES[trouble]
+    with makes(place.server):
+        assert until(lambda: unreachable(analyst))[1] == why
+        assert "Notebook" in start_page(analyst)
+    until(lambda: not unreachable(analyst))
+
+
+def test_an_administrator_reads_what_git_says(place: Place) -> None:
+    admin = place.hub.sign_in("admin")
+    with answering_with(403)(place.server):
+        until(lambda: unreachable(admin))
+        assert "The requested URL returned error: 403" in start_page(admin)
+    until(lambda: not unreachable(admin))
+
+
+@pytest.mark.parametrize("trouble", ["away", "hanging"])
+def test_a_hub_that_restarts_meanwhile_starts_from_its_mirror(place: Place, analyst: Person, trouble: str) -> None:
+    stop_all(analyst)
+    until(lambda: start_page(analyst) and not unreachable(analyst))
+    known = place.origin.head
+    with TROUBLES[trouble][0](place.server):
+        place.hub.kill("hub")
+        place.hub.wait_until_well(within=180)
+        analyst.start_session({"profile": "red/notebook"})
+        assert analyst.session_environment()["ALLOTMENT_COMMIT"] == known
+        until(lambda: unreachable(analyst))
+    until(lambda: not unreachable(analyst))
+
+
+def test_sessions_start_as_always_without_the_service(place: Place, analyst: Person) -> None:
+    stop_all(analyst)
+    place.hub.process("service").send_signal(signal.SIGUSR1)
+    until(lambda: analyst.page("services/allotment/").status_code in {502, 503})
+    assert "Notebook" in start_page(analyst)
+    analyst.start_session({"profile": "red/notebook"})
+    assert analyst.session_environment()["ALLOTMENT_PROFILE"] == "red/notebook"
+
+
+def test_the_services_health_says_since_when_and_why(place: Place, tmp_path: Path) -> None:
+    port = ports.any_free()
+    configuration = ServiceConfiguration(
+        repository=tmp_path / "mirror.git",
+        signing_key=place.origin.signing_key,
+        allowed_signers=place.origin.allowed_signers,
+        events=f"sqlite:///{tmp_path / 'events.sqlite'}",
+        port=port,
+        public_url="http://hub.example.org/",
+        remote=RemoteConfiguration(
+            url=place.server.url("profiles.git"), token_file=place.folder / "token", ca_file=place.server.ca_file
+        ),
+        fetch_seconds=0.2,
+    )
+    (tmp_path / "service.json").write_text(configuration.model_dump_json())
+    environment = {
+        "PATH": os.environ["PATH"],
+        "JUPYTERHUB_API_TOKEN": "token",
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:1/hub/api",
+        "JUPYTERHUB_BASE_URL": "/",
+        "JUPYTERHUB_CLIENT_ID": "service-allotment",
+        "JUPYTERHUB_SERVICE_NAME": "allotment",
+        "JUPYTERHUB_SERVICE_PREFIX": "/services/allotment/",
+        "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}/services/allotment/",
+    }
+
+    def fetched() -> dict[str, Any]:
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{port}/services/allotment/api/v1/health", trust_env=False)
+        except httpx.HTTPError:
+            return {}
+        return dict(answer.json()["fetched"] or {})
+
+    command = [sys.executable, "-m", "allotment_hub", "--config", str(tmp_path / "service.json")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
+        try:
+            until(lambda: fetched().get("failed") is False, within=60)
+            assert fetched()["why"] is None
+            with answering_with(403)(place.server):
+                said = until(lambda: fetched().get("failed") and fetched())
+                assert said["why"] == "it refuses the credentials of this installation"
+                since = said["failing_since"]
+                until(lambda: fetched()["time"] > said["time"])
+                assert fetched()["failing_since"] == since
+            until(lambda: fetched()["failed"] is False)
+            assert fetched()["failing_since"] is None
+        finally:
+            service.terminate()

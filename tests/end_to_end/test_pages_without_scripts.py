@@ -1,0 +1,266 @@
+"""The pages as a browser without scripts gets them, under a base URL: every link and form stays below it."""
+
+import csv
+import io
+import itertools
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import pytest
+from bs4 import BeautifulSoup, Tag
+from support.servers.deployment import Deployment, Person
+
+BASE = "/some/where/"
+PREFIX = "services/allotment/"
+PAGES = (
+    "profiles", "profiles/housing-statistics/register", "propose", "propose?from=transport-analysis/delays",
+    "propose?path=teams/transport-analysis/team.yaml", "data-roles", "data-roles/housing-register",
+    "data-roles/housing-register/ask?team=transport-analysis", "proposals",
+    "profiles/transport-analysis/scratch/retire", "teams/housing-statistics", "nothing/of/the/kind",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("pages") / "state", base_url=BASE).started() as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def analyst(allotment: Deployment) -> Person:
+    return allotment.sign_in("analyst")
+
+
+@pytest.fixture(scope="module")
+def lead(allotment: Deployment) -> Person:
+    return allotment.sign_in("lead")
+
+
+def opened(person: Person, path: str) -> BeautifulSoup:
+    return BeautifulSoup(person.page(PREFIX + path).text, "html.parser")
+
+
+def filled(page: BeautifulSoup, action: str) -> tuple[str, list[tuple[str, str]]]:
+    """Give where a form goes and what a browser would send of it, without any button."""
+    form = next(form for form in page.find_all("form", method="post") if str(form["action"]).endswith(action))
+    sent = []
+    for control in form.find_all(["input", "textarea", "select"]):
+        if not control.get("name") or (control.get("type") == "checkbox" and not control.has_attr("checked")):
+            continue
+        sent.append((str(control["name"]), _value(control)))
+    return str(form["action"]), sent
+
+
+def _value(control: Tag) -> str:
+    if control.name == "textarea":
+        return control.text.removeprefix("\n").replace("\n", "\r\n")
+    if control.name == "select":
+        option = control.find("option", selected=True) or control.find("option")
+        return str(option.get("value", option.text)) if option else ""
+    return str(control.get("value", "on"))
+
+
+def send(person: Person, form: tuple[str, list[tuple[str, str]]], **changed: str | list[str]) -> httpx.Response:
+    """Send a form with some fields changed; `__` stands for a dot."""
+    action, fields = form
+    body: dict[str, list[str]] = {}
+    for name, value in fields:
+        body.setdefault(name, []).append(value)
+    for name, new in changed.items():
+        body[name.replace("__", ".")] = new if isinstance(new, list) else [new]
+    return person.client.post(urljoin(person.deployment.url, action), data=body)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_everything_that_a_page_points_to_lies_below_the_base_url(analyst: Person, path: str) -> None:
+    page = opened(analyst, path)
+    named = [
+        str(element[attribute])
+        for element in page.find_all(True)
+        for attribute in ("href", "src", "action")
+        if element.has_attr(attribute)
+    ]
+    assert named
+    assert [each for each in named if not each.startswith((BASE, "#", "https://"))] == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_script_or_style_stands_in_a_page_and_none_may(analyst: Person, path: str) -> None:
+    answer = analyst.page(PREFIX + path)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert [script for script in page.find_all("script") if not script.get("src") or script.text] == []
+    assert page.find("style") is None
+    handlers = [
+        name for element in page.find_all(True) for name in element.attrs if name.startswith("on") or name == "style"
+    ]
+    assert handlers == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_headings_come_in_order_and_every_field_has_a_label(analyst: Person, path: str) -> None:
+    page = opened(analyst, path)
+    levels = [int(heading.name[1]) for heading in page.find_all(["h1", "h2", "h3", "h4"])]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    labelled = {str(label["for"]) for label in page.find_all("label")}
+    fields = [
+        field
+        for field in page.find_all(["input", "select", "textarea"])
+        if field.get("type") != "hidden" and not field.has_attr("hidden")
+    ]
+    assert [str(field.get("id")) for field in fields if field.get("id") not in labelled] == []
+    identifiers = [str(element["id"]) for element in page.find_all(id=True)]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_somebody_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(allotment: Deployment) -> None:
+    path = f"{PREFIX}profiles?q=rail"
+    with httpx.Client(base_url=allotment.url, trust_env=False) as stranger:
+        answer = stranger.get(path)
+        assert answer.status_code == 302
+        assert urlsplit(answer.headers["Location"]).path == f"{BASE}hub/api/oauth2/authorize"
+        assert stranger.get(path, headers={"Authorization": "token wrong"}).status_code == 403
+
+
+def test_the_filter_works_without_a_script(analyst: Person) -> None:
+    rows = opened(analyst, "profiles?q=transport+RSTUDIO").select("#profiles tbody tr")
+    assert [row.a.text for row in rows if row.a] == ["Maps in RStudio"]
+    assert "No profile has these words" in opened(analyst, "profiles?q=nobody").text
+
+
+def test_the_table_can_be_saved(analyst: Person) -> None:
+    rows = list(csv.DictReader(io.StringIO(analyst.page(f"{PREFIX}profiles.csv").text)))
+    saved = analyst.page(f"{PREFIX}profiles.json").json()["profiles"]
+    assert [row["id"] for row in rows] == [each["id"] for each in saved]
+    assert len(rows) > 9
+
+
+def test_the_form_goes_through_both_tabs_and_becomes_a_proposal_with_its_request_for_data(analyst: Person) -> None:
+    page = opened(analyst, "propose?team=transport-analysis")
+    title = "Rail <b>bulletin</b> {{ 7 * 7 }}"
+    answer = send(
+        analyst, filled(page, "propose"), name="bulletin", title=title, purpose="One line\r\nand another", do="file",
+        data_roles=["rail-open", "housing-open"], grant__housing_open__until="x",
+    )  # fmt: skip
+    page = BeautifulSoup(answer.text, "html.parser")
+    editor = page.find("textarea", id="content")
+    assert isinstance(editor, Tag)
+    assert f"title: {title}" in editor.text
+    answer = send(
+        analyst, filled(page, "propose"), content=editor.text + "environment: {TZ: Europe/London}\n", do="form"
+    )
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert "Kept as they are: environment" in page.text
+    form = filled(page, "propose")
+    assert ("title", title) in form[1]
+    answer = send(analyst, form, reason="We publish it", do="propose")
+    assert answer.status_code == 200
+    assert urlsplit(str(answer.url)).path == f"{BASE}{PREFIX}proposals/transport-analysis-bulletin-1"
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert page.h1 is not None
+    assert page.h1.text == f"Add transport-analysis/bulletin: {title}"
+    assert "The leads of Open data" in page.text
+    files = [summary.code.text for summary in page.select(".allotment-difference summary") if summary.code]
+    # The data role's file holds its binding: that is not the analyst's to see.
+    assert files == ["teams/transport-analysis/profiles/bulletin.yaml"]
+    assert "data-roles/housing-open.yaml: its text is for" in page.get_text()
+    # It opens again as it was, and somebody else cannot have the same profile at the same time.
+    again = filled(opened(analyst, "propose?proposal=transport-analysis-bulletin-1"), "propose")[1]
+    assert ("reason", "We publish it") in again
+    assert ("grant.housing-open.reason", "We publish it") in again
+
+
+def test_a_problem_stands_beside_its_field_and_nothing_typed_is_lost(analyst: Person) -> None:
+    form = filled(opened(analyst, "propose?from=transport-analysis/delays"), "propose")
+    answer = send(
+        analyst, form, resources__memory__limit="100 GB", resources__cpu__limit="many", reason="", do="propose"
+    )
+    assert answer.status_code == 422
+    page = BeautifulSoup(answer.text, "html.parser")
+    memory = page.find(id="resources.memory.limit")
+    assert isinstance(memory, Tag)
+    assert (memory["value"], memory["aria-invalid"]) == ("100 GB", "true")
+    assert "problem-resources.cpu.limit" in str(page.find(id="resources.cpu.limit"))
+    told = page.find(id="problem-resources.cpu.limit")
+    assert told is not None
+    assert "is not a number of CPUs" in told.text
+
+
+def test_a_name_that_is_taken_is_refused_and_not_silently_changed(analyst: Person) -> None:
+    form = filled(opened(analyst, "propose?from=transport-analysis/delays&copy=1&team=transport-analysis"), "propose")
+    answer = send(analyst, form, name="scratch", reason="Another one", do="propose")
+    assert answer.status_code == 422
+    assert "There is already a profile transport-analysis/scratch." in answer.text
+
+
+def test_a_second_proposal_for_a_profile_shows_the_first_one(analyst: Person, lead: Person) -> None:
+    form = filled(opened(analyst, "propose?from=housing-statistics/vscode"), "propose")
+    assert send(analyst, form, description="Mine", reason="First", do="propose").status_code == 200
+    form = filled(opened(lead, "propose?from=housing-statistics/vscode"), "propose")
+    answer = send(lead, form, description="Other", reason="Second", do="propose")
+    assert answer.status_code == 409
+    alert = BeautifulSoup(answer.text, "html.parser").find(role="alert")
+    assert isinstance(alert, Tag)
+    assert alert.a is not None
+    assert alert.a["href"] == f"{BASE}{PREFIX}proposals/housing-statistics-vscode-1"
+
+
+def test_asking_rejecting_and_why_not(analyst: Person, lead: Person) -> None:
+    form = filled(opened(analyst, "profiles/housing-statistics/notebook-r/retire"), "retire")
+    assert send(analyst, form, reason="").status_code == 422
+    answer = send(analyst, form, reason="Nobody starts it")
+    assert "Nobody reviews what they proposed themselves." in answer.text
+    path = urlsplit(str(answer.url)).path.partition(PREFIX)[2]
+    assert path.startswith("proposals/")
+    # A head that is not the one of now decides nothing.
+    approve = filled(opened(lead, path), "/approve")
+    assert send(lead, approve, head="0" * 40).status_code == 409
+    reject = filled(opened(lead, path), "/reject")
+    answer = send(lead, reject, reason="I start <i>it</i> every day")
+    assert "I start &lt;i&gt;it&lt;/i&gt; every day" in answer.text
+    assert not BeautifulSoup(answer.text, "html.parser").find_all(
+        "form", action=lambda each: str(each).endswith("/merge")
+    )
+
+
+def test_a_form_without_its_token_or_from_another_site_does_nothing(analyst: Person) -> None:
+    form = filled(opened(analyst, "data-roles/rail-open/ask?team=housing-statistics"), "ask")
+    assert send(analyst, form, _xsrf="", reason="x", do="propose").status_code == 403
+    url = urljoin(analyst.deployment.url, form[0])
+    foreign = analyst.client.post(url, data=dict(form[1]), headers={"Origin": "https://elsewhere.example"})
+    assert foreign.status_code == 403
+    assert "comes from another site" in foreign.text
+
+
+def test_a_refusal_says_what_why_what_helps_and_who_decides(analyst: Person) -> None:
+    answer = analyst.page(f"{PREFIX}profiles/housing-statistics/notebook?user=lead")
+    assert answer.status_code == 200
+    assert "Only leads, deputies and administrators ask for others." in answer.text
+    answer = analyst.page(f"{PREFIX}profiles/nobody/nothing")
+    assert answer.status_code == 404
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert page.h1 is not None
+    assert page.h1.text == "There is no such profile."
+    assert "profile-unknown" in page.text
+
+
+def test_the_file_of_a_data_role_is_opened_for_its_owner_alone(analyst: Person) -> None:
+    answer = analyst.page(f"{PREFIX}propose?path=data-roles/housing-register.yaml")
+    assert answer.status_code == 403
+    assert "file-private" in answer.text
+    assert "arn:aws" not in answer.text
+
+
+def test_a_branch_that_was_pushed_past_the_page_is_listed_as_a_draft(allotment: Deployment, analyst: Person) -> None:
+    repository = str(Path(allotment.folder) / "profiles.git")
+    subprocess.run(["git", "-C", repository, "branch", "propose/by-hand", "main"], check=True)
+    page = opened(analyst, "proposals")
+    assert "propose/by-hand" in page.text
+    assert "past this page" in page.text

@@ -1,0 +1,102 @@
+"""What the policy lets maintainers do without an approval: a person at once, a session when the person says so."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
+
+from allotment_hub.api.serializers import check_answer
+from allotment_hub.errors import ServiceError
+from allotment_hub.forges.records import StoredProposal
+from allotment_hub.services.proposals.overview import overview
+from allotment_profiles.store.provenance import fold_reviews
+from allotment_profiles.store.watcher import MAIN
+
+AUTOMATIC = POLICY + b"automatic: {enabled: true, changes: [image-version, text]}\n"
+MAINTAINED = NOTEBOOK + b"maintainers: {users: [ana]}\n"
+NEWER = MAINTAINED.replace(b"notebook:1", b"notebook:2")
+LARGER = NEWER.replace(b"4 GiB", b"8 GiB")
+
+
+@pytest_asyncio.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    built = Platform(tmp_path)
+    built.push({"policy.yaml": AUTOMATIC, NOTEBOOK_PATH: MAINTAINED}, "Set up automation", signed=True)
+    await built.watcher.refresh()
+    yield built
+    await built.close()
+
+
+async def proposed(platform: Platform, content: bytes, by: str = "ana", *, session: bool = False) -> StoredProposal:
+    reader = platform.people.reader(by, session=session)
+    done = await platform.proposing.propose(reader, {NOTEBOOK_PATH: content}, "A new version")
+    return await platform.reviewing.merge_if_automatic(reader, done.proposal)
+
+
+async def test_a_new_version_by_a_maintainer_is_live_at_once_and_the_history_says_why(platform: Platform) -> None:
+    ana = platform.people.reader("ana")
+    check = await platform.proposing.check(ana, {NOTEBOOK_PATH: NEWER})
+    answer = check_answer(check, check.automatic_for(ana.user))
+    assert answer.requirements == []
+    assert "ana maintains it" in answer.automatic[0]
+    stored = await proposed(platform, NEWER)
+    assert not stored.open
+    assert platform.main_file(NOTEBOOK_PATH) == NEWER
+    head = platform.repository.resolve(MAIN)
+    assert head
+    landing = fold_reviews(platform.repository, head).last(NOTEBOOK_PATH)
+    assert landing
+    assert landing.reviewed
+    assert landing.approved_by == ("policy (automatic: image-version)",)
+    platform.people.groups["ana"] = []
+    platform.push({"policy.yaml": POLICY}, "Set up without automation", signed=True)
+    view = await platform.proposals.view(stored, platform.people.reader("ben"))
+    assert view.automatic
+    assert view.check.requirements == ()
+    assert [step.text for step in view.steps if step.name == "approved"] == ["by the policy"]
+
+
+async def test_what_a_session_proposes_waits_until_the_person_merges_it(platform: Platform) -> None:
+    stored = await proposed(platform, NEWER, session=True)
+    assert stored.open
+    ana, ben = platform.people.reader("ana"), platform.people.reader("ben")
+    view = await platform.proposals.view(stored, ana)
+    assert view.state == "approved"
+    assert view.waits_for == "ana to merge it"
+    assert view.actions["merge"] is None
+    assert [line.id for line in (await overview(platform.proposals, ana)).for_me] == [stored.id]
+    for reader in (platform.people.reader("ana", session=True), ben):
+        try:
+            await platform.reviewing.merge(reader, stored.id, stored.head)
+        except ServiceError as error:
+            assert error.refusal.code in ("scope-missing", "not-a-reviewer")  # noqa: PT017  two refusals in one place
+        else:
+            raise AssertionError("somebody else merged it")
+    await platform.reviewing.merge(ana, stored.id, stored.head)
+    assert platform.main_file(NOTEBOOK_PATH) == NEWER
+
+
+async def test_whatever_goes_further_waits_for_the_lead_as_ever(platform: Platform) -> None:
+    stored = await proposed(platform, LARGER)
+    assert stored.open
+    view = await platform.proposals.view(stored, platform.people.reader("ana"))
+    assert view.automatic == ()
+    refusal = view.actions["merge"]
+    assert refusal
+    assert refusal.code == "own-proposal"
+
+
+async def test_who_does_not_maintain_the_profile_waits_for_the_lead(platform: Platform) -> None:
+    assert (await proposed(platform, NEWER, by="ben")).open
+
+
+async def test_the_switch_turns_all_of_it_off_even_for_what_is_already_proposed(platform: Platform) -> None:
+    stored = await proposed(platform, NEWER, session=True)
+    platform.push({"policy.yaml": AUTOMATIC.replace(b"true", b"false")}, "Set up the switch", signed=True)
+    await platform.watcher.refresh()
+    view = await platform.proposals.view(stored, platform.people.reader("ana"))
+    assert view.automatic == ()
+    assert view.state == "open"
+    assert (await platform.reviewing.merge_if_automatic(platform.people.reader("ana"), stored)).open
+    assert platform.main_file(NOTEBOOK_PATH) == MAINTAINED

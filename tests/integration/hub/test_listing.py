@@ -1,0 +1,163 @@
+"""Who sees which profiles, what stands on a profile's and a team's page, and how long lists stay quick."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
+
+from allotment_hub.api.serializers import profile_answer, team_answer
+from allotment_hub.errors import ServiceError
+from allotment_hub.pages.listings import _acceptances
+from allotment_hub.pages.paging import PAGE_SIZE, Pages
+
+DRAFT = "housing/sketch"
+DRAFT_PATH = "teams/housing/profiles/sketch.yaml"
+
+
+@pytest_asyncio.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    built = Platform(tmp_path)
+    built.push(
+        {
+            "teams/housing/team.yaml": HOUSING
+            + b"deputies: {users: [dan]}\nbudget: {sessions: 5}\nuser_budget: {sessions: 1, memory: 8 GiB}\n",
+            NOTEBOOK_PATH: NOTEBOOK + b"storage: {home: 10 GiB, team: read-only}\nonly: [/housing/census]\n",
+            DRAFT_PATH: NOTEBOOK + b"visibility: draft\nmaintainers: {users: [ben]}\ndata_roles: [prices]\n",
+            "teams/housing/profiles/old.yaml": NOTEBOOK
+            + b"visibility: deprecated\nsuccessor: housing/middle\nretired_from: 2026-01-31\n",
+            "teams/housing/profiles/middle.yaml": NOTEBOOK + b"visibility: deprecated\nsuccessor: housing/notebook\n",
+            PRICES_PATH: PRICES.replace(b"until: 2999-12-31", b"until: 2999-12-31, review_by: 2026-02-01"),
+        },
+        "Set up everything",
+        signed=True,
+    )
+    built.people.groups |= {"dan": [], "tom": ["/transport"]}
+    await built.watcher.refresh()
+    yield built
+    await built.close()
+
+
+@pytest.mark.parametrize(
+    ("who", "sees"), [("ana", False), ("tom", False), ("ben", True), ("lena", True), ("dan", True), ("adam", True)]
+)
+async def test_a_draft_is_seen_by_those_who_work_on_it_and_by_administrators(
+    platform: Platform, who: str, sees: bool
+) -> None:
+    user, listing = platform.people.reader(who).user, platform.listing
+    assert (DRAFT in [row.id for row in await listing.profiles(user)]) is sees
+    assert (DRAFT in await listing.found(user, "sketch")) is sees
+    assert (DRAFT in [each for each, _ in (await listing.team(user, "housing")).profiles]) is sees
+    (grant,) = (await listing.data_role(user, "prices")).grants
+    assert (DRAFT in grant.profiles) is sees
+    if sees:
+        assert (await listing.profile(user, DRAFT)).profile
+        return
+    with pytest.raises(ServiceError) as caught:
+        await listing.profile(user, DRAFT)
+    with pytest.raises(ServiceError) as nothing:
+        await listing.profile(user, "housing/nothing-here")
+    assert caught.value.refusal == nothing.value.refusal
+
+
+async def test_a_profile_says_what_takes_its_place_and_whether_it_has_ended(platform: Platform) -> None:
+    row = await platform.listing.profile(platform.people.reader("ana").user, "housing/old")
+    assert row.successors == ("housing/middle", "housing/notebook")
+    assert row.retired
+    answer = profile_answer(row, "")
+    assert (answer.visibility, answer.retired_from and answer.retired_from.isoformat()) == ("deprecated", "2026-01-31")
+    assert answer.refusal
+    assert answer.refusal["code"] == "profile-retired"
+
+
+async def test_the_answer_about_a_profile_has_all_that_the_format_says(platform: Platform) -> None:
+    row = await platform.listing.profile(platform.people.reader("ana").user, "housing/notebook")
+    answer = profile_answer(row, "").model_dump(mode="json")
+    assert answer["home"] == "10 GiB"
+    assert answer["team_folder"] == "read-only"
+    assert answer["only"] == ["/housing/census"]
+    assert answer["cost"]["month"] == pytest.approx(answer["cost"]["hour"] * 730)
+    assert answer["held"] == []
+
+
+async def test_a_team_says_who_is_in_it_who_decides_and_what_it_may_use(platform: Platform) -> None:
+    for who, role in (("ana", "a member"), ("lena", "a lead"), ("dan", "a deputy"), ("tom", "")):
+        assert (await platform.listing.team(platform.people.reader(who).user, "housing")).role == role
+    answer = team_answer(await platform.listing.team(platform.people.reader("tom").user, "housing"))
+    said = answer.model_dump(mode="json")
+    assert said["deputies"] == {"groups": [], "users": ["dan"]}
+    assert said["envelope"]["memory"] == "16 GiB"
+    assert said["user_budget"]["sessions"] == 1
+    assert said["data_roles"] == [{"name": "prices", "until": "2999-12-31", "review_by": "2026-02-01", "ended": True}]
+    with pytest.raises(ServiceError) as caught:
+        await platform.listing.team(platform.people.reader("tom").user, "nobody")
+    assert caught.value.refusal.code == "team-unknown"
+
+
+async def test_an_accepted_problem_says_who_accepted_it_when_and_why(platform: Platform) -> None:
+    content = NOTEBOOK.replace(b"{limit: 2}", b"{limit: 12}") + b"accepted: {cpu-envelope: {reason: The census}}\n"
+    ana = platform.people.reader("ana")
+    stored = (await platform.proposing.propose(ana, {NOTEBOOK_PATH: content}, "Larger")).proposal
+    lena, adam = platform.people.reader("lena"), platform.people.reader("adam")
+    await platform.reviewing.approve(lena, stored.id, stored.head)
+    view = await platform.proposals.view(await platform.proposals.stored(stored.id), adam)
+    assert [each.key for each in view.open_requirements] == ["administrator"]
+    await platform.reviewing.approve(adam, stored.id, stored.head)
+    await platform.reviewing.merge(lena, stored.id, stored.head)
+    row = await platform.listing.profile(ana.user, "housing/notebook")
+    assert [(each.code, each.reason) for each in profile_answer(row, "").accepted] == [("cpu-envelope", "The census")]
+    (accepted,) = _acceptances(row.profile, await platform.listing.history(NOTEBOOK_PATH))
+    assert accepted.landing
+    assert "adam" in accepted.landing.approved_by
+    assert accepted.acceptance.reason == "The census"
+    assert [problem.level for problem in row.problems] == ["advice"]
+
+
+async def test_words_find_profiles_and_what_changes_is_found_by_its_new_words(platform: Platform) -> None:
+    user = platform.people.reader("lena").user
+    assert await platform.listing.found(user, "HOUSES notebook") == [
+        "housing/middle", "housing/notebook", "housing/old", "housing/sketch",
+    ]  # fmt: skip
+    platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"Counting houses", b"Counting sheds")})
+    await platform.watcher.refresh()
+    assert await platform.listing.found(user, "sheds") == ["housing/notebook"]
+    assert "housing/notebook" not in await platform.listing.found(user, "houses counting")
+
+
+def test_a_part_of_a_list_is_the_nearest_that_there_is() -> None:
+    total = 2 * PAGE_SIZE + 1
+    for asked, number in (("", 1), ("2", 2), ("3", 3), ("99", 3), ("0", 1), ("-1", 1), ("x", 1), ("9" * 5000, 1)):
+        assert Pages.of(asked, total).number == number
+    last = Pages.of("3", total)
+    assert (last.first, last.last, last.count) == (total, total, 3)
+    assert Pages.of("1", 0).slice == slice(0, PAGE_SIZE)
+
+
+async def test_a_proposal_of_a_draft_is_seen_by_those_who_may_know_the_draft(platform: Platform) -> None:
+    draft = NOTEBOOK + b"visibility: draft\n"
+    path = "teams/housing/profiles/secret.yaml"
+    stored = (await platform.proposing.propose(platform.people.reader("ben"), {path: draft}, "A sketch")).proposal
+    for who, sees in (("ben", True), ("lena", True), ("dan", True), ("adam", True), ("ana", False), ("tom", False)):
+        listed = await platform.proposals.readable(platform.people.reader(who).user)
+        assert (stored.id in [each.id for each in listed]) is sees, who
+    with pytest.raises(ServiceError) as caught:
+        await platform.proposals.view(stored, platform.people.reader("ana"))
+    assert caught.value.refusal.code == "proposal-unknown"
+    granted = PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")
+    files: dict[str, bytes | None] = {path: draft, PRICES_PATH: granted}
+    await platform.proposing.propose(platform.people.reader("ben"), files, "With data")
+    listed = await platform.proposals.readable(platform.people.reader("dora").user)
+    assert stored.id in [each.id for each in listed]
+
+
+async def test_a_draft_is_not_told_by_comparing_with_it(platform: Platform) -> None:
+    files: dict[str, bytes | None] = {DRAFT_PATH: NOTEBOOK}
+    for doing in (
+        platform.proposing.check(platform.people.reader("ana"), files),
+        platform.proposing.propose(platform.people.reader("ana"), files, "Guessed"),
+    ):
+        with pytest.raises(ServiceError) as caught:
+            await doing
+        assert caught.value.refusal.code == "name-taken"
+    assert (await platform.proposing.check(platform.people.reader("ben"), files)).changes

@@ -1,0 +1,460 @@
+import asyncio
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
+
+from allotment_hub.errors import ServiceError, UnavailableError
+from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
+from allotment_hub.forges.records import StoredProposal
+from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
+from allotment_profiles.store.provenance import fold_reviews
+from allotment_profiles.store.watcher import MAIN
+
+LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+OTHER_PATH = "teams/housing/profiles/other.yaml"
+
+
+@pytest_asyncio.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    built = Platform(tmp_path)
+    await built.watcher.refresh()
+    yield built
+    await built.close()
+
+
+async def proposed(
+    platform: Platform, by: str = "ana", content: bytes | None = LARGER, **more: bytes
+) -> StoredProposal:
+    files: dict[str, bytes | None] = {NOTEBOOK_PATH: content, **more}
+    done = await platform.proposing.propose(platform.people.reader(by), files, "The tables have grown")
+    return done.proposal
+
+
+async def code_of(doing: object) -> str:
+    with pytest.raises(ServiceError) as caught:
+        await doing  # type: ignore[misc]
+    refusal = caught.value.refusal
+    assert refusal.what
+    assert refusal.why
+    return refusal.code
+
+
+async def approved(platform: Platform, stored: StoredProposal, by: str = "lena") -> None:
+    await platform.reviewing.approve(platform.people.reader(by), stored.id, stored.head)
+
+
+async def test_a_proposal_is_approved_and_merged_and_the_history_says_who_and_why(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    merged = await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head)
+    assert platform.main_file(NOTEBOOK_PATH) == LARGER
+    assert not merged.open
+    assert merged.branch is None
+    head = platform.repository.resolve(MAIN)
+    assert head
+    landing = fold_reviews(platform.repository, head).last(NOTEBOOK_PATH)
+    assert landing
+    assert landing.reviewed
+    assert (landing.proposed_by, landing.approved_by, landing.reason) == ("ana", ("lena",), "The tables have grown")
+    assert platform.watcher.catalog.revision == head
+    view = await platform.proposals.view(merged, platform.people.reader("ben"))
+    assert view.state == "live"
+    assert [change.text for change in view.check.changes if view.check] == ["memory limit 4 GiB → 8 GiB"]
+
+
+def damage(database: Path) -> None:
+    """Make it what no database can be read from."""
+    database.write_bytes(b"no database" * 1000)
+
+
+async def test_what_was_observed_is_shown_and_only_that_is_missing_while_its_table_is_away(
+    platform: Platform, tmp_path: Path
+) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    merged = await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head)
+    for there, known in ((True, ["by ben"]), (False, [])):
+        if there:
+            platform.events.append("start", user="ben", profile="housing/notebook")
+        else:
+            damage(tmp_path / "events.sqlite")
+        view = await platform.proposals.view(merged, platform.people.reader("ben"))
+        assert view.state == "live"
+        assert [step.text for step in view.steps if step.name == "first start" and step.text] == known
+
+
+async def test_what_was_proposed_survives_its_end(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await platform.reviewing.reject(platform.people.reader("lena"), stored.id, "Too large")
+    assert PROPOSE + stored.id not in platform.repository.references(PROPOSE)
+    kept = await platform.proposals.stored(stored.id)
+    view = await platform.proposals.view(kept, platform.people.reader("ana"))
+    assert view.state == "rejected"
+    assert view.files == {NOTEBOOK_PATH: LARGER}
+    assert platform.repository.is_ancestor(stored.head, platform.repository.references(REVIEWS)[REVIEWS + stored.id])
+
+
+@pytest.mark.parametrize(
+    ("who", "session", "code"),
+    [
+        ("ana", False, "own-proposal"),
+        ("ben", False, "not-a-reviewer"),
+        ("adam", False, "not-a-reviewer"),
+        ("dora", False, "not-a-reviewer"),
+        ("lena", True, "scope-missing"),
+    ],
+)
+async def test_an_approval_is_refused_to_whom_it_does_not_belong(
+    platform: Platform, who: str, session: bool, code: str
+) -> None:
+    stored = await proposed(platform)
+    reader = platform.people.reader(who, session=session)
+    assert await code_of(platform.reviewing.approve(reader, stored.id, stored.head)) == code
+    if who == "adam":  # an administrator ends what should not be, but approves nothing in a lead's place
+        return
+    assert await code_of(platform.reviewing.reject(reader, stored.id, "no")) == code
+
+
+async def test_a_merge_waits_for_every_approval_and_for_the_right_people(platform: Platform) -> None:
+    stored = await proposed(platform)
+    for who, code in (("lena", "approvals-missing"), ("ben", "not-a-reviewer"), ("ana", "own-proposal")):
+        assert await code_of(platform.reviewing.merge(platform.people.reader(who), stored.id, stored.head)) == code
+    await approved(platform, stored)
+    for who, code in (("ben", "not-a-reviewer"), ("ana", "own-proposal")):
+        assert await code_of(platform.reviewing.merge(platform.people.reader(who), stored.id, stored.head)) == code
+    assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK
+
+
+async def test_the_session_of_a_lead_merges_nothing_even_when_all_have_approved(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    session = platform.people.reader("lena", session=True)
+    assert await code_of(platform.reviewing.merge(session, stored.id, stored.head)) == "scope-missing"
+
+
+async def test_an_approval_counts_only_for_the_head_that_was_looked_at(platform: Platform) -> None:
+    first = await proposed(platform)
+    await approved(platform, first)
+    second = await proposed(platform, content=NOTEBOOK.replace(b"4 GiB", b"16 GiB"))
+    assert second.id == first.id
+    assert second.head != first.head
+    lena = platform.people.reader("lena")
+    assert await code_of(platform.reviewing.merge(lena, first.id, first.head)) == "approvals-missing"
+    assert await code_of(platform.reviewing.approve(lena, first.id, first.head)) == "head-moved"
+    await approved(platform, second)
+    assert await code_of(platform.reviewing.merge(lena, first.id, first.head)) == "head-moved"
+    await platform.reviewing.merge(lena, second.id, second.head)
+
+
+async def test_an_approver_who_is_no_lead_any_more_does_not_count(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    platform.people.groups["lena"] = ["/housing"]
+    leo = platform.people.reader("leo")
+    assert await code_of(platform.reviewing.merge(leo, stored.id, stored.head)) == "approvals-missing"
+
+
+async def test_nothing_is_decided_while_the_hub_does_not_say_who_people_are(platform: Platform) -> None:
+    stored = await proposed(platform)
+    platform.people.away = True
+    with pytest.raises(UnavailableError):
+        await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
+    platform.people.away = False
+    assert (await platform.proposals.stored(stored.id)).approvals() == []
+
+
+async def test_new_data_needs_its_owner_and_a_wider_envelope_an_administrator(platform: Platform) -> None:
+    team = HOUSING.replace(b"16 GiB", b"32 GiB")
+    with_data = NOTEBOOK.replace(b"4 GiB", b"32 GiB") + b"data_roles: [prices]\n"
+    longer = PRICES.replace(b"2999-12-31", b"2999-11-30")
+    stored = await proposed(platform, content=with_data, **{"teams/housing/team.yaml": team, PRICES_PATH: longer})
+    view = await platform.proposals.view(stored, platform.people.reader("ana"))
+    assert [requirement.key for requirement in view.open_requirements] == [
+        "lead:housing", "owner:open-data", "administrator",
+    ]  # fmt: skip
+    assert [change.data_role for change in view.check.access if view.check and change.gains] == ["prices"]
+    for who in ("lena", "dora"):
+        await approved(platform, stored, who)
+        refusal = platform.reviewing.merge(platform.people.reader(who), stored.id, stored.head)
+        assert await code_of(refusal) == "approvals-missing"
+    await approved(platform, stored, "adam")
+    await platform.reviewing.merge(platform.people.reader("adam"), stored.id, stored.head)
+    assert platform.main_file(PRICES_PATH) == longer
+
+
+async def test_a_proposal_cannot_appoint_its_own_reviewer(platform: Platform) -> None:
+    mine = HOUSING.replace(b"groups: [/housing/leads]", b"users: [ben]")
+    stored = await proposed(platform, **{"teams/housing/team.yaml": mine})
+    ben = platform.people.reader("ben")
+    assert await code_of(platform.reviewing.approve(ben, stored.id, stored.head)) == "not-a-reviewer"
+
+
+async def test_an_administrator_stands_in_where_the_lead_has_proposed(platform: Platform) -> None:
+    stored = await proposed(platform, by="lena")
+    await approved(platform, stored, "adam")
+    await platform.reviewing.merge(platform.people.reader("adam"), stored.id, stored.head)
+    assert platform.main_file(NOTEBOOK_PATH) == LARGER
+
+
+async def test_two_people_cannot_propose_for_one_profile_at_once(platform: Platform) -> None:
+    done = await asyncio.gather(
+        platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: LARGER}, "one"),
+        platform.proposing.propose(platform.people.reader("ben"), {OTHER_PATH: NOTEBOOK}, "two"),
+        return_exceptions=True,
+    )
+    refused = [each for each in done if isinstance(each, ServiceError)]
+    assert [each.refusal.code for each in refused] == ["proposal-exists"]
+    assert refused[0].link.startswith("proposals/")
+    assert len(await platform.proposals.all()) == 1
+
+
+async def test_of_two_merges_at_once_one_wins_and_the_other_is_told(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    done = await asyncio.gather(
+        platform.reviewing.merge(platform.people.reader("lena"), stored.id, stored.head),
+        platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head),
+        return_exceptions=True,
+    )
+    codes = [each.refusal.code for each in done if isinstance(each, ServiceError)]
+    assert codes == ["proposal-ended"]
+    records = (await platform.proposals.stored(stored.id)).records
+    assert [record.kind for record in records] == ["proposed", "approved", "merged"]
+
+
+async def test_two_services_cannot_both_move_a_proposal(platform: Platform, tmp_path: Path) -> None:
+    stored = await proposed(platform)
+    other = Platform.__new__(Platform)
+    other.repository, other.signer, other.people = platform.repository, platform.signer, platform.people
+    other.build(tmp_path)
+    done = await asyncio.gather(
+        platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head),
+        other.reviewing.approve(platform.people.reader("leo"), stored.id, stored.head),
+        return_exceptions=True,
+    )
+    kinds = [record.kind for record in (await platform.proposals.stored(stored.id)).records]
+    refused = [each.refusal.code for each in done if isinstance(each, ServiceError)]
+    assert kinds.count("approved") + len(refused) == 2
+    assert set(refused) <= {"moved"}
+    await other.close()
+
+
+async def test_a_base_that_moved_elsewhere_is_merged_and_one_that_conflicts_is_refused(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    platform.push({OTHER_PATH: NOTEBOOK})
+    fine = await platform.proposals.view(stored, platform.people.reader("lena"))
+    assert fine.check is not None
+    assert {change.path for change in fine.check.changes} == {NOTEBOOK_PATH}
+    platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"6 GiB")})
+    stored = await platform.proposals.stored(stored.id)
+    view = await platform.proposals.view(stored, platform.people.reader("lena"))
+    assert view.state == "conflict"
+    assert view.conflicts == (NOTEBOOK_PATH,)
+    lena = platform.people.reader("lena")
+    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "conflict"
+    again = await proposed(platform)
+    assert again.id == stored.id
+    await approved(platform, again)
+    await platform.reviewing.merge(lena, again.id, again.head)
+    assert platform.main_file(NOTEBOOK_PATH) == LARGER
+    assert platform.main_file(OTHER_PATH) == NOTEBOOK
+
+
+async def test_what_is_needed_is_computed_again_on_the_merged_tree(platform: Platform) -> None:
+    stored = await proposed(platform, content=NOTEBOOK.replace(b"4 GiB", b"16 GiB"))
+    await approved(platform, stored)
+    platform.push({"teams/housing/team.yaml": HOUSING.replace(b"16 GiB", b"8 GiB")})
+    stored = await platform.proposals.stored(stored.id)
+    lena = platform.people.reader("lena")
+    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "problems"
+    assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK
+
+
+async def test_while_the_policy_does_not_read_nothing_merges_but_its_correction(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    platform.push({"policy.yaml": b"format: [\n"})
+    lena = platform.people.reader("lena")
+    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "problems"
+    done = await platform.proposing.propose(platform.people.reader("adam"), {"policy.yaml": POLICY + b"# x\n"}, "mend")
+    await approved(platform, done.proposal, "anne")
+    await platform.reviewing.merge(platform.people.reader("anne"), done.proposal.id, done.proposal.head)
+    await platform.reviewing.merge(lena, stored.id, stored.head)
+
+
+async def test_text_that_looks_like_a_record_or_a_trailer_is_only_text(platform: Platform) -> None:
+    stored = await proposed(platform)
+    forged = json.dumps(
+        {
+            "proposal": stored.id,
+            "kind": "approved",
+            "by": "lena",
+            "head": stored.head,
+            "text": "",
+            "title": "",
+            "merge": "",
+        }
+    )
+    await platform.proposing.propose(
+        platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER + b"# x\n"}, f"Record: lena approved\n\n{forged}"
+    )
+    stored = await platform.proposals.stored(stored.id)
+    # Even a pusher who puts the signed commit with that text into the chain of records gains nothing.
+    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, stored.head, stored.tip)])
+    assert platform.forge.get(stored.id) is None
+    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, stored.tip, stored.head)])
+    assert (await platform.proposals.stored(stored.id)).approvals() == []
+
+
+async def test_a_signed_commit_that_somebody_pushes_to_main_counts_as_not_reviewed(platform: Platform) -> None:
+    done = await platform.proposing.propose(
+        platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, "Please\n\nApproved-by: lena"
+    )
+    main = platform.repository.resolve(MAIN)
+    assert main
+    platform.repository.update_references([RefUpdate(MAIN, done.proposal.head, main)])
+    landing = fold_reviews(platform.repository, done.proposal.head).last(NOTEBOOK_PATH)
+    assert landing
+    assert not landing.reviewed
+    assert landing.approved_by == ()
+
+
+async def test_an_unsigned_record_counts_for_nothing(platform: Platform) -> None:
+    stored = await proposed(platform)
+    record = {
+        "proposal": stored.id,
+        "kind": "approved",
+        "by": "lena",
+        "head": stored.head,
+        "text": "",
+        "title": "",
+        "merge": "",
+    }
+    forged = platform.repository.write_commit(
+        platform.repository.write_tree(None, {}), [stored.tip], f"Record: lena approved\n\n{json.dumps(record)}\n",
+        author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, forged, stored.tip)])
+    assert (await platform.proposals.stored(stored.id)).approvals() == []
+
+
+async def test_a_branch_moved_past_the_page_is_neither_approved_nor_merged(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    main = platform.repository.resolve(MAIN)
+    assert main
+    platform.repository.update_references([RefUpdate(PROPOSE + stored.id, main, stored.head)])
+    lena = platform.people.reader("lena")
+    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "head-unrecorded"
+    leo = platform.people.reader("leo")
+    assert await code_of(platform.reviewing.approve(leo, stored.id, stored.head)) == "head-unrecorded"
+    again = await proposed(platform)
+    await approved(platform, again)
+    await platform.reviewing.merge(lena, again.id, again.head)
+
+
+async def test_nothing_comes_to_main_beside_the_files_that_are_read(platform: Platform) -> None:
+    main = platform.push({"README.md": b"x"})
+    other = platform.repository.write_commit(
+        platform.repository.write_tree(main, {".github/workflows/x.yaml": b"run: rm", NOTEBOOK_PATH: LARGER}), [main],
+        "Propose: x", author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC), signer=platform.signer,
+    )  # fmt: skip
+    check = await platform.checking.commit(main, other)
+    assert [(problem.code, problem.path) for problem in check.errors] == [("path", ".github/workflows/x.yaml")]
+
+
+async def test_a_branch_pushed_without_the_page_is_a_draft_that_nobody_proposed(platform: Platform) -> None:
+    main = platform.repository.resolve(MAIN)
+    assert main
+    platform.repository.update_references([RefUpdate(PROPOSE + "mine", main, NO_OBJECT)])
+    assert platform.forge.unrecorded() == {"mine": main}
+    assert await platform.proposals.all() == []
+
+
+async def test_a_branch_pushed_below_a_name_keeps_no_proposal_away(platform: Platform) -> None:
+    main = platform.repository.resolve(MAIN)
+    assert main
+    platform.repository.update_references([RefUpdate(f"{PROPOSE}larger-1/x", main, NO_OBJECT)])
+    stored = platform.forge.open("larger", main, {NOTEBOOK_PATH: LARGER}, by="ana", title="Larger", reason="Grown")
+    assert stored.id == "larger-2"
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"4 GB")}, "memory-unit"),
+        ({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"17 GiB")}, "memory-envelope"),
+        ({NOTEBOOK_PATH: NOTEBOOK + b"data_roles: [nothing]\n"}, "data-role-unknown"),
+        ({"teams/transport/profiles/x.yaml": NOTEBOOK + b"data_roles: [prices]\n"}, "grant-missing"),
+        ({NOTEBOOK_PATH: NOTEBOOK}, "no-change"),
+        ({"../../etc/passwd": b"x"}, "path"),
+        ({"teams/housing/profiles/gone.yaml": None}, "file-missing"),
+        ({"README.md": b"x"}, "path"),
+        ({"teams/housing/team.yaml": None}, "team-unknown"),
+    ],
+)
+async def test_a_change_with_problems_is_not_proposed_and_says_which(
+    platform: Platform, files: dict[str, bytes | None], code: str
+) -> None:
+    with pytest.raises(ServiceError) as caught:
+        await platform.proposing.propose(platform.people.reader("ana"), files, "because")
+    assert code in {problem.code for problem in caught.value.problems}
+    assert await platform.proposals.all() == []
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 2001, "a\u202eb", "a\x00b"])
+async def test_a_proposal_says_why_in_plain_text(platform: Platform, reason: str) -> None:
+    doing = platform.proposing.propose(platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, reason)
+    assert (await code_of(doing)).startswith("reason")
+
+
+async def test_only_the_proposer_withdraws_and_nothing_comes_after_the_end(platform: Platform) -> None:
+    stored = await proposed(platform)
+    lena, ana = platform.people.reader("lena"), platform.people.reader("ana")
+    assert await code_of(platform.proposing.withdraw(lena, stored.id)) == "not-the-proposer"
+    await platform.proposing.withdraw(ana, stored.id)
+    assert await code_of(platform.reviewing.approve(lena, stored.id, stored.head)) == "proposal-ended"
+    assert await code_of(platform.proposing.withdraw(ana, stored.id)) == "proposal-ended"
+    assert (await proposed(platform)).id != stored.id
+
+
+async def test_a_comment_leaves_approvals_as_they_are(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await approved(platform, stored)
+    await platform.proposing.comment(platform.people.reader("ben"), stored.id, "<b>{7*7}</b> ' OR 1=1")
+    stored = await platform.proposals.stored(stored.id)
+    assert stored.records[-1].text == "<b>{7*7}</b> ' OR 1=1"
+    assert [record.by for record in stored.approvals()] == ["lena"]
+
+
+async def test_an_unknown_proposal_is_said_to_be_unknown(platform: Platform) -> None:
+    for name in ("nothing", "--output=x", "../../heads/main", "a" * 500, "é"):
+        assert await code_of_unknown(platform, name) == "proposal-unknown"
+
+
+async def code_of_unknown(platform: Platform, name: str) -> str:
+    with pytest.raises(ServiceError) as caught:
+        await platform.proposals.stored(name)
+    return caught.value.refusal.code
+
+
+async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        path = f"teams/housing/profiles/other-{number}.yaml"
+        await platform.proposing.propose(platform.people.reader("ana"), {path: NOTEBOOK}, "One more")
+    stored = await platform.proposals.all()
+    for each in stored:
+        await platform.proposals.files(each)
+    monkeypatch.setattr(platform.proposals, "_files", lambda stored: pytest.fail(f"{stored.id} was read again"))
+    done = await platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: NOTEBOOK}, "The last one")
+    assert done.created
+    monkeypatch.undo()
+    assert await platform.proposals.files(done.proposal) == {OTHER_PATH: NOTEBOOK}

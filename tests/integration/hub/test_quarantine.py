@@ -1,0 +1,117 @@
+"""Many files removed at once, and commits past the review: asked about, shown, and let go by a second person."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
+
+from allotment_hub.errors import ServiceError
+from allotment_hub.forges.records import StoredProposal
+from allotment_profiles.store.provenance import fold_reviews
+from allotment_profiles.store.watcher import MAIN
+
+MANY = tuple(f"teams/housing/profiles/extra-{number}.yaml" for number in range(14))
+LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+
+
+@pytest_asyncio.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    built = Platform(tmp_path)
+    built.push(dict.fromkeys(MANY, NOTEBOOK), "Set up more profiles", signed=True)
+    await built.watcher.refresh()
+    yield built
+    await built.close()
+
+
+async def code_of(doing: object) -> str:
+    with pytest.raises(ServiceError) as caught:
+        await doing  # type: ignore[misc]
+    return caught.value.refusal.code
+
+
+async def removal(platform: Platform, number: int = len(MANY)) -> StoredProposal:
+    files: dict[str, bytes | None] = dict.fromkeys(MANY[:number])
+    stored = (await platform.proposing.propose(platform.people.reader("ana"), files, "Nobody uses them")).proposal
+    await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
+    return stored
+
+
+async def test_removing_many_files_is_asked_about_and_then_takes_effect_at_once(platform: Platform) -> None:
+    stored, lena = await removal(platform), platform.people.reader("lena")
+    view = await platform.proposals.view(stored, lena)
+    assert set(view.removals) == set(MANY)
+    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "removal-unconfirmed"
+    assert platform.main_file(MANY[0]) == NOTEBOOK
+    await platform.reviewing.merge(lena, stored.id, stored.head, confirm_removal=True)
+    catalog = platform.watcher.catalog
+    assert catalog.held == ()
+    assert "housing/extra-0" not in catalog.profiles
+    head = platform.repository.resolve(MAIN)
+    assert head
+    landing = fold_reviews(platform.repository, head).last(MANY[0])
+    assert landing
+    assert landing.reviewed
+    assert landing.approved_by == ("lena",)
+
+
+async def test_removing_few_files_needs_no_confirmation(platform: Platform) -> None:
+    stored = await removal(platform, 5)
+    await platform.reviewing.merge(platform.people.reader("lena"), stored.id, stored.head)
+    assert MANY[0] not in {entry.path for entry in platform.watcher.catalog.profiles.values()}
+
+
+async def test_a_pushed_removal_is_held_until_an_administrator_other_than_its_author_confirms_it(
+    platform: Platform,
+) -> None:
+    commit = platform.push(dict.fromkeys(MANY), by="adam")
+    catalog = await platform.watcher.refresh()
+    assert len(catalog.held) == len(MANY)
+    adam, anne, lena = (platform.people.reader(name) for name in ("adam", "anne", "lena"))
+    for reader in (adam, lena):
+        (held,) = await platform.holding.seen_by(reader.user)
+        assert (held.commit, held.reason, held.subject) == (commit, "removal", "Pushed")
+        assert "14 files" in held.why
+    assert await platform.holding.seen_by(platform.people.reader("ana").user) == []
+    assert await platform.holding.seen_by(platform.people.reader("dora").user) == []
+    confirm = platform.holding.confirm
+    assert await code_of(confirm(lena, commit, "Yes")) == "not-an-administrator"
+    assert await code_of(confirm(adam, commit, "Yes")) == "own-commit"
+    assert await code_of(confirm(platform.people.reader("anne", session=True), commit, "Yes")) == "scope-missing"
+    assert await code_of(confirm(anne, commit, "")) == "reason-missing"
+    assert await code_of(confirm(anne, "0" * 40, "Yes")) == "hold-unknown"
+    assert "housing/extra-0" in platform.watcher.catalog.profiles
+    await confirm(anne, commit, "They were copies")
+    assert platform.watcher.catalog.held == ()
+    assert "housing/extra-0" not in platform.watcher.catalog.profiles
+    head = platform.repository.resolve(MAIN)
+    assert head
+    (last,) = platform.repository.commits([head])
+    assert last.signed_by
+    assert last.trailers()["Confirms-removal"] == [commit]
+    assert last.trailers()["Approved-by"] == ["anne"]
+    assert platform.repository.changes(commit, head) == ()
+    assert await code_of(confirm(anne, commit, "Again")) == "hold-unknown"
+
+
+async def test_a_pushed_change_is_held_where_the_policy_says_so_until_it_is_confirmed(platform: Platform) -> None:
+    platform.push({"policy.yaml": POLICY + b"direct_push: hold\n"}, "Set up holds", signed=True)
+    commit = platform.push({NOTEBOOK_PATH: LARGER})
+    await platform.watcher.refresh()
+    assert platform.watcher.catalog.profiles["housing/notebook"].source == NOTEBOOK
+    (held,) = await platform.holding.of(NOTEBOOK_PATH)
+    assert (held.reason, held.paths) == ("direct-push", (NOTEBOOK_PATH,))
+    row = await platform.listing.profile(platform.people.reader("ana").user, "housing/notebook")
+    assert [hold.commit for hold in row.held] == [commit]
+    await platform.holding.confirm(platform.people.reader("anne"), commit, "An emergency, agreed by phone")
+    assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER
+
+
+async def test_a_pushed_grant_is_not_confirmed_over_the_head_of_the_datas_owner(platform: Platform) -> None:
+    platform.push({"policy.yaml": POLICY + b"direct_push: hold\n"}, "Set up holds", signed=True)
+    granted = PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")
+    commit = platform.push({PRICES_PATH: granted})
+    await platform.watcher.refresh()
+    assert await code_of(platform.holding.confirm(platform.people.reader("anne"), commit, "Yes")) == "owner-needed"
+    assert "transport" not in platform.watcher.catalog.data_roles["prices"].value.granted_to

@@ -1,0 +1,112 @@
+"""What was observed, for pages: a database that hangs or is away takes nothing else along."""
+
+import asyncio
+import datetime as dt
+import threading
+from collections.abc import Iterator
+
+import pytest
+from support.servers.deployment import until
+from support.servers.postgresql import PostgreSQL, needs_postgresql
+
+from allotment_hub.services import event_reader as observing
+from allotment_hub.services.event_reader import EventReader
+from allotment_profiles.events import Events
+from allotment_spawner.hub import event_writer as recording
+from allotment_spawner.hub.event_writer import EventWriter
+
+pytestmark = needs_postgresql
+
+BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL.opened() as server:
+        server.start()
+        yield server
+
+
+def waiting() -> list[threading.Thread]:
+    """Give the threads that wait for a database."""
+    return [thread for thread in threading.enumerate() if thread.name == "events"]
+
+
+async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
+    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = Events(server.url)
+    events.append("start", user="ann", profile="red/hanging")
+    asks = EventReader(events)
+    found = await asks.first_start(["red/other", "red/hanging"], BEGIN)
+    assert found
+    assert found.user == "ann"
+    monkeypatch.setattr(observing, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(observing, "_REST_SECONDS", 0.0)
+    with server.hanging():  # over the connection that there is
+        assert await asks.first_start(["red/hanging"], BEGIN) is None
+        left = waiting()
+        assert len(left) == 1
+        for _ in range(50):
+            assert await asks.first_start(["red/hanging"], BEGIN) is None
+        assert waiting() == left
+    monkeypatch.undo()
+    async with asyncio.timeout(30):
+        while not await asks.first_start(["red/hanging"], BEGIN):
+            await asyncio.to_thread(left[0].join)
+    events.close()
+
+
+async def test_a_database_that_is_away_is_left_alone_for_a_while(server: PostgreSQL) -> None:
+    events = Events(server.url)
+    events.append("start", user="ann", profile="red/away")
+    asks = EventReader(events)
+    server.stop()
+    assert await asks.first_start(["red/away"], BEGIN) is None
+    server.start()
+    assert await asks.first_start(["red/away"], BEGIN) is None
+    assert await EventReader(events).first_start(["red/away"], BEGIN)
+    events.close()
+
+
+def test_the_hub_ends_though_the_database_hangs(
+    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recording, "_END_SECONDS", 0.5)
+    monkeypatch.setattr(recording, "_MOST", 3)
+    recorder = EventWriter(server.url)
+    events = Events(server.url)
+    recorder.record("start", user="ann", profile="red/end")
+    until(lambda: events.of("red/end"), what="the observation")
+    with server.hanging():
+        for number in range(10):
+            recorder.record("ready", user=f"user-{number}", profile="red/end")
+        assert "was not written: Full()" in caplog.text  # no more than so many wait
+        recorder.close()
+        assert waiting()
+        assert all(thread.daemon for thread in waiting())
+    for thread in waiting():
+        recorder.close()
+        thread.join(30)
+    events.close()
+
+
+def test_one_observation_that_no_database_takes_loses_no_other(
+    server: PostgreSQL, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = EventWriter(server.url)
+    with server.hanging():
+        for user in ("first", "with \0 in it", "second", "third"):
+            recorder.record("start", user=user, profile="red/bad")
+    recorder.close()
+    events = Events(server.url)
+    assert [event.user for event in events.of("red/bad")] == ["third", "second", "first"]
+    assert caplog.text.count("was not written") == 1
+    events.close()
+
+
+def test_a_driver_that_is_not_there_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = EventWriter("mysql://database/events")
+    recorder.record("start", user="ann", profile="red/driver")
+    recorder.close()
+    assert "the event start of ann was not written: ModuleNotFoundError" in caplog.text

@@ -1,0 +1,200 @@
+"""Allotment installed on a real cluster with its chart, and people who sign in through a real forge.
+
+The chart's dependency is not part of the repository: its place is taken by the chart in `tests/support/charts`, or by
+the folder that ALLOTMENT_TEST_JUPYTERHUB_CHART names (zero-to-jupyterhub's own, unpacked).
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from bs4 import BeautifulSoup
+from support.folders import ROOT, TESTS
+from support.servers.cluster import Cluster
+from support.servers.deployment import Person, until
+from support.servers.forge import Forge
+
+_STAND_IN = TESTS / "support" / "charts" / "jupyterhub"
+IMAGES = {
+    "hub": ("localhost/allotment-hub", "test"),
+    "service": ("localhost/allotment-service", "test"),
+    "proxy": ("localhost/configurable-http-proxy", "4"),
+}
+JUPYTERLAB = "localhost/allotment-jupyterlab:test"
+STAND_INS = "localhost/allotment-stand-ins:test"
+RELEASE = "allotment"
+
+
+class ForgePerson(Person):
+    """Somebody with an account of the forge."""
+
+    def sign_in(self, password: str) -> httpx.Response:
+        """Sign in to the forge on its form, then to the hub with it, and agree that the hub may know who it is."""
+        page = self.client.get("hub/oauth_login")
+        self._send(page, "/user/login", user_name=self.name, password=password)
+        answer = self.client.get("hub/oauth_login", params={"next": "/hub/home"})
+        if str(answer.url).startswith(f"{self._forge}/login/oauth/authorize"):
+            answer = self._send(answer, "/login/oauth/grant", granted="true")
+        assert str(answer.url) == f"{self.deployment.url}hub/home", f"{answer.url}: {answer.text[-800:]}"
+        return answer
+
+    @property
+    def _forge(self) -> str:
+        return str(self.deployment.forge.url)  # type: ignore[attr-defined]
+
+    def _send(self, page: httpx.Response, action: str, **values: str) -> httpx.Response:
+        form = BeautifulSoup(page.text, "html.parser").find("form", attrs={"action": re.compile(action)})
+        assert form is not None, f"{page.url} has no form {action}: {page.text[-800:]}"
+        fields = {
+            str(field["name"]): str(field.get("value", "")) for field in form.find_all("input", attrs={"name": True})
+        }
+        return self.client.post(page.url.join(str(form["action"])), data={**fields, **values})
+
+
+class Installed:
+    """One release of the chart in a namespace of its own."""
+
+    def __init__(self, cluster: Cluster, forge: Forge, folder: Path, port: int) -> None:
+        self.cluster = cluster
+        self.forge = forge
+        self.people: list[Person] = []
+        nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
+        (address,) = (each["address"] for each in nodes[0]["status"]["addresses"] if each["type"] == "InternalIP")
+        self.origin = f"http://{address}:{port}"
+        self.url = f"{self.origin}/"
+        self._port = port
+        self._chart = folder / "allotment"
+        shutil.copytree(ROOT / "helm" / "allotment", self._chart)
+        jupyterhub = Path(os.environ.get("ALLOTMENT_TEST_JUPYTERHUB_CHART") or _STAND_IN)
+        shutil.copytree(jupyterhub, self._chart / "charts" / "jupyterhub", dirs_exist_ok=True)
+        self.repository = ""
+        self.values: dict[str, Any] = {}
+
+    @classmethod
+    @contextmanager
+    def opened(cls, forge: Forge, folder: Path) -> Iterator[Self]:
+        """Give a namespace with nothing installed yet; all goes at the end."""
+        with Cluster.opened("allotment") as cluster:
+            # The address has to be known before anything is installed: the forge is told where people come back to.
+            installed = cls(cluster, forge, folder, port=30000 + secrets.randbelow(2768))
+            try:
+                yield installed
+            finally:
+                for person in installed.people:
+                    person.client.close()
+
+    def prepare(
+        self, repository: str, groups: Mapping[str, str], keys: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        """Make the Secrets for the git server and the application to sign in to; decide the values.
+
+        `keys` says what is in each Secret, `read` and `write`, for a server that is not the forge.
+        """
+        self.repository = repository
+        for kind in ("read", "write"):
+            content = keys[kind] if keys else {"token": self.forge.token(write=kind == "write")}
+            name = f"allotment-git-{kind}"
+            self.cluster.apply(
+                {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": content}
+            )
+        client_id, client_secret = self.forge.application(f"{self.url}hub/oauth_callback")
+        login = f"{self.forge.url}/login/oauth"
+        (hub, hub_tag), (service, service_tag), (proxy, proxy_tag) = (
+            IMAGES["hub"], IMAGES["service"], IMAGES["proxy"],
+        )  # fmt: skip
+        authenticator = {
+            "client_id": client_id, "client_secret": client_secret, "scope": ["openid", "profile", "email", "groups"],
+            "oauth_callback_url": f"{self.url}hub/oauth_callback", "authorize_url": f"{login}/authorize",
+            "token_url": f"{login}/access_token", "userdata_url": f"{login}/userinfo",
+            "username_claim": "preferred_username", "manage_groups": True, "allow_all": True,
+            "auth_state_groups_key": "oauth_user.groups", "admin_groups": [groups["administrators"]],
+        }  # fmt: skip
+        self.values = {
+            "service": {"image": {"name": service, "tag": service_tag}},
+            "jupyterhub": {
+                "custom": {
+                    "allotment": {
+                        "publicUrl": self.url,
+                        "repository": {"url": repository, "plainHttp": True, "fetchSeconds": 60},
+                        "preparingImage": f"{hub}:{hub_tag}",
+                    }
+                },
+                "hub": {
+                    "image": {"name": hub, "tag": hub_tag, "pullPolicy": "IfNotPresent"},
+                    "allowNamedServers": True,
+                    "config": {
+                        "JupyterHub": {"authenticator_class": "generic-oauth"},
+                        "Authenticator": {"enable_auth_state": True},
+                        "GenericOAuthenticator": authenticator,
+                    },
+                },
+                "proxy": {
+                    "service": {"type": "NodePort", "nodePorts": {"http": self._port}},
+                    "chp": {"image": {"name": proxy, "tag": proxy_tag}},
+                },
+                "singleuser": {"startTimeout": 120},
+            },
+        }
+
+    def helm(self, *arguments: str) -> str:
+        """Run helm in the namespace; gives what it says. Raises AssertionError where it fails."""
+        done = subprocess.run(
+            ["helm", "--namespace", self.cluster.namespace, *arguments], capture_output=True, text=True, timeout=600,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr}\n{self.diagnosis()}"
+        return done.stdout
+
+    def install(self) -> str:
+        """Install, or upgrade with the values as they are; waits until all is up, and gives the notes."""
+        values = self._chart.parent / "values.json"
+        values.write_text(json.dumps(self.values))
+        waiting = ("--wait", "--timeout", "5m")
+        return self.helm("upgrade", "--install", RELEASE, str(self._chart), "--values", str(values), *waiting)
+
+    def sign_in(self, name: str) -> ForgePerson:
+        """Sign somebody in through the forge."""
+        person = ForgePerson(self, name)  # type: ignore[arg-type]  it has what a person asks a deployment for
+        person.sign_in(self.forge.passwords[name])
+        return person
+
+    def wait_for_hub(self) -> None:
+        """Wait until the hub answers through the proxy."""
+        until(
+            lambda: httpx.get(f"{self.url}hub/health", timeout=5, trust_env=False).is_success,
+            within=120,
+            what="the hub",
+        )
+
+    def pod_of(self, user: str, server: str = "") -> str:
+        """Give the name of a session's pod."""
+        for pod in self.cluster.items("pods"):
+            annotations = pod["metadata"].get("annotations") or {}
+            if annotations.get("hub.jupyter.org/username") == user and (
+                annotations.get("hub.jupyter.org/servername", "") == server
+            ):
+                return str(pod["metadata"]["name"])
+        raise AssertionError(f"{user} has no pod")
+
+    def diagnosis(self) -> str:
+        """Say what a person would look at."""
+        parts = []
+        for arguments in (
+            ("get", "pods", "-o", "wide"),
+            ("get", "events", "--sort-by=.lastTimestamp"),
+            ("logs", "deployment/hub", "--tail=40"),
+            ("logs", "deployment/allotment", "--tail=40"),
+        ):
+            try:
+                parts.append(self.cluster.kubectl(*arguments))
+            except AssertionError as error:
+                parts.append(str(error))
+        return "\n".join(parts)

@@ -1,0 +1,382 @@
+"""Between the form and the file: nothing is lost, nothing is made up, and what people wrote around the data stays."""
+
+import copy
+import dataclasses
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.folders import STARTER
+
+from allotment_hub.services.drafts.drafting import (
+    Acceptance,
+    Ask,
+    DraftProposal,
+    accepting,
+    blank_draft,
+    draft_of_profile,
+    draft_of_proposal,
+    field_of,
+    filled,
+    granted,
+    holds,
+    own_problems,
+    without_variables,
+)
+from allotment_hub.services.drafts.forms import (
+    Field,
+    document_of,
+    fields_of,
+    kept_aside,
+    roles_of,
+    sections_of,
+    values_of,
+)
+from allotment_profiles.access.form_schema import form_schema
+from allotment_profiles.access.rules import User
+from allotment_profiles.documents.parsing import parse_yaml
+from allotment_profiles.documents.rewriting import rewrite
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.texts import harmful_character
+from allotment_profiles.reference.schema import schema_of
+from allotment_profiles.store.loading import load
+from allotment_profiles.store.snapshot import in_folder
+
+CATALOG = load(in_folder(STARTER))
+ANALYST = User("analyst", frozenset({"/example/housing-statistics", "/example/transport-analysis"}))
+NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+FIELDS = fields_of(form_schema(schema_of("profile"), CATALOG, ANALYST, NOW)["schema"])
+PROFILES = sorted(CATALOG.profiles)
+
+patient = settings(deadline=None, max_examples=60)
+texts = st.text(max_size=60).filter(lambda text: not harmful_character(text)).map(str.strip)
+
+
+def field(name: str) -> Field:
+    return next(each for each in FIELDS if each.name == name)
+
+
+# -- fields
+
+
+def test_every_single_value_of_the_schema_has_a_field() -> None:
+    assert {each.name for each in FIELDS} == {
+        "title", "description", "purpose", "app", "image", "resources.cpu.guarantee", "resources.cpu.limit",
+        "resources.memory.guarantee", "resources.memory.limit", "resources.gpu", "image_source.repository",
+        "image_source.commit", "lifetime.idle", "lifetime.total", "review_by", "resources.gpu_kind", "node_pool",
+        "storage.home", "storage.team", "checkout.repository", "checkout.ref", "checkout.folder", "only",
+        "maintainers.groups", "maintainers.users", "visibility", "successor", "retired_from",
+    }  # fmt: skip
+
+
+def test_fields_take_their_kind_and_their_need_from_the_schema() -> None:
+    assert (field("purpose").kind, field("purpose").required) == ("lines", True)
+    assert (field("app").kind, field("review_by").kind) == ("choice", "date")
+    assert field("resources.cpu.limit").kind == "number"
+    assert field("resources.memory.limit").required
+    assert not field("lifetime.idle").required
+    # Required only where there is a recipe at all.
+    assert not field("image_source.commit").required
+
+
+# -- form and file
+
+
+@pytest.mark.parametrize("profile_id", PROFILES)
+def test_a_form_that_nobody_touched_gives_the_same_file_byte_for_byte(profile_id: str) -> None:
+    draft = draft_of_profile(CATALOG, profile_id, FIELDS)
+    assert draft.tab == "form"
+    assert draft.text(FIELDS).encode() == CATALOG.profiles[profile_id].source
+
+
+@patient
+@given(
+    profile_id=st.sampled_from(PROFILES), title=texts, purpose=texts, memory=st.integers(1, 64), cpu=st.integers(1, 16)
+)
+def test_what_is_typed_comes_out_of_the_file_again(
+    profile_id: str, title: str, purpose: str, memory: int, cpu: int
+) -> None:
+    draft = draft_of_profile(CATALOG, profile_id, FIELDS)
+    typed = {**draft.values, "title": title, "purpose": purpose}
+    typed |= {"resources.memory.limit": f"{memory} GiB", "resources.cpu.limit": str(cpu)}
+    changed = DraftProposal(team=draft.team, name=draft.name, content=draft.content, values=typed, roles=draft.roles)
+    again = parse_yaml(changed.text(FIELDS).encode())
+    assert values_of(again, FIELDS) == typed
+    # Options and variables, which the form cannot say, are still there.
+    assert {key: again.get(key) for key in ("options", "environment")} == {
+        key: draft.source.get(key) for key in ("options", "environment")
+    }
+
+
+KEYS = st.sampled_from(["resources", "cpu", "limit", "title", "data_roles", "app"])
+
+
+@patient
+@given(
+    st.dictionaries(
+        KEYS,
+        st.recursive(
+            st.none() | st.booleans() | st.integers(-5, 5) | texts,
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+            max_leaves=12,
+        ),
+    )
+)
+def test_any_data_at_all_passes_through_an_untouched_form(data: dict[str, Any]) -> None:
+    assert document_of(values_of(data, FIELDS), roles_of(data), data, FIELDS) == data
+
+
+def test_an_emptied_field_leaves_the_file_with_its_mapping() -> None:
+    source = {"title": "A", "lifetime": {"idle": "2 h"}}
+    values = {**values_of(source, FIELDS), "lifetime.idle": " "}
+    assert document_of(values, (), source, FIELDS) == {"title": "A"}
+
+
+def test_what_is_no_number_stays_as_it_was_typed_so_that_the_reading_can_say_what_is_wrong() -> None:
+    found = document_of({"resources.cpu.limit": "many"}, (), {}, FIELDS)
+    assert found == {"resources": {"cpu": {"limit": "many"}}}
+
+
+def test_the_form_names_what_it_keeps_aside() -> None:
+    assert kept_aside({"title": "A", "options": {"size": {}}, "environment": {}, "data_roles": ["a"]}, FIELDS) == [
+        "options"
+    ]
+
+
+def test_switching_tabs_there_and_back_keeps_the_content() -> None:
+    draft = draft_of_profile(CATALOG, "transport-analysis/delays", FIELDS)
+    draft = filled(draft, {**draft.source, "title": "New <b>title</b>"}, FIELDS)
+    there = draft.switched("file", FIELDS)
+    assert "title: New <b>title</b>" in there.content
+    back = there.switched("form", FIELDS)
+    assert (back.values, back.roles) == (draft.values, draft.roles)
+
+
+def test_a_file_that_does_not_read_stays_in_its_tab() -> None:
+    draft = DraftProposal(team="a", name="b", tab="file", content="title: [")
+    assert draft.switched("form", FIELDS) == draft
+
+
+def test_a_blank_draft_is_almost_ready() -> None:
+    draft = blank_draft(CATALOG, "transport-analysis", FIELDS)
+    assert [each.name for each in FIELDS if each.required and not draft.values[each.name]] == ["title", "purpose"]
+
+
+def test_a_draft_without_variables_says_nothing_of_them() -> None:
+    data = {**parse_yaml(CATALOG.profiles["transport-analysis/delays"].source), "environment": {"TZ": "Secret/Place"}}
+    data["options"]["size"]["choices"]["large"]["environment"] = {"B": "hidden"}
+    source = b"# Secret/Place\n" + rewrite("profile", b"", data)
+    draft = without_variables(DraftProposal(content=source.decode()), FIELDS)
+    assert "Secret/Place" not in draft.text(FIELDS)
+    assert "hidden" not in draft.content
+    assert sorted(draft.source) == sorted(key for key in data if key != "environment")
+
+
+# -- keeping what people wrote
+
+
+@patient
+@given(profile_id=st.sampled_from(PROFILES), wanted=st.data())
+def test_a_changed_file_says_exactly_what_was_wanted(profile_id: str, wanted: st.DataObject) -> None:
+    source = CATALOG.profiles[profile_id].source
+    data = copy.deepcopy(parse_yaml(source))
+    for key in wanted.draw(st.sets(st.sampled_from(sorted(data)))):
+        del data[key]
+    data |= wanted.draw(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "title": texts,
+                "purpose": st.text("ab: \n#'\"{}[],&*!|>-é", min_size=1, max_size=40).map(
+                    lambda text: text.strip() or "x"
+                ),
+                "data_roles": st.lists(texts, max_size=3),
+                "review_by": st.sampled_from(["2027-01-01", "012", "no", "1e3"]),
+                "resources": st.just({"cpu": {"limit": 3}, "memory": {"limit": "3 GiB"}, "gpu": 1}),
+                "environment": st.dictionaries(st.sampled_from(["TZ", "A"]), texts, max_size=2),
+            },
+        )
+    )
+    assert parse_yaml(rewrite("profile", source, data)) == data
+
+
+def test_comments_and_order_stay_around_a_changed_value() -> None:
+    source = CATALOG.profiles["housing-statistics/register"].source
+    data = parse_yaml(source)
+    data["lifetime"]["idle"] = "45 min"
+    before, after = source.decode().splitlines(), rewrite("profile", source, data).decode().splitlines()
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert len(changed) == 1
+    assert changed[0][1] == "lifetime: {idle: 45 min, total: 8 h}     # shorter, because of what it reaches"
+
+
+def test_a_grant_is_one_line_more_in_the_file_of_the_data_role() -> None:
+    before = CATALOG.data_roles["housing-register"].source.decode().splitlines()
+    after = granted(CATALOG, "housing-register", "transport-analysis", "2028-01-31", "Linking, with: care")
+    added = [line for line in after.decode().splitlines() if line not in before]
+    assert added == ["  transport-analysis: {until: 2028-01-31, reason: 'Linking, with: care'}"]
+    assert len(after.decode().splitlines()) == len(before) + 1
+
+
+# -- what a draft becomes
+
+
+def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal() -> None:
+    draft = draft_of_profile(CATALOG, "transport-analysis/delays", FIELDS)
+    wanting = DraftProposal(
+        team=draft.team, name="delays", new=False, content=draft.content, values=draft.values,
+        roles=(*draft.roles, "housing-open"),
+        asks={"housing-open": Ask("2028-01-31", ""), "rail-open": Ask("2028-01-31", "")},
+        reason="Homes by the line",
+    )  # fmt: skip
+    files = wanting.files(FIELDS, CATALOG)
+    assert sorted(files) == ["data-roles/housing-open.yaml", "teams/transport-analysis/profiles/delays.yaml"]
+    grant = parse_yaml(files["data-roles/housing-open.yaml"] or b"")["granted_to"]["transport-analysis"]
+    assert grant == {"until": "2028-01-31", "reason": "Homes by the line"}
+
+
+def test_a_proposal_opens_again_as_the_form_that_it_came_from() -> None:
+    grant = granted(CATALOG, "housing-open", "transport-analysis", "2028-01-31", "Homes")
+    files = {
+        "teams/transport-analysis/profiles/delays.yaml": CATALOG.profiles["transport-analysis/delays"].source,
+        "data-roles/housing-open.yaml": grant,
+        "teams/transport-analysis/team.yaml": b"title: T\n",
+        "teams/open-data/profiles/code.yaml": None,
+    }
+    draft = draft_of_proposal("p-1", files, "Why", CATALOG, FIELDS)
+    assert (draft.profile_id, draft.new, draft.tab, draft.reason) == ("transport-analysis/delays", False, "form", "Why")
+    assert draft.asks == {"housing-open": Ask("2028-01-31", "Homes")}
+    assert draft.others == {
+        "teams/transport-analysis/team.yaml": "title: T\n",
+        "teams/open-data/profiles/code.yaml": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("team", "name", "code"),
+    [
+        ("", "x", "team-missing"),
+        ("../x", "x", "name"),
+        ("open-data", "", "name-missing"),
+        ("open-data", "No Name", "name"),
+        ("open-data", "code", "name-taken"),
+    ],
+)
+def test_a_name_that_is_missing_wrong_or_taken_is_told_beside_its_field(team: str, name: str, code: str) -> None:
+    assert [problem.code for problem in own_problems(DraftProposal(team=team, name=name, reason="x"), CATALOG)] == [
+        code
+    ]
+
+
+def test_a_draft_without_a_reason_says_so() -> None:
+    assert [problem.field for problem in own_problems(DraftProposal(with_profile=False, reason=" \n"), CATALOG)] == [
+        "reason"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "expected"),
+    [
+        ("teams/a/profiles/b.yaml", "resources.memory.limit", "resources.memory.limit"),
+        ("teams/a/profiles/b.yaml", "resources.cpu", "resources.cpu.limit"),
+        ("teams/a/profiles/b.yaml", "data_roles.1", "data_roles.rail-open"),
+        ("teams/a/profiles/b.yaml", "options.size.default", ""),
+        ("teams/a/profiles/other.yaml", "title", ""),
+        ("data-roles/rail-open.yaml", "granted_to.a.until", "grant.rail-open.until"),
+        ("", "reason", "reason"),
+    ],
+)
+def test_a_problem_stands_beside_the_field_that_it_is_about(path: str, place: str, expected: str) -> None:
+    draft = DraftProposal(team="a", name="b", roles=("housing-open", "rail-open"))
+    assert field_of(Problem(path, "x", "", "", field=place), draft, FIELDS) == expected
+
+
+# -- what an administrator is asked to accept
+
+
+COMMENTED = b"""\
+# Why there are twelve: the census.
+title: Large
+purpose: Counting
+app: jupyterlab
+image: quay.io/jupyter/scipy-notebook:1
+resources:
+  cpu: {limit: 12}   # the envelope has eight
+  memory: {limit: 4 GiB}
+"""
+
+
+def test_an_acceptance_is_written_into_the_file_and_leaves_the_rest_as_it_is() -> None:
+    asked = {"cpu-envelope": Acceptance("A larger census", "2030-01-31"), "memory-envelope": Acceptance("  ")}
+    content = accepting(COMMENTED, asked)
+    assert content.startswith(COMMENTED.partition(b"  memory")[0])
+    assert parse_yaml(content)["accepted"] == {"cpu-envelope": {"reason": "A larger census", "until": "2030-01-31"}}
+    assert accepting(b"title: [", asked) == b"title: ["
+    assert accepting(COMMENTED, {}) == COMMENTED
+
+
+def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more() -> None:
+    content = accepting(COMMENTED, {"cpu-envelope": Acceptance("A larger census")}).decode()
+    draft = filled(DraftProposal(content=content), parse_yaml(content.encode()), FIELDS)
+    assert draft.accepts == {"cpu-envelope": Acceptance("A larger census")}
+    assert draft.text(FIELDS) == content
+    assert draft.kept(FIELDS) == []
+    emptied = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance("")})
+    assert "accepted" not in parse_yaml(emptied.text(FIELDS).encode())
+
+
+def test_in_the_file_an_acceptance_that_is_written_is_no_field_any_more() -> None:
+    draft = DraftProposal(
+        tab="file", content=COMMENTED.decode(), accepts={"cpu-envelope": Acceptance("A larger census")}
+    )
+    settled = draft.settled()
+    assert settled.accepts == {}
+    assert parse_yaml(settled.content.encode())["accepted"] == {"cpu-envelope": {"reason": "A larger census"}}
+    wished = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance()}).settled()
+    assert wished.accepts == {"cpu-envelope": Acceptance()}
+    assert wished.content == COMMENTED.decode()
+
+
+# -- lists and choices
+
+
+def test_a_list_is_typed_one_to_a_line_or_with_commas_and_an_untouched_one_stays() -> None:
+    source = {"maintainers": {"users": ["ana", "ben"]}, "only": ["/a/b"]}
+    values = values_of(source, FIELDS)
+    assert values["maintainers.users"] == "ana\nben"
+    assert document_of(values, (), source, FIELDS) == source
+    changed = document_of({**values, "maintainers.users": "ana, cleo\r\n\nana", "only": ""}, (), source, FIELDS)
+    assert changed == {"maintainers": {"users": ["ana", "cleo"]}}
+
+
+def test_the_form_offers_what_the_team_may_use_and_hides_what_nobody_could_choose() -> None:
+    bounds = {
+        "gpu_kinds": ["l4"], "node_pools": [], "groups": ["/a"], "maximum": {"gpu": 0}, "repositories": [],
+    }  # fmt: skip
+    sections = sections_of(FIELDS, {}, bounds)
+    names = {each.name: each for fields in sections.values() for each in fields}
+    assert names["resources.gpu_kind"].choices == ("l4",)
+    assert names["only"].choices == ("/a",)
+    assert not {"node_pool", "resources.gpu", "checkout.repository"} & set(names)
+    said = sections_of(FIELDS, {"node_pool": "large", "checkout.repository": "https://x"}, bounds)
+    assert {"node_pool", "checkout.repository"} <= {each.name for fields in said.values() for each in fields}
+
+
+@pytest.mark.parametrize(("review_by", "kept", "held"), [("2999-01-31", True, True), ("2026-01-31", False, False)])
+def test_a_renewal_keeps_the_day_of_the_owners_review_while_it_is_to_come(
+    tmp_path: Path, review_by: str, kept: bool, held: bool
+) -> None:
+    shutil.copytree(STARTER, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "data-roles" / "housing-open.yaml"
+    until = next(line for line in path.read_text().splitlines() if line.strip().startswith("housing-statistics:"))
+    path.write_text(
+        path.read_text().replace(until, f"  housing-statistics: {{until: 2999-12-31, review_by: {review_by}}}")
+    )
+    catalog = load(in_folder(tmp_path))
+    assert holds(catalog, "housing-open", "housing-statistics") is held
+    renewed = parse_yaml(granted(catalog, "housing-open", "housing-statistics", "2999-12-31", ""))
+    assert ("review_by" in renewed["granted_to"]["housing-statistics"]) is kept

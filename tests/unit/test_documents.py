@@ -1,0 +1,178 @@
+"""What the documents name is there: links, paths, commands with their options. No file names anybody's machine."""
+
+import functools
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import click
+import pytest
+from support.folders import ROOT
+from support.session_command import PACKAGE
+
+from allotment_profiles.cli.main import main
+
+CODE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# What stands for something else: <team>, NAME, *, …
+STANDS_FOR = re.compile(r"[<>*…{}]|\b[A-Z]{3,}\b|\.\.\.")
+
+
+def tracked() -> list[str]:
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    return [path for path in done.stdout.split("\0") if path and (ROOT / path).is_file()]
+
+
+FILES = tracked()
+DOCUMENTS = [path for path in FILES if path.endswith(".md") and not path.startswith("changelog/")]
+
+
+@functools.cache
+def text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def lines_of_code(document: str) -> list[str]:
+    """Give what is set as code: inline, in fences, and indented by four."""
+    found, fenced = [], False
+    for line in text(document).splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            found.append(line.strip())
+        else:
+            found += CODE.findall(line)
+    return found
+
+
+def commands(document: str, program: str) -> list[list[str]]:
+    """Give the words after a program's name, for every line of code that calls it."""
+    calls = []
+    for line in lines_of_code(document):
+        command = re.split(r"  +|\s#\s", line.removeprefix("$ "))[0]
+        if command.startswith(program + " "):
+            calls.append(shlex.split(command)[len(program.split()) :])
+    return calls
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document: str) -> None:
+    for target in LINK.findall(text(document)):
+        if re.match(r"[a-z]+:", target):
+            assert target.startswith(("https://", "mailto:")), target
+            continue
+        path, _, anchor = target.partition("#")
+        found = (ROOT / document).parent / path if path else ROOT / document
+        assert found.exists(), f"{document}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in map(slug, headings), f"{document}: {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_is_there(document: str) -> None:
+    ours = {path.split("/")[0] for path in FILES if "/" in path} | {"helm"}
+    for code in CODE.findall(text(document)):
+        first = code.split()[0] if code.split() else ""
+        if first.split("/")[0] in ours and "/" in first and not STANDS_FOR.search(first) and "+" not in first:
+            assert (ROOT / first).exists(), f"{document}: {code}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_target_of_make_is_one(document: str) -> None:
+    targets = re.findall(r"^([a-z][a-z-]*):", text("Makefile"), re.MULTILINE)
+    for words in commands(document, "make"):
+        named = [word for before, word in zip(["", *words], words, strict=False) if before != "-C"]
+        for word in named:
+            if not word.startswith("-") and "=" not in word:
+                assert word in targets, f"{document}: make {word}"
+
+
+def options_of(command: click.Command) -> set[str]:
+    return {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help", "-h"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_of_allotment_has_the_options_that_are_named(document: str) -> None:
+    for words in commands(document, "allotment"):
+        if not words or STANDS_FOR.search(words[0]):
+            continue
+        if words[0].startswith("-"):
+            assert words[0] in {*options_of(main), "--help", "-h"}, f"{document}: allotment {words[0]}"
+            continue
+        command = main.get_command(click.Context(main), words[0])
+        assert command is not None, f"{document}: allotment {words[0]}"
+        if isinstance(command, click.Group) and words[1:] and not STANDS_FOR.search(words[1]):
+            command = command.get_command(click.Context(command), words[1])
+            assert command is not None, f"{document}: allotment {' '.join(words[:2])}"
+        for word in words[1:]:
+            if word.startswith("-"):
+                assert word.split("=")[0] in options_of(command), f"{document}: allotment {' '.join(words)}"
+
+
+@functools.cache
+def session_help(command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "allotment_session", *([command] if command else []), "--help"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout if done.returncode == 0 else ""
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_of_allotment_session_has_the_options_that_are_named(document: str) -> None:
+    for words in commands(document, "allotment-session"):
+        if not words or STANDS_FOR.search(words[0]):
+            continue
+        known = session_help("" if words[0].startswith("-") else words[0])
+        assert known, f"{document}: allotment-session {words[0]}"
+        for word in words:
+            if word.startswith("-"):
+                assert word.split("=")[0] in known, f"{document}: allotment-session {' '.join(words)}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_module_that_is_run_exists(document: str) -> None:
+    for words in commands(document, "python -m"):
+        assert importlib.util.find_spec(words[0]) or (PACKAGE / words[0]).is_dir(), f"{document}: python -m {words[0]}"
+
+
+def test_the_map_of_the_package_names_every_module_once() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", text("profiles/README.md"), re.MULTILINE)
+    named = [name for row in rows for name in CODE.findall(row)]
+    modules = {path.stem for path in (ROOT / "profiles/allotment_profiles").glob("*.py")} - {"__init__"}
+    assert sorted(named) == sorted(modules)
+
+
+# Put together here, so that this file does not hold what it looks for.
+MACHINES = re.compile(
+    "|".join((r"(?<![\w.-])/" + "work/", r"(?<![\w.-])/" + "root/", r"/home/" + "(?!jovyan|rstudio)[a-z]+/"))
+)
+LOCKS = [path for path in FILES if re.search(r"^requirements/.*\.txt$|(yarn\.lock|package-lock\.json|uv\.lock)$", path)]
+
+
+def test_no_file_names_a_place_on_somebody_s_machine() -> None:
+    found = []
+    for path in FILES:
+        data = (ROOT / path).read_bytes()
+        if b"\0" not in data and MACHINES.search(data.decode("utf-8", errors="replace")):
+            found.append(path)
+    assert found == []
+
+
+@pytest.mark.parametrize("path", LOCKS)
+def test_no_lock_file_names_where_packages_were_downloaded(path: str) -> None:
+    addresses = set(re.findall(r"https?://([^/\s\"']+)", text(path)))
+    assert addresses <= {"registry.yarnpkg.com", "registry.npmjs.org"}
+    assert not re.search(r"^--?(i|f|index-url|extra-index-url|find-links|trusted-host)\b", text(path), re.MULTILINE)
