@@ -148,13 +148,6 @@ def test_every_module_that_is_run_exists(document: str) -> None:
         assert importlib.util.find_spec(words[0]) or (PACKAGE / words[0]).is_dir(), f"{document}: python -m {words[0]}"
 
 
-def test_the_map_of_the_package_names_every_module_once() -> None:
-    rows = re.findall(r"^\| (`.*?) \|", text("profiles/README.md"), re.MULTILINE)
-    named = [name for row in rows for name in CODE.findall(row)]
-    modules = {path.stem for path in (ROOT / "profiles/allotment_profiles").glob("*.py")} - {"__init__"}
-    assert sorted(named) == sorted(modules)
-
-
 # Put together here, so that this file does not hold what it looks for.
 MACHINES = re.compile(
     "|".join((r"(?<![\w.-])/" + "work/", r"(?<![\w.-])/" + "root/", r"/home/" + "(?!jovyan|rstudio)[a-z]+/"))
