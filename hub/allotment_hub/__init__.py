@@ -1,1 +1,1 @@
-"""The service beside the hub: look, propose, review, merge; and the deployment on a laptop."""
+"""The service beside the hub, where profiles are viewed, proposed, reviewed and merged; and the laptop deployment."""

@@ -9,9 +9,10 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from pydantic import BaseModel
 from support.rendering import LEAST, ROOT, Chart, Object, merged, needs_helm, pod_of
 
-from allotment_hub.cluster.settings import ClusterSettings, RepositorySettings
+from allotment_hub.cluster.values import ChartValues, RepositoryValues
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.nodes.daemonset import NAME, manifest
 from allotment_hub.nodes.images import Wanted
@@ -136,11 +137,15 @@ def test_the_address_and_the_repository_have_to_be_given(chart: Chart) -> None:
     assert "repository" in refusal
 
 
+def aliases(model: type[BaseModel]) -> set[str | None]:
+    return {field.alias for field in model.model_fields.values()}
+
+
 def test_the_schema_and_the_hub_know_the_same_settings(chart: Chart) -> None:
     schema = json.loads((chart.path / "values.schema.json").read_text())
     settings = schema["properties"]["jupyterhub"]["properties"]["custom"]["properties"]["allotment"]["properties"]
-    assert settings.keys() == ClusterSettings.model_fields.keys()
-    assert settings["repository"]["properties"].keys() == RepositorySettings.model_fields.keys()
+    assert settings.keys() == aliases(ChartValues)
+    assert settings["repository"]["properties"].keys() == aliases(RepositoryValues)
 
 
 @pytest.mark.parametrize("more", [{}, MOST], ids=["least", "most"])

@@ -1,1 +1,1 @@
-"""Allotment on Kubernetes: what the hub of zero-to-jupyterhub is told, from the chart's values as data."""
+"""Allotment on Kubernetes: configure the hub of zero-to-jupyterhub from the values of the chart."""

@@ -1,7 +1,7 @@
-"""Read by zero-to-jupyterhub's own configuration, from `jupyterhub_config.d`; everything is in the values."""
+"""Read by zero-to-jupyterhub's own configuration, from `jupyterhub_config.d`."""
 
 from z2jh import get_config as value_of
 
-from allotment_hub.cluster.settings import apply
+from allotment_hub.cluster.hub_setup import configure_hub
 
-apply(c, value_of("custom.allotment") or {}, value_of("hub.baseUrl") or "/")  # type: ignore[name-defined]
+configure_hub(c, value_of("custom.allotment") or {}, value_of("hub.baseUrl") or "/")  # type: ignore[name-defined]

@@ -1,1 +1,1 @@
-"""Allotment on one machine: `allotment up` starts and keeps the hub, the proxy and the service."""
+"""Allotment on one machine: `allotment up` starts and supervises the hub, the proxy and the service."""

@@ -1,4 +1,4 @@
-"""`allotment up` from the options to the end: prepare, start, tell, wait, stop."""
+"""Run `allotment up`: prepare the state folder, start the programs, print the accounts, wait, and stop."""
 
 import asyncio
 import json
@@ -24,16 +24,16 @@ from allotment_hub.laptop.processes.supervisor import Supervisor
 from allotment_hub.laptop.requirements import require_programs, search_path
 from allotment_hub.laptop.seed import starter
 from allotment_hub.laptop.seed.sample_data import write_sample_data
-from allotment_profiles.processes import end
+from allotment_profiles import processes
 
-# Where this runs inside somebody's session, that session's own variables mean another hub.
-_OTHER_HUBS = ("JUPYTERHUB_", "JPY_", "CONFIGPROXY_", "ALLOTMENT_")
+# Inside a session of another hub, variables with these prefixes belong to that hub.
+_FOREIGN_PREFIXES = ("JUPYTERHUB_", "JPY_", "CONFIGPROXY_", "ALLOTMENT_")
 _HUB_CONFIGURATION = Path(__file__).with_name("hub") / "jupyterhub_config.py"
 
 
 @dataclass(frozen=True)
-class Choices:
-    """The options of the command; None means as last time."""
+class LaptopOptions:
+    """The options of the command; None keeps the value of the last run."""
 
     folder: Path
     port: int | None = None
@@ -41,44 +41,42 @@ class Choices:
     repository: Path | None = None
 
 
-def run(choices: Choices) -> None:
-    """Run until told to stop. Raises `LaptopError` with the reason when that is not possible."""
+def run(options: LaptopOptions) -> None:
+    """Run until a signal stops it. Raises `LaptopError` with the reason when it cannot run."""
     console = Console(soft_wrap=True, highlight=False)
     traefik = require_programs()
-    folder = StateFolder(choices.folder.resolve())
-    # Looked at before the lock: a folder that is somebody else's gets not even that.
+    folder = StateFolder(options.folder.resolve())
+    # Before the lock, which would create a file in a folder that is not ours.
     folder.check()
     with folder.locked():
         folder.create()
-        deployment = _prepare(console, folder, choices)
-        asyncio.run(_Run(console, folder, deployment, traefik).to_the_end())
+        deployment = _prepare(console, folder, options)
+        asyncio.run(_Run(console, folder, deployment, traefik).run())
 
 
-def _prepare(console: Console, folder: StateFolder, choices: Choices) -> Deployment:
+def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> Deployment:
     deployment = Deployment.read(folder)
     for name in program.end_orphans(sorted(folder.pids.glob("*.json"))):
-        console.print(f"Ended the {name} of an earlier run that was killed.")
-    if choices.port is not None and choices.port != deployment.asked_port:
-        deployment.asked_port = choices.port
+        console.print(f"Killed the {name} that an earlier run left behind.")
+    if options.port is not None and options.port != deployment.asked_port:
+        deployment.asked_port = options.port
         deployment.ports.public = None
-    if choices.base_url is not None:
-        deployment.base_url = choices.base_url
-    wanted = choices.repository or deployment.repository
-    if wanted is not None:
-        deployment.repository = starter.existing_repository(wanted)
-    for note in deployment.settle():
-        console.print(note)
+    if options.base_url is not None:
+        deployment.base_url = options.base_url
+    repository = options.repository or deployment.repository
+    if repository is not None:
+        deployment.repository = starter.existing_repository(repository)
+    for message in deployment.settle():
+        console.print(message)
     deployment.write(folder)
     starter.ensure_keys(folder)
     if deployment.repository is None:
         if starter.ensure_starter(folder):
-            console.print("Made a repository of profiles from the starter.")
+            console.print("Created a repository of profiles from the starter.")
     else:
         console.print(f"Profiles come from {deployment.repository}", markup=False)
         if deployment.repository.name == ".git":
-            console.print(
-                "Merges move its branch main; files that are checked out beside it do not follow by themselves."
-            )
+            console.print("A merge moves its branch main. It does not update the files that are checked out beside it.")
     write_sample_data(folder.volumes)
     write_proxy_configuration(folder, deployment)
     write_private(folder.service, deployment.service_configuration(folder).model_dump_json(indent=2) + "\n")
@@ -94,30 +92,30 @@ class _Run:
         self._deployment = deployment
         self._traefik = traefik
 
-    async def to_the_end(self) -> None:
-        """Start, tell, wait, stop."""
+    async def run(self) -> None:
+        """Start the programs, wait for a signal, and stop them."""
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            supervisor = Supervisor(self._programs(client), self._say)
+            supervisor = Supervisor(self._programs(client), self._print)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-                    loop.add_signal_handler(number, supervisor.ask_to_stop)
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does
+                    loop.add_signal_handler(number, supervisor.request_stop)
             try:
                 with self._console.status("Starting the proxy, the service and the hub"):
                     await supervisor.start()
-                if not supervisor.stop_asked:
-                    self._tell()
+                if not supervisor.stop_requested:
+                    self._print_accounts()
                 await supervisor.wait()
-                self._say("Stopping. Sessions are asked to end first; Ctrl-C again ends everything at once.")
+                self._print("Stopping. Sessions end first; press Ctrl-C again to kill everything at once.")
             finally:
                 await supervisor.stop()
-                # Sessions that the hub did not know yet, and what sessions left running.
-                left = program.of_sessions(f"http://{ports.ADDRESS}:{self._deployment.ports.hub}")
-                await asyncio.to_thread(end, left, patience=5)
-            self._say("Stopped.")
+                # Sessions that the hub did not know yet, and processes that sessions left running.
+                remaining = program.session_processes(f"http://{ports.ADDRESS}:{self._deployment.ports.hub}")
+                await asyncio.to_thread(processes.end, remaining, patience=5)
+            self._print("Stopped.")
 
-    def _say(self, words: str) -> None:
-        self._console.print(words, markup=False)
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False)
 
     def _programs(self, client: httpx.AsyncClient) -> list[Program]:
         folder, deployment = self._folder, self._deployment
@@ -126,11 +124,11 @@ class _Run:
             return await _listens(deployment.ports.public) and await _listens(deployment.ports.proxy_api)
 
         async def service_ready() -> bool:
-            return await _is_well(client, f"{deployment.service_address}{deployment.service_prefix}api/v1/health")
+            return await _answers_ok(client, f"{deployment.service_address}{deployment.service_prefix}api/v1/health")
 
         async def hub_ready() -> bool:
-            # Through the proxy, as a browser will come; then the service, whose route the hub adds.
-            return await _is_well(client, f"{deployment.public_url}hub/health") and await _is_well(
+            # Through the proxy, as browsers do. The hub adds the service's route, so the service is asked again.
+            return await _answers_ok(client, f"{deployment.public_url}hub/health") and await _answers_ok(
                 client, f"{deployment.service_url}api/v1/health"
             )
 
@@ -147,7 +145,7 @@ class _Run:
                 "hub",
                 *(sys.executable, "-m", "jupyterhub", "--config", str(_HUB_CONFIGURATION)),
                 ready=hub_ready,
-                # It asks every session to end and waits for it.
+                # It stops every session and waits for it.
                 patience=45,
             ),
         ]
@@ -161,20 +159,20 @@ class _Run:
         extra: Mapping[str, str] | None = None,
     ) -> Program:
         folder = self._folder
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(_OTHER_HUBS)}
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN_PREFIXES)}
         return Program(
             name=name,
             command=command,
             environment={**environment, "PATH": search_path(), **(extra or {})},
             working_folder=folder.path,
-            log=_fresh(folder.logs / f"{name}.log"),
+            log=_rotated(folder.logs / f"{name}.log"),
             pid_file=folder.pids / f"{name}.json",
             ready=ready,
             patience=patience,
         )
 
-    def _tell(self) -> None:
-        """Write access.json, then say the same: who waits for the words finds the file."""
+    def _print_accounts(self) -> None:
+        """Write access.json, then print the same: a script that waits for the text then finds the file."""
         deployment, folder = self._deployment, self._folder
         access = {"url": deployment.public_url, "accounts": deployment.passwords}
         write_private(folder.access, json.dumps(access, indent=2) + "\n")
@@ -183,8 +181,8 @@ class _Run:
             table.add_row(name, escape(deployment.passwords[name]), account.about)
         self._console.print()
         self._console.print(table)
-        self._say(f"\nThe same is in {folder.access}")
-        self._say(f"Allotment is ready: {deployment.public_url}    Ctrl-C stops it.")
+        self._print(f"\nThe same is in {folder.access}")
+        self._print(f"Allotment is ready: {deployment.public_url}    Ctrl-C stops it.")
 
 
 async def _listens(port: int | None) -> bool:
@@ -197,15 +195,15 @@ async def _listens(port: int | None) -> bool:
     return True
 
 
-async def _is_well(client: httpx.AsyncClient, url: str) -> bool:
+async def _answers_ok(client: httpx.AsyncClient, url: str) -> bool:
     try:
         return (await client.get(url)).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
 
-def _fresh(log: Path) -> Path:
-    """Begin a new log and keep the one of the run before."""
+def _rotated(log: Path) -> Path:
+    """Create an empty log and keep the log of the run before as `NAME.log.1`."""
     if log.exists():
         log.replace(log.with_name(f"{log.name}.1"))
     log.touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""The command `allotment up`: options in, words out."""
+"""The command `allotment up`."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ def _base_url(_context: click.Context, _parameter: click.Parameter, value: str |
     if value is None:
         return None
     if not re.fullmatch(r"[A-Za-z0-9/_.~-]*", value) or ".." in value:
-        raise click.BadParameter("a path of letters, digits, '-', '_', '.' and '/' is expected, such as /jupyter/")
+        raise click.BadParameter("expected a path of letters, digits, '-', '_', '.' and '/', such as /jupyter/")
     inner = "/".join(part for part in value.split("/") if part)
     return f"/{inner}/" if inner else "/"
 
@@ -21,13 +21,13 @@ def _base_url(_context: click.Context, _parameter: click.Parameter, value: str |
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".allotment"),
     show_default=True,
-    help="Where everything is kept: profiles, homes, data, databases, logs. Delete it to start afresh.",
+    help="The folder for profiles, homes, data, databases and logs. Delete it to start from nothing.",
 )
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     show_default="8000, or as last time",
-    help="The port on 127.0.0.1 to open in a browser. When another program has it, the next free one is used and said.",
+    help="The port on 127.0.0.1 to open in a browser. If it is taken, the next free port is used and printed.",
 )
 @click.option(
     "--base-url",
@@ -46,18 +46,18 @@ def up(folder: Path, port: int | None, base_url: str | None, repository: Path | 
     """Run Allotment on this machine: JupyterHub, a proxy and the service, for the accounts analyst, lead and admin.
 
     Prints the address and the passwords when everything answers, and writes them to access.json in the folder. Ctrl-C
-    ends it, with the sessions. The next start continues where this one ended; after a crash it finds sessions that
-    still run.
+    stops everything, including the sessions. The next start continues with the same state; after a crash it finds the
+    sessions that still run.
 
     Listens on 127.0.0.1 only. Sessions are processes of your own user: images are not used, limits are not enforced and
-    folders are not kept apart.
+    folders are not isolated.
     """
-    # The other commands should not wait for what only this one needs.
-    from allotment_hub.laptop.app import Choices, run  # noqa: PLC0415
+    # Imported here, so that the other commands start without these modules.
+    from allotment_hub.laptop.app import LaptopOptions, run  # noqa: PLC0415
     from allotment_hub.laptop.errors import LaptopError  # noqa: PLC0415
     from allotment_profiles.model.problems import AllotmentError  # noqa: PLC0415
 
     try:
-        run(Choices(folder=folder, port=port, base_url=base_url, repository=repository))
+        run(LaptopOptions(folder=folder, port=port, base_url=base_url, repository=repository))
     except (LaptopError, AllotmentError) as error:
         raise click.ClickException(str(error)) from None

@@ -1,5 +1,6 @@
-"""What is kept about one deployment between two starts: choices, ports and secrets."""
+"""The state of one laptop deployment between two starts: options, ports and secrets."""
 
+import json
 import secrets
 from pathlib import Path
 from typing import Self
@@ -11,17 +12,18 @@ from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.folder import StateFolder, write_private
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.processes import ports
+from allotment_profiles.scopes import SERVICE_ACCESS_SCOPE
 
 
 class Ports(BaseModel):
-    """Ports on 127.0.0.1. Sessions that outlive the hub know them, so they are kept."""
+    """Ports on 127.0.0.1. They stay the same, because sessions that outlive the hub use them."""
 
     model_config = ConfigDict(extra="forbid")
 
     public: int | None = None
     """The proxy, for browsers and sessions."""
     proxy_api: int | None = None
-    """The proxy's own interface, for the hub."""
+    """The API of the proxy, for the hub."""
     hub: int | None = None
     """The hub, for the proxy, the service and the sessions."""
     service: int | None = None
@@ -29,32 +31,32 @@ class Ports(BaseModel):
 
 
 class Deployment(BaseModel):
-    """The file laptop.json, for `allotment up` and JupyterHub's configuration. Every part of it may be missing."""
+    """The file laptop.json, read by `allotment up` and by JupyterHub's configuration. Every key is optional."""
 
     model_config = ConfigDict(extra="forbid")
 
     asked_port: int = 8000
-    """The public port that was asked for last; another one is used while that one is taken."""
+    """The public port that was last requested; a different one is used while it is taken."""
     base_url: str = "/"
-    """The path under which everything is served; begins and ends with a slash."""
+    """The path under which everything is served; starts and ends with a slash."""
     repository: Path | None = None
-    """A repository of the administrator's own; without one, the starter's copy in the state folder."""
+    """The repository of profiles; None means the copy of the starter in the state folder."""
     spawner_class: str = "allotment_spawner.local.LocalProfileSpawner"
-    """What starts sessions."""
+    """The spawner class."""
     service_module: str = "allotment_hub"
-    """What runs as the service: `python -m MODULE --config service.json`."""
+    """The module that runs as the service: `python -m MODULE --config service.json`."""
     ports: Ports = Field(default_factory=Ports)
     passwords: dict[str, str] = Field(default_factory=dict)
     service_token: str = Field(default_factory=lambda: secrets.token_hex(32))
-    """With this the service asks the hub about users."""
+    """The token of the service for the hub's API."""
     proxy_password: str = Field(default_factory=lambda: secrets.token_hex(32))
-    """With this the hub asks the proxy about routes."""
+    """The password of the hub for the proxy's API."""
     cookie_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
-    """With this the hub signs its cookies: a sign-in outlives a restart."""
+    """The key of the hub's cookies; kept, so that people stay signed in after a restart."""
 
     @classmethod
     def read(cls, folder: StateFolder) -> Self:
-        """Read what an earlier start left, or begin afresh."""
+        """Read laptop.json, or return the defaults before the first start."""
         if not folder.deployment.exists():
             return cls()
         try:
@@ -68,33 +70,29 @@ class Deployment(BaseModel):
             ) from None
 
     def write(self, folder: StateFolder) -> None:
-        """Keep it for the processes that are started and for the next start."""
+        """Write laptop.json for the programs and for the next start."""
         write_private(folder.deployment, self.model_dump_json(indent=2) + "\n")
 
     def settle(self) -> list[str]:
-        """Fill what is missing and choose ports that are free now; give what a person should know about it."""
-        notes: list[str] = []
+        """Fill in missing passwords and choose ports that are free now; return messages for the user."""
         for name in ACCOUNTS:
             self.passwords.setdefault(name, secrets.token_urlsafe(12))
-        public = ports.next_free(self.ports.public or self.asked_port)
-        if public not in (self.ports.public, self.asked_port):
-            notes.append(
-                f"Port {self.ports.public or self.asked_port} is taken by another program: using {public} instead."
-            )
-        chosen = [public]
-        internal: list[int] = []
-        for kept in (self.ports.proxy_api, self.ports.hub, self.ports.service):
-            free = kept is not None and kept not in chosen and ports.is_free(kept)
-            port = kept if kept is not None and free else ports.any_free(taken=chosen)
-            chosen.append(port)
-            internal.append(port)
-        if self.ports.hub is not None and internal[1] != self.ports.hub:
-            notes.append(
-                f"The hub's port {self.ports.hub} is taken by another program: using {internal[1]} instead."
+        before, preferred = self.ports, self.ports.public or self.asked_port
+        public = ports.next_free(preferred)
+        taken = [public]
+        for kept in (before.proxy_api, before.hub, before.service):
+            free = kept is not None and kept not in taken and ports.is_free(kept)
+            taken.append(kept if kept is not None and free else ports.any_free(taken=taken))
+        self.ports = Ports(public=public, proxy_api=taken[1], hub=taken[2], service=taken[3])
+        messages: list[str] = []
+        if public not in (before.public, self.asked_port):
+            messages.append(f"Port {preferred} is taken by another program: using {public} instead.")
+        if before.hub is not None and self.ports.hub != before.hub:
+            messages.append(
+                f"The hub's port {before.hub} is taken by another program: using {self.ports.hub} instead."
                 " Sessions that still run cannot reach the hub any more: stop and start them."
             )
-        self.ports = Ports(public=public, proxy_api=internal[0], hub=internal[1], service=internal[2])
-        return notes
+        return messages
 
     @property
     def public_url(self) -> str:
@@ -103,7 +101,7 @@ class Deployment(BaseModel):
 
     @property
     def proxy_api_url(self) -> str:
-        """The proxy's own interface."""
+        """The API of the proxy."""
         return f"http://{ports.ADDRESS}:{self.ports.proxy_api}"
 
     @property
@@ -127,8 +125,8 @@ class Deployment(BaseModel):
         return f"{self.public_url}services/allotment/"
 
     def service_configuration(self, folder: StateFolder) -> ServiceConfiguration:
-        """Say what the service is told."""
-        assert self.ports.service is not None, "settle() comes first"  # noqa: S101  a mistake of ours, not of a user
+        """Return the configuration of the service."""
+        assert self.ports.service is not None, "call settle() first"  # noqa: S101  a mistake in our code
         return ServiceConfiguration(
             repository=self.repository_path(folder),
             signing_key=folder.signing_key,
@@ -140,7 +138,7 @@ class Deployment(BaseModel):
         )
 
     def service_environment(self) -> dict[str, str]:
-        """Say what JupyterHub would tell a service that it started itself."""
+        """Return the variables that JupyterHub sets for a service that it starts itself."""
         return {
             "JUPYTERHUB_SERVICE_NAME": "allotment",
             "JUPYTERHUB_API_TOKEN": self.service_token,
@@ -151,11 +149,9 @@ class Deployment(BaseModel):
             "JUPYTERHUB_SERVICE_URL": self.service_address + self.service_prefix,
             "JUPYTERHUB_CLIENT_ID": "service-allotment",
             "JUPYTERHUB_OAUTH_CALLBACK_URL": f"{self.service_prefix}oauth_callback",
-            "JUPYTERHUB_OAUTH_SCOPES": '["access:services!service=allotment"]',
-            "JUPYTERHUB_OAUTH_ACCESS_SCOPES": '["access:services!service=allotment"]',
-            "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES": '["custom:allotment:review"]',
+            "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps([SERVICE_ACCESS_SCOPE]),
         }
 
     def repository_path(self, folder: StateFolder) -> Path:
-        """Where the repository of profiles lies."""
+        """Return the repository of profiles."""
         return self.repository or folder.repository

@@ -1,5 +1,5 @@
-"""What can keep a laptop deployment from starting."""
+"""The error that keeps a laptop deployment from starting."""
 
 
 class LaptopError(Exception):
-    """A reason not to start, in words for the person at the terminal."""
+    """The deployment cannot start; the message tells the user why."""

@@ -1,4 +1,4 @@
-"""The state folder: where everything of one deployment lies, and the lock that keeps it to one supervisor."""
+"""The state folder: the paths of one deployment, and the lock that allows one supervisor at a time."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ class StateFolder:
 
     @property
     def deployment(self) -> Path:
-        """Ports, tokens and choices of this deployment."""
+        """Ports, tokens and options of this deployment."""
         return self.path / "laptop.json"
 
     @property
@@ -43,11 +43,11 @@ class StateFolder:
 
     @property
     def allowed_signers(self) -> Path:
-        """The keys that everybody believes."""
+        """The public keys whose signatures count."""
         return self.path / "keys" / "allowed_signers"
 
     def cache(self, program: str) -> Path:
-        """Where a program keeps what it read of the repository; it may be deleted at any time."""
+        """The catalog cache of a program; it may be deleted at any time."""
         return self.path / f"{program}-catalog.cache"
 
     @property
@@ -57,7 +57,7 @@ class StateFolder:
 
     @property
     def volumes(self) -> Path:
-        """One folder for each volume claim that a data role may bind to."""
+        """One folder for each volume claim that a data role can bind."""
         return self.path / "volumes"
 
     @property
@@ -72,7 +72,7 @@ class StateFolder:
 
     @property
     def proxy_static(self) -> Path:
-        """The proxy's configuration that holds for its whole life."""
+        """The proxy's static configuration."""
         return self.path / "proxy" / "traefik.toml"
 
     @property
@@ -91,12 +91,12 @@ class StateFolder:
         return f"sqlite:///{self.path / 'events.sqlite'}"
 
     def check(self) -> None:
-        """Refuse a folder that holds something else; raises `LaptopError`."""
+        """Raise `LaptopError` if the folder holds anything else."""
         if not self.path.exists():
             return
         if not self.path.is_dir():
             raise LaptopError(f"{self.path} is a file. Name a folder with --folder.")
-        # A first start that was interrupted leaves the lock behind and nothing else.
+        # An interrupted first start leaves only the lock.
         foreign = {entry.name for entry in self.path.iterdir()} - {"lock"}
         if foreign and not self.deployment.exists():
             raise LaptopError(
@@ -104,19 +104,19 @@ class StateFolder:
             )
 
     def create(self) -> None:
-        """Make the parts of the folder, all closed to other users."""
+        """Create the subfolders, closed to other users."""
         self.path.chmod(0o700)
         for part in (self.signing_key.parent, self.homes, self.volumes, self.logs, self.pids, self.proxy_static.parent):
             part.mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep the folder to this process; the kernel lets go of the lock however the process ends."""
+        """Lock the folder for this process; the kernel releases the lock when the process ends."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise LaptopError(
-                f"{self.path} cannot be made: {error.strerror}. Name another one with --folder."
+                f"{self.path} cannot be created: {error.strerror}. Name another one with --folder."
             ) from None
         with (self.path / "lock").open("a+") as lock:
             try:
@@ -137,7 +137,7 @@ class StateFolder:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file atomically, readable by its owner only."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

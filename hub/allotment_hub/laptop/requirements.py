@@ -1,4 +1,4 @@
-"""What the machine must offer, checked before anything is started."""
+"""Check that the programs which a laptop deployment needs are installed."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from allotment_profiles.git import repository as git
 
 
 def search_path() -> str:
-    """Give a PATH that begins with the programs of this Python's environment."""
+    """Return a PATH that starts with the folder of this Python, and so with the programs of its environment."""
     return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 
 
 def require_programs() -> str:
-    """Give the path of traefik; say what is missing or too old."""
+    """Return the path of traefik. Raises `LaptopError` if git or traefik is missing or too old."""
     needed = ".".join(str(part) for part in git.MINIMUM_VERSION)
     try:
         found = git.version()

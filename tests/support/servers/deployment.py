@@ -25,7 +25,7 @@ from bs4 import BeautifulSoup
 from support.folders import TESTS
 
 from allotment_hub.laptop.processes import ports
-from allotment_hub.laptop.processes.program import recorded
+from allotment_hub.laptop.processes.program import read_pid_file
 
 READY = "Allotment is ready: "
 PROGRAMS = ("proxy", "service", "hub")
@@ -258,7 +258,7 @@ class Deployment:
 
     def process(self, name: str) -> psutil.Process:
         """Give the process of `hub`, `proxy` or `service`, as soon as it runs."""
-        return until(lambda: recorded(self.folder / "pids" / f"{name}.json"), what=f"the {name}")
+        return until(lambda: read_pid_file(self.folder / "pids" / f"{name}.json"), what=f"the {name}")
 
     def processes(self) -> list[psutil.Process]:
         """Find every process that belongs to this folder: programs, sessions, and what was started in these."""

@@ -83,7 +83,7 @@ def test_a_damaged_laptop_json_is_said_with_a_way_out(folder: StateFolder, conte
 def test_the_process_of_a_pid_file_is_ended_and_the_file_removed(
     tmp_path: Path, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    program.record(tmp_path / "hub.json", sleeper.pid)
+    program.write_pid_file(tmp_path / "hub.json", sleeper.pid)
     assert program.end_orphans([tmp_path / "hub.json"]) == ["hub"]
     assert sleeper.poll() is not None
     assert list(tmp_path.iterdir()) == []

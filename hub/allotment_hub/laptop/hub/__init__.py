@@ -1,1 +1,1 @@
-"""The laptop's JupyterHub: its configuration, its proxy and the three local accounts."""
+"""JupyterHub on a laptop: its configuration, its proxy and three local accounts."""

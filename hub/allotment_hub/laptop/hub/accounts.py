@@ -1,11 +1,11 @@
-"""The three accounts of a laptop, one for each part that people play."""
+"""The three accounts of a laptop deployment: an analyst, a team lead and an administrator."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Account:
-    """One local account, as an identity provider would describe it."""
+    """One local account, with the groups that an identity provider would name."""
 
     about: str
     groups: tuple[str, ...]

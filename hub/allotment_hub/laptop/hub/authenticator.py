@@ -1,4 +1,4 @@
-"""Signing in on a laptop."""
+"""The authenticator of a laptop deployment."""
 
 import hmac
 from typing import Any
@@ -15,21 +15,21 @@ class LocalAccounts(Authenticator):
     passwords = Dict(key_trait=Unicode(), value_trait=Unicode(), config=True, help="A password for each account.")
 
     async def authenticate(self, _handler: Any, data: dict[str, str]) -> dict[str, Any] | None:
-        """Give the account when the password is right."""
+        """Return the account if the password is correct, else None."""
         name = data.get("username", "")
         expected = self.passwords.get(name, "")
-        # The same work whether the account exists or not, and however much of the password is right.
-        right = hmac.compare_digest(expected.encode(), data.get("password", "").encode())
-        if not right or not expected:
+        # In constant time, so that the duration reveals nothing about the account or the password.
+        correct = hmac.compare_digest(expected.encode(), data.get("password", "").encode())
+        if not correct or not expected:
             return None
-        return _described(name)
+        return _user_model(name)
 
     async def refresh_user(self, user: Any, _handler: Any = None) -> dict[str, Any] | bool:
-        """Give the groups as they are now; an account that is gone has to sign in again."""
-        return _described(user.name) or False
+        """Return the current groups; an account that no longer exists has to sign in again."""
+        return _user_model(user.name) or False
 
 
-def _described(name: str) -> dict[str, Any] | None:
+def _user_model(name: str) -> dict[str, Any] | None:
     account = ACCOUNTS.get(name)
     if account is None:
         return None

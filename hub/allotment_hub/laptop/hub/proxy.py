@@ -1,4 +1,4 @@
-"""The configuration of the proxy that holds for its whole life. Routes are the hub's business."""
+"""Write the configuration of the proxy, traefik; the hub writes the routes."""
 
 import json
 
@@ -6,17 +6,17 @@ from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder, write_private
 from allotment_hub.laptop.processes import ports
 
-# The hub adds its routes to this file when it starts, and leaves in it what it does not know.
-_NO_ROUTES = "# Written by the hub.\n"
+# The hub adds its routes to this file when it starts, and keeps the other ones.
+_HEADER = "# Written by the hub.\n"
 
 
 def _routes(base_url: str) -> str:
-    """Give the routes before the hub has written its own: below a base URL, the bare address leads to it."""
+    """Return the routes from before the hub starts: with a base URL, `/` redirects to it."""
     if base_url == "/":
-        return _NO_ROUTES
-    # The base URL is one that the command line has checked; it is written as a quoted text all the same.
+        return _HEADER
+    # The command line has checked the base URL; it is quoted all the same.
     return f"""\
-{_NO_ROUTES}
+{_HEADER}
 [http.routers.start]
 rule = "Path(`/`)"
 service = "noop@internal"
@@ -30,7 +30,7 @@ replacement = {json.dumps("${1}" + base_url)}
 
 
 def write_proxy_configuration(folder: StateFolder, deployment: Deployment) -> None:
-    """Write traefik's own file, and an empty one for the routes: those of an earlier run may name ports of others."""
+    """Write the static file and reset the routes, which may name ports that other programs have taken since."""
     static = f"""\
 # Written by `allotment up` at every start.
 [global]

@@ -1,1 +1,1 @@
-"""The processes of the laptop deployment: programs, ports and the supervisor that restarts them."""
+"""Start, supervise and stop the programs of a laptop deployment."""

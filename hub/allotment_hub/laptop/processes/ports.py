@@ -1,4 +1,4 @@
-"""Ports on 127.0.0.1: which are free, and which to take."""
+"""Find free ports on 127.0.0.1."""
 
 import secrets
 import socket
@@ -8,15 +8,15 @@ from allotment_hub.laptop.errors import LaptopError
 
 ADDRESS = "127.0.0.1"
 
-# Below the range from which systems take ports for outgoing connections: a port that is free for a second, while its
-# process is restarted, is then not handed to somebody else.
+# Below the range that systems use for outgoing connections, so that no connection takes the port of a program while
+# that program restarts.
 _INTERNAL_FIRST, _INTERNAL_LAST = 18000, 32000
 
 
 def is_free(port: int) -> bool:
-    """Say whether a server could listen on this port now."""
+    """Whether a server could listen on this port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        # As servers do: connections that linger after an earlier run are no obstacle.
+        # As servers do: connections of an earlier run in TIME_WAIT do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((ADDRESS, port))
@@ -27,12 +27,12 @@ def is_free(port: int) -> bool:
 
 
 def next_free(port: int, *, taken: Collection[int] = ()) -> int:
-    """Give the port, or the next one above it that is free."""
+    """Return the port, or the next free one above it."""
     return _first_free(range(port, min(port + 500, 65536)), taken)
 
 
 def any_free(*, taken: Collection[int] = ()) -> int:
-    """Give a free port that only processes on this machine need to know."""
+    """Return a free port for connections between our own processes."""
     start = _INTERNAL_FIRST + secrets.randbelow(_INTERNAL_LAST - _INTERNAL_FIRST)
     return _first_free([*range(start, _INTERNAL_LAST), *range(_INTERNAL_FIRST, start)], taken)
 

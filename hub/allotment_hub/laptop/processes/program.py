@@ -1,4 +1,4 @@
-"""The processes of a deployment: starting, recognising and ending them, and nobody else's."""
+"""Start the programs of a deployment, and find them again after a crash by their process ids."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ class Program:
     """One process that the supervisor keeps."""
 
     name: str
-    """As a person reads it: `hub`, `proxy`, `service`."""
+    """`hub`, `proxy` or `service`."""
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     working_folder: Path
@@ -29,10 +29,10 @@ class Program:
     ready: Callable[[], Awaitable[bool]] = field(repr=False)
     """Whether it answers yet."""
     patience: float
-    """Seconds between asking it to end and ending it."""
+    """Seconds between SIGTERM and SIGKILL."""
 
     async def start(self) -> asyncio.subprocess.Process:
-        """Start it, in a session of its own: a Ctrl-C in the terminal is for the supervisor alone."""
+        """Start it in a session of its own, so that a Ctrl-C in the terminal reaches the supervisor only."""
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *self.command,
@@ -43,43 +43,43 @@ class Program:
                 env=self.environment,
                 start_new_session=True,
             )
-        record(self.pid_file, process.pid)
+        write_pid_file(self.pid_file, process.pid)
         return process
 
-    def last_words(self, lines: int = 15) -> str:
-        """Give the end of its log."""
+    def log_tail(self, lines: int = 15) -> str:
+        """Return the last lines of its log."""
         with self.log.open(encoding="utf-8", errors="replace") as log:
             return "".join(deque(log, maxlen=lines)).rstrip()
 
 
-def record(pid_file: Path, pid: int) -> None:
-    """Write down which process runs, precisely enough to recognise it after a crash."""
-    # It may have ended already: then there is nothing to recognise later.
+def write_pid_file(pid_file: Path, pid: int) -> None:
+    """Write the process id and the start time, which together identify the process after a crash."""
+    # It may have ended already; then there is nothing to write.
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         write_private(pid_file, json.dumps({"pid": pid, "started": process.create_time()}) + "\n")
 
 
-def recorded(pid_file: Path) -> psutil.Process | None:
-    """Give the process that a file speaks of, if it still runs: another one with its process id is not it."""
+def read_pid_file(pid_file: Path) -> psutil.Process | None:
+    """Return the process that a file names, if it still runs; a different process with the same id does not count."""
     try:
-        facts = json.loads(pid_file.read_bytes())
-        process = psutil.Process(int(facts["pid"]))
-        # The start is counted from the boot in hundredths of a second; the time of boot moves a little with the clock.
-        same = abs(process.create_time() - float(facts["started"])) < 1
+        content = json.loads(pid_file.read_bytes())
+        process = psutil.Process(int(content["pid"]))
+        # The start time is counted from the boot in hundredths of a second, and the boot time moves with the clock.
+        same = abs(process.create_time() - float(content["started"])) < 1
     except (FileNotFoundError, psutil.NoSuchProcess, ValueError, KeyError, TypeError):
         return None
     return process if same and not processes.has_ended(process) else None
 
 
 def end_orphans(pid_files: Iterable[Path]) -> list[str]:
-    """End what an earlier run left behind when it was killed; give the names.
+    """End the programs that an earlier run left behind when it was killed; return their names.
 
-    At once and without asking: a hub that is asked to end stops the sessions, and these should go on.
+    They get SIGKILL: a hub that gets SIGTERM stops the sessions, which should keep running.
     """
     ended: list[str] = []
     for pid_file in pid_files:
-        process = recorded(pid_file)
+        process = read_pid_file(pid_file)
         if process is not None:
             processes.end([process], patience=0)
             ended.append(pid_file.stem)
@@ -87,8 +87,8 @@ def end_orphans(pid_files: Iterable[Path]) -> list[str]:
     return ended
 
 
-def of_sessions(hub_origin: str) -> list[psutil.Process]:
-    """Find the sessions of one hub and what was started in them: all carry the hub's address in their environment."""
+def session_processes(hub_origin: str) -> list[psutil.Process]:
+    """Return the sessions of one hub and what was started in them; all have the hub's address in their environment."""
     return processes.with_environment(
         lambda environment: (
             "JUPYTERHUB_USER" in environment and environment.get("JUPYTERHUB_API_URL", "").startswith(f"{hub_origin}/")

@@ -1,1 +1,1 @@
-"""What a new laptop deployment begins with: the first repository and made-up data."""
+"""The first content of a laptop deployment: a repository of profiles and sample data."""

@@ -1,4 +1,4 @@
-"""Made-up data for the data roles of the starter repository. The same numbers on every machine."""
+"""Made-up data for the data roles of the starter repository; the same numbers on every machine."""
 
 import csv
 import random
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _README = """\
-These files are made up: allotment_hub/laptop/sample_data.py writes them with a fixed seed when Allotment starts for the
-first time. The places do not exist and the numbers measure nothing. They are here so that a session on a laptop has
-something to read. Delete or replace them as you like: they are written once and never again.
+These files are made up: allotment_hub/laptop/seed/sample_data.py writes them with a fixed seed at the first start of
+Allotment. The places do not exist and the numbers measure nothing. They give a session on a laptop something to read.
+You can delete or replace them: they are written only once.
 """
 
 _REGIONS = ("Northshire", "Eastmarch", "Southmoor", "Westvale")
@@ -19,7 +19,7 @@ _Row = tuple[str | int | float, ...]
 
 
 def write_sample_data(volumes: Path) -> None:
-    """Write the volume `open-data`, unless there is one already."""
+    """Write the volume `open-data`, unless it exists."""
     volume = volumes / "open-data"
     if volume.exists():
         return
@@ -50,7 +50,7 @@ def _months() -> Iterator[tuple[str, int]]:
 
 
 def _warmth(month: int) -> float:
-    """Run from 0 in January to 1 in July and back."""
+    """Return 0 for January, 1 for July, and values between for the other months."""
     return 1 - abs(month - 7) / 6
 
 

@@ -1,4 +1,4 @@
-"""The repository of profiles of a new deployment, and the key that signs what the service writes to it."""
+"""Create the repository of profiles of a new deployment, and the key with which the service signs commits."""
 
 import datetime as dt
 import shutil
@@ -20,18 +20,18 @@ An example for an administrator to edit: made-up teams with profiles of public i
 
 
 def ensure_keys(folder: StateFolder) -> None:
-    """Make the service's key, unless there is one."""
+    """Create the signing key of the service, unless it exists."""
     if folder.allowed_signers.exists():
         return
-    # Nothing was signed before everybody knew the key: what an interrupted start left is worth nothing.
+    # An interrupted start may leave a private key. Nothing was signed with it, because the public key is written last.
     folder.signing_key.unlink(missing_ok=True)
     write_private(folder.allowed_signers, generate_key(folder.signing_key, _AUTHOR.email))
 
 
 def ensure_starter(folder: StateFolder) -> bool:
-    """Make the bare repository with the starter's files in one signed commit on main; say whether it was made now."""
+    """Create the bare repository with the starter in one signed commit on main; return whether it was created now."""
     if folder.repository.exists():
-        # Whoever held these was ended before: nobody else writes here.
+        # The programs of an earlier run have ended, and nothing else writes here: locks are left-overs.
         for lock in (*folder.repository.glob("*.lock"), *folder.repository.glob("refs/**/*.lock")):
             lock.unlink()
         return False
@@ -57,27 +57,28 @@ def ensure_starter(folder: StateFolder) -> bool:
 
 
 def existing_repository(path: Path) -> Path:
-    """Find the git folder of a repository, bare or not, and see that it can be used; raises `LaptopError`."""
+    """Return the git folder of a repository, bare or not. Raises `LaptopError` if it cannot be used."""
     path = path.resolve()
     for git_folder in (path / ".git", path):
         if (git_folder / "HEAD").is_file() and (git_folder / "objects").is_dir():
             break
     else:
-        raise LaptopError(f"{path} is no git repository (a linked worktree is not enough: name the repository itself).")
+        raise LaptopError(f"{path} is no git repository. Name the repository itself, not a linked worktree.")
     try:
         repository = Repository(git_folder)
-        # The first asks whether git is willing at all; a missing branch is no error to it.
+        # Fails if git refuses the repository, for example because of its owner; a missing branch is no error here.
         repository.references("refs/heads/main")
         head = repository.resolve("refs/heads/main")
     except GitError as error:
         raise LaptopError(f"{git_folder} cannot be used: {error}") from None
     if head is None:
         raise LaptopError(
-            f"{path} has no branch main. Commit the profiles to main first; without --repository a starter is made."
+            f"{path} has no branch main. Commit the profiles to main first."
+            " Without --repository, one is created from the starter."
         )
     if repository.file(head, "policy.yaml") is None:
         raise LaptopError(
-            f"{path} has no policy.yaml on its branch main, so it is no repository of profiles. Without --repository a"
-            " starter is made; `allotment check` says what a repository needs."
+            f"{path} has no policy.yaml on its branch main, so it is no repository of profiles. `allotment check`"
+            " lists what a repository needs. Without --repository, one is created from the starter."
         )
     return git_folder

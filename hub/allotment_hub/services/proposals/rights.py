@@ -12,7 +12,6 @@ from allotment_profiles.review.requirements import Requirement, can_meet
 State = Literal["open", "approved", "conflict", "broken", "merged", "live", "rejected", "withdrawn"]
 Action = Literal["comment", "approve", "reject", "merge", "withdraw", "update"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-REVIEW_SCOPE = "custom:allotment:review"
 _REVIEWING = ("approve", "reject", "merge")
 
 

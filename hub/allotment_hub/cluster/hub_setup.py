@@ -1,0 +1,89 @@
+"""Configure JupyterHub on a cluster from the chart's values."""
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from allotment_hub.cluster.values import HUB_STATE, ChartValues
+from allotment_hub.hub_rights import CUSTOM_SCOPES, SERVICE, roles, service_settings
+
+_ALLOWED_SIGNERS = Path("/etc/allotment/signing/tls.crt")
+_GIT_SECRET = Path("/etc/allotment/git")
+_GIT_FILES = {
+    "remote_token_file": "token",
+    "remote_ssh_key_file": "ssh-key",
+    "remote_known_hosts_file": "known-hosts",
+    "remote_ca_file": "ca.pem",
+}
+"""Trait → the key in the Secret with the git credentials."""
+
+
+class HubConfiguration(Protocol):
+    """JupyterHub's `c`: a section for each class."""
+
+    def __getattr__(self, section: str) -> Any:
+        """Return a section; it is created on first use."""
+
+
+def configure_hub(c: HubConfiguration, values: dict[str, Any], base_url: str) -> None:
+    """Configure the hub. Exits with a message that names the wrong values if there are any."""
+    try:
+        chart = ChartValues.model_validate(values)
+    except ValidationError as error:
+        lines = [f"custom.allotment.{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in error.errors()]
+        sys.exit("The values of Allotment are wrong.\n" + "\n".join(lines))
+    base_url = "/" + base_url.strip("/") + "/" if base_url.strip("/") else "/"
+    _configure_service(c, chart)
+    _configure_jupyterhub(c)
+    _configure_spawner(c, chart, f"{base_url}services/{SERVICE}/", base_url)
+
+
+def _configure_service(c: HubConfiguration, chart: ChartValues) -> None:
+    c.JupyterHub.custom_scopes = {**(c.JupyterHub.get("custom_scopes") or {}), **CUSTOM_SCOPES}
+    c.JupyterHub.load_roles = [*(c.JupyterHub.get("load_roles") or []), *roles()]
+    # zero-to-jupyterhub has made the service's entry, with its token.
+    services = list(c.JupyterHub.get("services") or [])
+    entry = next((service for service in services if service.get("name") == SERVICE), None)
+    if entry is None:
+        sys.exit("The values have no hub.services.allotment: without it the service has no token.")
+    entry.update(service_settings(chart.service_url))
+    c.JupyterHub.services = services
+
+
+def _configure_jupyterhub(c: HubConfiguration) -> None:
+    # zero-to-jupyterhub sets 0, which answers before a start can be refused.
+    c.JupyterHub.tornado_settings = {**(c.JupyterHub.get("tornado_settings") or {}), "slow_spawn_timeout": 1}
+    # The spawner is named by strings, because allotment_hub does not import it.
+    c.JupyterHub.spawner_class = "allotment_spawner.kubernetes.KubernetesProfileSpawner"
+    templates = files("allotment_spawner") / "templates"
+    c.JupyterHub.template_paths = [*(c.JupyterHub.get("template_paths") or []), str(templates)]
+    c.JupyterHub.extra_handlers = [
+        *(c.JupyterHub.get("extra_handlers") or []),
+        (r"/api/allotment/refresh", "allotment_spawner.hub.refresh.RefreshHandler"),
+    ]
+    # Groups decide what a user may start, so they come from the identity provider, anew before each start.
+    c.Authenticator.manage_groups = c.Authenticator.get("manage_groups", True)
+    c.Authenticator.refresh_pre_spawn = c.Authenticator.get("refresh_pre_spawn", True)
+
+
+def _configure_spawner(c: HubConfiguration, chart: ChartValues, service_path: str, base_url: str) -> None:
+    spawner, repository = c.KubernetesProfileSpawner, chart.repository
+    spawner.repository = str(HUB_STATE / "profiles.git")
+    spawner.allowed_signers = str(_ALLOWED_SIGNERS)
+    spawner.cache = str(HUB_STATE / "profiles-cache")
+    spawner.events_url = chart.events_url
+    spawner.service_url = chart.public_url.rstrip("/") + service_path.removeprefix(base_url.rstrip("/"))
+    spawner.api_url = f"{chart.sessions_url.rstrip('/')}{service_path}api/v1"
+    spawner.remote_url = repository.url
+    spawner.remote_user = repository.user
+    spawner.remote_plain_http = repository.plain_http
+    spawner.fetch_seconds = repository.fetch_seconds
+    for trait, key in _GIT_FILES.items():
+        if (_GIT_SECRET / key).exists():
+            setattr(spawner, trait, str(_GIT_SECRET / key))
+    spawner.home = chart.home
+    spawner.team_claim = chart.team_claim
+    spawner.preparing_image = chart.preparing_image

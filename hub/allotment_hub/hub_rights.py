@@ -1,0 +1,41 @@
+"""JupyterHub's configuration of the service, and of what users and sessions may do with it."""
+
+from typing import Any
+
+from allotment_profiles.scopes import REFRESH_SCOPE, REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
+
+SERVICE = "allotment"
+"""The name of the service in JupyterHub."""
+
+CUSTOM_SCOPES = {
+    REVIEW_SCOPE: {"description": "Approve, reject and merge proposals of profiles"},
+    REFRESH_SCOPE: {"description": "Say that the repository of profiles has changed"},
+}
+
+
+def roles() -> list[dict[str, Any]]:
+    """Return the roles: users may review, sessions may only call the service.
+
+    A session's token has the scopes that the roles `server` and `user` have in common. Both repeat JupyterHub's
+    defaults.
+    """
+    return [
+        {"name": "user", "scopes": ["self", SERVICE_ACCESS_SCOPE, REVIEW_SCOPE]},
+        {"name": "server", "scopes": ["users:activity!user", "access:servers!server", SERVICE_ACCESS_SCOPE]},
+        {
+            "name": SERVICE,
+            "scopes": ["list:users", "read:users", "read:groups", REFRESH_SCOPE],
+            "services": [SERVICE],
+        },
+    ]
+
+
+def service_settings(url: str) -> dict[str, Any]:
+    """Return the service's entry in `c.JupyterHub.services`, without its name and token."""
+    return {
+        "url": url,
+        "oauth_client_id": f"service-{SERVICE}",
+        "oauth_no_confirm": True,
+        "oauth_client_allowed_scopes": [REVIEW_SCOPE],
+        "display": False,
+    }
