@@ -1,5 +1,6 @@
 # make run     Allotment on this machine          (make run ARGS="--port 9000"; make run ARGS=--help)
 # make test    every check and every test
+# make quick   every check and the unit tests: about a minute
 # make check   the part of it that takes seconds
 # make pictures  the screenshots of the documents, made anew by the browser tests (docs/images)
 # make bench   what is promised about speed and memory, measured beside the stock way   (ARGS="--measure form")
@@ -14,9 +15,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Installs everything else; fixed, so that a fresh clone gets the same environment tomorrow.
 UV := uv==0.13.9
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 
-.PHONY: help run test check pictures bench kubespawner fuzz lock
+.PHONY: help run test tests quick check pictures bench kubespawner fuzz lock
 .DELETE_ON_ERROR:
 
 help:
@@ -25,8 +27,21 @@ help:
 run: $(VENV)/.laptop
 	@$(BIN)/allotment up $(ARGS)
 
-test: check
+test: check tests
+
+# The unit tests run side by side; what fails there does not keep the others from being run.
+tests: $(VENV)/.development
+ifdef ARGS
 	$(BIN)/pytest $(ARGS)
+else
+	@failed=0; \
+	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) --durations=10 || failed=1; \
+	$(BIN)/pytest tests --ignore tests/unit --durations=10 || failed=1; \
+	exit $$failed
+endif
+
+quick: check
+	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) --hypothesis-profile=quick $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff check

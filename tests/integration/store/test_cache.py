@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.properties import examples
 from support.repositories import ProfilesRepository, profile, small
 
 from allotment_profiles.catalog.catalog import Catalog
@@ -145,7 +146,7 @@ def test_a_kill_at_any_step_of_a_write_loses_nothing(profiles: ProfilesRepositor
     assert not list(tmp_path.glob(".cache*")), "the next write takes the place of what a killed one left"
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.data())
 def test_a_damaged_file_is_not_believed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("cache")

@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.properties import examples
 from support.repositories import (
     START,
     Content,
@@ -283,7 +284,7 @@ STEPS = st.lists(st.sampled_from(sorted(CONTENTS)).flatmap(
 ), max_size=6)  # fmt: skip
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(STEPS)
 def test_after_any_history_the_catalog_is_the_one_built_from_nothing_and_denials_hold(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Content, bool]]

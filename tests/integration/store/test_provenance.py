@@ -3,8 +3,9 @@
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.properties import examples
 from support.repositories import MAIN, SERVICE, ProfilesRepository, small
 
 from allotment_profiles.git.repository import RefUpdate
@@ -90,7 +91,7 @@ def play(profiles: ProfilesRepository, kind: str, path: str) -> None:
         profiles.push({path: content}, parents=[], base=None)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(STEPS)
 def test_read_step_by_step_or_at_once_the_history_is_the_same(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, bool]]

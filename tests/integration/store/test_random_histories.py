@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
+from support.properties import examples
 from support.repositories import Content, ProfilesRepository, as_bytes, data_role, policy, profile, small, team
 
 from allotment_profiles.catalog.catalog import Catalog, Entry
@@ -118,7 +119,7 @@ class Story:
         self.commits.append(commit)
 
 
-@settings(max_examples=8, phases=PHASES)
+@examples(8, phases=PHASES)
 @given(STEPS)
 def test_however_it_is_loaded_the_catalog_is_the_same(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
@@ -152,7 +153,7 @@ def denials_hold(story: Story, catalog: Catalog) -> None:
         assert hold.since <= story.profiles.time + dt.timedelta(seconds=1)
 
 
-@settings(max_examples=8, phases=PHASES)
+@examples(8, phases=PHASES)
 @given(STEPS, SOME)
 def test_a_dry_run_gives_what_the_merge_would_give(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any], proposal: tuple[str, dict[str, Content]]

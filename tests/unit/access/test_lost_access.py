@@ -4,9 +4,10 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.catalogs import DATA_ROLE, GROUPS, NAMES, PROFILE, ROLES, TEAM, TEAMS, catalog
+from support.properties import examples
 from support.repositories import START, data_role, profile, team
 
 from allotment_profiles.access.launch import Request, resolve
@@ -46,7 +47,7 @@ CONTENTS = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(CONTENTS, USERS, TIMES, FOR_STARTS)
 def test_a_data_role_is_lost_exactly_where_a_start_now_would_not_give_it(
     content: dict[str, Any], user: User, now: dt.datetime, for_starts: dict[str, Any]

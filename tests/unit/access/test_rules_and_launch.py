@@ -4,8 +4,9 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.properties import examples
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
 from allotment_profiles.access.launch import Request, parse_request, resolve
@@ -136,7 +137,7 @@ CAPABLE = Capabilities(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(catalogs(), USERS, MOMENTS)
 def test_an_offer_is_startable_exactly_when_every_rule_allows_it(
     catalog: Catalog, user: User, now: dt.datetime
@@ -204,7 +205,7 @@ def profiles_with_options(draw: st.DrawFn) -> dict[str, Any]:
     })  # fmt: skip
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(profiles_with_options(), st.data())
 def test_no_launch_passes_the_envelope_the_ceiling_or_the_registries(
     tmp_path_factory: pytest.TempPathFactory, wanted: dict[str, Any], data: st.DataObject

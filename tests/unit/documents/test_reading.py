@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.answers import assert_answered
 from support.folders import DATA
 from support.hostile import HOSTILE, PROFILE, changed
+from support.properties import examples
 from support.repositories import data_role, policy, profile, team
 
 from allotment_profiles.documents.parsing import parse_yaml
@@ -125,7 +126,7 @@ def test_hostile_input_is_refused_at_once(name: str) -> None:
     assert spent < 0.3
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.sampled_from(string.printable), st.sampled_from(["", "title: ", "a:\n "]))
 @example("\n", "")
 @example(" ", "")

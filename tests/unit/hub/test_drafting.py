@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.folders import STARTER
+from support.properties import examples
 
 from allotment_hub.services.drafts.drafting import (
     Acceptance,
@@ -52,7 +53,6 @@ NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 FIELDS = fields_of(form_schema(schema_of("profile"), CATALOG, ANALYST, NOW)["schema"])
 PROFILES = sorted(CATALOG.profiles)
 
-patient = settings(deadline=None, max_examples=60)
 texts = st.text(max_size=60).filter(lambda text: not harmful_character(text)).map(str.strip)
 
 
@@ -93,7 +93,7 @@ def test_a_form_that_nobody_touched_gives_the_same_file_byte_for_byte(profile_id
     assert draft.text(FIELDS).encode() == CATALOG.profiles[profile_id].source
 
 
-@patient
+@examples(60)
 @given(
     profile_id=st.sampled_from(PROFILES), title=texts, purpose=texts, memory=st.integers(1, 64), cpu=st.integers(1, 16)
 )
@@ -115,7 +115,7 @@ def test_what_is_typed_comes_out_of_the_file_again(
 KEYS = st.sampled_from(["resources", "cpu", "limit", "title", "data_roles", "app"])
 
 
-@patient
+@examples(60)
 @given(
     st.dictionaries(
         KEYS,
@@ -179,7 +179,7 @@ def test_a_draft_without_variables_says_nothing_of_them() -> None:
 # -- keeping what people wrote
 
 
-@patient
+@examples(60)
 @given(profile_id=st.sampled_from(PROFILES), wanted=st.data())
 def test_a_changed_file_says_exactly_what_was_wanted(profile_id: str, wanted: st.DataObject) -> None:
     source = CATALOG.profiles[profile_id].source

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from support.folders import DATA
+from support.properties import examples
 
 from allotment_profiles.cli.main import main
 from allotment_profiles.documents.parsing import parse_yaml
@@ -356,7 +357,7 @@ values = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@examples(150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(values, st.sampled_from(["everyone", "lab"]))
 def test_whatever_the_values_say_the_files_pass_and_every_key_is_told_or_there(content: Any, team: str) -> None:
     data = yaml.safe_dump(content, allow_unicode=True).encode()

@@ -3,8 +3,9 @@
 import itertools
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.properties import examples
 from support.repositories import policy, profile
 
 from allotment_profiles.access.cost import cost_of, dearest
@@ -55,7 +56,7 @@ def every_combination(value: Profile) -> set[tuple[Any, ...]]:
     return {size_of(value, dict(combination)).amounts for combination in itertools.product(*places)}
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(profiles())
 def test_the_sizes_are_exactly_those_of_all_combinations(value: Profile) -> None:
     sizes = sizes_of(value)

@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from support.catalogs import GROUPS, NAMES, ROLES, catalog, pairs
+from support.properties import examples
 from support.repositories import START, data_role, profile, team
 
 from allotment_profiles.access.rules import Capabilities, User, offer
@@ -65,7 +66,7 @@ def old_name(before: Catalog, after: Catalog, profile_id: str) -> str | None:
     return None if profile_id in origins.values() and profile_id not in after.profiles else profile_id
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(pairs())
 def test_a_comparison_of_access_agrees_with_the_rules_asked_for_every_user(both: tuple[Catalog, Catalog]) -> None:
     before, after = both

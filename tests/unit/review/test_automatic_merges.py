@@ -5,9 +5,10 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.catalogs import catalog
+from support.properties import examples
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
 
 from allotment_profiles.access.rules import User
@@ -237,7 +238,7 @@ def every_size(value: Profile) -> dict[tuple[str, ...], Size]:
     }
 
 
-@settings(max_examples=1500)
+@examples(1500)
 @given(edits())
 def test_automation_adds_no_reach_to_data_size_people_or_images(edit: tuple[dict[str, Any], dict[str, Any]]) -> None:
     before, after = (world(each) for each in edit)
