@@ -19,8 +19,7 @@ from allotment_profiles.model import (
     Storage,
     Tool,
 )
-from allotment_profiles.model.problems import Refusal, RefusedError
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import Refusal, RefusedError, quoted
 from allotment_profiles.model.sizes import Size, size_of
 
 
@@ -90,7 +89,7 @@ def parse_request(body: object) -> Request:
         raise _malformed("The request is not an object.")
     unknown = sorted(str(key)[:40] for key in body if key not in ("profile", "options"))
     if unknown:
-        raise _malformed(f"Unknown in a request: {', '.join(map(shown, unknown[:5]))}.")
+        raise _malformed(f"Unknown in a request: {', '.join(map(quoted, unknown[:5]))}.")
     profile, options = body.get("profile"), body.get("options", {})
     if not isinstance(profile, str) or not 1 <= len(profile) <= 100:
         raise _malformed("The profile is not named as text.")
@@ -155,13 +154,13 @@ def _last(choices: Mapping[str, Choice], name: str, otherwise: str) -> str:
 
 
 def _choices(profile: Profile, request: Request, user: User) -> dict[str, str]:
-    what = f"{shown(request.profile)} cannot be started as asked."
+    what = f"{quoted(request.profile)} cannot be started as asked."
     for name in request.options:
         if name not in profile.options:
             known = ", ".join(profile.options) or "none"
             raise RefusedError(
                 Refusal(
-                    "option-unknown", what, f"It has no option {shown(name)}.", f"Its options: {known}.", status=400
+                    "option-unknown", what, f"It has no option {quoted(name)}.", f"Its options: {known}.", status=400
                 )
             )
     return {
@@ -174,7 +173,7 @@ def _choice(what: str, name: str, option: Option, asked: str | None, user: User)
         return option.default
     open_to = [key for key, choice in option.choices.items() if may_choose(choice, user)]
     if asked not in option.choices:
-        why = f"The option {name} has no choice {shown(asked)}."
+        why = f"The option {name} has no choice {quoted(asked)}."
         raise RefusedError(Refusal("choice-unknown", what, why, f"Its choices: {', '.join(open_to)}.", status=400))
     if asked not in open_to:
         why = f"The choice {asked} is only for {', '.join(option.choices[asked].only)}."

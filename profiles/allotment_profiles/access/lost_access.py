@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from allotment_profiles.access.rules import RuleResult, User, data_steps, leads_of, person_steps
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Policy
-from allotment_profiles.model.problems import Refusal
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import Refusal, quoted
 
 _OTHERWISE = int(Policy.model_fields["after_access_ends"].default)
 
@@ -35,7 +34,7 @@ def lost_access(
     for role in data_roles:
         entry = catalog.data_roles.get(role)
         title = entry.value.title if entry else role
-        what = f"The session {shown(profile_id)} has lost its access to the data {title}."
+        what = f"The session {quoted(profile_id)} has lost its access to the data {title}."
         refusal = next(
             (step.refusal for step in _steps(catalog, user, profile_id, role, what, now) if step.refusal), None
         )

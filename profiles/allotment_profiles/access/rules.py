@@ -12,8 +12,7 @@ from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import BUILT_IN_APPS, Policy, Profile, Team
 from allotment_profiles.model.dates import days_left
 from allotment_profiles.model.paths import data_role_path, profile_path
-from allotment_profiles.model.problems import Refusal
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import Refusal, quoted
 
 ADMINISTRATORS = "an administrator of the platform"
 
@@ -157,7 +156,7 @@ def _works_on(user: User, profile: Profile, team: Entry[Team] | None) -> bool:
 def _steps(
     catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities
 ) -> Iterator[RuleResult]:
-    what = f"{shown(profile_id)} cannot be started."
+    what = f"{quoted(profile_id)} cannot be started."
     yield _readable_policy(catalog, what, now)
     yield _profile_exists(catalog, profile_id, what, now)
     profile = catalog.profiles[profile_id].value
@@ -205,7 +204,7 @@ def _readable_policy(catalog: Catalog, what: str, now: dt.datetime) -> RuleResul
 
 
 def _profile_exists(catalog: Catalog, profile_id: str, what: str, now: dt.datetime) -> RuleResult:
-    text = f"The profile {shown(profile_id)} exists and reads."
+    text = f"The profile {quoted(profile_id)} exists and reads."
     entry = catalog.profiles.get(profile_id)
     team = profile_id.partition("/")[0]
     if entry is not None and not _too_old(catalog, entry, now):

@@ -5,22 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from allotment_profiles.model.paths import file_ref, team_path
 from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.texts import skeleton
 
-_LOOKS_LIKE = (("0", "o"), ("1", "l"), ("rn", "m"), ("vv", "w"))
-_HYPHENS = re.compile(r"-{2,}")
 _STRAY = re.compile(r"(teams|data-roles)/([^/]+?)(?:\.ya?ml)?(?:/(.*))?", re.IGNORECASE | re.DOTALL)
 _PROFILE = re.compile(r"profiles/([^/]+?)(?:\.ya?ml)?", re.IGNORECASE | re.DOTALL)
 
 Key = tuple[str, ...]
-
-
-def skeleton(name: str) -> str:
-    """Give what is left of a name when characters that look alike are made one."""
-    text = name.lower()
-    for shown, meant in _LOOKS_LIKE:
-        if shown in text:
-            text = text.replace(shown, meant)
-    return _HYPHENS.sub("-", text) if "--" in text else text
 
 
 def key_of(path: str) -> Key | None:

@@ -9,8 +9,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from allotment_profiles.model import BUILT_IN_APPS, EVERYONE, Choice, DataRole, Policy, Profile, RuleLevel, Team
 from allotment_profiles.model.limits import MAXIMUM_SIZES
 from allotment_profiles.model.paths import POLICY, data_role_path, profile_path, team_path
-from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import format_cpu, format_duration, format_memory, shown
+from allotment_profiles.model.problems import Problem, quoted
+from allotment_profiles.model.quantities import format_cpu, format_duration, format_memory
 from allotment_profiles.model.sizes import Size, sizes_of
 from allotment_profiles.model.texts import image_matches, image_name, repository_matches
 
@@ -116,7 +116,7 @@ def _check_only(asked: _Asked, name: str, team: Team) -> Iterator[Problem]:
     groups = (*team.members.groups, *team.leads.groups, *team.deputies.groups)
     for field, group in named:
         if not any(group == each or group.startswith(f"{each}/") for each in groups):
-            message = f"{shown(group)} is no group of the team {name}."
+            message = f"{quoted(group)} is no group of the team {name}."
             remedy = f"Its groups: {', '.join(groups) or 'none'}; a group below one of them may be named as well."
             yield Problem(path, "only-unknown", message, remedy, field=field)
 
@@ -138,7 +138,7 @@ def _check_policy(asked: _Asked, policy: Policy) -> Iterator[Problem]:
             yield Problem(path, "node-pool-unknown", message, known, field=size.node_pool_field)
     for field, image in asked.images:
         if not any(image_matches(image, pattern) for pattern in policy.registries):
-            message = f"The image {shown(image_name(image))} is in no registry that the platform allows."
+            message = f"The image {quoted(image_name(image))} is in no registry that the platform allows."
             allowed = f"Allowed: {', '.join(policy.registries)}."
             yield Problem(path, "image-registries", message, allowed, field=field)
         if policy.rules.image_digest != "off" and "@" not in image:
@@ -240,7 +240,7 @@ def _check_envelope(asked: _Asked, name: str, team: Team, policy: Policy) -> Ite
             yield from _levelled(level, path, "node-pool-envelope", message, remedy, size.node_pool_field)
     for field, image in asked.images:
         if not any(image_matches(image, pattern) for pattern in envelope.images):
-            message = f"The image {shown(image_name(image))} is outside the envelope of {name}."
+            message = f"The image {quoted(image_name(image))} is outside the envelope of {name}."
             remedy = f"Allowed: {', '.join(envelope.images)}; {wider}"
             yield from _levelled(level, path, "image-envelope", message, remedy, field)
     home = profile.storage.home
@@ -289,7 +289,7 @@ def _check_data_role(
         yield Problem(
             path,
             "data-role-unknown",
-            f"There is no readable data role {shown(name)}.",
+            f"There is no readable data role {quoted(name)}.",
             f"Known: {known}.",
             field=field,
         )

@@ -14,8 +14,7 @@ import yaml
 
 from allotment_profiles.documents.source_map import SourceMap, position
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_VALUES
-from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.model.texts import harmful_character
 
 _COMPLEX_KEY = re.compile(rb"^[ \t]*\?", re.MULTILINE)
@@ -146,7 +145,7 @@ def _events(text: str) -> Iterator[Any]:
         reason = " ".join(filter(None, (error.context, error.problem)))
         raise DocumentError(
             "syntax",
-            f"This is not YAML: {shown(reason)}.",
+            f"This is not YAML: {quoted(reason)}.",
             "Check this line and the one above it: indentation, colons, quotation marks.",
             *(position(mark) if mark else ()),
         ) from error
@@ -164,7 +163,7 @@ def _located(text: str, message: str) -> DocumentError:
     source_map = SourceMap(text.encode())
     if source_map.duplicate_key:
         key, place = source_map.duplicate_key
-        return DocumentError("duplicate-key", f"The key {shown(key)} occurs twice.", "Keep one of them.", *place)
+        return DocumentError("duplicate-key", f"The key {quoted(key)} occurs twice.", "Keep one of them.", *place)
     if source_map.complex_key:
         return DocumentError("key", "A key is not text.", "Write a word before the colon.", *source_map.complex_key)
     if source_map.long_number:
@@ -172,4 +171,4 @@ def _located(text: str, message: str) -> DocumentError:
         return DocumentError("number", message, remedy, *source_map.long_number)
     match = re.search(r"line (\d+) column (\d+)", message)
     line_column = map(int, match.groups()) if match else (1,)
-    return DocumentError("syntax", f"This is not YAML: {shown(message)}.", "Check this line.", *line_column)
+    return DocumentError("syntax", f"This is not YAML: {quoted(message)}.", "Check this line.", *line_column)

@@ -13,8 +13,7 @@ from allotment_profiles.documents.source_map import Location, SourceMap
 from allotment_profiles.model import MODELS, Model
 from allotment_profiles.model.limits import MAXIMUM_PROBLEMS
 from allotment_profiles.model.paths import Kind
-from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import Problem, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def _problem(path: str, detail: ErrorDetails, source_map: SourceMap, model: type
         location = location[:-1]
     line, column = source_map.of((*location, _REPORTED_AT[kind]) if kind in _REPORTED_AT else location)
     code, message, remedy = _message(detail, location, model)
-    field = ".".join(part if isinstance(part, str) and len(part) < 60 else shown(part).strip("'") for part in location)
+    field = ".".join(part if isinstance(part, str) and len(part) < 60 else quoted(part).strip("'") for part in location)
     return Problem(path, code, message, remedy, field=field, line=line, column=column)
 
 
@@ -90,7 +89,7 @@ _MESSAGES = {
 def _message(detail: ErrorDetails, location: Location, model: type[Model]) -> tuple[str, str, str]:
     """Return the code, the message and the remedy for a pydantic error."""
     kind, context = detail["type"], detail.get("ctx", {})
-    name = shown(location[-1]) if location else "The file"
+    name = quoted(location[-1]) if location else "The file"
     if "remedy" in context:
         return kind, str(context["message"]), str(context["remedy"])
     if kind == "missing":
@@ -98,12 +97,12 @@ def _message(detail: ErrorDetails, location: Location, model: type[Model]) -> tu
     if kind in ("extra_forbidden", "invalid_key"):
         return "unknown-key", f"{name} is not a known key here.", _known_keys(location, model)
     if kind == "literal_error":
-        return "not-offered", f"{shown(detail['input'])} is not possible here.", f"Use {context.get('expected', '')}."
+        return "not-offered", f"{quoted(detail['input'])} is not possible here.", f"Use {context.get('expected', '')}."
     if kind in ("too_long", "too_short") and isinstance(detail["input"], str):
         kind = f"string_{kind}"  # pydantic names these so for a length constraint behind a validator
     if kind in _MESSAGES:
         code, message, remedy = _MESSAGES[kind]
-        limits = {key: shown(value).strip("'") for key, value in context.items()}
+        limits = {key: quoted(value).strip("'") for key, value in context.items()}
         return code, f"{name} {message.format_map(limits)}", remedy.format_map(limits)
     # pydantic's own messages for all other types contain numbers and type names, but no input.
     return kind.replace("_", "-"), f"{name}: {detail['msg']}.", "See the reference of the format for this key."

@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from allotment_profiles.catalog.lookalikes import skeleton
-from allotment_profiles.model import texts
+from allotment_profiles.model.texts import harmful_character, skeleton
 
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+", re.ASCII)
@@ -19,7 +18,7 @@ def plain(text: str, maximum: int) -> str:
     """Give a text on one line without markup and hidden characters, cut where it is too long."""
     text = html.unescape(_TAG.sub(" ", text[:20_000]))
     text = "".join(
-        " " if each.isspace() else each for each in text if each.isspace() or not texts.harmful_character(each)
+        " " if each.isspace() else each for each in text if each.isspace() or not harmful_character(each)
     )
     text = " ".join(text.split())
     return text if len(text) <= maximum else text[: maximum - 1].rstrip() + "…"
@@ -36,13 +35,13 @@ class Names:
 
     def add(self, name: str) -> None:
         """Take a name."""
-        self._known |= {skeleton(name), texts.skeleton(name)}
+        self._known.add(skeleton(name))
 
     def free(self, text: str, otherwise: str) -> str:
         """Make a name out of a text, with a number at its end where it is needed."""
         name = _NOT_IN_NAMES.sub("-", text[:200].lower()).strip("-")[:40].strip("-") or otherwise
         candidate, number = name, self._numbers.get(name, 1)
-        while not self._known.isdisjoint((skeleton(candidate), texts.skeleton(candidate))):
+        while skeleton(candidate) in self._known:
             number += 1
             ending = f"-{number}"
             candidate = name[: 40 - len(ending)].rstrip("-") + ending

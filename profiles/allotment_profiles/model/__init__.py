@@ -1,12 +1,9 @@
-"""The one schema of the repository's files: profile, team, data role and policy.
+"""Models of the files of a repository, and what can be checked in one file: profile, team, data role, policy."""
 
-The JSON Schema files, the form and the reference documentation are generated from these models. What one file can
-be asked on its own is checked here; what needs other files (an envelope, a grant) is in `catalog.validation`.
-"""
-
+from allotment_profiles.model.base import Model
 from allotment_profiles.model.data_role import AzureIdentity, Binding, DataRole, Grant, Secret, Vault, Volume
-from allotment_profiles.model.parts import Budget, Members, Model, People
 from allotment_profiles.model.paths import Kind
+from allotment_profiles.model.people import Members, People
 from allotment_profiles.model.policy import (
     BUILT_IN_APPS,
     Automatic,
@@ -37,6 +34,7 @@ from allotment_profiles.model.profile import (
     ResourcesOverride,
     Storage,
 )
+from allotment_profiles.model.quantities import Budget
 from allotment_profiles.model.team import EVERYONE, Envelope, Team
 
 MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
@@ -84,4 +82,4 @@ __all__ = [
     "Tool",
     "Vault",
     "Volume",
-]  # fmt: skip
+]

@@ -7,7 +7,7 @@ _NEAR_DAYS = {0: "today", 1: "tomorrow", -1: "yesterday"}
 
 
 def days_left(until: dt.date, now: dt.datetime) -> int:
-    """Return the days that remain until the end of a day, UTC; negative once it has passed."""
+    """Return the number of days from today, UTC, to a date. It is negative once that day has passed."""
     return (until - now.astimezone(dt.UTC).date()).days
 
 

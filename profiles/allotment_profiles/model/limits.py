@@ -1,4 +1,4 @@
-"""Limits on what one file may hold, in one place for the reader, the checks and the reference page."""
+"""Limits on the content of one file. The parser, the checks and the reference page share them."""
 
 MAXIMUM_BYTES = 64 * 1024
 """Size of one file."""
@@ -7,8 +7,8 @@ MAXIMUM_DEPTH = 24
 MAXIMUM_VALUES = 2000
 """Keys and list entries of one file."""
 MAXIMUM_PROBLEMS = 50
-"""Problems reported for one file; the rest is left out until these are corrected."""
+"""Problems that are reported for one file."""
 MAXIMUM_FALLBACKS = 30
-"""Earlier versions of a file that are searched for the last good one."""
+"""Earlier versions of a file that are searched for the last valid one."""
 MAXIMUM_SIZES = 2000
-"""Different sizes that one profile may offer through its choices."""
+"""Different sizes that the choices of one profile may result in."""

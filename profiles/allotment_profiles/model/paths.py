@@ -1,4 +1,4 @@
-"""Which path of the repository holds what, and the only place that knows it."""
+"""The paths of a profiles repository. No other module knows its layout."""
 
 import re
 from typing import Literal, NamedTuple, cast
@@ -8,22 +8,22 @@ from allotment_profiles.model.texts import is_name
 Kind = Literal["policy", "team", "profile", "data role"]
 
 POLICY = "policy.yaml"
-_OURS = re.compile(r"(teams|data-roles)/.*|policy\.ya?ml", re.IGNORECASE | re.DOTALL)
-# Files beside ours that are nobody's mistake.
+_READ = re.compile(r"(teams|data-roles)/.*|policy\.ya?ml", re.IGNORECASE | re.DOTALL)
+# Files that are allowed beside the profiles.
 _NOTES = re.compile(r"(.*/)?(README(\.[a-z]+)?|\.gitkeep|CODEOWNERS)", re.DOTALL)
 
 
 class FileRef(NamedTuple):
-    """What a path means."""
+    """A file that Allotment reads."""
 
     kind: Kind
     id: str
-    """`policy`, a team's name, `<team>/<name>` or a data role's name."""
+    """`policy`, the name of a team or a data role, or `<team>/<name>` of a profile."""
 
 
 def file_ref(path: str) -> FileRef | None:
-    """Say what a path holds, or None where it is not one of ours or has a name that is not allowed."""
-    # Plain comparisons: this is asked several times for each of ten thousand paths.
+    """Return the file at a path, or None if the path is not one that is read or contains an invalid name."""
+    # Compare strings instead of matching an expression: this runs several times for each of 10,000 paths.
     parts = path.split("/")
     match parts:
         case ["teams", team, "profiles", file] if file.endswith(".yaml"):
@@ -38,21 +38,21 @@ def file_ref(path: str) -> FileRef | None:
 
 
 def is_stray(path: str) -> bool:
-    """Tell whether a path looks as if it were meant for us, but is not a place that is read."""
-    return file_ref(path) is None and _OURS.fullmatch(path) is not None and _NOTES.fullmatch(path) is None
+    """Whether a path is below a folder that is read, but is not itself read: probably a mistake."""
+    return file_ref(path) is None and _READ.fullmatch(path) is not None and _NOTES.fullmatch(path) is None
 
 
 def team_path(team: str) -> str:
-    """Give the path of a team's file."""
+    """Return the path of a team's file."""
     return f"teams/{team}/team.yaml"
 
 
 def profile_path(profile_id: str) -> str:
-    """Give the path of a profile's file from its id, `<team>/<name>`."""
+    """Return the path of a profile's file from its id, `<team>/<name>`."""
     team, _, name = profile_id.partition("/")
     return f"teams/{team}/profiles/{name}.yaml"
 
 
 def data_role_path(name: str) -> str:
-    """Give the path of a data role's file."""
+    """Return the path of a data role's file."""
     return f"data-roles/{name}.yaml"

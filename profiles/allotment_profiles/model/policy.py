@@ -1,12 +1,13 @@
-"""The platform's ceilings and rules: `policy.yaml`."""
+"""Ceilings and rules of the platform: `policy.yaml`."""
 
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from allotment_profiles.model.parts import Budget, Gpus, Model
-from allotment_profiles.model.quantities import Cpu, Delay, Duration, Memory, refuse, shown
+from allotment_profiles.model.base import Model
+from allotment_profiles.model.problems import invalid, quoted
+from allotment_profiles.model.quantities import Budget, Cpu, Delay, Duration, Gpus, Memory
 from allotment_profiles.model.texts import (
     ImagePattern,
     Label,
@@ -19,12 +20,12 @@ from allotment_profiles.model.texts import (
 )
 
 BUILT_IN_APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
-"""The apps that need no entry under `tools`."""
+"""App → title, for the apps that do not need an entry under `tools`."""
 
 
 def _price(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not 0 <= value <= 100000:
-        raise refuse("price", f"{shown(value)} is not a price.", "Write a number such as 0.04.")
+        raise invalid("price", f"{quoted(value)} is not a price.", "Write a number such as 0.04.")
     return Decimal(str(value))
 
 
@@ -37,57 +38,57 @@ Price = Annotated[
 
 
 class Prices(Model):
-    """What an hour costs, so that every profile and every change shows it."""
+    """Prices per hour. Profiles and changes show what they cost."""
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
-    """Three letters, as in ISO 4217."""
+    """Currency code, ISO 4217."""
     cpu_hour: Price = Decimal(0)
-    """One CPU for one hour."""
+    """Price of one CPU for one hour."""
     memory_gib_hour: Price = Decimal(0)
-    """One GiB of memory for one hour."""
+    """Price of one GiB of memory for one hour."""
     gpu_hour: Price = Decimal(0)
-    """One GPU for one hour."""
+    """Price of one GPU for one hour."""
 
 
 class Ceilings(Model):
-    """The largest session that any team may ask for."""
+    """The largest session that any team may offer."""
 
     cpu: Cpu
-    """CPUs of one session."""
+    """CPUs of a session."""
     memory: Memory
-    """Memory of one session."""
+    """Memory of a session."""
     gpu: Gpus = 0
-    """GPUs of one session."""
+    """GPUs of a session."""
     lifetime: Duration = 7 * 86400
-    """The longest total time of one session."""
+    """Lifetime of a session."""
     home: Memory = 100 * 1024**3
-    """The largest home folder."""
+    """Size of a home folder."""
 
 
 class GpuKind(Model):
-    """One kind of GPU."""
+    """A kind of GPU."""
 
     title: Title
-    """What people call it."""
+    """Name for people."""
     resource: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,80}/[A-Za-z0-9._-]{1,60}$")] = "nvidia.com/gpu"
-    """The resource that a cluster's nodes offer."""
+    """Kubernetes resource of the GPU."""
     node_pool: Name | None = None
-    """The node pool where they are."""
+    """Node pool with these GPUs."""
     hour: Price | None = None
-    """The price of one for one hour, instead of `prices.gpu_hour`."""
+    """Price of one GPU for one hour, instead of `prices.gpu_hour`."""
     ceiling: Gpus | None = None
-    """So many of this kind in one session, where fewer than `ceilings.gpu`."""
+    """Largest number in a session, if it is lower than `ceilings.gpu`."""
 
 
 class Toleration(Model):
-    """A taint of nodes that sessions put up with."""
+    """A toleration of sessions for a taint of nodes."""
 
     key: LabelKey
-    """The taint's key."""
+    """Key of the taint."""
     value: Label = ""
-    """The taint's value; empty: any."""
+    """Value of the taint. If empty, any value."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
-    """The taint's effect."""
+    """Effect of the taint."""
 
     def manifest(self) -> dict[str, str]:
         """Return the toleration as Kubernetes writes it in a pod."""
@@ -96,105 +97,105 @@ class Toleration(Model):
 
 
 class NodePool(Model):
-    """Nodes of one sort, which profiles name."""
+    """Nodes on which sessions can be placed."""
 
     title: Title
-    """What people call it."""
+    """Name for people."""
     labels: Annotated[dict[LabelKey, Label], Field(min_length=1, max_length=10)]
-    """The labels that its nodes have."""
+    """Labels of the nodes."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=10, strict=False)] = ()
-    """The taints that its nodes have."""
+    """Tolerations for the taints of the nodes."""
 
 
 class Tool(Model):
-    """A program beside JupyterLab, RStudio and VS Code: a remote desktop, a dashboard."""
+    """An app besides JupyterLab, RStudio and VS Code, for example a remote desktop or a dashboard."""
 
     title: Title
-    """What people call it."""
+    """Name for people."""
     address: UrlPath
-    """The path below the session's address where it answers: `/desktop/`."""
+    """Path of the app below the URL of the session, for example `/desktop/`."""
     folder: Name | None = None
-    """The folder of the home that it opens; none: the home itself."""
+    """Folder that the app opens, in the home folder. If not set, the home folder."""
     program: ProgramName | None = None
-    """The program that has to be installed where images are not used; none: it comes with every session."""
+    """Program that has to be installed where no images are used. If not set, every session has it."""
 
 
 RuleLevel = Literal["off", "advice", "soft", "hard"]
 
 
 class Rules(Model):
-    """How strict the platform is where it may choose: `soft` can be accepted by an administrator, `hard` never."""
+    """Severity of the checks that a platform can configure. An administrator can accept `soft`, but not `hard`."""
 
     envelope: RuleLevel = "soft"
-    """What goes beyond the team's envelope."""
+    """A profile that exceeds the envelope of its team."""
     image_digest: RuleLevel = "off"
-    """An image that is named by a tag alone, which may mean something else tomorrow."""
+    """An image with a tag, but without a digest: the tag may be moved to another image."""
     image_source: RuleLevel = "off"
-    """A profile that does not say where its image's recipe is."""
+    """A profile without `image_source`."""
     review_by: RuleLevel = "off"
-    """A profile without a day by which it is looked at again."""
+    """A profile without `review_by`."""
 
 
 AutomaticKind = Literal["image-version", "smaller", "text"]
 
 
 class Automatic(Model):
-    """What a maintainer of a profile changes without an approval."""
+    """Changes that maintainers of a profile can make without an approval."""
 
     enabled: bool = False
-    """The switch: false turns all automation off."""
+    """Whether any change merges without an approval."""
     changes: Annotated[tuple[AutomaticKind, ...], Field(max_length=3, strict=False)] = ()
-    """The kinds of change: another version of the same image, a smaller size, other words."""
+    """Kinds of change: another version of the same image, a smaller size, other texts."""
 
 
 class Policy(Model):
-    """The platform's ceilings and rules: `policy.yaml`."""
+    """Ceilings and rules of the platform: `policy.yaml`."""
 
     format: Literal[1]
-    """The format of the repository's files."""
+    """Version of the format of the files."""
     ceilings: Ceilings
-    """The largest session that any team may ask for."""
+    """The largest session that any team may offer."""
     registries: Annotated[tuple[ImagePattern, ...], Field(min_length=1, max_length=100, strict=False)]
-    """Where images may come from: `registry/*` or `registry/folder/*`."""
+    """Allowed registries of images: `registry/*` or `registry/folder/*`."""
     repositories: Annotated[tuple[RepositoryPattern, ...], Field(max_length=100, strict=False)] = ()
-    """Where a profile's `checkout` may come from: `https://host/*` or `https://host/folder/*`; empty: nowhere."""
+    """Git repositories that profiles may check out: `https://host/*` or `https://host/folder/*`. If empty, none."""
     gpu_kinds: Annotated[dict[Name, GpuKind], Field(max_length=20)] = Field(default_factory=dict)
-    """The kinds of GPU; where there are some, a profile with GPUs names one."""
+    """Kinds of GPU. If there are any, a profile with GPUs has to name one."""
     node_pools: Annotated[dict[Name, NodePool], Field(max_length=20)] = Field(default_factory=dict)
-    """Nodes of one sort, which profiles name where their team's envelope lists them."""
+    """Node pools. A profile can name those in the envelope of its team."""
     tools: Annotated[dict[Name, Tool], Field(max_length=20)] = Field(default_factory=dict)
-    """Programs beside JupyterLab, RStudio and VS Code, which profiles name as their `app`."""
+    """Apps besides JupyterLab, RStudio and VS Code, for the `app` of a profile."""
     prices: Prices = Prices()
-    """What an hour costs."""
+    """Prices per hour."""
     user_budget: Budget | None = None
-    """How much of one user may run at one time, over all teams."""
+    """How much each user may run at the same time, in all teams together."""
     rules: Rules = Rules()
-    """How strict the platform is where it may choose."""
+    """Severity of the checks that a platform can configure."""
     automatic: Automatic = Automatic()
-    """What a maintainer of a profile changes without an approval."""
+    """Changes that maintainers of a profile can make without an approval."""
     listing: Literal["all", "own"] = "all"
-    """Whether users see all profiles on the pages, or those of their own teams."""
+    """Whether the pages show users all profiles, or only those of their own teams."""
     direct_push: Literal["show", "hold"] = "show"
-    """Whether a commit that came to main past the review applies, shown as such, or is held until it is reviewed."""
+    """Commits on main without a review: `show` applies and marks them, `hold` quarantines them until a review."""
     removal_share: Annotated[int, Field(ge=1, le=100)] = 30
-    """Percent: a commit that deletes more than ten files and more than this share of all is held until confirmed."""
+    """Percent. A commit that deletes more than ten files and more than this share of all is quarantined."""
     review_warning: Duration = 30 * 86400
-    """How long before `review_by` and a grant's end people are told."""
+    """How long before `review_by` and the end of a grant people are notified."""
     last_good: Duration = 14 * 86400
-    """How long a file that no longer reads keeps its last good version."""
+    """How long the last valid version of an invalid file applies."""
     after_access_ends: Delay = 3600
-    """How long a session runs on after it has lost a data role; `0 s`: it is ended at once."""
+    """How long a session may run after it has lost a data role. `0 s` stops it at once."""
 
     @model_validator(mode="after")
-    def _names_what_it_has(self) -> Self:
+    def _references_exist(self) -> Self:
         for name, kind in self.gpu_kinds.items():
             if kind.node_pool is not None and kind.node_pool not in self.node_pools:
-                raise refuse(
+                raise invalid(
                     "node-pool-unknown",
                     f"The GPUs {name} are in the node pool {kind.node_pool}, which the policy does not have.",
                     f"Add it under node_pools, or name one of {', '.join(self.node_pools) or 'none yet'}.",
                 )
         taken = sorted(set(self.tools) & set(BUILT_IN_APPS))
         if taken:
-            raise refuse("tool-name", f"{taken[0]} is the name of an app.", "Name the tool differently.")
+            raise invalid("tool-name", f"{taken[0]} is the name of an app.", "Choose another name for the tool.")
         return self

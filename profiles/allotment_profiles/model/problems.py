@@ -1,72 +1,75 @@
-"""What is wrong with a file, and why something is refused: both with a stable code and a remedy."""
+"""Problems with files and refusals of requests. Both have a stable code and a remedy."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic_core import PydanticCustomError
+
 Level = Literal["hard", "soft", "advice"]
-"""`hard` is refused; `soft`, too, unless the file carries an administrator's acceptance; `advice` stops nothing."""
+"""`hard` blocks a file, `soft` blocks it unless an administrator accepts the problem, `advice` does not block it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with one file, as the form, the check, the catalog and the page all show it."""
+    """One problem with one file. The form, the check, the catalog and the pages all use it."""
 
     path: str
-    """The file, relative to the repository's root."""
+    """Path of the file in the repository."""
     code: str
-    """Stable, for machines: `memory-unit`, `unknown-key`."""
+    """Stable identifier, for example `memory-unit` or `unknown-key`."""
     message: str
-    """What is wrong, as plain text (never HTML)."""
+    """What is wrong, as plain text, not HTML."""
     remedy: str
-    """What would help."""
+    """How to solve it."""
     field: str = ""
-    """Where in the document, dotted: `resources.memory.limit`; empty for the file as a whole."""
+    """Dotted field, for example `resources.memory.limit`. Empty for the whole file."""
     line: int | None = None
-    """From 1; None where the file has no such line (a missing file)."""
+    """From 1. None if it is unknown, for example for a missing file."""
     column: int | None = None
     """From 1."""
     level: Level = "hard"
 
     @property
     def blocks(self) -> bool:
-        """Whether the file cannot apply as it is."""
+        """Whether the problem prevents the file from being applied."""
         return self.level != "advice"
 
     def as_dict(self) -> dict[str, str | int | None]:
-        """Give the form that JSON answers carry."""
+        """Return the problem for a JSON response."""
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
-        place = self.path if self.line is None else f"{self.path}:{self.line}"
-        return f"{place}: {self.message} ({self.code}). {self.remedy}"
+        position = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{position}: {self.message} ({self.code}). {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something is not done: what, why, what would help and who decides."""
+    """Why a request is refused, how to solve it, and who decides."""
 
     code: str
-    """Stable, for machines: `not-a-member`, `grant-expired`."""
+    """Stable identifier, for example `not-a-member` or `grant-expired`."""
     what: str
-    """What was refused, one sentence."""
+    """What was refused, as one sentence."""
     why: str
     remedy: str
     decides: str = ""
-    """Who can change the answer, in words; empty where nobody has to."""
+    """Who can change the decision, in words. Empty if nobody needs to."""
     status: int = 403
-    """The HTTP status that fits: 4xx, or 503 where the answer may be another in a moment."""
+    """HTTP status: 4xx, or 503 if a retry may succeed."""
 
     @property
     def sentence(self) -> str:
-        """The whole refusal as one line of plain text, the code at its end."""
+        """The refusal as one line of plain text, with its code last."""
         parts = [self.what, self.why, self.remedy]
         if self.decides:
             parts.append(f"Who decides: {self.decides}.")
         return " ".join(part for part in parts if part) + f" [{self.code}]"
 
     def as_dict(self) -> dict[str, str]:
-        """Give the form that JSON answers carry."""
+        """Return the refusal for a JSON response."""
         return {
             "code": self.code,
             "what": self.what,
@@ -77,12 +80,35 @@ class Refusal:
 
 
 class AllotmentError(Exception):
-    """The root of what Allotment raises on purpose."""
+    """Base class of the errors that Allotment raises."""
 
 
 class RefusedError(AllotmentError):
-    """A user's request that the rules do not allow; carries the refusal to show."""
+    """The rules do not allow the request of a user."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.sentence)
         self.refusal = refusal
+
+
+def invalid(code: str, message: str, remedy: str) -> PydanticCustomError:
+    """Return the error that a validator raises. The reader of a file turns it into a Problem."""
+    if message.startswith("a "):  # what `quoted` returns for a list or a mapping
+        message = "A" + message[1:]
+    # Pass the texts as values: pydantic would expand placeholders in a template.
+    return PydanticCustomError(code, "{message}", {"message": message, "remedy": remedy})
+
+
+def quoted(value: object) -> str:
+    """Format a value for a message: short, on one line, in quotation marks."""
+    # Avoid repr() of a very long integer: Python refuses to convert more than 4,300 digits.
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
+        return "a very long number"
+    # Avoid repr() of a container: it may be deep, long, or contain such an integer.
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple | set | frozenset):
+        return "a list"
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:64])
+    return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"

@@ -1,19 +1,20 @@
-"""One kind of session that a team offers: `teams/<team>/profiles/<name>.yaml`."""
+"""A kind of session that a team offers: `teams/<team>/profiles/<name>.yaml`."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from allotment_profiles.model.parts import Gpus, Model, People
+from allotment_profiles.model.base import Model
+from allotment_profiles.model.people import People
+from allotment_profiles.model.problems import invalid, quoted
 from allotment_profiles.model.quantities import (
     Cpu,
     Duration,
+    Gpus,
     Memory,
     format_cpu,
     format_duration,
     format_memory,
-    refuse,
-    shown,
 )
 from allotment_profiles.model.texts import (
     Date,
@@ -34,17 +35,17 @@ from allotment_profiles.model.texts import (
 
 
 class CpuRange(Model):
-    """CPUs: what a session is promised and what it may use at most."""
+    """CPUs of a session."""
 
     guarantee: Cpu = 100
-    """CPUs that are kept free for the session."""
+    """CPUs that are reserved for the session."""
     limit: Cpu
-    """CPUs that the session may use at most."""
+    """CPUs that the session can use at most."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.guarantee > self.limit:
-            raise refuse(
+            raise invalid(
                 "cpu-order",
                 f"The CPU limit {format_cpu(self.limit)} is below the guarantee {format_cpu(self.guarantee)}.",
                 "Raise the limit or lower the guarantee.",
@@ -53,17 +54,17 @@ class CpuRange(Model):
 
 
 class MemoryRange(Model):
-    """Memory: what a session is promised and what it may use at most."""
+    """Memory of a session."""
 
     guarantee: Memory = 256 * 1024**2
-    """Memory that is kept free for the session."""
+    """Memory that is reserved for the session."""
     limit: Memory
-    """Memory that the session may use; a session that needs more is ended."""
+    """Memory that the session can use at most. A session that needs more is stopped."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.guarantee > self.limit:
-            raise refuse(
+            raise invalid(
                 "memory-order",
                 f"The memory limit {format_memory(self.limit)} is below the guarantee {format_memory(self.guarantee)}.",
                 "Raise the limit or lower the guarantee.",
@@ -72,47 +73,47 @@ class MemoryRange(Model):
 
 
 class Resources(Model):
-    """The size of a session."""
+    """Size of a session."""
 
     cpu: CpuRange
     """CPUs."""
     memory: MemoryRange
     """Memory."""
     gpu: Gpus = 0
-    """Whole GPUs."""
+    """Number of GPUs."""
     gpu_kind: Name | None = None
-    """The kind of GPU, as the policy names it."""
+    """Kind of GPU, one of the policy."""
 
 
 class CpuOverride(Model):
-    """The part of the CPU range that a choice replaces."""
+    """Values of `cpu` that a choice replaces."""
 
     guarantee: Cpu | None = None
-    """CPUs that are kept free for the session."""
+    """CPUs that are reserved for the session."""
     limit: Cpu | None = None
-    """CPUs that the session may use at most."""
+    """CPUs that the session can use at most."""
 
 
 class MemoryOverride(Model):
-    """The part of the memory range that a choice replaces."""
+    """Values of `memory` that a choice replaces."""
 
     guarantee: Memory | None = None
-    """Memory that is kept free for the session."""
+    """Memory that is reserved for the session."""
     limit: Memory | None = None
-    """Memory that the session may use."""
+    """Memory that the session can use at most."""
 
 
 class ResourcesOverride(Model):
-    """The part of the size that a choice replaces."""
+    """Values of `resources` that a choice replaces."""
 
     cpu: CpuOverride = CpuOverride()
     """CPUs."""
     memory: MemoryOverride = MemoryOverride()
     """Memory."""
     gpu: Gpus | None = None
-    """Whole GPUs."""
+    """Number of GPUs."""
     gpu_kind: Name | None = None
-    """The kind of GPU."""
+    """Kind of GPU."""
 
 
 Only = Annotated[tuple[Group, ...], Field(max_length=50, strict=False)]
@@ -120,116 +121,116 @@ Environment = Annotated[dict[Variable, VariableValue], Field(max_length=50)]
 
 
 class Choice(Model):
-    """One answer to an option, and what it replaces in the profile."""
+    """A choice of an option, and the values of the profile that it replaces."""
 
     title: Title
-    """What the start page says."""
+    """Title on the start page."""
     description: Line = ""
-    """One more line for whoever chooses."""
+    """Description on the start page, one line."""
     resources: ResourcesOverride = ResourcesOverride()
-    """What is replaced in the size."""
+    """Size, instead of the profile's. Only the values that differ are needed."""
     image: Image | None = None
-    """The image instead of the profile's."""
+    """Image, instead of the profile's."""
     environment: Environment = Field(default_factory=dict)
-    """Variables that are added or replaced."""
+    """Environment variables to add or replace."""
     app: Name | None = None
-    """The program instead of the profile's."""
+    """App, instead of the profile's."""
     node_pool: Name | None = None
-    """The node pool instead of the profile's."""
+    """Node pool, instead of the profile's."""
     only: Only = ()
-    """Groups of the team for whom the choice is; empty: everyone who may start the profile."""
+    """Groups of the team that may use the choice. If empty, everyone who may start the profile."""
 
 
 class Option(Model):
-    """One question that the start page asks."""
+    """A question on the start page."""
 
     title: Title
-    """What the start page says."""
+    """Title on the start page."""
     description: Line = ""
-    """One more line for whoever chooses."""
+    """Description on the start page, one line."""
     default: Name
-    """The choice that holds when nothing is chosen."""
+    """Choice that is selected if the user selects none."""
     choices: Annotated[dict[Name, Choice], Field(min_length=1, max_length=20)]
-    """The possible answers, in the order of the page."""
+    """Choices, in the order of the start page."""
 
     @model_validator(mode="after")
     def _default_exists(self) -> Self:
         if self.default not in self.choices:
-            raise refuse(
+            raise invalid(
                 "option-default",
-                f"The default {shown(self.default)} is not one of the choices.",
+                f"The default {quoted(self.default)} is not one of the choices.",
                 f"Choose one of {', '.join(self.choices)}.",
             )
         if self.choices[self.default].only:
-            raise refuse(
+            raise invalid(
                 "option-default-only",
-                f"The default {shown(self.default)} is not for everyone.",
-                "Drop `only` there, or make a choice the default that everybody has.",
+                f"The default {quoted(self.default)} is not for everyone.",
+                "Remove its `only`, or choose a default without `only`.",
             )
-        _refuse_lookalikes(self.choices)
+        _reject_lookalikes(self.choices)
         return self
 
 
-def _refuse_lookalikes(names: dict[str, Choice] | dict[str, Option]) -> None:
-    """Refuse two keys that look alike: whoever reviews could take one for the other."""
+def _reject_lookalikes(names: dict[str, Choice] | dict[str, Option]) -> None:
+    """Reject keys that look alike, as a reviewer could confuse them."""
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(skeleton(name), name)
         if other != name:
-            raise refuse("name-collision", f"{name} looks like {other}.", "Choose names that differ clearly.")
+            raise invalid("name-collision", f"{name} looks like {other}.", "Choose names that differ clearly.")
 
 
 class ImageSource(Model):
-    """Where the image's recipe can be read."""
+    """Source code of the image."""
 
     repository: WebAddress
-    """The git repository with the recipe."""
+    """Git repository with the source of the image."""
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
-    """The commit that the image was built from."""
+    """Commit that the image was built from."""
 
 
 class Storage(Model):
-    """Where a session keeps files."""
+    """Storage of a session."""
 
     home: Memory | None = None
-    """The size of the home folder; none: what the platform gives."""
+    """Size of the home folder. If not set, the default of the platform."""
     team: Literal["none", "read-only", "read-write"] = "none"
-    """Whether the session sees the folder that the team shares."""
+    """Access to the shared folder of the team."""
 
 
 class Checkout(Model):
-    """A git repository that is cloned when the session starts; what lies there already is left alone."""
+    """A git repository that is cloned when the session starts, unless the folder exists already."""
 
     repository: Repository
-    """The repository's address; the policy says which hosts are allowed."""
+    """URL of the repository. The policy lists the allowed ones."""
     ref: GitRevision | None = None
-    """The branch, tag or commit; none: the repository's own default branch."""
+    """Branch, tag or commit. If not set, the default branch of the repository."""
     folder: Name
-    """The folder of the home."""
+    """Folder to clone into, in the home folder."""
 
 
 class Acceptance(Model):
-    """An administrator's word that a problem is taken on."""
+    """Acceptance of a problem by an administrator."""
 
     reason: Lines
-    """Why."""
+    """Why the problem is accepted."""
     until: Date | None = None
-    """The last day on which it holds."""
+    """Last day of the acceptance."""
 
 
 class Lifetime(Model):
-    """When a session ends by itself."""
+    """When a session is stopped automatically."""
 
     idle: Duration = 2 * 3600
-    """Time without activity."""
+    """Time without activity after which the session is stopped."""
     total: Duration = 12 * 3600
-    """Time after the start, whatever happens."""
+    """Time after the start at which the session is stopped."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if "idle" in self.model_fields_set and self.idle > self.total:
             idle, total = format_duration(self.idle), format_duration(self.total)
-            raise refuse(
+            raise invalid(
                 "lifetime-order",
                 f"The idle time {idle} is longer than the total time {total}.",
                 "Shorten the idle time or lengthen the total time.",
@@ -238,65 +239,65 @@ class Lifetime(Model):
 
 
 class Profile(Model):
-    """One kind of session that a team offers: `teams/<team>/profiles/<name>.yaml`."""
+    """A kind of session that a team offers: `teams/<team>/profiles/<name>.yaml`."""
 
     title: Title
-    """What the start page says."""
+    """Title on the start page."""
     description: Line = ""
-    """One line below the title."""
+    """Description below the title, one line."""
     purpose: Lines
-    """Why the profile exists: what the work is for."""
+    """What the profile is used for."""
     app: Name
-    """The program that the session opens: `jupyterlab`, `rstudio`, `vscode`, or a tool of the policy."""
+    """App that the session opens: `jupyterlab`, `rstudio`, `vscode`, or a tool of the policy."""
     image: Image
-    """The container image, best with its digest."""
+    """Container image, preferably with a digest."""
     resources: Resources
-    """The size."""
+    """Size of the session."""
     node_pool: Name | None = None
-    """The node pool of the policy that the session runs in."""
+    """Node pool of the policy in which the session runs."""
     storage: Storage = Storage()
-    """The home folder, and the folder that the team shares."""
+    """Home folder, and shared folder of the team."""
     checkout: Checkout | None = None
-    """A git repository that lies in the home folder when the session starts."""
+    """A git repository that is cloned to the home folder when the session starts."""
     options: Annotated[dict[Name, Option], Field(max_length=8)] = Field(default_factory=dict)
-    """Questions that the start page asks."""
+    """Questions on the start page."""
     environment: Environment = Field(default_factory=dict)
-    """Environment variables; never secrets."""
+    """Environment variables. Secrets are not allowed."""
     image_source: ImageSource | None = None
-    """Where the image's recipe can be read."""
+    """Source code of the image."""
     data_roles: Annotated[tuple[Name, ...], Field(max_length=20, strict=False)] = ()
-    """Data that the session may reach; the team needs a grant for each."""
+    """Data that the session can use. The team needs a grant for each data role."""
     lifetime: Lifetime = Lifetime()
-    """When a session ends by itself."""
+    """When a session is stopped automatically."""
     only: Only = ()
-    """Groups of the team for whom the profile is; empty: the whole team."""
+    """Groups of the team that may start the profile. If empty, the whole team."""
     maintainers: People = People()
-    """Who looks after the profile; they see its draft, and may change what the policy lets them."""
+    """Users who maintain the profile. They see it while it is hidden, and make the changes that the policy allows."""
     visibility: Literal["draft", "active", "deprecated"] = "active"
-    """A draft is for leads, deputies and maintainers; a deprecated profile starts, and names its successor."""
+    """`draft` hides the profile from all but leads, deputies and maintainers. `deprecated` needs a `successor`."""
     successor: ProfileId | None = None
-    """The profile that takes its place: `team/name`."""
+    """Profile that replaces this one: `team/name`."""
     retired_from: Date | None = None
-    """The day from which it no longer starts; its successor is offered instead."""
+    """First day on which the profile no longer starts. Its successor is offered instead."""
     accepted: Annotated[dict[Name, Acceptance], Field(max_length=20)] = Field(default_factory=dict)
-    """Problems that an administrator accepts, by their codes."""
+    """Problems that an administrator has accepted, by code."""
     review_by: Date | None = None
-    """The day after which the profile is no longer offered unless it was looked at again."""
+    """Last day on which the profile is offered, unless it has been reviewed and the date moved."""
 
     @model_validator(mode="after")
     def _roles_once(self) -> Self:
         if len(set(self.data_roles)) != len(self.data_roles):
-            raise refuse("data-role-twice", "A data role is named twice.", "Name each data role once.")
+            raise invalid("data-role-twice", "A data role is listed twice.", "List each data role once.")
         return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.options:
-            _refuse_lookalikes(self.options)
+            _reject_lookalikes(self.options)
         if self.visibility == "deprecated" and self.successor is None:
-            raise refuse(
+            raise invalid(
                 "successor-missing",
-                "A deprecated profile names what takes its place.",
-                "Add `successor: team/name`; where nothing does, `retired_from: DATE` alone.",
+                "A deprecated profile needs a successor.",
+                "Add `successor: team/name`. If there is none, set `retired_from: DATE` instead of `deprecated`.",
             )
         return self

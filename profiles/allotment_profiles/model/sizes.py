@@ -1,4 +1,4 @@
-"""What a session asks for: the size of a profile with some choices, and every size that its choices can reach. Pure."""
+"""Sizes of sessions: of a profile with some choices, and all that its choices can result in. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,13 +7,13 @@ from allotment_profiles.model import Choice, Profile, Resources
 from allotment_profiles.model.limits import MAXIMUM_SIZES
 
 _AMOUNTS = 7
-"""The first fields of a size are what is asked for; the others say where it stands."""
+"""Number of fields of Size that are amounts. The fields after them say where the amounts come from."""
 
 
 class Size(NamedTuple):
-    """What one combination of choices asks for, with the field that each amount comes from.
+    """The size of a session with one combination of choices, and the field of the file that each amount comes from.
 
-    CPUs in thousandths, memory in bytes, GPUs whole.
+    CPUs are in thousandths, memory is in bytes.
     """
 
     cpu_guarantee: int
@@ -31,15 +31,16 @@ class Size(NamedTuple):
 
     @property
     def amounts(self) -> tuple[int | str | None, ...]:
-        """What is asked for, wherever it comes from."""
+        """The amounts, without the fields that they come from."""
         return self[:_AMOUNTS]
 
 
 _SIZING = frozenset({"resources", "node_pool"})
+"""Keys of a choice that change the size."""
 
 
 def base_size(resources: Resources, node_pool: str | None = None) -> Size:
-    """Give the size before any choice."""
+    """Return the size before any choice."""
     return Size(
         cpu_guarantee=resources.cpu.guarantee,
         cpu=resources.cpu.limit,
@@ -52,17 +53,17 @@ def base_size(resources: Resources, node_pool: str | None = None) -> Size:
 
 
 def size_of(profile: Profile, choices: Mapping[str, Choice] | None = None) -> Size:
-    """Give the size of a profile with choices applied in order: `{"options.size.choices.large": choice}`."""
+    """Return the size of a profile after choices, for example `{"options.size.choices.large": choice}`, in order."""
     size = base_size(profile.resources, profile.node_pool)
-    for place, choice in (choices or {}).items():
-        changed = _changed(place, choice)
+    for choice_field, choice in (choices or {}).items():
+        changed = _changed(choice_field, choice)
         if changed:
             size = size._replace(**changed)
     return size
 
 
-def _changed(place: str, choice: Choice) -> dict[str, Any]:
-    """Give what a choice replaces in a size."""
+def _changed(choice_field: str, choice: Choice) -> dict[str, Any]:
+    """Return the fields of a size that a choice replaces."""
     if choice.model_fields_set.isdisjoint(_SIZING):
         return {}
     override = choice.resources
@@ -78,15 +79,15 @@ def _changed(place: str, choice: Choice) -> dict[str, Any]:
     ):
         if value is not None:
             changed[name] = value
-            changed[f"{name.removesuffix('_guarantee')}_field"] = f"{place}.{field}"
+            changed[f"{name.removesuffix('_guarantee')}_field"] = f"{choice_field}.{field}"
     return changed
 
 
 def sizes_of(profile: Profile) -> tuple[Size, ...]:
-    """Give every size that the choices can reach, each once; one more than MAXIMUM_SIZES where there are too many.
+    """Return the different sizes that the choices can result in, at most MAXIMUM_SIZES + 1.
 
-    Options apply in order and a later choice replaces what an earlier one said, so it is enough to carry the different
-    sizes from option to option: what holds for these holds for every combination, however many there are.
+    Options apply in order, and a later choice replaces the values of an earlier one. So it is enough to continue with
+    the different sizes after each option, instead of all combinations.
     """
     sizes: tuple[Size, ...] = (base_size(profile.resources, profile.node_pool),)
     for name, option in profile.options.items():

@@ -1,60 +1,62 @@
-"""Who belongs to a team, who leads it and how far it decides for itself: `teams/<team>/team.yaml`."""
+"""A team: its members, its leads and the limits of what it decides itself. `teams/<team>/team.yaml`."""
 
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from allotment_profiles.model.parts import Budget, Gpus, Members, Model, People
-from allotment_profiles.model.quantities import Cpu, Memory, refuse
+from allotment_profiles.model.base import Model
+from allotment_profiles.model.people import Members, People
+from allotment_profiles.model.problems import invalid
+from allotment_profiles.model.quantities import Budget, Cpu, Gpus, Memory
 from allotment_profiles.model.texts import ImagePattern, Line, Name, Title
 
 EVERYONE = "everyone"
-"""The name of the team that everybody belongs to."""
+"""Name of the team that every user belongs to."""
 
 
 class Envelope(Model):
-    """How far a team decides for itself: the largest session and the images."""
+    """The limits of what a team decides itself: the largest session and the images."""
 
     cpu: Cpu
-    """CPUs of one session."""
+    """CPUs of a session."""
     memory: Memory
-    """Memory of one session."""
+    """Memory of a session."""
     gpu: Gpus = 0
-    """GPUs of one session."""
+    """GPUs of a session."""
     gpu_kinds: Annotated[tuple[Name, ...], Field(max_length=20, strict=False)] = ()
-    """The kinds of GPU; empty: every kind of the policy."""
+    """Kinds of GPU. If empty, all kinds of the policy."""
     images: Annotated[tuple[ImagePattern, ...], Field(min_length=1, max_length=50, strict=False)]
     """Images: `registry/folder/*` or `registry/name`."""
     node_pools: Annotated[tuple[Name, ...], Field(max_length=20, strict=False)] = ()
-    """Node pools of the policy that the team's profiles may name."""
+    """Node pools of the policy that profiles of the team may use."""
     home: Memory = 20 * 1024**3
-    """The largest home folder."""
+    """Size of a home folder."""
 
 
 class Team(Model):
-    """Who belongs to a team, who leads it and how far it decides for itself: `teams/<team>/team.yaml`."""
+    """A team: its members, its leads and the limits of what it decides itself. `teams/<team>/team.yaml`."""
 
     title: Title
-    """The team's name as people say it."""
+    """Name of the team, for people."""
     description: Line = ""
     """What the team does."""
     cost_centre: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,59}$")] | None = None
-    """Who pays: stamped on the team's sessions where a cluster's costs are counted."""
+    """Cost centre of the team. It becomes a label of the pods of its sessions."""
     members: Members
-    """Who may start the team's profiles."""
+    """Users who may start the profiles of the team."""
     leads: People
-    """Who approves the team's profiles."""
+    """Users who approve changes of the profiles of the team."""
     deputies: People = People()
-    """Who stands in for the leads."""
+    """Users who may approve in place of the leads."""
     envelope: Envelope
-    """How far the team decides for itself."""
+    """The limits of what the team decides itself."""
     budget: Budget | None = None
-    """How much of the whole team may run at one time."""
+    """How much the whole team may run at the same time."""
     user_budget: Budget | None = None
-    """How much of one member may run at one time in this team."""
+    """How much each member may run at the same time in this team."""
 
     @model_validator(mode="after")
     def _has_leads(self) -> Self:
         if not self.leads.groups and not self.leads.users:
-            raise refuse("team-leads", "The team has no leads.", "Name a group or a user: nobody else could approve.")
+            raise invalid("team-leads", "The team has no leads.", "Name a group or a user who approves changes.")
         return self

@@ -1,4 +1,4 @@
-"""The kinds of text that a file may hold: names, titles, groups, images, variables; each refuses what could do harm."""
+"""Types of text in files: names, titles, groups, images, variables. Each rejects text that could do harm."""
 
 import datetime
 import functools
@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
-from allotment_profiles.model.quantities import refuse, remembered, shown
+from allotment_profiles.model.base import cached
+from allotment_profiles.model.problems import invalid, quoted
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 PROFILE_ID_PATTERN = f"{NAME_PATTERN[:-1]}/{NAME_PATTERN[1:]}"
@@ -31,10 +32,10 @@ _REPOSITORY = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_][A-Za-
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", re.ASCII)
 _LOOKALIKES = str.maketrans({"0": "o", "1": "l"})
 
-# Characters that turn text around or hide it, so that what is reviewed is not what applies.
+# Characters that reverse or hide text, so that a reviewer reads something else than what applies.
 BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")  # letters of Hangul that show nothing
-JOINERS = frozenset("\u200c\u200d")  # format characters that scripts and emoji need
+INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")  # blank Hangul letters
+JOINERS = frozenset("\u200c\u200d")  # required by some scripts and by emoji
 
 _FORBIDDEN_VARIABLES = frozenset(
     {
@@ -56,14 +57,14 @@ _FORBIDDEN_PREFIXES = (
     "QUARTO_", "RENV_", "RETICULATE_", "RSERVER_", "RSESSION_", "RSTUDIO_", "RUBY", "R_", "S6_", "SPARK_", "SSH_",
     "SSL", "SUDO_", "UV_", "VAULT_", "VSCODE_", "XDG_",
 )  # fmt: skip
-_FORBIDDEN_ENDINGS = ("_PROXY", "_OPTIONS", "_OPTS")
+_FORBIDDEN_SUFFIXES = ("_PROXY", "_OPTIONS", "_OPTS")
 _SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY")
 
 
 def harmful_character(text: str, allowed: str = "") -> str | None:
-    """Name the first character of a text that may not stand in a file, or give None."""
+    """Return the first character of a text that is not allowed in a file, as `U+202E`, or None."""
     if text.isascii() and text.isprintable():
-        return None  # nearly every text: neither marks nor controls, decided without a look at each character
+        return None  # fast path for nearly every text
     for character in text:
         if character in allowed:
             continue
@@ -78,47 +79,47 @@ def harmful_character(text: str, allowed: str = "") -> str | None:
 
 def _line(value: object) -> str:
     if isinstance(value, str) and value.isascii() and value.isprintable():
-        return value  # as in harmful_character, without the way there
-    if not isinstance(value, str):
-        raise refuse("text", f"{shown(value)} is not text.", "Put the text in quotation marks.")
-    found = harmful_character(value)
-    if found:
-        raise refuse("text-character", f"The text contains the character {found}, which is not allowed.", "Remove it.")
-    return value
+        return value  # fast path for nearly every text
+    return _safe_text(value, allowed="")
 
 
 def _lines(value: object) -> str:
+    return _safe_text(value, allowed="\n\t")
+
+
+def _safe_text(value: object, allowed: str) -> str:
     if not isinstance(value, str):
-        raise refuse("text", f"{shown(value)} is not text.", "Put the text in quotation marks.")
-    found = harmful_character(value, allowed="\n\t")
-    if found:
-        raise refuse("text-character", f"The text contains the character {found}, which is not allowed.", "Remove it.")
+        raise invalid("text", f"{quoted(value)} is not text.", "Put the text in quotation marks.")
+    harmful = harmful_character(value, allowed)
+    if harmful:
+        message = f"The text contains the character {harmful}, which is not allowed."
+        raise invalid("text-character", message, "Remove it.")
     return value
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text may name a team, a profile, a data role or an option."""
+    """Whether a text can be the name of a team, a profile, a data role or an option."""
     return _NAME.fullmatch(text) is not None
 
 
 @functools.lru_cache(maxsize=4096)
 def skeleton(name: str) -> str:
-    """Give what a name looks like at a glance: two names with the same skeleton are taken for one another."""
+    """Return the skeleton of a name. Names with the same skeleton look alike."""
     flat = name.lower().translate(_LOOKALIKES).replace("rn", "m").replace("vv", "w")
     return re.sub(r"-{2,}", "-", flat) if "--" in flat else flat
 
 
 def is_profile_id(text: str) -> bool:
-    """Tell whether a text has the shape `team/name`."""
+    """Whether a text has the form `team/name`."""
     team, slash, name = text.partition("/")
     return bool(slash) and is_name(team) and is_name(name)
 
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or _NAME.fullmatch(value) is None:
-        raise refuse(
+        raise invalid(
             "name",
-            f"{shown(value)} is not a name.",
+            f"{quoted(value)} is not a name.",
             "Use up to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit.",
         )
     return value
@@ -127,16 +128,18 @@ def _name(value: object) -> str:
 def _group(value: object) -> str:
     text = _line(value)
     if not text or len(text) > 255 or text != text.strip() or "," in text:
-        raise refuse("group", f"{shown(value)} is not a group.", "Write the full name of the group, as the hub has it.")
+        raise invalid(
+            "group", f"{quoted(value)} is not a group.", "Write the full name of the group, as JupyterHub has it."
+        )
     return text
 
 
 def _variable(value: object) -> str:
     name = _credential_variable(value)
     if any(word in name.upper() for word in _SECRET_WORDS):
-        raise refuse(
+        raise invalid(
             "environment-secret",
-            f"{name} looks like a secret, and a profile can be read by everyone.",
+            f"{name} looks like a secret, and everyone can read a profile.",
             "Put secrets into a data role's binding.",
         )
     return name
@@ -144,14 +147,16 @@ def _variable(value: object) -> str:
 
 def _credential_variable(value: object) -> str:
     if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
-        raise refuse(
-            "environment-name", f"{shown(value)} is not the name of a variable.", "Use letters, digits and underscores."
+        raise invalid(
+            "environment-name",
+            f"{quoted(value)} is not the name of a variable.",
+            "Use letters, digits and underscores.",
         )
     upper = value.upper()
-    if upper in _FORBIDDEN_VARIABLES or upper.startswith(_FORBIDDEN_PREFIXES) or upper.endswith(_FORBIDDEN_ENDINGS):
-        raise refuse(
+    if upper in _FORBIDDEN_VARIABLES or upper.startswith(_FORBIDDEN_PREFIXES) or upper.endswith(_FORBIDDEN_SUFFIXES):
+        raise invalid(
             "environment-forbidden",
-            f"{value} steers programs or identities and cannot be set by a profile.",
+            f"{value} controls programs or identities. A profile cannot set it.",
             "Choose another name, or put the setting into the image.",
         )
     return value
@@ -159,9 +164,11 @@ def _credential_variable(value: object) -> str:
 
 def _variable_value(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise refuse("environment-value", f"{shown(value)} is not text.", "Put the value in quotation marks.")
+        raise invalid("environment-value", f"{quoted(value)} is not text.", "Put the value in quotation marks.")
     if isinstance(value, int | float):
-        raise refuse("environment-value", f"{shown(value)} is a number, not text.", "Put the value in quotation marks.")
+        raise invalid(
+            "environment-value", f"{quoted(value)} is a number, not text.", "Put the value in quotation marks."
+        )
     return _line(value)
 
 
@@ -170,39 +177,39 @@ def _date(value: object) -> datetime.date:
         return value
     remedy = "Write year, month and day: 2027-03-31."
     if not isinstance(value, str) or not _DATE.fullmatch(value):
-        raise refuse("date", f"{shown(value)} is not a date.", remedy)
+        raise invalid("date", f"{quoted(value)} is not a date.", remedy)
     try:
         return datetime.date.fromisoformat(value)
     except ValueError as error:
-        raise refuse("date", f"{shown(value)} is not a day of the calendar.", remedy) from error
+        raise invalid("date", f"{quoted(value)} is not a day of the calendar.", remedy) from error
 
 
 def _image(value: object) -> str:
     remedy = "Write registry/name:tag, or better registry/name@sha256:…"
     text = _line(value)
     if len(text) > 400:
-        raise refuse("image", "The image's name is longer than 400 characters.", remedy)
+        raise invalid("image", "The image's name is longer than 400 characters.", remedy)
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
-        raise refuse(
-            "image-digest", f"{shown(digest)} is not a digest.", "A digest is sha256: and 64 hexadecimal digits."
+        raise invalid(
+            "image-digest", f"{quoted(digest)} is not a digest.", "A digest is sha256: and 64 hexadecimal digits."
         )
     head, slash, last = rest.rpartition("/")
     name, colon, tag = last.partition(":")
     parts = [*head.split("/"), name] if slash else [name]
     if colon and not _TAG.fullmatch(tag):
-        raise refuse("image-tag", f"{shown(tag)} is not a tag.", remedy)
+        raise invalid("image-tag", f"{quoted(tag)} is not a tag.", remedy)
     if len(parts) < 2 or not _HOST.fullmatch(parts[0]):
-        raise refuse("image-registry", f"{shown(text)} does not begin with a registry.", remedy)
+        raise invalid("image-registry", f"{quoted(text)} does not begin with a registry.", remedy)
     if not all(_IMAGE_PART.fullmatch(part) for part in parts[1:]):
-        raise refuse("image", f"{shown(text)} is not the name of an image.", remedy)
+        raise invalid("image", f"{quoted(text)} is not the name of an image.", remedy)
     if not colon and not at:
-        raise refuse("image-tag", f"{shown(text)} has neither a tag nor a digest.", remedy)
+        raise invalid("image-tag", f"{quoted(text)} has neither a tag nor a digest.", remedy)
     return text
 
 
 def image_name(reference: str) -> str:
-    """Give an image's name without tag and digest: what registries and envelopes are compared with."""
+    """Return the name of an image without tag and digest, to compare it with registries and envelopes."""
     rest = reference.partition("@")[0]
     head, slash, last = rest.rpartition("/")
     return head + slash + last.partition(":")[0]
@@ -210,9 +217,9 @@ def image_name(reference: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def image_matches(reference: str, pattern: str) -> bool:
-    """Tell whether an image is allowed by a pattern: a name, or a prefix that ends with `/*`.
+    """Whether a pattern allows an image. A pattern is a name, or a prefix that ends with `/*`.
 
-    A whole pattern with a tag or digest allows that reference alone.
+    A name with a tag or digest allows only that reference.
     """
     if pattern.endswith("/*"):
         return image_name(reference).startswith(pattern[:-1])
@@ -224,9 +231,9 @@ def _image_pattern(value: object) -> str:
     body = text.removesuffix("/*")
     parts = image_name(body).split("/")
     if not _HOST.fullmatch(parts[0]) or "*" in body or not all(_IMAGE_PART.fullmatch(part) for part in parts[1:]):
-        raise refuse(
+        raise invalid(
             "image-pattern",
-            f"{shown(text)} is not a pattern for images.",
+            f"{quoted(text)} is not a pattern for images.",
             "Write registry/folder/* for everything in a folder, or registry/name for one image.",
         )
     return text
@@ -235,8 +242,8 @@ def _image_pattern(value: object) -> str:
 def _https(value: object) -> str:
     text = _line(value)
     if len(text) > 500 or not _WEB_ADDRESS.fullmatch(text):
-        raise refuse(
-            "web-address", f"{shown(value)} is not a web address.", "Write an address that begins with https://"
+        raise invalid(
+            "web-address", f"{quoted(value)} is not a web address.", "Write an address that begins with https://"
         )
     return text
 
@@ -244,26 +251,26 @@ def _https(value: object) -> str:
 def _repository(value: object) -> str:
     text = _line(value)
     if len(text) > 500 or not _REPOSITORY.fullmatch(text):
-        raise refuse(
+        raise invalid(
             "repository",
-            f"{shown(value)} is not the address of a git repository.",
-            "Write https://host/folder/name: no user, no query, no dot at the beginning of a part.",
+            f"{quoted(value)} is not the address of a git repository.",
+            "Write https://host/folder/name, without a user and a query. No part may begin with a dot.",
         )
     return text
 
 
 def repository_matches(address: str, pattern: str) -> bool:
-    """Tell whether a repository's address is allowed by a pattern: an address, or a prefix that ends with `/*`."""
+    """Whether a pattern allows a git repository. A pattern is an address, or a prefix that ends with `/*`."""
     return address.startswith(pattern[:-1]) if pattern.endswith("/*") else address == pattern
 
 
 def _repository_pattern(value: object) -> str:
     text = _line(value)
     if len(text) > 500 or not _REPOSITORY.fullmatch(text.removesuffix("/*")):
-        raise refuse(
+        raise invalid(
             "repository-pattern",
-            f"{shown(value)} is not a pattern for git repositories.",
-            "Write https://host/* or https://host/folder/* for everything below, or one address.",
+            f"{quoted(value)} is not a pattern for git repositories.",
+            "Write https://host/* or https://host/folder/* for all repositories below, or one address.",
         )
     return text
 
@@ -271,20 +278,20 @@ def _repository_pattern(value: object) -> str:
 def _revision(value: object) -> str:
     text = _line(value)
     if not _REVISION.fullmatch(text) or ".." in text or "//" in text or text.endswith(("/", ".", ".lock")):
-        raise refuse("revision", f"{shown(value)} is not a branch, tag or commit.", "Write for example main or v1.2.")
+        raise invalid("revision", f"{quoted(value)} is not a branch, tag or commit.", "Write for example main or v1.2.")
     return text
 
 
 def _url_path(value: object) -> str:
     text = _line(value)
     if not _URL_PATH.fullmatch(text) or ".." in text:
-        raise refuse("url-path", f"{shown(value)} is not a path of an address.", "Write for example /desktop/.")
+        raise invalid("url-path", f"{quoted(value)} is not the path of a URL.", "Write for example /desktop/.")
     return text
 
 
 def _profile_id(value: object) -> str:
     if not isinstance(value, str) or not is_profile_id(value):
-        raise refuse("profile-id", f"{shown(value)} does not name a profile.", "Write team/name.")
+        raise invalid("profile-id", f"{quoted(value)} does not name a profile.", "Write team/name.")
     return value
 
 
@@ -292,35 +299,33 @@ def _matching(code: str, pattern: re.Pattern[str], what: str) -> BeforeValidator
     def check(value: object) -> str:
         text = _line(value)
         if not pattern.fullmatch(text):
-            raise refuse(code, f"{shown(value)} is not {what}.", f"It has to match {pattern.pattern}")
+            raise invalid(code, f"{quoted(value)} is not {what}.", f"It has to match {pattern.pattern}")
         return text
 
     return BeforeValidator(check)
 
 
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
-# A length is asked of the text itself, behind our own question: in this order pydantic counts without calling back.
+# StringConstraints comes first: in this order pydantic checks the length without calling Python again.
 Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), BeforeValidator(_line)]
 Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_line)]
 Lines = Annotated[str, StringConstraints(min_length=1, max_length=2000), BeforeValidator(_lines)]
 Group = Annotated[
-    str, BeforeValidator(remembered(_group)), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})
+    str, BeforeValidator(cached(_group)), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})
 ]
-Variable = Annotated[str, BeforeValidator(remembered(_variable)), WithJsonSchema({"type": "string"})]
-CredentialVariable = Annotated[
-    str, BeforeValidator(remembered(_credential_variable)), WithJsonSchema({"type": "string"})
-]
+Variable = Annotated[str, BeforeValidator(cached(_variable)), WithJsonSchema({"type": "string"})]
+CredentialVariable = Annotated[str, BeforeValidator(cached(_credential_variable)), WithJsonSchema({"type": "string"})]
 VariableValue = Annotated[str, Field(max_length=4096), BeforeValidator(_variable_value)]
-Image = Annotated[str, BeforeValidator(remembered(_image)), WithJsonSchema({"type": "string", "maxLength": 400})]
+Image = Annotated[str, BeforeValidator(cached(_image)), WithJsonSchema({"type": "string", "maxLength": 400})]
 ImagePattern = Annotated[
-    str, BeforeValidator(remembered(_image_pattern)), WithJsonSchema({"type": "string", "maxLength": 400})
+    str, BeforeValidator(cached(_image_pattern)), WithJsonSchema({"type": "string", "maxLength": 400})
 ]
 WebAddress = Annotated[
     str, BeforeValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})
 ]
 Date = Annotated[
     datetime.date,
-    BeforeValidator(remembered(_date)),
+    BeforeValidator(cached(_date)),
     PlainSerializer(datetime.date.isoformat),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-03-31"]}),
 ]

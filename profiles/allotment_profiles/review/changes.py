@@ -8,7 +8,7 @@ from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Model, Policy, Profile
 from allotment_profiles.model.paths import POLICY, file_ref
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import quoted
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
 from allotment_profiles.review.change_types import Category, change_types, types_of_new
 from allotment_profiles.review.flatten import flatten, written
@@ -77,7 +77,7 @@ def subject_of(path: str) -> str:
     """Say what a path is about, in words."""
     where = file_ref(path)
     if where is None:
-        return f"the file {shown(path)}"
+        return f"the file {quoted(path)}"
     return "the policy" if where.kind == "policy" else f"{where.kind} {where.id}"
 
 

@@ -18,8 +18,7 @@ from allotment_profiles.catalog.catalog import Catalog, Models
 from allotment_profiles.catalog.lookalikes import Key, key_of, losers, problem, taken_by
 from allotment_profiles.model import DataRole, Policy, Profile, Team
 from allotment_profiles.model.paths import POLICY, FileRef, file_ref, is_stray, profile_path
-from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.store.history import File, holds_of
 from allotment_profiles.store.resolver import CachedResolution, Context, Resolution, Resolver
 from allotment_profiles.store.snapshot import Snapshot
@@ -386,7 +385,7 @@ def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _stray(path: str, names: Mapping[Key, tuple[str, ...]]) -> Iterator[Problem]:
-    readable = shown(path).strip("'")
+    readable = quoted(path).strip("'")
     other = taken_by(path, names)
     if other:
         yield problem(readable, other)

@@ -16,8 +16,7 @@ from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model import Profile
 from allotment_profiles.model.paths import data_role_path, file_ref, profile_path
-from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.model.texts import is_name
 
 Tab = Literal["form", "file"]
@@ -212,7 +211,7 @@ def with_grants(files: Files, catalog: Catalog, team: str, asks: Mapping[str, As
         if role not in catalog.data_roles:
             raise refused(
                 422, "data-role-unknown", "This data cannot be asked for.",
-                f"There is no readable data role {shown(role)}.", "Look at the list of data roles.",
+                f"There is no readable data role {quoted(role)}.", "Look at the list of data roles.",
             )  # fmt: skip
         changed[data_role_path(role)] = granted(catalog, role, team, ask.until, ask.reason)
     return changed
@@ -231,12 +230,12 @@ def _problems_of_the_name(draft: DraftProposal, catalog: Catalog) -> list[Proble
     if not draft.team:
         found.append(Problem("", "team-missing", "No team is chosen.", "Choose the team that offers it.", field="team"))
     elif not is_name(draft.team):
-        found.append(Problem("", "name", f"{shown(draft.team)} is no team.", "Choose one of the list.", field="team"))
+        found.append(Problem("", "name", f"{quoted(draft.team)} is no team.", "Choose one of the list.", field="team"))
     remedy = "Use up to 40 lower-case letters, digits and hyphens, such as rail-maps."
     if not draft.name:
         found.append(Problem("", "name-missing", "The name is missing.", remedy, field="name"))
     elif not is_name(draft.name):
-        found.append(Problem("", "name", f"{shown(draft.name)} is not a name.", remedy, field="name"))
+        found.append(Problem("", "name", f"{quoted(draft.name)} is not a name.", remedy, field="name"))
     elif draft.new and not draft.update and draft.profile_id in catalog.profiles:
         message = f"There is already a profile {draft.profile_id}."
         found.append(Problem("", "name-taken", message, "Choose another name, or change that profile.", field="name"))

@@ -9,8 +9,7 @@ from allotment_profiles.access.rules import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.paths import file_ref
-from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import shown
+from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
 from allotment_profiles.review.changes import Change, compare, rewritten
 from allotment_profiles.review.cost_changes import CostChange, compare_costs
@@ -144,4 +143,4 @@ def _folder(path: str) -> Problem:
 
 def _no_place(path: str) -> Problem:
     remedy = "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml."
-    return Problem(shown(path).strip("'"), "path", "Nothing is read from this path.", remedy)
+    return Problem(quoted(path).strip("'"), "path", "Nothing is read from this path.", remedy)

@@ -1,0 +1,29 @@
+"""The base class of all models, and a cache for their validators."""
+
+import functools
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+ParsedT = TypeVar("ParsedT")
+
+
+class Model(BaseModel):
+    """Base of all models: no unknown keys, no conversion of types, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def cached(parse: Callable[[object], ParsedT]) -> Callable[[object], ParsedT]:
+    """Cache the results for short texts and numbers, as thousands of files contain the same few values.
+
+    Errors are not cached.
+    """
+    cache = functools.lru_cache(maxsize=4096, typed=True)(parse)
+
+    def parsed(value: object) -> ParsedT:
+        is_short = len(value) < 256 if type(value) is str else type(value) in (int, float)
+        return cache(value) if is_short else parse(value)
+
+    return parsed
