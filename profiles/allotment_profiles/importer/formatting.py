@@ -17,9 +17,7 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+", re.ASCII)
 def plain(text: str, maximum: int) -> str:
     """Give a text on one line without markup and hidden characters, cut where it is too long."""
     text = html.unescape(_TAG.sub(" ", text[:20_000]))
-    text = "".join(
-        " " if each.isspace() else each for each in text if each.isspace() or not harmful_character(each)
-    )
+    text = "".join(" " if each.isspace() else each for each in text if each.isspace() or not harmful_character(each))
     text = " ".join(text.split())
     return text if len(text) <= maximum else text[: maximum - 1].rstrip() + "…"
 
