@@ -122,7 +122,7 @@ TROUBLES: dict[str, tuple[Callable[[GitServer], AbstractContextManager[None]], s
     "revoked": (revoked, "it refuses the credentials of this installation"),
     "forbidden": (answering_with(403), "it refuses the credentials of this installation"),
     "gone": (answering_with(404), "it has no such repository, or shows none with these credentials"),
-    "broken": (answering_with(502), "it has an error of its own"),
+    "broken": (answering_with(502), "it reports an internal error"),
     "hanging": (hanging, HANGING),
 }
 

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from allotment_hub.forges.records import Record, RecordKind, StoredProposal, parse_record
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
-from allotment_profiles.git.repository import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
+from allotment_profiles.git.process import GitError
+from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer
 from allotment_profiles.store.watcher import MAIN
 

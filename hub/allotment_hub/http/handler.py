@@ -23,8 +23,8 @@ from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.quarantine import Quarantine
+from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
-from allotment_profiles.git.repository import GitError
 from allotment_profiles.model.problems import Problem, Refusal, RefusedError
 from allotment_profiles.scopes import REVIEW_SCOPE
 from allotment_profiles.store.watcher import CatalogWatcher

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from allotment_hub.laptop.errors import LaptopError
-from allotment_profiles.git import repository as git
+from allotment_profiles.git.process import MINIMUM_VERSION, GitError, git_version
 
 
 def search_path() -> str:
@@ -16,12 +16,12 @@ def search_path() -> str:
 
 def require_programs() -> str:
     """Return the path of traefik. Raises `LaptopError` if git or traefik is missing or too old."""
-    needed = ".".join(str(part) for part in git.MINIMUM_VERSION)
+    needed = ".".join(str(part) for part in MINIMUM_VERSION)
     try:
-        found = git.version()
-    except git.GitError as error:
+        found = git_version()
+    except GitError as error:
         raise LaptopError(f"{error}. Install git {needed} or newer, then try again.") from None
-    if found < git.MINIMUM_VERSION:
+    if found < MINIMUM_VERSION:
         raise LaptopError(f"git {found[0]}.{found[1]} is too old. Install git {needed} or newer, then try again.")
     traefik = shutil.which("traefik", path=search_path())
     if traefik is None:

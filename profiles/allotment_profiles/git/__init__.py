@@ -1,1 +1,1 @@
-"""A bare repository over the git command line: objects, commits, signatures, remotes and mirrors."""
+"""A bare repository on the git command line: objects, commits, signatures, remotes and mirrors."""

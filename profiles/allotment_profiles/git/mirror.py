@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import MAIN_ALONE, STAGED, Remote, RemoteError
-from allotment_profiles.git.repository import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository, is_reference
+from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate, Repository, is_reference
 from allotment_profiles.git.signatures import Verifier
 
 _HEADS = "refs/heads/"

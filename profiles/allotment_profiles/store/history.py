@@ -15,7 +15,8 @@ from typing import Literal
 from allotment_profiles.catalog.catalog import QuarantinedChange, Version
 from allotment_profiles.documents.reading import read
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.git.repository import FileChange, GitError, LoggedCommit, Repository, TreeEntry
+from allotment_profiles.git.process import GitError
+from allotment_profiles.git.repository import FileChange, LoggedCommit, Repository, TreeEntry
 from allotment_profiles.model import Policy
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_FALLBACKS
 from allotment_profiles.model.paths import POLICY, file_ref, is_stray

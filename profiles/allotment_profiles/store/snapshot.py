@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allotment_profiles.catalog.catalog import Version
-from allotment_profiles.git.repository import GitError, Repository, TreeEntry
+from allotment_profiles.git.process import GitError
+from allotment_profiles.git.repository import Repository, TreeEntry
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref, is_stray
 from allotment_profiles.store.history import REGULAR, Applied, File, fold_history

@@ -5,7 +5,8 @@ import threading
 from pathlib import Path
 
 from allotment_profiles.catalog.catalog import Models
-from allotment_profiles.git.repository import GitError, Repository
+from allotment_profiles.git.process import GitError
+from allotment_profiles.git.repository import Repository
 from allotment_profiles.store.cache import identity, restore, save
 from allotment_profiles.store.history import Applied, fold_history
 from allotment_profiles.store.loading import Loaded, in_small_steps, renew

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.mirror import Mirror
+from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
-from allotment_profiles.git.repository import GitError, Repository
+from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.store.tracker import Tracker
 from allotment_profiles.threads import in_own_thread

@@ -1,8 +1,8 @@
-"""Makes a home folder ready in a pod, before the session starts: a tool's folder, and the profile's code.
+"""Prepare a home folder in a pod before the session starts: create a tool's folder and fetch the profile's code.
 
     python3 -m allotment_spawner.checkout.init_home --home=/home/jovyan --repository=https://… --into=analysis
 
-Whatever goes wrong, the session starts: what is missing lies as a note in the home folder.
+The session starts even if this fails; a note in the home folder then says what is missing.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ import click
 from allotment_profiles.model import Checkout
 from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note
 
-_SURROUNDINGS = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
+_INHERITED = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 
 
 @click.command()
 @click.option("--home", type=click.Path(path_type=Path), required=True, help="The home folder.")
-@click.option("--folder", help="A folder of the home that is made.")
+@click.option("--folder", help="A folder to create in the home folder.")
 @click.option("--repository", help="The address of the code.")
-@click.option("--into", help="The folder of the home that the code comes into.")
+@click.option("--into", help="The folder in the home folder for the code.")
 @click.option("--ref", help="The branch, tag or commit.")
 def main(home: Path, folder: str | None, repository: str | None, into: str | None, ref: str | None) -> None:
-    """Make the home folder ready."""
+    """Prepare the home folder."""
     if repository and into:
         _fetch(home, Checkout(repository=repository, folder=into, ref=ref))
     if folder:
@@ -35,9 +35,9 @@ def main(home: Path, folder: str | None, repository: str | None, into: str | Non
 
 
 def _fetch(home: Path, code: Checkout) -> None:
-    surroundings = {name: os.environ[name] for name in _SURROUNDINGS if name in os.environ}
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     try:
-        asyncio.run(Fetcher(surroundings, os.environ.get("ALLOTMENT_GIT_CA_FILE", "")).fetch(home, code))
+        asyncio.run(Fetcher(environment, os.environ.get("ALLOTMENT_GIT_CA_FILE", "")).fetch(home, code))
     except CheckoutError as error:
         click.echo(f"{code.repository} was not fetched: {error}", file=sys.stderr)
         leave_note(home, code, str(error))

@@ -15,8 +15,9 @@ from support.servers.git_server import GitServer, git
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git import remotes
 from allotment_profiles.git.mirror import Mirror
+from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import Remote, RemoteError
-from allotment_profiles.git.repository import NO_OBJECT, GitError, RefMovedError, RefUpdate, Repository
+from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate, Repository
 from allotment_profiles.store.watcher import CatalogWatcher
 
 TOKEN = "a-secret-token"
@@ -170,14 +171,14 @@ FOLLOWING = """
 import asyncio, sys
 from pathlib import Path
 from allotment_profiles.git import remotes
-from allotment_profiles.store.watcher import CatalogFollower
+from allotment_profiles.store.watcher import CatalogWatcher
 from allotment_profiles.git.mirror import Mirror
 
 remotes.FETCH_SECONDS = remotes._STALLED_SECONDS = 600
 
 async def follow(folder, url, token, authority):
     mirror = Mirror.opened(Path(folder), remotes.Remote(url, token_file=Path(token), ca_file=Path(authority)))
-    CatalogFollower(mirror.repository, mirror=mirror).start()
+    CatalogWatcher(mirror.repository, mirror=mirror).start()
     await asyncio.to_thread(sys.stdin.readline)
 
 asyncio.run(follow(*sys.argv[1:]))
@@ -205,10 +206,10 @@ def test_a_process_that_follows_ends_at_once_while_the_server_hangs(place: Place
         ("fatal: unable to access 'https://a/b/': Could not resolve host: a", "cannot be reached"),
         ("ssh: connect to host a port 22: Connection refused", "cannot be reached"),
         ("ssh: connect to host a port 22: Connection timed out", "does not answer in time"),
-        ("fatal: unable to access 'https://a/b/': SSL certificate problem: unable to get issuer", "by its certificate"),
-        ("Host key verification failed.", "by its certificate or key"),
-        ("fatal: unable to access 'https://a/b/': The requested URL returned error: 503", "an error of its own"),
-        ("fatal: something new", "does not work"),
+        ("fatal: unable to access 'https://a/b/': SSL certificate problem: unable to get issuer", "certificate or key"),
+        ("Host key verification failed.", "certificate or key"),
+        ("fatal: unable to access 'https://a/b/': The requested URL returned error: 503", "internal error"),
+        ("fatal: something new", "not known here"),
         ("Received disconnect from a port 22:2: Too many authentication failures", "refuses the credentials"),
         ("ERROR: The key you are authenticating with has been marked as read only.", "refuses the credentials"),
         ("ERROR: Permission to b denied to deploy key", "refuses the credentials"),
@@ -216,7 +217,7 @@ def test_a_process_that_follows_ends_at_once_while_the_server_hangs(place: Place
         ("remote: ERROR: The project you were looking for could not be found", "has no such repository"),
         ("Gitea: Cannot find repository: b", "has no such repository"),
         ("Connection closed by 192.0.2.1 port 22", "cannot be reached"),
-        ("Unable to negotiate with a port 22: no matching host key type found", "by its certificate or key"),
+        ("Unable to negotiate with a port 22: no matching host key type found", "certificate or key"),
     ],
 )
 def test_what_git_says_is_told_to_people_without_an_address(said: str, why: str) -> None:

@@ -8,9 +8,9 @@ import pytest
 from support.repositories import MAIN, START, ProfilesRepository
 
 from allotment_profiles.git.commits import Person
+from allotment_profiles.git.process import GitError, GitMissingError, GitProcess, GitTimeoutError
 from allotment_profiles.git.repository import (
     NO_OBJECT,
-    GitError,
     MergeConflictError,
     RefMovedError,
     RefUpdate,
@@ -168,6 +168,13 @@ def test_the_paths_of_a_commit_cannot_forge_history(profiles: ProfilesRepository
     assert profiles.repository.changed_paths(pushed, until=reviewed).keys() == {pushed}
 
 
+def test_a_path_that_ends_with_a_line_break_is_no_other_path(profiles: ProfilesRepository) -> None:
+    before = profiles.commit({"policy.yaml": "x"})
+    after = profiles.push({"policy.yaml\n": "y"})
+    assert [change.path for change in profiles.repository.changes(before, after)] == ["policy.yaml\n"]
+    assert [change.path for change in profiles.repository.log(after)[-1].changes] == ["policy.yaml\n"]
+
+
 @pytest.mark.parametrize("seconds", ["99999999999999999999", "253402300800", "0", "18446744073709551615"])
 def test_an_impossible_time_is_the_end_of_the_calendar(profiles: ProfilesRepository, seconds: str) -> None:
     first = profiles.commit({"a": "1"})
@@ -182,3 +189,40 @@ def test_an_impossible_time_is_the_end_of_the_calendar(profiles: ProfilesReposit
     assert read.time.tzinfo is dt.UTC
     later = profiles.commit({"a": "2"}, parents=[forged], base=first)
     assert len(profiles.repository.log(later)) == 3
+
+
+def program(folder: Path, text: str) -> GitProcess:
+    """Put a program in git's place."""
+    (folder / "git").write_text(f"#!/bin/sh\n{text}\n")
+    (folder / "git").chmod(0o755)
+    return GitProcess(folder, inherited={"PATH": f"{folder}:/usr/bin:/bin"})
+
+
+def test_a_git_that_takes_too_long_can_still_remove_its_locks(tmp_path: Path) -> None:
+    slow = program(tmp_path, "touch lock; trap 'rm lock; exit 1' TERM; sleep 60 & wait")
+    with pytest.raises(GitTimeoutError):
+        slow.run("fetch", seconds=0.5)
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_git_that_ignores_the_time_limit_is_killed(tmp_path: Path) -> None:
+    deaf = program(tmp_path, "trap '' TERM; echo $$ > pid; while true; do sleep 60; done")
+    with pytest.raises(GitTimeoutError):
+        deaf.run("fetch", seconds=0.5)
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+def test_what_git_inherits_does_not_include_variables_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TRACE", "1")
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")
+    output = program(tmp_path, "env").run("x").output.decode()
+    assert "GIT_TRACE=" not in output
+    assert "GIT_DIR=" not in output
+
+
+def test_a_missing_git_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(GitMissingError):
+        GitProcess(tmp_path, inherited={"PATH": str(tmp_path)}).run("version")
+    with pytest.raises(GitError) as raised:
+        GitProcess(tmp_path / "gone").run("version")
+    assert not isinstance(raised.value, GitMissingError)

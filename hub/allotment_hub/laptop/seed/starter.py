@@ -8,7 +8,8 @@ from allotment_hub.laptop.errors import LaptopError
 from allotment_hub.laptop.folder import StateFolder, write_private
 from allotment_profiles.cli.scaffold import starter_folder
 from allotment_profiles.git.commits import Person
-from allotment_profiles.git.repository import NO_OBJECT, GitError, RefUpdate, Repository
+from allotment_profiles.git.process import GitError
+from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, generate_key
 
 _AUTHOR = Person(name="Allotment", email="allotment@localhost")

@@ -1,6 +1,5 @@
 """`allotment new`: a file that passes the check, from flags or from answers on a terminal."""
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -152,12 +151,13 @@ def new_repository(folder: Path) -> None:
     """Make FOLDER a git repository with a policy and with the checks of every forge; FOLDER has to be new or empty."""
     from allotment_profiles.cli import scaffold
     from allotment_profiles.cli.commands.importing import write_new
+    from allotment_profiles.git.process import GitProcess
 
     if folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{click.format_filename(folder)} is not empty; nothing was written.")
     with asked_in_vain(folder):
         write_new(folder, scaffold.new_repository())
-        subprocess.run(["git", "init", "--quiet", "--initial-branch=main", "."], cwd=folder, check=True)
+        GitProcess(folder).run("init", "--quiet", "--initial-branch=main", ".")
     click.echo(f"{click.format_filename(folder)} is a repository of profiles. Next: look at policy.yaml, then")
     click.echo("  allotment new team NAME")
 

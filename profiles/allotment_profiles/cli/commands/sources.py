@@ -43,7 +43,7 @@ def output(*forms: str) -> "Callable[[CommandT], CommandT]":
 @contextlib.contextmanager
 def asked_in_vain(path: Path) -> Iterator[None]:
     """Turn what git or the disk refuses into a sentence and the exit code 2."""
-    from allotment_profiles.git.repository import GitError
+    from allotment_profiles.git.process import GitError
 
     try:
         yield
@@ -56,7 +56,8 @@ def asked_in_vain(path: Path) -> Iterator[None]:
 
 def snapshot_of(path: Path, revision: str | None, *, applied: bool = False) -> "Snapshot":
     """Take the files of a folder, or of a commit: all of them, or with `applied` what of them applies on main."""
-    from allotment_profiles.git.repository import GitError, Repository
+    from allotment_profiles.git.process import GitError
+    from allotment_profiles.git.repository import Repository
     from allotment_profiles.store import snapshot as snapshots
 
     bare = (path / "HEAD").is_file() and (path / "objects").is_dir()

@@ -1,0 +1,243 @@
+"""Run git as a child process with a sealed environment and a time limit, and read its error messages.
+
+No configuration of the user or the machine counts, no hook or credential helper runs, and nothing is asked on a
+terminal. Git's own check of ownership stays in force: it refuses a repository that belongs to another user.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from allotment_profiles.model.problems import AllotmentError
+
+MINIMUM_VERSION = (2, 38)
+TIME_LIMIT = 60.0
+_GRACE_SECONDS = 2.0
+"""How long git has after SIGTERM to remove its lock files, before SIGKILL."""
+_TAIL_BYTES = 4096
+_INHERITED = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
+_ENVIRONMENT = {
+    "GIT_ASKPASS": "",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "HOME": "/nonexistent",  # no .netrc
+    "LC_ALL": "C",
+    "SSH_ASKPASS": "",
+}
+_SETTINGS = {
+    "core.fsmonitor": "false",
+    "core.fsync": "committed,reference",
+    "core.hooksPath": os.devnull,
+    "credential.helper": "",
+    "gc.auto": "0",
+    "http.followRedirects": "false",
+    "init.templateDir": "",
+    "maintenance.auto": "false",
+    "protocol.allow": "never",
+}
+_ERROR_PREFIXES = ("!", "fatal:", "error:", "remote:", "ssh:")
+# What git adds after each failure of SSH. The reason stands before it, mostly without a prefix.
+_SSH_ADVICE = (
+    "fatal: Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+)
+
+
+class GitError(AllotmentError):
+    """A git command failed."""
+
+
+class GitMissingError(GitError):
+    """There is no git on the PATH."""
+
+
+class GitTimeoutError(GitError):
+    """A git command was ended because it exceeded its time limit."""
+
+
+class GitCommandError(GitError):
+    """A git command ended with an error code; `reason` is what it wrote."""
+
+    def __init__(self, command: str, reason: str) -> None:
+        super().__init__(f"git {command}: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A git command that has ended."""
+
+    code: int
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GitProcess:
+    """How to run git in one folder."""
+
+    folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Git settings besides the sealed ones. They reach git through its environment, so they may be secret."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables besides the sealed ones."""
+    inherited: Mapping[str, str] | None = None
+    """The variables that git inherits; None: PATH and the proxies of this process."""
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        accept: Collection[int] = (0,),
+        seconds: float = TIME_LIMIT,
+        merge_errors: bool = False,
+    ) -> Completed:
+        """Run a command and return its output, with `merge_errors` including what it writes to stderr.
+
+        Raise GitCommandError for an exit code that is not in `accept`, GitTimeoutError after `seconds`, and GitError
+        where git cannot be started.
+        """
+        # Input comes from a file: git would read a pipe in hundreds of small pieces.
+        with tempfile.TemporaryFile() if stdin else open(os.devnull, "rb") as file:  # noqa: PTH123  (no path)
+            if stdin:
+                file.write(stdin)
+                file.seek(0)
+            with _start_errors(arguments[0]):
+                process = subprocess.Popen(
+                    ["git", "--no-pager", *arguments],
+                    cwd=self.folder,
+                    env=self._environment() | dict(environment or {}),
+                    stdin=file,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT if merge_errors else subprocess.PIPE,
+                    start_new_session=True,
+                )
+            try:
+                output, errors = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                raise GitTimeoutError(f"git {arguments[0]} took more than {seconds:g} s") from None
+            finally:
+                _end(process)
+        if process.returncode not in accept:
+            raise GitCommandError(arguments[0], _reason(output if merge_errors else errors, process.returncode))
+        return Completed(process.returncode, output)
+
+    async def run_async(self, *arguments: str) -> str:
+        """Run a command in an event loop and return the end of its output, stderr included.
+
+        There is no time limit: cancel the call, and git and its helpers are ended. Raise GitCommandError for any exit
+        code but 0, and GitError where git cannot be started.
+        """
+        with _start_errors(arguments[0]):
+            process = await asyncio.create_subprocess_exec(
+                "git",
+                "--no-pager",
+                *arguments,
+                cwd=self.folder,
+                env=self._environment(),
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=STDOUT,
+                start_new_session=True,
+            )
+        try:
+            assert process.stdout is not None  # noqa: S101  (PIPE was requested)
+            tail = b""
+            while chunk := await process.stdout.read(8192):
+                tail = (tail + chunk)[-_TAIL_BYTES:]
+            code = await process.wait()
+        finally:
+            await _end_async(process)
+        if code:
+            raise GitCommandError(arguments[0], _reason(tail, code))
+        return tail.decode(errors="replace").strip()
+
+    def _environment(self) -> dict[str, str]:
+        inherited = self.inherited
+        if inherited is None:
+            inherited = {"PATH": os.defpath} | {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        settings = {**_SETTINGS, **self.settings}
+        environment = {
+            **inherited,
+            **_ENVIRONMENT,
+            **self.environment,
+            # A folder that is no repository is an error: git must not search the folders above it.
+            "GIT_CEILING_DIRECTORIES": str(self.folder.resolve().parent),
+            "GIT_CONFIG_COUNT": str(len(settings)),
+        }
+        for number, (name, value) in enumerate(settings.items()):
+            environment[f"GIT_CONFIG_KEY_{number}"] = name
+            environment[f"GIT_CONFIG_VALUE_{number}"] = value
+        return environment
+
+
+def git_version() -> tuple[int, int]:
+    """Return git's version as two numbers. Raise GitError where git cannot be run."""
+    output = GitProcess(Path("/")).run("version").output.decode(errors="replace")
+    match = re.search(r"(\d+)\.(\d+)", output)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+@contextlib.contextmanager
+def _start_errors(command: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        if error.filename == "git":
+            raise GitMissingError("git is not installed") from error
+        raise GitError(f"git {command} could not be started: {error}") from error
+    except OSError as error:
+        raise GitError(f"git {command} could not be started: {error}") from error
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End git and its helpers, which are processes of its group, and wait for git."""
+    if process.poll() is None:
+        _signal(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+    _signal(process.pid, signal.SIGKILL)
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream:
+            stream.close()
+
+
+async def _end_async(process: asyncio.subprocess.Process) -> None:
+    try:
+        if process.returncode is None:
+            _signal(process.pid, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE_SECONDS):
+                    await process.wait()
+    finally:
+        _signal(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    # macOS answers EPERM for a group whose processes have all ended.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _reason(output: bytes, code: int) -> str:
+    """Return the lines of git's output that say what went wrong; git writes credentials in none of them."""
+    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(_ERROR_PREFIXES)]
+    if _SSH_ADVICE[0] in errors:
+        lines, errors = [line for line in lines if line not in _SSH_ADVICE], []
+    text = " ".join(errors or lines[-2:]) or f"exit code {code} without a message"
+    return "".join(char if char.isprintable() else " " for char in text)[:500]
