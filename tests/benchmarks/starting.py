@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Request, resolve
-from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import at_commit

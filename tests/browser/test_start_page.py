@@ -13,7 +13,8 @@ from support.repositories import ProfilesRepository, policy, profile, team
 
 import allotment_spawner
 from allotment_profiles.access.budgets import Usage
-from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.people import User
 from allotment_profiles.model.sizes import Size
 from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.offers import start_page

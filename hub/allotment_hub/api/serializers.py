@@ -23,7 +23,7 @@ from allotment_hub.services.browse.teams import TeamPage
 from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.proposals.proposals import ProposalView
 from allotment_hub.services.quarantine import QuarantinedCommit
-from allotment_profiles.access.rules import Offer
+from allotment_profiles.access.offers import Offer
 from allotment_profiles.catalog.catalog import QuarantinedChange
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.model.paths import profile_path

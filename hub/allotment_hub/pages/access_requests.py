@@ -7,7 +7,7 @@ from allotment_hub.errors import ServiceError, refused
 from allotment_hub.pages.proposing import Proposer, in_a_year, panel_of, unreadable
 from allotment_hub.services.browse.teams import days_of
 from allotment_hub.services.drafts.drafting import Ask, DraftProposal, granted
-from allotment_profiles.access.rules import belongs
+from allotment_profiles.access.people import belongs
 from allotment_profiles.model.paths import data_role_path, profile_path
 
 

@@ -13,7 +13,7 @@ from allotment_hub.pages.page import Page
 from allotment_hub.pages.paging import Pages
 from allotment_hub.services.browse.listing import HistoryRow, ProfileRow
 from allotment_hub.services.visibility import redacted
-from allotment_profiles.access.rules import answers_for, belongs
+from allotment_profiles.access.people import answers_for, belongs
 from allotment_profiles.access.service_accounts import service_account
 from allotment_profiles.model import Acceptance, Profile
 from allotment_profiles.model.paths import data_role_path, profile_path, team_path

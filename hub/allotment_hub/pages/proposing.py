@@ -28,7 +28,7 @@ from allotment_hub.services.drafts.forms import MORE, Field, fields_of, items_of
 from allotment_hub.services.proposals.checking import Check, Files
 from allotment_hub.services.visibility import may_see
 from allotment_profiles.access.form_schema import form_schema
-from allotment_profiles.access.rules import leads_of
+from allotment_profiles.access.people import leads_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import BUILT_IN_APPS
 from allotment_profiles.model.paths import file_ref

@@ -11,7 +11,7 @@ from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposing import moved, told
 from allotment_hub.services.proposals.rights import Actor
-from allotment_profiles.access.rules import ADMINISTRATORS, User, answers_for
+from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for
 from allotment_profiles.catalog.catalog import Catalog, QuarantinedChange
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import RefMovedError

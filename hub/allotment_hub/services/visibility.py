@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from allotment_profiles.access.rules import User, answers_for, belongs, maintains
+from allotment_profiles.access.people import User, answers_for, belongs, maintains
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.reading import read
 from allotment_profiles.model import Profile

@@ -1,9 +1,9 @@
-"""How much may run at one time, per team and per user: the files say the bounds, what runs is handed in. Pure."""
+"""How much may run at one time, per team and per user. Pure functions: the caller passes the running sessions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from allotment_profiles.access.rules import ADMINISTRATORS, User
+from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Budget
 from allotment_profiles.model.problems import Refusal
@@ -13,7 +13,7 @@ from allotment_profiles.model.sizes import Size
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One session that runs, starts or ends: whatever still holds its share."""
+    """One session that counts against budgets: it runs, is starting or is stopping."""
 
     user: str
     team: str
@@ -22,24 +22,25 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """One budget, what counts against it, and how to say whose it is."""
+    """One budget, and the sessions that count against it."""
 
     code: str
     budget: Budget
     whose: str
+    """Who may use the budget, as the subject of a sentence."""
     running: tuple[Usage, ...]
     remedy: str
 
 
 def over_budget(catalog: Catalog, user: User, team: str, size: Size, running: Iterable[Usage]) -> Refusal | None:
-    """Say why one more session of that size does not fit, or give None.
+    """Return why one more session of that size does not fit, or None.
 
-    `running` are the sessions of everybody; the one that is asked about is not among them.
+    `running` are the sessions of all users, without the new one.
     """
     entry = catalog.teams.get(team)
-    bounded = catalog.policy and catalog.policy.value.user_budget
-    if not bounded and not (entry and (entry.value.user_budget or entry.value.budget)):
-        return None  # nothing is counted where nothing is bounded: there may be thousands
+    user_budget = catalog.policy and catalog.policy.value.user_budget
+    if not user_budget and not (entry and (entry.value.user_budget or entry.value.budget)):
+        return None  # Without any budget nothing is counted: there may be thousands of sessions.
     for bound in _bounds(catalog, user, team, tuple(running)):
         why = _excess(bound, size)
         if why:
@@ -48,38 +49,39 @@ def over_budget(catalog: Catalog, user: User, team: str, size: Size, running: It
 
 
 def _bounds(catalog: Catalog, user: User, team: str, sessions: Sequence[Usage]) -> Iterable[_Bound]:
-    own = tuple(each for each in sessions if each.user == user.name)
-    end_one = "End one of your sessions, choose a smaller size, or wait."
+    own = tuple(session for session in sessions if session.user == user.name)
+    own_remedy = "End one of your sessions, choose a smaller size, or wait."
     entry = catalog.teams.get(team)
     if catalog.policy and catalog.policy.value.user_budget:
-        yield _Bound("budget-user", catalog.policy.value.user_budget, "One user", own, end_one)
+        yield _Bound("budget-user", catalog.policy.value.user_budget, "One user", own, own_remedy)
     if entry and entry.value.user_budget:
-        here = tuple(each for each in own if each.team == team)
+        own_in_team = tuple(session for session in own if session.team == team)
         whose = f"One member of {entry.value.title}"
-        yield _Bound("budget-member", entry.value.user_budget, whose, here, end_one)
+        yield _Bound("budget-member", entry.value.user_budget, whose, own_in_team, own_remedy)
     if entry and entry.value.budget:
-        team_sessions = tuple(each for each in sessions if each.team == team)
-        remedy = "Choose a smaller size, or wait until somebody of the team ends a session."
+        team_sessions = tuple(session for session in sessions if session.team == team)
+        remedy = "Choose a smaller size, or wait until a member of the team ends a session."
         yield _Bound("budget-team", entry.value.budget, f"The team {entry.value.title}", team_sessions, remedy)
 
 
 def _excess(bound: _Bound, size: Size) -> str | None:
-    """Say in one sentence which amount would pass its bound; None where everything fits."""
+    """Return a sentence on the first amount that would exceed the budget, or None."""
     budget, running = bound.budget, bound.running
-    for limit, used, asked, write in (
-        (budget.sessions, len(running), 1, lambda number: _counted(number, "session")),
-        (budget.cpu, sum(each.size.cpu for each in running), size.cpu, _cpus),
-        (budget.memory, sum(each.size.memory for each in running), size.memory, _memory),
-        (budget.gpu, sum(each.size.gpu for each in running), size.gpu, lambda number: _counted(number, "GPU")),
-    ):
-        if limit is not None and asked and used + asked > limit:
-            now = f"{write(used)} already in use" if used else "nothing in use yet"
-            too_much = f"With {now}, {write(asked)} more would be too much."
-            return f"{bound.whose} may use {write(limit)} at one time. {too_much}"
+    amounts: tuple[tuple[int | None, int, int, Callable[[int], str]], ...] = (
+        (budget.sessions, len(running), 1, lambda number: _count(number, "session")),
+        (budget.cpu, sum(session.size.cpu for session in running), size.cpu, _cpus),
+        (budget.memory, sum(session.size.memory for session in running), size.memory, _memory),
+        (budget.gpu, sum(session.size.gpu for session in running), size.gpu, lambda number: _count(number, "GPU")),
+    )
+    for limit, used, requested, text in amounts:
+        if limit is not None and requested and used + requested > limit:
+            in_use = f"{text(used)} already in use" if used else "nothing in use yet"
+            too_much = f"With {in_use}, {text(requested)} more would be too much."
+            return f"{bound.whose} may use {text(limit)} at one time. {too_much}"
     return None
 
 
-def _counted(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""What a size costs by the policy's prices."""
+"""What a session costs by the policy's prices. Pure functions."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,35 +19,35 @@ class Cost:
 
     @property
     def month(self) -> Decimal:
-        """The worst case: one session that never ends for a month of 730 hours."""
+        """The worst case: one session that runs for a whole month of 730 hours."""
         return self.hour * HOURS_A_MONTH
-
-    def _written(self, amount: Decimal) -> str:
-        symbol = _SYMBOLS.get(self.currency, self.currency + " ")
-        return f"{symbol}{amount:,.2f}"
 
     @property
     def text(self) -> str:
-        """Both figures for people."""
+        """Both prices in words."""
         return f"{self.hour_text} an hour, at most {self.month_text} a month"
 
     @property
     def hour_text(self) -> str:
-        """The price of an hour for people."""
-        return self._written(self.hour)
+        """The price of an hour with its currency."""
+        return self._format(self.hour)
 
     @property
     def month_text(self) -> str:
-        """The worst case of a month for people."""
-        return self._written(self.month)
+        """The worst case of a month with its currency."""
+        return self._format(self.month)
 
     def as_dict(self) -> dict[str, str | float]:
-        """Give the form that JSON answers carry."""
+        """Return the price as the API sends it."""
         return {"currency": self.currency, "hour": float(self.hour), "month": float(self.month), "text": self.text}
+
+    def _format(self, amount: Decimal) -> str:
+        symbol = _SYMBOLS.get(self.currency, self.currency + " ")
+        return f"{symbol}{amount:,.2f}"
 
 
 def cost_of(size: Size, policy: Policy) -> Cost:
-    """Price one hour of a size at its limits; a kind of GPU may have a price of its own."""
+    """Return the price of a size at its limits; a kind of GPU may have a price of its own."""
     prices = policy.prices
     kind = policy.gpu_kinds.get(size.gpu_kind or "")
     gpu_hour = prices.gpu_hour if kind is None or kind.hour is None else kind.hour
@@ -56,12 +56,12 @@ def cost_of(size: Size, policy: Policy) -> Cost:
 
 
 def dearest(profile: Profile, policy: Policy) -> Cost:
-    """Price the dearest size that a profile's choices can reach."""
+    """Return the price of the most expensive size that a profile's choices can reach."""
     return max((cost_of(size, policy) for size in sizes_of(profile)), key=lambda cost: cost.hour)
 
 
 def usual(profile: Profile, policy: Policy) -> Cost:
-    """Price a profile with its default choices."""
+    """Return the price of a profile with its default choices."""
     choices = {
         f"options.{name}.choices.{option.default}": option.choices[option.default]
         for name, option in profile.options.items()

@@ -1,10 +1,14 @@
-"""A profile's JSON Schema, narrowed to what one user may ask for: what the form offers. Pure."""
+"""A profile's JSON Schema, restricted to what one user may ask for: for the form and for clients of `GET schema`.
+
+The form does not read the keys `x-maximum`, `x-patterns`, `x-granted`, `askable` and `memory_bytes`. They are part of
+the API, for clients that build a form of their own.
+"""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from allotment_profiles.access.rules import User, belongs
+from allotment_profiles.access.people import User, belongs
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import BUILT_IN_APPS, Envelope, Team
 from allotment_profiles.model.dates import days_left
@@ -13,54 +17,47 @@ from allotment_profiles.model.texts import image_matches
 
 
 def form_schema(schema: dict[str, Any], catalog: Catalog, user: User, now: dt.datetime) -> dict[str, Any]:
-    """Narrow a profile's JSON Schema to what the user's teams may ask for, and return it with each team's bounds.
+    """Restrict a profile's JSON Schema to what the user's teams may ask for; return it with each team's bounds.
 
-    `schema` is changed in place. It gets the widest of the bounds, so that a value outside it cannot be right for any
-    of the teams; `teams` holds each team's own, for a form that knows the team. Administrators may ask for every team.
+    `schema` is changed in place. It gets the widest bounds of all these teams; `teams` has each team's own bounds, for
+    a form that knows the team. Administrators may ask for every team.
     """
     teams = {
         name: entry.value for name, entry in sorted(catalog.teams.items()) if user.admin or belongs(user, entry.value)
     }
     described = {name: _team(catalog, name, team, now) for name, team in teams.items()}
-    return {
-        "schema": _narrow(schema, catalog, described),
-        "team": {"type": "string", "enum": list(teams)},
-        "teams": described,
-    }
+    _restrict_amounts(schema, [team["maximum"] for team in described.values()])
+    _restrict_images(schema, [team["images"] for team in described.values()])
+    _restrict_names(schema, catalog)
+    _restrict_data_roles(schema, catalog, described)
+    return {"schema": schema, "team": {"type": "string", "enum": list(teams)}, "teams": described}
 
 
-def _narrow(schema: dict[str, Any], catalog: Catalog, teams: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _restrict_amounts(schema: dict[str, Any], bounds: Sequence[Mapping[str, Any]]) -> None:
+    if not bounds:
+        return
     parts = schema["$defs"]
-    bounds = [team["maximum"] for team in teams.values()]
-    if bounds:
-        cpu = max(bound["cpu"] for bound in bounds)
-        memory = max((bound["memory_bytes"] for bound in bounds), default=0)
-        gpu = max(bound["gpu"] for bound in bounds)
+    memory = format_memory(max(bound["memory_bytes"] for bound in bounds))
+    for key in ("guarantee", "limit"):
         for part in ("CpuRange", "CpuOverride"):
-            for key in ("guarantee", "limit"):
-                _value(parts[part], key)["maximum"] = cpu
+            _value(parts[part], key)["maximum"] = max(bound["cpu"] for bound in bounds)
         for part in ("MemoryRange", "MemoryOverride"):
-            for key in ("guarantee", "limit"):
-                parts[part]["properties"][key]["x-maximum"] = format_memory(memory)
-        for part in ("Resources", "ResourcesOverride"):
-            _value(parts[part], "gpu")["maximum"] = gpu
+            parts[part]["properties"][key]["x-maximum"] = memory
+    for part in ("Resources", "ResourcesOverride"):
+        _value(parts[part], "gpu")["maximum"] = max(bound["gpu"] for bound in bounds)
+
+
+def _restrict_images(schema: dict[str, Any], teams: Sequence[Mapping[str, Any]]) -> None:
     images = {
-        "examples": sorted({image for team in teams.values() for image in team["images"]["known"]}),
-        "x-patterns": sorted({pattern for team in teams.values() for pattern in team["images"]["patterns"]}),
+        "examples": sorted({image for team in teams for image in team["known"]}),
+        "x-patterns": sorted({pattern for team in teams for pattern in team["patterns"]}),
     }
     schema["properties"]["image"].update(images)
-    parts["Choice"]["properties"]["image"].update(images)
-    _name_what_exists(catalog, schema)
-    roles = schema["properties"]["data_roles"]
-    roles["items"]["enum"] = sorted(catalog.data_roles)
-    roles["x-granted"] = {
-        name: [role["name"] for role in team["data_roles"]["granted"]] for name, team in teams.items()
-    }
-    return schema
+    schema["$defs"]["Choice"]["properties"]["image"].update(images)
 
 
-def _name_what_exists(catalog: Catalog, schema: dict[str, Any]) -> None:
-    """Turn free names into choices: apps and tools, kinds of GPU, node pools, the profiles that may succeed."""
+def _restrict_names(schema: dict[str, Any], catalog: Catalog) -> None:
+    """Restrict apps, kinds of GPU and node pools to those of the policy."""
     if catalog.policy is None:
         return
     policy, parts = catalog.policy.value, schema["$defs"]
@@ -76,8 +73,16 @@ def _name_what_exists(catalog: Catalog, schema: dict[str, Any]) -> None:
     _value(parts["Storage"], "home")["x-maximum"] = format_memory(policy.ceilings.home)
 
 
+def _restrict_data_roles(schema: dict[str, Any], catalog: Catalog, teams: Mapping[str, Mapping[str, Any]]) -> None:
+    data_roles = schema["properties"]["data_roles"]
+    data_roles["items"]["enum"] = sorted(catalog.data_roles)
+    data_roles["x-granted"] = {
+        name: [role["name"] for role in team["data_roles"]["granted"]] for name, team in teams.items()
+    }
+
+
 def _value(part: dict[str, Any], key: str) -> dict[str, Any]:
-    """Give the schema of the value itself where null is possible as well."""
+    """Return the schema of a property; where it may be null, the schema of the other values."""
     described: dict[str, Any] = part["properties"][key]
     options: Sequence[dict[str, Any]] = described.get("anyOf", ())
     return next((option for option in options if option.get("type") != "null"), described)
@@ -99,7 +104,7 @@ def _team(catalog: Catalog, name: str, team: Team, now: dt.datetime) -> dict[str
 
 
 def _gpu_kinds(catalog: Catalog, envelope: Envelope) -> list[str]:
-    """List the kinds of GPU of the policy that an envelope has: an empty list there means every kind."""
+    """Return the kinds of GPU of the policy that an envelope allows; an envelope that names none allows all."""
     kinds = catalog.policy.value.gpu_kinds if catalog.policy else {}
     return [kind for kind in kinds if not envelope.gpu_kinds or kind in envelope.gpu_kinds]
 
@@ -109,7 +114,7 @@ def _bounds(cpu: int, memory: int, gpu: int) -> dict[str, Any]:
 
 
 def _maximum(catalog: Catalog, envelope: Envelope) -> dict[str, Any]:
-    """Give what nobody passes: the ceiling, and the envelope where the policy lets no administrator accept more."""
+    """Return the ceilings; also the envelope's bounds, where the policy does not let an administrator accept more."""
     if catalog.policy is None:
         return _bounds(envelope.cpu, envelope.memory, envelope.gpu)
     ceilings = catalog.policy.value.ceilings
@@ -121,7 +126,7 @@ def _maximum(catalog: Catalog, envelope: Envelope) -> dict[str, Any]:
 
 
 def _known_images(catalog: Catalog, envelope: Envelope) -> list[str]:
-    """List the images that profiles use anywhere and that this envelope allows."""
+    """Return the images that any profile uses and that this envelope allows."""
     used = {
         image
         for entry in catalog.profiles.values()
@@ -135,6 +140,7 @@ def _known_images(catalog: Catalog, envelope: Envelope) -> list[str]:
 
 
 def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list[dict[str, Any]]]:
+    """Return the data roles that a team has, and those that it may ask for."""
     granted: list[dict[str, Any]] = []
     askable: list[dict[str, Any]] = []
     for name, entry in sorted(catalog.data_roles.items()):
@@ -147,6 +153,6 @@ def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list
             "sensitivity": role.sensitivity,
             "until": grant.until.isoformat() if grant else None,
         }
-        held = grant is not None and days_left(grant.until, now) >= 0
-        (granted if held else askable).append(described)
+        active = grant is not None and days_left(grant.until, now) >= 0
+        (granted if active else askable).append(described)
     return {"granted": granted, "askable": askable}

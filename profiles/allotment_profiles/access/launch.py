@@ -1,11 +1,13 @@
-"""From an untrusted request to a Launch: exactly what will run, the only thing that a spawner accepts. Pure."""
+"""From an untrusted request to a Launch: exactly what will run. A spawner starts nothing else. Pure functions."""
 
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from allotment_profiles.access.cost import Cost, cost_of
-from allotment_profiles.access.rules import ADMINISTRATORS, Capabilities, User, offer
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.offers import offer
+from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import (
     Binding,
@@ -25,21 +27,21 @@ from allotment_profiles.model.sizes import Size, size_of
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asks to start; nothing in it is trusted but its shape."""
+    """What a user asks to start. Only its shape has been checked."""
 
     profile: str
     """`<team>/<name>`."""
     options: Mapping[str, str]
-    """Option → choice; what is left out takes its default."""
+    """Option → choice; an option that is left out takes its default."""
 
     def as_dict(self) -> dict[str, object]:
-        """Give the form that the hub's API takes and that is stored as the last good choice."""
+        """Return the request as the hub's API takes it and as the last good choice is stored."""
         return {"profile": self.profile, "options": dict(self.options)}
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One offer with its options resolved."""
+    """What will run: one offer with its options resolved."""
 
     profile_id: str
     team: str
@@ -60,52 +62,47 @@ class Launch:
     """The request with every option spelled out."""
     cost: Cost
     gpu: GpuKind | None
-    """The kind of the GPUs; None where there are none, or the policy names no kinds."""
+    """The kind of the GPUs; None without GPUs, or where the policy names no kinds."""
     node_pool: NodePool | None
-    """Where it runs; None: anywhere."""
+    """Where it runs; None for anywhere."""
     tool: Tool | None
-    """What is opened, where `app` is a tool of the policy."""
+    """The tool that is opened, where `app` is one of the policy's tools."""
     storage: Storage
     checkout: Checkout | None
     cost_centre: str | None
-    """Who pays, as the team says it."""
+    """Who pays, from the team's file."""
 
 
 def _malformed(why: str) -> RefusedError:
-    return RefusedError(
-        Refusal(
-            "request-malformed",
-            "The session was not started.",
-            why,
-            'Send {"profile": "team/name", "options": {"option": "choice"}}.',
-            status=400,
-        )
-    )
+    remedy = 'Send {"profile": "team/name", "options": {"option": "choice"}}.'
+    return RefusedError(Refusal("request-malformed", "The session was not started.", why, remedy, status=400))
 
 
 def parse_request(body: object) -> Request:
-    """Take the shape of a request from anything; raises RefusedError."""
+    """Check the shape of any JSON value and return it as a request; raise RefusedError where it is not one."""
     if not isinstance(body, Mapping):
-        raise _malformed("The request is not an object.")
+        raise _malformed("The request is not a JSON object.")
     unknown = sorted(str(key)[:40] for key in body if key not in ("profile", "options"))
     if unknown:
-        raise _malformed(f"Unknown in a request: {', '.join(map(quoted, unknown[:5]))}.")
+        raise _malformed(f"The request has unknown keys: {', '.join(map(quoted, unknown[:5]))}.")
     profile, options = body.get("profile"), body.get("options", {})
     if not isinstance(profile, str) or not 1 <= len(profile) <= 100:
-        raise _malformed("The profile is not named as text.")
+        raise _malformed("The profile is not a text of 1 to 100 characters.")
     if not isinstance(options, Mapping) or len(options) > 20:
-        raise _malformed("The options are not an object of at most twenty.")
+        raise _malformed("The options are not a JSON object with at most 20 keys.")
     for key, value in options.items():
         if not isinstance(key, str) or not isinstance(value, str) or len(key) > 100 or len(value) > 100:
-            raise _malformed("An option or its choice is not a short text.")
+            raise _malformed("An option or its choice is not a text of at most 100 characters.")
     return Request(profile, dict(options))
 
 
 def resolve(catalog: Catalog, user: User, request: Request, now: dt.datetime, capabilities: Capabilities) -> Launch:
-    """Decide a request from one catalog; raises RefusedError with what, why, what helps and who decides."""
+    """Resolve a request against one catalog; raise RefusedError where it is not allowed."""
     decided = offer(catalog, user, request.profile, now, capabilities)
-    if decided.refusal or decided.entry is None or catalog.policy is None:
-        raise RefusedError(decided.refusal or Refusal("profile-unknown", "Nothing was started.", "", "", status=404))
+    if decided.refusal:
+        raise RefusedError(decided.refusal)
+    if decided.entry is None or catalog.policy is None:  # The rules have refused both; this is for the type checker.
+        raise RefusedError(Refusal("profile-unknown", "Nothing was started.", "", "", status=404))
     profile, policy = decided.entry.value, catalog.policy.value
     chosen = _choices(profile, request, user)
     choices = {f"options.{name}.choices.{key}": profile.options[name].choices[key] for name, key in chosen.items()}
@@ -142,46 +139,43 @@ def resolve(catalog: Catalog, user: User, request: Request, now: dt.datetime, ca
 
 
 def _node_pool(size: Size, gpu: GpuKind | None, policy: Policy) -> NodePool | None:
-    """Give the pool of the GPUs, else the one that is named: where both are, the checks have proven them equal."""
+    """Return the node pool of the GPUs, or else of the profile; where both are set, they are equal."""
     name = (gpu.node_pool if gpu else None) or size.node_pool
     return policy.node_pools.get(name) if name else None
 
 
-def _last(choices: Mapping[str, Choice], name: str, otherwise: str) -> str:
-    """Give what the last choice says that says anything."""
-    said = [getattr(choice, name) for choice in choices.values() if getattr(choice, name) is not None]
-    return str(said[-1]) if said else otherwise
+def _last(choices: Mapping[str, Choice], name: str, default: str) -> str:
+    """Return the value of the last choice that sets a key, or the default."""
+    values = [getattr(choice, name) for choice in choices.values() if getattr(choice, name) is not None]
+    return str(values[-1]) if values else default
 
 
 def _choices(profile: Profile, request: Request, user: User) -> dict[str, str]:
-    what = f"{quoted(request.profile)} cannot be started as asked."
+    what = f"{quoted(request.profile)} cannot be started with these options."
     for name in request.options:
         if name not in profile.options:
-            known = ", ".join(profile.options) or "none"
-            raise RefusedError(
-                Refusal(
-                    "option-unknown", what, f"It has no option {quoted(name)}.", f"Its options: {known}.", status=400
-                )
-            )
+            why = f"It has no option {quoted(name)}."
+            remedy = f"Its options: {', '.join(profile.options) or 'none'}."
+            raise RefusedError(Refusal("option-unknown", what, why, remedy, status=400))
     return {
         name: _choice(what, name, option, request.options.get(name), user) for name, option in profile.options.items()
     }
 
 
-def _choice(what: str, name: str, option: Option, asked: str | None, user: User) -> str:
-    if asked is None:
+def _choice(what: str, name: str, option: Option, requested: str | None, user: User) -> str:
+    if requested is None:
         return option.default
-    open_to = [key for key, choice in option.choices.items() if may_choose(choice, user)]
-    if asked not in option.choices:
-        why = f"The option {name} has no choice {quoted(asked)}."
-        raise RefusedError(Refusal("choice-unknown", what, why, f"Its choices: {', '.join(open_to)}.", status=400))
-    if asked not in open_to:
-        why = f"The choice {asked} is only for {', '.join(option.choices[asked].only)}."
-        remedy = f"Yours: {', '.join(open_to)}. Or ask to be added to the group."
+    allowed = [key for key, choice in option.choices.items() if may_choose(choice, user)]
+    if requested not in option.choices:
+        why = f"The option {name} has no choice {quoted(requested)}."
+        raise RefusedError(Refusal("choice-unknown", what, why, f"Its choices: {', '.join(allowed)}.", status=400))
+    if requested not in allowed:
+        why = f"The choice {requested} is only for {', '.join(option.choices[requested].only)}."
+        remedy = f"You may choose {', '.join(allowed)}. Or ask to be added to the group."
         raise RefusedError(Refusal("choice-only", what, why, remedy, "whoever manages that group"))
-    return asked
+    return requested
 
 
 def may_choose(choice: Choice, user: User) -> bool:
-    """Tell whether a choice is for a user: `only` names groups of the team, and no `only` means everyone."""
+    """Return whether a choice is for a user: for everyone, or for the groups of the team that `only` names."""
     return not choice.only or not user.groups.isdisjoint(choice.only)

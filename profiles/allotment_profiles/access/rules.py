@@ -1,59 +1,99 @@
-"""Who may start what, now: the one evaluation behind offers, explanations and every spawn. Pure functions.
+"""The rules that decide whether a user may start a profile now, one function for each. Pure functions.
 
 Access is user ∩ team ∩ profile ∩ grant ∩ not expired ∩ what the deployment can do, decided from one catalog.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.people import ADMINISTRATORS, User, belongs, leads_of, works_on
 from allotment_profiles.access.succession import is_retired, successor_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
-from allotment_profiles.model import BUILT_IN_APPS, Policy, Profile, Team
+from allotment_profiles.model import DataRole, Profile
 from allotment_profiles.model.dates import days_left
 from allotment_profiles.model.paths import data_role_path, profile_path
 from allotment_profiles.model.problems import Refusal, quoted
 
-ADMINISTRATORS = "an administrator of the platform"
+_ONE_DAY = 86400
+
+REFUSALS = {
+    "app-unavailable": "the deployment cannot start this program",
+    "binding-unavailable": "the deployment cannot provide the binding of a data role",
+    "acceptance-ended": "an administrator's acceptance has ended",
+    "budget-member": "the session would exceed the budget of one member of the team",
+    "budget-team": "the session would exceed the team's budget",
+    "budget-user": "the session would exceed the budget of one user",
+    "choice-only": "the choice is for other groups",
+    "choice-unknown": "an option has no such choice",
+    "data-role-broken": "the file of a data role is not valid, so it gives no access",
+    "data-role-dropped": "the profile of a running session is gone, or no longer names the data role",
+    "data-role-unknown": "a data role does not exist any more",
+    "grant-expired": "the team's grant has ended",
+    "grant-missing": "the team has no grant for a data role",
+    "grant-review-overdue": "the grant's review date has passed",
+    "not-a-member": "the user does not belong to the team",
+    "only-groups": "the profile is for other groups of the team",
+    "option-unknown": "the profile has no such option",
+    "policy-missing": "there is no valid policy",
+    "profile-broken": "the profile's file is not valid, and no earlier version applies any more",
+    "profile-retired": "the profile is retired; the answer names its successor",
+    "profile-unknown": "there is no such profile, or it is hidden from the user",
+    "request-malformed": "the request is not of the expected shape",
+    "review-overdue": "the profile's review date has passed",
+    "team-broken": "the team's file is not valid, and no earlier version applies any more",
+}
+"""Code of a refused start, or of lost access → what it means."""
 
 
-@dataclass(frozen=True)
-class User:
-    """A user as the hub knows them now."""
+@dataclass(frozen=True, slots=True)
+class RuleContext:
+    """What every rule decides from: one user, one profile, one catalog, one moment."""
 
-    name: str
-    groups: frozenset[str]
-    admin: bool = False
+    catalog: Catalog
+    user: User
+    profile_id: str
+    now: dt.datetime
+    what: str
+    """The first sentence of a refusal: what is refused."""
 
+    @property
+    def profile(self) -> Profile:
+        """The profile; only rules after `_profile_exists` may ask."""
+        return self.catalog.profiles[self.profile_id].value
 
-@dataclass(frozen=True)
-class Capabilities:
-    """What a deployment can do for a session."""
+    @property
+    def team(self) -> str:
+        """The name of the profile's team."""
+        return self.profile_id.partition("/")[0]
 
-    deployment: str
-    """How messages name it: `this laptop`, `this cluster`."""
-    bindings: frozenset[str]
-    """The kinds of binding that it can realise."""
-    missing_apps: Mapping[str, str]
-    """Apps that cannot be started, each with the reason and what would help, as one or two sentences."""
-    missing_program: Callable[[str], str | None] | None = None
-    """Says why a tool's program is not there, or None where it is; none: images bring every program."""
+    @property
+    def team_leads(self) -> str:
+        """The leads of the profile's team, in words."""
+        return leads_of(self.catalog, self.team)
 
-    def missing(self, app: str, policy: Policy | None) -> str | None:
-        """Say why an app or a tool of the policy cannot be started, or give None."""
-        if app in BUILT_IN_APPS:
-            return self.missing_apps.get(app)
-        tool = policy.tools.get(app) if policy else None
-        if tool is None:
-            return f"The platform's policy has no tool {app}."
-        if tool.program is None or self.missing_program is None:
-            return None
-        return self.missing_program(tool.program)
+    def passed(self, day: dt.date | None) -> bool:
+        """Return whether a day is over; a day that is not set never is."""
+        return day is not None and days_left(day, self.now) < 0
+
+    def expired(self, entry: Entry[Any]) -> bool:
+        """Return whether an earlier version has stood in for an invalid one for longer than the policy allows."""
+        if entry.outdated_since is None or self.catalog.policy is None:
+            return False
+        age = (self.now - entry.outdated_since.time).total_seconds()
+        # The pusher sets a commit's time: a time in the future must not keep an old version alive for ever.
+        return age > self.catalog.policy.value.last_good or age < -_ONE_DAY
+
+    def refusal(self, code: str, why: str, remedy: str, decides: str = "", status: int = 403) -> Refusal:
+        """Return a refusal of what is asked for."""
+        return Refusal(code, self.what, why, remedy, decides, status)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule of the evaluation: what was asked, and the answer."""
+    """One rule of the evaluation: its condition as a sentence, and the refusal where the condition is not met."""
 
     rule: str
     text: str
@@ -65,339 +105,180 @@ class RuleResult:
         return self.refusal is None
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A profile as one user sees it: startable, or refused with the reason."""
-
-    profile_id: str
-    entry: Entry[Profile] | None
-    team: Entry[Team] | None
-    steps: tuple[RuleResult, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def refusal(self) -> Refusal | None:
-        """Why it cannot be started, or None."""
-        return next((step.refusal for step in self.steps if step.refusal), None)
-
-    @property
-    def startable(self) -> bool:
-        """Whether every rule allows the start."""
-        return self.refusal is None
+def start_context(catalog: Catalog, user: User, profile_id: str, now: dt.datetime) -> RuleContext:
+    """Return the context in which a start is decided."""
+    return RuleContext(catalog, user, profile_id, now, f"{quoted(profile_id)} cannot be started.")
 
 
-def belongs(user: User, team: Team) -> bool:
-    """Tell whether a user is a member, a lead or a deputy of a team."""
-    return team.members.include(user.name, user.groups) or answers_for(user, team)
+def start_rules(context: RuleContext, capabilities: Capabilities) -> Iterator[RuleResult]:
+    """Evaluate every rule for a start, in order; the caller must stop at the first refusal."""
+    yield _policy_valid(context)
+    yield _profile_exists(context)
+    yield from person_rules(context)
+    yield _not_retired(context)
+    yield from _acceptances(context)
+    yield _review_date(context)
+    for role in context.profile.data_roles:
+        yield from data_rules(context, role)
+        yield _binding_available(context, role, capabilities)
+    yield _app_available(context, capabilities)
 
 
-def leads(user: User, team: Team) -> bool:
-    """Tell whether a user leads a team."""
-    return team.leads.include(user.name, user.groups)
+def person_rules(context: RuleContext) -> Iterator[RuleResult]:
+    """Evaluate whether an existing profile is for the user; the caller must stop at the first refusal."""
+    yield _member(context)
+    yield _visible(context)
+    yield _in_group(context)
 
 
-def answers_for(user: User, team: Team) -> bool:
-    """Tell whether a user decides for a team: as a lead, or as a deputy who stands in."""
-    return leads(user, team) or team.deputies.include(user.name, user.groups)
+def data_rules(context: RuleContext, role: str) -> Iterator[RuleResult]:
+    """Evaluate whether the profile's team has a data role; the caller must stop at the first refusal."""
+    yield _data_role_valid(context, role)
+    yield _granted(context, role)
 
 
-def maintains(user: User, profile: Profile) -> bool:
-    """Tell whether a user looks after a profile."""
-    return profile.maintainers.include(user.name, user.groups)
+def _policy_valid(context: RuleContext) -> RuleResult:
+    policy, refusal = context.catalog.policy, None
+    if policy is None or context.expired(policy):
+        why = "The platform's policy (policy.yaml) is not valid."
+        refusal = context.refusal("policy-missing", why, "It has to be corrected.", ADMINISTRATORS)
+    return RuleResult("policy", "The platform's policy is valid.", refusal)
 
 
-def leads_of(catalog: Catalog, team: str) -> str:
-    """Name the leads of a team in words."""
-    entry = catalog.teams.get(team)
-    if entry is None:
-        return f"the leads of {team}"
-    people = ", ".join([*entry.value.leads.users, *entry.value.leads.groups])
-    return f"the leads of {entry.value.title} ({people})"
-
-
-def offer(catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities) -> Offer:
-    """Evaluate every rule for one user and one profile, in order, up to the first refusal."""
-    steps: list[RuleResult] = []
-    for step in _steps(catalog, user, profile_id, now, capabilities):
-        steps.append(step)
-        if step.refusal:
-            break
-    entry = catalog.profiles.get(profile_id)
-    team = catalog.teams.get(profile_id.partition("/")[0])
-    warnings = tuple(_warnings(catalog, entry, now)) if entry else ()
-    return Offer(profile_id, entry, team, tuple(steps), warnings)
-
-
-def offers(catalog: Catalog, user: User, now: dt.datetime, capabilities: Capabilities) -> list[Offer]:
-    """Give what the start page shows: all profiles of the user's teams, startable ones first."""
-    mine = {name for name, team in catalog.teams.items() if belongs(user, team.value)}
-    broken = (path.split("/") for path in catalog.broken if path.startswith("teams/") and "/profiles/" in path)
-    ids = {profile_id for name in mine for profile_id in catalog.profiles_of(name)}
-    ids |= {f"{parts[1]}/{parts[3].removesuffix('.yaml')}" for parts in broken if parts[1] in mine}
-    found = [
-        offer(catalog, user, profile_id, now, capabilities)
-        for profile_id in sorted(ids)
-        if profile_id not in catalog.profiles or may_know(catalog, user, profile_id)
-    ]
-    return sorted(found, key=lambda each: not each.startable)
-
-
-def may_know(catalog: Catalog, user: User, profile_id: str) -> bool:
-    """Tell whether a user may know of a profile: a draft is for those who work on it, and for administrators."""
-    profile = catalog.profiles[profile_id].value
-    team = catalog.teams.get(profile_id.partition("/")[0])
-    return profile.visibility != "draft" or user.admin or _works_on(user, profile, team)
-
-
-def _works_on(user: User, profile: Profile, team: Entry[Team] | None) -> bool:
-    return maintains(user, profile) or (team is not None and answers_for(user, team.value))
-
-
-def _steps(
-    catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities
-) -> Iterator[RuleResult]:
-    what = f"{quoted(profile_id)} cannot be started."
-    yield _readable_policy(catalog, what, now)
-    yield _profile_exists(catalog, profile_id, what, now)
-    profile = catalog.profiles[profile_id].value
-    yield from person_steps(catalog, user, profile_id, what, now)
-    yield _retired(catalog, profile_id, profile, what, now)
-    yield from _accepted(catalog, profile_id, profile, what, now)
-    yield _reviewed(catalog, profile_id, profile, what, now)
-    for role in profile.data_roles:
-        yield from data_steps(catalog, role, profile_id.partition("/")[0], what, now)
-        yield _realisable(catalog, role, what, capabilities)
-    yield from _apps(catalog, profile, what, capabilities)
-
-
-def person_steps(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.datetime) -> Iterator[RuleResult]:
-    """Ask whether a profile that exists is for a user; ask no further after a refusal."""
-    profile = catalog.profiles[profile_id].value
-    yield _member(catalog, user, profile_id, what, now)
-    yield _visible(catalog, user, profile_id, profile, what)
-    yield _among(catalog, user, profile_id, profile, what)
-
-
-def data_steps(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime) -> Iterator[RuleResult]:
-    """Ask whether a team has a data role; ask no further after a refusal."""
-    yield _data_role_readable(catalog, role, what)
-    yield _granted(catalog, role, team, what, now)
-
-
-def _too_old(catalog: Catalog, entry: Entry, now: dt.datetime) -> bool:  # type: ignore[type-arg]
-    """Tell whether a last good version has served for longer than the policy allows."""
-    if entry.outdated_since is None or catalog.policy is None:
-        return False
-    age = (now - entry.outdated_since.time).total_seconds()
-    # Whoever pushes writes the time of the commit: one from the future must not let an old version live for ever.
-    return age > catalog.policy.value.last_good or age < -86400
-
-
-def _readable_policy(catalog: Catalog, what: str, now: dt.datetime) -> RuleResult:
-    text = "The platform's policy reads."
-    if catalog.policy is None or _too_old(catalog, catalog.policy, now):
-        return RuleResult("policy", text, Refusal(
-            "policy-missing", what, "The platform's policy (policy.yaml) does not read.", "It has to be corrected.",
-            ADMINISTRATORS,
-        ))  # fmt: skip
-    return RuleResult("policy", text)
-
-
-def _profile_exists(catalog: Catalog, profile_id: str, what: str, now: dt.datetime) -> RuleResult:
-    text = f"The profile {quoted(profile_id)} exists and reads."
-    entry = catalog.profiles.get(profile_id)
-    team = profile_id.partition("/")[0]
-    if entry is not None and not _too_old(catalog, entry, now):
-        return RuleResult("profile", text)
-    path = profile_path(profile_id)
-    if entry is not None or path in catalog.broken:
-        problem = next((problem for problem in catalog.problems_of(path) if problem.blocks), None)
-        why = f"Its file does not read: {problem.message}" if problem else "Its file does not read."
-        return RuleResult("profile", text, Refusal(
-            "profile-broken", what, why, problem.remedy if problem else "It has to be corrected.",
-            leads_of(catalog, team), 409,
-        ))  # fmt: skip
-    return RuleResult("profile", text, _unknown(what))
-
-
-def _member(catalog: Catalog, user: User, profile_id: str, what: str, now: dt.datetime) -> RuleResult:
-    name = profile_id.partition("/")[0]
-    entry = catalog.teams.get(name)
-    text = f"{user.name} belongs to the team {name}."
-    if entry is None or _too_old(catalog, entry, now):
-        return RuleResult("team", text, Refusal(
-            "team-broken", what, f"The file of the team {name} does not read.", "It has to be corrected.",
-            ADMINISTRATORS, 409,
-        ))  # fmt: skip
-    if belongs(user, entry.value):
-        return RuleResult("team", text)
-    groups = ", ".join(entry.value.members.groups) or "named users only"
-    return RuleResult("team", text, Refusal(
-        "not-a-member", what, f"It belongs to the team {entry.value.title}, and {user.name} is not a member.",
-        f"Members come from the group {groups}. Ask to be added to it, or propose one like it for a team of yours.",
-        "whoever manages that group" if entry.value.members.groups else ADMINISTRATORS,
-    ))  # fmt: skip
-
-
-def _visible(catalog: Catalog, user: User, profile_id: str, profile: Profile, what: str) -> RuleResult:
-    text = "The profile is no draft, or the user works on it."
-    name = profile_id.partition("/")[0]
-    if profile.visibility != "draft" or _works_on(user, profile, catalog.teams.get(name)):
-        return RuleResult("draft", text)
-    # Whether the profile exists is nobody's business who may not see it: in words and code as if it did not.
-    return RuleResult("draft", text, _unknown(what))
-
-
-def _unknown(what: str) -> Refusal:
-    return Refusal(
-        "profile-unknown", what, "There is no such profile.", "Choose one from the start page, or propose it.",
-        status=404,
-    )  # fmt: skip
-
-
-def _retired(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> RuleResult:
-    text = "The profile is not retired."
-    if not is_retired(profile, now):
-        return RuleResult("retired", text)
-    successor = successor_of(catalog, profile_id, now)
-    if successor:
-        remedy = f"Start {successor} in its place: {catalog.profiles[successor].value.title}."
-    else:
-        remedy = "Nothing takes its place. Choose another one, or propose one."
-    return RuleResult("retired", text, Refusal(
-        "profile-retired", what, f"It is retired since {profile.retired_from}.", remedy,
-        leads_of(catalog, profile_id.partition("/")[0]), 410,
-    ))  # fmt: skip
-
-
-def _among(catalog: Catalog, user: User, profile_id: str, profile: Profile, what: str) -> RuleResult:
-    text = "The profile is for all of the team, or for a group of the user."
-    if not profile.only or not user.groups.isdisjoint(profile.only):
-        return RuleResult("only", text)
-    groups = ", ".join(profile.only)
-    return RuleResult("only", text, Refusal(
-        "only-groups", what, f"It is only for {groups}, and {user.name} is not in there.",
-        "Ask to be added to the group, or choose another profile.", "whoever manages that group",
-    ))  # fmt: skip
-
-
-def _accepted(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> Iterator[RuleResult]:
-    entry = catalog.profiles[profile_id]
-    for code, acceptance in profile.accepted.items():
-        needed = any(problem.code == code for problem in entry.problems)
-        if acceptance.until is None or not needed:
-            continue
-        text = f"What an administrator accepted ({code}) still holds."
-        if days_left(acceptance.until, now) >= 0:
-            yield RuleResult("accepted", text)
+def _profile_exists(context: RuleContext) -> RuleResult:
+    catalog, entry, refusal = context.catalog, context.catalog.profiles.get(context.profile_id), None
+    if entry is None or context.expired(entry):
+        path = profile_path(context.profile_id)
+        if entry is not None or path in catalog.broken:
+            problem = next((problem for problem in catalog.problems_of(path) if problem.blocks), None)
+            why = f"Its file is not valid: {problem.message}" if problem else "Its file is not valid."
+            remedy = problem.remedy if problem else "It has to be corrected."
+            refusal = context.refusal("profile-broken", why, remedy, context.team_leads, 409)
         else:
-            yield RuleResult("accepted", text, Refusal(
-                "acceptance-ended", what,
-                f"An administrator accepted its {code} until {acceptance.until.isoformat()}.",
-                "Propose a later date, or a profile that needs no acceptance.", ADMINISTRATORS,
-            ))  # fmt: skip
+            refusal = _unknown(context)
+    return RuleResult("profile", f"The profile {quoted(context.profile_id)} exists and is valid.", refusal)
 
 
-def _reviewed(catalog: Catalog, profile_id: str, profile: Profile, what: str, now: dt.datetime) -> RuleResult:
-    text = "The profile's review date has not passed."
-    if profile.review_by is None or days_left(profile.review_by, now) >= 0:
-        return RuleResult("review", text)
-    return RuleResult("review", text, Refusal(
-        "review-overdue", what, f"It had to be looked at again by {profile.review_by.isoformat()}.",
-        "Propose a later review date: that is a change of one line.", leads_of(catalog, profile_id.partition("/")[0]),
-    ))  # fmt: skip
+def _unknown(context: RuleContext) -> Refusal:
+    remedy = "Choose one from the start page, or propose it."
+    return context.refusal("profile-unknown", "There is no such profile.", remedy, status=404)
 
 
-def _data_role_readable(catalog: Catalog, role: str, what: str) -> RuleResult:
-    text = f"The data role {role} exists and reads."
-    if role in catalog.data_roles:
-        return RuleResult("data-role", text)
-    if data_role_path(role) in catalog.broken:
-        return RuleResult("data-role", text, Refusal(
-            "data-role-broken", what, f"The file of the data role {role} does not read, so it gives no access.",
-            "It has to be corrected.", ADMINISTRATORS, 409,
-        ))  # fmt: skip
-    return RuleResult("data-role", text, Refusal(
-        "data-role-unknown", what, f"The data role {role} does not exist any more.",
-        "Propose the profile without it.", ADMINISTRATORS,
-    ))  # fmt: skip
+def _member(context: RuleContext) -> RuleResult:
+    user, entry = context.user, context.catalog.teams.get(context.team)
+    refusal = None
+    if entry is None or context.expired(entry):
+        why = f"The file of the team {context.team} is not valid."
+        refusal = context.refusal("team-broken", why, "It has to be corrected.", ADMINISTRATORS, 409)
+    elif not belongs(user, entry.value):
+        why = f"It belongs to the team {entry.value.title}, and {user.name} is not a member."
+        groups = entry.value.members.groups
+        members = f"from the group {', '.join(groups)}" if groups else "from its file alone, by name"
+        remedy = f"Members come {members}. Ask to be added, or propose a profile like it for a team of yours."
+        decides = "whoever manages that group" if groups else ADMINISTRATORS
+        refusal = context.refusal("not-a-member", why, remedy, decides)
+    return RuleResult("team", f"{user.name} belongs to the team {context.team}.", refusal)
 
 
-def _granted(catalog: Catalog, role: str, team: str, what: str, now: dt.datetime) -> RuleResult:
-    data_role = catalog.data_roles[role].value
-    text = f"The team {team} has a grant for {role} that has not ended."
-    grant = data_role.granted_to.get(team)
-    owner = leads_of(catalog, data_role.owner)
+def _visible(context: RuleContext) -> RuleResult:
+    profile, team = context.profile, context.catalog.teams.get(context.team)
+    hidden = profile.visibility == "draft" and not works_on(context.user, profile, team)
+    # Same code and text as for a profile that does not exist, so that nobody can probe for hidden profiles.
+    refusal = _unknown(context) if hidden else None
+    return RuleResult("draft", "The profile is no draft, or the user works on it.", refusal)
+
+
+def _in_group(context: RuleContext) -> RuleResult:
+    only, refusal = context.profile.only, None
+    if only and context.user.groups.isdisjoint(only):
+        why = f"It is only for {', '.join(only)}, and {context.user.name} is not in there."
+        remedy = "Ask to be added to the group, or choose another profile."
+        refusal = context.refusal("only-groups", why, remedy, "whoever manages that group")
+    return RuleResult("only", "The profile is for the whole team, or for a group of the user.", refusal)
+
+
+def _not_retired(context: RuleContext) -> RuleResult:
+    refusal = None
+    if is_retired(context.profile, context.now):
+        successor = successor_of(context.catalog, context.profile_id, context.now)
+        remedy = "There is no successor. Choose another one, or propose one."
+        if successor:
+            remedy = f"Start its successor {successor}: {context.catalog.profiles[successor].value.title}."
+        why = f"It has been retired since {context.profile.retired_from}."
+        refusal = context.refusal("profile-retired", why, remedy, context.team_leads, 410)
+    return RuleResult("retired", "The profile is not retired.", refusal)
+
+
+def _acceptances(context: RuleContext) -> Iterator[RuleResult]:
+    """Evaluate the end date of each acceptance that the profile needs."""
+    needed = {problem.code for problem in context.catalog.profiles[context.profile_id].problems}
+    for code, acceptance in context.profile.accepted.items():
+        if acceptance.until is None or code not in needed:
+            continue
+        refusal = None
+        if context.passed(acceptance.until):
+            why = f"An administrator accepted its {code} until {acceptance.until.isoformat()}."
+            remedy = "Propose a later date, or a profile that needs no acceptance."
+            refusal = context.refusal("acceptance-ended", why, remedy, ADMINISTRATORS)
+        yield RuleResult("accepted", f"An administrator's acceptance of {code} has not ended.", refusal)
+
+
+def _review_date(context: RuleContext) -> RuleResult:
+    day, refusal = context.profile.review_by, None
+    if context.passed(day):
+        why = f"Its review was due by {day}."
+        remedy = "Propose a later review date: that is a change of one line."
+        refusal = context.refusal("review-overdue", why, remedy, context.team_leads)
+    return RuleResult("review", "The profile's review date has not passed.", refusal)
+
+
+def _data_role_valid(context: RuleContext, role: str) -> RuleResult:
+    refusal = None
+    if role not in context.catalog.data_roles:
+        if data_role_path(role) in context.catalog.broken:
+            why = f"The file of the data role {role} is not valid, so it gives no access."
+            refusal = context.refusal("data-role-broken", why, "It has to be corrected.", ADMINISTRATORS, 409)
+        else:
+            why = f"The data role {role} does not exist any more."
+            refusal = context.refusal("data-role-unknown", why, "Propose the profile without it.", ADMINISTRATORS)
+    return RuleResult("data-role", f"The data role {role} exists and is valid.", refusal)
+
+
+def _granted(context: RuleContext, role: str) -> RuleResult:
+    data_role = context.catalog.data_roles[role].value
+    text = f"The team {context.team} has a grant for {role} that has not ended."
+    return RuleResult("grant", text, _grant_refusal(context, data_role))
+
+
+def _grant_refusal(context: RuleContext, role: DataRole) -> Refusal | None:
+    grant, owner = role.granted_to.get(context.team), leads_of(context.catalog, role.owner)
     if grant is None:
-        return RuleResult("grant", text, Refusal(
-            "grant-missing", what, f"It reaches the data {data_role.title}, for which the team {team} has no grant.",
-            "Ask for this data.", owner,
-        ))  # fmt: skip
-    if days_left(grant.until, now) < 0:
-        return RuleResult("grant", text, Refusal(
-            "grant-expired", what,
-            f"The team's grant for the data {data_role.title} ended on {grant.until.isoformat()}.",
-            "Ask to renew it.", owner,
-        ))  # fmt: skip
-    if grant.review_by is not None and days_left(grant.review_by, now) < 0:
-        return RuleResult("grant", text, Refusal(
-            "grant-review-overdue", what,
-            f"The grant for the data {data_role.title} had to be looked at again by {grant.review_by.isoformat()}.",
-            "Ask the owner for a later review date.", owner,
-        ))  # fmt: skip
-    return RuleResult("grant", text)
+        why = f"It reaches the data {role.title}, for which the team {context.team} has no grant."
+        return context.refusal("grant-missing", why, "Ask for this data.", owner)
+    if context.passed(grant.until):
+        why = f"The team's grant for the data {role.title} ended on {grant.until}."
+        return context.refusal("grant-expired", why, "Ask to renew it.", owner)
+    if context.passed(grant.review_by):
+        why = f"The review of the grant for the data {role.title} was due by {grant.review_by}."
+        return context.refusal("grant-review-overdue", why, "Ask the owner for a later review date.", owner)
+    return None
 
 
-def _realisable(catalog: Catalog, role: str, what: str, capabilities: Capabilities) -> RuleResult:
-    kind = catalog.data_roles[role].value.binding.kind
-    text = f"{_capital(capabilities.deployment)} can give access of the kind {kind}."
-    if kind in capabilities.bindings:
-        return RuleResult("binding", text)
-    return RuleResult("binding", text, Refusal(
-        "binding-unavailable", what,
-        f"Its data role {role} is bound to a credential ({kind}) that does not exist on {capabilities.deployment}.",
-        "Start it on the platform, or choose a profile without this data.", ADMINISTRATORS,
-    ))  # fmt: skip
+def _binding_available(context: RuleContext, role: str, capabilities: Capabilities) -> RuleResult:
+    kind, refusal = context.catalog.data_roles[role].value.binding.kind, None
+    if kind not in capabilities.bindings:
+        why = f"Its data role {role} is bound to a credential ({kind}) that {capabilities.deployment} cannot provide."
+        remedy = "Start it on the platform, or choose a profile without this data."
+        refusal = context.refusal("binding-unavailable", why, remedy, ADMINISTRATORS)
+    return RuleResult("binding", f"{_capitalized(capabilities.deployment)} can provide a {kind} binding.", refusal)
 
 
-def _capital(words: str) -> str:
+def _app_available(context: RuleContext, capabilities: Capabilities) -> RuleResult:
+    app, policy = context.profile.app, context.catalog.policy
+    reason = capabilities.missing(app, policy.value if policy else None)
+    refusal = context.refusal("app-unavailable", reason, "", ADMINISTRATORS) if reason else None
+    return RuleResult("app", f"{_capitalized(capabilities.deployment)} can start {app}.", refusal)
+
+
+def _capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
-
-
-def _apps(catalog: Catalog, profile: Profile, what: str, capabilities: Capabilities) -> Iterator[RuleResult]:
-    text = f"{_capital(capabilities.deployment)} can start {profile.app}."
-    reason = capabilities.missing(profile.app, catalog.policy.value if catalog.policy else None)
-    if reason is None:
-        yield RuleResult("app", text)
-    else:
-        yield RuleResult("app", text, Refusal("app-unavailable", what, reason, "", ADMINISTRATORS))
-
-
-def _warnings(catalog: Catalog, entry: Entry[Profile], now: dt.datetime) -> Iterator[str]:
-    window = (catalog.policy.value.review_warning if catalog.policy else 0) // 86400
-    profile = entry.value
-
-    def soon(day: dt.date | None) -> bool:
-        return day is not None and 0 <= days_left(day, now) <= window
-
-    if entry.outdated_since:
-        yield "The newest version of the file does not read; an earlier version applies."
-    if profile.visibility == "deprecated" and not is_retired(profile, now):
-        successor = successor_of(catalog, entry.id, now) or profile.successor or ""
-        titled = catalog.profiles.get(successor)
-        named = f"{titled.value.title} ({successor})" if titled else successor
-        yield f"It goes out of use; {named} takes its place."
-    if profile.retired_from and 0 < days_left(profile.retired_from, now) <= window:
-        yield f"It no longer starts from {profile.retired_from.isoformat()} on."
-    if profile.review_by and soon(profile.review_by):
-        yield f"To be looked at again by {profile.review_by.isoformat()}."
-    for code, acceptance in profile.accepted.items():
-        if acceptance.until and soon(acceptance.until):
-            yield f"An administrator's acceptance of {code} ends on {acceptance.until.isoformat()}."
-    for role in profile.data_roles:
-        data_role = catalog.data_roles.get(role)
-        grant = data_role.value.granted_to.get(entry.id.partition("/")[0]) if data_role else None
-        if grant and soon(grant.until):
-            yield f"The grant for {role} ends on {grant.until.isoformat()}."
-        if grant and grant.review_by and soon(grant.review_by):
-            yield f"The grant for {role} is to be looked at again by {grant.review_by.isoformat()}."

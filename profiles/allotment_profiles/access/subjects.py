@@ -1,4 +1,8 @@
-"""Who a profile is for, as groups and users: by the rules' conditions on a user's name and groups. Pure."""
+"""Who a profile is for, as a boolean formula over groups and users. Pure functions.
+
+A user's name and groups decide. The formula comes in two forms: a conjunction of conditions, of which each names
+alternative subjects (CNF); and its clauses, the smallest sets of subjects that together are enough (DNF).
+"""
 
 import itertools
 import math
@@ -8,64 +12,66 @@ from typing import Literal
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import People, Profile, Team
 
-Atom = tuple[Literal["group", "user"], str]
-"""Being in a group, or being a user."""
-Audience = tuple[frozenset[Atom], ...]
-"""Conditions that all have to hold; each holds for whoever is one of its atoms. None at all: everybody."""
-Clause = frozenset[Atom]
-"""Atoms that together are enough; none at all: everybody."""
+Subject = tuple[Literal["group", "user"], str]
+"""Being a member of a group, or being a user."""
+Subjects = frozenset[Subject]
+Conditions = tuple[Subjects, ...]
+"""All conditions must hold; one subject of a condition is enough for it. No conditions: everybody."""
+Clause = frozenset[Subject]
+"""Subjects that together meet all conditions. No subjects: everybody."""
 
 MAXIMUM_CLAUSES = 5000
-"""From so many combinations on, people are named by the first condition alone: too many, never too few."""
+"""Above this many clauses, over-approximate with the first condition."""
 
 
-def atoms(people: People) -> frozenset[Atom]:
-    """Give the groups and users that are named."""
-    groups: Iterable[Atom] = (("group", name) for name in people.groups)
-    users: Iterable[Atom] = (("user", name) for name in people.users)
+def subjects_of(people: People) -> Subjects:
+    """Return the named groups and users."""
+    groups: Iterable[Subject] = (("group", name) for name in people.groups)
+    users: Iterable[Subject] = (("user", name) for name in people.users)
     return frozenset([*groups, *users])
 
 
-def audience(team: Team, profile: Profile | None = None) -> Audience:
-    """Give the conditions for starting a profile; without one, for belonging to the team."""
-    deciding = atoms(team.leads) | atoms(team.deputies)
-    conditions: list[frozenset[Atom]] = []
+def conditions_of(team: Team, profile: Profile | None = None) -> Conditions:
+    """Return the conditions for starting a profile; without a profile, for belonging to the team."""
+    deciding = subjects_of(team.leads) | subjects_of(team.deputies)
+    conditions: list[Subjects] = []
     if not team.members.everyone:
-        conditions.append(atoms(team.members) | deciding)
+        conditions.append(subjects_of(team.members) | deciding)
     if profile is not None and profile.visibility == "draft":
-        conditions.append(deciding | atoms(profile.maintainers))
+        conditions.append(deciding | subjects_of(profile.maintainers))
     if profile is not None and profile.only:
         conditions.append(frozenset(("group", name) for name in profile.only))
     return tuple(conditions)
 
 
-def clauses(conditions: Audience) -> tuple[Clause, ...]:
-    """Give the smallest combinations of atoms that meet all conditions."""
+def clauses_of(conditions: Conditions) -> tuple[Clause, ...]:
+    """Return the smallest sets of subjects that meet all conditions."""
     if math.prod(map(len, conditions)) > MAXIMUM_CLAUSES:
-        return tuple(frozenset([atom]) for atom in sorted(conditions[0]))
-    found = {frozenset(combination) for combination in itertools.product(*conditions)}
-    possible = {each for each in found if sum(kind == "user" for kind, _ in each) < 2}
-    smallest = [each for each in possible if not any(part in possible for part in _smaller(each))]
-    return tuple(sorted(smallest, key=lambda each: (len(each), sorted(each))))
+        return tuple(frozenset([subject]) for subject in sorted(conditions[0]))
+    combinations = {frozenset(combination) for combination in itertools.product(*conditions)}
+    # Nobody is two users.
+    possible = {clause for clause in combinations if sum(kind == "user" for kind, _ in clause) < 2}
+    smallest = [clause for clause in possible if not any(part in possible for part in _proper_subsets(clause))]
+    return tuple(sorted(smallest, key=lambda clause: (len(clause), sorted(clause))))
 
 
-def _smaller(clause: Clause) -> Iterable[Clause]:
+def _proper_subsets(clause: Clause) -> Iterable[Clause]:
     for size in range(len(clause)):
         yield from map(frozenset, itertools.combinations(clause, size))
 
 
-def meets(clause: Clause, conditions: Audience) -> bool:
-    """Tell whether a clause is enough for all conditions."""
+def meets(clause: Clause, conditions: Conditions) -> bool:
+    """Return whether a clause meets all conditions."""
     return all(not clause.isdisjoint(condition) for condition in conditions)
 
 
-def in_words(clause: Clause) -> str:
-    """Name a clause: one group or user, or what has to come together."""
-    users_first = sorted(clause, key=lambda atom: (atom[0] == "group", atom[1]))
+def clause_text(clause: Clause) -> str:
+    """Return a clause in words: one group or user, or those that are needed together."""
+    users_first = sorted(clause, key=lambda subject: (subject[0] == "group", subject[1]))
     return " with ".join(name for _, name in users_first) or "everybody who signs in"
 
 
 def people_of(team: str, catalog: Catalog) -> frozenset[str]:
-    """Name the groups and users that belong to a team."""
+    """Return the groups and users that belong to a team, in words."""
     entry = catalog.teams.get(team)
-    return frozenset(map(in_words, clauses(audience(entry.value)))) if entry else frozenset()
+    return frozenset(map(clause_text, clauses_of(conditions_of(entry.value)))) if entry else frozenset()

@@ -8,7 +8,7 @@ no image is another one, unpinned or outside the envelope.
 from collections.abc import Iterable
 from typing import Any
 
-from allotment_profiles.access.rules import User, maintains
+from allotment_profiles.access.people import User, maintains
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
 from allotment_profiles.model.paths import file_ref

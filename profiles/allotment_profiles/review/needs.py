@@ -104,7 +104,7 @@ def _of_moves(changes: list[Change], before: Catalog, after: Catalog) -> Iterato
         return
     for change in compare_access(before, after):
         role = before.data_roles.get(change.data_role) or after.data_roles.get(change.data_role)
-        if role and change.gains and not change.otherwise and not moved.isdisjoint(change.profiles):
+        if role and change.gains and not change.also_via_other_profile and not moved.isdisjoint(change.profiles):
             why = f"{change.people} of the team {change.team} gain the data of {change.data_role}"
             yield Need("owner", role.value.owner, f"{why} through {change.through}, which moves there.")
 

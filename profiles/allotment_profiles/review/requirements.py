@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from allotment_profiles.access.rules import ADMINISTRATORS, User, answers_for, leads, leads_of
+from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, leads, leads_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.review.automatic import automatic_of, automatic_paths
 from allotment_profiles.review.changes import Change

@@ -15,9 +15,10 @@ from jupyterhub.spawner import Spawner
 from traitlets import Bool, Float, Unicode, default
 
 from allotment_profiles.access.budgets import Usage, over_budget
+from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Launch, parse_request, resolve
 from allotment_profiles.access.lost_access import lost_access, time_left
-from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.access.people import User
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.model.paths import file_ref, profile_path
 from allotment_profiles.model.problems import Refusal, RefusedError

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubernetes_asyncio.client import ApiException
 
-from allotment_profiles.access.rules import ADMINISTRATORS
+from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.kubernetes.retry import AWAY, passes, pause
 

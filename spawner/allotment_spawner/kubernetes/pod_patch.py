@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from allotment_profiles.access.rules import ADMINISTRATORS
+from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal, RefusedError
 
 DATA = "/data"

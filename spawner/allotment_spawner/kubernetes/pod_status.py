@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from allotment_profiles.access.rules import ADMINISTRATORS
+from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal
 from allotment_spawner.session.session import EndReason
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from allotment_profiles.access.launch import Launch
-from allotment_profiles.access.rules import ADMINISTRATORS
+from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.access.service_accounts import service_account
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.kubernetes.bindings import binding_patch

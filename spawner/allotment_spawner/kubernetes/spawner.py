@@ -13,9 +13,8 @@ from kubernetes_asyncio.client import ApiException
 from kubespawner import KubeSpawner
 from traitlets import Unicode
 
-from allotment_profiles.access.deployments import cluster
+from allotment_profiles.access.deployments import Capabilities, cluster
 from allotment_profiles.access.launch import Launch
-from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.kubernetes import accounts

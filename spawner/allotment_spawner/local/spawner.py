@@ -13,9 +13,8 @@ from typing import Any
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from traitlets import Unicode, default
 
-from allotment_profiles.access.deployments import LAPTOP_PROGRAMS, laptop
+from allotment_profiles.access.deployments import LAPTOP_PROGRAMS, Capabilities, laptop
 from allotment_profiles.access.launch import Launch
-from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.model import Checkout
 from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin

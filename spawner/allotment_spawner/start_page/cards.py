@@ -7,7 +7,8 @@ from urllib.parse import quote
 from allotment_profiles.access.budgets import Usage, over_budget
 from allotment_profiles.access.cost import cost_of
 from allotment_profiles.access.launch import may_choose
-from allotment_profiles.access.rules import Offer, User
+from allotment_profiles.access.offers import Offer
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Choice, GpuKind, Policy, Profile
 from allotment_profiles.model.problems import Refusal

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from allotment_profiles.access.budgets import Usage
-from allotment_profiles.access.rules import Capabilities, Offer, offers
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.offers import Offer, offers
 from allotment_profiles.access.succession import successor_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.dates import relative_time

@@ -15,7 +15,7 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.browse.listing import Listing
 from allotment_hub.services.proposals import proposing
 from allotment_hub.services.proposals.checking import Files
-from allotment_profiles.access.rules import Capabilities
+from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
 from allotment_profiles.store.watcher import MAIN

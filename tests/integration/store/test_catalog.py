@@ -24,7 +24,9 @@ from support.repositories import (
     write_folder,
 )
 
-from allotment_profiles.access.rules import Capabilities, User, offer
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.offers import offer
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import applied, in_folder, with_files

@@ -16,7 +16,7 @@ from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.quarantine import Quarantine
 from allotment_profiles.access import deployments
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository

@@ -11,8 +11,8 @@ from jupyterhub.user import UserDict
 from support.repositories import ProfilesRepository
 from traitlets.config import Config
 
+from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Launch
-from allotment_profiles.access.rules import Capabilities
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.session.usage import usage

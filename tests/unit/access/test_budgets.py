@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.repositories import START, policy, team
 
 from allotment_profiles.access.budgets import Usage, over_budget
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Policy, Team
 from allotment_profiles.model.sizes import Size

@@ -60,7 +60,7 @@ def test_rstudio_is_looked_for_in_the_folders_of_its_packages_as_the_proxy_does(
     with pytest.raises(FileNotFoundError):
         jupyter_rsession_proxy.get_rstudio_executable("rserver")
     beside_the_path = [place for place in asked if place.parent != path]
-    assert beside_the_path == [folder / "rserver" for folder in LAPTOP_PROGRAMS["rstudio"].elsewhere]
+    assert beside_the_path == [folder / "rserver" for folder in LAPTOP_PROGRAMS["rstudio"].folders]
 
 
 def test_a_program_outside_the_path_counts_where_it_is_looked_for(path: Path, tmp_path: Path) -> None:

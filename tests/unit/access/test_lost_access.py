@@ -10,9 +10,10 @@ from support.catalogs import DATA_ROLE, GROUPS, NAMES, PROFILE, ROLES, TEAM, TEA
 from support.properties import examples
 from support.repositories import START, data_role, profile, team
 
+from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Request, resolve
 from allotment_profiles.access.lost_access import lost_access, time_left
-from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import RefusedError
 

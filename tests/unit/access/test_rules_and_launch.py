@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from support.properties import examples
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
+from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Request, parse_request, resolve
-from allotment_profiles.access.rules import Capabilities, User, offer, offers
+from allotment_profiles.access.offers import offer, offers
+from allotment_profiles.access.people import User
 from allotment_profiles.access.succession import successor_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Policy, Profile, Team
@@ -386,7 +388,7 @@ def test_a_retired_profile_names_the_end_of_its_chain(
     with pytest.raises(RefusedError) as caught:
         resolve(catalog, User("ann", frozenset({"/red"})), Request("red/old", {}), START, CAPABLE)
     assert caught.value.refusal.code == "profile-retired"
-    assert (expected or "Nothing takes its place") in caught.value.refusal.remedy
+    assert (expected or "There is no successor") in caught.value.refusal.remedy
 
 
 def test_a_draft_is_unknown_to_those_who_do_not_work_on_it() -> None:

@@ -18,7 +18,9 @@ from support.folders import DATA
 from support.repositories import START, ProfilesRepository, data_role, policy, profile, small, team, write_folder
 
 import allotment_profiles
-from allotment_profiles.access.rules import Capabilities, User, offer, offers
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.offers import offer, offers
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.cli.main import main
 from allotment_profiles.documents.reading import read

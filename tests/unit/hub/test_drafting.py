@@ -38,7 +38,7 @@ from allotment_hub.services.drafts.forms import (
     values_of,
 )
 from allotment_profiles.access.form_schema import form_schema
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.model.problems import Problem

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ from support.answers import as_json
 from support.folders import ROOT
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
+import allotment_hub
 import allotment_profiles
 from allotment_profiles.access.form_schema import form_schema
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
+from allotment_profiles.access.rules import REFUSALS
+from allotment_profiles.catalog import codes as catalog
+from allotment_profiles.documents import codes as documents
 from allotment_profiles.documents.reading import read
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model import MODELS
-from allotment_profiles.reference.document import EXAMPLES, PATHS, PROBLEMS, REFUSALS
+from allotment_profiles.model import codes as model
+from allotment_profiles.reference.document import EXAMPLES, PATHS, PROBLEMS
 from allotment_profiles.reference.generated import generated
 from allotment_profiles.reference.schema import KINDS, schema_of
 from allotment_profiles.store.loading import load
@@ -88,23 +94,46 @@ def test_the_examples_of_the_reference_read(kind: Any) -> None:
 # What makes problems and refusals in the package → which of the two, and which argument is the code.
 CODES = {
     "refuse": ("problem", 0), "_DocumentError": ("problem", 0), "Problem": ("problem", 1), "_levelled": ("problem", 2),
-    "_matching": ("problem", 0), "Refusal": ("refusal", 0), "_Bound": ("refusal", 0),
+    "_matching": ("problem", 0), "Refusal": ("refusal", 0), "_Bound": ("refusal", 0), "refusal": ("refusal", 0),
 }  # fmt: skip
+# Where the problems of a table are found, as well as in the package that has the table.
+ALSO = {"catalog": ("allotment_profiles/store", "allotment_hub/services/proposals")}
+TABLES = {"model": model.PROBLEMS, "documents": documents.PROBLEMS, "catalog": catalog.PROBLEMS}
 
 
-def test_every_code_is_in_the_reference() -> None:
+def sources(folder: Path) -> Iterator[ast.AST]:
+    for path in folder.rglob("*.py"):
+        if path.name != "codes.py":
+            yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_every_code_that_is_raised_is_in_the_reference() -> None:
     found: dict[str, set[str]] = {"problem": set(), "refusal": set()}
-    for path in Path(allotment_profiles.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = getattr(getattr(node, "func", None), "id", "")
-            if name in CODES:
-                kind, place = CODES[name]
-                given = node.args  # type: ignore[attr-defined]
-                code = given[place] if place < len(given) else None
-                if isinstance(code, ast.Constant):
-                    found[kind].add(str(code.value))
+    for node in sources(Path(allotment_profiles.__file__).parent):
+        function = getattr(node, "func", None)
+        name = getattr(function, "id", "") or getattr(function, "attr", "")
+        if name in CODES:
+            kind, place = CODES[name]
+            given = node.args  # type: ignore[attr-defined]
+            code = given[place] if place < len(given) else None
+            if isinstance(code, ast.Constant):
+                found[kind].add(str(code.value))
     assert found["refusal"] == set(REFUSALS)
     assert found["problem"] - set(PROBLEMS) == set()
+
+
+@pytest.mark.parametrize("package", TABLES)
+def test_every_code_of_a_table_is_raised_where_the_table_is(package: str) -> None:
+    product = [Path(allotment_profiles.__file__).parents[1], Path(allotment_hub.__file__).parents[1]]
+    folders = [root / name for root in product for name in (f"allotment_profiles/{package}", *ALSO.get(package, ()))]
+    nodes = [node for folder in folders for node in sources(folder)]
+    written = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    endings = {part.value for node in nodes if isinstance(node, ast.JoinedStr)
+               for part in node.values if isinstance(part, ast.Constant)}  # fmt: skip
+    assert {code for code in TABLES[package] if code not in written and f"-{code.rpartition('-')[2]}" not in endings} \
+        == set()  # fmt: skip
+    others = {code for name, table in TABLES.items() for code in table if name != package}
+    assert not others & TABLES[package].keys(), "each code has one explanation"
 
 
 def test_a_form_learns_what_the_callers_teams_may_ask_for(tmp_path: Path) -> None:

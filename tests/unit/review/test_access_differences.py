@@ -9,7 +9,9 @@ from support.catalogs import GROUPS, NAMES, ROLES, catalog, pairs
 from support.properties import examples
 from support.repositories import START, data_role, profile, team
 
-from allotment_profiles.access.rules import Capabilities, User, offer
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.offers import offer
+from allotment_profiles.access.people import User
 from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
@@ -121,7 +123,7 @@ def test_who_has_the_data_in_another_way_is_told_exactly(both: tuple[Catalog, Ca
             any(reaches(found, smallest(words), each, change.data_role, day) for each in found.profiles_of(change.team))
             for words in change.who
         ]
-        assert change.otherwise == all(others), change
+        assert change.also_via_other_profile == all(others), change
 
 
 @given(pairs())
@@ -162,8 +164,8 @@ def test_what_narrows_a_profile_takes_data_away(later: dict[str, dict[str, objec
 def test_those_who_are_left_out_of_a_group_keep_a_second_way() -> None:
     both = {**notebook(), "red/desk": profile(title="Desk", purpose="Else", data_roles=["tables"])}
     (change,) = compare_access(catalog(TEAMS, LONG, both), catalog(TEAMS, LONG, {**both, **notebook(only=["/x"])}))
-    assert (change.kind, change.otherwise) == ("loses", True)
-    assert change.text.endswith("They still reach it in another way.")
+    assert (change.kind, change.also_via_other_profile) == ("loses", True)
+    assert change.text.endswith("They still reach it through another profile.")
 
 
 def test_a_renamed_team_loses_its_grants_and_says_so() -> None:

@@ -11,7 +11,7 @@ from support.catalogs import catalog
 from support.properties import examples
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
 
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
 from allotment_profiles.model.sizes import Size, size_of

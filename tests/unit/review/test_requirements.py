@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.catalogs import catalog, pairs
 from support.repositories import Content, ProfilesRepository, data_role, policy, profile, small, team
 
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.review.changes import compare, compare_access
 from allotment_profiles.review.requirements import Requirement, can_meet, missing, requirements_of

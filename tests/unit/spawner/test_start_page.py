@@ -8,7 +8,8 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
 
-from allotment_profiles.access.rules import Capabilities, User
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.store.watcher import empty_catalog
 from allotment_spawner.start_page.cards import Viewer

@@ -10,17 +10,9 @@ from allotment_hub.services.browse.search import ProfileIndex, matching
 from allotment_hub.services.browse.teams import TeamPage, days_of, team_page
 from allotment_hub.services.hub_api.directory import Directory
 from allotment_profiles.access.cost import Cost, dearest, usual
-from allotment_profiles.access.rules import (
-    ADMINISTRATORS,
-    Capabilities,
-    Offer,
-    User,
-    answers_for,
-    belongs,
-    leads_of,
-    may_know,
-    offer,
-)
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.offers import Offer, may_know, offer
+from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, belongs, leads_of
 from allotment_profiles.access.succession import is_retired
 from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.documents.reading import read

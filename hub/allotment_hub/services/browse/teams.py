@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from allotment_profiles.access.rules import User, answers_for, belongs, leads
+from allotment_profiles.access.people import User, answers_for, belongs, leads
 from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.model import Grant, Team
 from allotment_profiles.model.dates import days_left

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from allotment_hub.errors import unavailable
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 
 
 class Directory:

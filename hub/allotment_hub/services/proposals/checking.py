@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.paths import file_ref

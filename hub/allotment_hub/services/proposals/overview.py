@@ -9,7 +9,7 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.rights import Actor
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.review.requirements import can_meet, missing
 
 

@@ -16,7 +16,7 @@ from allotment_hub.services.proposals.removals import removed_at_once
 from allotment_hub.services.proposals.rights import Action, Actor, Case, State, actions
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import hides_a_profile, is_new, may_see, redacted
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import MergeConflictError
 from allotment_profiles.model.paths import file_ref

@@ -11,7 +11,7 @@ from allotment_hub.services.proposals.checking import ChangeChecker, Check, File
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.visibility import may_see, redacted
-from allotment_profiles.access.rules import may_know
+from allotment_profiles.access.offers import may_know
 from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal

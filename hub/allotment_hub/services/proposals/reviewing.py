@@ -9,7 +9,7 @@ from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals, Pro
 from allotment_hub.services.proposals.proposing import moved, told
 from allotment_hub.services.proposals.removals import removed_at_once
 from allotment_hub.services.proposals.rights import Action, Actor, Case, State, refusal_of
-from allotment_profiles.access.rules import User
+from allotment_profiles.access.people import User
 from allotment_profiles.git.repository import MergeConflictError, RefMovedError
 from allotment_profiles.review.requirements import missing
 from allotment_profiles.store.history import CONFIRMS_REMOVAL

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.access.rules import ADMINISTRATORS, User
+from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.requirements import Requirement, can_meet

@@ -12,7 +12,7 @@ import click
 from allotment_profiles.cli.commands.sources import asked_in_vain, output, repository, snapshot_of
 
 if TYPE_CHECKING:
-    from allotment_profiles.access.rules import User
+    from allotment_profiles.access.people import User
     from allotment_profiles.model.problems import Problem
     from allotment_profiles.review.access_diff import AccessChange, StartChange
     from allotment_profiles.review.changes import Change
@@ -72,7 +72,7 @@ def compare(
 
     Ends with 0, with 1 when HEAD brings problems that stand in the way, and with 2 when the question makes no sense.
     """
-    from allotment_profiles.access.rules import User
+    from allotment_profiles.access.people import User
 
     with asked_in_vain(path):
         before, after = snapshot_of(path, base), snapshot_of(path, head)

@@ -10,7 +10,7 @@ import click
 from allotment_profiles.cli.commands.sources import catalog_of, output, repository, revision
 
 if TYPE_CHECKING:
-    from allotment_profiles.access.rules import Capabilities
+    from allotment_profiles.access.deployments import Capabilities
 
 
 def moment(day: dt.datetime | None) -> dt.datetime:
@@ -20,7 +20,7 @@ def moment(day: dt.datetime | None) -> dt.datetime:
 
 def able() -> "Capabilities":
     """Say what a platform can do of which nothing more is known: everything."""
-    from allotment_profiles.access.rules import Capabilities
+    from allotment_profiles.access.deployments import Capabilities
     from allotment_profiles.model import Binding
 
     return Capabilities("the platform", frozenset(Binding.model_fields), {})
@@ -54,7 +54,8 @@ def explain(
 
     Ends with 0 when the profile can be started, with 1 when not, and with 2 when the question makes no sense.
     """
-    from allotment_profiles.access.rules import User, offer
+    from allotment_profiles.access.offers import offer
+    from allotment_profiles.access.people import User
 
     catalog = catalog_of(path, revision)
     decided = offer(catalog, User(user, frozenset(groups), admin), profile, moment(day), able())
@@ -74,7 +75,7 @@ def explain(
 
 
 def _tell(decided: "object") -> None:
-    from allotment_profiles.access.rules import Offer
+    from allotment_profiles.access.offers import Offer
     from allotment_profiles.cli.commands.tables import console, text
 
     assert isinstance(decided, Offer)  # noqa: S101  (the name is imported late)

@@ -12,7 +12,7 @@ from allotment_profiles.cli.commands.sources import catalog_of, output, reposito
 
 if TYPE_CHECKING:
     from allotment_profiles.access.launch import Launch
-    from allotment_profiles.access.rules import User
+    from allotment_profiles.access.people import User
     from allotment_profiles.catalog.catalog import Catalog
 
 
@@ -40,7 +40,7 @@ def render(
     Ends with 0, with 1 when the start would be refused, and with 2 when the question makes no sense.
     """
     from allotment_profiles.access.launch import Request, resolve
-    from allotment_profiles.access.rules import User
+    from allotment_profiles.access.people import User
     from allotment_profiles.model.problems import RefusedError
 
     chosen = {}
@@ -66,7 +66,7 @@ def render(
 
 def _somebody(catalog: "Catalog", profile_id: str) -> "User":
     """Make up a user in every group that the files name for the profile."""
-    from allotment_profiles.access.rules import User
+    from allotment_profiles.access.people import User
 
     team, entry = catalog.teams.get(profile_id.partition("/")[0]), catalog.profiles.get(profile_id)
     groups = set()

@@ -1,0 +1,146 @@
+"""What a user may start now: the one evaluation behind the start page, explanations and every spawn. Pure functions."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.people import User, belongs, works_on
+from allotment_profiles.access.rules import RuleResult, start_context, start_rules
+from allotment_profiles.access.succession import is_retired, successor_of
+from allotment_profiles.catalog.catalog import Catalog, Entry
+from allotment_profiles.model import Profile, Team
+from allotment_profiles.model.dates import days_left
+from allotment_profiles.model.problems import Refusal
+
+_ONE_DAY = 86400
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A profile as one user sees it: startable, or refused with the reason."""
+
+    profile_id: str
+    entry: Entry[Profile] | None
+    team: Entry[Team] | None
+    steps: tuple[RuleResult, ...]
+    """The rules that were evaluated, up to the first refusal."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why it cannot be started, or None."""
+        return next((step.refusal for step in self.steps if step.refusal), None)
+
+    @property
+    def startable(self) -> bool:
+        """Whether every rule allows the start."""
+        return self.refusal is None
+
+
+def offer(catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities) -> Offer:
+    """Evaluate the rules for one user and one profile, in order, up to the first refusal."""
+    context = start_context(catalog, user, profile_id, now)
+    steps: list[RuleResult] = []
+    for step in start_rules(context, capabilities):
+        steps.append(step)
+        if step.refusal:
+            break
+    entry = catalog.profiles.get(profile_id)
+    warnings = tuple(_warnings(catalog, entry, now)) if entry else ()
+    return Offer(profile_id, entry, catalog.teams.get(context.team), tuple(steps), warnings)
+
+
+def offers(catalog: Catalog, user: User, now: dt.datetime, capabilities: Capabilities) -> list[Offer]:
+    """Return the start page's offers: the profiles of the user's teams that the user may see, startable ones first."""
+    teams = {name for name, team in catalog.teams.items() if belongs(user, team.value)}
+    broken = (path.split("/") for path in catalog.broken if path.startswith("teams/") and "/profiles/" in path)
+    ids = {profile_id for name in teams for profile_id in catalog.profiles_of(name)}
+    ids |= {f"{parts[1]}/{parts[3].removesuffix('.yaml')}" for parts in broken if parts[1] in teams}
+    visible = [
+        offer(catalog, user, profile_id, now, capabilities)
+        for profile_id in sorted(ids)
+        if profile_id not in catalog.profiles or may_know(catalog, user, profile_id)
+    ]
+    return sorted(visible, key=lambda offered: not offered.startable)
+
+
+def may_know(catalog: Catalog, user: User, profile_id: str) -> bool:
+    """Return whether a user may see that a profile exists.
+
+    A hidden profile (`visibility: draft`) is for those who work on it and for administrators.
+    """
+    profile = catalog.profiles[profile_id].value
+    team = catalog.teams.get(profile_id.partition("/")[0])
+    return profile.visibility != "draft" or user.admin or works_on(user, profile, team)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """A profile, and the days about which its users are warned."""
+
+    catalog: Catalog
+    entry: Entry[Profile]
+    now: dt.datetime
+    window: int
+    """How many days ahead a warning comes."""
+
+    @property
+    def profile(self) -> Profile:
+        return self.entry.value
+
+    def soon(self, day: dt.date | None, *, first: int = 0) -> bool:
+        """Return whether a day comes within the window, not sooner than `first` days from now."""
+        return day is not None and first <= days_left(day, self.now) <= self.window
+
+
+def _warnings(catalog: Catalog, entry: Entry[Profile], now: dt.datetime) -> Iterator[str]:
+    window = (catalog.policy.value.review_warning if catalog.policy else 0) // _ONE_DAY
+    outlook = _Outlook(catalog, entry, now, window)
+    for warning in _WARNINGS:
+        yield from warning(outlook)
+
+
+def _outdated(outlook: _Outlook) -> Iterator[str]:
+    if outlook.entry.outdated_since:
+        yield "The newest version of the file is not valid; an earlier version applies."
+
+
+def _deprecated(outlook: _Outlook) -> Iterator[str]:
+    profile = outlook.profile
+    if profile.visibility == "deprecated" and not is_retired(profile, outlook.now):
+        successor = successor_of(outlook.catalog, outlook.entry.id, outlook.now) or profile.successor or ""
+        successor_entry = outlook.catalog.profiles.get(successor)
+        name = f"{successor_entry.value.title} ({successor})" if successor_entry else successor
+        yield f"It is deprecated; its successor is {name}."
+
+
+def _retires_soon(outlook: _Outlook) -> Iterator[str]:
+    if outlook.soon(outlook.profile.retired_from, first=1):
+        yield f"It is retired from {outlook.profile.retired_from} on."
+
+
+def _review_due(outlook: _Outlook) -> Iterator[str]:
+    if outlook.soon(outlook.profile.review_by):
+        yield f"Its review is due by {outlook.profile.review_by}."
+
+
+def _acceptance_ends(outlook: _Outlook) -> Iterator[str]:
+    for code, acceptance in outlook.profile.accepted.items():
+        if outlook.soon(acceptance.until):
+            yield f"An administrator's acceptance of {code} ends on {acceptance.until}."
+
+
+def _grant_ends(outlook: _Outlook) -> Iterator[str]:
+    for role in outlook.profile.data_roles:
+        data_role = outlook.catalog.data_roles.get(role)
+        grant = data_role.value.granted_to.get(outlook.entry.id.partition("/")[0]) if data_role else None
+        if grant and outlook.soon(grant.until):
+            yield f"The grant for {role} ends on {grant.until}."
+        if grant and outlook.soon(grant.review_by):
+            yield f"The review of the grant for {role} is due by {grant.review_by}."
+
+
+_WARNINGS: tuple[Callable[[_Outlook], Iterator[str]], ...] = (
+    _outdated, _deprecated, _retires_soon, _review_due, _acceptance_ends, _grant_ends,
+)  # fmt: skip

@@ -1,0 +1,45 @@
+"""Codes of the problems that need more than one file, the history of a file, or a proposal."""
+
+from allotment_profiles.model.limits import MAXIMUM_SIZES
+
+PROBLEMS = {
+    "acceptance-unused": "an acceptance of a problem that the profile does not have (advice)",
+    "app-unknown": "neither a built-in app nor a tool of the policy",
+    "checkout-forbidden": "a repository that the platform does not allow to check out",
+    "cpu-ceiling": "more CPUs than the platform's ceiling",
+    "cpu-envelope": "more CPUs than the team's envelope",
+    "data-role-unknown": "there is no such data role, or its file is not valid",
+    "everyone-elsewhere": "a team other than `everyone` with `members: {everyone: true}`",
+    "everyone-missing": "the team `everyone` without `members: {everyone: true}`",
+    "gpu-ceiling": "more GPUs than the platform's ceiling",
+    "gpu-envelope": "more GPUs than the team's envelope",
+    "gpu-kind-envelope": "a kind of GPU outside the team's envelope (soft)",
+    "gpu-kind-missing": "GPUs without their kind, where the policy names kinds",
+    "gpu-kind-unknown": "a kind of GPU that the policy does not have",
+    "grant-missing": "the team has no grant for a data role",
+    "grantee-unknown": "a grant to a team that does not exist (advice)",
+    "home-ceiling": "a larger home than the platform's ceiling",
+    "home-envelope": "a larger home than the team's envelope (soft)",
+    "image-envelope": "an image outside the team's envelope",
+    "image-registries": "an image from a registry that the platform does not allow",
+    "image-source-missing": "no `image_source`, where the policy wants one",
+    "image-undigested": "an image without its digest, where the policy wants one",
+    "lifetime-ceiling": "a longer session than the platform's ceiling",
+    "memory-ceiling": "more memory than the platform's ceiling",
+    "memory-envelope": "more memory than the team's envelope",
+    "node-pool-conflict": "a node pool other than that of the GPUs",
+    "node-pool-envelope": "a node pool outside the team's envelope (soft)",
+    "only-unknown": "a group that is not one of the team's groups",
+    "options-many": f"the options reach more than {MAXIMUM_SIZES} different sizes",
+    "owner-unknown": "the owner of a data role is not a team",
+    "review-by-missing": "no `review_by`, where the policy wants one",
+    "successor-cycle": "the chain of successors leads back to the profile",
+    "successor-unknown": "a successor that does not exist",
+    "team-unknown": "the profile's team does not exist, or its file is not valid",
+    # From loading a repository, and from checking a proposal:
+    "date-past": "a change sets a review date or the end of a grant in the past (in proposals only)",
+    "not-a-file": "a link or a submodule where a file is expected",
+    "path": "a file below `teams/` or `data-roles/` that is not read (advice; in a proposal an error)",
+    "policy-missing": "there is no valid policy",
+}
+"""Code → meaning; the reference of the format lists them."""
