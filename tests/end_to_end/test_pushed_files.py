@@ -98,7 +98,7 @@ def test_a_profile_that_does_not_read_keeps_its_last_good_version_and_others_mov
     assert problem["line"]
     assert problem["remedy"]
     assert analyst.service("GET", "profiles/housing-statistics/notebook-r").json()["title"].startswith("New ")
-    assert "does not read" in analyst.page("hub/spawn").text
+    assert "an earlier version applies" in analyst.page("hub/spawn").text
 
 
 def test_a_commit_past_the_page_is_live_and_shown_as_not_reviewed(checkout: Checkout, analyst: Person) -> None:

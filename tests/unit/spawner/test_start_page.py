@@ -144,7 +144,7 @@ def test_what_cannot_be_started_says_why_who_decides_and_how_to_ask(profiles: Pr
     assert "ended on 2026-01-02" in said["Expired"]
     assert "the leads of Team blue (/blue/leads)" in said["Expired"]
     assert links["Expired"] == f"{SERVICE}data-roles/old/ask?team=red"
-    assert "had to be looked at again by 2026-01-02" in said["Late"]
+    assert "review was due by 2026-01-02" in said["Late"]
     assert links["Late"] == f"{SERVICE}propose?from=red%2Flate"
     assert "RStudio is not installed." in said["Studio"]
 
