@@ -37,13 +37,30 @@ class Tracker:
     def at(self, commit: str) -> Loaded:
         """Load the catalog at a commit of main, given by its id. Raise GitError where it cannot be read."""
         with self._lock, in_small_steps():
-            if self._loaded is None:
-                self._restore()
-            if self._loaded is None or self._loaded.snapshot.revision != commit:
-                history = fold_history(self.repository, commit, self._history)
-                self._loaded = renew(of_history(self.repository, history), self._loaded, self._models)
-                self._history = history
-            return self._loaded
+            return self._advance(commit)[0]
+
+    def peek(self, commit: str) -> tuple[Loaded, Applied]:
+        """Load the catalog at any commit of main, for a dry run, and return it with the history behind it.
+
+        The tracker keeps its own commit: a dry run on an older one does not make the next load start from there.
+        """
+        with self._lock, in_small_steps():
+            if self._loaded is None or self._history is None:
+                return self._advance(commit)
+            loaded, history = self._loaded, self._history
+        if loaded.snapshot.revision == commit:
+            return loaded, history
+        history = fold_history(self.repository, commit, history)
+        return renew(of_history(self.repository, history), loaded, self._models), history
+
+    def _advance(self, commit: str) -> tuple[Loaded, Applied]:
+        if self._loaded is None:
+            self._restore()
+        if self._loaded is None or self._history is None or self._loaded.snapshot.revision != commit:
+            history = fold_history(self.repository, commit, self._history)
+            self._loaded = renew(of_history(self.repository, history), self._loaded, self._models)
+            self._history = history
+        return self._loaded, self._history
 
     def renewed(self, loaded: Loaded, snapshot: Snapshot) -> Loaded:
         """Load a snapshot that differs from `loaded` in a few files, such as a dry run. The result is not kept."""

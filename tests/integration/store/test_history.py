@@ -19,6 +19,7 @@ from support.repositories import (
 from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import applied, in_folder, proposed
+from allotment_profiles.store.tracker import Tracker
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 TABLES = "data-roles/tables.yaml"
@@ -287,3 +288,15 @@ def test_a_history_known_in_part_is_folded_as_from_nothing(profiles: ProfilesRep
         assert dataclasses.asdict(found) == dataclasses.asdict(fold_history(profiles.repository, merge))
     rewound = fold_history(profiles.repository, first, found)
     assert dataclasses.asdict(rewound) == dataclasses.asdict(fold_history(profiles.repository, first))
+
+
+def test_a_dry_run_on_an_older_commit_leaves_the_tracker_at_its_own(profiles: ProfilesRepository) -> None:
+    old = profiles.commit(small(**MANY))
+    new = profiles.push(GONE)
+    tracker = Tracker(profiles.repository)
+    loaded = tracker.at(new)
+    earlier, history = tracker.peek(old)
+    assert history == fold_history(profiles.repository, old)
+    assert earlier.catalog == Tracker(profiles.repository).at(old).catalog
+    assert tracker.at(new) is loaded
+    assert tracker.peek(new)[0] is loaded
