@@ -1,6 +1,8 @@
 """The service: everything is built here, once, from the configuration, and handed down."""
 
 import asyncio
+import datetime as dt
+import functools
 import importlib.metadata
 import logging
 import signal
@@ -61,7 +63,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         repository, configuration.poll_seconds, configuration.cache,
         mirror=mirror, fetch_seconds=configuration.fetch_seconds, on_change=on_change,
     )  # fmt: skip
-    checking = ChangeChecker(repository)
+    checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC))
     forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
     able = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
     proposals = Proposals(forge, checking, directory, watcher, EventReader(Events(configuration.events)))
@@ -73,7 +75,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         checking=checking,
         proposals=proposals,
         proposing=Submissions(proposals, checking),
-        reviewing=Reviews(proposals, checking, watcher),
+        reviewing=Reviews(proposals, watcher),
         holding=Quarantine(forge, checking, watcher),
         pulling=pulling,
     )

@@ -12,7 +12,7 @@ import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
 
-from allotment_hub.forges.records import Record, RecordKind, StoredProposal, parse_record
+from allotment_hub.forges.records import Candidate, Record, RecordKind, StoredProposal, parse_record
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError
@@ -148,21 +148,25 @@ class PlainGitForge:
         self._move(updates)
         return self._again(proposal.id)
 
-    def candidate(self, proposal: StoredProposal, main: str) -> str:
-        """Write the commit that a merge would put on main, to be judged; raises MergeConflictError.
+    def candidate(self, proposal: StoredProposal, main: str) -> Candidate:
+        """Prepare the merge of a proposal with a commit of main. Raise MergeConflictError.
 
-        It is not signed and no reference leads to it: pushed to main by somebody, it counts as not reviewed.
+        Its commit is not signed and no reference leads to it. If somebody pushes it to main, it counts as not reviewed.
         """
-        return self._merge_commit(proposal, main, "Candidate\n", signer=None)
+        tree = self.repository.merged_tree(main, proposal.head)
+        commit = self._merge_commit(proposal, tree, main, "Candidate\n", signer=None)
+        return Candidate(main, proposal.head, tree, commit)
 
-    def merge(self, proposal: StoredProposal, main: str, message: str, *, by: str) -> StoredProposal:
-        """Put a proposal on main, if both are still where they were; raises MergeConflictError, RefMovedError."""
-        commit = self._merge_commit(proposal, main, message, signer=self._signer)
+    def merge(self, proposal: StoredProposal, candidate: Candidate, message: str, *, by: str) -> StoredProposal:
+        """Put a candidate on main. Raise RefMovedError unless main and the proposal are still where they were."""
+        if candidate.head != proposal.head:
+            raise RefMovedError(f"the proposal {proposal.id} has another head than what was judged")
+        commit = self._merge_commit(proposal, candidate.tree, candidate.main, message, signer=self._signer)
         record = Record("merged", by, _now(), proposal.head, merge=commit)
         tip = self._recorded(proposal.id, record, [proposal.tip])
         self._move(
             [
-                RefUpdate(MAIN, commit, main),
+                RefUpdate(MAIN, commit, candidate.main),
                 RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
                 RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head),
             ]
@@ -178,16 +182,11 @@ class PlainGitForge:
         self._move([RefUpdate(MAIN, commit, main)])
         return commit
 
-    def _merge_commit(self, proposal: StoredProposal, main: str, message: str, signer: Signer | None) -> str:
+    def _merge_commit(self, proposal: StoredProposal, tree: str, main: str, message: str, signer: Signer | None) -> str:
         return self.repository.write_commit(
-            self.repository.merged_tree(main, proposal.head),
-            [main, proposal.head],
-            message,
-            author=Person(proposal.proposer, ""),
-            committer=SERVICE,
-            time=_now(),
-            signer=signer,
-        )
+            tree, [main, proposal.head], message, author=Person(proposal.proposer, ""), committer=SERVICE,
+            time=_now(), signer=signer,
+        )  # fmt: skip
 
     def _move(self, updates: Sequence[RefUpdate]) -> None:
         if self._mirror:

@@ -69,6 +69,19 @@ def parse_record(commit: Commit, proposal: str) -> Record | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a merge puts on main: judged first, then merged exactly as it was judged."""
+
+    main: str
+    """The commit of main that it is merged with."""
+    head: str
+    """The head of the proposal."""
+    tree: str
+    commit: str
+    """A commit of the tree that no reference leads to."""
+
+
 @dataclass(frozen=True)
 class StoredProposal:
     """A proposal as the forge keeps it."""

@@ -49,8 +49,7 @@ class ProposalPage(Page):
         """GET proposals/ID."""
         stored = await self.services.proposals.stored(proposal)
         view = await self.services.proposals.view(stored, self.reader)
-        catalog = view.check.after if view.check else self.services.listing.catalog
-        self.show("proposal.html", view=view, differences=files_of(view.difference), catalog=catalog)
+        self.show("proposal.html", view=view, differences=files_of(view.difference), catalog=view.check.after)
 
 
 class ProposalAction(Page):

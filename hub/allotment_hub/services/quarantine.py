@@ -9,7 +9,7 @@ from typing import Literal
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.proposals.checking import ChangeChecker
-from allotment_hub.services.proposals.proposing import moved, told
+from allotment_hub.services.proposals.proposing import checked_text, moved_error
 from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for
 from allotment_profiles.catalog.catalog import Catalog, QuarantinedChange
@@ -98,7 +98,7 @@ class Quarantine:
 
     async def confirm(self, reader: Actor, commit: str, reason: str) -> None:
         """Let a held commit apply, with an empty signed commit on main that says who confirmed it and why."""
-        reason = told(reason, "reason")
+        reason = checked_text(reason, "reason")
         async with self._lock:
             held = next(
                 (each for each in await self._all(await self._watcher.refresh()) if each.commit == commit), None
@@ -117,7 +117,7 @@ class Quarantine:
                     self._forge.add_empty, main, _message(held, reader, reason), by=reader.user.name
                 )
             except RefMovedError as error:
-                raise moved() from error
+                raise moved_error() from error
         await self._watcher.refresh()
 
     async def _all(self, catalog: Catalog) -> list[QuarantinedCommit]:

@@ -145,7 +145,7 @@ async def test_a_day_that_passed_on_main_is_in_the_way_of_nothing_else(platform:
 async def test_a_day_that_passes_after_a_merge_does_not_turn_its_story_around(platform: Platform) -> None:
     head = platform.forge.main()
     stored = platform.forge.open("old", head, {NOTEBOOK_PATH: REVIEWED}, by="ana", title="Old", reason="Long ago")
-    done = platform.forge.merge(stored, head, "Merge", by="lena")
+    done = platform.forge.merge(stored, platform.forge.candidate(stored, head), "Merge", by="lena")
     await platform.watcher.refresh()
     view = await platform.proposals.view(done, platform.people.reader("ana"))
     assert view.check.problems == ()
@@ -179,7 +179,7 @@ async def test_where_the_lead_proposes_it_is_said_who_stands_in(platform: Platfo
         assert ["administrator" in each.who for each in check.requirements] == [stands_in], name
         stored = await proposed(platform, files, by=name)
         view = await platform.proposals.view(stored, platform.people.reader("ben"))
-        assert [each.key for each in view.open_requirements] == ["lead:housing"]
+        assert [each.key for each in view.case.unmet] == ["lead:housing"]
         assert ("administrator" in view.waits_for) == stands_in
         await platform.proposing.withdraw(reader, stored.id)
 

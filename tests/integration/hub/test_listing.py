@@ -102,7 +102,7 @@ async def test_an_accepted_problem_says_who_accepted_it_when_and_why(platform: P
     lena, adam = platform.people.reader("lena"), platform.people.reader("adam")
     await platform.reviewing.approve(lena, stored.id, stored.head)
     view = await platform.proposals.view(await platform.proposals.stored(stored.id), adam)
-    assert [each.key for each in view.open_requirements] == ["administrator"]
+    assert [each.key for each in view.case.unmet] == ["administrator"]
     await platform.reviewing.approve(adam, stored.id, stored.head)
     await platform.reviewing.merge(lena, stored.id, stored.head)
     row = await platform.listing.profile(ana.user, "housing/notebook")

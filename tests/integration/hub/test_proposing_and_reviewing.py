@@ -174,7 +174,7 @@ async def test_new_data_needs_its_owner_and_a_wider_envelope_an_administrator(pl
     longer = PRICES.replace(b"2999-12-31", b"2999-11-30")
     stored = await proposed(platform, content=with_data, **{"teams/housing/team.yaml": team, PRICES_PATH: longer})
     view = await platform.proposals.view(stored, platform.people.reader("ana"))
-    assert [requirement.key for requirement in view.open_requirements] == [
+    assert [requirement.key for requirement in view.case.unmet] == [
         "lead:housing", "owner:open-data", "administrator",
     ]  # fmt: skip
     assert [change.data_role for change in view.check.access if view.check and change.gains] == ["prices"]
@@ -365,7 +365,7 @@ async def test_nothing_comes_to_main_beside_the_files_that_are_read(platform: Pl
         platform.repository.write_tree(main, {".github/workflows/x.yaml": b"run: rm", NOTEBOOK_PATH: LARGER}), [main],
         "Propose: x", author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC), signer=platform.signer,
     )  # fmt: skip
-    check = await platform.checking.commit(main, other)
+    check = await platform.checking.commit(main, other, platform.checking.today())
     assert [(problem.code, problem.path) for problem in check.errors] == [("path", ".github/workflows/x.yaml")]
 
 

@@ -106,6 +106,9 @@ class People:
 class Platform:
     """Everything that proposing and reviewing need, over a fresh repository."""
 
+    now: dt.datetime | None = None
+    """The time that the services see; None for the real time."""
+
     def __init__(self, folder: Path) -> None:
         self.verifier = Verifier(generate_key(folder / "key", "allotment"))
         self.signer = Signer(folder / "key")
@@ -117,16 +120,20 @@ class Platform:
     def build(self, folder: Path) -> None:
         """Build the services anew, as after a restart."""
         self.watcher = CatalogWatcher(self.repository)
-        self.checking = ChangeChecker(self.repository)
+        self.checking = ChangeChecker(self.watcher.tracker, self.clock)
         self.forge = PlainGitForge(self.repository, self.signer)
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)
         self.events = Events(f"sqlite:///{folder}/events.sqlite")
         self.proposals = Proposals(self.forge, self.checking, self.directory, self.watcher, EventReader(self.events))
         self.proposing = Submissions(self.proposals, self.checking)
-        self.reviewing = Reviews(self.proposals, self.checking, self.watcher)
+        self.reviewing = Reviews(self.proposals, self.watcher)
         self.holding = Quarantine(self.forge, self.checking, self.watcher)
         self.listing = Listing(self.repository, self.watcher, self.directory, deployments.laptop)
+
+    def clock(self) -> dt.datetime:
+        """Return the time that the services see."""
+        return self.now or dt.datetime.now(dt.UTC)
 
     async def close(self) -> None:
         """Give up connections."""

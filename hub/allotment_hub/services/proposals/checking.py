@@ -1,80 +1,93 @@
-"""The dry run of a change: problems, what changes, who gains which data, who has to approve, and what it costs."""
+"""Dry runs of a change: its problems, what changes, who gains which data, who has to approve, and what it costs."""
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
 from allotment_profiles.review.changes import Change, compare, rewritten
 from allotment_profiles.review.cost_changes import CostChange, compare_costs
 from allotment_profiles.review.requirements import Requirement, automatic_of, requirements_of
+from allotment_profiles.store.history import FEW, fold_history
 from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.snapshot import with_commit, with_files
 from allotment_profiles.store.tracker import Tracker
 
 Files = Mapping[str, bytes | None]
-"""Changed files: path → content, None where it is removed."""
+"""Changed files: path → content, None where the file is removed."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What is known about a change before it is made."""
+    """The result of a dry run."""
 
     problems: tuple[Problem, ...]
-    """Errors and warnings that the change brings; any error and it cannot be proposed or merged."""
+    """Errors and warnings that the change brings. With an error it can be neither proposed nor merged."""
     changes: tuple[Change, ...]
     access: tuple[AccessChange, ...]
     starts: tuple[StartChange, ...]
     """Who can start what they could not start before, and who no longer can."""
     requirements: tuple[Requirement, ...]
-    """What it needs whoever proposes it; `required_of` knows what a maintainer does without an approval."""
+    """The approvals that it needs, whoever proposes it. `required_of` leaves out what a maintainer may do alone."""
     costs: tuple[CostChange, ...]
     before: Catalog
     after: Catalog
 
     @property
     def errors(self) -> list[Problem]:
-        """The problems that stand in the way."""
+        """The problems that keep it from being proposed or merged."""
         return [problem for problem in self.problems if problem.blocks]
 
     def required_of(self, proposer: User) -> tuple[Requirement, ...]:
-        """Give what it needs when this user proposes it: nothing for what the policy lets maintainers do."""
+        """Return the approvals that it needs when this user proposes it."""
         return tuple(requirements_of(self.changes, self.before, self.after, proposer))
 
     def automatic_for(self, proposer: User) -> tuple[str, ...]:
-        """Say for which profiles it needs nobody when this user proposes it, and why."""
+        """Return the reasons why it needs no approval when this user proposes it, one for each profile."""
         return automatic_of(self.changes, self.before, self.after, proposer)
 
 
 class ChangeChecker:
-    """Checks changes against main; nothing is written."""
+    """Checks changes against main. Nothing is written.
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._tracker = Tracker(repository)
+    A check depends on main, on the change and on the day. All dates in files hold for whole days, UTC, so the rules
+    get the day instead of the time.
+    """
+
+    def __init__(self, tracker: Tracker, clock: Callable[[], dt.datetime]) -> None:
+        self._repository = tracker.repository
+        self._tracker = tracker
+        self._clock = clock
         self._lock = asyncio.Lock()
+
+    def today(self) -> dt.date:
+        """Return the current day, UTC."""
+        return self._clock().astimezone(dt.UTC).date()
 
     async def files(self, main: str, files: Files) -> Check:
         """Check changed files on top of a commit of main."""
         async with self._lock:
-            return await asyncio.to_thread(self._files, main, files)
+            return await asyncio.to_thread(self._files, main, files, self.today())
 
-    async def commit(self, main: str, commit: str) -> Check:
-        """Check a commit (a prepared merge) against a commit of main."""
+    async def commit(self, main: str, commit: str, day: dt.date) -> Check:
+        """Check a commit, such as a prepared merge, against a commit of main, by the rules of a day."""
         async with self._lock:
-            return await asyncio.to_thread(self._commit, main, commit)
+            return await asyncio.to_thread(self._commit, main, commit, day)
 
-    def _files(self, main: str, files: Files) -> Check:
-        before = self._tracker.at(main)
+    async def removals(self, main: str, candidate: str) -> tuple[str, ...]:
+        """Return the files that a merge removes and that main would quarantine, because it removes so many at once."""
+        return await asyncio.to_thread(self._removals, main, candidate)
+
+    def _files(self, main: str, files: Files, day: dt.date) -> Check:
+        before, _ = self._tracker.peek(main)
         base = before.snapshot
-        own = [_no_place(path) for path in files if file_ref(path) is None]
-        own += [_folder(path) for path in files if any(each.startswith(f"{path}/") for each in base.entries)]
+        own = [_unread_path(path) for path in files if file_ref(path) is None]
+        own += [_folder(path) for path in files if any(entry.startswith(f"{path}/") for entry in base.entries)]
         own += [
             Problem(path, "file-missing", "The file to be removed does not exist.", "Look at what exists now.")
             for path, data in files.items()
@@ -86,61 +99,70 @@ class ChangeChecker:
         differing = tuple(
             path for path, data in files.items() if path not in blobs or contents.get(blobs[path]) != data
         )
-        return self._compare(before, self._tracker.renewed(before, with_files(base, readable)), differing, own)
+        after = self._tracker.renewed(before, with_files(base, readable))
+        return _compare(before, after, differing, own, day)
 
-    def _commit(self, main: str, commit: str) -> Check:
-        before = self._tracker.at(main)
-        # All files, not only what a catalog reads: nothing may come to main unseen.
+    def _commit(self, main: str, commit: str, day: dt.date) -> Check:
+        before, _ = self._tracker.peek(main)
+        # All files, not only those that a catalog reads: nothing may come to main unseen.
         changed = tuple(change.path for change in self._repository.changes(main, commit))
         after = self._tracker.renewed(before, with_commit(self._repository, before.snapshot, commit))
-        return self._compare(before, after, changed, [_no_place(path) for path in changed if file_ref(path) is None])
+        own = [_unread_path(path) for path in changed if file_ref(path) is None]
+        return _compare(before, after, changed, own, day)
 
-    def _compare(self, base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence[Problem]) -> Check:
-        before, after = base.catalog, proposed.catalog
-        known = {(problem.path, problem.code, problem.field) for problem in before.problems}
-        problems = [
-            problem
-            for problem in after.problems
-            if problem.path in paths or (problem.path, problem.code, problem.field) not in known
-        ]
-        changes = compare(before, after)
-        told = {path for change in changes for path in (change.path, change.moved_from)}
-        changes += [rewritten(path) for path in paths if path not in told and file_ref(path)]
-        own = [*own, *_past_dates(changes)]
-        if not changes and not own and not problems:
-            own = [Problem("", "no-change", "Nothing would change.", "Change something first.")]
-        if not before.policy_reads:
-            why = "While the platform's policy does not read, nothing merges but its correction."
-            if not after.policy_reads:
-                own = [*own, Problem("policy.yaml", "policy-missing", why, "Ask an administrator.")]
-        now = dt.datetime.now(dt.UTC)
-        return Check(
-            problems=(*own, *problems),
-            changes=tuple(changes),
-            access=tuple(compare_access(before, after, now)),
-            starts=tuple(compare_starts(before, after, now)),
-            requirements=tuple(requirements_of(changes, before, after)),
-            costs=tuple(compare_costs(changes, before, after)),
-            before=before,
-            after=after,
-        )
+    def _removals(self, main: str, candidate: str) -> tuple[str, ...]:
+        changes = self._repository.changes(main, candidate)
+        if sum(1 for change in changes if change.removed and file_ref(change.path)) <= FEW:
+            return ()
+        _, history = self._tracker.peek(main)
+        holds = fold_history(self._repository, candidate, history).holds
+        return tuple(hold.path for hold in holds if hold.commit == candidate and hold.reason == "removal")
 
 
-def _past_dates(changes: Iterable[Change]) -> Iterator[Problem]:
-    """Find days in the past that a change sets: right in a file, never what somebody means to propose."""
-    today = dt.datetime.now(dt.UTC).date().isoformat()
+def _compare(base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence[Problem], day: dt.date) -> Check:
+    before, after = base.catalog, proposed.catalog
+    known = {(problem.path, problem.code, problem.field) for problem in before.problems}
+    problems = [
+        problem
+        for problem in after.problems
+        if problem.path in paths or (problem.path, problem.code, problem.field) not in known
+    ]
+    changes = compare(before, after)
+    compared = {path for change in changes for path in (change.path, change.moved_from)}
+    changes += [rewritten(path) for path in paths if path not in compared and file_ref(path)]
+    own = [*own, *_past_dates(changes, day)]
+    if not changes and not own and not problems:
+        own = [Problem("", "no-change", "Nothing would change.", "Change something first.")]
+    if not before.policy_reads and not after.policy_reads:
+        why = "While the platform's policy cannot be read, only a correction of it can be merged."
+        own = [*own, Problem("policy.yaml", "policy-missing", why, "Ask an administrator.")]
+    now = dt.datetime.combine(day, dt.time(), dt.UTC)
+    return Check(
+        problems=(*own, *problems),
+        changes=tuple(changes),
+        access=tuple(compare_access(before, after, now)),
+        starts=tuple(compare_starts(before, after, now)),
+        requirements=tuple(requirements_of(changes, before, after)),
+        costs=tuple(compare_costs(changes, before, after)),
+        before=before,
+        after=after,
+    )
+
+
+def _past_dates(changes: Iterable[Change], day: dt.date) -> Iterator[Problem]:
+    """Find dates in the past that a change sets. A file may contain them, but nobody means to propose them."""
     for change in changes:
         granted = change.field.startswith("granted_to.") and change.field.endswith(".until")
         dated = granted or change.field == "review_by"
-        if dated and change.after is not None and change.after < today:
+        if dated and change.after is not None and change.after < day.isoformat():
             message = f"{change.label[0].upper()}{change.label[1:]}: {change.after} has passed."
-            yield Problem(change.path, "date-past", message, "Choose a day that is still to come.", field=change.field)
+            yield Problem(change.path, "date-past", message, "Choose a later day.", field=change.field)
 
 
 def _folder(path: str) -> Problem:
     return Problem(path, "folder", "There is a folder of this name.", "Choose another name.")
 
 
-def _no_place(path: str) -> Problem:
+def _unread_path(path: str) -> Problem:
     remedy = "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml."
     return Problem(quoted(path).strip("'"), "path", "Nothing is read from this path.", remedy)

@@ -1,4 +1,4 @@
-"""All proposals at a glance: which wait for the reader, which are the reader's own, and the rest."""
+"""The list of proposals: which wait for the reader, which are their own, and the rest."""
 
 import asyncio
 import datetime as dt
@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from allotment_hub.forges.records import StoredProposal
-from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.people import User
-from allotment_profiles.review.requirements import can_meet, missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,64 +32,58 @@ class Overview:
     """The lists of the page."""
 
     lines: tuple[Line, ...]
-    drafts: Mapping[str, str]
-    """Branches that were pushed without the service: id → commit."""
+    branches: Mapping[str, str]
+    """Branches below `propose/` that were pushed outside the hub: name → commit."""
 
     @property
     def for_me(self) -> list[Line]:
-        """What waits for the reader."""
+        """The proposals that wait for the reader."""
         return [line for line in self.lines if line.for_me]
 
     @property
     def mine(self) -> list[Line]:
-        """What the reader has proposed."""
+        """The reader's own proposals."""
         return [line for line in self.lines if line.mine]
 
 
 async def overview(proposals: Proposals, reader: Actor) -> Overview:
-    """List all proposals; open ones are judged, each once for every head and main, and people are asked for once."""
-    stored = await proposals.readable(reader.user)
-    names = {name for each in stored if each.open for name in (each.proposer, *(r.by for r in each.approvals()))}
-    people = {user.name: user for user in await proposals.directory.users(sorted(names))}
-    lines = [await _line(proposals, each, reader, people) for each in stored]
+    """List all proposals. Main is looked up once, and the people are asked for once."""
+    readable = await proposals.readable(reader.user)
+    people, main = await proposals.people(stored for stored in readable if stored.open), await proposals.main()
+    lines = []
+    for stored in readable:
+        state, waits_for, for_me = await _standing(proposals, stored, main, people, reader)
+        line = Line(
+            id=stored.id,
+            title=stored.current.title,
+            proposer=stored.proposer,
+            state=state,
+            waits_for=waits_for,
+            updated=stored.records[-1].time,
+            mine=stored.proposer == reader.user.name,
+            for_me=for_me,
+        )
+        lines.append(line)
     return Overview(tuple(lines), await asyncio.to_thread(proposals.forge.unrecorded))
 
 
-async def _line(proposals: Proposals, stored: StoredProposal, reader: Actor, people: Mapping[str, User]) -> Line:
-    state: str = stored.ending.kind if stored.ending else ""
-    waits_for, for_me = "", False
-    if stored.open:
-        judged = await proposals.judged(stored)
-        state, waits_for, for_me = _standing(judged, stored, reader, people)
-    return Line(
-        id=stored.id,
-        title=stored.current.title,
-        proposer=stored.proposer,
-        state=state,
-        waits_for=waits_for,
-        updated=stored.records[-1].time,
-        mine=stored.proposer == reader.user.name,
-        for_me=for_me,
-    )
-
-
-def _standing(
-    judged: Check | tuple[str, ...], stored: StoredProposal, reader: Actor, people: Mapping[str, User]
+async def _standing(
+    proposals: Proposals, stored: StoredProposal, main: str, people: Mapping[str, User], reader: Actor
 ) -> tuple[str, str, bool]:
+    """Return the state of a proposal, what it waits for, and whether this reader can bring it forward."""
+    if stored.ending:
+        return stored.ending.kind, "", False
     own = stored.proposer == reader.user.name
-    if not isinstance(judged, Check):
+    judgement = await proposals.judgement(stored, main)
+    if judgement.conflicts:
         return "conflict", stored.proposer, own
-    if judged.errors:
+    case, user = await proposals.case(stored, judgement, people), reader.user
+    if case.state == "broken":
         return "broken", stored.proposer, own
-    main, user = judged.before, reader.user
-    proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
-    approvers = [people[record.by] for record in stored.approvals() if record.by in people]
-    needed, contributors = judged.required_of(proposer), stored.contributors
-    unmet = missing(needed, approvers, main, proposer, contributors)
-    if not needed and judged.automatic_for(proposer):
+    if case.merges_itself:
         return "approved", f"{stored.proposer} to merge it", own and reader.may_review
-    if unmet:
-        can = any(can_meet(each, user, main, proposer, contributors) for each in unmet) and reader.may_review
-        return "open", " and ".join(each.who for each in unmet), can
-    can = any(can_meet(each, user, main, proposer, contributors) for each in needed) or (user.admin and not own)
+    if case.unmet:
+        can = any(case.can_meet(requirement, user) for requirement in case.unmet)
+        return "open", " and ".join(requirement.who for requirement in case.unmet), can and reader.may_review
+    can = case.reviewed_by(user) or (user.admin and not own)
     return "approved", "somebody to merge it", can and reader.may_review

@@ -1,19 +1,20 @@
-"""A proposal as its readers see it: state, checks, what it waits for, and which actions this reader may take."""
+"""Reading proposals: judging them against main, and what one reader sees of one of them."""
 
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api.directory import Directory
+from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, State
 from allotment_hub.services.proposals.checking import ChangeChecker, Check
-from allotment_hub.services.proposals.removals import removed_at_once
-from allotment_hub.services.proposals.rights import Action, Actor, Case, State, actions
+from allotment_hub.services.proposals.rights import Action, Actor, actions
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import hides_a_profile, is_new, may_see, redacted
 from allotment_profiles.access.people import User
@@ -21,49 +22,45 @@ from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import MergeConflictError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.review.requirements import Requirement, addressed, can_meet, missing
 from allotment_profiles.store.watcher import CatalogWatcher
 
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+
 MAXIMUM_KEPT = 2000
-"""So many proposals' files are kept in memory: a proposal has at most fifty small files, mostly one."""
+"""How many proposals' files are kept in memory. A proposal has at most fifty small files, and mostly one."""
+_MAXIMUM_JUDGEMENTS = 200
 _KINDS = {"image-version": "another version of the same image", "smaller": "a smaller size", "text": "other words"}
 AUTOMATIC = "policy (automatic: "
-"""How a merge names its approval where the policy stands in for one."""
+"""How the message of a merge names the approval where the policy stands in for one."""
 
 
 @dataclass(frozen=True)
 class ProposalView:
-    """Everything about one proposal for one reader."""
+    """One proposal as one reader sees it."""
 
-    stored: StoredProposal
-    state: State
-    title: str
-    reason: str
+    case: Case
+    check: Check
+    """The check without the values that the reader may not see."""
     files: Mapping[str, bytes | None]
-    """What is proposed: path → content, None where removed."""
+    """What is proposed: path → content, None where the file is removed."""
+    seen: tuple[str, ...]
+    """The paths whose text the reader may see."""
     base: str
     """The commit of main that the difference is shown against."""
-    check: Check
-    """Judged against main as it is now; where it conflicts or has ended, against the main that it came from."""
-    conflicts: tuple[str, ...]
-    """Paths that main changed, too."""
-    met: Mapping[str, tuple[str, ...]]
-    """Requirement key → who met it."""
-    open_requirements: tuple[Requirement, ...]
+    difference: str
+    """The unified difference of the files that the reader may see."""
     steps: tuple[Stage, ...]
     waits_for: str
     since: dt.datetime
     """Since when it waits for that."""
     actions: Mapping[Action, Refusal | None]
-    """Each action: None where the reader may take it, else why not."""
-    seen: tuple[str, ...]
-    """The paths whose text the reader may see."""
-    difference: str
-    """The unified difference of the files that the reader may see."""
-    automatic: tuple[str, ...] = ()
-    """Why nobody has to approve, where the policy lets the proposer do without."""
-    removals: tuple[str, ...] = ()
-    """Files that a merge would remove: so many that whoever merges confirms it."""
+    """For each action None where the reader may take it, otherwise why not."""
+
+    @property
+    def stored(self) -> StoredProposal:
+        """The proposal as the forge keeps it."""
+        return self.case.stored
 
     @property
     def id(self) -> str:
@@ -71,20 +68,49 @@ class ProposalView:
         return self.stored.id
 
     @property
+    def state(self) -> State:
+        """Where the proposal stands."""
+        return self.case.state
+
+    @property
+    def title(self) -> str:
+        """The title of what is proposed now."""
+        return self.stored.current.title
+
+    @property
+    def reason(self) -> str:
+        """The reason for what is proposed now."""
+        return self.stored.current.text
+
+    @property
     def records(self) -> tuple[Record, ...]:
         """What people did, oldest first."""
         return self.stored.records
 
     @property
-    def profiles(self) -> list[str]:
-        """The ids of the profiles that it is about."""
-        return profiles_in(self.files)
+    def conflicts(self) -> tuple[str, ...]:
+        """The paths that main has changed as well."""
+        return self.case.judgement.conflicts
+
+    @property
+    def removals(self) -> tuple[str, ...]:
+        """The files that a merge would remove: so many that it has to be confirmed."""
+        return self.case.judgement.removals
+
+    @property
+    def met(self) -> Mapping[str, tuple[str, ...]]:
+        """Who met each requirement, by its key."""
+        return self.case.met
+
+    @property
+    def automatic(self) -> tuple[str, ...]:
+        """Why nobody has to approve, where the policy lets the proposer do without."""
+        return self.case.automatic if not self.case.requirements else ()
 
 
 def profiles_in(files: Mapping[str, bytes | None]) -> list[str]:
-    """Give the ids of the profiles among changed files."""
-    places = (file_ref(path) for path in files)
-    return [where.id for where in places if where and where.kind == "profile"]
+    """Return the ids of the profiles among changed files."""
+    return [ref.id for ref in map(file_ref, files) if ref and ref.kind == "profile"]
 
 
 class Proposals:
@@ -96,23 +122,30 @@ class Proposals:
         checking: ChangeChecker,
         directory: Directory,
         watcher: CatalogWatcher,
-        observing: EventReader,
+        events: EventReader,
     ) -> None:
         self.forge = forge
-        self.checking = checking
-        self.directory = directory
+        self._checking = checking
+        self._directory = directory
         self._watcher = watcher
-        self._observing = observing
-        self._checks: dict[tuple[str, str], Check | tuple[str, ...]] = {}
-        self._removals: dict[str, tuple[str, ...]] = {}
+        self._events = events
+        self._judgements: dict[CaseKey, Judgement] = {}
         self._changed: dict[str, dict[str, bytes | None]] = {}
 
+    # -- reading
+
     async def stored(self, proposal: str) -> StoredProposal:
-        """Give a proposal as the forge keeps it; raises a refusal where there is none."""
+        """Return a proposal as the forge keeps it. Raise a refusal where there is none."""
         found = await asyncio.to_thread(self.forge.get, proposal) if _is_id(proposal) else None
         if found is None:
             raise _unknown()
         return found
+
+    async def visible(self, proposal: str, user: User) -> StoredProposal:
+        """Return a proposal. Raise a refusal where there is none, and where this user may not know of it."""
+        stored = await self.stored(proposal)
+        await self._require_listed(stored, user)
+        return stored
 
     async def all(self) -> list[StoredProposal]:
         """List all proposals, those with the newest record first."""
@@ -120,8 +153,19 @@ class Proposals:
 
     async def readable(self, user: User) -> list[StoredProposal]:
         """List the proposals that a user may see, those with the newest record first."""
-        found = await self.all()
-        return [stored for stored in found if await self._listed(stored, user)]
+        return [stored for stored in await self.all() if await self._listed(stored, user)]
+
+    async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
+        """Return what a proposal changes against the commit that it was made from. Do not alter the result."""
+        # What a head changes stays the same, but the merge of an ended proposal is compared with its own main.
+        key = f"{stored.head} {stored.ending.merge if stored.ending else ''}"
+        if key not in self._changed:
+            _keep(self._changed, key, await asyncio.to_thread(self._files, stored), MAXIMUM_KEPT)
+        return self._changed[key]
+
+    async def _require_listed(self, stored: StoredProposal, user: User) -> None:
+        if not await self._listed(stored, user):
+            raise _unknown()
 
     async def _listed(self, stored: StoredProposal, user: User) -> bool:
         catalog = self._watcher.catalog
@@ -129,159 +173,153 @@ class Proposals:
             return True
         files = await self.files(stored)
         if hides_a_profile(user, files, catalog):
-            # Whoever decides about data that it asks for sees it all the same.
-            paths = [path for path in files if (where := file_ref(path)) and where.kind == "data role"]
+            # Those who decide about data that it asks for may see it all the same.
+            paths = [path for path in files if (ref := file_ref(path)) and ref.kind == "data role"]
         elif catalog.policy is None or catalog.policy.value.listing == "all":
             return True
         else:
             paths = list(files)
         return any(may_see(user, path, catalog) for path in paths)
 
-    async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
-        """Give what a proposal changes, against the commit that it was made from; never to be altered."""
-        # What a head changes stays as it is, but the merge of an ended one is looked at from main's side.
-        key = f"{stored.head} {stored.ending.merge if stored.ending else ''}"
-        if key not in self._changed:
-            found = await asyncio.to_thread(self._files, stored)
-            while len(self._changed) >= MAXIMUM_KEPT:
-                self._changed.pop(next(iter(self._changed)))
-            self._changed[key] = found
-        return self._changed[key]
+    # -- judging
 
-    async def judged(self, stored: StoredProposal) -> Check | tuple[str, ...]:
-        """Check the merge of a proposal with main as it is now; gives the paths where the two conflict."""
-        main = await asyncio.to_thread(self.forge.main)
-        key = (main, stored.head)
-        if key not in self._checks:
-            try:
-                commit = await asyncio.to_thread(self.forge.candidate, stored, main)
-            except MergeConflictError as error:
-                self._checks[key] = error.paths
-            else:
-                self._checks[key] = await self.checking.commit(main, commit)
-                removed = await asyncio.to_thread(removed_at_once, self.forge.repository, main, commit)
-                self._removals.pop(stored.head, None)
-                if removed:
-                    self._removals[stored.head] = removed
-            while len(self._checks) > 200:
-                self._checks.pop(next(iter(self._checks)))
-        return self._checks[key]
+    async def main(self) -> str:
+        """Return the commit that main is at."""
+        return await asyncio.to_thread(self.forge.main)
 
-    async def view(self, stored: StoredProposal, reader: Actor) -> ProposalView:
-        """Put together what a reader sees; raises a refusal where the platform's listing does not show it to them."""
-        if not await self._listed(stored, reader.user):
-            raise _unknown()
-        judged = await self._as_proposed(stored) if stored.ending else await self.judged(stored)
-        conflicts = () if isinstance(judged, Check) else judged
-        # Where it does not fit main, its readers see what it meant to change where it came from.
-        check = judged if isinstance(judged, Check) else await self._as_proposed(stored)
-        names = [stored.proposer, *(record.by for record in stored.approvals())]
-        people = {user.name: user for user in await self.directory.users(names)}
-        proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
-        approvers = [people[record.by] for record in stored.approvals() if record.by in people]
+    async def people(self, proposals: Iterable[StoredProposal]) -> dict[str, User]:
+        """Ask the hub for those who proposed or approved, with their groups as they are now."""
+        names = {name for stored in proposals for name in (stored.proposer, *(each.by for each in stored.approvals()))}
+        return {user.name: user for user in await self._directory.users(sorted(names))}
+
+    async def judgement(self, stored: StoredProposal, main: str) -> Judgement:
+        """Judge the merge of an open proposal with a commit of main, or return the judgement that still holds."""
+        key = CaseKey(main, stored.head, self._checking.today())
+        if key not in self._judgements:
+            _keep(self._judgements, key, await self._judge(stored, key), _MAXIMUM_JUDGEMENTS)
+        return self._judgements[key]
+
+    async def _judge(self, stored: StoredProposal, key: CaseKey) -> Judgement:
+        try:
+            candidate = await asyncio.to_thread(self.forge.candidate, stored, key.main)
+        except MergeConflictError as error:
+            return Judgement(key, None, error.paths)
+        check = await self._checking.commit(key.main, candidate.commit, key.day)
+        removals = await self._checking.removals(key.main, candidate.commit)
+        return Judgement(key, check, (), candidate, removals)
+
+    async def case(
+        self, stored: StoredProposal, judgement: Judgement | None = None, people: Mapping[str, User] | None = None
+    ) -> Case:
+        """Return a judged proposal with the people of the moment. Pass on what is known already: it is not asked again.
+
+        An open proposal is judged against main as it is now, an ended one against main as it was at its end.
+        """
         merge = await self._merge_of(stored)
-        automatic = _written_automatic(merge) if stored.ending else check.automatic_for(proposer)
-        required = () if merge and automatic else check.required_of(proposer)
-        check = dataclasses.replace(check, requirements=addressed(required, check.before, proposer))
-        requirements = check.requirements
-        main = self._watcher.catalog if conflicts else check.before
-        merged = stored.ending is not None and stored.ending.kind == "merged"
-        unmet = () if merged else tuple(missing(requirements, approvers, main, proposer, stored.contributors))
-        met = {
-            requirement.key: tuple(
-                user.name for user in approvers if can_meet(requirement, user, main, proposer, stored.contributors)
-            )
-            for requirement in requirements
-        }
-        state = await self._state(stored, check, conflicts, unmet)
-        case = Case(stored, state, requirements, unmet, main, proposer, automatic)
-        mine, reviews = reader.user.name == stored.proposer, case.reviewed_by(reader.user)
-
-        def seen(path: str) -> bool:
-            return reviews or may_see(reader.user, path, main) or (mine and is_new(path, check.before))
-
-        waits_for, since = waiting(case, check)
-        files = await self.files(stored)
-        visible = tuple(path for path in files if seen(path))
-        base = await asyncio.to_thread(self._base, stored)
-        return ProposalView(
+        if stored.ending:
+            judgement = await self._judgement_at_end(stored, stored.ending, merge)
+        elif judgement is None:
+            judgement = await self.judgement(stored, await self.main())
+        # In a conflict, readers see what the proposal meant to change where it came from.
+        check = judgement.check or await self._check(dataclasses.replace(judgement.key, main=await self._base(stored)))
+        people = people if people is not None else await self.people([stored])
+        proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
+        return Case(
             stored=stored,
-            state=state,
-            title=stored.current.title,
-            reason=stored.current.text,
-            files=files,
-            base=base,
-            check=dataclasses.replace(check, changes=redacted(check.changes, seen)),
-            conflicts=conflicts,
-            met=met,
-            open_requirements=unmet,
-            steps=tuple(await self._steps(case, check, files)),
-            waits_for=waits_for,
-            since=since,
-            actions=actions(case, reader),
-            seen=visible,
-            difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head, visible),
-            automatic=automatic if not requirements else (),
-            removals=() if stored.ending else self._removals.get(stored.head, ()),
+            judgement=judgement,
+            check=check,
+            main=self._watcher.catalog if judgement.conflicts else check.before,
+            proposer=proposer,
+            approvers=tuple(people[record.by] for record in stored.approvals() if record.by in people),
+            automatic=_written_automatic(merge) if stored.ending else check.automatic_for(proposer),
+            live=bool(merge and await self._applies(merge.id)),
         )
+
+    async def _check(self, key: CaseKey) -> Check:
+        """Check a commit against an older main, or return the check that still holds."""
+        judgement = self._judgements.get(key)
+        if judgement is None or judgement.check is None:
+            check = await self._checking.commit(key.main, key.head, key.day)
+            _keep(self._judgements, key, Judgement(key, check), _MAXIMUM_JUDGEMENTS)
+            return check
+        return judgement.check
 
     async def _merge_of(self, stored: StoredProposal) -> Commit | None:
         merge = stored.ending.merge if stored.ending else ""
         return await asyncio.to_thread(self.forge.commit, merge) if merge else None
 
-    def _base(self, stored: StoredProposal) -> str:
-        merged = stored.ending.merge if stored.ending and stored.ending.kind == "merged" else ""
+    async def _judgement_at_end(self, stored: StoredProposal, ending: Record, merge: Commit | None) -> Judgement:
+        """Judge an ended proposal by the main and the day of its end."""
+        main, head = (merge.parents[0], merge.id) if merge else (await self._base(stored), stored.head)
+        key = CaseKey(main, head, ending.time.date())
+        check = await self._check(key)
+        # It may have ended a moment after the midnight at which a date of it passed.
+        problems = tuple(problem for problem in check.problems if problem.code != "date-past")
+        return Judgement(key, dataclasses.replace(check, problems=problems))
+
+    async def _applies(self, merge: str) -> bool:
+        revision = self._watcher.catalog.revision
+        return bool(revision) and await asyncio.to_thread(self.forge.repository.is_ancestor, merge, revision)
+
+    async def _base(self, stored: StoredProposal) -> str:
+        return await asyncio.to_thread(self._merge_base, stored)
+
+    def _merge_base(self, stored: StoredProposal) -> str:
+        merged = stored.ending.merge if stored.ending else ""
         commit = self.forge.commit(merged) if merged else None
         main = commit.parents[0] if commit else self.forge.main()
         return self.forge.repository.merge_base(main, stored.head) or main
 
     def _files(self, stored: StoredProposal) -> dict[str, bytes | None]:
         repository = self.forge.repository
-        changed = repository.changes(self._base(stored), stored.head)
+        changed = repository.changes(self._merge_base(stored), stored.head)
         contents = repository.objects(change.blob for change in changed if not change.removed)
         found = {change.path: None if change.removed else contents.get(change.blob) for change in changed}
         return dict(sorted(found.items()))
 
-    async def _as_proposed(self, stored: StoredProposal) -> Check:
-        """Judge a proposal against the main of its time: before its merge, else where it came from."""
-        ending = stored.ending
-        commit = await self._merge_of(stored)
-        base = await asyncio.to_thread(self._base, stored)
-        key = (commit.parents[0], commit.id) if commit else (base, stored.head)
-        found = self._checks.get(key)
-        if not isinstance(found, Check):
-            found = self._checks[key] = await self.checking.commit(*key)
-        if ending is None:
-            return found
-        # A day that has passed since was still to come when it was decided.
-        problems = tuple(problem for problem in found.problems if problem.code != "date-past")
-        return dataclasses.replace(found, problems=problems)
+    # -- showing
 
-    async def _state(
-        self, stored: StoredProposal, check: Check, conflicts: tuple[str, ...], unmet: tuple[Requirement, ...]
-    ) -> State:
-        ending = stored.ending
-        if ending and ending.kind == "merged":
-            revision = self._watcher.catalog.revision
-            is_ancestor = self.forge.repository.is_ancestor
-            landed = bool(revision) and await asyncio.to_thread(is_ancestor, ending.merge, revision)
-            return "live" if landed else "merged"
-        if ending:
-            return "rejected" if ending.kind == "rejected" else "withdrawn"
-        if conflicts:
-            return "conflict"
-        if check.errors:
-            return "broken"
-        return "open" if unmet else "approved"
+    async def view(self, stored: StoredProposal, reader: Actor) -> ProposalView:
+        """Return a proposal as a reader sees it. Raise a refusal where they may not know of it."""
+        await self._require_listed(stored, reader.user)
+        case, files, base = await self.case(stored), await self.files(stored), await self._base(stored)
+        mine, reviews = reader.user.name == stored.proposer, case.reviewed_by(reader.user)
 
-    async def _steps(self, case: Case, check: Check, files: Mapping[str, bytes | None]) -> list[Stage]:
-        # What is taken away, and data alone, has no first start to wait for.
+        def seen(path: str) -> bool:
+            return reviews or may_see(reader.user, path, case.main) or (mine and is_new(path, case.check.before))
+
+        waits_for, since = waiting(case)
+        visible = tuple(path for path in files if seen(path))
+        return ProposalView(
+            case=case,
+            check=dataclasses.replace(
+                case.check, changes=redacted(case.check.changes, seen), requirements=case.requirements
+            ),
+            files=files,
+            seen=visible,
+            base=base,
+            difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head, visible),
+            steps=tuple(await self._stages(case, files)),
+            waits_for=waits_for,
+            since=since,
+            actions=actions(case, reader),
+        )
+
+    async def _stages(self, case: Case, files: Mapping[str, bytes | None]) -> list[Stage]:
+        # A removal and a change of data alone have no first start to wait for.
         offered = profiles_in({path: data for path, data in files.items() if data is not None})
         ending = case.stored.ending
         merged = ending is not None and ending.kind == "merged"
-        event = await self._observing.first_start(offered, ending.time) if merged and ending else None
+        event = await self._events.first_start(offered, ending.time) if merged and ending else None
         started = Stage("first start", "done", f"by {event.user}", event.time) if event else None
-        return stages_of(case, check, offered=bool(offered), started=started)
+        return stages_of(case, offered=bool(offered), started=started)
+
+
+def _keep(kept: dict[KeyT, ValueT], key: KeyT, value: ValueT, maximum: int) -> None:
+    """Keep a value, and drop the oldest ones beyond the maximum."""
+    kept[key] = value
+    while len(kept) > maximum:
+        kept.pop(next(iter(kept)))
 
 
 def _unknown() -> ServiceError:
@@ -293,10 +331,10 @@ def _is_id(text: str) -> bool:
 
 
 def _written_automatic(merge: Commit | None) -> tuple[str, ...]:
-    """Give what a merge says of the policy's approval: whoever maintains the profile now does not change it."""
+    """Return what a merge says about the policy's approval. Who maintains the profile now does not change it."""
     trailers = merge.trailers() if merge and merge.signed_by else {}
     kinds = [
-        each.removeprefix(AUTOMATIC).removesuffix(")") for each in trailers.get("Approved-by", ()) if AUTOMATIC in each
+        line.removeprefix(AUTOMATIC).removesuffix(")") for line in trailers.get("Approved-by", ()) if AUTOMATIC in line
     ]
-    words = [" and ".join(_KINDS.get(kind, kind) for kind in each.split(", ")) for each in kinds]
-    return tuple(f"The policy allows maintainers {each}." for each in words)
+    words = [" and ".join(_KINDS.get(kind, kind) for kind in line.split(", ")) for line in kinds]
+    return tuple(f"The policy allows maintainers {line}." for line in words)

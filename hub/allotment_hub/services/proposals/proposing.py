@@ -1,4 +1,4 @@
-"""Proposing: from changed files and a reason to a branch that others can judge."""
+"""Proposing: turns changed files and a reason into a branch that others can review."""
 
 import asyncio
 import dataclasses
@@ -9,7 +9,7 @@ from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.records import RecordKind, StoredProposal
 from allotment_hub.services.proposals.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
-from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.proposals.rights import Actor, refusal_to_change
 from allotment_hub.services.visibility import may_see, redacted
 from allotment_profiles.access.offers import may_know
 from allotment_profiles.git.repository import RefMovedError
@@ -21,19 +21,22 @@ from allotment_profiles.review.requirements import addressed
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
 MAXIMUM_RECORDS = 300
+_HAS_PROBLEMS = Refusal("problems", "This cannot be proposed.", "The files have problems.", "Correct them.", status=422)
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What came of it."""
+    """The result of proposing."""
 
     proposal: StoredProposal
     created: bool
-    """False where an open proposal of the same person was brought up to date."""
+    """False where an open proposal of the same person was updated."""
+    automatic: bool
+    """Whether it needed nobody's approval when it was checked."""
 
 
 class Submissions:
-    """Opens, updates, withdraws and comments; nothing here approves."""
+    """Opens, updates and withdraws proposals, and adds comments. Nothing here approves."""
 
     def __init__(self, proposals: Proposals, checking: ChangeChecker) -> None:
         self._proposals = proposals
@@ -41,82 +44,81 @@ class Submissions:
         self._forge = proposals.forge
         self._lock = asyncio.Lock()
 
-    async def check(self, reader: Actor, files: Files) -> Check:
-        """Check files against main as it is now, as this reader may see it; nothing is written."""
+    async def check(self, actor: Actor, files: Files) -> Check:
+        """Check files against main as it is now, and return what this actor may see of it. Nothing is written."""
         _limit(files)
-        check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
-        _not_taken(reader, files, check)
-        changes = redacted(check.changes, lambda path: may_see(reader.user, path, check.before))
-        requirements = addressed(check.required_of(reader.user), check.before, reader.user)
+        check = await self._checked(actor, files, await self._proposals.main())
+        changes = redacted(check.changes, lambda path: may_see(actor.user, path, check.before))
+        requirements = addressed(check.required_of(actor.user), check.before, actor.user)
         return dataclasses.replace(check, changes=changes, requirements=requirements)
 
-    async def propose(self, reader: Actor, files: Files, reason: str, *, update: str | None = None) -> Proposed:
-        """Propose files; the same person's open proposal for the same profile is updated instead.
+    async def propose(self, actor: Actor, files: Files, reason: str, *, update: str | None = None) -> Proposed:
+        """Propose files, or update the open proposal of the same person for the same profile.
 
         `update` names the proposal to update, for changes that no profile identifies.
         """
         _limit(files)
-        reason = told(reason, "reason")
+        reason = checked_text(reason, "reason")
         async with self._lock:
-            main = await asyncio.to_thread(self._forge.main)
-            check = await self._checking.files(main, files)
-            _not_taken(reader, files, check)
+            main = await self._proposals.main()
+            check = await self._checked(actor, files, main)
             if check.errors:
-                raise ServiceError(
-                    Refusal(
-                        "problems", "This cannot be proposed.", "The files have problems.", "Correct them.", status=422
-                    ),
-                    check.problems,
-                )
-            earlier = await self._earlier(reader, files, update)
-            title = _title(files, check)
+                raise ServiceError(_HAS_PROBLEMS, check.problems)
+            earlier = await self._earlier(actor, files, update)
+            title, by = _title(files, check), actor.user.name
             try:
                 if earlier:
                     stored = await asyncio.to_thread(
-                        self._forge.update, earlier, main, files, by=reader.user.name, title=title, reason=reason
+                        self._forge.update, earlier, main, files, by=by, title=title, reason=reason
                     )
                 else:
                     stored = await asyncio.to_thread(
-                        self._forge.open, _slug(files), main, files, by=reader.user.name, title=title, reason=reason
+                        self._forge.open, _slug(files), main, files, by=by, title=title, reason=reason
                     )
             except RefMovedError as error:
-                raise moved() from error
-        return Proposed(stored, earlier is None)
+                raise moved_error() from error
+        automatic = not check.required_of(actor.user) and bool(check.automatic_for(actor.user))
+        return Proposed(stored, earlier is None, automatic)
 
-    async def withdraw(self, reader: Actor, proposal: str) -> StoredProposal:
+    async def withdraw(self, actor: Actor, proposal: str) -> StoredProposal:
         """End one's own proposal."""
-        stored = await self._proposals.stored(proposal)
-        view = await self._proposals.view(stored, reader)
-        refusal = view.actions["withdraw"]
+        return await self._record(await self.own(actor, proposal), "withdrawn", actor, "")
+
+    async def comment(self, actor: Actor, proposal: str, text: str) -> StoredProposal:
+        """Add a comment."""
+        stored = await self._proposals.visible(proposal, actor.user)
+        text = checked_text(text, "comment")
+        if len(stored.records) >= MAXIMUM_RECORDS:
+            why, remedy = f"It has {len(stored.records)} entries.", "Continue elsewhere, or make a new proposal."
+            raise refused(409, "conversation-full", "The conversation is full.", why, remedy)
+        return await self._record(stored, "commented", actor, text)
+
+    async def own(self, actor: Actor, proposal: str) -> StoredProposal:
+        """Return an open proposal that the actor made. Raise a refusal for every other one."""
+        stored = await self._proposals.visible(proposal, actor.user)
+        refusal = refusal_to_change(stored, actor)
         if refusal:
             raise ServiceError(refusal)
-        return await self._recorded(stored, "withdrawn", reader, "")
+        return stored
 
-    async def comment(self, reader: Actor, proposal: str, text: str) -> StoredProposal:
-        """Add to the conversation."""
-        stored = await self._proposals.stored(proposal)
-        text = told(text, "comment")
-        if len(stored.records) >= MAXIMUM_RECORDS:
-            why = f"It has {len(stored.records)} entries."
-            remedy = "Go on elsewhere, or propose anew."
-            raise refused(409, "conversation-full", "The conversation is full.", why, remedy)
-        return await self._recorded(stored, "commented", reader, text)
+    async def _checked(self, actor: Actor, files: Files, main: str) -> Check:
+        """Check files. Refuse a hidden profile of other people: a comparison would show what it contains."""
+        check = await self._checking.files(main, files)
+        for profile_id in profiles_in(files):
+            if profile_id in check.before.profiles and not may_know(check.before, actor.user, profile_id):
+                why = f"The name {profile_id} is taken."
+                raise refused(409, "name-taken", "This cannot be proposed.", why, "Choose another name.")
+        return check
 
-    async def _recorded(self, stored: StoredProposal, kind: RecordKind, reader: Actor, text: str) -> StoredProposal:
+    async def _record(self, stored: StoredProposal, kind: RecordKind, actor: Actor, text: str) -> StoredProposal:
         try:
-            return await asyncio.to_thread(self._forge.record, stored, kind, by=reader.user.name, text=text)
+            return await asyncio.to_thread(self._forge.record, stored, kind, by=actor.user.name, text=text)
         except RefMovedError as error:
-            raise moved() from error
+            raise moved_error() from error
 
-    async def _earlier(self, reader: Actor, files: Files, update: str | None) -> StoredProposal | None:
-        """Find the open proposal that this one updates; refuse where it is somebody else's."""
-        named = None
-        if update is not None:
-            named = await self._proposals.stored(update)
-            view = await self._proposals.view(named, reader)
-            refusal = view.actions["update"]
-            if refusal:
-                raise ServiceError(refusal)
+    async def _earlier(self, actor: Actor, files: Files, update: str | None) -> StoredProposal | None:
+        """Find the open proposal that this one updates. Raise a refusal where it belongs to somebody else."""
+        named = await self.own(actor, update) if update is not None else None
         wanted = set(profiles_in(files))
         for stored in await self._proposals.all():
             if not stored.open or (named and stored.id == named.id):
@@ -125,31 +127,16 @@ class Submissions:
             same = wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files)
             if not same:
                 continue
-            if stored.proposer == reader.user.name:
+            if stored.proposer == actor.user.name:
                 if named is None:
                     return stored
-                continue
-            if wanted:
+            elif wanted:
                 raise refused(
-                    409,
-                    "proposal-exists",
-                    "Somebody else has an open proposal for this profile.",
+                    409, "proposal-exists", "Somebody else has an open proposal for this profile.",
                     f"{stored.proposer} proposed {stored.current.title!r}.",
-                    "Comment there, or wait until it is decided.",
-                    link=f"proposals/{stored.id}",
-                )
+                    "Comment there, or wait until it is decided.", link=f"proposals/{stored.id}",
+                )  # fmt: skip
         return named
-
-
-def moved() -> ServiceError:
-    """Say that somebody else was faster."""
-    return refused(
-        409,
-        "moved",
-        "Nothing was changed.",
-        "Somebody else was faster: the proposal or main has moved.",
-        "Look at it as it is now, then decide again.",
-    )
 
 
 def _limit(files: Files) -> None:
@@ -157,44 +144,40 @@ def _limit(files: Files) -> None:
         raise refused(422, "no-files", "There is nothing to check.", "No files were sent.", "Send at least one file.")
     if len(files) > MAXIMUM_FILES:
         why = f"{len(files)} files were sent; {MAXIMUM_FILES} are allowed."
-        raise refused(422, "many-files", "This is too much at once.", why, "Split it.")
+        raise refused(422, "many-files", "These are too many changes at once.", why, "Split them.")
 
 
-def _not_taken(reader: Actor, files: Files, check: Check) -> None:
-    """Refuse to compare with a draft of others: what it says is for those who work on it."""
-    for profile_id in profiles_in(files):
-        if profile_id in check.before.profiles and not may_know(check.before, reader.user, profile_id):
-            why = f"The name {profile_id} is taken."
-            raise refused(409, "name-taken", "This cannot be proposed.", why, "Choose another name.")
+def moved_error() -> ServiceError:
+    """Return the refusal for a change that another one overtook."""
+    return refused(
+        409, "moved", "Nothing was changed.", "The proposal or main has changed meanwhile.",
+        "Look at it as it is now, then decide again.",
+    )  # fmt: skip
 
 
-def told(text: str, what: str) -> str:
-    """Take a reason or a comment as somebody wrote it; raises a refusal that names the field."""
+def checked_text(text: str, name: str) -> str:
+    """Return a reason or a comment, stripped. Raise a refusal that names the field where it is not acceptable."""
     text = text.replace("\r\n", "\n").strip()
-    found = harmful_character(text, allowed="\n\t")
-    if not text or len(text) > MAXIMUM_REASON or found:
-        why = (
-            f"It contains the character {found}."
-            if found
-            else f"A {what} has between 1 and {MAXIMUM_REASON} characters; this one has {len(text)}."
-        )
-        problem = Problem(
-            "", f"{what}-missing" if not text else what, why, f"Say the {what} in a sentence.", field=what
-        )
-        raise ServiceError(Refusal(problem.code, f"A {what} is needed.", why, problem.remedy, status=422), [problem])
-    return text
+    harmful = harmful_character(text, allowed="\n\t")
+    if text and len(text) <= MAXIMUM_REASON and not harmful:
+        return text
+    why = f"A {name} has between 1 and {MAXIMUM_REASON} characters; this one has {len(text)}."
+    if harmful:
+        why = f"It contains the character {harmful}."
+    problem = Problem("", name if text else f"{name}-missing", why, f"Write the {name} in a sentence.", field=name)
+    raise ServiceError(Refusal(problem.code, f"A {name} is needed.", why, problem.remedy, status=422), [problem])
 
 
 def _slug(files: Files) -> str:
-    """Name a proposal after its first profile, else its first file; from our own patterns alone."""
-    places = [where for where in map(file_ref, sorted(files)) if where]
-    first = next((where for where in places if where.kind == "profile"), places[0] if places else None)
+    """Name a proposal after its first profile, otherwise after its first file, with safe characters alone."""
+    refs = [ref for ref in map(file_ref, sorted(files)) if ref]
+    first = next((ref for ref in refs if ref.kind == "profile"), refs[0] if refs else None)
     words = f"{first.kind}-{first.id}" if first and first.kind != "profile" else first.id if first else "change"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:90]
 
 
 def _title(files: Files, check: Check) -> str:
-    """Say in one line what the proposal is: the profile's title, or the first changes."""
+    """Return one line that describes the proposal: the profile's title, or the first changes."""
     for profile_id in profiles_in(files):
         new, old = check.after.profiles.get(profile_id), check.before.profiles.get(profile_id)
         if new is None and old:

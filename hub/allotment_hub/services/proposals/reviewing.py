@@ -1,141 +1,119 @@
-"""Reviewing: approve, reject, merge. Each decides anew from main, the exact head and the people of this moment."""
+"""Reviewing: approve, reject and merge. Each is decided from main, the exact head and the people of the moment."""
 
 import asyncio
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.records import RecordKind, StoredProposal
-from allotment_hub.services.proposals.checking import ChangeChecker, Check
-from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals, ProposalView
-from allotment_hub.services.proposals.proposing import moved, told
-from allotment_hub.services.proposals.removals import removed_at_once
-from allotment_hub.services.proposals.rights import Action, Actor, Case, State, refusal_of
-from allotment_profiles.access.people import User
-from allotment_profiles.git.repository import MergeConflictError, RefMovedError
-from allotment_profiles.review.requirements import missing
+from allotment_hub.services.proposals.case import Case
+from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals
+from allotment_hub.services.proposals.proposing import checked_text, moved_error
+from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
+from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.store.history import CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
 
 
 class Reviews:
-    """The verbs that a session's token never has."""
+    """The actions that a session's token may never take."""
 
-    def __init__(self, proposals: Proposals, checking: ChangeChecker, watcher: CatalogWatcher) -> None:
+    def __init__(self, proposals: Proposals, watcher: CatalogWatcher) -> None:
         self._proposals = proposals
-        self._checking = checking
         self._watcher = watcher
         self._forge = proposals.forge
         self._lock = asyncio.Lock()
 
-    async def approve(self, reader: Actor, proposal: str, head: str) -> StoredProposal:
-        """Approve the exact head that was looked at."""
+    async def approve(self, actor: Actor, proposal: str, head: str) -> StoredProposal:
+        """Approve exactly the head that was looked at."""
         async with self._lock:
-            view = await self._allowed("approve", reader, proposal, head)
-            return await self._recorded(view, "approved", reader, "")
+            case = await self._allowed("approve", actor, proposal, head)
+            return await self._record(case, "approved", actor, "")
 
-    async def reject(self, reader: Actor, proposal: str, reason: str) -> StoredProposal:
+    async def reject(self, actor: Actor, proposal: str, reason: str) -> StoredProposal:
         """End a proposal with a reason."""
-        reason = told(reason, "reason")
+        reason = checked_text(reason, "reason")
         async with self._lock:
-            view = await self._allowed("reject", reader, proposal, None)
-            return await self._recorded(view, "rejected", reader, reason)
+            case = await self._allowed("reject", actor, proposal, None)
+            return await self._record(case, "rejected", actor, reason)
 
-    async def merge(self, reader: Actor, proposal: str, head: str, *, confirm_removal: bool = False) -> StoredProposal:
-        """Put a proposal on main; what it needs is computed again on the merged tree.
+    async def merge(self, actor: Actor, proposal: str, head: str, *, confirm_removal: bool = False) -> StoredProposal:
+        """Put a proposal on main.
 
-        What removes so many files that the catalog would hold it has to be confirmed; the merge says so itself.
+        The judgement that its page was made from is used while main, the head and the day are the same; otherwise the
+        proposal is judged again. The forge merges exactly the tree that was judged, and only if main has not moved.
+        A merge that removes so many files that the catalog would quarantine the removal has to be confirmed.
         """
         async with self._lock:
-            view = await self._allowed("merge", reader, proposal, head)
-            stored = view.stored
-            main = await asyncio.to_thread(self._forge.main)
+            case = await self._allowed("merge", actor, proposal, head)
+            judgement = case.judgement
+            if judgement.candidate is None:
+                raise moved_error()
+            if judgement.removals and not confirm_removal:
+                raise _unconfirmed(judgement.removals, proposal)
+            message = _message(case, actor)
             try:
-                candidate = await asyncio.to_thread(self._forge.candidate, stored, main)
-                automatic = await self._decided_again(view, reader, await self._checking.commit(main, candidate))
-                removed = await asyncio.to_thread(removed_at_once, self._forge.repository, main, candidate)
-                if removed and not confirm_removal:
-                    raise _unconfirmed(removed, proposal)
-                message = _message(view, reader, automatic, confirms_removal=bool(removed))
-                merged = await asyncio.to_thread(self._forge.merge, stored, main, message, by=reader.user.name)
-            except (MergeConflictError, RefMovedError) as error:
-                raise moved() from error
+                merged = await asyncio.to_thread(
+                    self._forge.merge, case.stored, judgement.candidate, message, by=actor.user.name
+                )
+            except RefMovedError as error:
+                raise moved_error() from error
         await self._watcher.refresh()
         return merged
 
-    async def merge_if_automatic(self, reader: Actor, stored: StoredProposal) -> StoredProposal:
-        """Put on main what needs nobody's approval, where a person proposed it; a session's proposal waits for them."""
-        if not reader.may_review:
+    async def merge_if_automatic(self, actor: Actor, stored: StoredProposal) -> StoredProposal:
+        """Merge what needs nobody's approval, if a person proposed it. What a session proposed waits for the person."""
+        if not actor.may_review:
             return stored
-        view = await self._proposals.view(stored, reader)
-        if not view.automatic or view.actions["merge"]:
+        case = await self._proposals.case(stored)
+        if not case.merges_itself or refusal_of("merge", case, actor):
             return stored
         try:
-            return await self.merge(reader, stored.id, stored.head)
+            return await self.merge(actor, stored.id, stored.head)
         except ServiceError:
-            return stored  # its page says what stands in the way, and what helps
+            return stored  # the proposal's page shows why, and what helps
 
-    async def _allowed(self, action: Action, reader: Actor, proposal: str, head: str | None) -> ProposalView:
-        stored = await self._proposals.stored(proposal)
-        view = await self._proposals.view(stored, reader)
-        refusal = view.actions[action]
+    async def _allowed(self, action: Action, actor: Actor, proposal: str, head: str | None) -> Case:
+        case = await self._proposals.case(await self._proposals.visible(proposal, actor.user))
+        refusal = refusal_of(action, case, actor)
         if refusal:
-            raise ServiceError(refusal)
-        if head is not None and head != stored.head:
+            raise ServiceError(refusal, case.check.errors if refusal.code == "problems" else ())
+        if head is not None and head != case.stored.head:
             raise refused(
                 409, "head-moved", "Nothing was decided.", "The proposal has changed since you looked at it.",
                 "Look at it again, then decide.", link=f"proposals/{proposal}",
             )  # fmt: skip
-        return view
+        return case
 
-    async def _decided_again(self, view: ProposalView, reader: Actor, check: Check) -> str:
-        """Judge the merged tree itself: main may have moved since the page was made.
-
-        Gives the kinds of change for which the policy stands in for approvals; empty where people approved.
-        """
-        stored = view.stored
-        names = [stored.proposer, *(record.by for record in stored.approvals())]
-        people = {user.name: user for user in await self._proposals.directory.users(names)}
-        proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
-        approvers = [people[record.by] for record in stored.approvals() if record.by in people]
-        needed, automatic = check.required_of(proposer), check.automatic_for(proposer)
-        unmet = tuple(missing(needed, approvers, check.before, proposer, stored.contributors))
-        state: State = "broken" if check.errors else "open" if unmet else "approved"
-        refusal = refusal_of("merge", Case(stored, state, needed, unmet, check.before, proposer, automatic), reader)
-        if refusal:
-            raise ServiceError(refusal, check.errors)
-        kinds = {"text" if change.category == "layout" else change.category for change in check.changes}
-        return "" if needed else ", ".join(sorted(kinds))
-
-    async def _recorded(self, view: ProposalView, kind: RecordKind, reader: Actor, text: str) -> StoredProposal:
+    async def _record(self, case: Case, kind: RecordKind, actor: Actor, text: str) -> StoredProposal:
         try:
-            return await asyncio.to_thread(self._forge.record, view.stored, kind, by=reader.user.name, text=text)
+            return await asyncio.to_thread(self._forge.record, case.stored, kind, by=actor.user.name, text=text)
         except RefMovedError as error:
-            raise moved() from error
+            raise moved_error() from error
 
 
 def _unconfirmed(removed: tuple[str, ...], proposal: str) -> ServiceError:
     why = f"It removes {len(removed)} files at once: {', '.join(removed[:20])}{' …' if len(removed) > 20 else ''}."
-    return refused(
-        409, "removal-unconfirmed", "It is not merged yet.", why,
-        "Look at what is removed, then merge with `confirm_removal: true`, or tick the box on its page.",
-        link=f"proposals/{proposal}",
-    )  # fmt: skip
+    remedy = "Look at what is removed. Then merge with `confirm_removal: true`, or tick the box on its page."
+    return refused(409, "removal-unconfirmed", "It is not merged yet.", why, remedy, link=f"proposals/{proposal}")
 
 
-def _message(view: ProposalView, reader: Actor, automatic: str, *, confirms_removal: bool) -> str:
-    """Write the merge commit's message: a line, the reason, and who did what as trailers."""
+def _message(case: Case, actor: Actor) -> str:
+    """Format the message of the merge commit: the title, the reason, and trailers that say who did what."""
 
     def line(text: str) -> str:
         return " ".join(text.split())
 
+    stored, current = case.stored, case.stored.current
+    types = sorted({"text" if change.category == "layout" else change.category for change in case.check.changes})
+    automatic = [] if case.requirements or not types else [f"Approved-by: {AUTOMATIC}{', '.join(types)})"]
     trailers = [
-        f"Proposal: {view.id}",
-        f"Proposed-by: {line(view.stored.proposer)}",
-        *(f"Approved-by: {line(record.by)}" for record in view.stored.approvals()),
-        *([f"Approved-by: {AUTOMATIC}{automatic})"] if automatic else []),
-        # The merge names the head that it brings: the catalog then takes its removals for meant.
-        *([f"{CONFIRMS_REMOVAL}: {view.stored.head}"] if confirms_removal else []),
-        f"Merged-by: {line(reader.user.name)}",
-        f"Reason: {line(view.reason)}",
+        f"Proposal: {stored.id}",
+        f"Proposed-by: {line(stored.proposer)}",
+        *(f"Approved-by: {line(record.by)}" for record in stored.approvals()),
+        *automatic,
+        # The catalog applies the removals of a merge that names its own head.
+        *([f"{CONFIRMS_REMOVAL}: {stored.head}"] if case.judgement.removals else []),
+        f"Merged-by: {line(actor.user.name)}",
+        f"Reason: {line(current.text)}",
     ]
-    return f"{MERGE}{line(view.title)[:100]}\n\n{view.reason}\n\n" + "\n".join(trailers) + "\n"
+    return f"{MERGE}{line(current.title)[:100]}\n\n{current.text}\n\n" + "\n".join(trailers) + "\n"

@@ -1,169 +1,106 @@
-"""Who may do what with a proposal: one function for the page's buttons and for the deeds themselves. Pure."""
+"""Who may do what with a proposal. The page's buttons and the actions themselves ask the same function. Pure."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from allotment_hub.forges.records import StoredProposal
+from allotment_hub.services.proposals.case import Case
 from allotment_profiles.access.people import ADMINISTRATORS, User
-from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.review.requirements import Requirement, can_meet
 
-State = Literal["open", "approved", "conflict", "broken", "merged", "live", "rejected", "withdrawn"]
 Action = Literal["comment", "approve", "reject", "merge", "withdraw", "update"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
-_REVIEWING = ("approve", "reject", "merge")
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who looks at the page or calls the API: a user, and whether the token may review."""
+    """Who opens a page or calls the API."""
 
     user: User
     may_review: bool
-    """Whether the token has the scope for reviewing; a session's token has not."""
+    """Whether the token has the scope for reviewing. The token of a session does not have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What the rights are judged from."""
-
-    stored: StoredProposal
-    state: State
-    requirements: tuple[Requirement, ...]
-    unmet: tuple[Requirement, ...]
-    main: Catalog
-    proposer: User
-    automatic: tuple[str, ...] = ()
-    """Why nobody has to approve, where the policy lets the proposer do without."""
-
-    @property
-    def merges_itself(self) -> bool:
-        """Whether the policy stands in for every approval, so that the proposer merges."""
-        own = self.stored.contributors == {self.stored.proposer}
-        return own and bool(self.automatic) and not self.requirements
-
-    def reviewed_by(self, user: User) -> bool:
-        """Tell whether a user's approval would count for anything here."""
-        return any(
-            can_meet(requirement, user, self.main, self.proposer, self.stored.contributors)
-            for requirement in self.requirements
-        )
+def actions(case: Case, actor: Actor) -> dict[Action, Refusal | None]:
+    """Return, for each action, None where it is allowed and otherwise why it is not."""
+    return {action: refusal_of(action, case, actor) for action in ACTIONS}
 
 
-def actions(case: Case, reader: Actor) -> dict[Action, Refusal | None]:
-    """Give each action: None where the reader may take it, else why not."""
-    return {action: refusal_of(action, case, reader) for action in ACTIONS}
-
-
-def refusal_of(action: Action, case: Case, reader: Actor) -> Refusal | None:
-    """Say why a reader may not take an action, or give None."""
+def refusal_of(action: Action, case: Case, actor: Actor) -> Refusal | None:
+    """Return why an action is refused, or None where it is allowed."""
     if action == "comment":
         return None
-    if case.stored.ending:
-        return Refusal(
-            "proposal-ended",
-            "The proposal is not open any more.",
-            f"It was {case.stored.ending.kind}.",
-            "Propose again, from this one or from scratch.",
-            status=409,
-        )
     if action in ("withdraw", "update"):
-        return (
-            None
-            if reader.user.name == case.stored.proposer
-            else Refusal(
-                "not-the-proposer",
-                "This is for the one who proposed.",
-                f"{case.stored.proposer} proposed it.",
-                "Leave a comment instead.",
-                case.stored.proposer,
-            )
-        )
-    return _reviewing(action, case, reader)
+        return refusal_to_change(case.stored, actor)
+    return _ended(case.stored) or _reviewing(action, case, actor)
 
 
-def _reviewing(action: Action, case: Case, reader: Actor) -> Refusal | None:
-    nobody = case.proposer.name if case.merges_itself else ADMINISTRATORS
-    who = " and ".join(requirement.who for requirement in case.requirements) or nobody
-    if not reader.may_review:
+def refusal_to_change(stored: StoredProposal, actor: Actor) -> Refusal | None:
+    """Return why an actor may not withdraw or update a proposal, or None. It need not be judged for that."""
+    if stored.open and actor.user.name != stored.proposer:
         return Refusal(
-            "scope-missing",
-            "A session can ask, not decide.",
-            "Reviews need a sign-in of a person; this token comes from a session or lacks the scope.",
-            "Open the proposal's page in a browser.",
-            who,
-        )
-    own = reader.user.name == case.stored.proposer
-    if own and action == "merge" and case.merges_itself:
-        return _standing(action, case, reader)
-    if own:
-        return Refusal(
-            "own-proposal",
-            "Nobody reviews what they proposed themselves.",
-            "Two people look at every change.",
-            "Withdraw it, or ask one of those who decide.",
-            who,
-        )
-    if not case.reviewed_by(reader.user) and not (reader.user.admin and action != "approve"):
-        return Refusal(
-            "not-a-reviewer",
-            "This needs the right to review it.",
-            "Your approval would not count for this change.",
-            "Leave a comment instead.",
-            who,
-        )
-    if action == "reject":
+            "not-the-proposer", "Only the proposer can do this.", f"{stored.proposer} proposed it.",
+            "Leave a comment instead.", stored.proposer,
+        )  # fmt: skip
+    return _ended(stored)
+
+
+def _ended(stored: StoredProposal) -> Refusal | None:
+    if stored.ending is None:
         return None
-    return _standing(action, case, reader)
+    why, remedy = f"It was {stored.ending.kind}.", "Propose again, from this one or from scratch."
+    return Refusal("proposal-ended", "The proposal is not open any more.", why, remedy, status=409)
 
 
-def _standing(action: Action, case: Case, reader: Actor) -> Refusal | None:
-    """Say whether the proposal stands where it can be approved or merged."""
+def _reviewing(action: Action, case: Case, actor: Actor) -> Refusal | None:
+    decides = case.proposer.name if case.merges_itself else ADMINISTRATORS
+    who = " and ".join(requirement.who for requirement in case.requirements) or decides
+    if not actor.may_review:
+        return Refusal(
+            "scope-missing", "A session can ask, but not decide.",
+            "Reviews need a person who is signed in. This token is from a session, or lacks the scope.",
+            "Open the proposal's page in a browser.", who,
+        )  # fmt: skip
+    if actor.user.name == case.stored.proposer:
+        if action == "merge" and case.merges_itself:
+            return _not_ready(action, case, actor)
+        return Refusal(
+            "own-proposal", "You cannot review your own proposal.", "Two people look at every change.",
+            "Withdraw it, or ask one of those who decide.", who,
+        )  # fmt: skip
+    if not case.reviewed_by(actor.user) and not (actor.user.admin and action != "approve"):
+        return Refusal(
+            "not-a-reviewer", "You are not a reviewer of this change.", "Your approval would not count.",
+            "Leave a comment instead.", who,
+        )  # fmt: skip
+    return None if action == "reject" else _not_ready(action, case, actor)
+
+
+def _not_ready(action: Action, case: Case, actor: Actor) -> Refusal | None:
+    """Return why the proposal cannot be approved or merged as it is now, or None."""
     proposer = case.stored.proposer
     if case.stored.branch != case.stored.head:
         return Refusal(
-            "head-unrecorded",
-            "The branch was moved past this page.",
-            "What lies there was proposed by nobody.",
-            f"{proposer} can propose again; that sets the branch.",
-            proposer,
-            409,
-        )
+            "head-unrecorded", "Someone pushed to this branch outside the hub.", "Its content has no proposer.",
+            f"{proposer} can propose again; that sets the branch.", proposer, 409,
+        )  # fmt: skip
     if case.state == "conflict":
         return Refusal(
-            "conflict",
-            "It no longer fits main.",
-            "Main has changed the same lines meanwhile.",
-            f"{proposer} can bring it up to date.",
-            proposer,
-            409,
-        )
+            "conflict", "It conflicts with main.", "Main has changed the same lines meanwhile.",
+            f"{proposer} can bring it up to date.", proposer, 409,
+        )  # fmt: skip
     if case.state == "broken":
         return Refusal(
-            "problems",
-            "It has problems.",
-            "They are listed on the page.",
-            f"{proposer} can correct them.",
-            proposer,
-            409,
-        )
-    if action == "approve" and any(record.by == reader.user.name for record in case.stored.approvals()):
-        return Refusal(
-            "already-approved",
-            "You have approved it already.",
-            "",
-            "It can be merged when the others have, too.",
-            status=409,
-        )
+            "problems", "It has problems.", "They are listed on the page.", f"{proposer} can correct them.",
+            proposer, 409,
+        )  # fmt: skip
+    if action == "approve" and any(record.by == actor.user.name for record in case.stored.approvals()):
+        remedy = "It can be merged once the others have approved it."
+        return Refusal("already-approved", "You have approved it already.", "", remedy, status=409)
     if action == "merge" and case.unmet:
         waiting = " and ".join(requirement.who for requirement in case.unmet)
         return Refusal(
-            "approvals-missing",
-            "It cannot be merged yet.",
-            f"It waits for {waiting}.",
-            "They can approve on this page.",
-            waiting,
-            409,
-        )
+            "approvals-missing", "It cannot be merged yet.", f"It waits for {waiting}.",
+            "They can approve on this page.", waiting, 409,
+        )  # fmt: skip
     return None

@@ -1,16 +1,15 @@
-"""The way of a proposal from an idea to a session: each station with who and when, and what it waits for. Pure."""
+"""The stages of a proposal on its way to a session, with who and when, and what it waits for. Pure."""
 
 import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-from allotment_hub.services.proposals.checking import Check
-from allotment_hub.services.proposals.rights import Case
+from allotment_hub.services.proposals.case import Case
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One station on the way from an idea to a session."""
+    """One stage on the way from a proposal to a session."""
 
     name: str
     """`proposed`, `checked`, `approved`, `merged`, `live`, `first start`; or `rejected`, `withdrawn`."""
@@ -20,30 +19,30 @@ class Stage:
     time: dt.datetime | None = None
 
 
-def stages_of(case: Case, check: Check, *, offered: bool, started: Stage | None) -> list[Stage]:
-    """Give the stations; `offered` tells whether there is a session to be started, `started` its first start."""
+def stages_of(case: Case, *, offered: bool, started: Stage | None) -> list[Stage]:
+    """Return the stages. `offered`: whether it leads to sessions; `started`: the stage of the first one."""
     stored, state = case.stored, case.state
     current, ending = stored.current, stored.ending
-    steps = [Stage("proposed", "done", f"by {stored.proposer}", current.time), _checked(case, check)]
+    stages = [Stage("proposed", "done", f"by {stored.proposer}", current.time), _checked(case)]
     if ending and ending.kind in ("rejected", "withdrawn"):
-        return [*steps, Stage(ending.kind, "failed", f"by {ending.by}", ending.time)]
+        return [*stages, Stage(ending.kind, "failed", f"by {ending.by}", ending.time)]
     approved = state in ("approved", "merged", "live")
-    steps.append(_approved(case, approved=approved))
+    stages.append(_approved(case, approved=approved))
     if ending is None:
-        steps.append(Stage("merged", "now" if approved else "later"))
-        steps.append(Stage("live", "later"))
-        return [*steps, Stage("first start", "later")] if offered else steps
+        stages.append(Stage("merged", "now" if approved else "later"))
+        stages.append(Stage("live", "later"))
+        return [*stages, Stage("first start", "later")] if offered else stages
     live = state == "live"
-    steps.append(Stage("merged", "done", f"by {ending.by}", ending.time))
-    steps.append(Stage("live", "done" if live else "now", "", ending.time if live else None))
-    return [*steps, started or Stage("first start", "now" if live else "later")] if offered else steps
+    stages.append(Stage("merged", "done", f"by {ending.by}", ending.time))
+    stages.append(Stage("live", "done" if live else "now", "", ending.time if live else None))
+    return [*stages, started or Stage("first start", "now" if live else "later")] if offered else stages
 
 
-def _checked(case: Case, check: Check) -> Stage:
+def _checked(case: Case) -> Stage:
     if case.state == "conflict":
         return Stage("checked", "failed", "main has changed the same lines")
-    if check.errors:
-        return Stage("checked", "failed", _problems(check))
+    if case.check.errors:
+        return Stage("checked", "failed", _problems(case))
     return Stage("checked", "done", "no problems", case.stored.current.time)
 
 
@@ -58,12 +57,13 @@ def _approved(case: Case, *, approved: bool) -> Stage:
     return Stage("approved", "done", text, approvals[-1].time if approvals else case.stored.current.time)
 
 
-def _problems(check: Check) -> str:
-    return f"{len(check.errors)} problem{'' if len(check.errors) == 1 else 's'}"
+def _problems(case: Case) -> str:
+    number = len(case.check.errors)
+    return f"{number} problem{'' if number == 1 else 's'}"
 
 
-def waiting(case: Case, check: Check) -> tuple[str, dt.datetime]:
-    """Say what a proposal waits for, and since when."""
+def waiting(case: Case) -> tuple[str, dt.datetime]:
+    """Return what a proposal waits for, and since when."""
     stored, state = case.stored, case.state
     approvals = stored.approvals()
     since = stored.ending.time if stored.ending else stored.current.time
@@ -75,5 +75,5 @@ def waiting(case: Case, check: Check) -> tuple[str, dt.datetime]:
     if state == "conflict":
         return f"{stored.proposer}, to bring it up to date with main", since
     if state == "broken":
-        return f"{stored.proposer}, to correct {_problems(check)}", since
+        return f"{stored.proposer}, to correct {_problems(case)}", since
     return ("the hub to take it up" if state == "merged" else "nobody"), since

@@ -1,0 +1,112 @@
+"""A proposal as judged: the one value that its page shows, and that approvals and merges are decided from. Pure."""
+
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from allotment_hub.forges.records import Candidate, StoredProposal
+from allotment_hub.services.proposals.checking import Check
+from allotment_profiles.access.people import User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.review.requirements import Requirement, addressed, can_meet, missing
+
+State = Literal["open", "approved", "conflict", "broken", "merged", "live", "rejected", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseKey:
+    """Everything that a judgement depends on. While it is the same, the judgement holds."""
+
+    main: str
+    """The commit that the policy, the teams and the data are taken from."""
+    head: str
+    """The commit that is judged."""
+    day: dt.date
+    """The clock of the rules, UTC. A check gets no finer time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is known about a proposal before anybody is asked who the people are."""
+
+    key: CaseKey
+    check: Check | None
+    """None where the proposal conflicts with main."""
+    conflicts: tuple[str, ...] = ()
+    """The paths that main has changed as well."""
+    candidate: Candidate | None = None
+    """What a merge puts on main. None where there is a conflict, and where the proposal has ended."""
+    removals: tuple[str, ...] = ()
+    """The files that a merge removes: so many that it has to be confirmed."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A judged proposal with the people of the moment."""
+
+    stored: StoredProposal
+    judgement: Judgement
+    check: Check
+    """The check of the merge. In a conflict, the check against the main that the proposal was made from."""
+    main: Catalog
+    """The catalog whose teams decide who may approve."""
+    proposer: User
+    approvers: tuple[User, ...]
+    """Who approved exactly this head, as far as the hub still knows them."""
+    automatic: tuple[str, ...] = ()
+    """Why the policy stands in for approvals; empty where it does not."""
+    live: bool = False
+    """Whether its merge is part of the catalog that applies."""
+
+    @functools.cached_property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """The approvals that it needs."""
+        if self.stored.ending and self.automatic:
+            return ()
+        return addressed(self.check.required_of(self.proposer), self.check.before, self.proposer)
+
+    @functools.cached_property
+    def met(self) -> Mapping[str, tuple[str, ...]]:
+        """Who met each requirement, by its key."""
+        return {
+            requirement.key: tuple(user.name for user in self.approvers if self.can_meet(requirement, user))
+            for requirement in self.requirements
+        }
+
+    @functools.cached_property
+    def unmet(self) -> tuple[Requirement, ...]:
+        """The requirements that nobody has met yet."""
+        if self.stored.ending and self.stored.ending.kind == "merged":
+            return ()
+        contributors = self.stored.contributors
+        return tuple(missing(self.requirements, self.approvers, self.main, self.proposer, contributors))
+
+    @property
+    def state(self) -> State:
+        """Where the proposal stands."""
+        ending = self.stored.ending
+        if ending:
+            if ending.kind == "merged":
+                return "live" if self.live else "merged"
+            return "rejected" if ending.kind == "rejected" else "withdrawn"
+        if self.judgement.conflicts:
+            return "conflict"
+        if self.check.errors:
+            return "broken"
+        return "open" if self.unmet else "approved"
+
+    @property
+    def merges_itself(self) -> bool:
+        """Whether the policy stands in for every approval, so that the proposer merges."""
+        own = self.stored.contributors == {self.stored.proposer}
+        return own and bool(self.automatic) and not self.requirements
+
+    def can_meet(self, requirement: Requirement, user: User) -> bool:
+        """Whether a user's approval meets a requirement."""
+        return can_meet(requirement, user, self.main, self.proposer, self.stored.contributors)
+
+    def reviewed_by(self, user: User) -> bool:
+        """Whether a user's approval counts for anything here."""
+        return any(self.can_meet(requirement, user) for requirement in self.requirements)

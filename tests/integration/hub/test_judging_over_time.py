@@ -1,0 +1,122 @@
+"""A proposal is judged for one main, one head and one day: what the page offers is what a merge does."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import pytest_asyncio
+from support.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
+
+from allotment_hub.errors import ServiceError
+from allotment_hub.forges.records import StoredProposal
+from allotment_hub.services.event_reader import EventReader
+from allotment_hub.services.proposals.checking import ChangeChecker, Check, Files
+from allotment_hub.services.proposals.overview import overview
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.proposing import Submissions
+from allotment_hub.services.proposals.reviewing import Reviews
+from allotment_profiles.git.repository import RefMovedError
+
+LAST_SECOND = dt.datetime(2030, 3, 31, 23, 59, 59, tzinfo=dt.UTC)
+FIRST_SECOND = dt.datetime(2030, 4, 1, 0, 0, 0, tzinfo=dt.UTC)
+UNTIL_MARCH = PRICES.replace(b"2999-12-31", b"2030-03-31")
+LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+
+
+@pytest_asyncio.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    built = Platform(tmp_path)
+    built.now = LAST_SECOND
+    await built.watcher.refresh()
+    yield built
+    await built.close()
+
+
+async def approved(platform: Platform) -> StoredProposal:
+    ana, dora = platform.people.reader("ana"), platform.people.reader("dora")
+    done = await platform.proposing.propose(ana, {PRICES_PATH: UNTIL_MARCH}, "Until the end of March")
+    await platform.reviewing.approve(dora, done.proposal.id, done.proposal.head)
+    return await platform.proposals.stored(done.proposal.id)
+
+
+async def test_a_page_offers_no_merge_of_a_date_that_passed_at_midnight(platform: Platform) -> None:
+    stored, dora = await approved(platform), platform.people.reader("dora")
+    assert (await platform.proposals.view(stored, dora)).actions["merge"] is None
+    platform.now = FIRST_SECOND
+    view = await platform.proposals.view(stored, dora)
+    assert view.state == "broken"
+    assert [problem.code for problem in view.check.errors] == ["date-past"]
+    refusal = view.actions["merge"]
+    assert refusal
+    with pytest.raises(ServiceError) as caught:
+        await platform.reviewing.merge(dora, stored.id, stored.head)
+    assert caught.value.refusal.code == refusal.code == "problems"
+    assert platform.main_file(PRICES_PATH) == PRICES
+
+
+async def test_a_merge_before_midnight_is_judged_by_that_day_for_ever(platform: Platform) -> None:
+    stored, dora = await approved(platform), platform.people.reader("dora")
+    merged = await platform.reviewing.merge(dora, stored.id, stored.head)
+    assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
+    platform.now = FIRST_SECOND
+    view = await platform.proposals.view(merged, dora)
+    assert view.state == "live"
+    assert view.check.problems == ()
+
+
+class CountingChecker(ChangeChecker):
+    """Counts its checks."""
+
+    counts: ClassVar[Counter[str]]
+
+    async def files(self, main: str, files: Files) -> Check:
+        self.counts["files"] += 1
+        return await super().files(main, files)
+
+    async def commit(self, main: str, commit: str, day: dt.date) -> Check:
+        self.counts["commit"] += 1
+        return await super().commit(main, commit, day)
+
+
+async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_page(platform: Platform) -> None:
+    CountingChecker.counts = counts = Counter[str]()
+    checking = CountingChecker(platform.watcher.tracker, platform.clock)
+    proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, EventReader(platform.events))
+    submissions, reviews = Submissions(proposals, checking), Reviews(proposals, platform.watcher)
+    ana, dora = platform.people.reader("ana"), platform.people.reader("dora")
+    stored = (await submissions.propose(ana, {PRICES_PATH: UNTIL_MARCH}, "Until the end of March")).proposal
+    assert counts == {"files": 1}
+    stored = await reviews.approve(dora, stored.id, stored.head)
+    await proposals.view(stored, dora)
+    await overview(proposals, dora)
+    await reviews.merge(dora, stored.id, stored.head)
+    assert counts == {"files": 1, "commit": 1}
+    assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
+
+
+async def test_a_merge_is_judged_again_when_main_has_moved_since_its_page_was_made(platform: Platform) -> None:
+    stored, dora = await approved(platform), platform.people.reader("dora")
+    first = await platform.proposals.case(stored)
+    platform.push({NOTEBOOK_PATH: NOTEBOOK + b"description: Pushed\n"})
+    second = await platform.proposals.case(stored)
+    assert first.judgement.key.main != second.judgement.key.main
+    assert first.judgement.candidate
+    with pytest.raises(RefMovedError):  # the forge has the last word about what was judged before
+        platform.forge.merge(stored, first.judgement.candidate, "Merge", by="dora")
+    await platform.reviewing.merge(dora, stored.id, stored.head)
+    assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
+    assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK + b"description: Pushed\n"
+
+
+async def test_who_may_not_know_of_a_proposal_cannot_comment_on_it(platform: Platform) -> None:
+    platform.push({"policy.yaml": POLICY + b"listing: own\n"})
+    await platform.watcher.refresh()
+    platform.people.groups["tom"] = ["/transport"]
+    done = await platform.proposing.propose(platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, "Larger")
+    with pytest.raises(ServiceError) as caught:
+        await platform.proposing.comment(platform.people.reader("tom"), done.proposal.id, "Hello")
+    assert caught.value.refusal.code == "proposal-unknown"
+    assert [record.kind for record in (await platform.proposals.stored(done.proposal.id)).records] == ["proposed"]
