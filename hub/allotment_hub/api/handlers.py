@@ -266,7 +266,7 @@ class HealthHandler(ApiHandler):
             "pulled_ahead": pulls_in_brief(self.services.pulling),
             "problems": len(watcher.catalog.problems),
             # Who may see the files sees them with `GET holds`: this is for everyone.
-            "held": quarantined_in_brief(watcher.catalog.held),
+            "held": quarantined_in_brief(watcher.catalog.quarantined),
         }
         self.answer(content, 200 if watcher.applied else 503)
 

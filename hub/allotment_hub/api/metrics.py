@@ -34,7 +34,7 @@ class CatalogCollector(Collector):
             yield _gauge(f"allotment_catalog_{name}_info", f"The id {about}.", 1, revision=revision)
         catalog = self._watcher.catalog
         yield _gauge("allotment_catalog_profiles", "Profiles that apply.", len(catalog.profiles))
-        yield _gauge("allotment_catalog_held", "Changes of main that do not apply yet.", len(catalog.held))
+        yield _gauge("allotment_catalog_held", "Changes of main that do not apply yet.", len(catalog.quarantined))
 
 
 class PullCollector(Collector):

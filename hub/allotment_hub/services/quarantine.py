@@ -122,7 +122,7 @@ class Quarantine:
 
     async def _all(self, catalog: Catalog) -> list[QuarantinedCommit]:
         by_commit: dict[str, list[QuarantinedChange]] = {}
-        for hold in sorted(catalog.held, key=lambda hold: hold.since):
+        for hold in sorted(catalog.quarantined, key=lambda hold: hold.since):
             by_commit.setdefault(hold.commit, []).append(hold)
         unknown = [commit for commit in by_commit if commit not in self._known]
         if unknown:

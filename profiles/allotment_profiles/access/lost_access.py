@@ -56,7 +56,7 @@ def _rules(context: RuleContext, role: str) -> Iterator[RuleResult]:
 
 def _named(context: RuleContext, role: str) -> RuleResult:
     entry, refusal = context.catalog.profiles.get(context.profile_id), None
-    if entry is None or role not in entry.reaches:
+    if entry is None or role not in entry.data_roles:
         gone = "The profile does not exist any more." if entry is None else "The profile no longer names this data."
         remedy = "Start another profile with this data, or propose one."
         refusal = context.refusal("data-role-dropped", gone, remedy, context.team_leads)

@@ -1,1 +1,1 @@
-"""Everything that applies at one commit of main, and the checks that compare files with each other. Pure."""
+"""The catalog: the files that apply at one commit of main, and the checks that need several files. Pure."""

@@ -1,4 +1,4 @@
-"""Everything that applies at one commit of main, parsed and checked: an immutable snapshot. Pure data."""
+"""The catalog: an immutable snapshot of the files that apply at one commit of main. Pure."""
 
 import datetime as dt
 import functools
@@ -20,15 +20,15 @@ class Version:
 
     commit: str
     time: dt.datetime
-    """When the version came to main, UTC."""
+    """Time of the commit on main, UTC."""
     blob: str | None
-    """None where the commit removed the file, or made it something else than a regular file."""
+    """None if the commit removed the file, or replaced it by something else than a regular file."""
 
 
-class Models:
-    """The models of files that are known to read, by kind and bytes, the last used ones kept.
+class ModelCache:
+    """A cache of the models of valid files, by kind and content. The least recently used ones are dropped.
 
-    Ten thousand models take several times the memory of their files; most of them nobody asks for.
+    10,000 models need several times the memory of their files, and most of them are rarely used.
     """
 
     def __init__(self, size: int = 1280) -> None:
@@ -37,19 +37,19 @@ class Models:
 
 def _model(kind: Kind, source: bytes) -> Model:
     value = read(kind, "", source).value
-    if value is None:  # what is given here was read before
-        raise ValueError(f"a {kind} that was read before does not read")
+    if value is None:  # only files that have been read before get here
+        raise ValueError(f"the {kind} was valid before and is not any more")
     return value
 
 
 class Entry(Generic[ModelT]):
-    """One file that applies. Nothing of it changes after it was made."""
+    """One file that applies. Immutable."""
 
-    __slots__ = ("_kept", "_lazy", "_reaches", "blob", "id", "outdated_since", "path", "problems", "source")
+    __slots__ = ("_data_roles", "_lazy", "_value", "blob", "id", "outdated_since", "path", "problems", "source")
 
     def __init__(
         self,
-        id: str,  # noqa: A002  (what it is called everywhere)
+        id: str,  # noqa: A002  (the name of the attribute)
         path: str,
         value: ModelT | None,
         blob: str,
@@ -57,43 +57,43 @@ class Entry(Generic[ModelT]):
         problems: tuple[Problem, ...] = (),
         outdated_since: Version | None = None,
         *,
-        lazy: tuple[Models, Kind] | None = None,
-        reaches: tuple[str, ...] = (),
+        lazy: tuple[ModelCache, Kind] | None = None,
+        data_roles: tuple[str, ...] = (),
     ) -> None:
-        """Take a value, or where to have it read from when it is asked for, and what the indexes need of it."""
+        """Create an entry with its model, or with a cache to read the model from and the data roles of the profile."""
         self.id = id
         self.path = path
         self.blob = blob
-        """The blob of the version that applies."""
+        """Blob of the version that applies."""
         self.source = source
-        """The bytes of the version that applies."""
+        """Content of the version that applies."""
         self.problems = problems
-        """Why the newest version does not apply, where that is so; and warnings."""
+        """Warnings, and why the newest version does not apply, if it does not."""
         self.outdated_since = outdated_since
-        """Since when the file has not been right, where an earlier version applies."""
-        self._kept = value
+        """First invalid version of the file, if an earlier version applies."""
+        self._value = value
         self._lazy = lazy
-        self._reaches = reaches
+        self._data_roles = data_roles
 
     @property
     def value(self) -> ModelT:
-        """The model; it may be read anew, so ask an index where there is one before looking at all."""
+        """The model. It may have to be read again, so use an index instead of looping over all entries."""
         if self._lazy is None:
-            return cast("ModelT", self._kept)
+            return cast("ModelT", self._value)
         models, kind = self._lazy
         return cast("ModelT", models.get(kind, self.source))
 
     @property
-    def reaches(self) -> tuple[str, ...]:
-        """The data roles that a profile names; nothing is read for it."""
-        return self._kept.data_roles if isinstance(self._kept, Profile) else self._reaches
+    def data_roles(self) -> tuple[str, ...]:
+        """The data roles of a profile, without reading the model."""
+        return self._value.data_roles if isinstance(self._value, Profile) else self._data_roles
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if not isinstance(other, Entry) or self._facts() != other._facts():
+        if not isinstance(other, Entry) or self._key() != other._key():
             return False
-        # What is read from equal bytes is equal; a kept value may have been narrowed.
+        # Equal content gives equal models, but revocations may have changed a model that is not lazy.
         return (self._lazy is not None and other._lazy is not None) or self.value == other.value
 
     def __hash__(self) -> int:
@@ -102,25 +102,25 @@ class Entry(Generic[ModelT]):
     def __repr__(self) -> str:
         return f"Entry({self.path}, {self.blob[:12]})"
 
-    def _facts(self) -> tuple[object, ...]:
-        return (self.id, self.path, self.blob, self.source, self.problems, self.outdated_since, self.reaches)
+    def _key(self) -> tuple[object, ...]:
+        return (self.id, self.path, self.blob, self.source, self.problems, self.outdated_since, self.data_roles)
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedChange:
-    """A change of main that does not apply yet: its path keeps the version from before."""
+    """A change on main that does not apply until it is confirmed. The version before it applies."""
 
     path: str
     commit: str
-    """The commit whose change is held."""
+    """The commit with the change."""
     reason: Literal["removal", "direct-push"]
     since: dt.datetime
-    """When that commit was made, UTC."""
+    """Time of that commit, UTC."""
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """What exists at one commit."""
+    """The files that apply at one commit."""
 
     revision: str
     time: dt.datetime
@@ -129,47 +129,47 @@ class Catalog:
     profiles: Mapping[str, Entry[Profile]]
     data_roles: Mapping[str, Entry[DataRole]]
     problems: tuple[Problem, ...]
-    """Everything that is wrong anywhere, by path and line."""
+    """Problems of all files, ordered by path and line."""
     broken: frozenset[str] = frozenset()
-    """Paths that do not read and have no version that applies."""
-    held: tuple[QuarantinedChange, ...] = ()
-    """What main says and does not apply yet, by path."""
+    """Paths of invalid files without an earlier version that applies."""
+    quarantined: tuple[QuarantinedChange, ...] = ()
+    """Changes on main that do not apply yet, ordered by path."""
 
     def problems_of(self, path: str) -> list[Problem]:
-        """Give the problems of one file."""
+        """Return the problems of one file."""
         return list(self._by_path.get(path, ()))
 
     @property
     def policy_reads(self) -> bool:
-        """Whether the newest policy applies; while it does not, nothing merges."""
+        """Whether the newest policy applies. While it does not, no proposal merges."""
         return self.policy is not None and self.policy.outdated_since is None
 
     def profiles_of(self, team: str) -> tuple[str, ...]:
-        """Give the ids of a team's profiles, in order."""
+        """Return the sorted ids of the profiles of a team."""
         return self._by_team.get(team, ())
 
     def profiles_reaching(self, role: str) -> tuple[str, ...]:
-        """Give the ids of the profiles that name a data role, in order."""
+        """Return the sorted ids of the profiles with a data role."""
         return self._by_role.get(role, ())
 
     @functools.cached_property
     def _by_path(self) -> dict[str, list[Problem]]:
-        found: dict[str, list[Problem]] = {}
+        problems: dict[str, list[Problem]] = {}
         for problem in self.problems:
-            found.setdefault(problem.path, []).append(problem)
-        return found
+            problems.setdefault(problem.path, []).append(problem)
+        return problems
 
     @functools.cached_property
     def _by_team(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, list[str]] = {}
+        profiles: dict[str, list[str]] = {}
         for profile_id in sorted(self.profiles):
-            found.setdefault(profile_id.partition("/")[0], []).append(profile_id)
-        return {team: tuple(ids) for team, ids in found.items()}
+            profiles.setdefault(profile_id.partition("/")[0], []).append(profile_id)
+        return {team: tuple(ids) for team, ids in profiles.items()}
 
     @functools.cached_property
     def _by_role(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, list[str]] = {}
+        profiles: dict[str, list[str]] = {}
         for profile_id in sorted(self.profiles):
-            for role in dict.fromkeys(self.profiles[profile_id].reaches):
-                found.setdefault(role, []).append(profile_id)
-        return {role: tuple(ids) for role, ids in found.items()}
+            for role in dict.fromkeys(self.profiles[profile_id].data_roles):
+                profiles.setdefault(role, []).append(profile_id)
+        return {role: tuple(ids) for role, ids in profiles.items()}

@@ -1,4 +1,4 @@
-"""Names that people take for each other: by case, or by characters that look alike. Pure functions."""
+"""Detect names that look alike: they differ only by case or by similar characters. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -11,46 +11,45 @@ _STRAY = re.compile(r"(teams|data-roles)/([^/]+?)(?:\.ya?ml)?(?:/(.*))?", re.IGN
 _PROFILE = re.compile(r"profiles/([^/]+?)(?:\.ya?ml)?", re.IGNORECASE | re.DOTALL)
 
 Key = tuple[str, ...]
+"""Kind, team of a profile, skeleton of the name. Two files with the same key collide."""
 
 
 def key_of(path: str) -> Key | None:
-    """Give what two files must not share: the kind, the team of a profile, the name's skeleton."""
-    where = file_ref(path)
-    if where is None or where.kind == "policy":
+    """Return the key of a file. None for the policy, and for files that are not read."""
+    ref = file_ref(path)
+    if ref is None or ref.kind == "policy":
         return None
-    team, slash, name = where.id.rpartition("/")
-    return (where.kind, team, skeleton(name)) if slash else (where.kind, skeleton(where.id))
+    team, slash, name = ref.id.rpartition("/")
+    return (ref.kind, team, skeleton(name)) if slash else (ref.kind, skeleton(ref.id))
 
 
-def losers(paths: Iterable[str], order: Callable[[str], int]) -> dict[str, str]:
-    """Say which of some files that share a key give way, each with the one that stays: the first to come."""
+def find_collisions(paths: Iterable[str], order: Callable[[str], int]) -> dict[str, str]:
+    """Return, for files with the same key, each file to reject → the file that stays: the first on main."""
     first, *later = sorted(paths, key=lambda path: (order(path), path))
     return dict.fromkeys(later, first)
 
 
-def taken_by(path: str, names: Mapping[Key, tuple[str, ...]]) -> str | None:
-    """Give the file whose name a stray one looks like (`teams/Housing/…` beside the team `housing`), or None."""
+def lookalike_of(path: str, files: Mapping[Key, tuple[str, ...]]) -> str | None:
+    """Return the file whose name a path that is not read looks like, as `teams/Housing/…` does like `teams/housing`."""
     match = _STRAY.fullmatch(path)
     if match is None:
         return None
     folder, first, rest = match[1].lower(), match[2], match[3] or ""
     exact = folder == match[1]
     if folder == "data-roles":
-        return _taken(("data role", skeleton(first)), "", names) if not rest else None
-    team = _taken(("team", skeleton(first)), team_path(first) if exact else "", names)
+        return _other(("data role", skeleton(first)), "", files) if not rest else None
+    team = _other(("team", skeleton(first)), team_path(first) if exact else "", files)
     profile = _PROFILE.fullmatch(rest)
     if team or profile is None:
         return team
-    return _taken(("profile", first, skeleton(profile[1])), path, names)
+    return _other(("profile", first, skeleton(profile[1])), path, files)
 
 
-def _taken(key: Key, own: str, names: Mapping[Key, tuple[str, ...]]) -> str | None:
-    return next((path for path in names.get(key, ()) if path != own), None)
+def _other(key: Key, own: str, files: Mapping[Key, tuple[str, ...]]) -> str | None:
+    return next((path for path in files.get(key, ()) if path != own), None)
 
 
-def problem(path: str, other: str) -> Problem:
-    """Say that a file's name is refused because of another's."""
-    return Problem(
-        path, "name-collision", f"The name is taken for another one, {other}, by its case or by characters that look "
-        "alike.", "Choose a name that nobody takes for the other.",
-    )  # fmt: skip
+def collision_problem(path: str, other: str) -> Problem:
+    """Return the problem of a file whose name looks like that of another."""
+    message = f"The name looks like {other}: they differ by case or by similar characters."
+    return Problem(path, "name-collision", message, "Choose a name that differs clearly.")

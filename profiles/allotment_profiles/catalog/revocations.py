@@ -1,51 +1,50 @@
-"""Denials that take effect at once, though the rest of what they were written in does not apply. Pure functions."""
+"""Apply the revocations of a version of a file even if that version is rejected otherwise. Pure."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.reading import read
 from allotment_profiles.model import DataRole, Grant, Members, Model, People, Team
-from allotment_profiles.model.limits import MAXIMUM_BYTES
 
 PeopleT = TypeVar("PeopleT", bound=People)
 ModelT = TypeVar("ModelT", bound=Model)
 
 
 def with_revocations(value: ModelT, newer: bytes) -> ModelT | None:
-    """Take from a last good version what a newer one of the same file takes away; None: it gives nothing any more."""
+    """Remove from the last valid version of a file the people and grants that a newer version removes.
+
+    Returns None if the newer version is so broken that the file gives no access any more.
+    """
     if isinstance(value, Team):
-        return _team(value, newer)  # type: ignore[return-value]  # the type is the one that was asked about
+        return _team(value, newer)  # type: ignore[return-value]  # the type of the argument
     if isinstance(value, DataRole):
-        return _data_role(value, newer)  # type: ignore[return-value]  # as above
+        return _data_role(value, newer)  # type: ignore[return-value]  # the type of the argument
     return value
 
 
 def _team(team: Team, newer: bytes) -> Team:
     try:
-        said = parse_yaml(newer) if len(newer) <= MAXIMUM_BYTES else None
+        document = parse_yaml(newer)
     except ValueError:
-        return team  # nothing in it can be told apart, so nothing was taken away for sure
-    if not isinstance(said, Mapping):
-        return team
+        return team  # the newer version cannot be parsed, so it does not revoke anything
     kept = {
-        "members": _both(team.members, said, "members", Members),
-        "leads": _both(team.leads, said, "leads", People),
-        "deputies": _both(team.deputies, {"deputies": {}, **said}, "deputies", People),
+        "members": _in_both(team.members, document.get("members"), Members),
+        "leads": _in_both(team.leads, document.get("leads"), People),
+        "deputies": _in_both(team.deputies, document.get("deputies", {}), People),
     }
     return team if all(getattr(team, part) == people for part, people in kept.items()) else team.model_copy(update=kept)
 
 
-def _both(people: PeopleT, said: Mapping[str, Any], part: str, kind: type[PeopleT]) -> PeopleT:
-    """Keep who both versions name, where this part of the newer one reads by itself."""
+def _in_both(people: PeopleT, newer_people: object, kind: type[PeopleT]) -> PeopleT:
+    """Return the people in both versions. If the newer value is invalid, it does not revoke anything."""
     try:
-        newer = kind.model_validate(said.get(part))
+        newer = kind.model_validate(newer_people)
     except ValidationError:
         return people
     if isinstance(people, Members) and isinstance(newer, Members) and people.everyone != newer.everyone:
-        # One names everybody, so both name whoever the other one names.
+        # One version includes everybody, so the people in both are those of the other version.
         return newer if people.everyone else people
     return people.model_copy(
         update={
@@ -56,19 +55,20 @@ def _both(people: PeopleT, said: Mapping[str, Any], part: str, kind: type[People
 
 
 def _data_role(role: DataRole, newer: bytes) -> DataRole | None:
-    said = read("data role", "", newer).value
-    if not isinstance(said, DataRole):
+    newer_role = read("data role", "", newer).value
+    if not isinstance(newer_role, DataRole):
         return None
     grants = {
-        team: _sooner(grant, said.granted_to[team])
+        team: _earlier(grant, newer_role.granted_to[team])
         for team, grant in role.granted_to.items()
-        if team in said.granted_to
+        if team in newer_role.granted_to
     }
     return role if grants == role.granted_to else role.model_copy(update={"granted_to": grants})
 
 
-def _sooner(grant: Grant, newer: Grant) -> Grant:
-    reviews = [each.review_by for each in (grant, newer) if each.review_by]
+def _earlier(grant: Grant, newer: Grant) -> Grant:
+    """Return a grant with the earlier dates of both."""
+    reviews = [date for date in (grant.review_by, newer.review_by) if date]
     return grant.model_copy(
         update={"until": min(grant.until, newer.until), "review_by": min(reviews) if reviews else None}
     )

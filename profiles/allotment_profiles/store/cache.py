@@ -154,7 +154,7 @@ def _settled(loaded: Loaded, path: str) -> list[Any] | None:
     entry = loaded.catalog.profiles.get(where.id)
     if entry is None:
         return [None, problems, successor, None, []]
-    return [entry.blob, problems, successor, _version(entry.outdated_since), entry.reaches]
+    return [entry.blob, problems, successor, _version(entry.outdated_since), entry.data_roles]
 
 
 def _seconds(time: dt.datetime) -> int:

@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from allotment_profiles.catalog.catalog import Catalog, Models
-from allotment_profiles.catalog.lookalikes import Key, key_of, losers, problem, taken_by
+from allotment_profiles.catalog.catalog import Catalog, ModelCache
+from allotment_profiles.catalog.lookalikes import Key, collision_problem, find_collisions, key_of, lookalike_of
 from allotment_profiles.model import DataRole, Policy, Profile, Team
 from allotment_profiles.model.paths import POLICY, FileRef, file_ref, is_stray, profile_path
 from allotment_profiles.model.problems import Problem, quoted
@@ -53,7 +53,7 @@ class ReadingCache:
     """What was loaded last, so that only what changed since is read again."""
 
     loaded: Loaded | None = None
-    models: Models = field(default_factory=Models)
+    models: ModelCache = field(default_factory=ModelCache)
 
 
 def load(snapshot: Snapshot, cache: ReadingCache | None = None) -> Catalog:
@@ -64,7 +64,7 @@ def load(snapshot: Snapshot, cache: ReadingCache | None = None) -> Catalog:
 
 
 def renew(
-    snapshot: Snapshot, before: Loaded | None, models: Models, settled: Mapping[str, CachedResolution] | None = None
+    snapshot: Snapshot, before: Loaded | None, models: ModelCache, settled: Mapping[str, CachedResolution] | None = None
 ) -> Loaded:
     """Load a snapshot from what is known of another one; the result is the same as without.
 
@@ -111,7 +111,7 @@ class _Loading:
     """The state of one load, in the order policy, teams, data roles, profiles: each is checked against those before."""
 
     def __init__(
-        self, snapshot: Snapshot, before: Loaded | None, models: Models, settled: Mapping[str, CachedResolution]
+        self, snapshot: Snapshot, before: Loaded | None, models: ModelCache, settled: Mapping[str, CachedResolution]
     ) -> None:
         self._snapshot, self._files, self._before = snapshot, snapshot.files, before
         self._old: Mapping[str, File] = before.snapshot.files if before else {}
@@ -165,7 +165,7 @@ class _Loading:
             for path in (*self._names.get(key, ()), *paths):
                 collisions.pop(path, None)
             if len(paths) > 1:
-                collisions.update(losers(paths, lambda path: self._files[path].order))
+                collisions.update(find_collisions(paths, lambda path: self._files[path].order))
             self._names[key] = tuple(sorted(paths))
             if not paths:
                 del self._names[key]
@@ -208,7 +208,7 @@ class _Loading:
         if file is None or file.entry is None:
             return Resolution(None)
         if path in self._collisions:
-            return Resolution(None, (problem(path, self._collisions[path]),), broken=True)
+            return Resolution(None, (collision_problem(path, self._collisions[path]),), broken=True)
         return None
 
     def _outcome(self, path: str, where: FileRef, context: Context) -> Resolution:
@@ -278,7 +278,7 @@ class _Loading:
         if teams or roles or self._policy_changed:
             for profile_id, entry in self._profiles.items():
                 of_team = profile_id.partition("/")[0] in teams
-                if self._policy_changed or of_team or not set(entry.reaches).isdisjoint(roles):
+                if self._policy_changed or of_team or not set(entry.data_roles).isdisjoint(roles):
                     paths.setdefault(entry.path, FileRef("profile", profile_id))
         if others:
             paths = self._again("profile", paths)
@@ -358,7 +358,7 @@ class _Loading:
             data_roles=_in_order(self._roles),
             problems=tuple(problems),
             broken=frozenset(self._broken),
-            held=holds_of(self._files),
+            quarantined=holds_of(self._files),
         )
 
 
@@ -386,8 +386,8 @@ def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _stray(path: str, names: Mapping[Key, tuple[str, ...]]) -> Iterator[Problem]:
     readable = quoted(path).strip("'")
-    other = taken_by(path, names)
+    other = lookalike_of(path, names)
     if other:
-        yield problem(readable, other)
+        yield collision_problem(readable, other)
     remedy = "Allowed: policy.yaml, teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml."
     yield Problem(readable, "path", "The file lies where nothing is read.", remedy, level="advice")

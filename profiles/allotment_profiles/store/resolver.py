@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from allotment_profiles.catalog.catalog import Entry, Models, ModelT, Version
+from allotment_profiles.catalog.catalog import Entry, ModelCache, ModelT, Version
 from allotment_profiles.catalog.revocations import with_revocations
 from allotment_profiles.catalog.validation import check_data_role, check_profile, check_team
 from allotment_profiles.documents.parsing import too_large
@@ -62,9 +62,9 @@ class CachedResolution:
 class Resolver:
     """Evaluates the files of one snapshot; what was fetched stays until it is told to forget."""
 
-    def __init__(self, snapshot: Snapshot, models: Models) -> None:
+    def __init__(self, snapshot: Snapshot, models: ModelCache) -> None:
         self._snapshot = snapshot
-        self._lazy: tuple[Models, Kind] = (models, "profile")
+        self._lazy: tuple[ModelCache, Kind] = (models, "profile")
         self._sources: dict[str, bytes] = {}
         self._readings: dict[str, Reading] = {}
         self._reaches: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -154,7 +154,7 @@ class Resolver:
         if settled.blob is not None:
             entry = Entry(
                 where.id, path, None, settled.blob, self._source(settled.blob), settled.problems,
-                settled.outdated_since, lazy=self._lazy, reaches=self._one(settled.reaches),
+                settled.outdated_since, lazy=self._lazy, data_roles=self._one(settled.reaches),
             )  # fmt: skip
         return Resolution(entry, settled.problems, entry is None, settled.successor)
 
@@ -209,7 +209,7 @@ class Resolver:
                 problems,
                 since,
                 lazy=self._lazy,
-                reaches=self._one(value.data_roles),
+                data_roles=self._one(value.data_roles),
             )
             return Resolution(entry, problems, successor=successor)
         narrower: Model | None = value

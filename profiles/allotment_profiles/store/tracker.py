@@ -4,7 +4,7 @@ import logging
 import threading
 from pathlib import Path
 
-from allotment_profiles.catalog.catalog import Models
+from allotment_profiles.catalog.catalog import ModelCache
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.store.cache import identity, restore, save
@@ -31,7 +31,7 @@ class Tracker:
         self._history: Applied | None = None
         self._saved: Applied | None = None
         self._loaded: Loaded | None = None
-        self._models = Models()
+        self._models = ModelCache()
         self._lock = threading.Lock()
 
     def at(self, commit: str) -> Loaded:

@@ -176,7 +176,7 @@ class CatalogWatcher:
                 if rewound:
                     log.warning("main was rewound or replaced: %s does not descend from %s", revision, before)
                 log.info("catalog at %s: %d profiles, %d problems, %d changes held", revision[:12],
-                         len(catalog.profiles), len(catalog.problems), len(catalog.held))  # fmt: skip
+                         len(catalog.profiles), len(catalog.problems), len(catalog.quarantined))  # fmt: skip
                 await asyncio.to_thread(self.tracker.save)
                 for tell in self._on_change:
                     tell(catalog)

@@ -46,7 +46,7 @@ async def test_removing_many_files_is_asked_about_and_then_takes_effect_at_once(
     assert platform.main_file(MANY[0]) == NOTEBOOK
     await platform.reviewing.merge(lena, stored.id, stored.head, confirm_removal=True)
     catalog = platform.watcher.catalog
-    assert catalog.held == ()
+    assert catalog.quarantined == ()
     assert "housing/extra-0" not in catalog.profiles
     head = platform.repository.resolve(MAIN)
     assert head
@@ -67,7 +67,7 @@ async def test_a_pushed_removal_is_held_until_an_administrator_other_than_its_au
 ) -> None:
     commit = platform.push(dict.fromkeys(MANY), by="adam")
     catalog = await platform.watcher.refresh()
-    assert len(catalog.held) == len(MANY)
+    assert len(catalog.quarantined) == len(MANY)
     adam, anne, lena = (platform.people.reader(name) for name in ("adam", "anne", "lena"))
     for reader in (adam, lena):
         (held,) = await platform.holding.seen_by(reader.user)
@@ -83,7 +83,7 @@ async def test_a_pushed_removal_is_held_until_an_administrator_other_than_its_au
     assert await code_of(confirm(anne, "0" * 40, "Yes")) == "hold-unknown"
     assert "housing/extra-0" in platform.watcher.catalog.profiles
     await confirm(anne, commit, "They were copies")
-    assert platform.watcher.catalog.held == ()
+    assert platform.watcher.catalog.quarantined == ()
     assert "housing/extra-0" not in platform.watcher.catalog.profiles
     head = platform.repository.resolve(MAIN)
     assert head

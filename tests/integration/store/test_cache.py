@@ -26,7 +26,7 @@ NOTEBOOK = "teams/red/profiles/notebook.yaml"
 
 def facts(catalog: Catalog) -> tuple[object, ...]:
     values = {name: entry.value for name, entry in catalog.profiles.items()}
-    return (catalog.revision, catalog.problems, catalog.broken, catalog.held, catalog.profiles, values)
+    return (catalog.revision, catalog.problems, catalog.broken, catalog.quarantined, catalog.profiles, values)
 
 
 def truth(profiles: ProfilesRepository) -> tuple[object, ...]:

@@ -29,7 +29,7 @@ GONE: dict[str, Content] = dict.fromkeys(MANY)
 
 
 def held(profiles: ProfilesRepository) -> set[tuple[str, str]]:
-    return {(hold.path, hold.reason) for hold in profiles.catalog().held}
+    return {(hold.path, hold.reason) for hold in profiles.catalog().quarantined}
 
 
 def test_a_commit_that_removes_many_files_is_held_until_a_later_one_confirms_it(profiles: ProfilesRepository) -> None:
@@ -38,14 +38,14 @@ def test_a_commit_that_removes_many_files_is_held_until_a_later_one_confirms_it(
     deleting = profiles.push({**GONE, "teams/red/profiles/new.yaml": profile()})
     catalog = profiles.catalog()
     assert {*before, "red/new"} == set(catalog.profiles), "what else the commit says applies"
-    assert {(hold.path, hold.commit, hold.reason) for hold in catalog.held} == {
+    assert {(hold.path, hold.commit, hold.reason) for hold in catalog.quarantined} == {
         (path, deleting, "removal") for path in MANY
     }
     profiles.push({}, f"Not the whole id\n\nConfirms-removal: {deleting[:12]}")
     assert held(profiles)
     profiles.push({}, f"Yes\n\nConfirms-removal: {deleting}")
     assert set(profiles.catalog().profiles) == {"red/notebook", "red/new"}
-    assert profiles.catalog().held == ()
+    assert profiles.catalog().quarantined == ()
 
 
 def test_a_removed_file_that_is_written_again_applies_at_once(profiles: ProfilesRepository) -> None:
@@ -55,7 +55,7 @@ def test_a_removed_file_that_is_written_again_applies_at_once(profiles: Profiles
     profiles.push({path: profile(title="Back")})
     catalog = profiles.catalog()
     assert catalog.profiles["red/p00"].value.title == "Back"
-    assert path not in {hold.path for hold in catalog.held}
+    assert path not in {hold.path for hold in catalog.quarantined}
 
 
 @pytest.mark.parametrize(("removed", "share", "is_held"), [(10, 1, False), (11, 68, True), (11, 69, False)])
@@ -73,7 +73,7 @@ def test_moved_files_are_not_removed_ones(profiles: ProfilesRepository) -> None:
     profiles.commit(small(**MANY))
     profiles.push({**GONE, **{path.replace("/red/", "/blue/"): content for path, content in MANY.items()}})
     catalog = profiles.catalog()
-    assert catalog.held == ()
+    assert catalog.quarantined == ()
     assert "blue/p00" in catalog.profiles
     assert "red/p00" not in catalog.profiles
 
@@ -90,7 +90,7 @@ def test_a_merge_that_names_the_head_it_merges_confirms_itself(profiles: Profile
     first = profiles.commit(small(**MANY))
     head = profiles.push(GONE, branch="refs/heads/propose/clear", parents=[first])
     profiles.commit(GONE, f"Merge it\n\nConfirms-removal: {head}", parents=[first, head])
-    assert profiles.catalog().held == ()
+    assert profiles.catalog().quarantined == ()
     assert set(profiles.catalog().profiles) == {"red/notebook"}
 
 
@@ -98,7 +98,7 @@ def test_an_empty_tree_is_held_as_a_whole(profiles: ProfilesRepository) -> None:
     profiles.commit(small(**MANY))
     profiles.push(dict.fromkeys(small(**MANY)))
     catalog = profiles.catalog()
-    assert len(catalog.held) == 16
+    assert len(catalog.quarantined) == 16
     assert catalog.policy_reads
     assert len(catalog.profiles) == 12
 
@@ -117,7 +117,7 @@ def test_what_came_past_the_review_is_shown_or_held_as_the_policy_says(profiles:
     assert catalog.profiles["red/notebook"].value.title == "Pushed"
     assert "red/new" not in catalog.profiles
     assert "teams/red/profiles/new.yaml" not in catalog.broken
-    assert [(hold.path, hold.reason) for hold in catalog.held] == [
+    assert [(hold.path, hold.reason) for hold in catalog.quarantined] == [
         ("teams/red/profiles/new.yaml", "direct-push"), (NOTEBOOK, "direct-push"), (NOTEBOOK, "direct-push"),
     ]  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_only_a_reviewed_commit_confirms_a_push(profiles: ProfilesRepository) ->
     profiles.commit({}, f"Merge the push\n\nConfirms-push: {pushed}")
     catalog = profiles.catalog()
     assert catalog.profiles["red/notebook"].value.title == "First"
-    assert [hold.commit for hold in catalog.held] == [later]
+    assert [hold.commit for hold in catalog.quarantined] == [later]
 
 
 def test_a_push_cannot_lift_the_rule_that_holds_it(profiles: ProfilesRepository) -> None:

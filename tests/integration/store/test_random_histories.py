@@ -73,7 +73,7 @@ def state(loaded: Loaded) -> dict[str, Any]:
         "revision": (catalog.revision, catalog.time),
         "problems": catalog.problems,
         "broken": catalog.broken,
-        "held": catalog.held,
+        "held": catalog.quarantined,
         "entries": [(each._facts(), each.value) for each in entries(catalog)],
         "teams": {name: catalog.profiles_of(name) for name in catalog.teams},
         "roles": {name: catalog.profiles_reaching(name) for name in catalog.data_roles},
@@ -145,10 +145,10 @@ def test_however_it_is_loaded_the_catalog_is_the_same(
 def denials_hold(story: Story, catalog: Catalog) -> None:
     """What main does not have applies only where its removal is held."""
     tree = story.profiles.repository.tree(story.profiles.head)
-    held = {hold.path for hold in catalog.held if hold.reason == "removal"}
+    held = {hold.path for hold in catalog.quarantined if hold.reason == "removal"}
     for entry in entries(catalog)[1 if catalog.policy else 0 :]:
         assert entry.path in tree or entry.path in held
-    for hold in catalog.held:
+    for hold in catalog.quarantined:
         assert (hold.path in tree) == (hold.reason == "direct-push")
         assert hold.since <= story.profiles.time + dt.timedelta(seconds=1)
 

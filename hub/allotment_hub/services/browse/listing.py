@@ -296,7 +296,7 @@ class Listing:
             offer=offer(catalog, user, profile_id, now, able),
             successors=self._successors(catalog, user, profile) if profile and profile.successor else (),
             retired=profile is not None and is_retired(profile, now),
-            held=tuple(hold for hold in catalog.held if hold.path == path),
+            held=tuple(hold for hold in catalog.quarantined if hold.path == path),
             problems=tuple(catalog.problems_of(path)),
             full=user.admin or (team is not None and belongs(user, team.value)),
         )
@@ -329,7 +329,7 @@ class Listing:
             problems=tuple(catalog.problems_of(path)),
             full=user.admin or (owner is not None and belongs(user, owner.value)),
             readable_by=user.admin or owns,
-            held=tuple(hold for hold in catalog.held if hold.path == path),
+            held=tuple(hold for hold in catalog.quarantined if hold.path == path),
         )
 
     def _grant(

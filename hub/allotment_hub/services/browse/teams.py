@@ -57,7 +57,7 @@ def team_page(
         role=position or ("a member" if mine else ""),
         landing=provenance.last(path),
         problems=tuple(catalog.problems_of(path)),
-        held=tuple(hold for hold in catalog.held if hold.path == path),
+        held=tuple(hold for hold in catalog.quarantined if hold.path == path),
     )
 
 
