@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 import pytest_asyncio
-from support.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
