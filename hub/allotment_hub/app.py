@@ -19,7 +19,7 @@ from allotment_hub.api.openapi import OpenApiHandler
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.http.handler import Services
-from allotment_hub.nodes.kubernetes import DaemonSets
+from allotment_hub.nodes.kubernetes import ImageDaemonSet
 from allotment_hub.pages.routes import PAGES
 from allotment_hub.services.browse.listing import Listing
 from allotment_hub.services.event_reader import EventReader
@@ -57,7 +57,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     )
     directory = Directory(hub)
     puller = configuration.puller
-    pulling = ImagePuller(DaemonSets(puller), puller.maximum, puller.look_seconds) if puller else None
+    pulling = ImagePuller(ImageDaemonSet(puller), puller.maximum, puller.look_seconds) if puller else None
     on_change = [*([HubNotifier(hub).tell] if mirror else []), *([pulling.follow] if pulling else [])]
     watcher = CatalogWatcher(
         repository, configuration.poll_seconds, configuration.cache,

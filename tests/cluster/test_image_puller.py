@@ -19,8 +19,8 @@ from support.servers.cluster import SLEEPER, Cluster, configuration, needs_clust
 
 from allotment_hub.configuration import PullerConfiguration, ServiceConfiguration
 from allotment_hub.nodes.daemonset import NAME
-from allotment_hub.nodes.images import Wanted
-from allotment_hub.nodes.kubernetes import ClusterError, DaemonSets
+from allotment_hub.nodes.images import DesiredImages
+from allotment_hub.nodes.kubernetes import ClusterError, ImageDaemonSet
 from allotment_hub.services.images import ImagePuller
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -78,7 +78,7 @@ class Place:
     @asynccontextmanager
     async def service(self) -> AsyncIterator[tuple[CatalogWatcher, ImagePuller]]:
         """Run what the service runs: the follower of the repository, and the puller behind it."""
-        pulling = ImagePuller(DaemonSets(self.configuration), self.configuration.maximum)
+        pulling = ImagePuller(ImageDaemonSet(self.configuration), self.configuration.maximum)
         watcher = CatalogWatcher(self.profiles.repository, 0.1, on_change=[pulling.follow])
         pulling.start()
         watcher.start()
@@ -241,7 +241,7 @@ async def test_a_cluster_that_refuses_is_asked_again_until_it_does_not(place: Pl
 
 
 async def test_an_answer_that_is_no_success_says_what_the_cluster_said(place: Place) -> None:
-    nowhere = DaemonSets(place.configuration.model_copy(update={"owner": "allotment-other"}))
+    nowhere = ImageDaemonSet(place.configuration.model_copy(update={"owner": "allotment-other"}))
     with pytest.raises(ClusterError, match=r"GET .*/roles/allotment-other: 403 .*forbidden"):
-        await nowhere.pull(Wanted((SLEEPER,)))
+        await nowhere.pull(DesiredImages((SLEEPER,)))
     assert place.daemonset is None

@@ -15,7 +15,7 @@ from support.rendering import LEAST, ROOT, Chart, Object, merged, needs_helm, po
 from allotment_hub.cluster.values import ChartValues, RepositoryValues
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.nodes.daemonset import NAME, manifest
-from allotment_hub.nodes.images import Wanted
+from allotment_hub.nodes.images import DesiredImages
 from allotment_profiles.git.signatures import Signer, Verifier
 
 pytestmark = needs_helm
@@ -274,7 +274,7 @@ def test_what_holds_images_on_nodes_is_as_the_values_say_and_speaks_to_nobody(
     objects = chart.own(more)
     puller = ServiceConfiguration.model_validate_json(service_file(objects)).puller
     assert puller is not None
-    made = manifest(Wanted(("registry.example.org/a:1",)), puller, "uid")
+    made = manifest(DesiredImages(("registry.example.org/a:1",)), puller, "uid")
     for version in VERSIONS:
         kubernetes_validate.validate(made, version, strict=True)
     pod = made["spec"]["template"]["spec"]

@@ -1,1 +1,1 @@
-"""What the nodes of a cluster hold before somebody asks for it: the images of profiles."""
+"""The images that the nodes of a cluster pull before a session needs them."""

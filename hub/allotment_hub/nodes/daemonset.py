@@ -1,21 +1,29 @@
-"""From images to the DaemonSet that has them pulled: one sleeping container for each. Pure."""
+"""Build the DaemonSet that pulls images: one sleeping container for each. Pure."""
 
 import hashlib
 from typing import Any
 
 from allotment_hub.configuration import PullerConfiguration
-from allotment_hub.nodes.images import Wanted
+from allotment_hub.nodes.images import DesiredImages
 
 NAME = "allotment-images"
 
-# A shell of any image runs it. It ends when it is told to: a first process without a trap is not ended by SIGTERM.
+# Any shell runs it. The first process of a container ignores SIGTERM unless it has a trap.
 _SLEEP = "trap 'exit 0' TERM; sleep 2147483647 & wait"
 
+_OWNER = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}
+_POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "runAsGroup": 100,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
 
-def manifest(wanted: Wanted, configuration: PullerConfiguration, owner: str) -> dict[str, Any]:
-    """Give the DaemonSet as it has to be; with its owner, whose uid is given, it goes.
 
-    Each image has a container of its own: one that cannot be pulled or has no shell keeps none of the others away.
+def manifest(desired: DesiredImages, configuration: PullerConfiguration, owner: str) -> dict[str, Any]:
+    """Return the DaemonSet. Kubernetes deletes it together with its owner, the object with this uid.
+
+    Each image has its own container: an image that cannot be pulled or has no shell does not block the others.
     """
     labels = {
         "app.kubernetes.io/name": "allotment",
@@ -29,26 +37,21 @@ def manifest(wanted: Wanted, configuration: PullerConfiguration, owner: str) -> 
             "name": NAME,
             "namespace": configuration.namespace,
             "labels": labels | {"app.kubernetes.io/managed-by": "allotment"},
-            "annotations": {"allotment/left-out": str(len(wanted.left_out))},
-            "ownerReferences": [
-                {
-                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "name": configuration.owner,
-                    "uid": owner,
-                }
-            ],
+            "annotations": {"allotment/left-out": str(len(desired.left_out))},
+            "ownerReferences": [_OWNER | {"name": configuration.owner, "uid": owner}],
         },
         "spec": {
             "selector": {"matchLabels": labels},
-            # There is nothing to keep running: all nodes are renewed at once.
+            # Nothing has to keep running: update all nodes at once.
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
             "revisionHistoryLimit": 1,
-            "template": {"metadata": {"labels": labels}, "spec": _pod(wanted, configuration)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(desired, configuration)},
         },
-    }  # fmt: skip
+    }
 
 
-def _pod(wanted: Wanted, configuration: PullerConfiguration) -> dict[str, Any]:
-    tolerations = [*configuration.tolerations, *(toleration.manifest() for toleration in wanted.tolerations)]
+def _pod(desired: DesiredImages, configuration: PullerConfiguration) -> dict[str, Any]:
+    tolerations = [*configuration.tolerations, *(toleration.manifest() for toleration in desired.tolerations)]
     optional: dict[str, Any] = {
         "imagePullSecrets": list(configuration.image_pull_secrets),
         "nodeSelector": configuration.node_selector,
@@ -59,12 +62,10 @@ def _pod(wanted: Wanted, configuration: PullerConfiguration) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 2,
-        "securityContext": {
-            "runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 100, "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _POD_SECURITY,
         **{name: value for name, value in optional.items() if value},
-        "containers": [_container(image, configuration) for image in wanted.images],
-    }  # fmt: skip
+        "containers": [_container(image, configuration) for image in desired.images],
+    }
 
 
 def _container(image: str, configuration: PullerConfiguration) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def _container(image: str, configuration: PullerConfiguration) -> dict[str, Any]
         "image": image,
         "imagePullPolicy": configuration.pull_policy,
         "command": ["sh", "-c", _SLEEP],
-        # The image's own folder may be one that this user must not enter.
+        # This user may not be allowed to enter the image's own folder.
         "workingDir": "/",
         "resources": configuration.resources,
         "securityContext": {

@@ -1,55 +1,58 @@
-"""Keeping the DaemonSet on the cluster as it has to be, through the Kubernetes API.
+"""Apply the DaemonSet of images through the Kubernetes API.
 
-Three requests do not need a client that takes seconds and a hundred megabytes to import.
+For these three requests httpx is enough: a Kubernetes client takes seconds and a hundred megabytes to import.
 """
 
 import json
 import ssl
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from allotment_hub.configuration import PullerConfiguration
 from allotment_hub.nodes.daemonset import NAME, manifest
-from allotment_hub.nodes.images import Wanted
+from allotment_hub.nodes.images import DesiredImages
 
 _MANAGER = "allotment"
 _REQUEST_SECONDS = 15
-_SAID = 300
-"""So much of an error of the API server is repeated."""
+_MAXIMUM_MESSAGE = 300
+"""How many characters of the API server's message are kept."""
 
 
 class ClusterError(Exception):
-    """The API server did not do what it was asked, and says why."""
+    """The API server refused a request; the message has its reason."""
 
 
-class DaemonSets:
-    """Our DaemonSet in one namespace."""
+class ImageDaemonSet:
+    """The DaemonSet of images in one namespace."""
 
     def __init__(self, configuration: PullerConfiguration) -> None:
-        """Take where the API server is and what every pod has; nothing is asked yet."""
+        """Store the configuration; no request is sent yet."""
         self._configuration = configuration
         namespace = configuration.namespace
         self._daemonset = f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{NAME}"
         self._owner = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/{configuration.owner}"
 
-    async def pull(self, wanted: Wanted) -> None:
-        """Make the DaemonSet as it has to be; where nothing is wanted there is none. Raises what went wrong.
+    async def apply(self, desired: DesiredImages) -> None:
+        """Apply the DaemonSet, or delete it if there are no images. Raises `ClusterError` or an error of httpx.
 
-        A server-side apply: what is as it has to be is not touched, and what others write beside it stays.
+        A server-side apply does not change what is already correct, and keeps fields that others manage.
         """
-        # A new client each time: tokens and certificates are renewed while the service runs, and this is done rarely.
+        # A new client each time, because tokens and certificates are renewed while the service runs.
         certificates = ssl.create_default_context(cafile=self._configuration.ca_file)
+        authorization = {"Authorization": f"Bearer {self._configuration.token_file.read_text().strip()}"}
         async with httpx.AsyncClient(
-            base_url=self._configuration.api, verify=certificates, timeout=_REQUEST_SECONDS, trust_env=False,
-            headers={"Authorization": f"Bearer {_token(self._configuration.token_file)}"},
-        ) as client:  # fmt: skip
-            if not wanted.images:
-                _checked(await client.delete(self._daemonset), gone=True)
+            base_url=self._configuration.api,
+            headers=authorization,
+            verify=certificates,
+            timeout=_REQUEST_SECONDS,
+            trust_env=False,
+        ) as client:
+            if not desired.images:
+                _checked(await client.delete(self._daemonset), missing_ok=True)
                 return
             owner = _checked(await client.get(self._owner))["metadata"]["uid"]
-            body = manifest(wanted, self._configuration, owner)
+            body = manifest(desired, self._configuration, owner)
             answer = await client.patch(
                 self._daemonset,
                 params={"fieldManager": _MANAGER, "force": "true"},
@@ -59,18 +62,16 @@ class DaemonSets:
             _checked(answer)
 
 
-def _token(path: Path) -> str:
-    return path.read_text().strip()
-
-
-def _checked(answer: httpx.Response, *, gone: bool = False) -> Any:
-    """Give what is answered; with `gone`, nothing being there is well, too. Raises ClusterError."""
-    if gone and answer.status_code == httpx.codes.NOT_FOUND:
+def _checked(answer: httpx.Response, *, missing_ok: bool = False) -> Any:
+    """Return the object in an answer, or None for a missing object with `missing_ok`. Raises `ClusterError`."""
+    if missing_ok and answer.status_code == httpx.codes.NOT_FOUND:
         return None
     if answer.is_success:
         return answer.json()
     try:
-        said = str(answer.json()["message"])
+        message = str(answer.json()["message"])
     except (ValueError, LookupError, TypeError):
-        said = answer.reason_phrase
-    raise ClusterError(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {said[:_SAID]}")
+        message = answer.reason_phrase
+    raise ClusterError(
+        f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {message[:_MAXIMUM_MESSAGE]}"
+    )

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from allotment_hub.nodes.images import Inventory, Wanted
+from allotment_hub.nodes.images import DesiredImages, ImageInventory
 from allotment_profiles.backoff import retry_delay
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.store.loading import in_small_steps
@@ -28,7 +28,7 @@ _NAMED = 20
 class Nodes(Protocol):
     """The nodes of a cluster."""
 
-    async def pull(self, wanted: Wanted) -> None:
+    async def apply(self, wanted: DesiredImages) -> None:
         """Have images pulled, and no others; asked again for the same ones it changes nothing."""
 
 
@@ -37,7 +37,7 @@ class Pulled:
     """How the last attempt went."""
 
     time: dt.datetime
-    wanted: Wanted
+    wanted: DesiredImages
     error: str | None = None
     """Why the cluster does not know what is wanted; None where it does."""
     since: dt.datetime | None = None
@@ -55,10 +55,10 @@ class ImagePuller:
         self.last: Pulled | None = None
         """The last attempt; None before the first."""
         self._nodes = nodes
-        self._inventory = Inventory(maximum)
+        self._inventory = ImageInventory(maximum)
         self._look_seconds = look_seconds
         self._catalog = empty_catalog()
-        self._told: Wanted | None = None
+        self._told: DesiredImages | None = None
         """What the cluster knows; None where that is not certain."""
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -104,31 +104,31 @@ class ImagePuller:
 
     async def _tell(self) -> bool:
         """Tell the cluster what is wanted, if it was not told; False where that failed."""
-        moment, wanted = dt.datetime.now(dt.UTC), self.last.wanted if self.last else Wanted()
+        moment, wanted = dt.datetime.now(dt.UTC), self.last.wanted if self.last else DesiredImages()
         try:
             wanted = await asyncio.to_thread(self._wanted, moment)
             if wanted == self._told:
                 return True
             async with asyncio.timeout(_ATTEMPT_SECONDS):
-                await self._nodes.pull(wanted)
+                await self._nodes.apply(wanted)
         except Exception as error:  # noqa: BLE001  whatever it was: the service does without, and tries again
             self._failed(moment, wanted, f"{type(error).__name__}: {error}")
             return False
         self._succeeded(moment, wanted)
         return True
 
-    def _wanted(self, moment: dt.datetime) -> Wanted:
+    def _wanted(self, moment: dt.datetime) -> DesiredImages:
         with in_small_steps():  # at first all profiles are read
-            return self._inventory.wanted(self._catalog, moment)
+            return self._inventory.desired(self._catalog, moment)
 
-    def _failed(self, moment: dt.datetime, wanted: Wanted, error: str) -> None:
+    def _failed(self, moment: dt.datetime, wanted: DesiredImages, error: str) -> None:
         before = self.last
         if before is None or before.error != error:
             log.warning("images are not pulled ahead: %s", error)
         self._told = None
         self.last = Pulled(moment, wanted, error, before.since if before and before.since else moment)
 
-    def _succeeded(self, moment: dt.datetime, wanted: Wanted) -> None:
+    def _succeeded(self, moment: dt.datetime, wanted: DesiredImages) -> None:
         before = self.last
         if before and before.error:
             log.warning("images are pulled ahead again")

@@ -2,19 +2,19 @@
 
 import asyncio
 
-from allotment_hub.nodes.images import Wanted
+from allotment_hub.nodes.images import DesiredImages
 
 
 class Nodes:
     """Takes what is wanted; while `trouble` is set it fails with that."""
 
     def __init__(self) -> None:
-        self.told: list[Wanted] = []
+        self.told: list[DesiredImages] = []
         self.asked = 0
         self.last_error: Exception | None = None
         self._heard = asyncio.Condition()
 
-    async def pull(self, wanted: Wanted) -> None:
+    async def apply(self, wanted: DesiredImages) -> None:
         """Take what is wanted, as the API server does."""
         async with self._heard:
             self.asked += 1
@@ -23,7 +23,7 @@ class Nodes:
                 raise self.last_error
             self.told.append(wanted)
 
-    async def until_told(self, count: int) -> Wanted:
+    async def until_told(self, count: int) -> DesiredImages:
         """Wait until so many have been taken; gives the last one."""
         async with asyncio.timeout(30), self._heard:
             await self._heard.wait_for(lambda: len(self.told) >= count)

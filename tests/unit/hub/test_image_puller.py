@@ -22,7 +22,7 @@ from support.repositories import START, ProfilesRepository, policy, profile, sma
 from allotment_hub.api.metrics import exposition, pulls_in_brief
 from allotment_hub.configuration import PullerConfiguration
 from allotment_hub.nodes.daemonset import manifest
-from allotment_hub.nodes.images import Inventory, Wanted
+from allotment_hub.nodes.images import DesiredImages, ImageInventory
 from allotment_hub.services.images import ImagePuller
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -67,8 +67,8 @@ def choices(**which: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def wanted(profiles: dict[str, Any], maximum: int = 50, now: dt.datetime = START, **rules: Any) -> Wanted:
-    return Inventory(maximum).wanted(catalog(TEAMS, {}, profiles, **rules), now)
+def wanted(profiles: dict[str, Any], maximum: int = 50, now: dt.datetime = START, **rules: Any) -> DesiredImages:
+    return ImageInventory(maximum).desired(catalog(TEAMS, {}, profiles, **rules), now)
 
 
 def test_the_images_of_profiles_and_of_their_choices_are_wanted_once_each() -> None:
@@ -78,7 +78,7 @@ def test_the_images_of_profiles_and_of_their_choices_are_wanted_once_each() -> N
             "red/two": profile(image=image("a:1")),
         }
     )
-    assert found == Wanted((image("a:1"), image("b:1")))
+    assert found == DesiredImages((image("a:1"), image("b:1")))
 
 
 def test_drafts_and_retired_profiles_want_nothing_and_deprecated_ones_do_until_their_day() -> None:
@@ -90,10 +90,10 @@ def test_drafts_and_retired_profiles_want_nothing_and_deprecated_ones_do_until_t
         ),
         "red/stays": profile(image=image("stays:1")),
     }
-    inventory = Inventory(50)
+    inventory = ImageInventory(50)
     made = catalog(TEAMS, {}, profiles)
-    assert inventory.wanted(made, START).images == (image("going:1"), image("stays:1"))
-    assert inventory.wanted(made, START + dt.timedelta(days=1)).images == (image("stays:1"),)
+    assert inventory.desired(made, START).images == (image("going:1"), image("stays:1"))
+    assert inventory.desired(made, START + dt.timedelta(days=1)).images == (image("stays:1"),)
 
 
 def test_where_there_are_too_many_those_of_the_most_profiles_are_pulled() -> None:
@@ -103,7 +103,7 @@ def test_where_there_are_too_many_those_of_the_most_profiles_are_pulled() -> Non
         "red/three": profile(image=image("usual:1")),
         "red/four": profile(image=image("also-rare:1")),
     }
-    assert wanted(profiles, 2) == Wanted((image("also-rare:1"), image("usual:1")), (image("rare:1"),))
+    assert wanted(profiles, 2) == DesiredImages((image("also-rare:1"), image("usual:1")), (image("rare:1"),))
 
 
 def test_taints_of_the_node_pools_that_profiles_name_are_tolerated_and_no_others() -> None:
