@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["support.fixtures.deployments", "support.fixtures.repositories"]
+pytest_plugins = [
+    f"support.fixtures.{name}" for name in ("browsers", "deployments", "platforms", "repositories", "servers")
+]
 TESTS = Path(__file__).parent
 
 # The same examples in every run, so that a failure is the change's; no deadline, for the machine may be busy.

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.conditions import until
 from support.fakes.stand_in import OURS, STOCK, StandInCluster, StandInHub
 from support.servers.cluster import Cluster
-from support.servers.deployment import until
 
 from benchmarks.measuring import Row, in_fresh_process, interleaved
 from benchmarks.repositories import TEAM_SIZE

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.conditions import until
 from support.repositories import policy, profile, small, team, write_folder
-from support.servers.deployment import Person, until
+from support.servers.deployment import Person
 from support.servers.forge import Forge
 from support.servers.git_server import git
 from support.servers.installed import Installed

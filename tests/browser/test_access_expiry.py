@@ -6,20 +6,16 @@ from collections.abc import Iterator
 import pytest
 from bs4 import BeautifulSoup, Tag
 from support.browsing import browser, needs_browser, opened, signed_in
-from support.servers.deployment import Deployment, Person, until
-from support.starting import commit, events, hub_log, source, stop_all
+from support.conditions import until
+from support.servers.deployment import Deployment, Person
+from support.starting import commit, events, hub_log, source
 
-pytestmark = pytest.mark.timeout(400)  # a deployment, three sessions, and a hub that is killed
-
-KEPT = {"spawner_class": "support.fakes.spawning.WatchfulSpawner"}
+pytestmark = [
+    pytest.mark.deployment(kept={"spawner_class": "support.fakes.spawning.WatchfulSpawner"}),
+    pytest.mark.timeout(400),  # a deployment, three sessions, and a hub that is killed
+]
 WITH_DATA = "transport-analysis/notebook"
 ROLE = "data-roles/rail-open.yaml"
-
-
-@pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with Deployment(tmp_path_factory.mktemp("access") / "state", kept=KEPT).started() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -28,13 +24,6 @@ def granted(allotment: Deployment) -> Iterator[None]:
     was = source(allotment, ROLE)
     yield
     commit(allotment, {ROLE: was})
-
-
-@pytest.fixture
-def analyst(allotment: Deployment) -> Iterator[Person]:
-    person = allotment.sign_in("analyst")
-    yield person
-    stop_all(person)
 
 
 def warning(person: Person, path: str = "hub/home") -> Tag | None:
@@ -59,14 +48,14 @@ def revoke(allotment: Deployment) -> str:
 
 
 def test_a_session_whose_grant_is_revoked_is_named_on_every_page_and_stopped_after_the_time_also_over_a_restart(
-    allotment: Deployment, analyst: Person
+    allotment: Deployment, idle: Person
 ) -> None:
     set_period(allotment, "1 h")
-    analyst.start_session({"profile": WITH_DATA}, within=120)
-    analyst.start_session({"profile": "transport-analysis/scratch"}, server="other", within=120)
-    assert warning(analyst) is None
+    idle.start_session({"profile": WITH_DATA}, within=120)
+    idle.start_session({"profile": "transport-analysis/scratch"}, server="other", within=120)
+    assert warning(idle) is None
     revoke(allotment)
-    said = until(lambda: warning(analyst), what="the warning")
+    said = until(lambda: warning(idle), what="the warning")
     words = said.get_text(" ", strip=True)
     assert f"Your session ({WITH_DATA}) is stopped in 59 minutes" in words
     assert "[grant-missing]" in words
@@ -74,39 +63,39 @@ def test_a_session_whose_grant_is_revoked_is_named_on_every_page_and_stopped_aft
     link = said.select_one("a.alert-link")
     assert link
     assert link.get_text() == "Ask for this data"
-    assert analyst.client.get(str(link["href"])).status_code == 200
+    assert idle.client.get(str(link["href"])).status_code == 200
     at = said.select_one("time")
     assert at
-    assert warning(analyst, "hub/spawn/analyst/third") == said
+    assert warning(idle, "hub/spawn/analyst/third") == said
     assert warning(allotment.sign_in("lead")) is None
 
     allotment.kill("hub")
     allotment.wait_until_well()
-    again = until(lambda: warning(analyst), what="the warning after a restart")
+    again = until(lambda: warning(idle), what="the warning after a restart")
     assert again.select_one("time") == at
-    assert set(analyst.sessions()) == {"", "other"}
+    assert set(idle.sessions()) == {"", "other"}
 
     set_period(allotment, "1 s")
-    until(lambda: set(analyst.sessions()) == {"other"}, within=60, what="the end of the session")
-    assert warning(analyst) is None
+    until(lambda: set(idle.sessions()) == {"other"}, within=60, what="the end of the session")
+    assert warning(idle) is None
     end = [details for kind, details in events(allotment, WITH_DATA) if kind == "end"]
     assert end[-1]["reason"] == "access-ended"
     with pytest.raises(AssertionError, match="has no session"):
-        analyst.session_environment()
+        idle.session_environment()
     assert "Traceback" not in hub_log(allotment)
 
 
 @needs_browser
-def test_a_grant_that_is_given_again_takes_the_warning_away(allotment: Deployment, analyst: Person) -> None:
+def test_a_grant_that_is_given_again_takes_the_warning_away(allotment: Deployment, idle: Person) -> None:
     set_period(allotment, "1 h")
-    analyst.start_session({"profile": WITH_DATA}, within=120)
+    idle.start_session({"profile": WITH_DATA}, within=120)
     was = revoke(allotment)
-    until(lambda: warning(analyst), what="the warning")
+    until(lambda: warning(idle), what="the warning")
     with browser() as running:
         window = signed_in(running, allotment, "analyst", java_script_enabled=False)
         page = opened(window, allotment, "hub/home")
         assert page.get_by_role("alert").get_by_text("is stopped in 59 minutes").is_visible()
         window.close()
     commit(allotment, {ROLE: was})
-    until(lambda: warning(analyst) is None, what="no warning")
-    assert analyst.session()
+    until(lambda: warning(idle) is None, what="no warning")
+    assert idle.session()

@@ -2,13 +2,12 @@
 
 import datetime as dt
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
-from support.browsing import browser, needs_browser
+from support.browsing import needs_browser
 from support.repositories import ProfilesRepository, policy, profile, team
 
 import allotment_spawner
@@ -25,12 +24,6 @@ NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 RED = User("ann", frozenset({"/red", "/blue", "/red/leads"}))
 TEMPLATES = Path(allotment_spawner.__file__).parent / "templates"
 LONG = "x" * 70
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -2,45 +2,27 @@
 
 import subprocess
 import time
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
-from support.browsing import browser, needs_browser, opened, picture, signed_in
-from support.servers.deployment import Deployment, until
+from playwright.sync_api import BrowserContext, Page, expect
+from support.browsing import needs_browser, opened, picture
+from support.conditions import until
+from support.servers.deployment import Deployment
 
-pytestmark = needs_browser
+pytestmark = [
+    needs_browser,
+    pytest.mark.deployment,
+    pytest.mark.parametrize(
+        "allotment",
+        [{"base_url": "/"}, {"base_url": "/plot/"}],
+        ids=["root", "base-url"],
+        indirect=True,
+        scope="module",
+    ),
+]
 
 SERVICE = "services/allotment/"
 NEW = "housing-statistics/notebook-joins"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module", params=["/", "/plot/"], ids=["root", "base-url"])
-def allotment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A fresh deployment, at the root and under a base URL."""
-    folder = tmp_path_factory.mktemp("story") / "state"
-    with Deployment(folder, base_url=request.param).started() as deployment:
-        yield deployment
-
-
-@pytest.fixture(scope="module")
-def analyst(chromium: Browser, allotment: Deployment) -> Iterator[BrowserContext]:
-    window = signed_in(chromium, allotment, "analyst")
-    yield window
-    window.close()
-
-
-@pytest.fixture(scope="module")
-def lead(chromium: Browser, allotment: Deployment) -> Iterator[BrowserContext]:
-    window = signed_in(chromium, allotment, "lead")
-    yield window
-    window.close()
 
 
 def begun(window: BrowserContext, allotment: Deployment, profile: str) -> None:
@@ -80,26 +62,26 @@ def propose_larger(window: BrowserContext, allotment: Deployment) -> str:
 
 
 def test_from_a_profile_to_a_session_and_from_a_proposal_to_a_new_profile(
-    allotment: Deployment, analyst: BrowserContext, lead: BrowserContext
+    allotment: Deployment, analyst_window: BrowserContext, lead_window: BrowserContext
 ) -> None:
-    page = opened(analyst, allotment, "hub/spawn")
+    page = opened(analyst_window, allotment, "hub/spawn")
     for told in ("Notebook in Python", "House prices, open data", "quay.io/jupyter/scipy-notebook", "CPU", "an hour"):
         expect(page.get_by_text(told).first).to_be_visible()
     expect(page.get_by_role("heading", name="Not available")).to_be_visible()
     expect(page.get_by_text("images are not used")).to_be_visible()
     picture(page, "start")
     page.close()
-    begun(analyst, allotment, "Notebook in Python, Housing statistics")
+    begun(analyst_window, allotment, "Notebook in Python, Housing statistics")
 
-    profiles = opened(analyst, allotment, "hub/home")
+    profiles = opened(analyst_window, allotment, "hub/home")
     profiles.get_by_role("link", name="Profiles", exact=True).click()
     expect(profiles.get_by_role("heading", name="Profiles")).to_be_visible()
     expect(profiles.get_by_text("Producing the quarterly house price statistics")).to_be_visible()
     picture(profiles, "profiles")
     profiles.close()
 
-    address = propose_larger(analyst, allotment)
-    review = opened(lead, allotment, f"{SERVICE}proposals")
+    address = propose_larger(analyst_window, allotment)
+    review = opened(lead_window, allotment, f"{SERVICE}proposals")
     review.get_by_role("link", name="Notebook for joins").first.click()
     expect(review.get_by_role("row").filter(has_text="memory limit").filter(has_text="24 GiB").first).to_be_visible()
     expect(review.get_by_text("Joining ten years of prices needs more memory").first).to_be_visible()
@@ -111,8 +93,8 @@ def test_from_a_profile_to_a_session_and_from_a_proposal_to_a_new_profile(
     review.get_by_role("button", name="Merge").click()
     expect(review.get_by_text("live", exact=True).first).to_be_visible()
     merged = time.monotonic()
-    start = opened(analyst, allotment, "hub/home")
-    start.request.delete(f"{allotment.url}hub/api/users/analyst/server", headers=_xsrf(analyst, allotment))
+    start = opened(analyst_window, allotment, "hub/home")
+    start.request.delete(f"{allotment.url}hub/api/users/analyst/server", headers=_xsrf(analyst_window, allotment))
     review.close()
 
     def offered() -> bool:
@@ -121,10 +103,10 @@ def test_from_a_profile_to_a_session_and_from_a_proposal_to_a_new_profile(
 
     until(offered, within=2 - min(1.5, time.monotonic() - merged), what="the new profile on the start page")
     until(lambda: "Stop My Server" not in _home(start, allotment), what="the end of the first session")
-    begun(analyst, allotment, "Notebook for joins")
+    begun(analyst_window, allotment, "Notebook for joins")
     start.close()
 
-    done = opened(analyst, allotment, address.removeprefix(allotment.url))
+    done = opened(analyst_window, allotment, address.removeprefix(allotment.url))
     expect(done.get_by_text("by analyst").nth(1)).to_be_visible()
     done.close()
     log = subprocess.run(
@@ -137,7 +119,7 @@ def test_from_a_profile_to_a_session_and_from_a_proposal_to_a_new_profile(
         "Reason: Joining ten years of prices needs more memory",
     ):
         assert trailer in log
-    history = opened(analyst, allotment, f"{SERVICE}profiles/{NEW}")
+    history = opened(analyst_window, allotment, f"{SERVICE}profiles/{NEW}")
     for told in ("analyst", "lead", "Joining ten years of prices needs more memory"):
         expect(history.get_by_text(told).first).to_be_visible()
     history.close()

@@ -1,12 +1,11 @@
 """Pages as people use them: forms for data, without scripts, on a phone, in the dark, with a screen reader."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
-from support.browsing import browser, needs_browser, opened, signed_in
+from support.browsing import needs_browser, opened, signed_in
 from support.servers.deployment import Deployment
 
 pytestmark = needs_browser
@@ -14,23 +13,10 @@ pytestmark = needs_browser
 SERVICE = "services/allotment/"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def analyst(chromium: Browser, allotment: Deployment) -> Iterator[BrowserContext]:
-    window = signed_in(chromium, allotment, "analyst")
-    yield window
-    window.close()
-
-
 def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal(
-    allotment: Deployment, analyst: BrowserContext
+    allotment: Deployment, analyst_window: BrowserContext
 ) -> None:
-    page = opened(analyst, allotment, f"{SERVICE}propose?from=transport-analysis/scratch")
+    page = opened(analyst_window, allotment, f"{SERVICE}propose?from=transport-analysis/scratch")
     page.get_by_label("House prices, open data").check()
     expect(page.get_by_text("the leads of Open data").first).to_be_visible()
     page.get_by_label("Reason").fill("House prices along railway lines")
@@ -43,9 +29,9 @@ def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal(
     page.close()
 
 
-def test_asking_for_data_and_renewing_are_forms(allotment: Deployment, analyst: BrowserContext) -> None:
+def test_asking_for_data_and_renewing_are_forms(allotment: Deployment, analyst_window: BrowserContext) -> None:
     for role, team in (("weather-open", "housing-statistics"), ("housing-open", "housing-statistics")):
-        page = opened(analyst, allotment, f"{SERVICE}data-roles/{role}/ask?team={team}")
+        page = opened(analyst_window, allotment, f"{SERVICE}data-roles/{role}/ask?team={team}")
         page.get_by_label("Until").fill("2030-06-30")
         page.get_by_label("What the team needs it for").fill("Seasonal effects")
         page.get_by_role("button", name=re.compile("Ask for it|Ask to renew it")).click()
@@ -101,10 +87,10 @@ def test_pages_work_without_javascript(chromium: Browser, allotment: Deployment)
 
 
 def test_a_page_of_the_same_address_gets_no_hold_of_what_it_opens(
-    allotment: Deployment, analyst: BrowserContext
+    allotment: Deployment, analyst_window: BrowserContext
 ) -> None:
-    page = opened(analyst, allotment, "hub/home")  # as good as a page of a session: both are served from here
-    with analyst.expect_page() as popup:
+    page = opened(analyst_window, allotment, "hub/home")  # as good as a page of a session: both are served from here
+    with analyst_window.expect_page() as popup:
         page.evaluate("address => { window.got = window.open(address) }", f"{allotment.url}{SERVICE}proposals")
     popup.value.wait_for_load_state()
     assert popup.value.url.endswith("/proposals")

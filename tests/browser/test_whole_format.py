@@ -1,16 +1,17 @@
 """The complete format and the routing as people use them: pages with and without scripts, and the API."""
 
 import re
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
-from support.browsing import browser, needs_browser, opened, signed_in
-from support.servers.deployment import Deployment, Person, until
+from support.browsing import needs_browser, opened, signed_in
+from support.clones import Clone
+from support.servers.deployment import Deployment, Person
+
+pytestmark = pytest.mark.deployment(base_url="/plot/")
 
 SERVICE = "services/allotment/"
 FOLDER = "teams/housing-statistics/"
@@ -27,69 +28,9 @@ repositories: [https://git.example.org/*]
 """
 
 
-class Clone:
-    """Somebody's clone of the profiles repository, to push past the review."""
-
-    def __init__(self, folder: Path, deployment: Deployment, person: Person) -> None:
-        self.folder = folder
-        self._person = person
-        self.git("clone", "--quiet", str(deployment.repository), str(folder), cwd=folder.parent)
-        self.git("config", "user.name", "Somebody")
-        self.git("config", "user.email", "somebody@example.org")
-
-    def git(self, *arguments: str, cwd: Path | None = None) -> str:
-        done = subprocess.run(["git", *arguments], cwd=cwd or self.folder, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def text(self, path: str) -> str:
-        return (self.folder / path).read_text()
-
-    def push(self, files: dict[str, str | None]) -> str:
-        """Push files, and wait until the service has taken the commit up."""
-        self.git("pull", "--quiet", "--rebase")
-        for path, text in files.items():
-            file = self.folder / path
-            if text is None:
-                file.unlink()
-            else:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", "Edited by hand")
-        self.git("push", "--quiet", "origin", "HEAD:main")
-        revision = self.git("rev-parse", "HEAD")
-        until(
-            lambda: self._person.service("GET", "health").json()["applied"]["revision"] == revision,
-            what=f"the commit {revision}",
-        )
-        return revision
-
-
-@pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with Deployment(tmp_path_factory.mktemp("format") / "state", base_url="/plot/").started() as deployment:
-        yield deployment
-
-
-@pytest.fixture(scope="module")
-def analyst(allotment: Deployment) -> Person:
-    return allotment.sign_in("analyst")
-
-
-@pytest.fixture(scope="module")
-def lead(allotment: Deployment) -> Person:
-    return allotment.sign_in("lead")
-
-
-@pytest.fixture(scope="module")
-def admin(allotment: Deployment) -> Person:
-    return allotment.sign_in("admin")
-
-
 @pytest.fixture(scope="module", autouse=True)
-def clone(allotment: Deployment, analyst: Person, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone, once the policy has something of everything."""
-    clone = Clone(tmp_path_factory.mktemp("clone") / "profiles", allotment, analyst)
+def everything(clone: Clone) -> None:
+    """Let the policy have something of everything."""
     policy = clone.text("policy.yaml").replace("  gpu: 0  ", "  gpu: 2  ").replace("enabled: false", "enabled: true")
     team = clone.text(f"{FOLDER}team.yaml").replace("  cpu: 8\n", "  cpu: 8\n  gpu: 1\n  node_pools: [large]\n")
     notebook = clone.text(f"{FOLDER}profiles/notebook.yaml")
@@ -103,13 +44,6 @@ def clone(allotment: Deployment, analyst: Person, tmp_path_factory: pytest.TempP
             f"{FOLDER}profiles/sketch.yaml": notebook + "visibility: draft\n",
         }
     )
-    return clone
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

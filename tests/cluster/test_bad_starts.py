@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from support.conditions import until
 from support.repositories import Content, policy, profile, team
 from support.servers.cluster import SLEEPER, Cluster, needs_cluster
 from support.servers.cluster_deployment import ClusterDeployment
-from support.servers.deployment import Person, until
+from support.servers.deployment import Person
 from support.starting import ask, hub_log, stop_all
 
 pytestmark = [needs_cluster, pytest.mark.timeout(400)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from jupyterhub.spawner import SpawnException
-from support.conditions import until
+from support.conditions import eventually
 from support.outage import files
 from support.servers.cluster import Cluster, needs_cluster
 from support.servers.cluster_hub import ClusterHub
@@ -55,7 +55,7 @@ async def ended(hub: ClusterHub, spawner: Any, tmp_path: Path) -> tuple[str, str
     async def over() -> bool:
         return await spawner.poll() is not None
 
-    await until(over, "the hub sees that it has ended")
+    await eventually(over, "the hub sees that it has ended")
     spawner.clear_state()
     hub.write_events()
     table = Events(f"sqlite:///{tmp_path / 'events.sqlite'}")
@@ -99,7 +99,7 @@ async def test_an_image_that_cannot_be_downloaded_is_named(hub: ClusterHub) -> N
 async def test_a_pod_that_somebody_deletes_while_it_starts_ends_the_start(hub: ClusterHub, cluster: Cluster) -> None:
     starting = asyncio.ensure_future(hub.start("unlucky", "red/absent"))
     spawner = hub.spawner("unlucky")
-    await until(lambda: any("Downloading" in each["message"] for each in spawner._told), "it is followed")
+    await eventually(lambda: any("Downloading" in each["message"] for each in spawner._told), "it is followed")
     cluster.kubectl("delete", "pod", spawner.pod_name, "--now")
     with pytest.raises(SpawnException) as raised:
         await starting
@@ -152,7 +152,7 @@ async def test_a_session_that_runs_out_of_memory_is_told_so(
         pod = spawner.pod_reflector.pods[f"{cluster.namespace}/{spawner.pod_name}"]
         return int(pod["status"]["containerStatuses"][0]["restartCount"])
 
-    await until(restarts, "the cluster starts it again")
+    await eventually(restarts, "the cluster starts it again")
     assert await spawner.poll() is None
     assert "It needed more memory than its profile gives." in await notice(spawner)
     assert "It needed more memory than its profile gives." in caplog.text
@@ -181,7 +181,7 @@ async def test_a_pod_that_does_not_end_is_left_to_the_cluster_and_the_next_start
     finally:
         change(cluster, spawner.pod_name, {"metadata": {"finalizers": None}})
     spawner.start_timeout = 60
-    await until(lambda: spawner.pod_name not in pods(cluster), "it has ended")
+    await eventually(lambda: spawner.pod_name not in pods(cluster), "it has ended")
     await hub.start("stuck", "red/plain")
     await spawner.stop(now=True)
 
@@ -191,7 +191,9 @@ async def test_a_start_goes_on_once_the_earlier_pod_has_ended(hub: ClusterHub, c
     change(cluster, spawner.pod_name, {"metadata": {"finalizers": [STUCK]}})
     cluster.kubectl("delete", "pod", spawner.pod_name, "--now", "--wait=false")
     starting = asyncio.ensure_future(hub.start("waiting", "red/plain"))
-    await until(lambda: any("earlier session" in each["message"] for each in spawner._told), "it waits, and says so")
+    await eventually(
+        lambda: any("earlier session" in each["message"] for each in spawner._told), "it waits, and says so"
+    )
     assert not starting.done()
     change(cluster, spawner.pod_name, {"metadata": {"finalizers": None}})
     await starting

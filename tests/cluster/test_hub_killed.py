@@ -7,10 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from support.conditions import until
 from support.repositories import policy, profile, team
 from support.servers.cluster import SLEEPER, Cluster, needs_cluster
 from support.servers.cluster_deployment import ClusterDeployment
-from support.servers.deployment import Person, until
+from support.servers.deployment import Person
 from support.starting import ask, stop_all
 
 pytestmark = [needs_cluster, pytest.mark.timeout(400)]

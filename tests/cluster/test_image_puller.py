@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from support.conditions import until
 from support.rendering import Chart, needs_helm
 from support.repositories import ProfilesRepository, policy, profile, team
-from support.servers import deployment
 from support.servers.cluster import SLEEPER, Cluster, configuration, needs_cluster
 
 from allotment_hub.configuration import PullerConfiguration, ServiceConfiguration
@@ -32,9 +32,9 @@ NO_SHELL = "localhost/pause:1"
 RIGHTS = (("ServiceAccount", "allotment"), ("Role", "allotment-puller"), ("RoleBinding", "allotment-puller"))
 
 
-async def until(condition: Callable[[], Any], what: str) -> Any:
+async def seen(condition: Callable[[], Any], what: str) -> Any:
     """Give the first true answer of something that asks the cluster, while the service goes on."""
-    return await asyncio.to_thread(deployment.until, condition, within=90, what=what)
+    return await asyncio.to_thread(until, condition, within=90, what=what)
 
 
 class Place:
@@ -135,16 +135,16 @@ def place(tmp_path: Path) -> Iterator[Place]:
 async def test_nodes_follow_main_from_commit_to_commit(place: Place) -> None:
     place.commit(one=SLEEPER)
     async with place.service() as (_, pulling):
-        await until(lambda: place.runs(SLEEPER), "the image of the first commit")
+        await seen(lambda: place.runs(SLEEPER), "the image of the first commit")
         place.commit(two=MISSING)
-        await until(lambda: place.images() == [MISSING, SLEEPER], "the image of the second commit")
+        await seen(lambda: place.images() == [MISSING, SLEEPER], "the image of the second commit")
         place.commit(two=None)
-        await until(lambda: place.images() == [SLEEPER], "the end of a profile")
-        await until(lambda: place.states().keys() == {SLEEPER} and place.runs(SLEEPER), "its container's end")
+        await seen(lambda: place.images() == [SLEEPER], "the end of a profile")
+        await seen(lambda: place.states().keys() == {SLEEPER} and place.runs(SLEEPER), "its container's end")
         place.commit(one=None)
-        await until(lambda: place.daemonset is None, "the end of the last profile")
+        await seen(lambda: place.daemonset is None, "the end of the last profile")
         place.commit(one=SLEEPER)
-        await until(lambda: place.runs(SLEEPER), "an image after there was none")
+        await seen(lambda: place.runs(SLEEPER), "an image after there was none")
     assert pulling.last is not None
     assert pulling.last.error is None
 
@@ -153,19 +153,19 @@ async def test_images_that_cannot_be_pulled_or_have_no_shell_keep_none_of_the_ot
     first, last = "localhost/a-image-that-is-not-there:1", "localhost/z-image-that-is-not-there:1"
     place.commit(one=first, two=NO_SHELL, three=SLEEPER, four=last)
     async with place.service():
-        await until(lambda: place.runs(SLEEPER), "the image that is there")
-        await until(lambda: all(map(place.waits, (first, NO_SHELL, last))), "trouble with the others")
+        await seen(lambda: place.runs(SLEEPER), "the image that is there")
+        await seen(lambda: all(map(place.waits, (first, NO_SHELL, last))), "trouble with the others")
         assert place.runs(SLEEPER)
 
 
 async def test_a_restart_of_the_service_changes_nothing_and_makes_again_what_somebody_deleted(place: Place) -> None:
     place.commit(one=SLEEPER)
     async with place.service():
-        await until(lambda: place.runs(SLEEPER), "the image")
+        await seen(lambda: place.runs(SLEEPER), "the image")
     before, pods = place.daemonset, place.pods()
     assert before is not None
     async with place.service() as (_, pulling):
-        await until(lambda: pulling.last, "a look at the cluster")
+        await seen(lambda: pulling.last, "a look at the cluster")
     assert pulling.last is not None
     assert pulling.last.error is None
     after = place.daemonset
@@ -176,35 +176,35 @@ async def test_a_restart_of_the_service_changes_nothing_and_makes_again_what_som
 
     place.cluster.kubectl("delete", "daemonset", NAME)
     async with place.service():
-        await until(lambda: place.runs(SLEEPER), "the image again")
+        await seen(lambda: place.runs(SLEEPER), "the image again")
 
 
 async def test_without_the_role_that_allows_it_nothing_of_it_is_left(place: Place) -> None:
     place.commit(one=SLEEPER)
     async with place.service():
-        await until(lambda: place.runs(SLEEPER), "the image")
+        await seen(lambda: place.runs(SLEEPER), "the image")
     place.cluster.kubectl("delete", "role", "allotment-puller")
-    await until(lambda: place.daemonset is None and not place.cluster.items("pods"), "the end of the DaemonSet")
+    await seen(lambda: place.daemonset is None and not place.cluster.items("pods"), "the end of the DaemonSet")
 
 
 async def test_a_container_sleeps_without_a_token_and_ends_when_it_is_told_to(place: Place) -> None:
     place.commit(one=SLEEPER)
     async with place.service():
-        await until(lambda: place.runs(SLEEPER), "the image")
+        await seen(lambda: place.runs(SLEEPER), "the image")
     (pod,) = place.pods()
     assert pod["spec"]["automountServiceAccountToken"] is False
     assert not pod["spec"].get("volumes")
     name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
     with contextlib.suppress(AssertionError):  # it may end before it says so
         place.cluster.kubectl("exec", name, "-c", container, "--", "sh", "-c", "kill -TERM 1")
-    ended = await until(lambda: place.states()[SLEEPER]["lastState"].get("terminated"), "its end")
+    ended = await seen(lambda: place.states()[SLEEPER]["lastState"].get("terminated"), "its end")
     assert ended["exitCode"] == 0, "it was not killed"
 
 
 async def test_the_services_account_may_do_this_and_nothing_else(place: Place) -> None:
     place.commit(one=SLEEPER)
     async with place.service():
-        await until(lambda: place.images() == [SLEEPER], "the DaemonSet")
+        await seen(lambda: place.images() == [SLEEPER], "the DaemonSet")
     namespace = place.cluster.namespace
     other = {**(place.daemonset or {}), "metadata": {"name": "other", "namespace": namespace}}
     headers = {"Authorization": f"Bearer {place.token}"}
@@ -231,12 +231,12 @@ async def test_a_cluster_that_refuses_is_asked_again_until_it_does_not(place: Pl
     place.token_file.write_text("no token of this cluster")
     place.commit(one=SLEEPER)
     async with place.service() as (watcher, pulling):
-        await until(lambda: pulling.last and pulling.last.error, "a refusal")
+        await seen(lambda: pulling.last and pulling.last.error, "a refusal")
         assert pulling.last is not None
         assert "401" in str(pulling.last.error)
         assert "red/one" in watcher.catalog.profiles
         place.token_file.write_text(place.token)
-        await until(lambda: place.runs(SLEEPER), "the image")
+        await seen(lambda: place.runs(SLEEPER), "the image")
         assert pulling.last.error is None
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.conditions import until
 from support.repositories import Content, data_role, policy, profile, team, write_folder
 from support.servers.cluster import needs_cluster
-from support.servers.deployment import until
 from support.servers.forge import Forge, needs_forge
 from support.servers.git_server import git
 from support.servers.installed import JUPYTERLAB, STAND_INS, ForgePerson, Installed

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
+from support.conditions import until
 from support.repositories import ProfilesRepository, policy, profile, team
 from support.servers.cluster import needs_cluster
-from support.servers.deployment import until
 from support.servers.forge import Forge, needs_forge
 from support.servers.installed import JUPYTERLAB, ForgePerson, Installed
 from support.servers.ssh_server import SshServer

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jupyterhub.spawner import SpawnException
 from kubespawner import clients
-from support.conditions import until
+from support.conditions import eventually
 from support.outage import files, in_own_process
 from support.servers.api_proxy import ApiProxy
 from support.servers.cluster import Cluster, needs_cluster
@@ -78,9 +78,9 @@ async def test_what_happens_is_known_without_asking_for_it(pods: ResilientPods, 
     await pods.start()
     await pods.first_load_future
     cluster.apply(pod("one"), pod("two"))
-    await until(lambda: {"one", "two"} <= names(pods), "both pods are seen")
+    await eventually(lambda: {"one", "two"} <= names(pods), "both pods are seen")
     cluster.kubectl("delete", "pod", "one", "--now")
-    await until(lambda: "one" not in names(pods), "the end of one is seen")
+    await eventually(lambda: "one" not in names(pods), "the end of one is seen")
 
 
 @pytest.mark.parametrize(
@@ -101,15 +101,15 @@ async def test_the_view_goes_on_after_errors(
 ) -> None:
     await pods.start()
     await pods.first_load_future
-    await until(lambda: proxy.requests(path=PODS, watch=True), "it watches")
+    await eventually(lambda: proxy.requests(path=PODS, watch=True), "it watches")
     name = f"after-{uuid.uuid4().hex[:6]}"
     proxy.answer(fault.pop("status"), path=PODS, **fault)
     await proxy.go_away()  # cuts the watch, so that it asks anew
     await proxy.come_back()
-    await until(lambda: not proxy.waiting_faults(), "it asks until it is answered")
+    await eventually(lambda: not proxy.waiting_faults(), "it asks until it is answered")
     cluster.apply(pod(name))
-    await until(lambda: name in names(pods), "what happens afterwards is seen")
-    await until(lambda: pods.last_error is None, "it is well again")
+    await eventually(lambda: name in names(pods), "what happens afterwards is seen")
+    await eventually(lambda: pods.last_error is None, "it is well again")
     said = [record.getMessage() for record in caplog.records if "does not say" in record.getMessage()]
     assert len(said) == 1
     assert not [record for record in caplog.records if record.exc_info]
@@ -119,7 +119,7 @@ async def test_the_view_goes_on_after_errors(
 async def test_it_asks_no_sooner_than_the_api_wants(pods: ResilientPods, proxy: ApiProxy, watch: bool) -> None:
     proxy.answer(429, path=PODS, watch=watch, retry_after=2)
     await pods.start()
-    await until(lambda: not proxy.waiting_faults() and pods.last_error is None, "it is answered")
+    await eventually(lambda: not proxy.waiting_faults() and pods.last_error is None, "it is answered")
     refused = proxy.requests(path=PODS, watch=watch)[0]
     following = next(asked for asked in proxy.requests(path=PODS) if asked.at > refused.at)
     assert following.at - refused.at >= 2
@@ -130,7 +130,7 @@ async def test_a_slow_api_is_waited_for(pods: ResilientPods, cluster: Cluster, p
     await pods.start()
     await pods.first_load_future
     cluster.apply(pod("slow"))
-    await until(lambda: "slow" in names(pods), "the pod is seen")
+    await eventually(lambda: "slow" in names(pods), "the pod is seen")
     assert pods.last_error is None
 
 
@@ -141,15 +141,15 @@ async def test_what_is_known_stays_while_the_api_is_away_or_hangs(
     await pods.start()
     await pods.first_load_future
     async with proxy.away():
-        await until(lambda: pods.last_error, "it notices")
+        await eventually(lambda: pods.last_error, "it notices")
         cluster.kubectl("delete", "pod", "lasting", "--now")
         assert "lasting" in names(pods)
-    await until(lambda: "lasting" not in names(pods), "what happened meanwhile is seen")
+    await eventually(lambda: "lasting" not in names(pods), "what happened meanwhile is seen")
     with proxy.hanging():
         cluster.apply(pod("late"))
-        await until(lambda: pods.last_error, "it notices that nothing comes any more")
+        await eventually(lambda: pods.last_error, "it notices that nothing comes any more")
         assert "late" not in names(pods)
-    await until(lambda: "late" in names(pods), "what happened meanwhile is seen")
+    await eventually(lambda: "late" in names(pods), "what happened meanwhile is seen")
 
 
 @pytest.mark.parametrize("fault", ["away", "hanging", "none"])
@@ -160,7 +160,7 @@ async def test_it_ends_when_it_is_told_to_wherever_it_is(pods: ResilientPods, pr
         if fault == "hanging":
             stack.enter_context(proxy.hanging())
         await pods.start()
-        await until(lambda: fault == "none" or pods.last_error or proxy.asked, "it has begun to ask")
+        await eventually(lambda: fault == "none" or pods.last_error or proxy.asked, "it has begun to ask")
         task = pods.watch_task
         await pods.stop()
         assert task is not None
@@ -243,10 +243,10 @@ async def test_a_start_goes_on_when_the_api_was_away_in_the_middle_of_it(
     hub: ClusterHub, proxy: ApiProxy, cluster: Cluster
 ) -> None:
     starting = asyncio.ensure_future(hub.start("middle", "red/plain"))
-    await until(lambda: proxy.requests(method="POST", path=PODS), "the pod is sent")
-    await until(lambda: cluster.items("pod"), "the pod is there")
+    await eventually(lambda: proxy.requests(method="POST", path=PODS), "the pod is sent")
+    await eventually(lambda: cluster.items("pod"), "the pod is there")
     async with proxy.away():
-        await until(lambda: hub.spawner("middle").pod_reflector.last_error, "the hub is blind")
+        await eventually(lambda: hub.spawner("middle").pod_reflector.last_error, "no news")
         assert not starting.done()
     spawner = await starting
     assert await spawner.poll() is None
@@ -259,7 +259,9 @@ async def test_a_start_that_the_api_takes_is_seen_at_once_however_long_the_hub_w
     first = await hub.start("first", "red/plain")
     monkeypatch.setattr(reflector, "_wait", lambda _attempts: 3600.0)
     async with proxy.away():
-        await until(lambda: first.pod_reflector.last_error and first.event_reflector.last_error, "the hub is blind")
+        await eventually(
+            lambda: first.pod_reflector.last_error and first.event_reflector.last_error, "the hub is blind"
+        )
     spawner = await hub.start("second", "red/plain")
     assert spawner.pod_reflector.last_error is None
     for each in (first, spawner):
@@ -270,7 +272,7 @@ async def test_a_stop_waits_until_the_api_is_there_again(hub: ClusterHub, proxy:
     spawner = await hub.start("leaving", "red/plain")
     async with proxy.away():
         stopping = asyncio.ensure_future(spawner.stop(now=True))
-        await until(lambda: spawner.pod_reflector.last_error, "the hub is blind")
+        await eventually(lambda: spawner.pod_reflector.last_error, "no news")
         assert not stopping.done()
         assert await spawner.poll() is None
     await stopping
@@ -299,7 +301,7 @@ async def test_a_hub_that_begins_while_the_api_is_away_finds_its_sessions_afterw
     spawner.load_state(state)
     async with proxy.away():
         looks = [asyncio.ensure_future(each.poll()) for each in (spawner, spawner, gone)]
-        await until(lambda: spawner.pod_reflector and spawner.pod_reflector.last_error, "it asks")
+        await eventually(lambda: spawner.pod_reflector and spawner.pod_reflector.last_error, "it asks")
         looks[0].cancel()  # somebody stops waiting; nobody else has to
         accounts.forget(cluster.namespace, service_account("red", []))
         with pytest.raises(SpawnException) as raised:
@@ -333,7 +335,7 @@ async def test_a_pod_that_was_sent_and_never_seen_does_not_stay(
     proxy.answer(500, path=PODS, times=10_000)
     await proxy.go_away()  # cuts the watch, so that it asks anew
     await proxy.come_back()
-    await until(lambda: seen.pod_reflector.last_error, "the hub is blind")
+    await eventually(lambda: seen.pod_reflector.last_error, "no news")
     with pytest.raises(SpawnException):
         await hub.start("unseen", "red/plain")
     spawner = hub.spawner("unseen")

@@ -7,24 +7,18 @@ supervises, and what these are is told elsewhere.
 import json
 import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.servers.deployment import PROGRAMS, Deployment, Person, until
+from support.conditions import until
+from support.servers.deployment import PROGRAMS, Deployment, Person
 
 SIMPLE = {
     "spawner_class": "jupyterhub.spawner.SimpleLocalProcessSpawner",
     "service_module": "support.fakes.quiet_service",
 }
+pytestmark = pytest.mark.deployment(base_url="/plot", kept=SIMPLE)  # every test leaves it well
 REVIEW = "custom:allotment:review"
-
-
-@pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One deployment for the whole module, under a base URL. Every test leaves it well."""
-    with Deployment(tmp_path_factory.mktemp("laptop") / "state", base_url="/plot", kept=SIMPLE).started() as deployment:
-        yield deployment
 
 
 def session_of(person: Person) -> int:

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 from bs4 import BeautifulSoup
-from support.servers.deployment import Deployment, Person, until
+from support.conditions import until
+from support.servers.deployment import Deployment, Person
 
 NOTEBOOK = "housing-statistics/notebook"
 PAGES = "services/allotment/"

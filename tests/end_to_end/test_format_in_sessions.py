@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from support.conditions import until
 from support.repositories import Content, profile
-from support.servers.deployment import Deployment, Person, until
+from support.servers.deployment import Deployment, Person
 from support.servers.git_server import GitServer
 from support.starting import ask, commit, events, hub_log, source, stop_all
 
-KEPT = {"service_module": "support.fakes.quiet_service", "spawner_class": "support.fakes.spawning.TrustingSpawner"}
+pytestmark = pytest.mark.deployment(
+    kept={"service_module": "support.fakes.quiet_service", "spawner_class": "support.fakes.spawning.TrustingSpawner"}
+)
 TEAM = "transport-analysis"
 PLACE = f"teams/{TEAM}/profiles"
 IMAGE = "quay.io/jupyter/scipy-notebook:2025-01-06"
@@ -28,34 +31,17 @@ SIZES = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
-    with GitServer(tmp_path_factory.mktemp("git") / "server") as running:
-        running.create("transport/bulletin", {"bulletin.py": "print()\n"})
-        yield running
-
-
-@pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory, server: GitServer) -> Iterator[Deployment]:
-    """One deployment, whose policy has a tool and lets code come from the git server."""
-    with Deployment(tmp_path_factory.mktemp("format") / "state", kept=KEPT).started() as running:
-        (running.folder / "git-ca.pem").write_bytes(server.ca_file.read_bytes())
+@pytest.fixture(scope="module", autouse=True)
+def server(allotment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    """A git server that the policy lets code come from; the policy has a tool, too."""
+    with GitServer(tmp_path_factory.mktemp("git") / "server") as server:
+        server.create("transport/bulletin", {"bulletin.py": "print()\n"})
+        (allotment.folder / "git-ca.pem").write_bytes(server.ca_file.read_bytes())
         more = (
             f"\ntools: {{files: {{title: Files, address: /tree/, folder: work}}}}\nrepositories: [{server.url('')}*]\n"
         )
-        commit(running, {"policy.yaml": source(running, "policy.yaml") + more})
-        yield running
-
-
-@pytest.fixture(scope="module")
-def analyst(allotment: Deployment) -> Person:
-    return allotment.sign_in("analyst")
-
-
-@pytest.fixture
-def idle(analyst: Person) -> Person:
-    stop_all(analyst)
-    return analyst
+        commit(allotment, {"policy.yaml": source(allotment, "policy.yaml") + more})
+        yield server
 
 
 def made(**changes: Any) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from typing import Any
 import httpx
 import pytest
 from bs4 import BeautifulSoup
+from support.conditions import until
 from support.folders import PROGRAMS
-from support.repositories import ProfilesRepository, policy, profile, team
-from support.servers.deployment import Deployment, Person, until
-from support.servers.git_server import GitServer
+from support.repositories import policy, profile, team
+from support.servers.deployment import Deployment, Person
+from support.servers.git_server import GitServer, ServedProfiles
 from support.starting import ask, hub_log, stop_all
 
 from allotment_hub.configuration import RemoteConfiguration, ServiceConfiguration
@@ -25,31 +26,23 @@ from allotment_hub.laptop.processes import ports
 
 pytestmark = pytest.mark.timeout(400)
 
-TOKEN = "a-secret-token"
+TOKEN = ServedProfiles.TOKEN
 GROUP = "/example/housing-statistics"
 SESSION = PROGRAMS / "answering.py"
 SINCE = re.compile(r"has not given the profiles since (\d\d \w+, \d\d:\d\d UTC), [^:]+: ([^.]+)\.")
 HANGING = "it does not answer in time"
 
 
-class Place:
+class Place(ServedProfiles):
     """A hub whose repository is the mirror of one on a git server."""
 
     def __init__(self, folder: Path, server: GitServer) -> None:
-        self.folder = folder
-        self.server = server
-        server.token = TOKEN
-        (folder / "origin").mkdir()
-        self.origin = ProfilesRepository(folder / "origin")
-        (server.folder / "repositories" / "profiles.git").symlink_to(self.origin.path)
-        (folder / "token").write_text(TOKEN)
-        self.origin.commit(
-            {
-                "policy.yaml": policy(),
-                "teams/red/team.yaml": team("red", members={"groups": [GROUP]}),
-                "teams/red/profiles/notebook.yaml": profile(),
-            }
-        )
+        files = {
+            "policy.yaml": policy(),
+            "teams/red/team.yaml": team("red", members={"groups": [GROUP]}),
+            "teams/red/profiles/notebook.yaml": profile(),
+        }
+        super().__init__(folder, server, files)
         state = folder / "state"
         kept = {
             "service_module": "support.fakes.quiet_service",
@@ -60,7 +53,7 @@ class Place:
             "repository": str(folder / "mirror.git"),
             "cache": "",
             "remote_url": server.url("profiles.git"),
-            "remote_token_file": str(folder / "token"),
+            "remote_token_file": str(self.token_file),
             "remote_ca_file": str(server.ca_file),
             "fetch_seconds": 0.2,
             "cmd": [sys.executable, str(SESSION)],

@@ -3,32 +3,17 @@
 The programs themselves are stand-ins (`tests/support/programs`): they speak the command lines that the proxies use.
 """
 
-import os
 import re
-from collections.abc import Iterator
 
 import psutil
 import pytest
 from bs4 import BeautifulSoup
+from support.conditions import until
 from support.folders import PROGRAMS
-from support.servers.deployment import Deployment, Person, until
+from support.servers.deployment import Person
 
+pytestmark = pytest.mark.deployment(base_url="/plot/", programs=PROGRAMS)
 RSTUDIO, VSCODE = "housing-statistics/rstudio", "housing-statistics/vscode"
-
-
-@pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One deployment for the whole module, under a base URL, that finds the stand-ins before any real program."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
-        deployment = Deployment(tmp_path_factory.mktemp("apps") / "state", base_url="/plot/")
-    with deployment.started():
-        yield deployment
-
-
-@pytest.fixture(scope="module")
-def analyst(allotment: Deployment) -> Person:
-    return allotment.sign_in("analyst")
 
 
 def of_session(analyst: Person) -> list[psutil.Process]:

@@ -4,7 +4,6 @@ import csv
 import io
 import itertools
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -14,6 +13,7 @@ from bs4 import BeautifulSoup, Tag
 from support.servers.deployment import Deployment, Person
 
 BASE = "/some/where/"
+pytestmark = pytest.mark.deployment(base_url=BASE)
 PREFIX = "services/allotment/"
 PAGES = (
     "profiles", "profiles/housing-statistics/register", "propose", "propose?from=transport-analysis/delays",
@@ -21,22 +21,6 @@ PAGES = (
     "data-roles/housing-register/ask?team=transport-analysis", "proposals",
     "profiles/transport-analysis/scratch/retire", "teams/housing-statistics", "nothing/of/the/kind",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with Deployment(tmp_path_factory.mktemp("pages") / "state", base_url=BASE).started() as deployment:
-        yield deployment
-
-
-@pytest.fixture(scope="module")
-def analyst(allotment: Deployment) -> Person:
-    return allotment.sign_in("analyst")
-
-
-@pytest.fixture(scope="module")
-def lead(allotment: Deployment) -> Person:
-    return allotment.sign_in("lead")
 
 
 def opened(person: Person, path: str) -> BeautifulSoup:

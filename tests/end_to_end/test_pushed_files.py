@@ -1,73 +1,19 @@
 """Commits that come past the page, straight into the repository: what is bad harms only itself, and all is flagged."""
 
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from support.servers.deployment import Deployment, Person, until
+from support.clones import Clone
+from support.servers.deployment import Person
 
 NOTEBOOK = "teams/housing-statistics/profiles/notebook.yaml"
 HOSTILE = "<img src=x onerror=alert(1)>{username.__class__}{{ 7*7 }}"
 
 
-class Checkout:
-    """Somebody's clone of the profiles repository."""
-
-    def __init__(self, folder: Path, origin: Path) -> None:
-        self.folder = folder
-        self.git("clone", "--quiet", str(origin), str(folder), cwd=folder.parent)
-        self.git("config", "user.name", "Somebody")
-        self.git("config", "user.email", "somebody@example.org")
-
-    def git(self, *arguments: str, cwd: Path | None = None) -> str:
-        done = subprocess.run(["git", *arguments], cwd=cwd or self.folder, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def text(self, path: str) -> str:
-        return (self.folder / path).read_text()
-
-    def push(self, files: dict[str, str | None]) -> str:
-        self.git("pull", "--quiet", "--rebase")
-        for path, text in files.items():
-            file = self.folder / path
-            if text is None:
-                file.unlink()
-            else:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", "Edited by hand")
-        self.git("push", "--quiet", "origin", "HEAD:main")
-        return self.git("rev-parse", "HEAD")
-
-
-@pytest.fixture(scope="module")
-def checkout(allotment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    return Checkout(tmp_path_factory.mktemp("clone") / "profiles", allotment.repository)
-
-
-@pytest.fixture
-def analyst(allotment: Deployment, checkout: Checkout) -> Iterator[Person]:
-    """The analyst; afterwards main holds what it held before."""
-    checkout.git("pull", "--quiet", "--rebase")
-    before = checkout.git("rev-parse", "HEAD")
-    person = allotment.sign_in("analyst")
-    yield person
-    checkout.git("pull", "--quiet", "--rebase")
-    checkout.git("read-tree", "-u", "--reset", before)
-    if checkout.git("status", "--porcelain"):
-        checkout.git("commit", "--quiet", "--message", "As before")
-        checkout.git("push", "--quiet", "origin", "HEAD:main")
-
-
-def applied(analyst: Person, revision: str) -> None:
-    """Wait until the service has taken a commit up; the issue allows two seconds."""
-    until(
-        lambda: analyst.service("GET", "health").json()["applied"]["revision"] == revision,
-        within=2,
-        what=f"the commit {revision}",
-    )
+@pytest.fixture(autouse=True)
+def restored(clone: Clone) -> Iterator[None]:
+    with clone.restored():
+        yield
 
 
 @pytest.mark.parametrize(
@@ -82,13 +28,13 @@ def applied(analyst: Person, revision: str) -> None:
     ],
 )
 def test_a_profile_that_does_not_read_keeps_its_last_good_version_and_others_move_on(
-    checkout: Checkout, analyst: Person, found: str, instead: str, code: str
+    clone: Clone, analyst: Person, found: str, instead: str, code: str
 ) -> None:
-    text = checkout.text(NOTEBOOK)
+    text = clone.text(NOTEBOOK)
     assert found in text
     other = NOTEBOOK.replace("notebook", "notebook-r")
-    moved_on = checkout.text(other).replace("title: ", "title: New ", 1)
-    applied(analyst, checkout.push({NOTEBOOK: text.replace(found, instead, 1), other: moved_on}))
+    moved_on = clone.text(other).replace("title: ", "title: New ", 1)
+    clone.push({NOTEBOOK: text.replace(found, instead, 1), other: moved_on}, within=2)
     kept = analyst.service("GET", "profiles/housing-statistics/notebook").json()
     assert kept["startable"]
     assert kept["outdated"]
@@ -101,10 +47,10 @@ def test_a_profile_that_does_not_read_keeps_its_last_good_version_and_others_mov
     assert "an earlier version applies" in analyst.page("hub/spawn").text
 
 
-def test_a_commit_past_the_page_is_live_and_shown_as_not_reviewed(checkout: Checkout, analyst: Person) -> None:
+def test_a_commit_past_the_page_is_live_and_shown_as_not_reviewed(clone: Clone, analyst: Person) -> None:
     path, address = "teams/transport-analysis/profiles/scratch.yaml", "profiles/transport-analysis/scratch"
     assert analyst.service("GET", address).json()["reviewed"]
-    applied(analyst, checkout.push({path: checkout.text(path).replace("limit: 1 GiB", "limit: 3 GiB")}))
+    clone.push({path: clone.text(path).replace("limit: 1 GiB", "limit: 3 GiB")}, within=2)
     profile = analyst.service("GET", address).json()
     assert profile["memory"].endswith("-3 GiB")
     assert not profile["reviewed"]
@@ -113,15 +59,15 @@ def test_a_commit_past_the_page_is_live_and_shown_as_not_reviewed(checkout: Chec
     assert "not reviewed here" in analyst.page(f"services/allotment/{address}").text.lower()
 
 
-def test_markup_and_templates_in_a_profile_are_text_on_every_page(checkout: Checkout, analyst: Person) -> None:
-    text = checkout.text(NOTEBOOK)
+def test_markup_and_templates_in_a_profile_are_text_on_every_page(clone: Clone, analyst: Person) -> None:
+    text = clone.text(NOTEBOOK)
     lines = [
         f"title: '{HOSTILE}'" if line.startswith("title:") else line
         for line in text.splitlines()
         if not line.startswith(("description:", "purpose:"))
     ]
     hostile = "\n".join([f"description: '{HOSTILE}'", f"purpose: '{HOSTILE}'", *lines]) + "\n"
-    applied(analyst, checkout.push({NOTEBOOK: hostile}))
+    clone.push({NOTEBOOK: hostile}, within=2)
     assert analyst.service("GET", "profiles/housing-statistics/notebook").json()["title"] == HOSTILE
     for path in (
         "hub/spawn",
@@ -139,27 +85,27 @@ def test_markup_and_templates_in_a_profile_are_text_on_every_page(checkout: Chec
             assert "&lt;img src=x onerror=alert(1)&gt;{username.__class__}{{ 7*7 }}" in answer.text, path
 
 
-def test_a_grant_that_is_taken_away_refuses_the_next_start_at_once(checkout: Checkout, analyst: Person) -> None:
+def test_a_grant_that_is_taken_away_refuses_the_next_start_at_once(clone: Clone, analyst: Person) -> None:
     path = "data-roles/housing-open.yaml"
-    text = checkout.text(path)
+    text = clone.text(path)
     kept = [line for line in text.splitlines() if not line.strip().startswith("housing-statistics:")]
     assert len(kept) < len(text.splitlines())
-    applied(analyst, checkout.push({path: "\n".join(kept) + "\n"}))
+    clone.push({path: "\n".join(kept) + "\n"}, within=2)
     answer = analyst.hub("POST", "users/analyst/server", json={"profile": "housing-statistics/notebook"})
     assert answer.status_code == 403
     assert "[grant-missing]" in answer.json()["message"]
 
 
-def test_a_data_role_that_does_not_read_gives_no_access(checkout: Checkout, analyst: Person) -> None:
-    applied(analyst, checkout.push({"data-roles/housing-open.yaml": "owner: [\n"}))
+def test_a_data_role_that_does_not_read_gives_no_access(clone: Clone, analyst: Person) -> None:
+    clone.push({"data-roles/housing-open.yaml": "owner: [\n"}, within=2)
     answer = analyst.hub("POST", "users/analyst/server", json={"profile": "housing-statistics/notebook"})
     assert answer.status_code == 409
     assert "[data-role-broken]" in answer.json()["message"]
     assert analyst.service("GET", "profiles/transport-analysis/notebook").json()["startable"]
 
 
-def test_without_a_policy_that_ever_read_nothing_starts(checkout: Checkout, analyst: Person) -> None:
-    applied(analyst, checkout.push({"policy.yaml": None}))
+def test_without_a_policy_that_ever_read_nothing_starts(clone: Clone, analyst: Person) -> None:
+    clone.push({"policy.yaml": None}, within=2)
     answer = analyst.hub("POST", "users/analyst/server", json={"profile": "transport-analysis/notebook"})
     assert answer.status_code == 403
     assert "[policy-missing]" in answer.json()["message"]

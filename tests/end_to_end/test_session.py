@@ -13,17 +13,16 @@ NOTEBOOK = "housing-statistics/notebook"
 
 
 @pytest.fixture(scope="module")
-def analyst(allotment: Deployment) -> Iterator[Person]:
+def at_work(analyst: Person) -> Iterator[Person]:
     """The analyst, with a running session."""
-    person = allotment.sign_in("analyst")
-    person.start_session({"profile": NOTEBOOK, "options": {"size": "large"}})
-    yield person
-    person.stop_session()
+    analyst.start_session({"profile": NOTEBOOK, "options": {"size": "large"}})
+    yield analyst
+    analyst.stop_session()
 
 
-def in_session(analyst: Person, *command: str) -> subprocess.CompletedProcess[str]:
+def in_session(at_work: Person, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command as a terminal of the session would."""
-    environment = analyst.session_environment()
+    environment = at_work.session_environment()
     program = shutil.which(command[0], path=environment["PATH"])
     assert program, f"{command[0]} is not on the session's PATH"
     return subprocess.run(
@@ -32,62 +31,62 @@ def in_session(analyst: Person, *command: str) -> subprocess.CompletedProcess[st
     )  # fmt: skip
 
 
-def test_jupyterlab_opens_and_the_session_says_what_it_is(allotment: Deployment, analyst: Person) -> None:
-    page = analyst.page("user/analyst/lab")
+def test_jupyterlab_opens_and_the_session_says_what_it_is(allotment: Deployment, at_work: Person) -> None:
+    page = at_work.page("user/analyst/lab")
     assert page.status_code == 200
     assert "JupyterLab" in page.text
-    environment = analyst.session_environment()
+    environment = at_work.session_environment()
     assert environment["ALLOTMENT_PROFILE"] == NOTEBOOK
     assert environment["ALLOTMENT_TEAM"] == "housing-statistics"
     assert environment["ALLOTMENT_DATA_ROLES"] == "housing-open"
     assert environment["ALLOTMENT_URL"] == f"{allotment.url}services/allotment/api/v1"
-    health = analyst.service("GET", "health").json()
+    health = at_work.service("GET", "health").json()
     assert environment["ALLOTMENT_COMMIT"] == health["applied"]["revision"]
 
 
-def test_nothing_of_the_hub_is_in_the_session(allotment: Deployment, analyst: Person) -> None:
+def test_nothing_of_the_hub_is_in_the_session(allotment: Deployment, at_work: Person) -> None:
     kept = json.loads((allotment.folder / "laptop.json").read_text())
     secrets = [kept["service_token"], kept["proxy_password"], kept["cookie_secret"], *kept["passwords"].values()]
-    environment = "\n".join(analyst.session_environment().values())
+    environment = "\n".join(at_work.session_environment().values())
     assert not any(secret in environment for secret in secrets)
-    assert not {"CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY"} & set(analyst.session_environment())
+    assert not {"CONFIGPROXY_AUTH_TOKEN", "JUPYTERHUB_CRYPT_KEY"} & set(at_work.session_environment())
 
 
-def test_git_python_and_r_work_and_the_data_is_there(analyst: Person) -> None:
-    assert in_session(analyst, "git", "init", "--quiet", "work").returncode == 0
+def test_git_python_and_r_work_and_the_data_is_there(at_work: Person) -> None:
+    assert in_session(at_work, "git", "init", "--quiet", "work").returncode == 0
     reading = (
         "import csv, glob; print(sum(len(list(csv.reader(open(f)))) for f in glob.glob('data/housing-open/*.csv')))"
     )
-    done = in_session(analyst, "python", "-c", reading)
+    done = in_session(at_work, "python", "-c", reading)
     assert int(done.stdout) > 10, done.stderr
     if shutil.which("R"):
-        done = in_session(analyst, "R", "--vanilla", "--quiet", "-e", "cat(nchar('plot') * 10)")
+        done = in_session(at_work, "R", "--vanilla", "--quiet", "-e", "cat(nchar('plot') * 10)")
         assert "40" in done.stdout, done.stderr
-    home = Path(analyst.session_environment()["HOME"])
+    home = Path(at_work.session_environment()["HOME"])
     assert sorted(path.name for path in (home / "data").iterdir()) == ["housing-open"]
 
 
-def test_a_proposal_from_the_terminal_starts_from_the_profile_that_runs(analyst: Person) -> None:
-    shown = in_session(analyst, "allotment-session", "show")
+def test_a_proposal_from_the_terminal_starts_from_the_profile_that_runs(at_work: Person) -> None:
+    shown = in_session(at_work, "allotment-session", "show")
     assert "Notebook in Python" in shown.stdout, shown.stderr
     propose = ("allotment-session", "propose", "--name", "from-terminal", "--set", "memory.limit=6GiB")
-    refused = in_session(analyst, *propose, "--set", "memory.limit=6000GiB", "--reason", "Too much", "--yes")
+    refused = in_session(at_work, *propose, "--set", "memory.limit=6000GiB", "--reason", "Too much", "--yes")
     assert refused.returncode == 1
     assert "memory-envelope" in refused.stdout + refused.stderr
-    done = in_session(analyst, *propose, "--reason", "Larger joins", "--yes", "--json")
+    done = in_session(at_work, *propose, "--reason", "Larger joins", "--yes", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)
     answer = answer.get("proposal", answer)
     assert answer["proposer"] == "analyst"
     assert answer["reason"] == "Larger joins"
     assert any(change["text"] == "memory limit: 6 GiB" for change in answer["changes"])
-    ended = in_session(analyst, "allotment-session", "withdraw", answer["id"], "--yes")
+    ended = in_session(at_work, "allotment-session", "withdraw", answer["id"], "--yes")
     assert ended.returncode == 0, ended.stderr
 
 
-def test_a_proposal_from_the_terminal_can_carry_the_request_for_data(analyst: Person) -> None:
+def test_a_proposal_from_the_terminal_can_carry_the_request_for_data(at_work: Person) -> None:
     done = in_session(
-        analyst, "allotment-session", "propose", "--from", "transport-analysis/scratch",
+        at_work, "allotment-session", "propose", "--from", "transport-analysis/scratch",
         "--name", "transport-analysis/prices",
         "--set", "data_roles+=housing-open", "--grant", "housing-open=2027-12-31",
         "--reason", "Comparing house prices along lines", "--yes", "--json",
@@ -97,12 +96,12 @@ def test_a_proposal_from_the_terminal_can_carry_the_request_for_data(analyst: Pe
     answer = answer.get("proposal", answer)
     assert [need["key"] for need in answer["requirements"]] == ["lead:transport-analysis", "owner:open-data"]
     assert [change["data_role"] for change in answer["access"] if change["gains"]] == ["housing-open"]
-    assert analyst.service("POST", f"proposals/{answer['id']}/withdrawal").status_code == 200
+    assert at_work.service("POST", f"proposals/{answer['id']}/withdrawal").status_code == 200
 
 
-def test_the_plain_api_works_with_the_token_of_the_session(analyst: Person) -> None:
+def test_the_plain_api_works_with_the_token_of_the_session(at_work: Person) -> None:
     done = in_session(
-        analyst, "python", "-c",
+        at_work, "python", "-c",
         "import os, urllib.request as u; r = u.Request(os.environ['ALLOTMENT_URL'] + '/profiles', "
         "headers={'Authorization': 'token ' + os.environ['JUPYTERHUB_API_TOKEN']}); print(u.urlopen(r).status)",
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """Starting, refusing and ending on a real hub behind its real proxy. The service is not needed to start a session."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from support.starting import ask, commit, events, hub_log, source, stop_all
 
 from allotment_profiles.git.repository import Repository
 
-SERVICE = {"service_module": "support.fakes.quiet_service"}
+pytestmark = pytest.mark.deployment(base_url="/plot", kept={"service_module": "support.fakes.quiet_service"})
 LARGE: dict[str, Any] = {"profile": "transport-analysis/delays", "options": {"size": "large"}}
 TRANSPORT = "teams/transport-analysis/profiles"
 
@@ -32,25 +31,6 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
     "a megabyte": ({"profile": "x" * 1_000_000}, 400, "request-malformed"),
     "a megabyte of options": ({**LARGE, "options": {str(n): "x" for n in range(90_000)}}, 400, "request-malformed"),
 }
-
-
-@pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One deployment for the whole module, under a base URL."""
-    with Deployment(tmp_path_factory.mktemp("spawner") / "state", base_url="/plot", kept=SERVICE).started() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def analyst(allotment: Deployment) -> Person:
-    return allotment.sign_in("analyst")
-
-
-@pytest.fixture
-def idle(analyst: Person) -> Person:
-    """Give the analyst without any session."""
-    stop_all(analyst)
-    return analyst
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.conditions import until
-from support.repositories import MAIN, ProfilesRepository, profile, small
-from support.servers.git_server import GitServer, git
+from support.conditions import eventually
+from support.repositories import MAIN, profile, small
+from support.servers.git_server import GitServer, ServedProfiles, git
 
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git import remotes
@@ -20,23 +19,12 @@ from allotment_profiles.git.remotes import Remote, RemoteError
 from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate, Repository
 from allotment_profiles.store.watcher import CatalogWatcher
 
-TOKEN = "a-secret-token"
+TOKEN = ServedProfiles.TOKEN
 PROPOSE = "refs/heads/propose/one"
 
 
-class Place:
-    """A git server with a repository of profiles, and files with what is needed to reach it."""
-
-    def __init__(self, folder: Path, server: GitServer) -> None:
-        self.folder = folder
-        self.server = server
-        server.token = TOKEN
-        (folder / "origin").mkdir()
-        self.origin = ProfilesRepository(folder / "origin")
-        (server.folder / "repositories" / "profiles.git").symlink_to(self.origin.path)
-        self.token_file = folder / "token"
-        self.token_file.write_text(f"{TOKEN}\n")
-        self.origin.commit(small())
+class Place(ServedProfiles):
+    """Profiles on a git server, and mirrors of them."""
 
     def mirror(self, name: str = "mirror") -> Mirror:
         remote = Remote(
@@ -46,9 +34,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    with GitServer(tmp_path / "server") as server:
-        yield Place(tmp_path, server)
+def place(git_server: GitServer, tmp_path: Path) -> Place:
+    return Place(tmp_path, git_server, small())
 
 
 def heads(repository: Repository) -> dict[str, str]:
@@ -265,27 +252,27 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
     mirror = place.mirror()
     watcher = CatalogWatcher(mirror.repository, 0.05, mirror=mirror, fetch_seconds=0.1, on_change=[changes.append])
     watcher.start()
-    await until(lambda: watcher.catalog.revision == place.origin.head, "the catalog of main")
+    await eventually(lambda: watcher.catalog.revision == place.origin.head, "the catalog of main")
     place.server.token = "revoked"
-    await until(lambda: watcher.unreachable_since, "the server is known to be away")
+    await eventually(lambda: watcher.unreachable_since, "the server is known to be away")
     assert (await watcher.refresh()).revision == place.origin.head
     since = watcher.fetched.since if watcher.fetched else None
     assert since is not None
     newer = place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
     place.token_file.write_text("revoked")
     # The mirror moves before git has ended, and its catalog applies before it is told.
-    await until(lambda: watcher.unreachable_since is None, "the server is known to be back")
-    await until(lambda: changes[-1].revision == newer, "the newer catalog is told")
+    await eventually(lambda: watcher.unreachable_since is None, "the server is known to be back")
+    await eventually(lambda: changes[-1].revision == newer, "the newer catalog is told")
     assert watcher.catalog.revision == newer
     assert watcher.last_error is watcher.unreachable_since is None
     await watcher.stop()
 
     slow = CatalogWatcher(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)
     slow.start()
-    await until(lambda: slow.catalog.revision == newer, "the catalog of main")
+    await eventually(lambda: slow.catalog.revision == newer, "the catalog of main")
     newest = place.origin.commit({"teams/red/profiles/newer.yaml": profile(title="Newer")})
     slow.trigger()
-    await until(lambda: slow.catalog.revision == newest, "the catalog of main")
+    await eventually(lambda: slow.catalog.revision == newest, "the catalog of main")
     await slow.stop()
 
 

@@ -1,9 +1,6 @@
 """What the policy lets maintainers do without an approval: a person at once, a session when the person says so."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest_asyncio
+import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
 
 from allotment_hub.api.serializers import check_answer
@@ -16,16 +13,8 @@ from allotment_profiles.store.watcher import MAIN
 AUTOMATIC = POLICY + b"automatic: {enabled: true, changes: [image-version, text]}\n"
 MAINTAINED = NOTEBOOK + b"maintainers: {users: [ana]}\n"
 NEWER = MAINTAINED.replace(b"notebook:1", b"notebook:2")
+pytestmark = pytest.mark.platform({"policy.yaml": AUTOMATIC, NOTEBOOK_PATH: MAINTAINED})
 LARGER = NEWER.replace(b"4 GiB", b"8 GiB")
-
-
-@pytest_asyncio.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    built = Platform(tmp_path)
-    built.push({"policy.yaml": AUTOMATIC, NOTEBOOK_PATH: MAINTAINED}, "Set up automation", signed=True)
-    await built.watcher.refresh()
-    yield built
-    await built.close()
 
 
 async def proposed(platform: Platform, content: bytes, by: str = "ana", *, session: bool = False) -> StoredProposal:

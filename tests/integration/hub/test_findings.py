@@ -1,11 +1,8 @@
 """What a new user and an attacker found once: each finding stays mended."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.api.serializers import profile_details
@@ -23,14 +20,6 @@ from allotment_profiles.store.watcher import MAIN
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
 PASSED = b"2020-01-31"
-
-
-@pytest_asyncio.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    built = Platform(tmp_path)
-    await built.watcher.refresh()
-    yield built
-    await built.close()
 
 
 @pytest.fixture

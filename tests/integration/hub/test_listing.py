@@ -1,10 +1,6 @@
 """Who sees which profiles, what stands on a profile's and a team's page, and how long lists stay quick."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.api.serializers import profile_answer, team_answer
@@ -14,29 +10,17 @@ from allotment_hub.pages.paging import PAGE_SIZE, Pages
 
 DRAFT = "housing/sketch"
 DRAFT_PATH = "teams/housing/profiles/sketch.yaml"
-
-
-@pytest_asyncio.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    built = Platform(tmp_path)
-    built.push(
-        {
-            "teams/housing/team.yaml": HOUSING
-            + b"deputies: {users: [dan]}\nbudget: {sessions: 5}\nuser_budget: {sessions: 1, memory: 8 GiB}\n",
-            NOTEBOOK_PATH: NOTEBOOK + b"storage: {home: 10 GiB, team: read-only}\nonly: [/housing/census]\n",
-            DRAFT_PATH: NOTEBOOK + b"visibility: draft\nmaintainers: {users: [ben]}\ndata_roles: [prices]\n",
-            "teams/housing/profiles/old.yaml": NOTEBOOK
-            + b"visibility: deprecated\nsuccessor: housing/middle\nretired_from: 2026-01-31\n",
-            "teams/housing/profiles/middle.yaml": NOTEBOOK + b"visibility: deprecated\nsuccessor: housing/notebook\n",
-            PRICES_PATH: PRICES.replace(b"until: 2999-12-31", b"until: 2999-12-31, review_by: 2026-02-01"),
-        },
-        "Set up everything",
-        signed=True,
-    )
-    built.people.groups |= {"dan": [], "tom": ["/transport"]}
-    await built.watcher.refresh()
-    yield built
-    await built.close()
+FILES = {
+    "teams/housing/team.yaml": HOUSING
+    + b"deputies: {users: [dan]}\nbudget: {sessions: 5}\nuser_budget: {sessions: 1, memory: 8 GiB}\n",
+    NOTEBOOK_PATH: NOTEBOOK + b"storage: {home: 10 GiB, team: read-only}\nonly: [/housing/census]\n",
+    DRAFT_PATH: NOTEBOOK + b"visibility: draft\nmaintainers: {users: [ben]}\ndata_roles: [prices]\n",
+    "teams/housing/profiles/old.yaml": NOTEBOOK
+    + b"visibility: deprecated\nsuccessor: housing/middle\nretired_from: 2026-01-31\n",
+    "teams/housing/profiles/middle.yaml": NOTEBOOK + b"visibility: deprecated\nsuccessor: housing/notebook\n",
+    PRICES_PATH: PRICES.replace(b"until: 2999-12-31", b"until: 2999-12-31, review_by: 2026-02-01"),
+}
+pytestmark = pytest.mark.platform(FILES, groups={"dan": [], "tom": ["/transport"]})
 
 
 @pytest.mark.parametrize(

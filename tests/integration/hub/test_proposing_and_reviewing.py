@@ -1,11 +1,9 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.errors import ServiceError, UnavailableError
@@ -17,14 +15,6 @@ from allotment_profiles.store.watcher import MAIN
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
-
-
-@pytest_asyncio.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    built = Platform(tmp_path)
-    await built.watcher.refresh()
-    yield built
-    await built.close()
 
 
 async def proposed(

@@ -1,10 +1,6 @@
 """Many files removed at once, and commits past the review: asked about, shown, and let go by a second person."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.errors import ServiceError
@@ -13,16 +9,8 @@ from allotment_profiles.store.provenance import fold_reviews
 from allotment_profiles.store.watcher import MAIN
 
 MANY = tuple(f"teams/housing/profiles/extra-{number}.yaml" for number in range(14))
+pytestmark = pytest.mark.platform(dict.fromkeys(MANY, NOTEBOOK))
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
-
-
-@pytest_asyncio.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    built = Platform(tmp_path)
-    built.push(dict.fromkeys(MANY, NOTEBOOK), "Set up more profiles", signed=True)
-    await built.watcher.refresh()
-    yield built
-    await built.close()
 
 
 async def code_of(doing: object) -> str:

@@ -1,10 +1,6 @@
 """Values of variables and bindings are for the people behind a file, those who review it, and administrators."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.api.serializers import check_answer, proposal_answer
@@ -12,16 +8,7 @@ from allotment_hub.errors import ServiceError
 
 OLD, NEW = "old-bucket", "new-bucket"
 WITH_VARIABLE = NOTEBOOK + b"environment: {BUCKET: old-bucket}\n"
-
-
-@pytest_asyncio.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    built = Platform(tmp_path)
-    built.people.groups["tom"] = ["/transport"]
-    built.push({NOTEBOOK_PATH: WITH_VARIABLE})
-    await built.watcher.refresh()
-    yield built
-    await built.close()
+pytestmark = pytest.mark.platform({NOTEBOOK_PATH: WITH_VARIABLE}, groups={"tom": ["/transport"]})
 
 
 async def told(platform: Platform, name: str, proposal: str) -> str:

@@ -3,10 +3,9 @@
 import asyncio
 import datetime as dt
 import threading
-from collections.abc import Iterator
 
 import pytest
-from support.servers.deployment import until
+from support.conditions import until
 from support.servers.postgresql import PostgreSQL, needs_postgresql
 
 from allotment_hub.services import event_reader as observing
@@ -20,22 +19,15 @@ pytestmark = needs_postgresql
 BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgreSQL]:
-    with PostgreSQL.opened() as server:
-        server.start()
-        yield server
-
-
 def waiting() -> list[threading.Thread]:
     """Give the threads that wait for a database."""
     return [thread for thread in threading.enumerate() if thread.name == "events"]
 
 
 async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
-    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events = Events(server.url)
+    events = Events(postgresql.url)
     events.append("start", user="ann", profile="red/hanging")
     asks = EventReader(events)
     found = await asks.first_start(["red/other", "red/hanging"], BEGIN)
@@ -43,7 +35,7 @@ async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
     assert found.user == "ann"
     monkeypatch.setattr(observing, "_PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(observing, "_REST_SECONDS", 0.0)
-    with server.hanging():  # over the connection that there is
+    with postgresql.hanging():  # over the connection that there is
         assert await asks.first_start(["red/hanging"], BEGIN) is None
         left = waiting()
         assert len(left) == 1
@@ -57,28 +49,28 @@ async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
     events.close()
 
 
-async def test_a_database_that_is_away_is_left_alone_for_a_while(server: PostgreSQL) -> None:
-    events = Events(server.url)
+async def test_a_database_that_is_away_is_left_alone_for_a_while(postgresql: PostgreSQL) -> None:
+    events = Events(postgresql.url)
     events.append("start", user="ann", profile="red/away")
     asks = EventReader(events)
-    server.stop()
+    postgresql.stop()
     assert await asks.first_start(["red/away"], BEGIN) is None
-    server.start()
+    postgresql.start()
     assert await asks.first_start(["red/away"], BEGIN) is None
     assert await EventReader(events).first_start(["red/away"], BEGIN)
     events.close()
 
 
 def test_the_hub_ends_though_the_database_hangs(
-    server: PostgreSQL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(recording, "_END_SECONDS", 0.5)
     monkeypatch.setattr(recording, "_MOST", 3)
-    recorder = EventWriter(server.url)
-    events = Events(server.url)
+    recorder = EventWriter(postgresql.url)
+    events = Events(postgresql.url)
     recorder.record("start", user="ann", profile="red/end")
     until(lambda: events.of("red/end"), what="the observation")
-    with server.hanging():
+    with postgresql.hanging():
         for number in range(10):
             recorder.record("ready", user=f"user-{number}", profile="red/end")
         assert "was not written: Full()" in caplog.text  # no more than so many wait
@@ -92,14 +84,14 @@ def test_the_hub_ends_though_the_database_hangs(
 
 
 def test_one_observation_that_no_database_takes_loses_no_other(
-    server: PostgreSQL, caplog: pytest.LogCaptureFixture
+    postgresql: PostgreSQL, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recorder = EventWriter(server.url)
-    with server.hanging():
+    recorder = EventWriter(postgresql.url)
+    with postgresql.hanging():
         for user in ("first", "with \0 in it", "second", "third"):
             recorder.record("start", user=user, profile="red/bad")
     recorder.close()
-    events = Events(server.url)
+    events = Events(postgresql.url)
     assert [event.user for event in events.of("red/bad")] == ["third", "second", "first"]
     assert caplog.text.count("was not written") == 1
     events.close()

@@ -12,19 +12,12 @@ from support.servers.postgresql import PostgreSQL, needs_postgresql
 from allotment_profiles.events import Events
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgreSQL]:
-    with PostgreSQL.opened() as server:
-        server.start()
-        yield server
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgresql)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'events.sqlite'}"
-    server: PostgreSQL = request.getfixturevalue("server")
-    return server.url
+    postgresql: PostgreSQL = request.getfixturevalue("postgresql")
+    return postgresql.url
 
 
 @pytest.fixture
@@ -77,19 +70,19 @@ def test_hub_and_service_make_the_table_at_the_same_moment(events: Events, url: 
 
 @needs_postgresql
 def test_a_database_that_was_away_is_used_again_without_a_lost_observation() -> None:
-    with PostgreSQL.opened() as server:
-        events = Events(server.url)
+    with PostgreSQL.opened() as postgresql:
+        events = Events(postgresql.url)
         with pytest.raises(SQLAlchemyError):  # it is not there yet
             events.append("start", user="ann", profile="red/away")
-        server.start()
+        postgresql.start()
         events.append("start", user="ann", profile="red/away")
-        server.stop()
-        server.start()
+        postgresql.stop()
+        postgresql.start()
         events.append("ready", user="ann", profile="red/away")  # over a connection that has broken meanwhile
-        server.stop()
+        postgresql.stop()
         with pytest.raises(SQLAlchemyError):
             events.of("red/away")
-        server.start()
+        postgresql.start()
         events.append("end", user="ann", profile="red/away")
         assert [event.kind for event in events.of("red/away")] == ["end", "ready", "start"]
         events.close()

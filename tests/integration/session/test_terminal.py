@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes.session_service import SessionService, answer
+from support.processes import INTERRUPTIBLE
 from support.session_command import Talk
 
 
@@ -22,7 +23,7 @@ def talk(environment: dict[str, str], tmp_path: Path) -> Talk:
     ) -> tuple[int, str]:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-m", "allotment_session", *arguments],
+            [*INTERRUPTIBLE, sys.executable, "-m", "allotment_session", *arguments],
             env={**environment, "EDITOR": editor, "TERM": "dumb", "TMPDIR": str(tmp_path)},
             stdin=theirs,
             stdout=theirs,

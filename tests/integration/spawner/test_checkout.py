@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,9 @@ NAME = "red/bulletin"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[GitServer]:
-    with GitServer(tmp_path / "server") as running:
-        running.create(NAME, FILES)
-        yield running
+def server(git_server: GitServer) -> GitServer:
+    git_server.create(NAME, FILES)
+    return git_server
 
 
 @pytest.fixture

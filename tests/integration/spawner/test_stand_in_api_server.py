@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from support.conditions import until
 from support.fakes.stand_in import NAMESPACE, StandInCluster
 from support.servers.cluster import SLEEPER, Cluster, needs_cluster
-from support.servers.deployment import until
 
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 _MERGE = {"Content-Type": "application/merge-patch+json"}

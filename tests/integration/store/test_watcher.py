@@ -2,9 +2,11 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
+import threading
 
+from support.conditions import eventually
 from support.repositories import MAIN, ProfilesRepository, profile, small
+from support.servers.git_server import git
 
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -12,21 +14,15 @@ from allotment_profiles.store.watcher import CatalogWatcher
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  (the follower tells nobody; the loop only gives way)
-            await asyncio.sleep(0)
-
-
 async def test_a_new_commit_becomes_the_catalog_while_the_old_one_stays_as_it_was(profiles: ProfilesRepository) -> None:
     first = profiles.commit(small())
     watcher = CatalogWatcher(profiles.repository, poll_seconds=0.01)
     watcher.start()
     try:
-        await until(lambda: watcher.catalog.revision == first)
+        await eventually(lambda: watcher.catalog.revision == first, "the new catalog")
         old = watcher.catalog
         second = profiles.push({NOTEBOOK: profile(title="New")})
-        await until(lambda: watcher.catalog.revision == second)
+        await eventually(lambda: watcher.catalog.revision == second, "the new catalog")
     finally:
         await watcher.stop()
     assert old.profiles["red/notebook"].value.title == "Notebook"
@@ -40,9 +36,15 @@ async def test_many_who_ask_at_one_moment_share_a_look_that_begins_after_they_as
 ) -> None:
     class Counted(Repository):
         looks = 0
+        looking = threading.Event()
+
+        def is_surely_at(self, name: str, commit: str) -> bool:
+            self.looking.set()
+            return super().is_surely_at(name, commit)
 
         def resolve(self, revision: str) -> str | None:
             self.looks += 1
+            self.looking.set()
             return super().resolve(revision)
 
     first = profiles.commit(small())
@@ -50,8 +52,9 @@ async def test_many_who_ask_at_one_moment_share_a_look_that_begins_after_they_as
     watcher = CatalogWatcher(repository)
     assert {each.revision for each in await asyncio.gather(*(watcher.refresh() for _ in range(50)))} == {first}
     assert repository.looks == 1
+    repository.looking.clear()
     early = asyncio.create_task(watcher.refresh())
-    await until(watcher._lock.locked)
+    await eventually(repository.looking.is_set, "a look has begun")
     second = profiles.push({NOTEBOOK: profile(title="New")})
     late = await asyncio.gather(*(watcher.refresh() for _ in range(50)))
     assert {each.revision for each in late} == {second}
@@ -63,7 +66,7 @@ async def test_main_is_followed_wherever_git_keeps_its_references(profiles: Prof
     watcher = CatalogWatcher(profiles.repository)
     await watcher.refresh()
     assert profiles.repository.is_surely_at(MAIN, first)
-    profiles.repository._git("pack-refs", "--all")
+    git(profiles.path, "pack-refs", "--all")
     assert not profiles.repository.is_surely_at(MAIN, first)  # the one file of all says nothing about a single one
     assert (await watcher.refresh()).revision == first
     second = profiles.push({NOTEBOOK: profile(title="New")})
@@ -104,14 +107,24 @@ async def test_a_commit_whose_objects_are_damaged_keeps_the_catalog(profiles: Pr
 
 
 async def test_an_accident_that_nobody_thought_of_does_not_end_the_following(profiles: ProfilesRepository) -> None:
+    class Broken(Repository):
+        broken = True
+
+        def resolve(self, revision: str) -> str | None:
+            if self.broken:
+                raise AttributeError("nobody thought of it")
+            return super().resolve(revision)
+
     first = profiles.commit(small())
-    watcher = CatalogWatcher(profiles.repository, poll_seconds=0.01)
-    well, watcher.repository.path = profiles.path, 3  # type: ignore[assignment]
+    repository = Broken(profiles.path)
+    watcher = CatalogWatcher(repository, poll_seconds=0.01)
     watcher.start()
     try:
-        await until(lambda: watcher.attempted is not None and "AttributeError" in str(watcher.attempted.error))
-        watcher.repository.path = well
-        await until(lambda: watcher.catalog.revision == first)
+        await eventually(
+            lambda: watcher.attempted is not None and "AttributeError" in str(watcher.attempted.error), "the accident"
+        )
+        repository.broken = False
+        await eventually(lambda: watcher.catalog.revision == first, "the new catalog")
     finally:
         await watcher.stop()
 

@@ -22,8 +22,8 @@ from typing import Any, Self
 
 import httpx
 from jupyterhub.proxy import Proxy
+from support.conditions import until
 from support.folders import TESTS
-from support.servers.deployment import until
 
 from allotment_hub.laptop.processes import ports
 

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from support.conditions import until
 from support.folders import PROGRAMS
 from support.repositories import ProfilesRepository
 from support.servers.cluster import Cluster
-from support.servers.deployment import Deployment, until
+from support.servers.deployment import Deployment
 
 from allotment_hub.laptop.processes import ports
 from allotment_spawner.kubernetes import KubernetesProfileSpawner

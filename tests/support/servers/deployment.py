@@ -12,33 +12,24 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 from bs4 import BeautifulSoup
+from support.conditions import until
 from support.folders import TESTS
+from support.processes import INTERRUPTIBLE
 
 from allotment_hub.laptop.processes import ports
 from allotment_hub.laptop.processes.program import read_pid_file
 
 READY = "Allotment is ready: "
 PROGRAMS = ("proxy", "service", "hub")
-_Answer = TypeVar("_Answer")
-
-
-def until(condition: Callable[[], _Answer], *, within: float = 30, what: str = "") -> _Answer:
-    """Give the first true answer of a condition; fail when there is none in time."""
-    deadline = time.monotonic() + within
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not within {within} s: {what or condition}"
-        time.sleep(0.05)
-    return answer
 
 
 class Person:
@@ -141,11 +132,17 @@ class Deployment:
         base_url: str | None = None,
         repository: Path | None = None,
         kept: Mapping[str, Any] | None = None,
+        programs: Path | None = None,
     ) -> None:
-        """Choose options of the command; `kept` is what laptop.json says before the first start."""
+        """Choose options of the command.
+
+        `kept` is what laptop.json says before the first start; `programs` is a folder that comes first on the PATH.
+        """
         self.folder = folder
         self.port = port or ports.any_free()
         self._environment = {**os.environ, "COLUMNS": "200"}
+        if programs is not None:
+            self._environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
         self.options = ["--folder", str(folder), "--port", str(self.port)]
         if base_url is not None:
             self.options += ["--base-url", base_url]
@@ -184,7 +181,7 @@ class Deployment:
         """Start the command and wait for nothing."""
         self.output = ""
         self._process = subprocess.Popen(
-            [Path(sys.executable).with_name("allotment"), "up", *self.options],
+            [*INTERRUPTIBLE, str(Path(sys.executable).with_name("allotment")), "up", *self.options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

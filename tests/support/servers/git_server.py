@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from support.repositories import Content, ProfilesRepository
 
 _ISOLATED = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
 _PERSON = {
@@ -218,3 +219,20 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePub
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(days=1))
     )
+
+
+class ServedProfiles:
+    """A repository of profiles on a git server, and a file with the token that the server asks for."""
+
+    TOKEN = "a-secret-token"
+
+    def __init__(self, folder: Path, server: GitServer, files: Mapping[str, Content]) -> None:
+        self.folder = folder
+        self.server = server
+        server.token = self.TOKEN
+        self.token_file = folder / "token"
+        self.token_file.write_text(f"{self.TOKEN}\n")
+        (folder / "origin").mkdir()
+        self.origin = ProfilesRepository(folder / "origin")
+        (server.folder / "repositories" / "profiles.git").symlink_to(self.origin.path)
+        self.origin.commit(files)

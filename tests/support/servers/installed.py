@@ -17,9 +17,10 @@ from typing import Any, Self
 
 import httpx
 from bs4 import BeautifulSoup
+from support.conditions import until
 from support.folders import ROOT, TESTS
 from support.servers.cluster import Cluster
-from support.servers.deployment import Person, until
+from support.servers.deployment import Person
 from support.servers.forge import Forge
 
 _STAND_IN = TESTS / "support" / "charts" / "jupyterhub"
