@@ -17,7 +17,7 @@ from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.review.requirements import can_meet
+from allotment_profiles.review.approvals import can_meet
 from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher

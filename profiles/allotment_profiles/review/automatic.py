@@ -1,8 +1,8 @@
-"""What the maintainers of a profile change without an approval, where the policy lets them. Pure.
+"""What the maintainers of a profile may change without an approval, where the policy allows it. Pure functions.
 
-Two proofs have to agree: every change of the file is of a kind that the policy lists, and, computed apart from that,
-everything but texts, amounts and versions of images is the same, no combination of choices gets more of anything, and
-no image is another one, unpinned or outside the envelope.
+Two checks must agree. First, every change of the file is of a kind that the policy lists. Second, independently of the
+list of changes: everything but texts, amounts and image versions is the same, no combination of choices gets more of
+anything, and no image is replaced by another one, loses its digest or lies outside the envelope.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ _KINDS = {"image-version": "another version of the same image", "smaller": "a sm
 def automatic_paths(
     changes: Iterable[Change], before: Catalog, after: Catalog, proposer: User | None
 ) -> dict[str, str]:
-    """Give the files whose changes need nobody, each with the reason; judged by main (`before`) alone."""
+    """Return the files whose changes need no approval, each with the reason; main (`before`) alone decides."""
     if (
         proposer is None
         or before.policy is None
@@ -40,28 +40,28 @@ def automatic_paths(
     for change in changes:
         by_path.setdefault(change.path, []).append(change)
     allowed = frozenset(before.policy.value.automatic.changes)
-    found = {}
-    for path, theirs in by_path.items():
-        kinds = {"text" if change.category == "layout" else change.category for change in theirs}
-        where = file_ref(path)
-        if kinds <= allowed and where and where.kind == "profile" and _harmless(where.id, before, after, proposer):
+    automatic = {}
+    for path, file_changes in by_path.items():
+        kinds = {"text" if change.category == "layout" else change.category for change in file_changes}
+        ref = file_ref(path)
+        if kinds <= allowed and ref and ref.kind == "profile" and _harmless(ref.id, before, after, proposer):
             what = " and ".join(words for kind, words in _KINDS.items() if kind in kinds)
-            found[path] = (
-                f"The profile {where.id} needs no approval: {proposer.name} maintains it, and the policy allows "
+            automatic[path] = (
+                f"The profile {ref.id} needs no approval: {proposer.name} maintains it, and the policy allows "
                 f"maintainers {what}."
             )
-    return found
+    return automatic
 
 
 def automatic_of(changes: Iterable[Change], before: Catalog, after: Catalog, proposer: User | None) -> tuple[str, ...]:
-    """Say for which profiles a proposal needs nobody, and why: a sentence for each, empty where there is none."""
+    """Return a sentence for each profile that a proposal may change without an approval."""
     return tuple(reason for _, reason in sorted(automatic_paths(changes, before, after, proposer).items()))
 
 
 def _harmless(profile_id: str, before: Catalog, after: Catalog, proposer: User) -> bool:
     old, new = before.profiles.get(profile_id), after.profiles.get(profile_id)
     team = profile_id.partition("/")[0]
-    # A file whose newest version does not read is judged by people.
+    # People review a file whose newest version is not valid.
     if old is None or new is None or old.outdated_since or new.outdated_since or team not in before.teams:
         return False
     return (
@@ -93,7 +93,7 @@ def _same_images(before: Profile, after: Profile) -> bool:
 
 
 def _rest(profile: Profile) -> dict[str, Any]:
-    """Give what no automatic change may touch."""
+    """Return the content that an automatic change must leave as it is."""
     content = profile.model_dump(mode="json")
     for field in ("title", "description", "purpose", "image", "lifetime"):
         del content[field]
@@ -104,7 +104,7 @@ def _rest(profile: Profile) -> dict[str, Any]:
         for choice in option["choices"].values():
             del choice["title"], choice["description"], choice["image"]
             _without_amounts(choice["resources"])
-    # The order of options means something, and dictionaries do not compare it.
+    # The order of options matters, but the comparison of dictionaries ignores it.
     order = [(name, list(option.choices)) for name, option in profile.options.items()]
     for name in ("data_roles", "only"):
         content[name] = sorted(content[name])
@@ -112,6 +112,6 @@ def _rest(profile: Profile) -> dict[str, Any]:
 
 
 def _without_amounts(resources: dict[str, Any]) -> None:
-    """Leave the kind of GPU alone: it may only stay."""
+    """Remove the amounts; the kind of GPU stays, since it must not change."""
     for name in ("cpu", "memory", "gpu"):
         del resources[name]

@@ -1,4 +1,4 @@
-"""What kind of thing a change is: a closed set of names that stay, for machines, the policy and routing. Pure."""
+"""The type of a change: a closed set of stable names, for programs and for the policy. Pure functions."""
 
 import re
 from collections.abc import Callable
@@ -15,10 +15,10 @@ Category = Literal[
     "visibility", "retirement", "review-date", "acceptance", "people", "envelope", "budget", "owner", "binding",
     "classification", "grant-added", "grant-removed", "grant-longer", "grant-shorter", "policy",
 ]  # fmt: skip
-"""What a change is, whatever the file:
+"""The types of changes, by kind of file:
 
-- files: `new`, `removed`, `renamed`, `moved` (to another team), `layout` (same meaning), `unreadable`, `path` (read by
-  nobody);
+- files: `new`, `removed`, `renamed`, `moved` (to another team), `layout` (same meaning), `unreadable`, `path` (not
+  read);
 - profiles: `image-version` (same image, another tag or digest), `image-unpinned` (same image, its digest is gone),
   `image`, `image-source`, `smaller`, `larger-inside` and `larger-outside` the team's envelope, `hardware` (kind of GPU,
   node pool), `storage` (the shared folder), `data-role-added`, `data-role-removed`, `options`, `audience` (`only`),
@@ -68,14 +68,14 @@ _BY_FIRST: dict[str, Category] = {
 
 
 class ChangeTypes(Protocol):
-    """Names the category of each change between two versions of one file."""
+    """Returns the category of each change between two versions of one file."""
 
     def __call__(self, field: str, was: Any, now: Any) -> Category:
-        """Name the category of one changed field; for one item of a list, of that item."""
+        """Return the category of one changed field, or of one changed item of a list."""
 
 
 def change_types(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> ChangeTypes:
-    """Give what names the categories; `outside` are the amounts that go further beyond the envelope than before."""
+    """Return the function for two versions; `outside` are amounts that exceed the envelope further than before."""
     if isinstance(before, Profile) and isinstance(after, Profile):
         return _ProfileCategories(before, after, outside)
     if isinstance(before, DataRole) and isinstance(after, DataRole):
@@ -113,25 +113,25 @@ class _ProfileCategories:
             return self._special[rest](was, now)
         if choice or _OPTION.fullmatch(field):
             text = rest.rpartition(".")[2] in _TEXTS and not rest.startswith("environment.")
-            return _by_field(rest) if not text else "text" if self._asked_before_and_after(field) else "options"
+            return _by_field(rest) if not text else "text" if self._in_both_versions(field) else "options"
         return _by_field(field)
 
-    def _asked_before_and_after(self, field: str) -> bool:
-        """Tell whether an option, or its choice, is in both versions: the title of a new one is no mere text."""
+    def _in_both_versions(self, field: str) -> bool:
+        """Return whether both versions have an option, or a choice; the title of a new one is not just text."""
         _, option, *rest = field.split(".")
         both = [profile.options.get(option) for profile in (self._before, self._after)]
-        return all(each is not None and (rest[0] != "choices" or rest[1] in each.choices) for each in both)
+        return all(found is not None and (rest[0] != "choices" or rest[1] in found.choices) for found in both)
 
     def _of_amount(self, field: str, dimension: str, was: int | None, now: int | None) -> Category:
-        if field.startswith("options.") and not self._asked_before_and_after(field):
-            # A choice that comes or goes makes something larger only where nothing was as large.
+        if field.startswith("options.") and not self._in_both_versions(field):
+            # A new or removed choice makes the profile larger only if it exceeds the largest amount so far.
             if reach_of(self._after).get(dimension, 0) <= reach_of(self._before).get(dimension, 0):
                 return "options"
             return "larger-outside" if dimension in self._outside else "larger-inside"
         if was is not None and now is not None:
             smaller = now < was
         else:
-            # What a choice no longer says, or says anew, is held against what it had from elsewhere.
+            # A choice that starts or stops setting an amount is compared with the amount that it had by inheritance.
             if self._larger is None:
                 self._larger = larger_dimensions(self._before, self._after)
             smaller = dimension not in self._larger
@@ -140,7 +140,7 @@ class _ProfileCategories:
         return "larger-outside" if dimension in self._outside else "larger-inside"
 
     def _of_home(self, was: int | None, now: int | None) -> Category:
-        # Without a size the platform gives one that nobody knows here.
+        # Without a size the platform's default applies, which is not known here.
         if was is not None and now is not None and now < was:
             return "smaller"
         return "larger-outside" if "home" in self._outside else "larger-inside"
@@ -167,12 +167,12 @@ class _DataRoleCategories:
             return "grant-removed"
         if what == "reason":
             return "text"
-        # No review date is later than any.
+        # Without a review date, the grant is not limited by one.
         return "grant-longer" if was is not None and (now is None or now > was) else "grant-shorter"
 
 
 def types_of_new(field: str, outside: frozenset[str] = frozenset()) -> Category:
-    """Name the category of what a new file says: most of it is simply new."""
+    """Return the category of a field of a new file; most of them are simply new."""
     if field == "data_roles":
         return "data-role-added"
     if field.startswith("granted_to."):

@@ -1,25 +1,18 @@
-"""What differs between two catalogs, in the language of people: `memory limit 4 GiB → 8 GiB`, never lines. Pure."""
+"""What differs between two catalogs, by meaning: `memory limit 4 GiB → 8 GiB`, not by lines. Pure functions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Model, Policy, Profile
 from allotment_profiles.model.paths import POLICY, file_ref
 from allotment_profiles.model.problems import quoted
-from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
 from allotment_profiles.review.change_types import Category, change_types, types_of_new
-from allotment_profiles.review.flatten import flatten, written
+from allotment_profiles.review.flatten import flatten, value_text
 from allotment_profiles.review.labels import label_of
 from allotment_profiles.review.renames import differing, renamed
 from allotment_profiles.review.team_limits import binding_envelope, further_outside
-
-__all__ = [
-    "AccessChange", "Category", "Change", "ChangeKind", "StartChange", "compare", "compare_access", "compare_starts",
-    "compare_values", "label_of", "owner_before", "people_of", "rewritten", "subject_of",
-]  # fmt: skip
 
 ChangeKind = Literal["added", "changed", "removed", "renamed", "rewritten", "unreadable"]
 
@@ -30,67 +23,74 @@ class Change:
 
     kind: ChangeKind
     path: str
-    """Where the file is now; where it is removed, where it was."""
+    """The path of the file; of a removed file, its former path."""
     subject: str
     """`profile housing/notebook`, `team housing`, `data role rail`, `the policy`."""
     field: str
-    """Dotted; empty where the file as a whole is added, removed or renamed."""
+    """Dotted; empty where the whole file is added, removed or renamed."""
     label: str
-    """The field in words."""
+    """The field's label."""
     before: str | None
-    """The value before; for a renamed file its id."""
+    """The value before; for a renamed file, its former id."""
     after: str | None
     category: Category
-    """What kind of thing it is, for machines."""
+    """The type of change, for programs."""
     moved_from: str = ""
-    """Where a renamed file was; with its changed fields, too."""
+    """The former path of a renamed file; set for its changed fields as well."""
 
     @property
     def text(self) -> str:
-        """The change as half a sentence."""
+        """The change as a phrase."""
         if self.kind == "unreadable":
-            return f"{self.subject}: it has problems, so what it would change cannot be said"
+            return f"{self.subject}: it is not valid, so what it would change is unknown"
         if self.kind == "rewritten":
-            return f"{self.subject}: other words or layout, the same meaning"
+            return f"{self.subject}: comments or layout change, the meaning stays the same"
         if self.kind == "renamed":
-            return f"{self.subject} {'comes from' if self.category == 'moved' else 'was called'} {self.before}"
+            return f"{self.subject} {'moves from' if self.category == 'moved' else 'was called'} {self.before}"
         if not self.field:
             return f"{self.subject} {self.kind}"
-        return f"{self.label}: {self.after}" if self.kind == "added" else f"{self.label} {self._step}"
+        return f"{self.label}: {self.after}" if self.kind == "added" else f"{self.label} {self._values}"
 
     @property
-    def _step(self) -> str:
+    def _values(self) -> str:
         if self.before is None:
             return f"{self.after} added"
         return f"{self.before} removed" if self.after is None else f"{self.before} → {self.after}"
 
     def as_dict(self) -> dict[str, str | None]:
-        """Give the form that JSON answers carry."""
+        """Return the change as the API and `allotment compare` send it."""
         return {
-            "kind": self.kind, "category": self.category, "path": self.path, "moved_from": self.moved_from or None,
-            "subject": self.subject, "field": self.field, "label": self.label, "before": self.before,
-            "after": self.after, "text": self.text,
-        }  # fmt: skip
+            "kind": self.kind,
+            "category": self.category,
+            "path": self.path,
+            "moved_from": self.moved_from or None,
+            "subject": self.subject,
+            "field": self.field,
+            "label": self.label,
+            "before": self.before,
+            "after": self.after,
+            "text": self.text,
+        }
 
 
 def subject_of(path: str) -> str:
-    """Say what a path is about, in words."""
-    where = file_ref(path)
-    if where is None:
+    """Return what a path's file is, in words: `profile housing/notebook`."""
+    ref = file_ref(path)
+    if ref is None:
         return f"the file {quoted(path)}"
-    return "the policy" if where.kind == "policy" else f"{where.kind} {where.id}"
+    return "the policy" if ref.kind == "policy" else f"{ref.kind} {ref.id}"
 
 
 def rewritten(path: str) -> Change:
-    """Give the change of a file whose bytes differ and whose meaning does not; or that nobody reads."""
+    """Return the change of a file whose bytes differ but not its meaning, or of a file that Allotment does not read."""
     category: Category = "layout" if file_ref(path) else "path"
     return Change("rewritten", path, subject_of(path), "", "", None, None, category)
 
 
 def compare(before: Catalog, after: Catalog) -> list[Change]:
-    """List everything that differs between two catalogs, by path; a moved or renamed file is one change.
+    """Return everything that differs between two catalogs, by path; a moved or renamed file is one change.
 
-    Only files whose blobs differ are looked at.
+    Only files with different blobs are compared.
     """
     olds, news = _differing(before, after)
     removed = {path: entry for path, entry in olds.items() if path not in news and path not in after.broken}
@@ -109,7 +109,7 @@ def compare(before: Catalog, after: Catalog) -> list[Change]:
 
 
 def _differing(before: Catalog, after: Catalog) -> tuple[dict[str, Entry[Any]], dict[str, Entry[Any]]]:
-    """Give the entries that differ, by path: as they were, and as they are."""
+    """Return the entries that differ, by path: before, and after."""
     olds: dict[str, Entry[Any]] = {}
     news: dict[str, Entry[Any]] = {}
     kinds: tuple[tuple[Mapping[str, Entry[Any]], Mapping[str, Entry[Any]]], ...] = (
@@ -130,13 +130,13 @@ def _differing(before: Catalog, after: Catalog) -> tuple[dict[str, Entry[Any]], 
 def _compared(
     path: str, one: Entry[Any] | None, other: Entry[Any] | None, before: Catalog, after: Catalog
 ) -> list[Change]:
-    """Compare one file, perhaps with where it comes from."""
+    """Compare one file with its former version, which may have another path."""
     old, new = one.value if one else None, other.value if other else None
     moved_from = one.path if one and one.path != path else ""
     outside: frozenset[str] = frozenset()
     if isinstance(new, Profile) and other:
         team = other.id.partition("/")[0]
-        # In another team's envelope all of it is new.
+        # To the envelope of another team, everything is new.
         known = old if one and one.id.partition("/")[0] == team else None
         outside = frozenset(further_outside(known, new, binding_envelope(before, after, team)))
     changes = compare_values(path, old, new, outside=outside, moved_from=moved_from)
@@ -157,9 +157,9 @@ def compare_values(
     outside: frozenset[str] = frozenset(),
     moved_from: str = "",
 ) -> list[Change]:
-    """Compare two versions of one file; None where there is no readable version.
+    """Compare two versions of one file; None where there is no valid version.
 
-    `outside` names the amounts of a profile that go further beyond its team's envelope than before.
+    `outside` names the amounts that go further beyond the team's envelope than before.
     """
     subject = subject_of(path)
     if before is None and after is None:
@@ -167,7 +167,7 @@ def compare_values(
     if after is None:
         return [Change("removed", path, subject, "", "", None, None, "removed")]
     if before is None:
-        return [Change("added", path, subject, "", "", None, None, "new"), *_facts(path, subject, after, outside)]
+        return [Change("added", path, subject, "", "", None, None, "new"), *_fields(path, subject, after, outside)]
     return list(_changed(path, before, after, outside, moved_from))
 
 
@@ -179,21 +179,19 @@ def _changed(path: str, before: Model, after: Model, outside: frozenset[str], mo
         was, now = old.get(field), new.get(field)
         if was == now:
             continue
-        for one, other in _steps(was, now):
-            yield Change(
-                "changed", path, subject, field, label_of(field),
-                None if one is None else written(field, one, _currency(before)),
-                None if other is None else written(field, other, _currency(after)),
-                category_of(field, one, other), moved_from,
-            )  # fmt: skip
+        for one, other in _item_changes(was, now):
+            old_text = None if one is None else value_text(field, one, _currency(before))
+            new_text = None if other is None else value_text(field, other, _currency(after))
+            category = category_of(field, one, other)
+            yield Change("changed", path, subject, field, label_of(field), old_text, new_text, category, moved_from)
     if isinstance(before, Profile) and isinstance(after, Profile):
         for field, one, other in _orders(before, after):
             category = category_of(field, one, other)
             yield Change("changed", path, subject, field, label_of(field), one, other, category, moved_from)
 
 
-def _steps(was: Any, now: Any) -> Iterator[tuple[Any, Any]]:
-    """Give the single steps from one value to another: of a list, what leaves and what comes."""
+def _item_changes(was: Any, now: Any) -> Iterator[tuple[Any, Any]]:
+    """Return the single changes from one value to another; of a list, each item that goes and each that comes."""
     if not isinstance(was if was is not None else now, tuple):
         yield was, now
         return
@@ -202,7 +200,7 @@ def _steps(was: Any, now: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _orders(before: Profile, after: Profile) -> Iterator[tuple[str, str, str]]:
-    """Find what stands in another order, where the order means something: a later option replaces an earlier one."""
+    """Return options and choices that are reordered; the order matters, since later options override earlier ones."""
     pairs = [("options", list(before.options), list(after.options))]
     pairs += [
         (f"options.{name}.choices", list(before.options[name].choices), list(option.choices))
@@ -210,7 +208,7 @@ def _orders(before: Profile, after: Profile) -> Iterator[tuple[str, str, str]]:
         if name in before.options
     ]
     for field, was, now in pairs:
-        old, new = [each for each in was if each in now], [each for each in now if each in was]
+        old, new = [name for name in was if name in now], [name for name in now if name in was]
         if old != new:
             yield field, ", ".join(old), ", ".join(new)
 
@@ -219,20 +217,20 @@ def _currency(value: Model) -> str:
     return value.prices.currency if isinstance(value, Policy) else ""
 
 
-def _facts(path: str, subject: str, value: Model, outside: frozenset[str]) -> Iterator[Change]:
-    """Give what a new file says, without what it leaves at its default."""
+def _fields(path: str, subject: str, value: Model, outside: frozenset[str]) -> Iterator[Change]:
+    """Return the fields that a new file sets."""
     currency = _currency(value)
-    for field, fact in flatten(value, told=True):
-        for each in fact if isinstance(fact, tuple) else (fact,):
-            text = written(field, each, currency)
+    for field, content in flatten(value, explicit_only=True):
+        for item in content if isinstance(content, tuple) else (content,):
+            text = value_text(field, item, currency)
             yield Change("added", path, subject, field, label_of(field), None, text, types_of_new(field, outside))
 
 
 def owner_before(path: str, before: Catalog, after: Catalog) -> str | None:
-    """Give the team that owns a data role's file: as it stands on main, else as it is proposed."""
-    where = file_ref(path)
+    """Return the team that owns a data role: by main, or else by the proposal."""
+    ref = file_ref(path)
     for catalog in (before, after):
-        entry = catalog.data_roles.get(where.id) if where and where.kind == "data role" else None
+        entry = catalog.data_roles.get(ref.id) if ref and ref.kind == "data role" else None
         if entry is not None and isinstance(entry.value, DataRole):
             return entry.value.owner
     return None

@@ -1,4 +1,4 @@
-"""What changes cost: each profile's dearest session before and after, an hour and the worst case of a month. Pure."""
+"""What changes cost: each profile's most expensive session before and after. Pure functions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from allotment_profiles.review.changes import Change
 
 @dataclass(frozen=True, slots=True)
 class CostChange:
-    """What a profile's session costs before and after, at its dearest choices."""
+    """The price of a profile's most expensive choices before and after."""
 
     profile_id: str
     before: Cost | None
@@ -19,7 +19,7 @@ class CostChange:
 
     @property
     def text(self) -> str:
-        """The change for people."""
+        """The change as text."""
         if self.after is None:
             return f"{self.profile_id}: {self.before.text if self.before else ''} saved"
         if self.before is None or self.before == self.after:
@@ -27,7 +27,7 @@ class CostChange:
         return f"{self.profile_id}: {self.before.hour_text} → {self.after.text}"
 
     def as_dict(self) -> dict[str, object]:
-        """Give the form that JSON answers carry."""
+        """Return the change as the API and `allotment compare` send it."""
         return {
             "profile": self.profile_id,
             "before": self.before.as_dict() if self.before else None,
@@ -37,17 +37,17 @@ class CostChange:
 
 
 def compare_costs(changes: Iterable[Change], before: Catalog, after: Catalog) -> list[CostChange]:
-    """Price every profile that the changes touch, by main's prices and by the proposed ones."""
-    found = {}
+    """Compare the price of every profile that the changes touch, by main's prices and by the proposed ones."""
+    costs = {}
     for change in changes:
-        where = file_ref(change.path)
-        readable = change.kind != "unreadable"
-        if readable and where and where.kind == "profile" and before.policy and after.policy:
-            origin = file_ref(change.moved_from) or where
-            old, new = before.profiles.get(origin.id), after.profiles.get(where.id)
-            found[where.id] = CostChange(
-                where.id,
+        ref = file_ref(change.path)
+        valid = change.kind != "unreadable"
+        if valid and ref and ref.kind == "profile" and before.policy and after.policy:
+            origin = file_ref(change.moved_from) or ref
+            old, new = before.profiles.get(origin.id), after.profiles.get(ref.id)
+            costs[ref.id] = CostChange(
+                ref.id,
                 dearest(old.value, before.policy.value) if old else None,
                 dearest(new.value, after.policy.value) if new else None,
             )
-    return list(found.values())
+    return list(costs.values())

@@ -1,4 +1,4 @@
-"""What a file says, as single facts: a dotted field with a value, and the value as people write it. Pure."""
+"""A model as a flat list of dotted fields and values, and values as text. Pure functions."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -14,24 +14,26 @@ _DURATIONS = (
 )  # fmt: skip
 
 
-def flatten(value: object, field: str = "", *, told: bool = False) -> Iterator[tuple[str, Any]]:
-    """Give every field that says something, with its value; `told` leaves out what the file leaves at its default.
+def flatten(value: object, field: str = "", *, explicit_only: bool = False) -> Iterator[tuple[str, Any]]:
+    """Return every field that has a value; with `explicit_only`, skip fields that the file does not set.
 
-    What is empty says nothing: an empty text, list or mapping is as if it were not there.
+    An empty text, list or mapping counts as no value.
     """
     if isinstance(value, Model) and not isinstance(value, Toleration):
         for name in type(value).model_fields:
-            if not told or name in value.model_fields_set:
-                yield from flatten(getattr(value, name), f"{field}.{name}" if field else name, told=told)
+            if not explicit_only or name in value.model_fields_set:
+                yield from flatten(
+                    getattr(value, name), f"{field}.{name}" if field else name, explicit_only=explicit_only
+                )
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from flatten(inner, f"{field}.{key}" if field else str(key), told=told)
+            yield from flatten(inner, f"{field}.{key}" if field else str(key), explicit_only=explicit_only)
     elif value is not None and value not in ("", ()):
         yield field, value
 
 
-def written(field: str, value: object, currency: str = "") -> str:
-    """Give a fact as people write it, amounts with their units."""
+def value_text(field: str, value: object, currency: str = "") -> str:
+    """Return a value as text, amounts with their units."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dt.date):

@@ -1,4 +1,4 @@
-"""What the fields of all files are called in the language of people. Pure."""
+"""Labels of the fields of all files, as people call them. Pure functions."""
 
 import re
 
@@ -17,8 +17,8 @@ _LABELS = {
     "checkout.ref": "checked out at",
     "checkout.folder": "folder of the checkout",
     "options": "order of the options",
-    "image_source.repository": "image's recipe",
-    "image_source.commit": "image's recipe, commit",
+    "image_source.repository": "source of the image, repository",
+    "image_source.commit": "source of the image, commit",
     "data_roles": "data role",
     "lifetime.idle": "time until an idle session ends",
     "lifetime.total": "longest time of a session",
@@ -26,7 +26,7 @@ _LABELS = {
     "maintainers.groups": "group of maintainers",
     "maintainers.users": "maintainer",
     "visibility": "visibility",
-    "successor": "profile that takes its place",
+    "successor": "successor",
     "retired_from": "retired from",
     "review_by": "to be reviewed by",
     "members.groups": "group of members",
@@ -49,7 +49,7 @@ _LABELS = {
     "paperwork": "paperwork",
     "binding.volume.claim": "binding, volume claim",
     "binding.volume.sub_path": "binding, volume's sub path",
-    "binding.volume.read_only": "binding, sessions only read",
+    "binding.volume.read_only": "binding, read only for sessions",
     "binding.secret.name": "binding, Secret",
     "binding.secret.variables": "binding, Secret's variables",
     "binding.aws_role": "binding, AWS role",
@@ -71,25 +71,25 @@ _LABELS = {
     "prices.cpu_hour": "price of a CPU for an hour",
     "prices.memory_gib_hour": "price of a GiB of memory for an hour",
     "prices.gpu_hour": "price of a GPU for an hour",
-    "rules.envelope": "rule on what goes beyond a team's envelope",
+    "rules.envelope": "rule on sessions beyond a team's envelope",
     "rules.image_digest": "rule on images without a digest",
-    "rules.image_source": "rule on images without a recipe",
+    "rules.image_source": "rule on images without a source",
     "rules.review_by": "rule on profiles without a review date",
     "automatic.enabled": "maintainers' changes without an approval",
     "automatic.changes": "kind of change that a maintainer makes without an approval",
     "listing": "profiles that users see on the pages",
-    "direct_push": "commits that came past the review",
+    "direct_push": "commits that were pushed without a review",
     "removal_share": "share of the files that one commit may delete",
     "review_warning": "warning before a review date",
-    "last_good": "time that a last good version serves",
-    "after_access_ends": "time that a session runs on after it lost data",
+    "last_good": "time that an earlier version applies in place of an invalid one",
+    "after_access_ends": "time that a session keeps running after it has lost data",
 }
 _BUDGETS = {"budget": "the team's sessions at one time", "user_budget": "one user's sessions at one time"}
 _AMOUNTS = {"sessions": "number", "cpu": "CPU", "memory": "memory", "gpu": "GPUs"}
 _SHAPES = tuple(
     (re.compile(shape), label)
     for shape, label in (
-        (r"options\.([^.]+)\.default", "option {0}: what holds when nothing is chosen"),
+        (r"options\.([^.]+)\.default", "option {0}: default choice"),
         (r"options\.([^.]+)\.choices", "option {0}: order of the choices"),
         (r"options\.([^.]+)\.([^.]+)", "option {0}: {1}"),
         (r"environment\.(.+)", "variable {0}"),
@@ -111,7 +111,7 @@ _CHOICE = re.compile(r"options\.([^.]+)\.choices\.([^.]+)\.(.+)")
 
 
 def label_of(field: str) -> str:
-    """Say a field in words."""
+    """Return a field's label."""
     if field in _LABELS:
         return _LABELS[field]
     choice = _CHOICE.fullmatch(field)

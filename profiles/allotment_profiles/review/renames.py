@@ -1,4 +1,4 @@
-"""Which removed file became which added one: a move or a rename is one change, not two. Pure."""
+"""Which removed file became which added file, so that a move or a rename is one change. Pure functions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
@@ -8,17 +8,17 @@ from allotment_profiles.model.paths import FileRef, file_ref
 from allotment_profiles.review.flatten import flatten
 
 SIMILAR = 0.6
-"""The share of facts that two files have in common, from which they are taken for the same."""
+"""The share of equal fields from which two files count as the same file."""
 MAXIMUM_CANDIDATES = 64
-"""So many removed and so many added files of one kind are compared by what they say; the others only as a whole."""
+"""At most this many removed and added files of one kind are compared by their fields; others must be equal."""
 
 
 def renamed(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) -> dict[str, str]:
-    """Give for added paths the removed ones that they come from, each path once.
+    """Return for added paths the removed paths that they come from, each path once.
 
-    Equal content goes first, whatever the number of files: there the same name in another team is preferred, then the
-    same team, then the order of the paths. What remains is compared by its facts, the most similar pairs first, those
-    of the same name before all others. The same files always give the same pairs.
+    Files with equal content are paired first, however many there are: preferably those of the same name, then of the
+    same team, then in the order of the paths. The rest is compared by fields, files of the same kind and name first,
+    and the most similar pairs first. The result is deterministic.
     """
     found = _equal(removed, added)
     for group in (_kind_and_name, _kind):
@@ -33,17 +33,17 @@ def renamed(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) 
 
 
 def _kind(path: str) -> str:
-    return _place(path).kind
+    return _ref(path).kind
 
 
 def _kind_and_name(path: str) -> str:
-    """Give what a profile that moves to another team keeps."""
-    where = _place(path)
-    return f"{where.kind} {where.id.rpartition('/')[2]}"
+    """Return what a profile keeps when it moves to another team."""
+    ref = _ref(path)
+    return f"{ref.kind} {ref.id.rpartition('/')[2]}"
 
 
 def _grouped(paths: Iterable[str], group: Callable[[str], str]) -> dict[str, list[str]]:
-    """Put paths that may have become each other together, no more than can be compared."""
+    """Group the paths that may belong together, at most `MAXIMUM_CANDIDATES` in a group."""
     found: dict[str, list[str]] = {}
     for path in sorted(paths):
         candidates = found.setdefault(group(path), [])
@@ -52,7 +52,7 @@ def _grouped(paths: Iterable[str], group: Callable[[str], str]) -> dict[str, lis
     return found
 
 
-def _place(path: str) -> FileRef:
+def _ref(path: str) -> FileRef:
     return cast("FileRef", file_ref(path))
 
 
@@ -73,15 +73,15 @@ def _equal(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) -
 
 
 def _identity(path: str, entry: Entry[Any], part: int | None) -> tuple[str, str, str]:
-    """Give what has to be the same: kind and blob; and the profile's name (2), its team (1) or neither (None)."""
-    where = _place(path)
-    team, _, name = where.id.partition("/")
-    return where.kind, entry.blob, "" if part is None or not name else (team, name)[part - 1]
+    """Return what must be equal: kind and blob, and the profile's name (2), its team (1) or neither (None)."""
+    ref = _ref(path)
+    team, _, name = ref.id.partition("/")
+    return ref.kind, entry.blob, "" if part is None or not name else (team, name)[part - 1]
 
 
 def _similar(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) -> dict[str, str]:
-    olds = {path: _facts(entry) for path, entry in removed.items()}
-    news = {path: _facts(entry) for path, entry in added.items()}
+    olds = {path: _fields(entry) for path, entry in removed.items()}
+    news = {path: _fields(entry) for path, entry in added.items()}
     pairs = sorted(
         (-share, _distance(old, new), old, new)
         for old, was in olds.items()
@@ -98,8 +98,8 @@ def _similar(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]])
 
 
 def _distance(old: str, new: str) -> int:
-    """Rank what two ids share, as among equal files: the name, the team, nothing."""
-    (team, _, name), (other, _, another) = _place(old).id.partition("/"), _place(new).id.partition("/")
+    """Return 0 if two ids share the name, 1 if they share the team, or else 2."""
+    (team, _, name), (other, _, another) = _ref(old).id.partition("/"), _ref(new).id.partition("/")
     return 0 if name and name == another else 1 if team == other else 2
 
 
@@ -107,15 +107,15 @@ def _share(was: frozenset[tuple[str, object]], now: frozenset[tuple[str, object]
     return len(was & now) / max(len(was), len(now), 1)
 
 
-def _facts(entry: Entry[Any]) -> frozenset[tuple[str, object]]:
-    facts: Iterable[tuple[str, Any]] = flatten(entry.value, told=True)
+def _fields(entry: Entry[Any]) -> frozenset[tuple[str, object]]:
+    fields: Iterable[tuple[str, Any]] = flatten(entry.value, explicit_only=True)
     return frozenset(
-        (field, str(each)) for field, value in facts for each in (value if isinstance(value, tuple) else (value,))
+        (field, str(item)) for field, value in fields for item in (value if isinstance(value, tuple) else (value,))
     )
 
 
 def differing(before: Mapping[str, Entry[Any]], after: Mapping[str, Entry[Any]]) -> list[str]:
-    """Give the ids whose entries differ between two catalogs, in order; what has the same blob is not read."""
+    """Return the ids whose entries differ between two catalogs, in order; entries with the same blob are not parsed."""
     if before is after:
         return []
     found = {name for name, entry in after.items() if _differ(before.get(name), entry)}
@@ -127,20 +127,20 @@ def _differ(before: Entry[Any] | None, after: Entry[Any]) -> bool:
         return False
     if before is None or before.blob != after.blob:
         return True
-    # An earlier version that applies may have been narrowed by what its newest version takes away.
+    # Revocations in an invalid newest version may have changed the earlier version that applies.
     return bool(before.outdated_since or after.outdated_since) and before.value != after.value
 
 
 def same_team_origins(before: Catalog, after: Catalog) -> dict[str, str]:
-    """Give the ids of profiles that are renamed within their team, new → old."""
+    """Return the profiles that are renamed within their team, new id → old id."""
     ids = differing(before.profiles, after.profiles)
-    removed = {before.profiles[each].path: before.profiles[each] for each in ids if each not in after.profiles}
-    added = {after.profiles[each].path: after.profiles[each] for each in ids if each not in before.profiles}
+    removed = {before.profiles[name].path: before.profiles[name] for name in ids if name not in after.profiles}
+    added = {after.profiles[name].path: after.profiles[name] for name in ids if name not in before.profiles}
     if not removed or not added:
         return {}
     pairs = renamed(
         {path: entry for path, entry in removed.items() if path not in after.broken},
         {path: entry for path, entry in added.items() if path not in before.broken},
     )
-    found = {added[new].id: removed[old].id for new, old in pairs.items()}
-    return {new: old for new, old in found.items() if new.partition("/")[0] == old.partition("/")[0]}
+    origins = {added[new].id: removed[old].id for new, old in pairs.items()}
+    return {new: old for new, old in origins.items() if new.partition("/")[0] == old.partition("/")[0]}

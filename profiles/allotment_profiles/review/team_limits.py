@@ -1,4 +1,4 @@
-"""How a profile lies to its team's envelope, and whether its sessions only get smaller. Pure."""
+"""Whether a profile exceeds its team's envelope, and whether its sessions grow. Pure functions."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -22,9 +22,9 @@ DIMENSIONS = tuple(_AMOUNTS)
 
 
 def binding_envelope(before: Catalog, after: Catalog, team: str) -> Envelope | None:
-    """Give the envelope that binds a team, as main has it; None where the policy lets teams go beyond it.
+    """Return main's envelope of a team; None where the policy lets teams exceed it.
 
-    A team that is new has only what is proposed; an administrator looks at that anyway.
+    For a new team, return the proposed envelope: an administrator reviews that anyway.
     """
     policy = before.policy or after.policy
     if policy is not None and policy.value.rules.envelope in ("off", "advice"):
@@ -34,25 +34,25 @@ def binding_envelope(before: Catalog, after: Catalog, team: str) -> Envelope | N
 
 
 def further_outside(before: Profile | None, after: Profile, envelope: Envelope | None) -> dict[str, str]:
-    """Give what goes beyond the envelope and did not go as far before: the dimension, and both amounts in words."""
+    """Return what exceeds the envelope further than before: the dimension, and both amounts in words."""
     if envelope is None:
         return {}
     now, was = reach_of(after), reach_of(before) if before else {}
-    found = {}
+    beyond = {}
     bounds = {"cpu": envelope.cpu, "memory": envelope.memory, "gpu": envelope.gpu, "home": envelope.home}
     for name, bound in bounds.items():
         if now[name] > bound and now[name] > was.get(name, 0):
-            found[name] = f"{_in_words(name, now[name])} instead of {_in_words(name, bound)}"
+            beyond[name] = f"{_amount_text(name, now[name])} instead of {_amount_text(name, bound)}"
     for name, named in _names(after).items():
         earlier = _names(before)[name] if before else frozenset()
-        beyond = sorted(each for each in named - earlier if not _allowed(name, each, envelope))
-        if beyond:
+        added = sorted(value for value in named - earlier if not _allowed(name, value, envelope))
+        if added:
             noun = {"gpu_kind": "GPUs of the kind", "node_pool": "the node pool", "image": "the image"}[name]
-            found[name] = ", ".join(f"{noun} {each}" for each in beyond)
-    return found
+            beyond[name] = ", ".join(f"{noun} {value}" for value in added)
+    return beyond
 
 
-def _in_words(name: str, amount: int) -> str:
+def _amount_text(name: str, amount: int) -> str:
     if name == "cpu":
         return "1 CPU" if amount == 1000 else f"{format_cpu(amount)} CPUs"
     if name == "gpu":
@@ -69,7 +69,7 @@ def _allowed(name: str, value: str, envelope: Envelope) -> bool:
 
 
 def reach_of(profile: Profile) -> dict[str, int]:
-    """Give the largest amounts that the choices can reach."""
+    """Return the largest amounts that the choices can reach."""
     sizes = sizes_of(profile)
     return {
         "cpu": max(size.cpu for size in sizes),
@@ -89,7 +89,7 @@ def _names(profile: Profile) -> dict[str, frozenset[str]]:
 
 
 def images_of(profile: Profile) -> Iterator[tuple[str, str]]:
-    """Give every image of a profile with its field."""
+    """Return every image of a profile with its field."""
     yield "image", profile.image
     for name, option in profile.options.items():
         for key, choice in option.choices.items():
@@ -98,17 +98,17 @@ def images_of(profile: Profile) -> Iterator[tuple[str, str]]:
 
 
 def same_questions(before: Mapping[str, Option], after: Mapping[str, Option]) -> bool:
-    """Tell whether both ask the same options in the same order, each with the same choices in the same order."""
+    """Return whether both have the same options with the same choices, in the same order."""
     return [(name, list(option.choices)) for name, option in before.items()] == [
         (name, list(option.choices)) for name, option in after.items()
     ]
 
 
 def larger_dimensions(before: Profile, after: Profile) -> frozenset[str]:
-    """Give the amounts that some combination of choices gets more of, or all where that cannot be told.
+    """Return the amounts that grow for some combination of choices; all amounts where that is not known.
 
-    Options apply in order and a later one replaces what an earlier one said, for each amount on its own: so both
-    profiles go through their options together, and it is exact without trying every combination.
+    Options apply in order, and for each amount a later option overrides an earlier one. So both profiles are walked
+    through option by option, which is exact without trying every combination.
     """
     if not same_questions(before.options, after.options):
         return frozenset(DIMENSIONS)
@@ -116,7 +116,7 @@ def larger_dimensions(before: Profile, after: Profile) -> frozenset[str]:
 
 
 def _grows(before: Profile, after: Profile, amount: Callable[[Any], int | None]) -> bool:
-    """Tell whether some combination of choices gets more of one amount."""
+    """Return whether one amount grows for some combination of choices."""
     pairs = {(amount(before.resources) or 0, amount(after.resources) or 0)}
     for name, option in after.options.items():
         old = before.options[name].choices
@@ -132,10 +132,10 @@ def _grows(before: Profile, after: Profile, amount: Callable[[Any], int | None])
 
 
 def pinned(image: str) -> bool:
-    """Tell whether an image is named by its digest."""
+    """Return whether an image reference has a digest."""
     return "@" in image
 
 
 def same_image(before: str, after: str) -> bool:
-    """Tell whether two references name the same image, whatever the version."""
+    """Return whether two references name the same image, in any version."""
     return image_name(before) == image_name(after)

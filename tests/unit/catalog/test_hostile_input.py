@@ -26,8 +26,8 @@ from allotment_profiles.cli.main import main
 from allotment_profiles.documents.reading import read
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.model import MODELS
+from allotment_profiles.review.approvals import requirements_of
 from allotment_profiles.review.changes import compare
-from allotment_profiles.review.requirements import requirements_of
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import in_folder
 from allotment_profiles.store.watcher import CatalogWatcher

@@ -16,8 +16,9 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
 from allotment_profiles.model.sizes import Size, size_of
 from allotment_profiles.model.texts import image_name
+from allotment_profiles.review.approvals import requirements_of
+from allotment_profiles.review.automatic import automatic_of
 from allotment_profiles.review.changes import compare, rewritten
-from allotment_profiles.review.requirements import automatic_of, requirements_of
 
 IMAGE = "registry.example.org/analysis/notebook"
 DIGEST, OTHER_DIGEST = (f"{IMAGE}@sha256:{digit * 64}" for digit in "ab")

@@ -81,7 +81,7 @@ PROFILES: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
      {("options", "option size, choice large: title Large removed"),
       ("options", "option size, choice large: memory limit 16 GiB removed")}),
     ("another default", {"options/size/default": "large"},
-     {("options", "option size: what holds when nothing is chosen normal → large")}),
+     {("options", "option size: default choice normal → large")}),
     ("a choice's title", {f"{LARGE}/title": "Big"}, {("text", "option size, choice large: title Large → Big")}),
     ("a choice's audience", {f"{LARGE}/only": ["/red/x"]},
      {("audience", "option size, choice large: only for the group /red/x added")}),
@@ -101,12 +101,12 @@ PROFILES: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
     ("other words", {"purpose": "Else"}, {("text", "purpose Producing the monthly bulletin → Else")}),
     ("a draft", {"visibility": "draft"}, {("visibility", "visibility active → draft")}),
     ("retirement", {"retired_from": "2027-06-30", "successor": "red/next"},
-     {("retirement", "retired from 2027-06-30 added"), ("retirement", "profile that takes its place red/next added")}),
+     {("retirement", "retired from 2027-06-30 added"), ("retirement", "successor red/next added")}),
     ("a later review", {"review_by": "2028-01-31"}, {("review-date", "to be reviewed by 2027-01-31 → 2028-01-31")}),
     ("another maintainer", {"maintainers/users": ["ann", "bob"]}, {("people", "maintainer bob added")}),
     ("an acceptance", {"accepted/memory-envelope/until": "2027-01-31"},
      {("acceptance", "acceptance of memory-envelope, until 2027-01-31 added")}),
-    ("the recipe", {"image_source/commit": "abcdef2"}, {("image-source", "image's recipe, commit abcdef1 → abcdef2")}),
+    ("the recipe", {"image_source/commit": "abcdef2"}, {("image-source", "source of the image, commit abcdef1 → abcdef2")}),
     ("a group fewer", {"only": None}, {("audience", "only for the group /red removed")}),
 ]  # fmt: skip
 
@@ -163,7 +163,7 @@ ROLES: list[tuple[str, dict[str, Any], set[tuple[str, str]]]] = [
     ("revoked", {RED: None}, {("grant-removed", "grant to red, until 2027-03-31 removed")}),
     ("a reason", {f"{RED}/reason": "Why"}, {("text", "grant to red, reason Why added")}),
     ("owner", {"owner": "red"}, {("owner", "owner blue → red")}),
-    ("binding", {"binding/volume/read_only": False}, {("binding", "binding, sessions only read yes → no")}),
+    ("binding", {"binding/volume/read_only": False}, {("binding", "binding, read only for sessions yes → no")}),
     ("sensitivity", {"sensitivity": "secret"}, {("classification", "sensitivity public → secret")}),
 ]  # fmt: skip
 
@@ -183,7 +183,7 @@ def test_the_policys_amounts_have_units() -> None:
     }  # fmt: skip
     assert told("policy.yaml", Policy, policy(), fields) == {("policy", words) for words in (
         "largest session of any team, memory 64 GiB → 128 GiB", "share of the files that one commit may delete 30 % → 20 %",
-        "time that a last good version serves 14 d → 7 d", "maintainers' changes without an approval no → yes",
+        "time that an earlier version applies in place of an invalid one 14 d → 7 d", "maintainers' changes without an approval no → yes",
         "price of a CPU for an hour 0 EUR → 0.04 EUR", "GPUs l4, title L4 added", "GPUs l4, resource nvidia.com/gpu added",
         "GPUs l4, price of one for an hour 0.9 EUR added", "node pool big, title Big added",
         "node pool big, label pool big added", "node pool big, tolerations pool=big:NoSchedule added",

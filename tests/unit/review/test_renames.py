@@ -11,9 +11,9 @@ from support.repositories import Content, ProfilesRepository, data_role, profile
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
 from allotment_profiles.model.paths import profile_path
+from allotment_profiles.review.approvals import requirements_of
 from allotment_profiles.review.changes import Change, compare, compare_values
 from allotment_profiles.review.renames import MAXIMUM_CANDIDATES, renamed
-from allotment_profiles.review.requirements import requirements_of
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 TABLES = "data-roles/tables.yaml"

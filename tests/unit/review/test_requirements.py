@@ -12,8 +12,9 @@ from support.repositories import Content, ProfilesRepository, data_role, policy,
 
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.review.changes import compare, compare_access
-from allotment_profiles.review.requirements import Requirement, can_meet, missing, requirements_of
+from allotment_profiles.review.access_diff import compare_access
+from allotment_profiles.review.approvals import Requirement, can_meet, missing, requirements_of
+from allotment_profiles.review.changes import compare
 
 ADMIN = User("root", frozenset(), admin=True)
 RED_LEAD, BLUE_LEAD = User("rita", frozenset({"/red/leads"})), User("bert", frozenset({"/blue/leads"}))
@@ -185,9 +186,7 @@ def test_the_strictest_reason_decides_who_may_stand_in(profiles: ProfilesReposit
 def test_taking_away_may_be_approved_by_a_lead_or_an_administrator_and_says_so(profiles: ProfilesRepository) -> None:
     before, after = both(profiles, {"teams/red/team.yaml": team("red", members={"groups": []})})
     (lead,) = requirements_of(compare(before, after), before, after)
-    assert lead.reasons == (
-        "In the team red: group of members /red removed; that takes away only, so a lead is enough.",
-    )
+    assert lead.reasons == ("In the team red: group of members /red removed; this only removes, so a lead is enough.",)
     assert lead.who == "the leads of Team red (/red/leads), or an administrator of the platform"
     assert all(can_meet(lead, user, before, RED_MEMBER) for user in (RED_LEAD, ADMIN))
     assert not can_meet(lead, BLUE_LEAD, before, RED_MEMBER)

@@ -13,6 +13,7 @@ from allotment_profiles.access.cost import Cost, dearest, usual
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.offers import Offer, may_know, offer
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, belongs, leads_of
+from allotment_profiles.access.subjects import people_of
 from allotment_profiles.access.succession import is_retired
 from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.documents.reading import read
@@ -20,7 +21,7 @@ from allotment_profiles.git.repository import Repository
 from allotment_profiles.model import DataRole, Grant, Profile, Team
 from allotment_profiles.model.paths import data_role_path, file_ref, profile_path
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.review.changes import Change, compare_values, people_of
+from allotment_profiles.review.changes import Change, compare_values
 from allotment_profiles.store.provenance import HistoryEntry, Provenance, fold_reviews
 from allotment_profiles.store.watcher import CatalogWatcher
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from allotment_profiles.review.changes import label_of
+from allotment_profiles.review.labels import label_of
 
 FieldKind = Literal["line", "lines", "number", "date", "choice", "list"]
 _LONG = 300

@@ -10,7 +10,7 @@ from allotment_hub.forges.records import Candidate, StoredProposal
 from allotment_hub.services.proposals.checking import Check
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.review.requirements import Requirement, addressed, can_meet, missing
+from allotment_profiles.review.approvals import Requirement, addressed, can_meet, missing
 
 State = Literal["open", "approved", "conflict", "broken", "merged", "live", "rejected", "withdrawn"]
 

@@ -10,9 +10,10 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
+from allotment_profiles.review.approvals import Requirement, requirements_of
+from allotment_profiles.review.automatic import automatic_of
 from allotment_profiles.review.changes import Change, compare, rewritten
 from allotment_profiles.review.cost_changes import CostChange, compare_costs
-from allotment_profiles.review.requirements import Requirement, automatic_of, requirements_of
 from allotment_profiles.store.history import FEW, fold_history
 from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.snapshot import with_commit, with_files

@@ -16,7 +16,7 @@ from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.model.texts import harmful_character
-from allotment_profiles.review.requirements import addressed
+from allotment_profiles.review.approvals import addressed
 
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from allotment_profiles.access.people import User
     from allotment_profiles.model.problems import Problem
     from allotment_profiles.review.access_diff import AccessChange, StartChange
+    from allotment_profiles.review.approvals import Requirement
     from allotment_profiles.review.changes import Change
     from allotment_profiles.review.cost_changes import CostChange
-    from allotment_profiles.review.requirements import Requirement
     from allotment_profiles.store.snapshot import Snapshot
 
 
@@ -88,10 +88,10 @@ def compare(
 def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = None) -> Comparison:
     """Compare two states of the files."""
     from allotment_profiles.review.access_diff import compare_access, compare_starts
+    from allotment_profiles.review.approvals import requirements_of
     from allotment_profiles.review.automatic import automatic_of
     from allotment_profiles.review.changes import compare as compare_catalogs
     from allotment_profiles.review.cost_changes import compare_costs
-    from allotment_profiles.review.requirements import requirements_of
     from allotment_profiles.store.loading import load
 
     now = dt.datetime.now(dt.UTC)
