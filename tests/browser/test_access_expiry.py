@@ -57,7 +57,7 @@ def test_a_session_whose_grant_is_revoked_is_named_on_every_page_and_stopped_aft
     revoke(allotment)
     said = until(lambda: warning(idle), what="the warning")
     words = said.get_text(" ", strip=True)
-    assert f"Your session ({WITH_DATA}) is stopped in 59 minutes" in words
+    assert f"Your session ({WITH_DATA}) will be stopped in 59 minutes" in words
     assert "[grant-missing]" in words
     assert "Who decides: the leads of " in words
     link = said.select_one("a.alert-link")
@@ -94,7 +94,7 @@ def test_a_grant_that_is_given_again_takes_the_warning_away(allotment: Deploymen
     with browser() as running:
         window = signed_in(running, allotment, "analyst", java_script_enabled=False)
         page = opened(window, allotment, "hub/home")
-        assert page.get_by_role("alert").get_by_text("is stopped in 59 minutes").is_visible()
+        assert page.get_by_role("alert").get_by_text("will be stopped in 59 minutes").is_visible()
         window.close()
     commit(allotment, {ROLE: was})
     until(lambda: warning(idle) is None, what="no warning")

@@ -91,7 +91,7 @@ async def test_an_image_that_cannot_be_downloaded_is_named(hub: ClusterHub) -> N
     spawner = hub.spawner("puller")
     assert raised.value.reason == "image-missing"
     assert "registry.invalid/analysis/absent:1 cannot be downloaded" in str(raised.value)
-    told = [each["message"] for each in spawner._told]
+    told = [each["message"] for each in spawner.messages]
     assert any(message.startswith("Downloading the image") for message in told)
     await spawner.stop(now=True)
 
@@ -99,7 +99,7 @@ async def test_an_image_that_cannot_be_downloaded_is_named(hub: ClusterHub) -> N
 async def test_a_pod_that_somebody_deletes_while_it_starts_ends_the_start(hub: ClusterHub, cluster: Cluster) -> None:
     starting = asyncio.ensure_future(hub.start("unlucky", "red/absent"))
     spawner = hub.spawner("unlucky")
-    await eventually(lambda: any("Downloading" in each["message"] for each in spawner._told), "it is followed")
+    await eventually(lambda: any("Downloading" in each["message"] for each in spawner.messages), "it is followed")
     cluster.kubectl("delete", "pod", spawner.pod_name, "--now")
     with pytest.raises(SpawnException) as raised:
         await starting
@@ -177,7 +177,7 @@ async def test_a_pod_that_does_not_end_is_left_to_the_cluster_and_the_next_start
         assert STUCK in str(raised.value)
         async with asyncio.timeout(spawner.start_timeout / 2):
             await spawner.stop(now=True)  # as the hub does after it: it does not wait a second time
-        assert "An earlier session of this name is being ended" in [each["message"] for each in spawner._told]
+        assert "An earlier session of this name is being stopped" in [each["message"] for each in spawner.messages]
     finally:
         change(cluster, spawner.pod_name, {"metadata": {"finalizers": None}})
     spawner.start_timeout = 60
@@ -192,7 +192,7 @@ async def test_a_start_goes_on_once_the_earlier_pod_has_ended(hub: ClusterHub, c
     cluster.kubectl("delete", "pod", spawner.pod_name, "--now", "--wait=false")
     starting = asyncio.ensure_future(hub.start("waiting", "red/plain"))
     await eventually(
-        lambda: any("earlier session" in each["message"] for each in spawner._told), "it waits, and says so"
+        lambda: any("earlier session" in each["message"] for each in spawner.messages), "it waits, and says so"
     )
     assert not starting.done()
     change(cluster, spawner.pod_name, {"metadata": {"finalizers": None}})

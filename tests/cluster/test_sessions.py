@@ -107,7 +107,7 @@ async def test_what_a_session_is_stands_on_its_pod(hub: ClusterHub, cluster: Clu
     assert metadata["annotations"]["allotment/title"] == "Bulletin {username}"
     assert metadata["labels"]["allotment/profile"] == "red.plain"
     assert metadata["labels"]["allotment/cost-centre"].startswith("statistics-4711--")
-    assert spawner._told[0]["message"].startswith("Starting Bulletin {username}")
+    assert spawner.messages[0]["message"].startswith("Starting Bulletin {username}")
     await spawner.stop(now=True)
 
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(400)
 TOKEN = ServedProfiles.TOKEN
 GROUP = "/example/housing-statistics"
 SESSION = PROGRAMS / "answering.py"
-SINCE = re.compile(r"has not given the profiles since (\d\d \w+, \d\d:\d\d UTC), [^:]+: ([^.]+)\.")
+SINCE = re.compile(r"could not be fetched from the git server since (\d\d \w+, \d\d:\d\d UTC), [^:]+: ([^.]+)\.")
 HANGING = "it does not answer in time"
 
 

@@ -1,1 +1,1 @@
-"""What lives in the hub's process: the mixin that decides at every start, the shared follower, the writer of events."""
+"""What runs in the hub's process: the mixin that decides every start, the shared catalog watcher and event writer."""

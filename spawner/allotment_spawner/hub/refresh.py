@@ -1,4 +1,4 @@
-"""The hub's own address where the service says that main has moved: `POST <hub>/api/allotment/refresh`."""
+"""The hub's API for the service to report that main has moved: `POST <hub>/api/allotment/refresh`."""
 
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
@@ -8,12 +8,12 @@ from allotment_spawner.hub.shared import watchers
 
 
 class RefreshHandler(APIHandler):
-    """Fetches at once; whoever asks learns nothing but that it was heard."""
+    """Triggers a fetch of the repository. The answer does not depend on its result."""
 
     @needs_scope(REFRESH_SCOPE)
     def post(self) -> None:
         """POST allotment/refresh: 202."""
-        for watcher in watchers(self.users.settings):  # of these settings, tornado gives a handler a copy
+        for watcher in watchers(self.users.settings):  # Tornado gives a handler a copy of the settings
             watcher.trigger()
         self.set_status(202)
-        self.finish({"status": "heard"})
+        self.finish({"status": "accepted"})

@@ -1,4 +1,4 @@
-"""What all spawners of one hub share: one follower of the repository and one recorder of events."""
+"""What all spawners of one hub share: one watcher of the repository and one writer of events."""
 
 import logging
 from collections.abc import MutableMapping
@@ -15,67 +15,75 @@ from allotment_spawner.hub.event_writer import EventWriter
 
 _log = logging.getLogger(__name__)
 
-_PLACE = "allotment"
+_SETTING = "allotment"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class SharedConfiguration:
+    """Where the repository and the table of events are."""
+
+    repository: Path
+    allowed_signers: Path | None
+    events_url: str
+    poll_seconds: float
+    cache: Path | None
+    remote: Remote | None
+    fetch_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
-    """One follower and one recorder."""
+    """One watcher and one writer."""
 
     watcher: CatalogWatcher
-    recorder: EventWriter
+    event_writer: EventWriter
 
 
-def shared(
-    settings: MutableMapping[str, Any],
-    *,
-    repository: str,
-    allowed_signers: str,
-    events_url: str,
-    poll_seconds: float,
-    log: logging.Logger,
-    cache: str = "",
-    remote: Remote | None = None,
-    fetch_seconds: float = 30,
-) -> Shared:
-    """Give what belongs to these settings of the hub, and make it at the first call, which is inside the hub's loop.
+def shared(settings: MutableMapping[str, Any], configuration: SharedConfiguration, hub_log: logging.Logger) -> Shared:
+    """Return the shared objects of a hub. The first call creates them and must be made in the hub's event loop.
 
-    JupyterHub makes a spawner for every user and every named server and gives them no common parent; its own
-    dictionary of settings is the one thing that they all reach, so it holds this instead of a module's global.
-    What these packages log then goes where `log`, the hub's own, does.
+    JupyterHub creates a spawner for every user and server. Its own dictionary of settings is the only object that all
+    of them reach, so the shared objects are stored there. What our packages log goes to the hub's log.
     """
-    places: dict[tuple[str, str], Shared] = settings.setdefault(_PLACE, {})
-    key = (repository, events_url)
-    if key not in places:
-        _log_into(log)
-        verifier = Verifier(_text(allowed_signers)) if allowed_signers else None
-        mirror = Mirror.opened(Path(repository), remote, verifier) if remote else None
-        watcher = CatalogWatcher(
-            mirror.repository if mirror else Repository(Path(repository), verifier), poll_seconds,
-            Path(cache) if cache else None, mirror=mirror, fetch_seconds=fetch_seconds,
-        )  # fmt: skip
-        places[key] = Shared(watcher, EventWriter(events_url))
-        watcher.start()
-    return places[key]
+    stored: dict[tuple[Path, str], Shared] = settings.setdefault(_SETTING, {})
+    key = (configuration.repository, configuration.events_url)
+    if key not in stored:
+        _log_into(hub_log)
+        stored[key] = Shared(_watcher(configuration), EventWriter(configuration.events_url))
+        stored[key].watcher.start()
+    return stored[key]
+
+
+def _watcher(configuration: SharedConfiguration) -> CatalogWatcher:
+    verifier = Verifier(_text(configuration.allowed_signers)) if configuration.allowed_signers else None
+    remote, path = configuration.remote, configuration.repository
+    mirror = Mirror.opened(path, remote, verifier) if remote else None
+    return CatalogWatcher(
+        mirror.repository if mirror else Repository(path, verifier),
+        configuration.poll_seconds,
+        configuration.cache,
+        mirror=mirror,
+        fetch_seconds=configuration.fetch_seconds,
+    )
 
 
 def watchers(settings: MutableMapping[str, Any]) -> list[CatalogWatcher]:
-    """Give the followers of a hub; none before the first start page."""
-    return [each.watcher for each in settings.get(_PLACE, {}).values()]
+    """Return the watchers of a hub; none before the first start page."""
+    return [each.watcher for each in settings.get(_SETTING, {}).values()]
 
 
-def _log_into(hub: logging.Logger) -> None:
-    """Have our lines look as the hub's do and go where they go, as JupyterHub does it with tornado's."""
+def _log_into(hub_log: logging.Logger) -> None:
+    """Send our log lines to the hub's log in its format, as JupyterHub does with those of Tornado."""
     for name in ("allotment_profiles", "allotment_spawner"):
         logger = logging.getLogger(name)
-        logger.parent = hub
-        logger.setLevel(hub.getEffectiveLevel())
+        logger.parent = hub_log
+        logger.setLevel(hub_log.getEffectiveLevel())
 
 
-def _text(path: str) -> str:
+def _text(path: Path) -> str:
     try:
-        return Path(path).read_text()
+        return path.read_text()
     except OSError as error:
-        # Without the keys every commit counts as unsigned: where the policy holds what was pushed, nothing new applies.
-        _log.warning("no allowed signers: %s", error)
+        # Without keys every commit counts as unsigned. Where the policy holds unsigned pushes, nothing new applies.
+        _log.warning("cannot read the allowed signers: %s", error)
         return ""

@@ -1,4 +1,4 @@
-"""Sessions as pods of a Kubernetes cluster: a translation of a Launch, thin over KubeSpawner."""
+"""Sessions as pods of a Kubernetes cluster."""
 
 from allotment_spawner.kubernetes.spawner import KubernetesProfileSpawner
 

@@ -1,4 +1,4 @@
-"""Service accounts of sessions: made on first use, with the annotations of their credentials, never with a token."""
+"""Service accounts of sessions: created on first use, with the annotations of their credentials and no token."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from kubernetes_asyncio.client import ApiException
 
 from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal, RefusedError
-from allotment_spawner.kubernetes.retry import AWAY, passes, pause
+from allotment_spawner.kubernetes.retry import CONNECTION_ERRORS, is_temporary, wait_retry_after
 
 _MANAGER = "allotment"
-_known: dict[tuple[str, str], Mapping[str, str]] = {}
-"""(namespace, name) → the annotations that this hub has given it. Losing it costs one request."""
+_applied: dict[tuple[str, str], Mapping[str, str]] = {}
+"""(namespace, name) → the annotations that this hub has applied. A lost entry costs one request."""
 
 
 def manifest(name: str, annotations: Mapping[str, str]) -> dict[str, Any]:
-    """Give the account as Kubernetes writes it."""
+    """Return the manifest of an account."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -30,20 +30,24 @@ def manifest(name: str, annotations: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def ensure(api: Any, namespace: str, name: str, annotations: Mapping[str, str], seconds: float) -> bool:
-    """Make the account there as it has to be; False where the API did not answer in time. Raises RefusedError.
+    """Create or update the account. Return False if that should be retried; raises RefusedError.
 
-    A server-side apply: what others have written on the account stays, and what an earlier binding wrote goes.
+    A server-side apply: fields of other managers stay, and annotations of an earlier binding are removed.
     """
-    if _known.get((namespace, name)) == annotations:
+    if _applied.get((namespace, name)) == annotations:
         return True
     try:
         async with asyncio.timeout(seconds):
             await api.patch_namespaced_service_account(
-                name, namespace, manifest(name, annotations), field_manager=_MANAGER, force=True,
+                name,
+                namespace,
+                manifest(name, annotations),
+                field_manager=_MANAGER,
+                force=True,
                 _content_type="application/apply-patch+yaml",
-            )  # fmt: skip
-    except AWAY as error:
-        if not passes(error):
+            )
+    except CONNECTION_ERRORS as error:
+        if not is_temporary(error):
             raise
         return False
     except ApiException as error:
@@ -52,20 +56,20 @@ async def ensure(api: Any, namespace: str, name: str, annotations: Mapping[str, 
                 Refusal(
                     "service-account",
                     "The session was not started.",
-                    f"Its service account {name} could not be made in the namespace {namespace}.",
+                    f"Its service account {name} could not be created in the namespace {namespace}.",
                     "The hub's role has to allow it to get, create and patch service accounts there.",
                     ADMINISTRATORS,
                     503,
                 )
             ) from error
-        if not passes(error):
+        if not is_temporary(error):
             raise
-        await pause(error)
+        await wait_retry_after(error)
         return False
-    _known[namespace, name] = dict(annotations)
+    _applied[namespace, name] = dict(annotations)
     return True
 
 
 def forget(namespace: str, name: str) -> None:
-    """Take it that the account may be gone: the next start makes it again."""
-    _known.pop((namespace, name), None)
+    """Forget that the account was applied, so that the next start applies it again."""
+    _applied.pop((namespace, name), None)

@@ -1,12 +1,13 @@
-"""The last look at a pod before it is sent: it is what the Launch says, and it is harmless. Pure."""
+"""Check a pod before it is sent: it matches the Launch and Pod Security `restricted`. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from allotment_spawner.kubernetes.settings import PodSettings
+from allotment_spawner.kubernetes.pod_patch import PodPatch
+from allotment_spawner.kubernetes.pod_settings import LaunchTraits, PodSettings
 
 CONTAINER = "notebook"
-"""What KubeSpawner calls the session's container."""
+"""KubeSpawner's name for the session's container."""
 _VOLUMES = frozenset(
     {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 )
@@ -14,91 +15,102 @@ _HOST = ("hostNetwork", "hostPID", "hostIPC")
 
 
 def differences(pod: Mapping[str, Any], settings: PodSettings) -> list[str]:
-    """Say where a pod, as it is sent, is not what the Launch says or would not pass Pod Security `restricted`."""
-    return [*_from_launch(pod, settings), *_from_restricted(pod["spec"])]
+    """Return where a pod differs from its Launch or violates Pod Security `restricted`."""
+    spec, session = pod["spec"], _session(pod)
+    if session is None:
+        return ["it has no session", *_restricted(spec)]
+    return [
+        *_launch(pod, session, settings),
+        *_resources(session.get("resources") or {}, settings.traits),
+        *_volumes(spec.get("volumes") or (), settings.patch),
+        *_mounts(session, settings.patch),
+        *_variables(session, settings.patch),
+        *_restricted(spec),
+    ]
 
 
 def missing_variables(pod: Mapping[str, Any], settings: PodSettings) -> list[str]:
-    """Say what is not set up outside, from the variables that the cluster adds to a pod when it takes it."""
-    containers = [each for each in pod["spec"]["containers"] if each["name"] == CONTAINER]
-    there = {each["name"] for container in containers for each in container.get("env") or ()}
-    return [missing for name, missing in settings.parts.expected.items() if name not in there]
+    """Return descriptions of the variables that the cluster should have added to a pod and did not."""
+    session = _session(pod) or {}
+    present = {variable["name"] for variable in session.get("env") or ()}
+    return [missing for name, missing in settings.patch.expected.items() if name not in present]
 
 
-def _from_launch(pod: Mapping[str, Any], settings: PodSettings) -> Iterator[str]:
-    spec, metadata = pod["spec"], pod["metadata"]
-    container = next((each for each in spec["containers"] if each["name"] == CONTAINER), None)
-    if container is None:
-        yield "it has no session"
-        return
-    if container.get("image") != settings.traits["image"]:
-        yield f"its image is {container.get('image')}"
-    if spec.get("serviceAccountName") != settings.account:
+def _session(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return next((container for container in pod["spec"]["containers"] if container["name"] == CONTAINER), None)
+
+
+def _launch(pod: Mapping[str, Any], session: Mapping[str, Any], settings: PodSettings) -> Iterator[str]:
+    spec, metadata, traits = pod["spec"], pod["metadata"], settings.traits
+    if session.get("image") != traits.image:
+        yield f"its image is {session.get('image')}"
+    if spec.get("serviceAccountName") != traits.service_account:
         yield f"its service account is {spec.get('serviceAccountName')}"
     if spec.get("automountServiceAccountToken") is not False:
         yield "it mounts the token of the Kubernetes API"
-    wanted = {
+    expected = {
         "label": (settings.labels, metadata.get("labels")),
         "annotation": (settings.annotations, metadata.get("annotations")),
-        "node selector": (settings.merged["node_selector"], spec.get("nodeSelector")),
+        "node selector": (traits.node_selector, spec.get("nodeSelector")),
     }
-    for kind, (values, given) in wanted.items():
-        yield from (f"its {kind} {name} differs" for name in values if (given or {}).get(name) != values[name])
-    yield from _from_size(container.get("resources") or {}, settings)
-    yield from _from_credentials(spec, container, settings)
+    for kind, (values, actual) in expected.items():
+        yield from (f"its {kind} {name} differs" for name in values if (actual or {}).get(name) != values[name])
 
 
-def _from_size(resources: Mapping[str, Any], settings: PodSettings) -> Iterator[str]:
-    traits = settings.traits
-    requests = {"cpu": traits["cpu_guarantee"], "memory": traits["mem_guarantee"]}
-    limits = {"cpu": traits["cpu_limit"], "memory": traits["mem_limit"], **settings.merged["extra_resource_limits"]}
-    for kind, wanted in (("requests", requests), ("limits", limits)):
-        given = resources.get(kind) or {}
-        for name, amount in wanted.items():
-            if given.get(name) != amount:
-                yield f"its {kind} of {name} are {given.get(name)}, not {amount}"
+def _resources(resources: Mapping[str, Any], traits: LaunchTraits) -> Iterator[str]:
+    requests = {"cpu": traits.cpu_guarantee, "memory": traits.mem_guarantee}
+    limits = {"cpu": traits.cpu_limit, "memory": traits.mem_limit, **traits.extra_resource_limits}
+    for kind, expected in (("requests", requests), ("limits", limits)):
+        actual = resources.get(kind) or {}
+        for name, amount in expected.items():
+            if actual.get(name) != amount:
+                yield f"its {kind} of {name} are {actual.get(name)}, not {amount}"
 
 
-def _from_credentials(spec: Mapping[str, Any], container: Mapping[str, Any], settings: PodSettings) -> Iterator[str]:
-    parts = settings.parts
-    volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
-    if len(volumes) != len(spec.get("volumes") or ()):
-        yield "two of its volumes have one name"
-    for volume in parts.volumes:
-        if volumes.pop(str(volume["name"]), None) != volume:
-            yield f"its volume {volume['name']} is another one"
-    for name, volume in volumes.items():
+def _volumes(volumes: Sequence[Mapping[str, Any]], patch: PodPatch) -> Iterator[str]:
+    by_name = {volume["name"]: volume for volume in volumes}
+    if len(by_name) != len(volumes):
+        yield "two of its volumes have the same name"
+    for volume in patch.volumes:
+        if by_name.pop(str(volume["name"]), None) != volume:
+            yield f"its volume {volume['name']} differs"
+    for name, volume in by_name.items():
         sources = volume.get("projected", {}).get("sources") or ()
         if any("serviceAccountToken" in source for source in sources):
-            yield f"its volume {name} holds a token that no data role asks for"
-    mounted = {mount["mountPath"]: mount for mount in container.get("volumeMounts") or ()}
-    for mount in parts.mounts:
+            yield f"its volume {name} holds a token that no data role needs"
+
+
+def _mounts(session: Mapping[str, Any], patch: PodPatch) -> Iterator[str]:
+    mounted = {mount["mountPath"]: mount for mount in session.get("volumeMounts") or ()}
+    for mount in patch.mounts:
         if mounted.get(mount["mountPath"]) != mount:
-            yield f"{mount['mountPath']} is mounted otherwise"
-    environment = {each["name"]: each for each in container.get("env") or ()}
-    for name, value in parts.environment.items():
-        if environment.get(name) != {"name": name, "value": value}:
-            yield f"its variable {name} is another one"
-    for name, (secret, key) in parts.secret_environment.items():
-        if environment.get(name, {}).get("valueFrom") != {"secretKeyRef": {"name": secret, "key": key}}:
-            yield f"its variable {name} is another one"
+            yield f"its mount {mount['mountPath']} differs"
 
 
-def _from_restricted(spec: Mapping[str, Any]) -> Iterator[str]:
+def _variables(session: Mapping[str, Any], patch: PodPatch) -> Iterator[str]:
+    variables = {variable["name"]: variable for variable in session.get("env") or ()}
+    for name, value in patch.environment.items():
+        if variables.get(name) != {"name": name, "value": value}:
+            yield f"its variable {name} differs"
+    for name, (secret, key) in patch.secret_environment.items():
+        if variables.get(name, {}).get("valueFrom") != {"secretKeyRef": {"name": secret, "key": key}}:
+            yield f"its variable {name} differs"
+
+
+def _restricted(spec: Mapping[str, Any]) -> Iterator[str]:
     for name in _HOST:
         if spec.get(name):
             yield f"it sets {name}"
     for volume in spec.get("volumes") or ():
-        kinds = set(volume) - {"name"}
-        if not kinds <= _VOLUMES:
-            yield f"its volume {volume['name']} is of a kind that a session may not have"
-    general = spec.get("securityContext") or {}
+        if not set(volume) - {"name"} <= _VOLUMES:
+            yield f"its volume {volume['name']} has a type that sessions may not have"
+    pod_context = spec.get("securityContext") or {}
     for container in [*spec["containers"], *(spec.get("initContainers") or ())]:
-        own = {**general, **(container.get("securityContext") or {})}
-        yield from (f"its container {container['name']} {what}" for what in _unrestricted(own))
+        context = {**pod_context, **(container.get("securityContext") or {})}
+        yield from (f"its container {container['name']} {violation}" for violation in _violations(context))
 
 
-def _unrestricted(context: Mapping[str, Any]) -> Iterator[str]:
+def _violations(context: Mapping[str, Any]) -> Iterator[str]:
     capabilities = context.get("capabilities") or {}
     if context.get("privileged"):
         yield "is privileged"

@@ -1,4 +1,4 @@
-"""What becomes of a pod, in words that help whoever waits for it. Pure."""
+"""Why a pod does not start, what its events mean, and why a session ended. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,47 +9,32 @@ from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal
 from allotment_spawner.session.session import EndReason
 
-_WHAT = "The session was not started."
 _MAINTAINERS = "whoever maintains the profile, or an administrator of the platform"
-TOO_MUCH_MEMORY = "It needed more memory than its profile gives."
 _PATIENCE = 30.0
-_LONGEST = 300
+MEMORY_EXCEEDED = "It needed more memory than its profile gives."
+_MAXIMUM_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
 class PodProblem:
-    """Why a pod does not come up."""
+    """Why a pod does not start."""
 
     refusal: Refusal
     patience: float | None
-    """So many seconds it may mend itself; None: it may take as long as a start may."""
+    """Seconds after which the start is given up; None: as long as a start may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodEnd:
-    """Why a session has ended by itself."""
+    """Why a session ended by itself."""
 
     reason: EndReason
     sentence: str
 
 
-def progress_message(event: Mapping[str, Any]) -> str | None:
-    """Say what an event of a pod means to whoever waits; None where it means nothing to them."""
-    reason, message = str(event.get("reason") or ""), _short(event.get("message"))
-    if reason in _WORDS:
-        return _WORDS[reason]
-    if reason == "Pulled":
-        return "The image has been downloaded" if message.startswith("Successfully pulled") else None
-    if reason == "FailedScheduling":
-        return _no_machine(message)
-    if reason in _BEFORE:
-        return f"{_BEFORE[reason]}: {message}"
-    return message if event.get("type") == "Warning" else None
-
-
 _CANNOT_MOUNT = "A folder or a credential of this session cannot be mounted yet"
-_NOT_YET = "It does not work yet"
-_BEFORE: Mapping[str, str] = {
+_NOT_YET = "The session cannot start yet"
+_PREFIXES: Mapping[str, str] = {
     "FailedMount": _CANNOT_MOUNT,
     "FailedAttachVolume": _CANNOT_MOUNT,
     "FailedMapVolume": _CANNOT_MOUNT,
@@ -58,7 +43,8 @@ _BEFORE: Mapping[str, str] = {
     "InspectFailed": _NOT_YET,
     "ErrImageNeverPull": _NOT_YET,
 }
-_WORDS: Mapping[str, str | None] = {
+"""Event reason → what is written before the event's message."""
+_MESSAGES: Mapping[str, str | None] = {
     "Scheduled": "A machine has been found",
     "Pulling": "Downloading the image; the first time on a machine this can take some minutes",
     "Created": None,
@@ -66,113 +52,56 @@ _WORDS: Mapping[str, str | None] = {
     "TriggeredScaleUp": "No machine has room, so another one is being started; this can take some minutes",
     "NotTriggerScaleUp": "No machine has room, and no kind of machine that could be started would have",
     "SuccessfulAttachVolume": "The home folder is attached",
-    "Killing": "An earlier session of this name is being ended",
-    "Preempted": "Something more urgent has taken the machine",
-    "Evicted": "The machine has run short, and has ended the session",
+    "Killing": "An earlier session of this name is being stopped",
+    "Preempted": "A session of higher priority has taken the machine",
+    "Evicted": "The machine has run out of resources and has ended the session",
     "FailedPostStartHook": "The links in the home folder could not be made: the image has no program sh",
 }
+"""Event reason → the whole message; None: not shown."""
+
+
+def progress_message(event: Mapping[str, Any]) -> str | None:
+    """Return what an event of a pod means to the waiting user; None if nothing."""
+    reason, message = str(event.get("reason") or ""), _shortened(event.get("message"))
+    if reason in _MESSAGES:
+        return _MESSAGES[reason]
+    if reason == "Pulled":
+        return "The image has been downloaded" if message.startswith("Successfully pulled") else None
+    if reason == "FailedScheduling":
+        return _unscheduled_message(message)
+    if reason in _PREFIXES:
+        return f"{_PREFIXES[reason]}: {message}"
+    return message if event.get("type") == "Warning" else None
 
 
 def pod_problem(pod: Mapping[str, Any] | None) -> PodProblem | None:
-    """Say why a pod does not come up, or None where nothing is known to be wrong."""
+    """Return why a pod does not start; None if no problem is known."""
     if pod is None:
         return None
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
-        why = _sentence(
-            f"The cluster ended it: {_short(status.get('message') or status.get('reason') or 'no reason given')}"
-        )
-        return PodProblem(_refusal("session-ended", why, "Try again."), 0)
+        cause = _shortened(status.get("message") or status.get("reason") or "no reason given")
+        return PodProblem(_refusal("session-ended", _sentence(f"The cluster ended it: {cause}"), "Try again."), 0)
     if pod["metadata"].get("deletionTimestamp"):
         return deleted()
-    for container in _containers(status):
-        found = _waiting(container)
-        if found:
-            return found
-    return _unscheduled(status)
+    return next(filter(None, map(_container_problem, _containers(status))), None) or _unscheduled(status)
 
 
 def _unscheduled(status: Mapping[str, Any]) -> PodProblem | None:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            message = _short(condition.get("message"))
+            message = _shortened(condition.get("message"))
+            why = _sentence(_unscheduled_message(message))
             if _lacks_volume(message):
-                return PodProblem(
-                    _refusal("volume-missing", _sentence(_no_machine(message)), "The volume has to be made."), None
-                )
+                return PodProblem(_refusal("volume-missing", why, "The volume has to be created."), None)
             remedy = "Choose a smaller size, or try again when others have ended their sessions."
-            return PodProblem(_refusal("no-room", _sentence(_no_machine(message)), remedy), None)
+            return PodProblem(_refusal("no-room", why, remedy), None)
     return None
 
 
-def deleted() -> PodProblem:
-    """Say that a pod was there and has been taken away."""
-    why = "Somebody, or the cluster, has deleted it while it started."
-    return PodProblem(_refusal("session-deleted", why, "Try again."), 0)
-
-
-def still_ending(pod: Mapping[str, Any]) -> PodProblem | None:
-    """Say that the pod of an earlier session stands in the way, or None where it is not being deleted."""
-    if not pod["metadata"].get("deletionTimestamp"):
-        return None
-    why = f"An earlier session of this name is still being ended. {why_still_there(pod)}"
-    return PodProblem(_refusal("still-ending", why, "Try again in some minutes."), None)
-
-
-def why_still_there(pod: Mapping[str, Any] | None) -> str:
-    """Say what keeps a pod that is being deleted, as far as it is known."""
-    finalizers = (pod or {}).get("metadata", {}).get("finalizers")
-    if finalizers:
-        return f"The cluster waits for something of its own first ({_short(', '.join(finalizers))})."
-    return "Its machine has not said that it has ended."
-
-
-def blind(kind: str, namespace: str, status: int | None, *, loaded: bool) -> PodProblem:
-    """Say why the hub does not see pods or events: the API's answer, or None where it gave none.
-
-    Once it has seen them the session may come up all the same, so it may take as long as a start may.
-    """
-    if status in (401, 403, 404):
-        why = f"The hub may not look at {kind} in the namespace {namespace}."
-        remedy = f"The hub's role has to allow it to get, list and watch {kind} there."
-        return PodProblem(_refusal("cluster-unseen", why, remedy), None if loaded else 0)
-    return PodProblem(cluster_away(), None if loaded else _PATIENCE)
-
-
-def end_of(pod: Mapping[str, Any] | None) -> PodEnd:
-    """Say why a session has ended by itself, from the last that is known of its pod."""
-    status = (pod or {}).get("status") or {}
-    if status.get("phase") == "Failed" and status.get("reason"):
-        # A machine that runs short, is shut down or the like; where a program fails there is no reason here.
-        return PodEnd(
-            "evicted", _sentence(f"Its machine had to end it: {_short(status.get('message') or status['reason'])}")
-        )
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
-            why = condition.get("message") or condition.get("reason")
-            return PodEnd("evicted", _sentence(f"The cluster had to end it: {_short(why)}"))
-    deleted_by_somebody = bool(pod and pod["metadata"].get("deletionTimestamp"))
-    for container in status.get("containerStatuses") or ():
-        over = (container.get("state") or {}).get("terminated") or {}
-        if over.get("reason") == "OOMKilled":
-            return PodEnd("out-of-memory", f"{TOO_MUCH_MEMORY} Choose a larger size.")
-        if over and container.get("name") == "notebook" and not deleted_by_somebody:
-            return PodEnd("exited", f"Its program ended with the code {over.get('exitCode')}.")
-    return PodEnd("deleted", "Somebody, or the cluster, has deleted it.")
-
-
-def memory_restarts(pod: Mapping[str, Any]) -> int:
-    """Give how often the program of a session was started again, where it was memory that ended it the last time."""
-    for container in (pod.get("status") or {}).get("containerStatuses") or ():
-        over = (container.get("lastState") or {}).get("terminated") or {}
-        if over.get("reason") == "OOMKilled":
-            return int(container.get("restartCount") or 0)
-    return 0
-
-
-def _no_machine(message: str) -> str:
+def _unscheduled_message(message: str) -> str:
     if _lacks_volume(message):
-        return f"A volume of this session is not there yet: {message}"
+        return f"A volume of this session does not exist yet: {message}"
     return f"No machine has room for this session yet: {message}"
 
 
@@ -185,80 +114,191 @@ def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from status.get(kind) or ()
 
 
-def _waiting(container: Mapping[str, Any]) -> PodProblem | None:
-    state = container.get("state") or {}
-    waiting = state.get("waiting") or {}
-    reason, message = waiting.get("reason"), _short(waiting.get("message"))
-    image = _short(container.get("image"))
-    if reason in ("InvalidImageName", "ErrImageNeverPull"):
-        why = _sentence(f"The image {image} is not there: {message}")
-        return PodProblem(_refusal("image-missing", why, "Another image has to be named.", _MAINTAINERS), 0)
-    if reason in ("ImagePullBackOff", "ErrImagePull", "RegistryUnavailable", "ImageInspectError"):
-        why = _sentence(f"The image {image} cannot be downloaded: {message}")
-        return PodProblem(_refusal("image-missing", why, "Check its name and tag.", _MAINTAINERS), _PATIENCE)
-    if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-        why = _sentence(f"Its container cannot be made: {message}")
-        return PodProblem(_refusal("container-unmakeable", why, "It says what is missing.", ADMINISTRATORS), _PATIENCE)
-    if reason == "CrashLoopBackOff":
-        last = (container.get("lastState") or {}).get("terminated") or {}
-        if last.get("reason") == "OOMKilled":
-            return PodProblem(_refusal("out-of-memory", TOO_MUCH_MEMORY, "Choose a larger size.", _MAINTAINERS), 0)
-        why = f"Its program ended again and again, with the code {last.get('exitCode', 'unknown')}."
-        remedy = "The image has to have JupyterHub's single-user server."
-        return PodProblem(_refusal("session-crashed", why, remedy, _MAINTAINERS), 0)
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """The refusal for a reason that a container waits for."""
+
+    code: str
+    why: str
+    """With `{image}`, `{message}` and `{exit_code}` to fill in."""
+    remedy: str
+    decides: str = _MAINTAINERS
+    patience: float = 0
+
+
+_NO_IMAGE = _Waiting("image-missing", "The image {image} does not exist: {message}", "Another image has to be named.")
+_NOT_PULLED = _Waiting(
+    "image-missing", "The image {image} cannot be downloaded: {message}", "Check its name and tag.", patience=_PATIENCE
+)
+_NOT_CREATED = _Waiting(
+    "container-unmakeable",
+    "Its container cannot be created: {message}",
+    "The message names what is missing.",
+    ADMINISTRATORS,
+    _PATIENCE,
+)
+_OUT_OF_MEMORY = _Waiting("out-of-memory", MEMORY_EXCEEDED, "Choose a larger size.")
+_CRASHED = _Waiting(
+    "session-crashed",
+    "Its program ended again and again, with the code {exit_code}.",
+    "The image has to have JupyterHub's single-user server.",
+)
+_WAITING: Mapping[str, _Waiting] = {
+    "InvalidImageName": _NO_IMAGE,
+    "ErrImageNeverPull": _NO_IMAGE,
+    "ImagePullBackOff": _NOT_PULLED,
+    "ErrImagePull": _NOT_PULLED,
+    "RegistryUnavailable": _NOT_PULLED,
+    "ImageInspectError": _NOT_PULLED,
+    "CreateContainerConfigError": _NOT_CREATED,
+    "CreateContainerError": _NOT_CREATED,
+    "RunContainerError": _NOT_CREATED,
+    "CrashLoopBackOff": _CRASHED,
+}
+
+
+def _container_problem(container: Mapping[str, Any]) -> PodProblem | None:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    last = (container.get("lastState") or {}).get("terminated") or {}
+    problem = _WAITING.get(str(waiting.get("reason")))
+    if problem is None:
+        return None
+    if problem is _CRASHED and last.get("reason") == "OOMKilled":
+        problem = _OUT_OF_MEMORY
+    why = problem.why.format(
+        image=_shortened(container.get("image")),
+        message=_shortened(waiting.get("message")),
+        exit_code=last.get("exitCode", "unknown"),
+    )
+    return PodProblem(_refusal(problem.code, _sentence(why), problem.remedy, problem.decides), problem.patience)
+
+
+def deleted() -> PodProblem:
+    """Return the problem of a pod that existed and was deleted."""
+    why = "Somebody, or the cluster, has deleted it while it started."
+    return PodProblem(_refusal("session-deleted", why, "Try again."), 0)
+
+
+def still_ending(pod: Mapping[str, Any]) -> PodProblem | None:
+    """Return the problem of an earlier session's pod that is being deleted; None if it is not."""
+    if not pod["metadata"].get("deletionTimestamp"):
+        return None
+    why = f"An earlier session of this name is still being stopped. {why_still_there(pod)}"
+    return PodProblem(_refusal("still-ending", why, "Try again in some minutes."), None)
+
+
+def why_still_there(pod: Mapping[str, Any] | None) -> str:
+    """Return why a pod that is being deleted still exists."""
+    finalizers = (pod or {}).get("metadata", {}).get("finalizers")
+    if finalizers:
+        return f"The cluster waits for its finalizers ({_shortened(', '.join(finalizers))})."
+    return "Its machine has not confirmed that it has ended."
+
+
+def watch_problem(kind: str, namespace: str, status: int | None, *, loaded: bool) -> PodProblem:
+    """Return the problem of a hub that cannot watch pods or events. `status` is the API's answer; None: no answer.
+
+    If they were loaded before, the session may start all the same, so the start may take its full time.
+    """
+    if status in (401, 403, 404):
+        why = f"The hub may not watch {kind} in the namespace {namespace}."
+        remedy = f"The hub's role has to allow it to get, list and watch {kind} there."
+        return PodProblem(_refusal("cluster-unseen", why, remedy), None if loaded else 0)
+    return PodProblem(cluster_away(), None if loaded else _PATIENCE)
+
+
+def end_of(pod: Mapping[str, Any] | None) -> PodEnd:
+    """Return why a session ended by itself, from the last known state of its pod."""
+    status = (pod or {}).get("status") or {}
+    deleting = bool(pod and pod["metadata"].get("deletionTimestamp"))
+    return (
+        _evicted(status)
+        or _terminated(status, deleting=deleting)
+        or PodEnd("deleted", "Somebody, or the cluster, has deleted it.")
+    )
+
+
+def _evicted(status: Mapping[str, Any]) -> PodEnd | None:
+    if status.get("phase") == "Failed" and status.get("reason"):
+        # The machine ran out of resources or was shut down. A failed program has no reason here.
+        cause = _shortened(status.get("message") or status["reason"])
+        return PodEnd("evicted", _sentence(f"Its machine had to end it: {cause}"))
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            cause = _shortened(condition.get("message") or condition.get("reason"))
+            return PodEnd("evicted", _sentence(f"The cluster had to end it: {cause}"))
     return None
 
 
-def too_long(seconds: float, found: PodProblem | None, last: str) -> Refusal:
-    """Say that a session did not come up in its time, and why as far as it is known: `last` is what was told last."""
-    if found:
-        return found.refusal
-    known = f"The last that is known: {last.rstrip('.')}." if last else "The cluster names no reason."
+def _terminated(status: Mapping[str, Any], *, deleting: bool) -> PodEnd | None:
+    for container in status.get("containerStatuses") or ():
+        terminated = (container.get("state") or {}).get("terminated") or {}
+        if terminated.get("reason") == "OOMKilled":
+            return PodEnd("out-of-memory", f"{MEMORY_EXCEEDED} Choose a larger size.")
+        if terminated and container.get("name") == "notebook" and not deleting:
+            return PodEnd("exited", f"Its program ended with the code {terminated.get('exitCode')}.")
+    return None
+
+
+def memory_restarts(pod: Mapping[str, Any]) -> int:
+    """Return how often the session's program was restarted, if the last time was for lack of memory; else 0."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        terminated = (container.get("lastState") or {}).get("terminated") or {}
+        if terminated.get("reason") == "OOMKilled":
+            return int(container.get("restartCount") or 0)
+    return 0
+
+
+def _refusal(code: str, why: str, remedy: str, decides: str = ADMINISTRATORS) -> Refusal:
+    """Return the refusal of a start."""
+    return Refusal(code, "The session was not started.", why, remedy, decides, 503)
+
+
+def not_ready(seconds: float, last_message: str) -> Refusal:
+    """Return the refusal of a start that took too long without a known problem."""
+    known = f"The last message: {last_message.rstrip('.')}." if last_message else "The cluster names no reason."
     why = f"It was not ready after {seconds:.0f} seconds. {known}"
     return _refusal("session-not-ready", why, "Try again; if that does not help, tell an administrator.")
 
 
 def cluster_away() -> Refusal:
-    """Say that the cluster does not answer."""
-    why = "The cluster does not answer at the moment. Sessions that run are not affected."
+    """Return the refusal for a cluster that does not answer."""
+    why = "The cluster does not answer at the moment. Running sessions are not affected."
     return _refusal("cluster-away", why, "Try again in a minute.")
 
 
-def refused_by_cluster(status: int, body: str) -> Refusal:
-    """Say that the cluster took no pod, from the API's answer: mostly its quota."""
+def rejected_by_cluster(status: int, body: str) -> Refusal:
+    """Return the refusal for an error of the API when the pod was created, such as an exceeded quota."""
     if status >= 500 or status in (408, 409, 429):
         return cluster_away()
     message = _message(body)
     if "exceeded quota" in message:
         why = "The cluster's quota for sessions is used up."
         return _refusal("quota", why, "Choose a smaller size, or try again when others have ended their sessions.")
-    return _refusal("pod-refused", _sentence(f"The cluster refused it: {_short(message)}"), "", ADMINISTRATORS)
+    return _refusal("pod-refused", _sentence(f"The cluster rejected it: {_shortened(message)}"), "")
 
 
-def pod_differs(found: list[str]) -> Refusal:
-    """Say that a pod is not what was decided; nothing was sent."""
-    why = f"What would have been started is not what was decided: {'; '.join(found[:5])}."
-    remedy = "A setting of the hub stands against the profile, or against Pod Security `restricted`."
-    return _refusal("pod-differs", why, remedy, ADMINISTRATORS)
+def pod_differs(differences: list[str]) -> Refusal:
+    """Return the refusal for a pod that differs from the approved profile and was not sent."""
+    why = f"The pod differs from the approved profile: {'; '.join(differences[:5])}."
+    remedy = "A setting of the hub (such as `modify_pod_hook`) overrides it, or violates Pod Security `restricted`."
+    return _refusal("pod-differs", why, remedy)
 
 
-def _refusal(code: str, why: str, remedy: str, decides: str = ADMINISTRATORS) -> Refusal:
-    return Refusal(code, _WHAT, why, remedy, decides, 503)
+def _sentence(text: str) -> str:
+    """Add a full stop to a message of the cluster that has none."""
+    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _shortened(text: object) -> str:
+    """Return a message of the cluster as one printable line of limited length."""
+    plain = "".join(char if char.isprintable() else " " for char in str(text or ""))
+    return plain if len(plain) <= _MAXIMUM_LENGTH else f"{plain[:_MAXIMUM_LENGTH]}…"
 
 
 def _message(body: str) -> str:
-    """Take the sentence out of the API's answer."""
+    """Return the message of an error response of the API."""
     try:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
         return body
-
-
-def _sentence(text: str) -> str:
-    """End what the cluster says as a sentence, where it does not by itself: more words follow."""
-    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
-
-
-def _short(text: object) -> str:
-    plain = "".join(char if char.isprintable() else " " for char in str(text or ""))
-    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"

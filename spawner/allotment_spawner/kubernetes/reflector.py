@@ -1,8 +1,8 @@
-"""KubeSpawner's view of pods and events, kept up through outages of the API server of any length.
+"""Reflectors of pods and events that survive outages of the API server of any length.
 
-KubeSpawner's own loop gives up for good when the API server is away for about a minute, and a first list that fails
-is remembered for ever. Here it goes on, at most a second apart, and says so once. What it knows stays while it is
-blind, and it never goes back to an older state: a session that is not there any more is one whose pod has ended.
+KubeSpawner's own reflector gives up for good when the API server is away for about a minute, and never recovers if its
+first list fails. This one retries at least once a second and logs an outage once. During an outage it keeps the known
+resources, and it never returns to an older state: a pod that disappears would mean that its session has ended.
 """
 
 import asyncio
@@ -22,44 +22,44 @@ from allotment_profiles.backoff import retry_delay
 from allotment_spawner.kubernetes.retry import retry_after
 
 _LONGEST_WAIT = 1.0
-"""Seconds between two attempts at most, where the API asks for no more: so late is a start after an outage noticed."""
+"""The most seconds between two attempts, unless the API asks for more. It delays starts after an outage."""
 _FIRST_WAIT = 0.2
 _SHORTEST_WAIT = 0.1
-"""Seconds at least: many starts at one moment make no storm of lists."""
+"""The fewest seconds, so that many starts at once do not cause many lists."""
 _CONNECT_SECONDS = 3.0
 _LATE_SECONDS = 5
-"""A watch that is still there so long after its time hangs on a dead connection."""
+"""Seconds after its timeout at which a watch is given up, because its connection is dead."""
 _OUTDATED = (410, 504)
-"""The version asked for is no longer known, or not yet."""
+"""The requested version is too old or not known yet."""
 
 
 class ResilientReflector(ResourceReflector):
-    """Lists and watches one kind of resource, for as long as the hub runs."""
+    """Lists and watches one kind of resource while the hub runs."""
 
     request_timeout = Int(15, config=True, help="Seconds that one list may take.")
 
     watch_task: asyncio.Task[None] | None
     last_error: Exception | None = None
-    """What the last request failed with; None while the API answers."""
+    """The error of the last request; None while the API answers."""
     _failing_since = 0.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._hurried = asyncio.Event()
+        self._triggered = asyncio.Event()
 
     @property
     def loaded(self) -> bool:
-        """Whether it has ever known what there is."""
+        """Whether the resources were ever listed."""
         return bool(self.first_load_future.done())
 
     async def start(self) -> None:
-        """Begin; whoever needs the resources waits for `first_load_future`."""
+        """Start the loop. Users of the resources wait for `first_load_future`."""
         if self.watch_task and not self.watch_task.done():
             raise RuntimeError(f"Task watching for {self.kind} is already running")
         self.watch_task = asyncio.create_task(self._watch_and_update())
 
     async def stop(self) -> None:
-        """End, wherever it is."""
+        """Cancel the loop and wait for its end."""
         self._stopping = True
         task, self.watch_task = self.watch_task, None
         if task:
@@ -67,48 +67,48 @@ class ResilientReflector(ResourceReflector):
             await asyncio.wait({task})
 
     def trigger(self) -> None:
-        """Ask at once, where it waits after a failure: the API has just answered somebody else."""
-        self._hurried.set()
+        """End the wait after a failure, because the API has answered another request."""
+        self._triggered.set()
 
     async def _watch_and_update(self) -> None:
         version, failures = None, 0
         while not self._stopping:
-            self._hurried.clear()
+            self._triggered.clear()
             try:
                 version = await self._list_and_update(version)
-                version = await self._follow(version)
+                version = await self._apply_events(version)
                 failures = 0
-            except Exception as error:  # noqa: BLE001  whatever it was: without this loop the hub is blind
+            except Exception as error:  # noqa: BLE001  the loop must go on: without it the hub sees no pods
                 if isinstance(error, ApiException) and error.status in _OUTDATED:
                     version = None
                 self._failed(error)
                 failures += 1
-                least = max(_SHORTEST_WAIT, retry_after(error))  # which no hurry shortens
+                least = max(_SHORTEST_WAIT, retry_after(error))  # a trigger does not shorten this
                 await asyncio.sleep(least)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(
                         max(retry_delay(failures, first=_FIRST_WAIT, longest=_LONGEST_WAIT) - least, 0)
                     ):
-                        await self._hurried.wait()
+                        await self._triggered.wait()
 
     async def _list_and_update(self, resource_version: str | None = None) -> str:
-        """Take all resources as they are now, or at least as they were at a version; gives the version of the list."""
-        # Without a version the API gives the newest state; with one, its own cache, which never lies before it.
+        """List all resources, at least as new as a version. Return the version of the list."""
+        # Without a version the API returns the newest state; with one, its cache if that is not older.
         known = {"resource_version": resource_version, "resource_version_match": "NotOlderThan"}
-        raw = await self._ask(self.request_timeout, **(known if resource_version else {}))
+        raw = await self._request(self.request_timeout, **(known if resource_version else {}))
         listed = json.loads(await raw.read())
-        self.resources = {_key(each): each for each in listed["items"]}
+        self.resources = {_key(resource): resource for resource in listed["items"]}
         if not self.first_load_future.done():
             self.first_load_future.set_result(None)
         return str(listed["metadata"]["resourceVersion"])
 
-    async def _follow(self, version: str) -> str:
-        """Apply events until the watch ends, which it does every few seconds; gives the last version."""
+    async def _apply_events(self, version: str) -> str:
+        """Apply events until the watch ends, after a few seconds. Return the last version."""
         watching = watch.Watch()
         until = time.monotonic() + self.restart_seconds
-        asked = {"timeout_seconds": self.timeout_seconds, "seconds": self.timeout_seconds + _LATE_SECONDS}
+        query = {"timeout_seconds": self.timeout_seconds, "seconds": self.timeout_seconds + _LATE_SECONDS}
         try:
-            async with watching.stream(self._ask, resource_version=version, **asked) as stream:
+            async with watching.stream(self._request, resource_version=version, **query) as stream:
                 async for event in stream:
                     resource = event["raw_object"]
                     if event["type"] == "DELETED":
@@ -123,20 +123,20 @@ class ResilientReflector(ResourceReflector):
             await watching.close()
         return version
 
-    async def _ask(self, seconds: float, **question: Any) -> Any:
-        """List or watch; raises ApiException for every answer that is none."""
+    async def _request(self, seconds: float, **query: Any) -> Any:
+        """List or watch. Raises ApiException for an error response."""
         raw = await getattr(self.api, self.list_method_name)(
             **({} if self.omit_namespace else {"namespace": self.namespace}),
             label_selector=self.label_selector,
             field_selector=self.field_selector,
             _request_timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS),
-            **{**question, "_preload_content": False},
+            **{**query, "_preload_content": False},
         )
         if not raw.ok:
             error = ApiException(status=raw.status, reason=raw.reason)
             error.headers, error.body = raw.headers, await raw.text()
             raise error
-        if question.get("watch"):
+        if query.get("watch"):
             self._recovered()
         return raw
 
@@ -144,8 +144,8 @@ class ResilientReflector(ResourceReflector):
         ordinary = isinstance(error, ApiException) and error.status == 410
         if self.last_error is None and not ordinary:
             self._failing_since = time.monotonic()
-            told = f"{error.status} {error.reason}" if isinstance(error, ApiException) else repr(error)
-            self.log.warning("The cluster does not say which %s there are (%s); asking again", self.kind, told)
+            reason = f"{error.status} {error.reason}" if isinstance(error, ApiException) else repr(error)
+            self.log.warning("Listing or watching %s fails (%s); retrying", self.kind, reason)
         if not ordinary:
             self.last_error = error
 
@@ -153,7 +153,7 @@ class ResilientReflector(ResourceReflector):
         if self.last_error is not None:
             seconds = time.monotonic() - self._failing_since
             self.last_error = None
-            self.log.warning("The cluster says again which %s there are, after %.0f seconds", self.kind, seconds)
+            self.log.warning("Watching %s works again after %.0f seconds", self.kind, seconds)
 
 
 def _key(resource: dict[str, Any]) -> str:
@@ -165,8 +165,8 @@ class ResilientPods(ResilientReflector, PodReflector):
 
 
 class ResilientEvents(ResilientReflector, EventReflector):
-    """What happens to them."""
+    """The events of sessions' pods."""
 
 
 REPLACED = {PodReflector: ResilientPods, EventReflector: ResilientEvents}
-"""KubeSpawner's class → ours."""
+"""KubeSpawner's class → the one used instead."""

@@ -1,4 +1,4 @@
-"""Asking the cluster's API again: which of its failures pass, and after how many seconds."""
+"""Which failures of the Kubernetes API are temporary, and how long to wait before the next attempt."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 import aiohttp
 from kubernetes_asyncio.client import ApiException
 
-AWAY = (aiohttp.ClientError, OSError)
-"""What a request raises when nothing answers; a timeout is an OSError."""
+CONNECTION_ERRORS = (aiohttp.ClientError, OSError)
+"""What a request raises when nothing answers. A timeout is an OSError."""
 _LONGEST_WAIT = 10.0
-"""A server that asks for more is asked again all the same: somebody waits for the session."""
+"""The most seconds of a Retry-After header that are respected: a user waits for the session."""
 
 
-def passes(error: Exception) -> bool:
-    """Say whether asking again at once may help; not so where nobody listens or the answer will stay the same."""
+def is_temporary(error: Exception) -> bool:
+    """Check whether a retry may help soon. It does not if nothing listens or the answer would be the same."""
     if isinstance(error, ApiException):
         return error.status in (409, 429) or error.status >= 500
-    return isinstance(error, AWAY) and not isinstance(error, aiohttp.ClientConnectorError)
+    return isinstance(error, CONNECTION_ERRORS) and not isinstance(error, aiohttp.ClientConnectorError)
 
 
 def retry_after(error: Exception) -> float:
-    """Give the seconds that the API wants to be left alone."""
+    """Return the seconds of the API's Retry-After header, up to a maximum."""
     headers: Mapping[str, str] = (isinstance(error, ApiException) and error.headers) or {}
     try:
         return min(max(float(headers.get("Retry-After", 0)), 0), _LONGEST_WAIT)
@@ -28,6 +28,6 @@ def retry_after(error: Exception) -> float:
         return 0  # a date, which the API never sends
 
 
-async def pause(error: Exception) -> None:
-    """Wait as long as the API wants to be left alone."""
+async def wait_retry_after(error: Exception) -> None:
+    """Wait as long as the API's Retry-After header asks."""
     await asyncio.sleep(retry_after(error))

@@ -1,4 +1,4 @@
-"""Follows one start: tells what happens to its pod, and when to give up."""
+"""Follow the pod of one start: report its events, and decide when to give up."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -7,80 +7,82 @@ from allotment_profiles.model.problems import Refusal
 from allotment_spawner.kubernetes.pod_status import (
     PodProblem,
     deleted,
+    not_ready,
     pod_problem,
     progress_message,
     still_ending,
-    too_long,
 )
 
 START = "allotment/start"
-"""The annotation that tells this start's pod from an earlier one of the same name."""
-_FROM, _TO = 50, 90
-"""Percent between which the pod's events move the bar."""
+"""The annotation that identifies the start of a pod: an earlier pod may have the same name."""
+_FIRST_PERCENT, _LAST_PERCENT = 50, 90
+"""The range of the progress bar for the pod's events."""
 
 
 def is_earlier(pod: Mapping[str, Any], start: str) -> bool:
-    """Say whether a pod is of another start; a hub that has just begun takes every pod as its own."""
+    """Check whether a pod is of another start. A restarted hub knows no start and treats every pod as current."""
     return bool(start) and (pod["metadata"].get("annotations") or {}).get(START) != start
 
 
 class SpawnMonitor:
-    """What is known of one start."""
+    """The progress of one start."""
 
-    def __init__(self, tell: Callable[[int, str], None], start: str, seconds: float) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[int, str], None], start: str, seconds: float) -> None:
+        self._report_progress = report
         self._start = start
         self._seconds = seconds
-        self._percent = float(_FROM)
-        self._seen: set[tuple[object, object]] = set()
-        self._last = ""
-        self._trouble: tuple[str, float] = ("", 0.0)
-        self._there = False
+        self._percent = float(_FIRST_PERCENT)
+        self._seen_events: set[tuple[object, object]] = set()
+        self._last_message = ""
+        self._problem: tuple[str, float] = ("", 0.0)
+        """The code of the current problem, and when it began."""
+        self._pod_seen = False
 
-    def look(
-        self, pod: Mapping[str, Any] | None, events: Iterable[Mapping[str, Any]], after: float,
-        blind: PodProblem | None = None,
-    ) -> Refusal | None:  # fmt: skip
-        """Tell what is new, `after` seconds since the start; gives the reason once the pod will not come up.
+    def update(
+        self,
+        pod: Mapping[str, Any] | None,
+        events: Iterable[Mapping[str, Any]],
+        elapsed: float,
+        watch_problem: PodProblem | None = None,
+    ) -> Refusal | None:
+        """Report what is new, `elapsed` seconds after the start. Return a refusal once the pod cannot start.
 
-        `blind` says why the hub may not see the newest.
+        `watch_problem` is why the pod and the events may be outdated.
         """
-        ours = pod if pod and not is_earlier(pod, self._start) else None
-        if ours:
+        current = pod if pod and not is_earlier(pod, self._start) else None
+        if current:
             for event in events:
-                self._hear(event, ours["metadata"].get("uid"))
-        found = self._found(pod, ours) or blind
-        if found is None:
-            self._trouble = ("", 0.0)
-        elif found.refusal.code != self._trouble[0]:
-            self._trouble = (found.refusal.code, after)
-        if found and self._is_over(found, after):
-            return found.refusal
-        return too_long(after, found, self._last) if after >= self._seconds else None
+                self._report_event(event, current["metadata"].get("uid"))
+        problem = self._find_problem(pod, current) or watch_problem
+        code = problem.refusal.code if problem else ""
+        if code != self._problem[0]:
+            self._problem = (code, elapsed)
+        if problem and problem.patience is not None and elapsed - self._problem[1] >= problem.patience:
+            return problem.refusal
+        if elapsed < self._seconds:
+            return None
+        return problem.refusal if problem else not_ready(elapsed, self._last_message)
 
-    def _found(self, pod: Mapping[str, Any] | None, ours: Mapping[str, Any] | None) -> PodProblem | None:
-        if ours:
-            self._there = True
-            return pod_problem(ours)
-        if self._there:
+    def _find_problem(self, pod: Mapping[str, Any] | None, current: Mapping[str, Any] | None) -> PodProblem | None:
+        if current:
+            self._pod_seen = True
+            return pod_problem(current)
+        if self._pod_seen:
             return deleted()
         earlier = still_ending(pod) if pod else None
         if earlier:
-            self._say("An earlier session of this name is being ended")
+            self._report("An earlier session of this name is being stopped")
         return earlier
 
-    def _is_over(self, found: PodProblem, after: float) -> bool:
-        return found.patience is not None and after - self._trouble[1] >= found.patience
-
-    def _hear(self, event: Mapping[str, Any], uid: object) -> None:
+    def _report_event(self, event: Mapping[str, Any], uid: object) -> None:
         key = (event["metadata"].get("uid"), event["metadata"].get("resourceVersion"))
-        if key in self._seen or event.get("involvedObject", {}).get("uid") != uid:
+        if key in self._seen_events or event.get("involvedObject", {}).get("uid") != uid:
             return
-        self._seen.add(key)
-        self._say(progress_message(event))
+        self._seen_events.add(key)
+        self._report(progress_message(event))
 
-    def _say(self, text: str | None) -> None:
-        if text and text != self._last:
-            self._last = text
-            self._percent += (_TO - self._percent) / 3
-            self._tell(int(self._percent), text)
+    def _report(self, message: str | None) -> None:
+        if message and message != self._last_message:
+            self._last_message = message
+            self._percent += (_LAST_PERCENT - self._percent) / 3
+            self._report_progress(int(self._percent), message)

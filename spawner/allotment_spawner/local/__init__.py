@@ -1,4 +1,4 @@
-"""Sessions as processes of this machine: a translation of a Launch, thin over SimpleLocalProcessSpawner."""
+"""Sessions as processes of this machine."""
 
 from allotment_spawner.local.spawner import LocalProfileSpawner
 

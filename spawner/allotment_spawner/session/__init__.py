@@ -1,1 +1,1 @@
-"""What runs: the stamp on a session, when it ends and why, its use of the budgets, where it opens."""
+"""A running session: what is stored about it, when it ends and why, its use of the budgets, the page it opens."""

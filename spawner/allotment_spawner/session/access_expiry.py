@@ -1,21 +1,28 @@
-"""What a session has lost of its data, since when, and when it ends for that; in words for its user. Pure."""
+"""Data access that a session has lost, since when, and when the session is stopped for it. Pure."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
 from allotment_profiles.access.lost_access import LostAccess
 from allotment_profiles.model.problems import Refusal
 from allotment_spawner.text import deadline_text
 
-# The grant is what helps: its owner can give it again.
-_GRANTS = {
+# A new grant from the data role's owner restores the access.
+_REQUEST_TEXTS = {
     "grant-missing": "Ask for this data",
     "grant-expired": "Ask to renew it",
     "grant-review-overdue": "Ask to renew it",
 }
+
+
+class Link(NamedTuple):
+    """A link on a page."""
+
+    url: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,87 +36,86 @@ class AccessExpiry:
     profile: str
     refusal: Refusal
     """What was lost, why, what helps and who decides."""
-    way_on: tuple[str, str]
-    """An address, and the words of the link to it."""
+    link: Link
+    """Where the user can ask for the data or read about it."""
     since: dt.datetime
-    """When it was first seen."""
-    at: dt.datetime
-    """When the session is stopped, unless the access comes back before."""
-
+    """When the loss was first seen."""
+    ends_at: dt.datetime
+    """When the session is stopped, unless the access comes back first."""
     left: str
     """How long that is from now, in words."""
 
     @property
-    def which(self) -> str:
-        """Name the session as its user knows it."""
+    def session_title(self) -> str:
+        """The session as its user knows it."""
         return f"Your session {self.server} ({self.profile})" if self.server else f"Your session ({self.profile})"
 
 
 def access_expiries(
     lost: Sequence[LostAccess],
-    seen: Mapping[str, dt.datetime],
+    lost_since: Mapping[str, dt.datetime],
     now: dt.datetime,
-    left: dt.timedelta,
+    grace: dt.timedelta,
     profile: str,
     *,
     server: str,
     service: str,
 ) -> tuple[AccessExpiry, ...]:
-    """Lay out what a session has lost; all of it ends with the first.
+    """Return one entry for each data role that a session has lost. All of them end with the first.
 
-    `seen` says since when each is known; what is not in there is seen now, and what has come back does not count.
+    `lost_since` has the losses that are already known. Others count from now. Access that came back is dropped.
     """
-    since = {each.data_role: seen.get(each.data_role, now) for each in lost}
-    at = min(since.values(), default=now) + left
+    since = {loss.data_role: lost_since.get(loss.data_role, now) for loss in lost}
+    ends_at = min(since.values(), default=now) + grace
     return tuple(
         AccessExpiry(
-            data_role=each.data_role,
-            title=each.title,
+            data_role=loss.data_role,
+            title=loss.title,
             server=server,
             profile=profile,
-            refusal=each.refusal,
-            way_on=_way_on(each, profile, service),
-            since=since[each.data_role],
-            at=at,
-            left=deadline_text(at, now),
+            refusal=loss.refusal,
+            link=_link(loss, profile, service),
+            since=since[loss.data_role],
+            ends_at=ends_at,
+            left=deadline_text(ends_at, now),
         )
-        for each in lost
+        for loss in lost
     )
 
 
-def observations(
-    seen: Mapping[str, dt.datetime], found: Sequence[AccessExpiry]
+def access_events(
+    lost_since: Mapping[str, dt.datetime], expiries: Sequence[AccessExpiry]
 ) -> list[tuple[Literal["access-lost", "access-back"], dict[str, str]]]:
-    """Say what is new since the last look, for the table of events."""
-    lost = {each.data_role: each for each in found}
+    """Return what has changed since the last check, for the table of events."""
+    lost = {expiry.data_role: expiry for expiry in expiries}
     return [
         *(
-            ("access-lost", {"data_role": role, "code": each.refusal.code, "ends": each.at.isoformat()})
-            for role, each in lost.items()
-            if role not in seen
+            ("access-lost", {"data_role": role, "code": expiry.refusal.code, "ends": expiry.ends_at.isoformat()})
+            for role, expiry in lost.items()
+            if role not in lost_since
         ),
-        *(("access-back", {"data_role": role}) for role in sorted(seen.keys() - lost.keys())),
+        *(("access-back", {"data_role": role}) for role in sorted(lost_since.keys() - lost.keys())),
     ]
 
 
-def ask_for_data(code: str, role: str, team: str, service: str) -> tuple[str, str] | None:
-    """Give the address and the words of asking a data role's owner; None where that is not what helps."""
-    text = _GRANTS.get(code)
-    return (f"{service}data-roles/{quote(role)}/ask?{urlencode({'team': team})}", text) if text else None
+def data_request_link(code: str, role: str, team: str, service: str) -> Link | None:
+    """Return the link to ask a data role's owner for access; None if a grant would not help."""
+    text = _REQUEST_TEXTS.get(code)
+    return Link(f"{service}data-roles/{quote(role)}/ask?{urlencode({'team': team})}", text) if text else None
 
 
-def _way_on(loss: LostAccess, profile: str, service: str) -> tuple[str, str]:
-    asking = ask_for_data(loss.refusal.code, loss.data_role, profile.partition("/")[0], service)
-    return asking or (f"{service}data-roles/{quote(loss.data_role)}", "About this data")
+def _link(loss: LostAccess, profile: str, service: str) -> Link:
+    request = data_request_link(loss.refusal.code, loss.data_role, profile.partition("/")[0], service)
+    return request or Link(f"{service}data-roles/{quote(loss.data_role)}", "About this data")
 
 
-def seen_as_state(seen: Mapping[str, dt.datetime]) -> dict[str, str]:
-    """Give the form that the hub keeps as JSON."""
-    return {role: moment.isoformat() for role, moment in seen.items()}
+def lost_since_as_state(lost_since: Mapping[str, dt.datetime]) -> dict[str, str]:
+    """Return the form that the hub stores as JSON."""
+    return {role: moment.isoformat() for role, moment in lost_since.items()}
 
 
-def seen_from_state(state: object) -> dict[str, dt.datetime]:
-    """Read what `seen_as_state` gave; nothing for anything else."""
+def lost_since_from_state(state: object) -> dict[str, dt.datetime]:
+    """Parse what `lost_since_as_state` returned; empty for anything else."""
     if not isinstance(state, Mapping):
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Saying no in the hub: a refusal as the one exception that the hub takes as a user's mistake."""
+"""Refusals as the exception that JupyterHub treats as a user's mistake."""
 
 import logging
 from html import escape
@@ -9,23 +9,23 @@ from allotment_profiles.model.problems import Refusal
 
 
 def spawn_exception(refusal: Refusal) -> SpawnException:
-    """Turn a refusal into what `start()` raises: a 4xx with the code in its message, and no failed spawn."""
+    """Convert a refusal into the exception for `start()`: a 4xx with the code in its message, not a failed spawn."""
     parts = [refusal.what, refusal.why, refusal.remedy, refusal.decides and f"Who decides: {refusal.decides}."]
     what, *rest = (escape(part) for part in parts if part)
     html = f"<strong>{what}</strong> {' '.join(rest)} <small>[{escape(refusal.code)}]</small>"
     exception = SpawnException(refusal.sentence, reason=refusal.code, message_html=html, status_code=refusal.status)
-    # The start page and the page of a pending start ask for these two; without them they show str(exception), which
-    # is made for logs.
+    # The start page and the page of a pending start show these two. Without them they show str(exception), which is
+    # meant for logs.
     exception.jupyterhub_message = refusal.sentence
     exception.jupyterhub_html_message = html
     return exception
 
 
 class WithoutTraceback(logging.Filter):
-    """Takes the traceback of a refusal out of the hub's log: its page handler adds one to every start that fails."""
+    """Removes the traceback of a refusal from the hub's log. The hub's page handler logs one for every failed start."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through."""
+        """Replace a refusal's traceback by its message. Every record passes."""
         if record.exc_info and isinstance(record.exc_info[1], SpawnException):
             record.msg, record.args = f"{record.getMessage()}: %s", (record.exc_info[1],)
             record.exc_info = None
@@ -35,7 +35,7 @@ class WithoutTraceback(logging.Filter):
 NOTHING_CHOSEN = Refusal(
     "nothing-chosen",
     "No session was started.",
-    "Nothing was chosen, and there is no earlier choice.",
+    "No profile was chosen, and there is no earlier choice.",
     'Choose a profile on the start page, or send {"profile": "team/name", "options": {"option": "choice"}}.',
     status=400,
 )

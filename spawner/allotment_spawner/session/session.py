@@ -1,4 +1,4 @@
-"""What is stamped on one running session, kept beside it in the hub's database, and when it has to end. Pure."""
+"""The stored facts of one running session, and when it has to end. Pure."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Literal, Self
 from allotment_profiles.access.launch import Launch
 from allotment_profiles.model.sizes import Size
 
-# A session tells the hub about its activity every five minutes: what was missed may still arrive.
+# A session reports its activity to the hub every five minutes, so the latest report may be late.
 ACTIVITY_DELAY = dt.timedelta(minutes=10)
 
 EndReason = Literal["stopped", "idle", "total", "access-ended", "deleted", "evicted", "exited", "out-of-memory"]
@@ -19,7 +19,7 @@ _NOTHING = Size(0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The stamp: what decided the session, and how long it may live."""
+    """What decided the session and how long it may live, kept in the hub's database."""
 
     profile: str
     team: str
@@ -31,11 +31,11 @@ class Session:
     total: int
     """Seconds after the start."""
     size: Size = _NOTHING
-    """What it holds of the budgets. A session that was stamped before sizes were is counted, with no amounts."""
+    """What it uses of the budgets. A session stored by a version without sizes counts with no amounts."""
 
     @classmethod
     def of(cls, launch: Launch, now: dt.datetime) -> Self:
-        """Stamp a launch."""
+        """Return the session of a launch that starts now."""
         return cls(
             profile=launch.profile_id,
             team=launch.team,
@@ -49,7 +49,7 @@ class Session:
 
     @classmethod
     def from_state(cls, state: object) -> Self | None:
-        """Read what `as_state` gave; None for anything else (another spawner may have run here before)."""
+        """Parse what `as_state` returned; None for anything else (another spawner class may have stored it)."""
         if not isinstance(state, Mapping):
             return None
         try:
@@ -67,7 +67,7 @@ class Session:
             return None
 
     def as_state(self) -> dict[str, object]:
-        """Give the form that the hub keeps as JSON."""
+        """Return the form that the hub stores as JSON."""
         return {
             "profile": self.profile,
             "team": self.team,
@@ -80,7 +80,7 @@ class Session:
         }
 
     def environment(self) -> dict[str, str]:
-        """Give what the session is told about itself."""
+        """Return the environment variables that describe the session to itself."""
         return {
             "ALLOTMENT_PROFILE": self.profile,
             "ALLOTMENT_COMMIT": self.commit,
@@ -89,7 +89,7 @@ class Session:
         }
 
     def overdue(self, now: dt.datetime, active: dt.datetime) -> EndReason | None:
-        """Say why the session has to end now, or None; `active` is the last activity that is known of."""
+        """Return why the session has to end now, or None. `active` is the last known activity."""
         if (now - self.started).total_seconds() >= self.total:
             return "total"
         if now - active >= dt.timedelta(seconds=self.idle) + ACTIVITY_DELAY:
@@ -98,7 +98,7 @@ class Session:
 
 
 def _size_from(state: object) -> Size:
-    """Read a size; nothing, where an older hub wrote none."""
+    """Parse a size; zero if an older version stored none."""
     if not isinstance(state, Mapping):
         return _NOTHING
     kind = state.get("gpu_kind")

@@ -1,1 +1,1 @@
-"""The start page: offers as cards, the form and the way back from it, rendered as HTML."""
+"""The start page: offers as cards, rendered as an HTML form, and the request that a submitted form means."""

@@ -1,4 +1,4 @@
-"""The names of the start form's fields, and the way back from a filled form to a request. Pure, and raises nothing."""
+"""The field names of the start form, and the conversion of a submitted form to a request. Pure; raises nothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,15 +7,15 @@ PROFILE = "profile"
 
 
 def option_field(profile_id: str, option: str) -> str:
-    """Name the field of one option: all cards share one form, so the profile is part of the name."""
+    """Return the field name of an option. All cards share one form, so the name contains the profile."""
     return f"{profile_id}:{option}"
 
 
 def request_of(form: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Give what the REST API would have been sent: `{"profile": …, "options": {…}}`, or `{}` where nothing was chosen.
+    """Return the equivalent body for the REST API: `{"profile": …, "options": {…}}`, or `{}` if nothing was chosen.
 
-    Fields of other cards are left out. Anything else goes into the options, to be decided (and refused) at the start:
-    a link may say `?opt-profile=team/name&opt-size=large`.
+    Fields of other cards are ignored. All others become options, which the start accepts or refuses: a link may be
+    `?opt-profile=team/name&opt-size=large`.
     """
     profile = _single(form.get(PROFILE, ()))
     options: dict[str, Any] = {}
@@ -31,7 +31,7 @@ def request_of(form: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 
 
 def _single(values: Sequence[Any]) -> Any:
-    """Take the one value out of its list; several stay a list of texts, which no request allows."""
+    """Unpack a list of one value. Several values stay a list, which no request allows."""
     texts = [value if isinstance(value, str) else "a file" for value in values]
     if not texts:
         return None

@@ -1,7 +1,7 @@
-"""What the start page shows to one user: plain values made from the catalog, with nothing left to decide. Pure."""
+"""Everything that the start page shows to one user, as plain values. Pure."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -13,52 +13,59 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.dates import relative_time
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.store.watcher import Fetched
-from allotment_spawner.session.access_expiry import ask_for_data
-from allotment_spawner.start_page.cards import Card, Viewer, card
+from allotment_spawner.session.access_expiry import Link, data_request_link
+from allotment_spawner.start_page.cards import Card, CardBuilder, Viewer
 
-_ASK = {
+_PROPOSE_TEXTS = {
     "review-overdue": "Propose a later review date",
     "profile-broken": "Propose a correction",
 }
-# No proposal helps here: the machine lacks it, or a group or another profile is what helps.
-_NOT_ASKED = ("app-unavailable", "binding-unavailable", "only-groups", "profile-retired")
+# A proposal does not help with these: the machine, a group or another profile has to change.
+_NOT_PROPOSED = ("app-unavailable", "binding-unavailable", "only-groups", "profile-retired")
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedView:
-    """One profile that cannot be started, and the way on."""
+    """One profile that cannot be started, with a link to what helps."""
 
     id: str
     title: str
     team: str
     refusal: Refusal
-    link: str
-    link_text: str
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryState:
+    """The state of the repository, as the page reports it."""
+
+    revision: str
+    """Empty if the repository was never read."""
+    changed: dt.datetime
+    age: str
+    policy_is_stale: bool
+    error: str | None
+    """Why the newest state does not apply; None if it does. The reason is for administrators, empty for others."""
+    unreachable: str
+    """Since when fetching from the git server fails, and why; empty if it works."""
+    unreachable_error: str
+    """The error message of git, for administrators; empty for others."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartPage:
     """Everything on the page, in its order."""
 
+    repository: RepositoryState
     last: Card | None
+    """The last choice."""
     groups: tuple[tuple[str, tuple[Card, ...]], ...]
-    """Team → cards."""
+    """Team → the other cards."""
     refused: tuple[RefusedView, ...]
     member_of: tuple[str, ...]
-    known_groups: tuple[str, ...]
-    """The groups of the user as the hub knows them."""
     """The titles of the user's teams."""
-    revision: str
-    """Empty while the repository was never read."""
-    changed: dt.datetime
-    age: str
-    stale_policy: bool
-    error: str | None
-    """The technical reason why the newest state does not apply, for administrators; empty text for others."""
-    unreachable: str
-    """Since when the git server has not answered, and why; empty where it has."""
-    unreachable_error: str
-    """What git says about it, for administrators; empty for others."""
+    known_groups: tuple[str, ...]
+    """The user's groups as the hub knows them."""
     notice: str
     service_url: str
 
@@ -76,53 +83,53 @@ def start_page(
     capabilities: Capabilities,
     running: Sequence[Usage] = (),
 ) -> StartPage:
-    """Lay out the start page; `choice` is the user's last good one, `{"profile": …, "options": …}`.
+    """Build the start page. `choice` is the user's last good one: `{"profile": …, "options": …}`.
 
     `running` is what runs on the hub, for the budgets.
     """
-    found = offers(catalog, viewer.user, now, capabilities)
-    replaced = _replaced(catalog, found, now)
-    last_id, chosen = _last(choice)
-    last_id = replaced.get(last_id, last_id)
-    cards = _cards(catalog, viewer, found, {last_id: chosen}, running, replaced)
-    groups: dict[str, list[Card]] = {}
-    for each in sorted(cards.values(), key=lambda each: (each.team.lower(), each.title.lower())):
-        if each.id != last_id:
-            groups.setdefault(each.team, []).append(each)
-    teams = {each.team.value.title for each in found if each.team}
-    error = viewer.error
+    offered = offers(catalog, viewer.user, now, capabilities)
+    successors = _startable_successors(catalog, offered, now)
+    last_id, chosen = _parse_choice(choice)
+    last_id = successors.get(last_id, last_id)
+    cards = _cards(catalog, viewer, offered, {last_id: chosen}, running, successors)
+    last = cards.pop(last_id, None)
     return StartPage(
-        last=cards.get(last_id),
-        groups=tuple((team, tuple(members)) for team, members in groups.items()),
+        repository=_repository_state(catalog, viewer, now),
+        last=last,
+        groups=_by_team(cards.values()),
         refused=tuple(
-            _refused(catalog, viewer, each, each.refusal, now)
-            for each in found
-            if each.refusal and each.profile_id not in replaced and not _is_hidden(each)
+            _refused(catalog, viewer, offer, offer.refusal, now)
+            for offer in offered
+            if offer.refusal and offer.profile_id not in successors and not _is_hidden(offer)
         ),
-        member_of=tuple(sorted(teams)),
+        member_of=tuple(sorted({offer.team.value.title for offer in offered if offer.team})),
         known_groups=tuple(sorted(viewer.user.groups)),
-        revision=catalog.revision,
-        changed=catalog.time,
-        age=relative_time(catalog.time, now),
-        stale_policy=bool(catalog.revision) and not catalog.policy_reads,
-        error=error if error is None or viewer.user.admin else "",
-        unreachable=_unreachable(viewer.unreachable_since, now) if viewer.unreachable_since else "",
-        unreachable_error=(viewer.unreachable_since.error or "")
-        if viewer.unreachable_since and viewer.user.admin
-        else "",
         notice=viewer.notice,
         service_url=viewer.service_url,
     )
 
 
+def _repository_state(catalog: Catalog, viewer: Viewer, now: dt.datetime) -> RepositoryState:
+    error, failed = viewer.error, viewer.unreachable_since
+    return RepositoryState(
+        revision=catalog.revision,
+        changed=catalog.time,
+        age=relative_time(catalog.time, now),
+        policy_is_stale=bool(catalog.revision) and not catalog.policy_reads,
+        error=error if error is None or viewer.user.admin else "",
+        unreachable=_unreachable(failed, now) if failed else "",
+        unreachable_error=(failed.error or "") if failed and viewer.user.admin else "",
+    )
+
+
 def _unreachable(fetched: Fetched, now: dt.datetime) -> str:
     since = fetched.since or fetched.time
-    when = f"{since.astimezone(dt.UTC):%d %B, %H:%M} UTC"
-    return f"The git server has not given the profiles since {when}, {relative_time(since, now)}: {fetched.why}."
+    when = f"{since.astimezone(dt.UTC):%d %B, %H:%M} UTC, {relative_time(since, now)}"
+    return f"The profiles could not be fetched from the git server since {when}: {fetched.why}."
 
 
-def _last(choice: Mapping[str, object] | None) -> tuple[str, Mapping[str, str]]:
-    """Take the last choice apart."""
+def _parse_choice(choice: Mapping[str, object] | None) -> tuple[str, Mapping[str, str]]:
+    """Return the profile and the options of a choice."""
     options = choice.get("options", {}) if choice else {}
     chosen = {str(key): str(value) for key, value in options.items()} if isinstance(options, Mapping) else {}
     return str(choice["profile"]) if choice else "", chosen
@@ -131,65 +138,76 @@ def _last(choice: Mapping[str, object] | None) -> tuple[str, Mapping[str, str]]:
 def _cards(
     catalog: Catalog,
     viewer: Viewer,
-    found: Sequence[Offer],
+    offered: Sequence[Offer],
     chosen: Mapping[str, Mapping[str, str]],
     running: Sequence[Usage],
-    replaced: Mapping[str, str],
+    successors: Mapping[str, str],
 ) -> dict[str, Card]:
-    """Lay out a card for each profile that can be started."""
-    own: dict[str, list[Usage]] = {}
+    """Return a card for each profile that can be started."""
+    builders: dict[str, CardBuilder] = {}
     cards: dict[str, Card] = {}
-    for each in found:
-        if each.refusal or each.entry is None:
+    for offer in offered:
+        if offer.refusal or offer.entry is None:
             continue
-        team = each.profile_id.partition("/")[0]
-        if team not in own:
-            # What counts for this user and team, once: many sessions of others run on a large hub.
-            own[team] = [one for one in running if team == one.team or one.user == viewer.user.name]
-        succeeds = [catalog.profiles[old].value.title for old, new in replaced.items() if new == each.profile_id]
-        answers = chosen.get(each.profile_id, {})
-        cards[each.profile_id] = card(catalog, viewer, each, each.entry.value, answers, own[team], succeeds)
+        team = offer.profile_id.partition("/")[0]
+        if team not in builders:
+            # Filter once for each team what counts for it or the user: a large hub has many sessions.
+            counted = [usage for usage in running if team == usage.team or usage.user == viewer.user.name]
+            builders[team] = CardBuilder(catalog, viewer, counted)
+        replaces = [catalog.profiles[old].value.title for old, new in successors.items() if new == offer.profile_id]
+        answers = chosen.get(offer.profile_id, {})
+        cards[offer.profile_id] = builders[team].card(offer, offer.entry.value, answers, replaces)
     return cards
 
 
-def _replaced(catalog: Catalog, found: Sequence[Offer], now: dt.datetime) -> dict[str, str]:
-    """Give the retired profiles whose successor this user can start: retired → successor."""
-    startable = {each.profile_id for each in found if each.startable}
-    retired = [each.profile_id for each in found if each.refusal and each.refusal.code == "profile-retired"]
-    following = {old: successor_of(catalog, old, now) for old in retired}
-    return {old: new for old, new in following.items() if new in startable and new is not None}
+def _by_team(cards: Iterable[Card]) -> tuple[tuple[str, tuple[Card, ...]], ...]:
+    groups: dict[str, list[Card]] = {}
+    for card in sorted(cards, key=lambda card: (card.team.lower(), card.title.lower())):
+        groups.setdefault(card.team, []).append(card)
+    return tuple((team, tuple(members)) for team, members in groups.items())
 
 
-def _is_hidden(each: Offer) -> bool:
-    """Tell whether an offer is refused as if it did not exist: a draft of others, which its refusal must not show."""
-    return each.refusal is not None and each.refusal.code == "profile-unknown" and each.entry is not None
+def _startable_successors(catalog: Catalog, offered: Sequence[Offer], now: dt.datetime) -> dict[str, str]:
+    """Return the retired profiles whose successor this user can start: retired → successor."""
+    startable = {offer.profile_id for offer in offered if offer.startable}
+    retired = [offer.profile_id for offer in offered if offer.refusal and offer.refusal.code == "profile-retired"]
+    successors = {old: successor_of(catalog, old, now) for old in retired}
+    return {old: new for old, new in successors.items() if new is not None and new in startable}
 
 
-def _refused(catalog: Catalog, viewer: Viewer, each: Offer, refusal: Refusal, now: dt.datetime) -> RefusedView:
-    team = each.profile_id.partition("/")[0]
-    role = _refused_role(each)
-    link = f"{viewer.service_url}propose?{urlencode({'from': each.profile_id})}"
-    text = _ASK.get(refusal.code, "Propose a change")
-    if refusal.code in _NOT_ASKED:
-        link, text = f"{viewer.service_url}profiles/{quote(each.profile_id)}", "About this profile"
-    following = successor_of(catalog, each.profile_id, now) if refusal.code == "profile-retired" else None
-    if following:
-        title = catalog.profiles[following].value.title
-        link, text = f"{viewer.service_url}profiles/{quote(following)}", f"About {title}"
-    link, text = (role and ask_for_data(refusal.code, role, team, viewer.service_url)) or (link, text)
+def _is_hidden(offer: Offer) -> bool:
+    """Check whether this is a hidden profile of others. Its refusal must not reveal that it exists."""
+    return offer.refusal is not None and offer.refusal.code == "profile-unknown" and offer.entry is not None
+
+
+def _refused(catalog: Catalog, viewer: Viewer, offer: Offer, refusal: Refusal, now: dt.datetime) -> RefusedView:
+    team = offer.profile_id.partition("/")[0]
     return RefusedView(
-        id=each.profile_id,
-        title=each.entry.value.title if each.entry else each.profile_id,
-        team=each.team.value.title if each.team else team,
+        id=offer.profile_id,
+        title=offer.entry.value.title if offer.entry else offer.profile_id,
+        team=offer.team.value.title if offer.team else team,
         refusal=refusal,
-        link=link,
-        link_text=text,
+        link=_helpful_link(catalog, viewer.service_url, offer, refusal, now),
     )
 
 
-def _refused_role(each: Offer) -> str | None:
-    """Name the data role whose grant is missing or has ended: the rules ask for the grants in the profile's order."""
-    asked = sum(step.rule == "grant" for step in each.steps)
-    if each.refusal is None or each.entry is None or each.steps[-1].rule != "grant":
+def _helpful_link(catalog: Catalog, service: str, offer: Offer, refusal: Refusal, now: dt.datetime) -> Link:
+    role = _refused_data_role(offer)
+    request = data_request_link(refusal.code, role, offer.profile_id.partition("/")[0], service) if role else None
+    if request:
+        return request
+    successor = successor_of(catalog, offer.profile_id, now) if refusal.code == "profile-retired" else None
+    if successor:
+        return Link(f"{service}profiles/{quote(successor)}", f"About {catalog.profiles[successor].value.title}")
+    if refusal.code in _NOT_PROPOSED:
+        return Link(f"{service}profiles/{quote(offer.profile_id)}", "About this profile")
+    text = _PROPOSE_TEXTS.get(refusal.code, "Propose a change")
+    return Link(f"{service}propose?{urlencode({'from': offer.profile_id})}", text)
+
+
+def _refused_data_role(offer: Offer) -> str | None:
+    """Return the data role whose grant is missing or has ended. The rules check grants in the profile's order."""
+    grants_checked = sum(step.rule == "grant" for step in offer.steps)
+    if offer.refusal is None or offer.entry is None or offer.steps[-1].rule != "grant":
         return None
-    return each.entry.value.data_roles[asked - 1]
+    return offer.entry.value.data_roles[grants_checked - 1]

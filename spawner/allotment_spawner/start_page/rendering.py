@@ -1,4 +1,4 @@
-"""The start page as HTML. Every value is escaped by the template engine; none is ever a template itself."""
+"""Render the start page as HTML. The template engine escapes every value; no value is used as a template."""
 
 from functools import cache
 
@@ -7,10 +7,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from allotment_spawner.start_page.form import PROFILE
 from allotment_spawner.start_page.offers import StartPage
 
-# From this many profiles on a filter helps more than it is in the way.
+# The page has a filter from this many profiles on.
 _FILTER_FROM = 9
-# Up to this many choices lie open as radio buttons; more are a list to choose from.
-_RADIOS = 4
+# An option with more choices than this is a list instead of radio buttons.
+_MAXIMUM_RADIOS = 4
 
 
 @cache
@@ -25,6 +25,6 @@ def _environment() -> Environment:
 
 
 def render(page: StartPage) -> str:
-    """Give the inside of the hub's spawn form."""
+    """Return the contents of the hub's spawn form."""
     template = _environment().get_template("start.html")
-    return template.render(page=page, field=PROFILE, filter_from=_FILTER_FROM, radios=_RADIOS)
+    return template.render(page=page, field=PROFILE, filter_from=_FILTER_FROM, maximum_radios=_MAXIMUM_RADIOS)

@@ -1,4 +1,4 @@
-// The page works without this: it filters many profiles, and says that a click was heard.
+// Filters the profiles and shows that a start was requested. The page works without it.
 (() => {
   const form = document.getElementById("spawn_form");
   const filter = document.getElementById("allotment-filter");
@@ -30,12 +30,12 @@
     }
     form.dataset.sent = "yes";
     if (button) {
-      // Not `disabled`: the button's value is what is sent.
+      // Not `disabled`: the button's value would not be sent.
       button.setAttribute("aria-busy", "true");
       button.textContent = "Starting…";
     }
   });
-  // Back from the next page, everything can be started again.
+  // Restored from the browser's cache: enable the buttons again.
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) window.location.reload();
   });

@@ -64,8 +64,8 @@ async def test_a_database_that_is_away_is_left_alone_for_a_while(postgresql: Pos
 def test_the_hub_ends_though_the_database_hangs(
     postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(recording, "_END_SECONDS", 0.5)
-    monkeypatch.setattr(recording, "_MOST", 3)
+    monkeypatch.setattr(recording, "_CLOSE_SECONDS", 0.5)
+    monkeypatch.setattr(recording, "_MAXIMUM_QUEUED", 3)
     recorder = EventWriter(postgresql.url)
     events = Events(postgresql.url)
     recorder.record("start", user="ann", profile="red/end")

@@ -14,7 +14,12 @@ from support.repositories import ProfilesRepository, data_role, policy, profile,
 from allotment_profiles.access.lost_access import LostAccess
 from allotment_profiles.events import Events
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.session.access_expiry import access_expiries, observations, seen_as_state, seen_from_state
+from allotment_spawner.session.access_expiry import (
+    access_events,
+    access_expiries,
+    lost_since_as_state,
+    lost_since_from_state,
+)
 from allotment_spawner.text import deadline_text
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
@@ -39,13 +44,13 @@ def test_the_time_counts_from_when_each_loss_was_first_seen_and_forgets_what_cam
     found = access_expiries(list(map(loss, lost)), seen, NOW, left, "red/notebook", server="", service="/service/")
     since = {each.data_role: each.since for each in found}
     assert since == {role: seen.get(role, NOW) for role in lost}
-    assert {each.at for each in found} == ({min(since.values()) + left} if lost else set())
+    assert {each.ends_at for each in found} == ({min(since.values()) + left} if lost else set())
     again = access_expiries(
         list(map(loss, lost)), since, NOW + HOUR, left, "red/notebook", server="", service="/service/"
     )
-    assert [each.at for each in again] == [each.at for each in found]
-    assert observations(since, again) == []
-    told = [(kind, details["data_role"]) for kind, details in observations(seen, found)]
+    assert [each.ends_at for each in again] == [each.ends_at for each in found]
+    assert access_events(since, again) == []
+    told = [(kind, details["data_role"]) for kind, details in access_events(seen, found)]
     assert set(told) == {("access-lost", role) for role in lost if role not in seen} | {
         ("access-back", role) for role in seen if role not in lost
     }
@@ -53,12 +58,12 @@ def test_the_time_counts_from_when_each_loss_was_first_seen_and_forgets_what_cam
 
 @given(SEEN)
 def test_what_was_seen_survives_the_database(seen: dict[str, dt.datetime]) -> None:
-    assert seen_from_state(seen_as_state(seen)) == seen
+    assert lost_since_from_state(lost_since_as_state(seen)) == seen
 
 
 @pytest.mark.parametrize("state", [None, [], "x", {"tables": 5}, {"tables": "yesterday"}])
 def test_a_state_of_something_else_says_nothing(state: object) -> None:
-    assert seen_from_state(state) == {}
+    assert lost_since_from_state(state) == {}
 
 
 def test_the_time_that_is_left_is_said_in_words() -> None:
@@ -90,7 +95,7 @@ async def look(hub: SmallHub, server: str = "") -> NothingFromProfiles:
 
 def told(hub: SmallHub, tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
     for shared in hub.settings["allotment"].values():
-        shared.recorder.close()
+        shared.event_writer.close()
     table = Events(f"sqlite:///{tmp_path / 'events.sqlite'}")
     found = [(event.kind, dict(event.details)) for event in reversed(table.of("red/notebook"))]
     table.close()
@@ -108,7 +113,7 @@ def after(hub: SmallHub, time: str) -> None:
 async def test_a_session_with_all_its_data_is_left_alone(hub: SmallHub) -> None:
     assert await hub.start("ann") == "started"
     spawner = await look(hub)
-    assert (spawner.endings, spawner.ended) == ((), False)
+    assert (spawner.access_expiries, spawner.ended) == ((), False)
 
 
 async def test_a_revoked_grant_is_said_and_kept_over_a_restart_and_the_session_ends_after_its_time(
@@ -117,14 +122,14 @@ async def test_a_revoked_grant_is_said_and_kept_over_a_restart_and_the_session_e
     assert await hub.start("ann") == "started"
     revoke(hub)
     spawner = await look(hub)
-    (said,) = spawner.endings
-    assert said.at - said.since == HOUR
+    (said,) = spawner.access_expiries
+    assert said.ends_at - said.since == HOUR
     assert said.refusal.code == "grant-missing"
-    assert said.way_on == ("/service/data-roles/tables/ask?team=red", "Ask for this data")
+    assert said.link == ("/service/data-roles/tables/ask?team=red", "Ask for this data")
     assert "Team blue" in said.refusal.decides
     hub.restart()
     spawner = await look(hub)
-    assert (spawner.endings[0].since, spawner.ended) == (said.since, False)
+    assert (spawner.access_expiries[0].since, spawner.ended) == (said.since, False)
     after(hub, "0 s")
     spawner = await look(hub)
     assert spawner.ended
@@ -142,13 +147,13 @@ async def test_access_that_comes_back_takes_the_note_away_and_the_next_loss_coun
 ) -> None:
     assert await hub.start("ann") == "started"
     revoke(hub)
-    first = (await look(hub)).endings[0].since
+    first = (await look(hub)).access_expiries[0].since
     hub.profiles.commit({TABLES: data_role("blue", {"red": FAR})})
     spawner = await look(hub)
-    assert spawner.endings == ()
+    assert spawner.access_expiries == ()
     assert "access_lost" not in spawner.get_state()["allotment"]
     revoke(hub)
-    assert (await look(hub)).endings[0].since > first
+    assert (await look(hub)).access_expiries[0].since > first
     assert [kind for kind, _ in told(hub, tmp_path)][2:] == ["access-lost", "access-back", "access-lost"]
 
 
@@ -157,7 +162,7 @@ async def test_a_user_who_left_the_team_loses_its_data(hub: SmallHub) -> None:
     spawner = hub.spawner("ann")
     spawner.user.orm_user.groups = []
     hub.db.commit()
-    assert [each.refusal.code for each in (await look(hub)).endings] == ["not-a-member"]
+    assert [each.refusal.code for each in (await look(hub)).access_expiries] == ["not-a-member"]
 
 
 async def test_only_the_session_with_the_data_ends(hub: SmallHub) -> None:
@@ -175,11 +180,11 @@ async def test_while_no_catalog_was_read_nothing_changes(hub: SmallHub, tmp_path
     hub.restart()
     for shared in hub.settings.pop("allotment").values():
         await shared.watcher.stop()
-        shared.recorder.close()
+        shared.event_writer.close()
     hub.profiles.path.rename(tmp_path / "away")
     spawner = await look(hub)
     assert await spawner.poll() is None
-    assert (spawner.endings, spawner.ended) == ((), False)
+    assert (spawner.access_expiries, spawner.ended) == ((), False)
     (tmp_path / "away").rename(hub.profiles.path)
     assert (await look(hub)).ended
 
@@ -212,8 +217,8 @@ async def test_a_session_that_could_not_be_stopped_is_tried_again(hub: SmallHub)
 async def test_a_new_start_begins_without_what_the_last_session_had_lost(hub: SmallHub) -> None:
     assert await hub.start("ann") == "started"
     revoke(hub)
-    assert (await look(hub)).endings
+    assert (await look(hub)).access_expiries
     hub.profiles.commit({PROFILE: profile()})
     assert await hub.start("ann", NOTEBOOK) == "started"
     spawner = await look(hub)
-    assert spawner.endings == ()
+    assert spawner.access_expiries == ()

@@ -126,5 +126,5 @@ class SmallHub:
         """End what was begun."""
         for each in self.settings.get("allotment", {}).values():
             await each.watcher.stop()
-            each.recorder.close()
+            each.event_writer.close()
         self.db.close()

@@ -72,13 +72,13 @@ class ClusterHub:
     def write_events(self) -> None:
         """Have what was observed up to here in the table of events; nothing is written after it."""
         for each in self.settings["allotment"].values():
-            each.recorder.close()
+            each.event_writer.close()
 
     async def close(self) -> None:
         """End what watches and follows."""
         for each in self.settings.get("allotment", {}).values():
             await each.watcher.stop()
-            each.recorder.close()
+            each.event_writer.close()
         await self.spawner_class._stop_all_reflectors()  # type: ignore[attr-defined]
         await cut_connections()
         self.db.close()

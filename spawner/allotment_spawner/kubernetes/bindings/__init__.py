@@ -1,4 +1,4 @@
-"""One module for each kind of credential: what its data roles add to a pod. Pure."""
+"""One module for each kind of binding: what its data roles add to a pod. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,26 +8,24 @@ from allotment_spawner.kubernetes.bindings import aws, azure, google, pod_identi
 from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch, conflict, merge_patches
 
 _KINDS: Mapping[str, Callable[[Mapping[str, Any], PodContext], PodPatch]] = {
-    "volume": volume.parts,
-    "secret": secret.parts,
-    "aws_role": aws.parts,
-    "eks_pod_identity": pod_identity.parts,
-    "gcp_service_account": google.parts,
-    "azure_identity": azure.parts,
-    "vault": vault.parts,
+    "volume": volume.patch,
+    "secret": secret.patch,
+    "aws_role": aws.patch,
+    "eks_pod_identity": pod_identity.patch,
+    "gcp_service_account": google.patch,
+    "azure_identity": azure.patch,
+    "vault": vault.patch,
 }
 KINDS = frozenset(_KINDS)
 """The kinds of binding that a pod can have."""
 
 
-def binding_patch(bindings: Mapping[str, Binding], about: PodContext) -> PodPatch:
-    """Give what the data roles of a session add; raises RefusedError where they cannot be had together."""
+def binding_patch(bindings: Mapping[str, Binding], context: PodContext) -> PodPatch:
+    """Return what the data roles of a session add. Raises RefusedError if they exclude each other."""
     by_kind: dict[str, dict[str, Any]] = {}
     for role in sorted(bindings):
         binding = bindings[role]
         by_kind.setdefault(binding.kind, {})[role] = getattr(binding, binding.kind)
     if {"aws_role", "eks_pod_identity"} <= set(by_kind):
-        raise conflict(
-            "credentials-conflict", "A session has AWS roles through its token or through Pod Identity, not both."
-        )
-    return merge_patches(_KINDS[kind](values, about) for kind, values in by_kind.items())
+        raise conflict("A session has AWS roles through its token or through Pod Identity, not both.")
+    return merge_patches(_KINDS[kind](values, context) for kind, values in by_kind.items())

@@ -1,8 +1,8 @@
-"""Roles of AWS, taken on with a token of the session's service account (IAM roles for service accounts).
+"""Roles of AWS, assumed with a token of the session's service account (IAM roles for service accounts).
 
-One role: the annotation of IRSA and the variables that AWS's libraries read. Several: a configuration of AWS with one
-profile for each data role. The volume, the folder and the variables have the names that the webhook of EKS uses, which
-leaves alone what is there; without the webhook it works all the same, wherever AWS trusts the cluster's issuer.
+One role: the annotation of IRSA and the variables that AWS's libraries read. Several: an AWS configuration file with
+one profile for each data role. The volume, the folder and the variables have the names that the webhook of EKS uses, so
+it does not add its own. The webhook is not needed: AWS only has to trust the cluster's issuer.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ _CONFIGURATION_FOLDER = "/etc/allotment/aws"
 _TOKEN_SECONDS = 86400
 
 
-def parts(roles: Mapping[str, str], about: PodContext) -> PodPatch:
-    """Give the token, and the role or the roles that it stands for."""
+def patch(roles: Mapping[str, str], context: PodContext) -> PodPatch:
+    """Return the token volume, and the role or roles to assume with it."""
     volumes = [
         {
             "name": "aws-iam-token",
@@ -45,7 +45,7 @@ def parts(roles: Mapping[str, str], about: PodContext) -> PodPatch:
             environment={
                 "AWS_ROLE_ARN": different[0],
                 "AWS_WEB_IDENTITY_TOKEN_FILE": _TOKEN,
-                "AWS_ROLE_SESSION_NAME": about.user,
+                "AWS_ROLE_SESSION_NAME": context.user,
             },
             account_annotations={"eks.amazonaws.com/role-arn": different[0]},
         )
@@ -54,13 +54,13 @@ def parts(roles: Mapping[str, str], about: PodContext) -> PodPatch:
         volumes=(*volumes, {"name": "aws-config", "downwardAPI": {"items": [reference]}}),
         mounts=(*mounts, {"name": "aws-config", "mountPath": _CONFIGURATION_FOLDER, "readOnly": True}),
         environment={"AWS_CONFIG_FILE": f"{_CONFIGURATION_FOLDER}/config"},
-        annotations={_CONFIGURATION: _configuration(roles, about)},
+        annotations={_CONFIGURATION: _configuration(roles, context)},
     )
 
 
-def _configuration(roles: Mapping[str, str], about: PodContext) -> str:
-    """Write a profile for each data role, in the form of AWS's shared configuration file."""
+def _configuration(roles: Mapping[str, str], context: PodContext) -> str:
+    """Return an AWS configuration file with a profile for each data role."""
     return "\n".join(
-        f"[profile {role}]\nrole_arn = {arn}\nweb_identity_token_file = {_TOKEN}\nrole_session_name = {about.user}\n"
+        f"[profile {role}]\nrole_arn = {arn}\nweb_identity_token_file = {_TOKEN}\nrole_session_name = {context.user}\n"
         for role, arn in roles.items()
     )

@@ -8,8 +8,8 @@ from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch, only_on
 _MISSING = "Azure's workload identity webhook is not installed on this cluster."
 
 
-def parts(roles: Mapping[str, AzureIdentity], _about: PodContext) -> PodPatch:
-    """Give what the webhook looks for; it adds the token and the variables."""
+def patch(roles: Mapping[str, AzureIdentity], _context: PodContext) -> PodPatch:
+    """Return the label and annotations for the webhook, which adds the token and the variables."""
     only_one((f"{role.tenant_id}/{role.client_id}" for role in roles.values()), "identity of Microsoft Entra")
     identity = next(iter(roles.values()))
     return PodPatch(

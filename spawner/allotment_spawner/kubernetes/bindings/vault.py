@@ -1,6 +1,6 @@
 """Secrets of Vault: annotations for its agent injector, which writes each to `/vault/secrets/<data role>`.
 
-The agent signs in with a token made for Vault alone, because the session's account carries no token of its own.
+The agent signs in with a token whose audience is Vault, because the session mounts no token of its service account.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ _TOKEN = "vault-token"  # noqa: S105  the name of a volume
 _TOKEN_SECONDS = 3600
 
 
-def parts(roles: Mapping[str, Vault], _about: PodContext) -> PodPatch:
-    """Give the annotations, and the token that only the agent mounts."""
+def patch(roles: Mapping[str, Vault], _context: PodContext) -> PodPatch:
+    """Return the annotations, and the token volume that only the agent mounts."""
     source = {"serviceAccountToken": {"audience": "vault", "expirationSeconds": _TOKEN_SECONDS, "path": "token"}}
     return PodPatch(
         volumes=({"name": _TOKEN, "projected": {"sources": [source]}},),

@@ -7,15 +7,15 @@ from allotment_profiles.model import Volume
 from allotment_spawner.kubernetes.pod_patch import DATA, PodContext, PodPatch
 
 
-def parts(roles: Mapping[str, Volume], _about: PodContext) -> PodPatch:
-    """Give one volume for each claim, and one mount for each data role."""
-    writing = {volume.claim for volume in roles.values() if not volume.read_only}
+def patch(roles: Mapping[str, Volume], _context: PodContext) -> PodPatch:
+    """Return one volume for each claim, and one mount for each data role."""
+    writable = {volume.claim for volume in roles.values() if not volume.read_only}
     claims = sorted({volume.claim for volume in roles.values()})
     volumes: list[dict[str, Any]] = [
         {
             "name": _volume(claim),
-            # The claim is read only as a whole where no role writes: some kinds of storage attach it differently.
-            "persistentVolumeClaim": {"claimName": claim, "readOnly": claim not in writing},
+            # Read only if no role writes: some kinds of storage attach such a claim differently.
+            "persistentVolumeClaim": {"claimName": claim, "readOnly": claim not in writable},
         }
         for claim in claims
     ]

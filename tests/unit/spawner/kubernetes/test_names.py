@@ -16,7 +16,7 @@ from support.servers.cluster_hub import ClusterHub
 from allotment_profiles.access.service_accounts import service_account
 from allotment_spawner.kubernetes import KubernetesProfileSpawner
 from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
-from allotment_spawner.kubernetes.settings import PodDefaults, pod_settings
+from allotment_spawner.kubernetes.pod_settings import PodDefaults, pod_settings
 
 OBJECT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
@@ -46,10 +46,10 @@ def spawner(user: str, server: str) -> Any:
 def test_what_prepares_a_home_has_no_more_of_a_shared_claim_than_the_session_has() -> None:
     made = spawner("Ann", "")
     made.volume_mounts = {"home": {"name": "homes", "mountPath": "/home/jovyan", "subPath": "{username}"}}
-    assert made._place().home_mount == {
+    assert made._pod_defaults().home_mount == {
         "name": "homes", "mountPath": "/home/jovyan", "subPath": made._expand_user_properties("{username}"),
     }  # fmt: skip
-    assert spawner("ann", "")._place().home_mount == {}
+    assert spawner("ann", "")._pod_defaults().home_mount == {}
 
 
 NAMED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=80)
@@ -86,7 +86,7 @@ def test_two_sessions_never_share_a_pod_or_a_home_and_all_names_are_valid(
 def test_aws_tells_users_apart_and_takes_every_name(one: str, other: str) -> None:
     def session(user: str) -> str:
         settings = pod_settings(launch({"lake": {"aws_role": ROLE}}), user, PodDefaults())
-        return settings.parts.environment["AWS_ROLE_SESSION_NAME"]
+        return settings.patch.environment["AWS_ROLE_SESSION_NAME"]
 
     assert AWS_SESSION.fullmatch(session(one))
     assert (session(one) == session(other)) == (one == other)

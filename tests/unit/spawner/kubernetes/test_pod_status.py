@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from allotment_spawner.kubernetes.pod_status import blind, end_of, memory_restarts, progress_message, refused_by_cluster
+from allotment_spawner.kubernetes.pod_status import (
+    end_of,
+    memory_restarts,
+    progress_message,
+    rejected_by_cluster,
+    watch_problem,
+)
 from allotment_spawner.kubernetes.spawn_monitor import START, SpawnMonitor
 
 UID = "1"
@@ -36,7 +42,7 @@ def test_events_are_told_once_in_order_and_the_bar_only_grows() -> None:
     told = Told()
     events = [event("Scheduled"), event("Pulling"), event("Pulled", "Successfully pulled image"), event("Started")]
     for seen in (events[:1], events[:3], events, events):
-        assert told.watch.look(pod(), seen, 1) is None
+        assert told.watch.update(pod(), seen, 1) is None
     assert len(told.lines) == 4
     assert [percent for percent, _ in told.lines] == sorted({percent for percent, _ in told.lines})
     assert all(50 < percent < 90 for percent, _ in told.lines)
@@ -44,8 +50,8 @@ def test_events_are_told_once_in_order_and_the_bar_only_grows() -> None:
 
 def test_events_and_the_end_of_an_earlier_pod_of_the_same_name_count_for_nothing() -> None:
     told = Told()
-    assert told.watch.look(pod("before", phase="Failed"), [event("Evicted")], 1) is None
-    assert told.watch.look(pod(), [event("Evicted", uid="0")], 1) is None
+    assert told.watch.update(pod("before", phase="Failed"), [event("Evicted")], 1) is None
+    assert told.watch.update(pod(), [event("Evicted", uid="0")], 1) is None
     assert told.lines == []
 
 
@@ -64,9 +70,9 @@ def test_events_and_the_end_of_an_earlier_pod_of_the_same_name_count_for_nothing
 def test_a_start_that_cannot_succeed_ends_as_early_as_it_is_certain(seen: Any, code: str, after: float) -> None:
     watch = Told().watch
     if after:
-        assert watch.look(seen, (), 5) is None
-        assert watch.look(seen, (), 5 + after - 1) is None
-    refusal = watch.look(seen, (), 5 + after)
+        assert watch.update(seen, (), 5) is None
+        assert watch.update(seen, (), 5 + after - 1) is None
+    refusal = watch.update(seen, (), 5 + after)
     assert refusal is not None
     assert refusal.code == code
     assert refusal.why.endswith(".")  # what the cluster says mostly does not, and the remedy follows
@@ -77,9 +83,9 @@ def test_a_start_that_cannot_succeed_ends_as_early_as_it_is_certain(seen: Any, c
 def test_a_trouble_that_mends_itself_begins_anew() -> None:
     watch = Told().watch
     for after in (0, 20):
-        assert watch.look(waiting("ImagePullBackOff"), (), after) is None
-    assert watch.look(pod(), (), 25) is None
-    assert watch.look(waiting("ImagePullBackOff"), (), 40) is None
+        assert watch.update(waiting("ImagePullBackOff"), (), after) is None
+    assert watch.update(pod(), (), 25) is None
+    assert watch.update(waiting("ImagePullBackOff"), (), 40) is None
 
 
 @pytest.mark.parametrize(
@@ -92,8 +98,8 @@ def test_a_trouble_that_mends_itself_begins_anew() -> None:
 def test_a_machine_may_be_waited_for_until_the_start_is_over(message: str, code: str) -> None:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
     watch = Told().watch
-    assert watch.look(pod(conditions=[condition]), (), 119) is None
-    refusal = watch.look(pod(conditions=[condition]), (), 120)
+    assert watch.update(pod(conditions=[condition]), (), 119) is None
+    refusal = watch.update(pod(conditions=[condition]), (), 120)
     assert refusal is not None
     assert refusal.code == code
     assert message in refusal.why
@@ -101,8 +107,8 @@ def test_a_machine_may_be_waited_for_until_the_start_is_over(message: str, code:
 
 def test_a_start_that_is_over_names_what_was_told_last() -> None:
     watch = Told().watch
-    watch.look(pod(), [event("FailedMount", 'secret "warehouse" not found', "Warning")], 1)
-    refusal = watch.look(pod(), (), 120)
+    watch.update(pod(), [event("FailedMount", 'secret "warehouse" not found', "Warning")], 1)
+    refusal = watch.update(pod(), (), 120)
     assert refusal is not None
     assert 'secret "warehouse" not found' in refusal.why
 
@@ -130,16 +136,16 @@ def test_an_unknown_warning_is_told_as_it_is_and_never_longer_than_a_few_lines()
     ],
 )
 def test_what_the_api_answers_becomes_a_refusal(status: int, body: str, code: str) -> None:
-    refusal = refused_by_cluster(status, body)
+    refusal = rejected_by_cluster(status, body)
     assert (refusal.code, refusal.status) == (code, 503)
 
 
 def test_a_pod_that_was_there_and_is_not_any_more_ends_the_start() -> None:
     watch = Told().watch
-    assert watch.look(None, (), 1) is None
-    assert watch.look(pod(), (), 2) is None
+    assert watch.update(None, (), 1) is None
+    assert watch.update(pod(), (), 2) is None
     for seen in (None, pod("another")):
-        refusal = watch.look(seen, (), 3)
+        refusal = watch.update(seen, (), 3)
         assert refusal is not None
         assert refusal.code == "session-deleted"
 
@@ -147,17 +153,17 @@ def test_a_pod_that_was_there_and_is_not_any_more_ends_the_start() -> None:
 def test_a_pod_that_is_being_deleted_ends_the_start_and_an_earlier_one_is_waited_for() -> None:
     ending = pod()
     ending["metadata"]["deletionTimestamp"] = "2026-06-01T00:00:00Z"
-    refusal = Told().watch.look(ending, (), 1)
+    refusal = Told().watch.update(ending, (), 1)
     assert refusal is not None
     assert refusal.code == "session-deleted"
 
     earlier = pod("before")
     earlier["metadata"] |= {"deletionTimestamp": "2026-06-01T00:00:00Z", "finalizers": ["example.org/a"]}
     told = Told()
-    assert told.watch.look(earlier, (), 1) is None
-    assert told.watch.look(earlier, (), 2) is None
-    assert [text for _, text in told.lines] == ["An earlier session of this name is being ended"]
-    refusal = told.watch.look(earlier, (), 120)
+    assert told.watch.update(earlier, (), 1) is None
+    assert told.watch.update(earlier, (), 2) is None
+    assert [text for _, text in told.lines] == ["An earlier session of this name is being stopped"]
+    refusal = told.watch.update(earlier, (), 120)
     assert refusal is not None
     assert refusal.code == "still-ending"
     assert "example.org/a" in refusal.why
@@ -177,11 +183,11 @@ def test_a_hub_that_sees_nothing_says_so_as_soon_as_waiting_is_useless(
     status: int | None, loaded: bool, code: str, after: float
 ) -> None:
     watch = Told().watch
-    why = blind("pods", "sessions", status, loaded=loaded)
+    why = watch_problem("pods", "sessions", status, loaded=loaded)
     if after > 1:
-        assert watch.look(None, (), 1, why) is None
-        assert watch.look(None, (), after - 1, why) is None
-    refusal = watch.look(None, (), after, why)
+        assert watch.update(None, (), 1, why) is None
+        assert watch.update(None, (), after - 1, why) is None
+    refusal = watch.update(None, (), after, why)
     assert refusal is not None
     assert refusal.code == code
 

@@ -16,15 +16,15 @@ from allotment_profiles.model import Checkout, GpuKind, NodePool, Storage, Tool
 from allotment_profiles.model.problems import RefusedError
 from allotment_profiles.model.sizes import Size
 from allotment_spawner.kubernetes.pod_check import differences, missing_variables
-from allotment_spawner.kubernetes.pods import apply_patch
-from allotment_spawner.kubernetes.settings import (
+from allotment_spawner.kubernetes.pod_settings import (
     TRAITS,
     PodDefaults,
     PodSettings,
-    literal_environment,
-    merge_pod_settings,
+    escape_variable,
+    merge_traits,
     pod_settings,
 )
+from allotment_spawner.kubernetes.pods import apply_patch
 
 BINDINGS = {
     "keys": {"secret": {"name": "warehouse"}},
@@ -39,13 +39,11 @@ POOL = NodePool.model_validate(
 
 def sent(settings: PodSettings, volume_mounts: Sequence[dict[str, Any]] = (), **base: Any) -> dict[str, Any]:
     """Give the pod as it would be sent: KubeSpawner's, with what the deployment says, and ours on it."""
-    traits = merge_pod_settings({name: base.get(name) for name in TRAITS}, settings)
+    traits = merge_traits({name: base.get(name) for name in TRAITS}, settings.traits)
     traits.pop("storage_capacity")
-    names = {"mem_guarantee": "mem_guarantee", "extra_resource_limits": "extra_resource_limits"}
-    assert set(names) <= set(traits)
     pod = make_pod(
         name="jupyter-ann", cmd=None, port=8888, uid=1000, gid=100, fs_gid=100,
-        env={"HOME": "/home/jovyan", **settings.parts.environment}, labels={}, annotations={},
+        env={"HOME": "/home/jovyan", **settings.patch.environment}, labels={}, annotations={},
         volume_mounts=volume_mounts, **traits,
     )  # fmt: skip
     client = ApiClient.__new__(ApiClient)
@@ -78,8 +76,8 @@ def test_a_start_takes_nothing_over_from_the_one_before() -> None:
     configured = dict.fromkeys(TRAITS) | {"storage_capacity": "10Gi", "node_selector": {"disk": "ssd"}}
     size = Size(500, 2000, 1024**3, 4 * 1024**3, 2)
     first = pod_settings(launch(size=size, node_pool=POOL, storage=Storage(home="1 TiB")), "ann", PodDefaults())
-    assert merge_pod_settings(configured, first)["storage_capacity"] == str(1024**4)
-    after = merge_pod_settings(configured, pod_settings(launch(), "ann", PodDefaults()))
+    assert merge_traits(configured, first.traits)["storage_capacity"] == str(1024**4)
+    after = merge_traits(configured, pod_settings(launch(), "ann", PodDefaults()).traits)
     assert after["storage_capacity"] == "10Gi"
     assert after["node_selector"] == {"disk": "ssd"}
     assert after["extra_resource_limits"] == {}
@@ -169,7 +167,7 @@ def test_the_teams_folder_is_its_own_and_as_writable_as_the_profile_says() -> No
     for mode, only_read in (("read-only", True), ("read-write", False)):
         settings = pod_settings(launch(storage=Storage(team=mode)), "ann", place)
         mount = {"name": "team-folder", "mountPath": "/teams/red", "subPath": "red", "readOnly": only_read}
-        assert settings.parts.mounts == (mount,)
+        assert settings.patch.mounts == (mount,)
         assert settings.links == ("/teams/red", "team-red")
         assert differences(sent(settings), settings) == []
 
@@ -196,15 +194,15 @@ def test_a_session_has_a_hook_only_where_something_is_or_was_linked(
 
 
 def test_code_is_fetched_before_the_session_starts_with_nothing_but_arguments() -> None:
-    code = Checkout(repository="https://git.example.org/a$(HOME)".replace("$(HOME)", ""), folder="code", ref="main")
-    home = {"name": "homes", "mountPath": "/home/jovyan", "subPath": "ann"}
-    place = PodDefaults(home_mount=home, preparing_image="registry.example.org/allotment/hub:1")
+    code = Checkout(repository="https://git.example.org/a", folder="code", ref="main")
+    home = {"name": "homes", "mountPath": "/home/$(USER)", "subPath": "ann"}
+    place = PodDefaults(home="/home/$(USER)", home_mount=home, preparing_image="registry.example.org/allotment/hub:1")
     tool = Tool.model_validate({"title": "Desk", "address": "/desk/", "folder": "desk"})
     settings = pod_settings(launch(checkout=code, tool=tool), "ann", place)
     container = settings.init_container
     assert container is not None
     assert container["args"] == [
-        "--home=/home/jovyan", "--folder=desk", "--repository=https://git.example.org/a", "--into=code", "--ref=main",
+        "--home=/home/$$(USER)", "--folder=desk", "--repository=https://git.example.org/a", "--into=code", "--ref=main",
     ]  # fmt: skip
     assert container["volumeMounts"] == [home]
     assert differences(sent(settings), settings) == []
@@ -212,7 +210,7 @@ def test_code_is_fetched_before_the_session_starts_with_nothing_but_arguments() 
 
 @given(st.text(max_size=40))
 def test_kubernetes_gives_a_variable_back_as_it_was_written(value: str) -> None:
-    written = literal_environment({"NOTE": value})["NOTE"]
+    written = escape_variable(value)
     assert "$(" not in written.replace("$$", "")
     assert written.replace("$$", "$") == value
 
