@@ -69,6 +69,8 @@ class LoggedCommit:
     id: str
     time: dt.datetime
     parents: tuple[str, ...]
+    author: str
+    """The author's name."""
     message: str
     changes: tuple[FileChange, ...]
 
@@ -184,7 +186,7 @@ class Repository:
         output = self._git(
             "log", "--first-parent", "--diff-merges=first-parent", "--reverse", "--raw",
             "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--encoding=UTF-8", "-z",
-            f"--format={mark}%H %ct %P%x00%B%x00", _id(head), *([f"^{_id(until)}"] if until else []),
+            f"--format={mark}%H %ct %P%x00%an%x00%B%x00", _id(head), *([f"^{_id(until)}"] if until else []),
         )  # fmt: skip
         return [_logged(record) for record in output.split(mark.encode())[1:]]
 
@@ -210,22 +212,6 @@ class Repository:
         """Return the ids of the first-parent history, newest first, without `until` and what precedes it."""
         arguments = ["rev-list", "--first-parent", *([f"--max-count={limit}"] if limit else []), _id(head)]
         return self._git(*arguments, *([f"^{_id(until)}"] if until else [])).decode().split()
-
-    def changed_paths(self, head: str, *, until: str | None = None) -> dict[str, list[str]]:
-        """Give what each first-parent commit changed, newest first: commit id → paths."""
-        mark = f"record-{secrets.token_hex(16)} "
-        output = self._git(
-            "log", "--first-parent", "-m", "--name-only", "--no-renames", "-z", f"--format={mark}%H%x00", _id(head),
-            *([f"^{_id(until)}"] if until else []),
-        )  # fmt: skip
-        changed: dict[str, list[str]] = {}
-        for record in output.split(mark.encode())[1:]:
-            commit, *paths = record.split(b"\0")
-            changed[commit.decode()] = [
-                path.removeprefix(b"\n" if index == 0 else b"").decode(errors="replace")
-                for index, path in enumerate(path for path in paths if path)
-            ]
-        return changed
 
     def difference(self, before: str, after: str, paths: Sequence[str]) -> str:
         """Return the unified diff of some files of two commits as text. No external program is run."""
@@ -334,10 +320,15 @@ def _batch(ids: Iterable[str]) -> tuple[list[str], bytes]:
 
 
 def _logged(record: bytes) -> LoggedCommit:
-    head, message, rest = record.split(b"\0", 2)
+    head, author, message, rest = record.split(b"\0", 3)
     commit, seconds, *parents = head.decode().split(" ")
     return LoggedCommit(
-        commit, moment(seconds), tuple(filter(None, parents)), message.decode(errors="replace"), _file_changes(rest)
+        id=commit,
+        time=moment(seconds),
+        parents=tuple(filter(None, parents)),
+        author=author.decode(errors="replace"),
+        message=message.decode(errors="replace"),
+        changes=_file_changes(rest),
     )
 
 

@@ -1,8 +1,8 @@
-"""What was loaded, kept in a file across restarts: the fold of the history and what became of each profile.
+"""Keep what was loaded in a file across restarts: the fold of the history, and the resolution of each profile.
 
-The file is a help, never a source: it is believed only where it is whole, was written by this very code for the keys
-that count now, and names a commit on the line of main. Whatever is wrong with it costs the time of reading anew.
-It is JSON, one short line for some hundred files, so that reading it can run nothing and stops no other thread.
+The file only saves time. It is used only if it is whole, was written by this very code for the keys that count now,
+and names a commit on the line of main; otherwise everything is read from git. It is JSON in short lines, so that
+reading it runs no code and delays no other thread for long.
 """
 
 import contextlib
@@ -27,28 +27,30 @@ from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.store.history import Applied, File, QuarantinedVersion
 from allotment_profiles.store.loading import Loaded
+from allotment_profiles.store.provenance import HistoryEntry, Provenance
 from allotment_profiles.store.resolver import CachedResolution
 
 log = logging.getLogger(__name__)
 
-_BEGIN = "allotment-catalog-cache 1"
-_LINES_AT_ONCE = 200
+_MAGIC = "allotment-catalog-cache 2"
+_ITEMS_PER_LINE = 200
 _MAXIMUM_BYTES = 512 * 1024**2
 
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """What came out of the file."""
+    """The content of the file."""
 
     history: Applied
-    settled: Mapping[str, CachedResolution]
+    resolutions: Mapping[str, CachedResolution]
+    """Of profiles, by path."""
 
 
 def identity(keys: str) -> str:
-    """Say what a file has to be written by and for: this code, the libraries that read, the keys that count."""
+    """Return what a file must have been written by and for: this code, the libraries it reads with, the keys."""
     digest = hashlib.sha256()
     digest.update(f"{_version_of_package()} {pydantic.VERSION} {platform.python_version()} {keys}".encode())
-    # A rule may change without the version changing while somebody works on it.
+    # During development, the code changes without its version.
     for module in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(module.read_bytes())
     return digest.hexdigest()
@@ -57,18 +59,19 @@ def identity(keys: str) -> str:
 def _version_of_package() -> str:
     try:
         return importlib.metadata.version("allotment")
-    except importlib.metadata.PackageNotFoundError:  # run from a folder that was never installed
+    except importlib.metadata.PackageNotFoundError:  # not installed, but run from a folder
         return ""
 
 
 def save(path: Path, loaded: Loaded, history: Applied, written_for: str) -> bool:
-    """Write the file whole or not at all, and tell whether it was; raises nothing for a folder or a disk."""
-    # One name for all writers: what a killed one leaves is written over, what two make at once is not believed.
+    """Write the file as a whole or not at all. Return whether it was written; errors of the disk are logged."""
+    # All writers share this name: the next one overwrites what a killed one left. If two write at once, the checksum
+    # is wrong and the file is not used.
     temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("wb") as file:
             digest = hashlib.sha256()
-            for line in itertools.chain([f"{_BEGIN} {written_for}\n"], _lines(loaded, history)):
+            for line in itertools.chain([f"{_MAGIC} {written_for}\n"], _lines(loaded, history)):
                 data = line.encode()
                 digest.update(data)
                 file.write(data)
@@ -94,37 +97,46 @@ def _sync_folder(folder: Path) -> None:
 
 
 def restore(path: Path, written_for: str) -> Stored | None:
-    """Read the file; None where there is none that can be believed, whatever is in its place."""
+    """Read the file. Return None where there is none that can be used, whatever the reason."""
     try:
-        # A device or a pipe would be read for ever.
+        # Reading a device or a pipe would never end.
         if path.exists() and (not path.is_file() or path.stat().st_size > _MAXIMUM_BYTES):
             return None
         data = path.read_bytes()
         lines = data.split(b"\n")
-        if lines[0] != f"{_BEGIN} {written_for}".encode() or len(lines) < 4 or lines[-1] != b"":
+        if lines[0] != f"{_MAGIC} {written_for}".encode() or len(lines) < 4 or lines[-1] != b"":
             return None
         if hashlib.sha256(data[: -len(lines[-2]) - 1]).hexdigest().encode() != lines[-2]:
-            log.warning("the catalog's cache is damaged; everything is read anew")
+            log.warning("the catalog's cache is damaged; everything is read from git")
             return None
         return _stored(lines[1:-2])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, LookupError, RecursionError, MemoryError) as error:
-        log.warning("the catalog's cache cannot be read; everything is read anew: %s", error)
+        log.warning("the catalog's cache cannot be read; everything is read from git: %s", error)
         return None
 
 
-# -- the lines: a head, then some hundred files each
+# -- writing: a head, then lines with a few hundred files, commits, or paths of commits each
 
 
 def _lines(loaded: Loaded, history: Applied) -> Iterator[str]:
-    yield _line({
+    head = {
         "head": history.head, "time": _seconds(history.time), "count": history.count, "gone": sorted(history.gone),
         "direct_push": history.direct_push, "removal_share": history.removal_share,
-    })  # fmt: skip
-    names = iter(sorted(history.files))
-    while some := list(itertools.islice(names, _LINES_AT_ONCE)):
-        yield _line([[path, _file(history.files[path]), _settled(loaded, path)] for path in some])
+    }  # fmt: skip
+    yield _line(head)
+    entries = history.provenance.entries
+    files = history.files.items()
+    yield from _section("files", ([path, _file(file), _resolution(loaded, path)] for path, file in files))
+    yield from _section("entries", (_history_entry(entry) for entry in entries))
+    yield from _section("paths", ([number, path] for number, entry in enumerate(entries) for path in entry.paths))
+
+
+def _section(name: str, items: Iterable[object]) -> Iterator[str]:
+    remaining = iter(items)
+    while some := list(itertools.islice(remaining, _ITEMS_PER_LINE)):
+        yield _line([name, some])
 
 
 def _line(value: object) -> str:
@@ -132,8 +144,8 @@ def _line(value: object) -> str:
 
 
 def _file(file: File) -> list[Any]:
-    held = [[each.commit, _seconds(each.time), each.reason, _entry(each.entry)] for each in file.held]
-    return [_entry(file.entry), file.order, [_version(each) for each in file.versions], held]
+    quarantined = [[each.commit, _seconds(each.time), each.reason, _entry(each.entry)] for each in file.quarantined]
+    return [_entry(file.entry), file.order, [_version(each) for each in file.versions], quarantined]
 
 
 def _entry(entry: TreeEntry | None) -> list[Any] | None:
@@ -144,70 +156,106 @@ def _version(version: Version | None) -> list[Any] | None:
     return [version.commit, _seconds(version.time), version.blob] if version else None
 
 
-def _settled(loaded: Loaded, path: str) -> list[Any] | None:
-    """Give what became of a profile; other files are few and are read again."""
-    where = file_ref(path)
-    if where is None or where.kind != "profile" or path in loaded.collisions:
+def _resolution(loaded: Loaded, path: str) -> list[Any] | None:
+    """Return the resolution of a profile. Other files are few, and are read again."""
+    ref = file_ref(path)
+    if ref is None or ref.kind != "profile" or path in loaded.collisions:
         return None
     problems = [dataclasses.astuple(problem) for problem in loaded.problems.get(path, ())]
-    successor = loaded.successors.get(where.id)
-    entry = loaded.catalog.profiles.get(where.id)
+    successor = loaded.successors.get(ref.id)
+    entry = loaded.catalog.profiles.get(ref.id)
     if entry is None:
         return [None, problems, successor, None, []]
     return [entry.blob, problems, successor, _version(entry.outdated_since), entry.data_roles]
+
+
+def _history_entry(entry: HistoryEntry) -> list[Any]:
+    return [
+        entry.commit, _seconds(entry.time), entry.subject, entry.author, entry.reviewed, entry.proposal,
+        entry.proposed_by, entry.approved_by, entry.reason,
+    ]  # fmt: skip
 
 
 def _seconds(time: dt.datetime) -> int:
     return int(time.timestamp())
 
 
-# -- and back
+# -- reading
 
 
 def _stored(lines: Iterable[bytes]) -> Stored:
-    head, *rest = lines
-    said = json.loads(head)
-    one: dict[str, str] = {}  # equal texts are one, as they are where git was asked
-    files: dict[str, File] = {}
-    settled: dict[str, CachedResolution] = {}
+    first, *rest = lines
+    head = json.loads(first)
+    sections: dict[str, list[list[Any]]] = {"files": [], "entries": [], "paths": []}
     for line in rest:
-        for path, file, outcome in json.loads(line):
-            files[path] = _file_of(file, one)
-            if outcome is not None:
-                settled[path] = _settled_of(outcome, one)
+        name, items = json.loads(line)
+        sections[name] += items
+    parser = _Parser()
+    files = {parser.text(path): parser.file(file) for path, file, _ in sections["files"]}
+    paths: dict[int, list[str]] = {}
+    for number, path in sections["paths"]:
+        paths.setdefault(number, []).append(parser.text(path))
+    entries = [
+        parser.history_entry(values, tuple(paths.get(number, ()))) for number, values in enumerate(sections["entries"])
+    ]
     history = Applied(
-        said["head"], _time(said["time"]), said["count"], files, frozenset(said["gone"]), said["direct_push"],
-        said["removal_share"],
-    )  # fmt: skip
-    return Stored(history, settled)
+        head=head["head"],
+        time=_time(head["time"]),
+        count=head["count"],
+        files=files,
+        gone=frozenset(head["gone"]),
+        direct_push=head["direct_push"],
+        removal_share=head["removal_share"],
+        provenance=Provenance.of_entries(head["head"], entries),
+    )
+    resolutions = {path: parser.resolution(values) for path, _, values in sections["files"] if values is not None}
+    return Stored(history, resolutions)
 
 
-def _file_of(said: list[Any], one: dict[str, str]) -> File:
-    entry, order, versions, held = said
-    return File(
-        _entry_of(entry, one), tuple(_version_of(each, one) for each in versions), order,
-        tuple(
-            QuarantinedVersion(commit, _time(time), reason, _entry_of(each, one))
-            for commit, time, reason, each in held
-        ),
-    )  # fmt: skip
+class _Parser:
+    """Builds values from lists. Equal texts become one object, as they are after a fold."""
 
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
 
-def _entry_of(said: list[Any] | None, one: dict[str, str]) -> TreeEntry | None:
-    return TreeEntry(one.setdefault(said[0], said[0]), one.setdefault(said[1], said[1]), said[2]) if said else None
+    def text(self, text: str) -> str:
+        return self._texts.setdefault(text, text)
 
+    def file(self, values: list[Any]) -> File:
+        entry, order, versions, quarantined = values
+        return File(
+            self._entry(entry),
+            tuple(self._version(each) for each in versions),
+            order,
+            tuple(
+                QuarantinedVersion(self.text(commit), _time(time), reason, self._entry(written))
+                for commit, time, reason, written in quarantined
+            ),
+        )
 
-def _version_of(said: list[Any], one: dict[str, str]) -> Version:
-    commit, time, blob = said
-    return Version(one.setdefault(commit, commit), _time(time), one.setdefault(blob, blob) if blob else None)
+    def resolution(self, values: list[Any]) -> CachedResolution:
+        blob, problems, successor, since, reaches = values
+        return CachedResolution(
+            self.text(blob) if blob else None,
+            tuple(Problem(*problem) for problem in problems),
+            successor,
+            self._version(since) if since else None,
+            tuple(reaches),
+        )
 
+    def history_entry(self, values: list[Any], paths: tuple[str, ...]) -> HistoryEntry:
+        commit, time, subject, author, reviewed, proposal, proposed_by, approved_by, reason = values
+        return HistoryEntry(
+            self.text(commit), _time(time), subject, self.text(author), paths, reviewed, proposal,
+            self.text(proposed_by), tuple(map(self.text, approved_by)), reason,
+        )  # fmt: skip
 
-def _settled_of(said: list[Any], one: dict[str, str]) -> CachedResolution:
-    blob, problems, successor, since, reaches = said
-    return CachedResolution(
-        one.setdefault(blob, blob) if blob else None, tuple(Problem(*problem) for problem in problems), successor,
-        _version_of(since, one) if since else None, tuple(reaches),
-    )  # fmt: skip
+    def _entry(self, values: list[Any] | None) -> TreeEntry | None:
+        return TreeEntry(self.text(values[0]), self.text(values[1]), values[2]) if values else None
+
+    def _version(self, values: list[Any]) -> Version:
+        commit, time, blob = values
+        return Version(self.text(commit), _time(time), self.text(blob) if blob else None)
 
 
 def _time(seconds: int) -> dt.datetime:

@@ -1,14 +1,15 @@
-"""What applies, folded from main's first-parent history: a pure function of that history and the keys that count.
+"""Fold main's first-parent history into what applies and where every file came from.
 
-Two changes of main do not apply at once. A commit that removes many files is held until a later commit confirms it.
-Where the policy says `direct_push: hold`, what a commit writes that came past the review is held until a reviewed one
-touches the same file or confirms it; what it removes is gone at once.
+The result is a pure function of that history and of the keys whose signatures count. Two kinds of changes are
+quarantined. A commit that removes many files keeps them until a later commit confirms the removal. Where the policy
+says `direct_push: hold`, the files that an unreviewed commit writes do not apply until a reviewed commit changes the
+same file or confirms them; the files that it removes are gone at once.
 """
 
 import dataclasses
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,11 +21,11 @@ from allotment_profiles.git.repository import FileChange, LoggedCommit, Reposito
 from allotment_profiles.model import Policy
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_FALLBACKS
 from allotment_profiles.model.paths import POLICY, file_ref, is_stray
-from allotment_profiles.store.provenance import is_reviewed
+from allotment_profiles.store.provenance import HistoryEntry, Provenance, is_reviewed, may_be_reviewed
 
 REGULAR = ("100644", "100755")
 FEW = 10
-"""So many files may be removed by one commit whatever their share is."""
+"""One commit may always remove this many files, whatever their share."""
 CONFIRMS_REMOVAL, CONFIRMS_PUSH = "Confirms-removal", "Confirms-push"
 _COMMITS_AT_ONCE = 500
 
@@ -37,7 +38,7 @@ class QuarantinedVersion:
     time: dt.datetime
     reason: Literal["removal", "direct-push"]
     entry: TreeEntry | None
-    """What the commit wrote; None where it removed the file."""
+    """The file as the commit wrote it; None where the commit removed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,13 @@ class File:
     """One file as the history leaves it."""
 
     entry: TreeEntry | None
-    """What applies; None where everything that was ever written is held."""
+    """The version that applies; None where every version is quarantined."""
     versions: tuple[Version, ...] = ()
-    """The versions that applied since the file came, newest first, at most MAXIMUM_FALLBACKS."""
+    """The versions that have applied since the file was added, newest first, at most MAXIMUM_FALLBACKS."""
     order: int = 0
-    """Which commit of the line the file came with, counted from 1."""
-    held: tuple[QuarantinedVersion, ...] = ()
-    """What does not apply yet, oldest first."""
+    """The number of the commit that added the file, counted from 1 along the line."""
+    quarantined: tuple[QuarantinedVersion, ...] = ()
+    """The changes that do not apply yet, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -63,31 +64,35 @@ class Applied:
     count: int
     """How many commits the line has."""
     files: Mapping[str, File]
-    """The files that lie in a place of ours, or look as if they were meant to."""
+    """The files at paths that Allotment reads, and strays at similar paths."""
     gone: frozenset[str]
-    """The data roles' files that were removed and have not come back."""
+    """The files of data roles that were removed and not added again."""
     direct_push: Literal["show", "hold"]
     removal_share: int
-    """Both as the last policy said that applied and read: removing the policy does not lift its rules."""
+    """Both from the last policy that applied and could be read, so that removing the policy does not lift its rules."""
+    provenance: Provenance
+    """Where all files of the repository came from."""
 
     @property
-    def holds(self) -> tuple[QuarantinedChange, ...]:
-        """What is held, by path."""
-        return holds_of(self.files)
+    def quarantined(self) -> tuple[QuarantinedChange, ...]:
+        """The quarantined changes, by path."""
+        return quarantined_changes(self.files)
 
 
-def holds_of(files: Mapping[str, File]) -> tuple[QuarantinedChange, ...]:
-    """Give what is held, by path, older changes of one path first."""
-    paths = sorted(path for path, file in files.items() if file.held)
+def quarantined_changes(files: Mapping[str, File]) -> tuple[QuarantinedChange, ...]:
+    """Return the quarantined changes by path, older changes of one path first."""
+    paths = sorted(path for path, file in files.items() if file.quarantined)
     return tuple(
-        QuarantinedChange(path, held.commit, held.reason, held.time) for path in paths for held in files[path].held
+        QuarantinedChange(path, version.commit, version.reason, version.time)
+        for path in paths
+        for version in files[path].quarantined
     )
 
 
 def fold_history(repository: Repository, head: str, known: Applied | None = None) -> Applied:
-    """Fold the history of a commit; where a known state is on its line, only what came since.
+    """Fold the history of a commit. Where `known` is on its line, only later commits are read.
 
-    Raises GitError where the history cannot be read.
+    Raise GitError where the history cannot be read.
     """
     if known is not None and known.head == head:
         return known
@@ -96,17 +101,17 @@ def fold_history(repository: Repository, head: str, known: Applied | None = None
     except GitError:
         if known is None:
             raise
-        known, logged = None, repository.log(head)  # what is known may be of another history
+        known, logged = None, repository.log(head)  # `known` may be from another repository
     if known is not None and not (logged and known.head in logged[0].parents[:1]):
-        # Main was rewound, or what is known is not on the line of first parents.
+        # Main was rewound, or `known` is not on the first-parent line.
         known, logged = None, repository.log(head)
-    folding = _Folding(repository, logged, known)
+    fold = _Fold(repository, logged, known)
     for commit in logged:
-        folding.take(commit)
-    return folding.applied()
+        fold.add(commit)
+    return fold.applied()
 
 
-class _Folding:
+class _Fold:
     """The state of one fold, from one commit of the line to a later one."""
 
     def __init__(self, repository: Repository, logged: Sequence[LoggedCommit], known: Applied | None) -> None:
@@ -121,9 +126,12 @@ class _Folding:
         self._gone = set(known.gone) if known else set()
         self._direct_push: Literal["show", "hold"] = known.direct_push if known else "show"
         self._removal_share = known.removal_share if known else Policy.model_fields["removal_share"].default
+        self._before = known.provenance if known else Provenance()
+        self._entries: list[HistoryEntry] = []
+        self._by_path = dict(self._before.by_path)
 
     def applied(self) -> Applied:
-        """Give the state with the sizes of what applies, so that nothing large has to be read to be refused."""
+        """Return the state, with the sizes of the files that apply, so that a large file is refused unread."""
         unsized = {
             path: file.entry
             for path, file in self._files.items()
@@ -134,108 +142,124 @@ class _Folding:
             if entry.blob not in sizes:
                 raise GitError(f"the repository lacks the object {entry.blob}")
             sized = TreeEntry(entry.mode, entry.blob, sizes[entry.blob])
-            file = self._files[path]
-            self._files[path] = File(sized, file.versions, file.order, file.held)
+            self._files[path] = dataclasses.replace(self._files[path], entry=sized)
+        entries = (*reversed(self._entries), *self._before.entries)
         return Applied(
-            self._head, self._time, self._count, self._files, frozenset(self._gone), self._direct_push,
-            self._removal_share,
-        )  # fmt: skip
+            head=self._head,
+            time=self._time,
+            count=self._count,
+            files=self._files,
+            gone=frozenset(self._gone),
+            direct_push=self._direct_push,
+            removal_share=self._removal_share,
+            provenance=Provenance(self._head, entries, self._by_path),
+        )
 
-    def take(self, commit: LoggedCommit) -> None:
-        """Go on by one commit."""
+    def add(self, commit: LoggedCommit) -> None:
+        """Apply the next commit of the line."""
         self._head, self._time, self._count = commit.id, commit.time, self._count + 1
+        reviewed = self._record(commit).reviewed
         policy = self._files.get(POLICY)
-        confirmed = self._confirm(commit)
+        confirmed = self._confirm(commit, reviewed)
         changes = [change for change in commit.changes if file_ref(change.path) or is_stray(change.path)]
-        past_review = bool(changes) and self._direct_push == "hold" and not is_reviewed(self._commit(commit.id))
-        held = set() if confirmed else self._held_removals(changes, past_review)
+        pushed = self._direct_push == "hold" and not reviewed
+        kept = set() if confirmed else self._removals_to_quarantine(changes, pushed)
         for change in changes:
-            if change.removed:
-                self._remove(commit, change.path, held=change.path in held)
-            elif past_review:
-                self._hold_push(commit, change)
+            if change.path in kept:
+                self._quarantine_removal(commit, change.path)
+            elif change.removed:
+                self._remove(change.path)
+            elif pushed:
+                self._quarantine_push(commit, change)
             else:
                 self._write(commit, change.path, TreeEntry(change.mode, change.blob, -1))
         if self._files.get(POLICY) is not policy:
-            self._renew_rules()
+            self._update_rules()
 
-    def _confirm(self, commit: LoggedCommit) -> bool:
-        """Do what the commit confirms; tell whether it confirms its own removals, by naming the head that it merges."""
+    def _record(self, commit: LoggedCommit) -> HistoryEntry:
+        """Add the commit to the provenance."""
+        reviewed = may_be_reviewed(commit.message) and is_reviewed(self._commit(commit.id))
+        trailers = self._commit(commit.id).trailers() if reviewed else {}
+        entry = HistoryEntry(
+            commit=commit.id,
+            time=commit.time,
+            subject=commit.message.partition("\n")[0],
+            author=commit.author,
+            paths=tuple(change.path for change in commit.changes),
+            reviewed=reviewed,
+            proposal=trailers.get("Proposal", [""])[0],
+            proposed_by=trailers.get("Proposed-by", [""])[0],
+            approved_by=tuple(trailers.get("Approved-by", [])),
+            reason=trailers.get("Reason", [""])[0],
+        )
+        self._entries.append(entry)
+        for path in entry.paths:
+            self._by_path[path] = (entry, *self._by_path.get(path, ()))
+        return entry
+
+    def _confirm(self, commit: LoggedCommit, reviewed: bool) -> bool:
+        """Apply what the commit confirms. Return whether it confirms its own removals, by naming a head it merges."""
         if "Confirms-" not in commit.message:
             return False
         trailers = self._commit(commit.id).trailers()
         removals = set(trailers.get(CONFIRMS_REMOVAL, ()))
-        for path in [path for path, file in self._files.items() if file.held]:
-            last = self._files[path].held[-1]
+        for path in [path for path, file in self._files.items() if file.quarantined]:
+            last = self._files[path].quarantined[-1]
             if last.reason == "removal" and last.commit in removals:
-                self._remove(commit, path, held=False)
-        if CONFIRMS_PUSH in trailers and is_reviewed(self._commit(commit.id)):
+                self._remove(path)
+        if CONFIRMS_PUSH in trailers and reviewed:
             self._release(commit, set(trailers[CONFIRMS_PUSH]))
         return not removals.isdisjoint(commit.parents[1:])
 
     def _release(self, commit: LoggedCommit, pushes: set[str]) -> None:
+        """Apply the newest confirmed version of each file; newer versions stay in quarantine."""
         for path, file in list(self._files.items()):
-            for index, held in reversed(list(enumerate(file.held))):
-                if held.entry and held.commit in pushes:
-                    self._write(commit, path, held.entry, held=file.held[index + 1 :])
+            for index, version in reversed(list(enumerate(file.quarantined))):
+                if version.entry and version.commit in pushes:
+                    self._write(commit, path, version.entry, file.quarantined[index + 1 :])
                     break
 
-    def _held_removals(self, changes: Sequence[FileChange], past_review: bool) -> set[str]:
-        """Give the removed paths that keep their version, because the commit removes so many."""
-        removed = [change for change in changes if change.removed and file_ref(change.path)]
+    def _removals_to_quarantine(self, changes: Sequence[FileChange], pushed: bool) -> set[str]:
+        """Return the removed paths that keep their version because the commit removes so many."""
+        removed = sorted((c for c in changes if c.removed and file_ref(c.path)), key=lambda change: change.path)
         if len(removed) <= FEW:
             return set()
-        # What is written past the review does not apply, so nothing was moved there.
-        written = Counter(
-            change.blob for change in changes if not change.removed and not past_review and file_ref(change.path)
-            and not change.old_blob.strip("0")
-        )  # fmt: skip
-        counted = set()
-        for change in sorted(removed, key=lambda change: change.path):
-            file = self._files.get(change.path)
-            if written[change.old_blob] > 0:
-                written[change.old_blob] -= 1
-            elif file and file.entry:
-                counted.add(change.path)
-        if len(counted) <= FEW:
-            return set()
-        before = sum(1 for path, file in self._files.items() if file.entry and file_ref(path))
-        return counted if len(counted) * 100 > self._removal_share * before else set()
+        # What is pushed without a review does not apply, so no file was moved there.
+        moved = set() if pushed else _moved(removed, changes)
+        applying = {path for path, file in self._files.items() if file.entry and file_ref(path)}
+        lost = {change.path for change in removed if change.path not in moved} & applying
+        many = len(lost) > FEW and len(lost) * 100 > self._removal_share * len(applying)
+        return lost if many else set()
 
-    def _remove(self, commit: LoggedCommit, path: str, *, held: bool) -> None:
-        file = self._files.get(path)
-        if file is None:
-            return
-        if held:
-            self._files[path] = dataclasses.replace(
-                file, held=(QuarantinedVersion(commit.id, commit.time, "removal", None),)
-            )
-            return
-        del self._files[path]
-        where = file_ref(path)
-        if where and where.kind == "data role" and file.entry:
+    def _remove(self, path: str) -> None:
+        file = self._files.pop(path, None)
+        ref = file_ref(path)
+        if file and file.entry and ref and ref.kind == "data role":
             self._gone.add(path)
 
-    def _hold_push(self, commit: LoggedCommit, change: FileChange) -> None:
+    def _quarantine_removal(self, commit: LoggedCommit, path: str) -> None:
+        version = QuarantinedVersion(commit.id, commit.time, "removal", None)
+        self._files[path] = dataclasses.replace(self._files[path], quarantined=(version,))
+
+    def _quarantine_push(self, commit: LoggedCommit, change: FileChange) -> None:
         file = self._files.get(change.path) or File(None)
-        held = QuarantinedVersion(commit.id, commit.time, "direct-push", TreeEntry(change.mode, change.blob, -1))
-        pushes = [each for each in file.held if each.reason == "direct-push"]
-        self._files[change.path] = dataclasses.replace(file, held=(*pushes, held)[-MAXIMUM_FALLBACKS:])
+        version = QuarantinedVersion(commit.id, commit.time, "direct-push", TreeEntry(change.mode, change.blob, -1))
+        pushes = [earlier for earlier in file.quarantined if earlier.reason == "direct-push"]
+        self._files[change.path] = dataclasses.replace(file, quarantined=(*pushes, version)[-MAXIMUM_FALLBACKS:])
 
     def _write(
-        self, commit: LoggedCommit, path: str, entry: TreeEntry, held: tuple[QuarantinedVersion, ...] = ()
+        self, commit: LoggedCommit, path: str, entry: TreeEntry, quarantined: tuple[QuarantinedVersion, ...] = ()
     ) -> None:
         file = self._files.get(path)
         blob = entry.blob if entry.mode in REGULAR else None
         version = Version(commit.id, commit.time, blob)
-        came = file is None or file.entry is None
-        # What is no regular file ends the line of versions: nothing before it is fallen back on.
+        # What is no regular file ends the line of versions: no earlier version can apply in its place.
         earlier = () if file is None or blob is None else file.versions[: MAXIMUM_FALLBACKS - 1]
-        order = self._count if file is None or came else file.order
-        self._files[path] = File(entry, (version, *earlier), order, held)
+        order = file.order if file and file.entry else self._count
+        self._files[path] = File(entry, (version, *earlier), order, quarantined)
         self._gone.discard(path)
 
-    def _renew_rules(self) -> None:
+    def _update_rules(self) -> None:
         file = self._files.get(POLICY)
         for version in file.versions if file else ():
             policy = self._policy(version.blob) if version.blob else None
@@ -254,11 +278,26 @@ class _Folding:
         return self._policies[blob]
 
     def _commit(self, commit: str) -> Commit:
-        """Give a commit with its signature checked; its neighbours are read with it, for one process has room."""
+        """Return a commit with its signature checked. The commits after it are read by the same process."""
         if commit not in self._commits:
             position = self._positions[commit]
-            ids = [each.id for each in self._logged[position : position + _COMMITS_AT_ONCE]]
-            self._commits = {each.id: each for each in self._repository.commits(ids)}
+            ids = [logged.id for logged in self._logged[position : position + _COMMITS_AT_ONCE]]
+            self._commits = {read.id: read for read in self._repository.commits(ids)}
         if commit not in self._commits:
             raise GitError(f"the repository lacks the object {commit}")
         return self._commits[commit]
+
+
+def _moved(removed: Iterable[FileChange], changes: Iterable[FileChange]) -> set[str]:
+    """Return the removed paths whose content the same commit adds at another path."""
+    added = Counter(
+        change.blob
+        for change in changes
+        if not change.removed and not change.old_blob.strip("0") and file_ref(change.path)
+    )
+    moved = set()
+    for change in removed:
+        if added[change.old_blob] > 0:
+            added[change.old_blob] -= 1
+            moved.add(change.path)
+    return moved

@@ -19,7 +19,7 @@ from allotment_profiles.catalog.lookalikes import Key, collision_problem, find_c
 from allotment_profiles.model import DataRole, Policy, Profile, Team
 from allotment_profiles.model.paths import POLICY, FileRef, file_ref, is_stray, profile_path
 from allotment_profiles.model.problems import Problem, quoted
-from allotment_profiles.store.history import File, holds_of
+from allotment_profiles.store.history import File, quarantined_changes
 from allotment_profiles.store.resolver import CachedResolution, Context, Resolution, Resolver
 from allotment_profiles.store.snapshot import Snapshot
 
@@ -358,7 +358,7 @@ class _Loading:
             data_roles=_in_order(self._roles),
             problems=tuple(problems),
             broken=frozenset(self._broken),
-            quarantined=holds_of(self._files),
+            quarantined=quarantined_changes(self._files),
         )
 
 

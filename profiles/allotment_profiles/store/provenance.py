@@ -1,4 +1,4 @@
-"""Where everything came from: who proposed, who approved, when and why, read from main's first-parent history."""
+"""Where every file of main came from: who proposed it, who approved it, when and why."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import Repository
 
-# How the messages of those commits begin that the service puts on main. It signs others, too, with people's own text
-# in them (what was proposed, what was recorded): pushed to main by somebody, they count as not reviewed.
+# The first words of the messages that the service gives its commits on main. It signs other commits as well, whose
+# messages are written by users (proposals, records of reviews): somebody may push such a commit to main, and it
+# must not count as reviewed.
 MERGE = "Merge "
 SET_UP = "Set up "
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One commit on main: how it came there, and what it touched."""
+    """One commit on main: how it came there, and which files it changed."""
 
     commit: str
     time: dt.datetime
@@ -23,7 +24,7 @@ class HistoryEntry:
     author: str
     paths: tuple[str, ...]
     reviewed: bool
-    """Whether the service merged it: everything else came past the review."""
+    """Whether the service merged it. Every other commit came to main without a review."""
     proposal: str = ""
     """The proposal's id; empty where there was none."""
     proposed_by: str = ""
@@ -33,57 +34,43 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class Provenance:
-    """All landings of main, newest first, and those of each path."""
+    """The history of main at one commit, by commit and by path."""
 
     head: str = ""
-    landings: tuple[HistoryEntry, ...] = ()
-    by_path: Mapping[str, Sequence[HistoryEntry]] = field(default_factory=dict)
+    entries: tuple[HistoryEntry, ...] = ()
+    """Newest first."""
+    by_path: Mapping[str, tuple[HistoryEntry, ...]] = field(default_factory=dict)
 
-    def of(self, path: str) -> Sequence[HistoryEntry]:
-        """Give the landings that touched a path, newest first."""
+    @classmethod
+    def of_entries(cls, head: str, entries: Sequence[HistoryEntry]) -> "Provenance":
+        """Build the index of entries, which are newest first."""
+        by_path: dict[str, list[HistoryEntry]] = {}
+        for entry in entries:
+            for path in entry.paths:
+                by_path.setdefault(path, []).append(entry)
+        return cls(head, tuple(entries), {path: tuple(changed) for path, changed in by_path.items()})
+
+    def of(self, path: str) -> tuple[HistoryEntry, ...]:
+        """Return the entries that changed a path, newest first."""
         return self.by_path.get(path, ())
 
     def last(self, path: str) -> HistoryEntry | None:
-        """Give the newest landing that touched a path."""
+        """Return the newest entry that changed a path, or None."""
         return next(iter(self.of(path)), None)
 
 
+def may_be_reviewed(message: str) -> bool:
+    """Whether a message begins as those of the service's own commits on main. The signature decides."""
+    return message.startswith((MERGE, SET_UP))
+
+
 def is_reviewed(commit: Commit) -> bool:
-    """Tell whether the service merged a commit: a known key signed it, and it says so."""
-    return commit.signed_by is not None and commit.message.startswith((MERGE, SET_UP))
-
-
-def _landing(commit: Commit, paths: Sequence[str]) -> HistoryEntry:
-    reviewed = is_reviewed(commit)
-    trailers = commit.trailers() if reviewed else {}
-    return HistoryEntry(
-        commit=commit.id,
-        time=commit.time,
-        subject=commit.subject,
-        author=commit.author.name,
-        paths=tuple(paths),
-        reviewed=reviewed,
-        proposal=trailers.get("Proposal", [""])[0],
-        proposed_by=trailers.get("Proposed-by", [""])[0],
-        approved_by=tuple(trailers.get("Approved-by", [])),
-        reason=trailers.get("Reason", [""])[0],
-    )
+    """Whether the service merged a commit: a known key signed it, and its message says so."""
+    return commit.signed_by is not None and may_be_reviewed(commit.message)
 
 
 def fold_reviews(repository: Repository, head: str, known: Provenance | None = None) -> Provenance:
-    """Read the history of a commit; what is known already of an ancestor is not read again."""
-    known = known or Provenance()
-    if known.head == head:
-        return known
-    until = known.head if known.head and repository.is_ancestor(known.head, head) else None
-    changed = repository.changed_paths(head, until=until)
-    new = tuple(_landing(commit, changed[commit.id]) for commit in repository.commits(list(changed)))
-    # An ancestor may still have left the first-parent line: then nothing that is known holds.
-    if until and (not new or until not in repository.first_parents(head, limit=len(new) + 1)):
-        return fold_reviews(repository, head)
-    landings = new + (known.landings if until else ())
-    by_path: dict[str, list[HistoryEntry]] = {}
-    for landing in landings:
-        for path in landing.paths:
-            by_path.setdefault(path, []).append(landing)
-    return Provenance(head, landings, by_path)
+    """Return the provenance at a commit. Until the pages read it from the watcher."""
+    from allotment_profiles.store.history import fold_history  # noqa: PLC0415  (the fold builds on this module)
+
+    return known if known and known.head == head else fold_history(repository, head).provenance

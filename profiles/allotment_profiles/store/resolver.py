@@ -224,9 +224,9 @@ class Resolver:
         """Give the newer versions that do not apply, whose denials do."""
         if _entry(file).blob != blob:
             yield self._source(_entry(file).blob)
-        if file.held and file.held[-1].entry:
-            held = file.held[-1].entry
-            yield self._source(held.blob) if held.mode in REGULAR else b""
+        newest = file.quarantined[-1].entry if file.quarantined else None
+        if newest:
+            yield self._source(newest.blob) if newest.mode in REGULAR else b""
 
     def _one(self, reaches: tuple[str, ...]) -> tuple[str, ...]:
         """Give one tuple for all that are equal: thousands of profiles name the same data roles."""
@@ -249,7 +249,7 @@ def _wanted(
 
 
 def _blobs(file: File) -> Iterator[str]:
-    entries = [file.entry, file.held[-1].entry if file.held else None]
+    entries = [file.entry, file.quarantined[-1].entry if file.quarantined else None]
     return (entry.blob for entry in entries if entry and entry.mode in REGULAR and entry.size <= MAXIMUM_BYTES)
 
 

@@ -16,6 +16,7 @@ from allotment_profiles.git.repository import Repository, TreeEntry
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref, is_stray
 from allotment_profiles.store.history import REGULAR, Applied, File, fold_history
+from allotment_profiles.store.provenance import Provenance
 
 OVERSIZED = b"\0" * (MAXIMUM_BYTES + 1)
 """Stands for what is too large to be looked at, so that it is never read whole."""
@@ -34,7 +35,9 @@ class Snapshot:
     read: Callable[[Iterable[str]], dict[str, bytes]]
     """Contents by blob id; OVERSIZED for what is larger than a file may be."""
     gone: frozenset[str] = frozenset()
-    """The data roles' files that there were once."""
+    """The files of data roles that were removed and not added again."""
+    provenance: Provenance = dataclasses.field(default_factory=Provenance)
+    """Where the files came from; empty where there is no history of main."""
 
     @functools.cached_property
     def entries(self) -> Mapping[str, TreeEntry]:
@@ -72,7 +75,7 @@ def applied(repository: Repository, commit: str, known: Applied | None = None) -
 
 def of_history(repository: Repository, history: Applied) -> Snapshot:
     """Take what applies as the history was folded."""
-    return Snapshot(history.head, history.time, history.files, _reading(repository), history.gone)
+    return Snapshot(history.head, history.time, history.files, _reading(repository), history.gone, history.provenance)
 
 
 def proposed(repository: Repository, main: str, commit: str) -> Snapshot:

@@ -86,7 +86,7 @@ class Tracker:
             return
         try:
             snapshot = of_history(self.repository, stored.history)
-            self._loaded = renew(snapshot, None, self._models, stored.settled)
+            self._loaded = renew(snapshot, None, self._models, stored.resolutions)
         except GitError as error:  # another repository's, or main was rewound and its past is gone
             log.warning("the catalog's cache does not fit the repository: %s", error)
         else:

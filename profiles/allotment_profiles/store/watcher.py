@@ -15,6 +15,8 @@ from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.problems import Problem
+from allotment_profiles.store.loading import Loaded
+from allotment_profiles.store.provenance import Provenance
 from allotment_profiles.store.tracker import Tracker
 from allotment_profiles.threads import in_own_thread
 
@@ -86,6 +88,8 @@ class CatalogWatcher:
         self.fetched: Fetched | None = None
         """The last fetch; None where nothing is fetched, or not yet."""
         self.catalog = empty_catalog()
+        self.provenance = Provenance()
+        """Where the files of the catalog came from. Both are replaced together."""
         self.attempted: Attempt | None = None
         """The last look at a new revision, whatever came of it."""
         self.applied: Attempt | None = None
@@ -164,11 +168,12 @@ class CatalogWatcher:
                 if revision == self.catalog.revision:
                     self.attempted = self.applied
                     return self.catalog
-                catalog, rewound = await asyncio.to_thread(self._load, revision)
+                loaded, rewound = await asyncio.to_thread(self._load, revision)
             except GitError as error:
                 self._failed(Attempt(revision, moment, time.monotonic() - began, str(error)))
             else:
-                before, self.catalog = self.catalog.revision, catalog
+                before, catalog = self.catalog.revision, loaded.catalog
+                self.catalog, self.provenance = catalog, loaded.snapshot.provenance
                 self.attempted = self.applied = Attempt(
                     revision, moment, time.monotonic() - began, None, len(catalog.problems),
                     catalog.problems[:_PROBLEMS_SHOWN], rewound,
@@ -198,11 +203,12 @@ class CatalogWatcher:
             raise GitError(f"{self.repository.path} has no branch main")
         return revision
 
-    def _load(self, revision: str) -> tuple[Catalog, bool]:
-        catalog = self.tracker.at(revision).catalog
+    def _load(self, revision: str) -> tuple[Loaded, bool]:
+        loaded = self.tracker.at(revision)
+        catalog = loaded.catalog
         # The indexes are made at the first question: here, and not in the loop.
         _ = (catalog.profiles_of(""), catalog.profiles_reaching(""), catalog.problems_of(""))
-        return catalog, self._is_rewound(revision)
+        return loaded, self._is_rewound(revision)
 
     def _is_rewound(self, revision: str) -> bool:
         before = self.catalog.revision

@@ -38,7 +38,7 @@ def test_an_option_is_no_revision(profiles: ProfilesRepository, tmp_path: Path, 
     repository = profiles.repository
     assert repository.resolve(revision) is None
     for call in (
-        repository.tree, repository.changed_paths, repository.first_parents, lambda text: repository.file(text, "x"),
+        repository.tree, repository.log, repository.first_parents, lambda text: repository.file(text, "x"),
         lambda text: repository.difference(text, profiles.head, ["x"]),
         lambda text: repository.merge_base(profiles.head, text),
         lambda text: repository.is_ancestor(text, profiles.head),
@@ -163,9 +163,9 @@ def test_the_paths_of_a_commit_cannot_forge_history(profiles: ProfilesRepository
     reviewed = profiles.commit({"a": "1"})
     path = f"x\x01{reviewed}\nteams/red/team.yaml"
     pushed = profiles.push({path: "x", f"{reviewed}": "y", "teams/a b\n.yaml": "z"})
-    changed = profiles.repository.changed_paths(pushed)
+    changed = {commit.id: [change.path for change in commit.changes] for commit in profiles.repository.log(pushed)}
     assert changed == {pushed: sorted([path, reviewed, "teams/a b\n.yaml"]), reviewed: ["a"]}
-    assert profiles.repository.changed_paths(pushed, until=reviewed).keys() == {pushed}
+    assert [commit.id for commit in profiles.repository.log(pushed, until=reviewed)] == [pushed]
 
 
 def test_a_path_that_ends_with_a_line_break_is_no_other_path(profiles: ProfilesRepository) -> None:

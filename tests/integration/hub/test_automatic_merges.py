@@ -7,7 +7,7 @@ from allotment_hub.api.serializers import check_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.overview import overview
-from allotment_profiles.store.provenance import fold_reviews
+from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.watcher import MAIN
 
 AUTOMATIC = POLICY + b"automatic: {enabled: true, changes: [image-version, text]}\n"
@@ -34,7 +34,7 @@ async def test_a_new_version_by_a_maintainer_is_live_at_once_and_the_history_say
     assert platform.main_file(NOTEBOOK_PATH) == NEWER
     head = platform.repository.resolve(MAIN)
     assert head
-    landing = fold_reviews(platform.repository, head).last(NOTEBOOK_PATH)
+    landing = fold_history(platform.repository, head).provenance.last(NOTEBOOK_PATH)
     assert landing
     assert landing.reviewed
     assert landing.approved_by == ("policy (automatic: image-version)",)

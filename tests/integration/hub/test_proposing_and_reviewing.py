@@ -10,7 +10,7 @@ from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import StoredProposal
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
-from allotment_profiles.store.provenance import fold_reviews
+from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.watcher import MAIN
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
@@ -47,7 +47,7 @@ async def test_a_proposal_is_approved_and_merged_and_the_history_says_who_and_wh
     assert merged.branch is None
     head = platform.repository.resolve(MAIN)
     assert head
-    landing = fold_reviews(platform.repository, head).last(NOTEBOOK_PATH)
+    landing = fold_history(platform.repository, head).provenance.last(NOTEBOOK_PATH)
     assert landing
     assert landing.reviewed
     assert (landing.proposed_by, landing.approved_by, landing.reason) == ("ana", ("lena",), "The tables have grown")
@@ -309,7 +309,7 @@ async def test_a_signed_commit_that_somebody_pushes_to_main_counts_as_not_review
     main = platform.repository.resolve(MAIN)
     assert main
     platform.repository.update_references([RefUpdate(MAIN, done.proposal.head, main)])
-    landing = fold_reviews(platform.repository, done.proposal.head).last(NOTEBOOK_PATH)
+    landing = fold_history(platform.repository, done.proposal.head).provenance.last(NOTEBOOK_PATH)
     assert landing
     assert not landing.reviewed
     assert landing.approved_by == ()

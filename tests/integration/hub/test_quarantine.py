@@ -5,7 +5,7 @@ from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRIC
 
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.store.provenance import fold_reviews
+from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.watcher import MAIN
 
 MANY = tuple(f"teams/housing/profiles/extra-{number}.yaml" for number in range(14))
@@ -38,7 +38,7 @@ async def test_removing_many_files_is_asked_about_and_then_takes_effect_at_once(
     assert "housing/extra-0" not in catalog.profiles
     head = platform.repository.resolve(MAIN)
     assert head
-    landing = fold_reviews(platform.repository, head).last(MANY[0])
+    landing = fold_history(platform.repository, head).provenance.last(MANY[0])
     assert landing
     assert landing.reviewed
     assert landing.approved_by == ("lena",)

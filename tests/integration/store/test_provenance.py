@@ -9,7 +9,8 @@ from support.properties import examples
 from support.repositories import MAIN, SERVICE, ProfilesRepository, small
 
 from allotment_profiles.git.repository import RefUpdate
-from allotment_profiles.store.provenance import Provenance, fold_reviews
+from allotment_profiles.store.history import Applied, fold_history
+from allotment_profiles.store.provenance import Provenance
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 MESSAGE = """Merge the proposal to add a notebook
@@ -24,7 +25,7 @@ Reason: We need it
 
 def test_a_reviewed_landing_says_who_proposed_who_approved_and_why(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), MESSAGE)
-    landing = fold_reviews(profiles.repository, profiles.head).last(NOTEBOOK)
+    landing = fold_history(profiles.repository, profiles.head).provenance.last(NOTEBOOK)
     assert landing is not None
     assert landing.subject == "Merge the proposal to add a notebook"
     assert (landing.proposal, landing.proposed_by, landing.approved_by) == ("add-notebook", "ann", ("rita", "root"))
@@ -34,14 +35,14 @@ def test_a_reviewed_landing_says_who_proposed_who_approved_and_why(profiles: Pro
 def test_what_was_pushed_past_the_page_is_not_reviewed_whatever_it_says(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), MESSAGE)
     profiles.push({NOTEBOOK: "title: x"}, MESSAGE)
-    landing = fold_reviews(profiles.repository, profiles.head).last(NOTEBOOK)
+    landing = fold_history(profiles.repository, profiles.head).provenance.last(NOTEBOOK)
     assert landing is not None
     assert (landing.reviewed, landing.approved_by, landing.proposed_by, landing.author) == (False, (), "", "Somebody")
 
 
 def test_a_record_of_the_service_that_somebody_pushes_to_main_is_not_reviewed(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), "Propose: whatever\n\nApproved-by: root")
-    landing = fold_reviews(profiles.repository, profiles.head).last(NOTEBOOK)
+    landing = fold_history(profiles.repository, profiles.head).provenance.last(NOTEBOOK)
     assert landing is not None
     assert (landing.reviewed, landing.approved_by) == (False, ())
 
@@ -49,7 +50,7 @@ def test_a_record_of_the_service_that_somebody_pushes_to_main_is_not_reviewed(pr
 def test_a_path_cannot_claim_to_be_another_landing(profiles: ProfilesRepository) -> None:
     reviewed = profiles.commit({"README.md": "x"}, MESSAGE)
     profiles.push({f"\x01{reviewed}\nteams/red/team.yaml": "x", "teams/red/team.yaml": "x"})
-    landing = fold_reviews(profiles.repository, profiles.head).last("teams/red/team.yaml")
+    landing = fold_history(profiles.repository, profiles.head).provenance.last("teams/red/team.yaml")
     assert landing is not None
     assert not landing.reviewed
 
@@ -97,15 +98,20 @@ def test_read_step_by_step_or_at_once_the_history_is_the_same(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, bool]]
 ) -> None:
     profiles = ProfilesRepository(tmp_path_factory.mktemp("history"))
-    known = Provenance()
+    known: Applied | None = None
     for kind, path, look in steps:
         play(profiles, kind, path)
         if look:
-            known = fold_reviews(profiles.repository, profiles.head, known)
-    known = fold_reviews(profiles.repository, profiles.head, known)
-    assert dataclasses.asdict(known) == dataclasses.asdict(fold_reviews(profiles.repository, profiles.head))
-    commits = profiles.repository.commits([landing.commit for landing in known.landings])
-    assert [landing.reviewed for landing in known.landings] == [
+            known = fold_history(profiles.repository, profiles.head, known)
+    known = fold_history(profiles.repository, profiles.head, known)
+    assert dataclasses.asdict(known) == dataclasses.asdict(fold_history(profiles.repository, profiles.head))
+    entries = known.provenance.entries
+    commits = profiles.repository.commits([entry.commit for entry in entries])
+    assert [entry.reviewed for entry in entries] == [
         commit.signed_by == SERVICE.email and commit.message == MESSAGE for commit in commits
     ]
     assert [commit.id for commit in commits] == profiles.repository.first_parents(profiles.head)
+    assert known.provenance == Provenance.of_entries(profiles.head, entries)
+    assert [(entry.author, entry.subject, entry.time) for entry in entries] == [
+        (commit.author.name, commit.subject, commit.time) for commit in commits
+    ]

@@ -77,6 +77,7 @@ def state(loaded: Loaded) -> dict[str, Any]:
         "entries": [(each._facts(), each.value) for each in entries(catalog)],
         "teams": {name: catalog.profiles_of(name) for name in catalog.teams},
         "roles": {name: catalog.profiles_reaching(name) for name in catalog.data_roles},
+        "provenance": loaded.snapshot.provenance,
         "inside": (loaded.problems, loaded.names, loaded.collisions, loaded.successors),
     }  # fmt: skip
 

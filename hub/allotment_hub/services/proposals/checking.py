@@ -116,8 +116,8 @@ class ChangeChecker:
         if sum(1 for change in changes if change.removed and file_ref(change.path)) <= FEW:
             return ()
         _, history = self._tracker.peek(main)
-        holds = fold_history(self._repository, candidate, history).holds
-        return tuple(hold.path for hold in holds if hold.commit == candidate and hold.reason == "removal")
+        quarantined = fold_history(self._repository, candidate, history).quarantined
+        return tuple(change.path for change in quarantined if change.commit == candidate and change.reason == "removal")
 
 
 def _compare(base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence[Problem], day: dt.date) -> Check:
