@@ -1,6 +1,6 @@
-"""From values to HTML: the templates, and how times, amounts and people's words are written on a page.
+"""Renders pages: the templates, and how times, amounts and texts are formatted in them.
 
-Everything that people wrote is escaped by the template engine; none of it is ever a template or a script.
+The template engine escapes everything that people wrote. None of it is ever used as a template or a script.
 """
 
 import datetime as dt
@@ -19,35 +19,35 @@ from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.quantities import format_cpu, format_duration, format_memory
 
 CATEGORIES = {
-    "image-version": "another version",
+    "image-version": "new version",
     "image-unpinned": "no longer pinned",
-    "image": "another image",
+    "image": "new image",
     "smaller": "smaller",
-    "larger-inside": "larger, within the envelope",
-    "larger-outside": "beyond the envelope",
-    "hardware": "other hardware",
+    "larger-inside": "larger, within the limits",
+    "larger-outside": "beyond the limits",
+    "hardware": "new hardware",
     "data-role-added": "more data",
     "data-role-removed": "less data",
-    "audience": "other people",
-    "visibility": "seen by others",
-    "retirement": "its end",
-    "acceptance": "to be accepted",
+    "audience": "audience",
+    "visibility": "visibility",
+    "retirement": "retirement",
+    "acceptance": "acceptance",
     "people": "people",
-    "envelope": "the envelope",
-    "budget": "the budget",
-    "owner": "another owner",
-    "binding": "the credential",
-    "grant-added": "a new grant",
-    "grant-removed": "a grant less",
+    "envelope": "limits",
+    "budget": "budget",
+    "owner": "new owner",
+    "binding": "credential",
+    "grant-added": "new grant",
+    "grant-removed": "grant removed",
     "grant-longer": "for longer",
     "grant-shorter": "for a shorter time",
 }
-"""The kinds of change that a reviewer looks for, in words; the others say nothing that the line does not say."""
+"""The badges of change types. Types without one are clear from the change itself."""
 
 
 @cache
 def templates() -> Environment:
-    """Give the pages' templates."""
+    """Return the environment with the templates of the pages."""
     environment = Environment(
         loader=PackageLoader("allotment_hub"),
         autoescape=True,
@@ -57,6 +57,7 @@ def templates() -> Environment:
     )
     environment.filters |= {
         "moment": moment,
+        "elapsed": elapsed,
         "day": day,
         "app": lambda app: BUILT_IN_APPS.get(app, app),
         "cpu": cpu_text,
@@ -74,46 +75,54 @@ def templates() -> Environment:
 
 @cache
 def static_version() -> str:
-    """Tell one state of the static files from another, so that a browser takes the newest."""
+    """Return a hash of the static files. It is part of their addresses, so that browsers load changed files."""
     folder = files("allotment_hub") / "static"
     contents = b"".join(file.read_bytes() for file in sorted(folder.iterdir(), key=lambda each: each.name))
     return hashlib.sha256(contents).hexdigest()[:12]
 
 
 def moment(value: dt.datetime) -> Markup:
-    """Write a moment: how long ago, with the date for those who want to know exactly."""
+    """Format a time as a relative time, with the exact time as a tooltip."""
+    return _time(value, relative_time(value, dt.datetime.now(dt.UTC)))
+
+
+def elapsed(value: dt.datetime) -> Markup:
+    """Format the time that has passed since a time, with the exact time as a tooltip."""
+    text = relative_time(value, dt.datetime.now(dt.UTC))
+    return _time(value, text.removesuffix(" ago") if text.endswith(" ago") else "a moment")
+
+
+def _time(value: dt.datetime, text: str) -> Markup:
     value = value.astimezone(dt.UTC)
     exact = f"{value.day} {value:%b %Y, %H:%M} UTC"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        value.isoformat(timespec="seconds"), exact, relative_time(value, dt.datetime.now(dt.UTC))
-    )
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(value.isoformat(timespec="seconds"), exact, text)
 
 
 def day(value: dt.date) -> Markup:
-    """Write a day, with how far away it is beside it."""
+    """Format a date, followed by the relative date."""
     return Markup('<time datetime="{}">{}</time> <span class="text-body-secondary">({})</span>').format(
         value.isoformat(), f"{value.day} {value:%b %Y}", relative_day(value, dt.datetime.now(dt.UTC).date())
     )
 
 
 def remedy_text(problem: Problem | ProblemAnswer) -> str:
-    """Say what helps; how an acceptance is written in the file is for those who write files, the form has a field."""
+    """Return a problem's remedy without how to write an acceptance in the file: the form has a field for it."""
     return problem.remedy.partition(" Or ask an administrator to accept it:")[0]
 
 
 def cpu_text(resources: Resources) -> str:
-    """Write the CPUs that a session may use."""
+    """Format the CPU limit of a session."""
     text = format_cpu(resources.cpu.limit)
     return f"{text} CPU{'' if text == '1' else 's'}"
 
 
 def memory_text(resources: Resources) -> str:
-    """Write the memory that a session may use."""
+    """Format the memory limit of a session."""
     return format_memory(resources.memory.limit)
 
 
 def duration_text(seconds: int) -> str:
-    """Write a duration as people say it."""
+    """Format a duration with the unit in full."""
     number, unit = format_duration(seconds).split(" ")
     words = {"s": "second", "min": "minute", "h": "hour", "d": "day"}[unit]
     return f"{number} {words}{'' if number == '1' else 's'}"

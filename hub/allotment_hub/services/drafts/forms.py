@@ -14,25 +14,25 @@ from allotment_profiles.review.labels import label_of
 FieldKind = Literal["line", "lines", "number", "date", "choice", "list"]
 _LONG = 300
 _SECTIONS = {
-    "title": "What it is",
-    "description": "What it is",
-    "purpose": "What it is",
-    "app": "What it opens",
-    "image": "What it opens",
+    "title": "Description",
+    "description": "Description",
+    "purpose": "Description",
+    "app": "Program",
+    "image": "Program",
     "resources": "Size",
     "node_pool": "Size",
     "lifetime": "Time",
     "review_by": "Time",
     "storage": "Files",
     "checkout": "Files",
-    "only": "Who it is for",
-    "maintainers": "Who it is for",
-    "visibility": "Who it is for",
-    "successor": "Its end",
-    "retired_from": "Its end",
-    "image_source": "The image's recipe",
+    "only": "Access",
+    "maintainers": "Access",
+    "visibility": "Access",
+    "successor": "Retirement",
+    "retired_from": "Retirement",
+    "image_source": "Image source",
 }
-MORE = ("Files", "Who it is for", "Its end", "The image's recipe", "More")
+MORE = ("Files", "Access", "Retirement", "Image source", "More")
 """The sections that are folded away: most profiles need none of them."""
 _LABELS = {
     "app": "Program",
