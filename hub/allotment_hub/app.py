@@ -1,4 +1,4 @@
-"""The service: everything is built here, once, from the configuration, and handed down."""
+"""The service: builds everything once from the configuration, and serves."""
 
 import asyncio
 import datetime as dt
@@ -14,18 +14,21 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
-from allotment_hub.api.handlers import API, UnknownHandler
-from allotment_hub.api.openapi import OpenApiHandler
+from allotment_hub.api.openapi import HANDLERS, OpenApiHandler
+from allotment_hub.api.platform import UnknownHandler
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.http.handler import Services
 from allotment_hub.nodes.kubernetes import ImageDaemonSet
 from allotment_hub.pages.routes import PAGES
-from allotment_hub.services.browse.listing import Listing
+from allotment_hub.services.browse.data_roles import DataRoles
+from allotment_hub.services.browse.history import History
+from allotment_hub.services.browse.profiles import Profiles
+from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api.directory import Directory
 from allotment_hub.services.hub_api.notifier import HubNotifier
-from allotment_hub.services.images import ImagePuller
+from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
@@ -42,12 +45,12 @@ from allotment_profiles.store.watcher import CatalogWatcher
 log = logging.getLogger("allotment")
 
 MAXIMUM_BODY = 1024 * 1024
-# How long an answer of the hub about a token may be believed for reading; whatever changes something asks anew.
+# How long the hub's answer about a token is cached for reading. Requests that change something always ask the hub.
 TOKEN_SECONDS = 15
 
 
 def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Services:
-    """Build what the handlers call; must be called inside the running loop."""
+    """Build what the handlers call. Call inside the running event loop."""
     verifier = Verifier(configuration.allowed_signers.read_text())
     remote = configuration.remote
     mirror = Mirror.opened(configuration.repository, Remote(**remote.model_dump()), verifier) if remote else None
@@ -57,43 +60,47 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     )
     directory = Directory(hub)
     puller = configuration.puller
-    pulling = ImagePuller(ImageDaemonSet(puller), puller.maximum, puller.look_seconds) if puller else None
-    on_change = [*([HubNotifier(hub).tell] if mirror else []), *([pulling.follow] if pulling else [])]
+    image_puller = ImagePuller(ImageDaemonSet(puller), puller.maximum, puller.look_seconds) if puller else None
+    on_change = [*([HubNotifier(hub).notify] if mirror else []), *([image_puller.follow] if image_puller else [])]
     watcher = CatalogWatcher(
         repository, configuration.poll_seconds, configuration.cache,
         mirror=mirror, fetch_seconds=configuration.fetch_seconds, on_change=on_change,
     )  # fmt: skip
+    history = History(repository, watcher)
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC))
     forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
-    able = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
+    capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
     proposals = Proposals(forge, checking, directory, watcher, EventReader(Events(configuration.events)))
     return Services(
         configuration=configuration,
         watcher=watcher,
         directory=directory,
-        listing=Listing(repository, watcher, directory, able),
+        profiles=Profiles(watcher, history, directory, capabilities),
+        teams=Teams(watcher, history),
+        data_roles=DataRoles(watcher, history, directory),
+        history=history,
         checking=checking,
         proposals=proposals,
         proposing=Submissions(proposals, checking),
         reviewing=Reviews(proposals, watcher),
-        holding=Quarantine(forge, checking, watcher),
-        pulling=pulling,
+        quarantine=Quarantine(forge, checking, watcher),
+        image_puller=image_puller,
     )
 
 
 def build_application(services: Services, auth: HubOAuth, **settings: Any) -> Application:
     """Build the web application below the service's prefix."""
     prefix = str(auth.oauth_redirect_uri).removesuffix("oauth_callback")
-    handed = {"services": services}
+    arguments = {"services": services}
     static = {"path": str(Path(__file__).parent / "static")}
     return Application(
         [
             (prefix + "oauth_callback", HubOAuthCallbackHandler),
             (prefix + r"static/(.*)", StaticFileHandler, static),
-            (prefix + "api/v1/openapi.json", OpenApiHandler, handed),
-            *((prefix + "api/v1/" + pattern, handler, handed) for pattern, handler in API),
-            (prefix + "api/.*", UnknownHandler, handed),
-            *((prefix + pattern, handler, handed) for pattern, handler in PAGES),
+            (prefix + "api/v1/openapi.json", OpenApiHandler, arguments),
+            *((prefix + "api/v1/" + handler.pattern(), handler, arguments) for handler in HANDLERS),
+            (prefix + "api/.*", UnknownHandler, arguments),
+            *((prefix + pattern, handler, arguments) for pattern, handler in PAGES),
         ],
         cookie_secret=auth.api_token,
         log_function=log_request,
@@ -103,20 +110,20 @@ def build_application(services: Services, auth: HubOAuth, **settings: Any) -> Ap
 
 
 def log_request(handler: RequestHandler) -> None:
-    """Log a request without its query, which holds the codes of a sign-in."""
+    """Log a request without its query, which may contain sign-in codes."""
     level = logging.INFO if handler.get_status() < 500 else logging.ERROR
     milliseconds = 1000 * handler.request.request_time()
     log.log(level, "%d %s %s %.0f ms", handler.get_status(), handler.request.method, handler.request.path, milliseconds)
 
 
 async def serve(configuration: ServiceConfiguration) -> None:
-    """Serve until told to stop."""
+    """Serve until SIGTERM or SIGINT."""
     auth = HubOAuth.instance(cache_max_age=TOKEN_SECONDS)
     services = build_services(configuration, auth)
     server = HTTPServer(build_application(services, auth), xheaders=True, max_body_size=MAXIMUM_BODY)
     server.listen(configuration.port, configuration.address)
-    if services.pulling:
-        services.pulling.start()
+    if services.image_puller:
+        services.image_puller.start()
     services.watcher.start()
     log.info("serving on %s:%d", configuration.address, configuration.port)
     stop = asyncio.Event()
@@ -127,6 +134,6 @@ async def serve(configuration: ServiceConfiguration) -> None:
     server.stop()
     await server.close_all_connections()
     await services.watcher.stop()
-    if services.pulling:
-        await services.pulling.stop()
+    if services.image_puller:
+        await services.image_puller.stop()
     await services.directory.close()

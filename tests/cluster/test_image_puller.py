@@ -21,7 +21,7 @@ from allotment_hub.configuration import PullerConfiguration, ServiceConfiguratio
 from allotment_hub.nodes.daemonset import NAME
 from allotment_hub.nodes.images import DesiredImages
 from allotment_hub.nodes.kubernetes import ClusterError, ImageDaemonSet
-from allotment_hub.services.images import ImagePuller
+from allotment_hub.services.image_puller import ImagePuller
 from allotment_profiles.store.watcher import CatalogWatcher
 
 pytestmark = [needs_cluster, needs_helm]

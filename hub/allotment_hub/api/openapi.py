@@ -1,98 +1,127 @@
-"""openapi.json, made from the same routes and models that serve."""
+"""The routes of the API, and openapi.json, made from the same handlers."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from allotment_hub.api.handlers import ANSWERS, API, BODIES, CREATES, LISTS, QUERIES, ApiHandler
-from allotment_hub.http.handler import Handler
+from allotment_hub.api import platform, profiles, proposals
+from allotment_hub.api.handler import ApiHandler, Operation
 from allotment_hub.http.problem import ProblemDetails
 
-_PARAMETERS = {"profiles": ("team", "name"), "data-roles": ("name",), "proposals": ("id",), "teams": ("name",),
-               "holds": ("commit",)}  # fmt: skip
+HANDLERS: tuple[type[ApiHandler], ...] = (
+    profiles.ProfilesHandler,
+    profiles.ProfileHandler,
+    profiles.ExplainHandler,
+    profiles.ReadersHandler,
+    profiles.TeamHandler,
+    profiles.SchemaHandler,
+    proposals.ChecksHandler,
+    proposals.ProposalsHandler,
+    proposals.ProposalHandler,
+    proposals.CommentsHandler,
+    proposals.WithdrawalHandler,
+    proposals.ApprovalsHandler,
+    proposals.RejectionHandler,
+    proposals.MergeHandler,
+    platform.QuarantineHandler,
+    platform.ConfirmationHandler,
+    platform.HealthHandler,
+    platform.MetricsHandler,
+)
 
 
 def describe(version: str, server: str) -> dict[str, Any]:
     """Describe the API as OpenAPI 3.1."""
-    models: set[type[BaseModel]] = {model for answers in ANSWERS.values() for model in answers.values() if model}
-    models |= set(BODIES.values()) | {ProblemDetails}
-    ordered = sorted(models, key=lambda model: model.__name__)
-    references, definitions = models_json_schema(
-        [(model, "serialization" if model not in BODIES.values() else "validation") for model in ordered],
-        ref_template="#/components/schemas/{model}",
-    )
-    schemas = {model: schema for (model, _), schema in references.items()}
+    schemas, components = _schemas()
+    scheme = {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`token TOKEN`, a token of the hub",
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Allotment", "version": version, "summary": "Profiles, proposals and reviews"},
         "servers": [{"url": server}],
         "security": [{"token": []}],
-        "paths": {_path(pattern): _operations(handler, pattern, schemas) for pattern, handler in API},
-        "components": {
-            "schemas": definitions["$defs"],
-            "securitySchemes": {
-                "token": {"type": "apiKey", "in": "header", "name": "Authorization",
-                          "description": "`token TOKEN`, a token of the hub"}
+        "paths": {
+            f"/{handler.path}": {
+                method: _operation(handler, method, operation, schemas)
+                for method, operation in handler.operations().items()
+            }
+            for handler in HANDLERS
+        },
+        "components": {"schemas": components, "securitySchemes": {"token": scheme}},
+    }
+
+
+def _schemas() -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:
+    """Return a reference for each model that the operations name, and the schemas that the references lead to."""
+    operations = [operation for handler in HANDLERS for operation in handler.operations().values()]
+    bodies = {operation.body for operation in operations if operation.body}
+    models = bodies | {operation.answer for operation in operations if operation.answer} | {ProblemDetails}
+    modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (model, "validation" if model in bodies else "serialization")
+        for model in sorted(models, key=lambda model: model.__name__)
+    ]
+    references, definitions = models_json_schema(modes, ref_template="#/components/schemas/{model}")
+    return {model: references[model, mode] for model, mode in modes}, definitions["$defs"]
+
+
+def _operation(
+    handler: type[ApiHandler], method: str, operation: Operation, schemas: Mapping[type[BaseModel], Any]
+) -> dict[str, Any]:
+    answer: dict[str, Any] = schemas[operation.answer] if operation.answer else {"type": "object"}
+    if operation.listed:
+        items = {"type": "array", "items": answer}
+        answer = {"type": "object", "properties": {operation.listed: items, "revision": {"type": "string"}}}
+    problem = schemas[ProblemDetails]
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "operationId": f"{method}_{_resource(handler.path)}",
+        "parameters": _parameters(handler.path, operation),
+        "responses": {
+            str(operation.status): {"description": "Done", "content": {"application/json": {"schema": answer}}},
+            "4XX": {
+                "description": "Refused, with a code",
+                "content": {"application/problem+json": {"schema": problem}},
             },
         },
-    }  # fmt: skip
+    }
+    if operation.body:
+        content = {"application/json": {"schema": schemas[operation.body]}}
+        described["requestBody"] = {"required": True, "content": content}
+    if handler.open_to_all:
+        described["security"] = []
+    return described
 
 
-def _names(pattern: str) -> tuple[str, ...]:
-    return _PARAMETERS.get(pattern.split("/", maxsplit=1)[0], ())[: len(re.findall(r"\(", pattern))]
+def _resource(path: str) -> str:
+    """Return the last word of a path, in the singular where a parameter follows: `proposals/{id}` is `proposal`."""
+    word = next(part for part in reversed(path.split("/")) if not part.startswith("{"))
+    return word.removesuffix("s") if path.endswith("}") else word
 
 
-def _path(pattern: str) -> str:
-    path = "/" + pattern
-    for name in _names(pattern):
-        path = re.sub(r"\([^)]*\)", f"{{{name}}}", path, count=1)
-    return path
-
-
-def _operations(handler: type[Handler], pattern: str, schemas: Mapping[Any, Any]) -> dict[str, Any]:
-    operations: dict[str, Any] = {}
-    for method, model in ANSWERS[handler].items():
-        answer: dict[str, Any] = schemas[model] if model else {"type": "object"}
-        if method == "get" and handler in LISTS:
-            items = {"type": "array", "items": answer}
-            answer = {"type": "object", "properties": {LISTS[handler]: items, "revision": {"type": "string"}}}
-        status = "201" if method == "post" and handler in CREATES else "200"
-        parameters = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _names(pattern)
-        ]
-        if method == "get":
-            parameters += [
-                {"name": name, "in": "query", "schema": {"type": "string"}} for name in QUERIES.get(handler, ())
-            ]
-        operation: dict[str, Any] = {
-            "summary": (getattr(handler, method).__doc__ or "").strip(),
-            "operationId": f"{method}_{handler.__name__.removesuffix('Handler').lower()}",
-            "parameters": parameters,
-            "responses": {
-                status: {"description": "Done", "content": {"application/json": {"schema": answer}}},
-                "4XX": {
-                    "description": "Refused, with a code",
-                    "content": {"application/problem+json": {"schema": schemas[ProblemDetails]}},
-                },
-            },
-        }
-        if method == "post" and handler in BODIES:
-            schema = schemas[BODIES[handler]]
-            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-        if handler.open_to_all:
-            operation["security"] = []
-        operations[method] = operation
-    return operations
+def _parameters(path: str, operation: Operation) -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    return [
+        *({"name": name, "in": "path", "required": True, "schema": text} for name in re.findall(r"\{(\w+)\}", path)),
+        *(
+            {"name": name, "in": "query", "description": description, "schema": text}
+            for name, description in operation.query.items()
+        ),
+    ]
 
 
 class OpenApiHandler(ApiHandler):
-    """The description of the API, for everyone."""
+    """The description of the API."""
 
     open_to_all = True
+    path = "openapi.json"
 
     async def get(self) -> None:
-        """GET openapi.json."""
-        self.answer(describe(self.settings["version"], self.address("api/v1").removesuffix("/")))
+        """Answer with openapi.json."""
+        self.answer(describe(self.settings["version"], self.address("api/v1").removesuffix("/")), 200)

@@ -1,4 +1,4 @@
-"""What the API takes: the bodies of its requests."""
+"""The models of the API's request bodies."""
 
 import json
 from typing import Annotated, Any, Self
@@ -13,7 +13,7 @@ from allotment_profiles.model.texts import is_name
 
 
 class Body(BaseModel):
-    """What a request may hold."""
+    """The base of all request bodies."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
@@ -28,25 +28,25 @@ class ChangedFile(Body):
 
 
 class GrantBody(Body):
-    """A request for data that the team does not have yet, or not for long enough."""
+    """A request for a data role that the team does not have, or not for long enough."""
 
     data_role: Annotated[str, Field(max_length=100)]
     """The data role's name."""
     until: Annotated[str, Field(max_length=40)]
-    """The last day, `2027-03-31`."""
+    """The last day of the grant, such as `2027-03-31`."""
     reason: Annotated[str, Field(max_length=2000)] = ""
-    """What the team needs the data for."""
+    """Why the team needs the data."""
 
 
 class AcceptanceBody(Body):
     """A problem that an administrator is asked to accept."""
 
     code: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
-    """The problem's code, `cpu-envelope`."""
+    """The code of the problem, such as `cpu-envelope`."""
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     """Why it should be accepted."""
     until: Annotated[str, Field(max_length=40)] = ""
-    """The last day on which it holds; empty: without an end."""
+    """The last day of the acceptance; empty for no end."""
 
 
 class CheckBody(Body):
@@ -59,13 +59,13 @@ class CheckBody(Body):
     name: str | None = None
     """The name of the one profile."""
     profile: dict[str, Any] | None = None
-    """The profile as data, in the form of its file."""
+    """The profile as data, structured like its file."""
     content: Annotated[str, Field(max_length=200_000)] | None = None
     """The profile as the text of its file."""
     grants: Annotated[list[GrantBody], Field(max_length=20)] = []
-    """Data that the team asks for in the same proposal; goes with `team`."""
+    """Data roles that the team asks for in the same proposal. Requires `team`."""
     accept: Annotated[list[AcceptanceBody], Field(max_length=20)] = []
-    """Soft problems that an administrator is asked to accept: written into the profile's file; goes with `team`."""
+    """Soft problems to be accepted by an administrator. The proposal writes them into the profile. Requires `team`."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -82,7 +82,7 @@ class CheckBody(Body):
         return self
 
     def changes(self) -> Files | ProfileRequest:
-        """Return what is asked for, as the drafts take it."""
+        """Return the requested change."""
         if self.files is not None:
             return {file.path: None if file.content is None else encoded(file.content) for file in self.files}
         return ProfileRequest(
@@ -90,52 +90,52 @@ class CheckBody(Body):
             value=self.profile,
             content=self.content,
             grants={grant.data_role: Ask(grant.until, grant.reason) for grant in self.grants},
-            accepted={each.code: Acceptance(each.reason, each.until) for each in self.accept},
+            accepted={body.code: Acceptance(body.reason, body.until) for body in self.accept},
         )
 
 
 class ProposalBody(CheckBody):
-    """A change and why it is wanted."""
+    """A change with its reason."""
 
     reason: str
-    """Why, in a sentence or two."""
+    """Why the change is needed, in a sentence or two."""
     update: str | None = None
-    """The id of one's own open proposal that this replaces, where no profile identifies it."""
+    """The id of an open proposal of one's own that this replaces, if no profile identifies it."""
 
 
 class CommentBody(Body):
     """A comment."""
 
     text: str
-    """What is said."""
+    """The text."""
 
 
 class HeadBody(Body):
-    """A decision about exactly what was looked at."""
+    """A decision about exactly one version of a proposal."""
 
     head: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
-    """The head of the proposal as it was looked at."""
+    """The head of the proposal that was looked at."""
 
 
 class MergeBody(HeadBody):
-    """A merge of exactly what was looked at."""
+    """A merge of exactly one version of a proposal."""
 
     confirm_removal: bool = False
-    """Whether the removal of many files at once is meant."""
+    """Whether the removal of many files at once is intended."""
 
 
 class ConfirmationBody(Body):
-    """An administrator's word that what is held is meant."""
+    """An administrator's confirmation of quarantined changes."""
 
     reason: str
-    """Why it is right."""
+    """Why the changes are right."""
 
 
 class RejectionBody(Body):
     """A rejection."""
 
     reason: str
-    """Why."""
+    """Why the proposal is rejected."""
 
 
 def _depth(value: Any, level: int = 0) -> int:

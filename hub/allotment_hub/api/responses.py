@@ -1,4 +1,4 @@
-"""What the API gives: its answers."""
+"""The models of the API's answers."""
 
 import datetime as dt
 from typing import Any, Literal
@@ -10,13 +10,13 @@ from allotment_hub.http.problem import ProblemAnswer
 
 
 class Answer(BaseModel):
-    """What the API gives."""
+    """The base of all answers."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class QuarantinedChangeAnswer(Answer):
-    """Something that main says and that does not apply yet."""
+    """A change on main that does not apply yet."""
 
     commit: str
     reason: Literal["removal", "direct-push"]
@@ -24,16 +24,16 @@ class QuarantinedChangeAnswer(Answer):
 
 
 class QuarantinedCommitAnswer(QuarantinedChangeAnswer):
-    """A commit of which something is held."""
+    """A commit with quarantined changes."""
 
     authors: list[str]
     subject: str
     paths: list[str]
     why: str
     release: str
-    """What would let it apply."""
+    """What has to happen for the changes to apply."""
     refusal: dict[str, str] | None
-    """Why the caller may not confirm it; null where they may."""
+    """Why the caller may not confirm it; null if they may."""
 
 
 class AcceptedAnswer(Answer):
@@ -62,31 +62,31 @@ class ProfileAnswer(Answer):
     gpu_kind: str | None
     node_pool: str | None
     home: str | None
-    """The size of the home folder; null where the platform's holds."""
+    """The size of the home folder; null for the platform's default."""
     team_folder: Literal["none", "read-only", "read-write"]
     checkout: dict[str, str | None] | None
     visibility: Literal["draft", "active", "deprecated"]
     successors: list[str]
-    """What takes its place, then what takes the place of that."""
+    """The profile that replaces it, then the one that replaces that, and so on."""
     retired_from: dt.date | None
     review_by: dt.date | None
     only: list[str]
-    """The groups of the team that it is for; empty: all of the team."""
+    """The groups of the team that may use it; empty for the whole team."""
     maintainers: list[str]
-    """Groups and users that look after it."""
+    """The groups and users who maintain it."""
     accepted: list[AcceptedAnswer]
     held: list[QuarantinedChangeAnswer]
     data_roles: list[str]
     cost: dict[str, Any] | None
-    """Price of an hour, and the worst case of a month, at the default choices."""
+    """The price of an hour, and of a month without a pause, with the default choices."""
     dearest: dict[str, Any] | None
-    """The same at the dearest choices."""
+    """The same with the dearest choices."""
     owners: str
     members: str
     revision: str | None
     """The commit that last changed the file."""
     reviewed: bool
-    """Whether that commit was merged here after a review."""
+    """Whether that commit is the merge of a reviewed proposal."""
     reason: str
     proposed_by: str
     approved_by: list[str]
@@ -95,17 +95,17 @@ class ProfileAnswer(Answer):
     warnings: list[str]
     problems: list[ProblemAnswer]
     outdated: bool
-    """Whether an earlier version applies since the newest does not read."""
+    """Whether an earlier version applies because the newest is invalid."""
     url: str
 
 
 class ProfileDetails(ProfileAnswer):
-    """A profile with everything that its file says."""
+    """A profile with its file."""
 
     settings: dict[str, Any]
-    """The file as data; values of variables are for the team and administrators."""
+    """The file as data. Only the team and administrators see the values of variables."""
     content: str | None
-    """The file as text, for the team and administrators."""
+    """The file as text; null for callers who are neither in the team nor administrators."""
 
 
 class StepAnswer(Answer):
@@ -134,15 +134,15 @@ class CheckAnswer(Answer):
     problems: list[ProblemAnswer]
     changes: list[dict[str, Any]]
     access: list[dict[str, Any]]
-    """Who gains and who loses which data."""
+    """Who gains and who loses access to which data."""
     starts: list[dict[str, Any]]
-    """Who can start what they could not start before, and who no longer can."""
+    """Who gains and who loses which profiles."""
     requirements: list[dict[str, Any]]
     """Who will have to approve, and why."""
     automatic: list[str]
-    """Why nobody has to approve, where the policy lets the caller do without."""
+    """Why nobody has to approve; empty if somebody has to."""
     cost: dict[str, Any] | None
-    """The dearest of the changed profiles, with `text` for people."""
+    """The cost of the dearest changed profile, with `text` for people."""
 
 
 class ProposalAnswer(Answer):
@@ -165,23 +165,23 @@ class ProposalAnswer(Answer):
     access: list[dict[str, Any]]
     starts: list[dict[str, Any]]
     requirements: list[dict[str, Any]]
-    """Each with `met_by`."""
+    """Who has to approve, and why. `met_by` names who has approved."""
     automatic: list[str]
-    """Why nobody has to approve, where the policy lets the proposer do without."""
+    """Why nobody has to approve; empty if somebody has to."""
     removals: list[str]
-    """Files that a merge would remove: so many that it needs `confirm_removal: true`."""
+    """The files that the merge removes, if they are so many that it needs `confirm_removal: true`."""
     cost: dict[str, Any] | None
     records: list[dict[str, Any]]
-    """What people did, oldest first; comments among them."""
+    """What people did, oldest first, including comments."""
     steps: list[dict[str, Any]]
     actions: dict[str, dict[str, str] | None]
-    """Each action: null where the caller may take it, else why not."""
+    """For each action why the caller may not take it; null if they may."""
     paths: list[str]
-    """All files that are changed."""
+    """The paths of all changed files."""
     files: list[ChangedFile]
-    """Those whose text the caller may see: as one of their people, a reviewer or an administrator."""
+    """The changed files whose text the caller may see: as a member of the team, a reviewer or an administrator."""
     difference: str
-    """The unified difference of the same files."""
+    """The unified diff of these files."""
 
 
 class ProposalLine(Answer):
@@ -197,7 +197,7 @@ class ProposalLine(Answer):
 
 
 class TeamAnswer(Answer):
-    """A team: who is in it, who decides, and how far."""
+    """A team: its people, its limits, its profiles and its data."""
 
     name: str
     title: str
@@ -207,12 +207,12 @@ class TeamAnswer(Answer):
     deputies: dict[str, Any]
     envelope: dict[str, Any]
     budget: dict[str, Any] | None
-    """How much of the whole team may run at one time."""
+    """How much the whole team may run at one time."""
     user_budget: dict[str, Any] | None
-    """How much of one member may run at one time in this team."""
+    """How much one member may run at one time in this team."""
     profiles: list[str]
     data_roles: list[dict[str, Any]]
-    """The data that it may use: name, until, review_by, ended."""
+    """The data roles that are granted to it: `name`, `until`, `review_by`, `ended`."""
     owns: list[str]
     """The data roles that it owns."""
     problems: list[ProblemAnswer]

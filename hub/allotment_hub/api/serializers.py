@@ -1,4 +1,4 @@
-"""From what the services know to what the API gives."""
+"""Converts what the services return into the answers of the API."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,14 +11,17 @@ from allotment_hub.api.responses import (
     ProfileAnswer,
     ProfileDetails,
     ProposalAnswer,
+    ProposalLine,
     QuarantinedChangeAnswer,
     QuarantinedCommitAnswer,
     ReadersAnswer,
     StepAnswer,
     TeamAnswer,
 )
+from allotment_hub.forges.records import StoredProposal
 from allotment_hub.http.problem import problems
-from allotment_hub.services.browse.listing import DataRoleRow, ProfileRow
+from allotment_hub.services.browse.data_roles import DataRoleRow
+from allotment_hub.services.browse.profiles import ProfileRow
 from allotment_hub.services.browse.teams import TeamPage
 from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.proposals.proposals import ProposalView
@@ -26,112 +29,139 @@ from allotment_hub.services.quarantine import QuarantinedCommit
 from allotment_profiles.access.offers import Offer
 from allotment_profiles.catalog.catalog import QuarantinedChange
 from allotment_profiles.documents.parsing import parse_yaml
+from allotment_profiles.model import Grant, Profile
 from allotment_profiles.model.paths import profile_path
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.quantities import format_cpu, format_memory
+from allotment_profiles.store.provenance import HistoryEntry
 
 
 def profile_answer(row: ProfileRow, url: str) -> ProfileAnswer:
-    """Put a profile into the form of the wire."""
-    profile, landing = row.profile, row.landing
-    resources = profile.resources if profile else None
+    """Return the answer for a profile, also for one whose file has never been valid."""
+    settings = _profile_fields(row.profile) if row.profile else {"title": row.id, **_INVALID_PROFILE_FIELDS}
     return ProfileAnswer(
         id=row.id,
         path=profile_path(row.id),
         team=row.team,
         team_title=row.team_title,
-        title=profile.title if profile else row.id,
-        description=profile.description if profile else "",
-        purpose=profile.purpose if profile else "",
-        app=profile.app if profile else "",
-        image=profile.image if profile else "",
-        cpu=f"{format_cpu(resources.cpu.guarantee)}-{format_cpu(resources.cpu.limit)}" if resources else "",
-        memory=f"{format_memory(resources.memory.guarantee)}-{format_memory(resources.memory.limit)}"
-        if resources
-        else "",
-        gpu=resources.gpu if resources else 0,
-        gpu_kind=resources.gpu_kind if resources else None,
-        node_pool=profile.node_pool if profile else None,
-        home=format_memory(profile.storage.home) if profile and profile.storage.home else None,
-        team_folder=profile.storage.team if profile else "none",
-        checkout=profile.checkout.model_dump() if profile and profile.checkout else None,
-        visibility=profile.visibility if profile else "active",
         successors=list(row.successors),
-        retired_from=profile.retired_from if profile else None,
-        review_by=profile.review_by if profile else None,
-        only=list(profile.only) if profile else [],
-        maintainers=[*profile.maintainers.groups, *profile.maintainers.users] if profile else [],
-        accepted=[
-            AcceptedAnswer(code=code, reason=each.reason, until=each.until)
-            for code, each in (profile.accepted.items() if profile else ())
-        ],
-        held=holds(row.held),
-        data_roles=list(profile.data_roles) if profile else [],
+        held=quarantined_changes(row.quarantined),
         cost=row.cost.as_dict() if row.cost else None,
         dearest=row.dearest.as_dict() if row.dearest else None,
         owners=row.owners,
         members=row.members,
-        revision=landing.commit if landing else None,
-        reviewed=landing.reviewed if landing else False,
-        reason=landing.reason if landing else "",
-        proposed_by=landing.proposed_by if landing else "",
-        approved_by=list(landing.approved_by) if landing else [],
         startable=row.offer.startable,
-        refusal=row.offer.refusal.as_dict() if row.offer.refusal else None,
+        refusal=_refusal(row.offer.refusal),
         warnings=list(row.offer.warnings),
         problems=problems(row.problems),
         outdated=bool(row.entry and row.entry.outdated_since),
         url=url,
+        **settings,
+        **_last_change_fields(row.last_change),
     )
 
 
-def holds(held: Iterable[QuarantinedChange]) -> list[QuarantinedChangeAnswer]:
-    """Put what is held of one file into the form of the wire."""
-    return [QuarantinedChangeAnswer(commit=hold.commit, reason=hold.reason, since=hold.since) for hold in held]
+def _profile_fields(profile: Profile) -> dict[str, Any]:
+    cpu, memory, home = profile.resources.cpu, profile.resources.memory, profile.storage.home
+    return {
+        "title": profile.title,
+        "description": profile.description,
+        "purpose": profile.purpose,
+        "app": profile.app,
+        "image": profile.image,
+        "cpu": f"{format_cpu(cpu.guarantee)}-{format_cpu(cpu.limit)}",
+        "memory": f"{format_memory(memory.guarantee)}-{format_memory(memory.limit)}",
+        "gpu": profile.resources.gpu,
+        "gpu_kind": profile.resources.gpu_kind,
+        "node_pool": profile.node_pool,
+        "home": format_memory(home) if home else None,
+        "team_folder": profile.storage.team,
+        "checkout": profile.checkout.model_dump() if profile.checkout else None,
+        "visibility": profile.visibility,
+        "retired_from": profile.retired_from,
+        "review_by": profile.review_by,
+        "only": list(profile.only),
+        "maintainers": [*profile.maintainers.groups, *profile.maintainers.users],
+        "accepted": [
+            AcceptedAnswer(code=code, reason=acceptance.reason, until=acceptance.until)
+            for code, acceptance in profile.accepted.items()
+        ],
+        "data_roles": list(profile.data_roles),
+    }
 
 
-def quarantined_answer(held: QuarantinedCommit, refusal: Refusal | None) -> QuarantinedCommitAnswer:
-    """Put a held commit into the form of the wire."""
+_INVALID_PROFILE_FIELDS: dict[str, Any] = {
+    **dict.fromkeys(("description", "purpose", "app", "image", "cpu", "memory"), ""),
+    **dict.fromkeys(("gpu_kind", "node_pool", "home", "checkout", "retired_from", "review_by")),
+    **{key: [] for key in ("only", "maintainers", "accepted", "data_roles")},
+    "gpu": 0,
+    "team_folder": "none",
+    "visibility": "active",
+}
+"""The fields of a profile whose file has never been valid, without its title."""
+
+
+def _last_change_fields(entry: HistoryEntry | None) -> dict[str, Any]:
+    return {
+        "revision": entry.commit if entry else None,
+        "reviewed": entry.reviewed if entry else False,
+        "reason": entry.reason if entry else "",
+        "proposed_by": entry.proposed_by if entry else "",
+        "approved_by": list(entry.approved_by) if entry else [],
+    }
+
+
+def _refusal(refusal: Refusal | None) -> dict[str, str] | None:
+    return refusal.as_dict() if refusal else None
+
+
+def quarantined_changes(changes: Iterable[QuarantinedChange]) -> list[QuarantinedChangeAnswer]:
+    """Return the answers for the quarantined changes of one file."""
+    return [
+        QuarantinedChangeAnswer(commit=change.commit, reason=change.reason, since=change.since) for change in changes
+    ]
+
+
+def quarantined_answer(commit: QuarantinedCommit, refusal: Refusal | None) -> QuarantinedCommitAnswer:
+    """Return the answer for a quarantined commit; the refusal says why the caller may not confirm it."""
     return QuarantinedCommitAnswer(
-        commit=held.commit,
-        reason=held.reason,
-        since=held.since,
-        authors=list(held.authors),
-        subject=held.subject,
-        paths=list(held.paths),
-        why=held.why,
-        release=held.release,
-        refusal=refusal.as_dict() if refusal else None,
+        commit=commit.commit,
+        reason=commit.reason,
+        since=commit.since,
+        authors=list(commit.authors),
+        subject=commit.subject,
+        paths=list(commit.paths),
+        why=commit.why,
+        release=commit.release,
+        refusal=_refusal(refusal),
     )
 
 
 def team_answer(page: TeamPage) -> TeamAnswer:
-    """Put a team into the form of the wire."""
-    said = page.entry.value.model_dump(mode="json")
+    """Return the answer for a team."""
+    document = page.entry.value.model_dump(mode="json")
+    copied = ("title", "description", "members", "leads", "deputies", "envelope", "budget", "user_budget")
     return TeamAnswer(
         name=page.name,
         profiles=[profile for profile, _ in page.profiles],
-        data_roles=[
-            {
-                "name": role,
-                "until": grant.until.isoformat(),
-                "review_by": grant.review_by.isoformat() if grant.review_by else None,
-                "ended": days < 0,
-            }
-            for role, _, grant, days in page.grants
-        ],
+        data_roles=[{"name": role, **_grant_fields(grant, days)} for role, _, grant, days in page.grants],
         owns=[role for role, _ in page.owns],
         problems=problems(page.problems),
-        held=holds(page.held),
-        **{
-            key: said[key]
-            for key in ("title", "description", "members", "leads", "deputies", "envelope", "budget", "user_budget")
-        },
+        held=quarantined_changes(page.quarantined),
+        **{key: document[key] for key in copied},
     )
 
 
+def _grant_fields(grant: Grant, days: int) -> dict[str, Any]:
+    return {
+        "until": grant.until.isoformat(),
+        "review_by": grant.review_by.isoformat() if grant.review_by else None,
+        "ended": days < 0,
+    }
+
+
 def profile_details(row: ProfileRow, url: str) -> ProfileDetails:
-    """Put everything about a profile into the form of the wire."""
+    """Return the answer for a profile with its file."""
     settings = parse_yaml(row.entry.source) if row.entry else {}
     if not row.full:
         settings = _without_values(settings)
@@ -140,9 +170,9 @@ def profile_details(row: ProfileRow, url: str) -> ProfileDetails:
 
 
 def _without_values(settings: Any) -> Any:
-    """Give a file's data with the names of its variables and without their values, wherever they stand."""
+    """Return a file's data with the values of its environment variables blanked, at any depth."""
     if isinstance(settings, list):
-        return [_without_values(each) for each in settings]
+        return [_without_values(item) for item in settings]
     if not isinstance(settings, dict):
         return settings
     return {
@@ -151,26 +181,25 @@ def _without_values(settings: Any) -> Any:
     }
 
 
-def explain_answer(user: str, found: Offer) -> ExplainAnswer:
-    """Put an explanation into the form of the wire."""
+def explain_answer(user: str, offer: Offer) -> ExplainAnswer:
+    """Return the answer for an explanation."""
     steps = [
-        StepAnswer(
-            rule=step.rule, passed=step.passed, text=step.text, refusal=step.refusal.as_dict() if step.refusal else None
-        )
-        for step in found.steps
+        StepAnswer(rule=step.rule, passed=step.passed, text=step.text, refusal=_refusal(step.refusal))
+        for step in offer.steps
     ]
     return ExplainAnswer(
-        user=user, profile=found.profile_id, startable=found.startable, steps=steps, warnings=list(found.warnings)
+        user=user, profile=offer.profile_id, startable=offer.startable, steps=steps, warnings=list(offer.warnings)
     )
 
 
 def _cost(check: Check) -> dict[str, Any] | None:
-    dearest = max((each.after for each in check.costs if each.after), key=lambda cost: cost.hour, default=None)
-    return {**dearest.as_dict(), "text": "; ".join(each.text for each in check.costs)} if dearest else None
+    """Return the cost of the dearest changed profile, with the changes of all costs as text."""
+    dearest = max((change.after for change in check.costs if change.after), key=lambda cost: cost.hour, default=None)
+    return {**dearest.as_dict(), "text": "; ".join(change.text for change in check.costs)} if dearest else None
 
 
 def check_answer(check: Check, automatic: Sequence[str] = ()) -> CheckAnswer:
-    """Put a dry run into the form of the wire."""
+    """Return the answer for a dry run."""
     return CheckAnswer(
         ok=not check.errors,
         problems=problems(check.problems),
@@ -183,10 +212,22 @@ def check_answer(check: Check, automatic: Sequence[str] = ()) -> CheckAnswer:
     )
 
 
+def proposal_line(stored: StoredProposal, url: str) -> ProposalLine:
+    """Return the answer for a proposal in a list."""
+    return ProposalLine(
+        id=stored.id,
+        url=url,
+        state=stored.ending.kind if stored.ending else "open",
+        title=stored.current.title,
+        proposer=stored.proposer,
+        head=stored.head,
+        updated=stored.records[-1].time,
+    )
+
+
 def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
-    """Put a proposal into the form of the wire."""
+    """Return the answer for a proposal."""
     check = view.check
-    requirements = check.requirements
     return ProposalAnswer(
         id=view.id,
         url=url,
@@ -207,13 +248,16 @@ def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
         automatic=list(view.automatic),
         removals=list(view.removals),
         cost=_cost(check),
-        requirements=[{**each.as_dict(), "met_by": list(view.met.get(each.key, ()))} for each in requirements],
+        requirements=[
+            {**requirement.as_dict(), "met_by": list(view.met.get(requirement.key, ()))}
+            for requirement in check.requirements
+        ],
         records=[
             {"kind": record.kind, "by": record.by, "time": record.time, "head": record.head, "text": record.text}
             for record in view.records
         ],
         steps=[{"name": step.name, "state": step.state, "text": step.text, "time": step.time} for step in view.steps],
-        actions={name: refusal.as_dict() if refusal else None for name, refusal in view.actions.items()},
+        actions={name: _refusal(refusal) for name, refusal in view.actions.items()},
         files=[
             ChangedFile(path=path, content=None if data is None else data.decode(errors="replace"))
             for path, data in view.files.items()
@@ -225,7 +269,7 @@ def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
 
 
 def readers_answer(row: DataRoleRow) -> ReadersAnswer:
-    """Put the readers of a data role into the form of the wire."""
+    """Return the answer for the readers of a data role."""
     return ReadersAnswer(
         data_role=row.name,
         note="Users are those that this hub has seen; the groups may have more members.",
@@ -235,9 +279,7 @@ def readers_answer(row: DataRoleRow) -> ReadersAnswer:
                 "groups_and_users": list(grant.people),
                 "users_seen": list(grant.seen),
                 "profiles": list(grant.profiles),
-                "until": grant.grant.until.isoformat(),
-                "review_by": grant.grant.review_by.isoformat() if grant.grant.review_by else None,
-                "ended": grant.days < 0,
+                **_grant_fields(grant.grant, grant.days),
             }
             for grant in row.grants
         ],

@@ -1,11 +1,16 @@
-"""Errors as RFC 9457 has them, and a body that is no JSON."""
+"""Errors as `application/problem+json` (RFC 9457)."""
 
-import json
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Literal
 
+import httpx
 from pydantic import BaseModel
+from tornado.web import HTTPError
 
-from allotment_profiles.model.problems import Problem
+from allotment_hub.errors import ServiceError, UnavailableError, unavailable
+from allotment_profiles.git.process import GitError
+from allotment_profiles.git.remotes import RemoteError
+from allotment_profiles.model.problems import Problem, Refusal, RefusedError
 
 
 class ProblemAnswer(BaseModel):
@@ -41,14 +46,60 @@ class ProblemDetails(BaseModel):
     """The page that helps."""
 
 
-def problems(found: list[Problem] | tuple[Problem, ...]) -> list[ProblemAnswer]:
-    """Put problems into the form of the wire."""
+def problems(found: Iterable[Problem]) -> list[ProblemAnswer]:
+    """Return the answers for problems."""
     return [ProblemAnswer.model_validate(problem.as_dict()) for problem in found]
 
 
-def parsed(body: bytes) -> Any:
-    """Read a JSON body; raises ValueError for anything else."""
-    try:
-        return json.loads(body)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+def details_of(status: int, error: BaseException | None, address: Callable[[str], str]) -> ProblemDetails:
+    """Return the answer for an error. An unexpected error reveals nothing about the service.
+
+    `address` turns a path of the service into a full address.
+    """
+    refusal = _refusal_of(error)
+    if refusal:
+        link = error.link if isinstance(error, ServiceError) else ""
+        return ProblemDetails(
+            title=refusal.what,
+            status=refusal.status,
+            detail=refusal.why,
+            code=refusal.code,
+            remedy=refusal.remedy,
+            decides=refusal.decides,
+            problems=problems(error.problems if isinstance(error, ServiceError) else ()),
+            link=address(link) if link else None,
+        )
+    if isinstance(error, HTTPError) or error is None:
+        return _http_details(status, str(getattr(error, "log_message", None) or ""))
+    return ProblemDetails(
+        title="Something went wrong on our side.",
+        status=500,
+        detail="The service's log has the details.",
+        code="internal",
+        remedy="Try again. If it happens again, tell an administrator.",
+        decides="",
+    )
+
+
+def status_of(error: BaseException | None, default: int) -> int:
+    """Return the HTTP status of an error."""
+    refusal = _refusal_of(error)
+    return refusal.status if refusal else default
+
+
+def _refusal_of(error: BaseException | None) -> Refusal | None:
+    if isinstance(error, RefusedError | UnavailableError):
+        return error.refusal
+    if isinstance(error, RemoteError):
+        why = f"The git server with the repository of profiles cannot be used: {error.why}."
+        return unavailable("repository-away", why).refusal
+    if isinstance(error, GitError):
+        return unavailable("repository-unavailable", "The repository of profiles cannot be used.").refusal
+    return None
+
+
+def _http_details(status: int, reason: str) -> ProblemDetails:
+    phrase = httpx.codes.get_reason_phrase(status) or "Error"
+    code = "xsrf" if "xsrf" in reason.lower() else phrase.lower().replace(" ", "-")
+    detail = reason if 400 <= status < 500 else ""
+    return ProblemDetails(title=phrase, status=status, detail=detail, code=code, remedy="", decides="")

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.pages.proposing import Proposer, in_a_year, panel_of, unreadable
-from allotment_hub.services.browse.teams import days_of
+from allotment_hub.services.browse.data_roles import grant_days_left
 from allotment_hub.services.drafts.drafting import Ask, DraftProposal, granted
 from allotment_profiles.access.people import belongs
 from allotment_profiles.model.paths import data_role_path, profile_path
@@ -29,7 +29,7 @@ class AskPage(Proposer):
         try:
             if self.field("do") == "propose":
                 row = await self._role(name)
-                if team not in self.services.listing.catalog.teams:
+                if team not in self.services.catalog.teams:
                     raise refused(422, "team-unknown", "Nothing was proposed.", "There is no such team.", "Choose one.")
                 files = {data_role_path(row.name): self._file(row.name, team, ask, reason)}
                 await self.propose(files, reason)
@@ -40,16 +40,16 @@ class AskPage(Proposer):
         await self._show(name, team, ask, reason, refusal)
 
     async def _role(self, name: str) -> Any:
-        row = await self.services.listing.data_role(self.reader.user, name)
+        row = await self.services.data_roles.row(self.reader.user, name)
         if row.entry is None:
             raise unreadable(name)
         return row
 
     def _file(self, name: str, team: str, ask: Ask, reason: str) -> bytes:
-        return granted(self.services.listing.catalog, name, team, ask.until, reason)
+        return granted(self.services.catalog, name, team, ask.until, reason)
 
     async def _show(self, name: str, team: str, ask: Ask, reason: str, refusal: ServiceError | None = None) -> None:
-        row, catalog, user = await self._role(name), self.services.listing.catalog, self.reader.user
+        row, catalog, user = await self._role(name), self.services.catalog, self.reader.user
         teams = {
             id_: entry.value.title for id_, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)
         }
@@ -71,7 +71,7 @@ class AskPage(Proposer):
             reason=reason,
             panel=panel,
             current=current,
-            ended=current is not None and days_of(current, now) < 0,
+            ended=current is not None and grant_days_left(current, now) < 0,
             today=now.date(),
             refusal=refusal.refusal if refusal else None,
             link=refusal.link if refusal else "",
@@ -87,7 +87,7 @@ class RetirePage(Proposer):
 
     async def post(self, team: str, name: str) -> None:
         """POST the reason."""
-        row = await self.services.listing.profile(self.reader.user, f"{team}/{name}")
+        row = await self.services.profiles.row(self.reader.user, f"{team}/{name}")
         try:
             await self.propose({profile_path(row.id): None}, self.field("reason"))
         except ServiceError as error:
@@ -95,7 +95,7 @@ class RetirePage(Proposer):
             await self._show(team, name, self.field("reason"), error)
 
     async def _show(self, team: str, name: str, reason: str, refusal: ServiceError | None = None) -> None:
-        row = await self.services.listing.profile(self.reader.user, f"{team}/{name}")
+        row = await self.services.profiles.row(self.reader.user, f"{team}/{name}")
         check = await self.checked({profile_path(row.id): None})
         self.show(
             "retire.html", row=row, reason=reason, panel=panel_of(DraftProposal(with_profile=False), (), (), check),

@@ -1,4 +1,4 @@
-"""A unified difference as lines with numbers, for a page to colour."""
+"""Parses unified diffs into lines with numbers, for display."""
 
 import re
 from collections.abc import Iterator
@@ -22,33 +22,33 @@ class DifferenceLine:
 
 @dataclass(frozen=True, slots=True)
 class FileDifference:
-    """The difference of one file."""
+    """The diff of one file."""
 
     path: str
     lines: tuple[DifferenceLine, ...]
 
     @property
     def added(self) -> int:
-        """How many lines come."""
+        """The number of added lines."""
         return sum(line.kind == "added" for line in self.lines)
 
     @property
     def removed(self) -> int:
-        """How many lines go."""
+        """The number of removed lines."""
         return sum(line.kind == "removed" for line in self.lines)
 
 
 def files_of(difference: str) -> list[FileDifference]:
-    """Split git's unified difference into files and lines; at most as many lines as a page can bear."""
-    found = []
+    """Parse the first MAXIMUM_LINES lines of git's unified diff."""
+    files = []
     for part in re.split(r"^diff --git ", "\n".join(difference.split("\n")[:MAXIMUM_LINES]), flags=re.MULTILINE)[1:]:
         head, *rest = part.split("\n")
-        found.append(FileDifference(_path(head), tuple(_lines(rest))))
-    return found
+        files.append(FileDifference(_path(head), tuple(_lines(rest))))
+    return files
 
 
 def _path(head: str) -> str:
-    """Take the path out of `a/PATH b/PATH`: it stands there twice, odd ones in quotation marks."""
+    """Return the path from `a/PATH b/PATH`. Git quotes paths with special characters."""
     quoted = head.startswith('"')
     length = (len(head) - (9 if quoted else 5)) // 2
     start = 3 if quoted else 2
@@ -65,7 +65,7 @@ def _lines(rest: list[str]) -> Iterator[DifferenceLine]:
             yield DifferenceLine("hunk", None, None, text)
         elif not inside or not text:
             if text.startswith("Binary files"):
-                yield DifferenceLine("note", None, None, "The content is not text.")
+                yield DifferenceLine("note", None, None, "This file is not text.")
         elif text.startswith("+"):
             yield DifferenceLine("added", None, after, text[1:])
             after += 1
@@ -73,7 +73,7 @@ def _lines(rest: list[str]) -> Iterator[DifferenceLine]:
             yield DifferenceLine("removed", before, None, text[1:])
             before += 1
         elif text.startswith("\\"):
-            yield DifferenceLine("note", None, None, "There is no line end at the end of the file.")
+            yield DifferenceLine("note", None, None, "No line break at the end of the file.")
         else:
             yield DifferenceLine("same", before, after, text[1:])
             before, after = before + 1, after + 1

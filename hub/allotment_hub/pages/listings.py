@@ -1,17 +1,13 @@
-"""What exists: profiles and data roles, as lists and one by one."""
+"""The pages for reading: profiles, teams and data roles."""
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from allotment_hub.api.serializers import profile_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.pages.page import Page
 from allotment_hub.pages.paging import Pages
-from allotment_hub.services.browse.listing import HistoryRow, ProfileRow
+from allotment_hub.services.browse.history import HistoryRow
 from allotment_hub.services.visibility import redacted
 from allotment_profiles.access.people import answers_for, belongs
 from allotment_profiles.access.service_accounts import service_account
@@ -19,197 +15,141 @@ from allotment_profiles.model import Acceptance, Profile
 from allotment_profiles.model.paths import data_role_path, profile_path, team_path
 from allotment_profiles.store.provenance import HistoryEntry
 
-_COLUMNS = (
-    "id", "title", "purpose", "team_title", "owners", "members", "app", "image", "cpu", "memory", "gpu", "gpu_kind",
-    "node_pool", "home", "data_roles", "visibility", "successors", "retired_from", "only", "maintainers", "cost",
-    "proposed_by", "approved_by", "reviewed", "revision", "startable", "outdated",
-)  # fmt: skip
-
 
 class ProfilesPage(Page):
-    """What exists, why, who has it."""
+    """The table of profiles."""
 
     active: ClassVar[str] = "profiles"
 
     async def get(self) -> None:
         """GET profiles?q=WORDS."""
-        listing, user = self.services.listing, self.reader.user
-        words = self.get_query_argument("q", "")
-        every = await listing.found(user)
-        found = await listing.found(user, words) if words.split() else every
+        profiles, user = self.services.profiles, self.reader.user
+        query = self.get_query_argument("q", "")
+        listed = await profiles.search(user)
+        found = await profiles.search(user, query) if query.split() else listed
         pages = Pages.of(self.get_query_argument("page", ""), len(found))
-        rows = await listing.rows(user, found[pages.slice])
-        self.show(
-            "profiles.html", rows=rows, pages=pages, total=len(every), words=words, catalog=listing.catalog,
-            text_of=words_of,
-        )  # fmt: skip
-
-
-class ProfilesExport(Page):
-    """The same as a file."""
-
-    async def get(self, kind: str) -> None:
-        """GET profiles.csv or profiles.json."""
-        rows = await self.services.listing.profiles(self.reader.user)
-        answers = [profile_answer(row, self.address(f"profiles/{row.id}")).model_dump(mode="json") for row in rows]
-        if kind == "json":
-            self.download("profiles.json", "application/json", json.dumps({"profiles": answers}, indent=2))
-        else:
-            self.download("profiles.csv", "text/csv", as_csv(answers))
+        rows = await profiles.rows(user, found[pages.slice])
+        catalog = self.services.catalog
+        self.show("profiles.html", rows=rows, pages=pages, total=len(listed), query=query, catalog=catalog)
 
 
 class ProfilePage(Page):
-    """Everything about one profile."""
+    """One profile."""
 
     active: ClassVar[str] = "profiles"
 
     async def get(self, team: str, name: str) -> None:
-        """GET profiles/TEAM/NAME?user=WHOM."""
-        listing, user = self.services.listing, self.reader.user
-        row = await listing.profile(user, f"{team}/{name}")
-        whom = self.get_query_argument("user", "").strip()
+        """GET profiles/TEAM/NAME?user=NAME."""
+        catalog, user = self.services.catalog, self.reader.user
+        row = await self.services.profiles.row(user, f"{team}/{name}")
+        explained_user = self.get_query_argument("user", "").strip() or user.name
         refusal, explained = None, row.offer
         try:
-            explained = await listing.explain(user, whom or user.name, row.id)
+            explained = await self.services.profiles.explain(user, explained_user, row.id)
         except ServiceError as error:
             refusal = error.refusal
-        entry = listing.catalog.teams.get(team)
-        history = await listing.history(profile_path(row.id))
-        policy = listing.catalog.policy
+        entry = catalog.teams.get(team)
+        history = await self.services.history.of(profile_path(row.id))
         self.show(
             "profile.html",
             row=row,
             profile=row.profile,
-            policy=policy.value if policy else None,
-            accepted=_acceptances(row.profile, history),
+            policy=catalog.policy.value if catalog.policy else None,
+            accepted=accepted_problems(row.profile, history),
             source=row.entry.source.decode() if row.entry and row.full else "",
-            catalog=listing.catalog,
-            history=_told(history, full=row.full),
+            catalog=catalog,
+            history=_with_texts(history, full=row.full),
             explained=explained,
             explain_refusal=refusal,
-            whom=whom or user.name,
+            explained_user=explained_user,
             asks_others=user.admin or (entry is not None and answers_for(user, entry.value)),
         )
 
 
 class TeamPageHandler(Page):
-    """Who is in a team, who decides, and what it may use."""
+    """One team."""
 
     active: ClassVar[str] = "profiles"
 
     async def get(self, name: str) -> None:
         """GET teams/NAME."""
-        listing = self.services.listing
-        team = await listing.team(self.reader.user, name)
+        catalog = self.services.catalog
+        page = await self.services.teams.page(self.reader.user, name)
         self.show(
             "team.html",
-            page=team,
-            team=team.entry.value,
-            catalog=listing.catalog,
-            policy=listing.catalog.policy.value if listing.catalog.policy else None,
-            history=_told(await listing.history(team_path(name)), full=True),
+            page=page,
+            team=page.entry.value,
+            catalog=catalog,
+            policy=catalog.policy.value if catalog.policy else None,
+            history=_with_texts(await self.services.history.of(team_path(name)), full=True),
         )
 
 
 class DataRolesPage(Page):
-    """Who can reach what."""
+    """The table of data roles."""
 
     active: ClassVar[str] = "data-roles"
 
     async def get(self) -> None:
         """GET data-roles."""
-        catalog = self.services.listing.catalog
-        rows = await self.services.listing.data_roles(self.reader.user)
-        self.show("data_roles.html", rows=rows, catalog=catalog)
+        self.show("data_roles.html", rows=await self.services.data_roles.rows(self.reader.user))
 
 
 class DataRolePage(Page):
-    """One data role: who reaches it, through what, until when."""
+    """One data role."""
 
     active: ClassVar[str] = "data-roles"
 
     async def get(self, name: str) -> None:
         """GET data-roles/NAME."""
-        listing = self.services.listing
-        row = await listing.data_role(self.reader.user, name)
+        data_roles, catalog, user = self.services.data_roles, self.services.catalog, self.reader.user
+        row = await data_roles.row(user, name)
         if row.readable_by:
-            row = await listing.readers(self.reader.user, name)
-        history = await listing.history(data_role_path(name))
-        user, teams = self.reader.user, listing.catalog.teams
-        own = [team for team, entry in teams.items() if user.admin or belongs(user, entry.value)]
+            row = await data_roles.readers(user, name)
+        history = await self.services.history.of(data_role_path(name))
         self.show(
             "data_role.html",
             row=row,
             role=row.entry.value if row.entry else None,
-            history=_told(history, full=row.full),
-            teams=own,
-            catalog=listing.catalog,
+            history=_with_texts(history, full=row.full),
+            teams=[team for team, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)],
+            catalog=catalog,
             credentials=_CREDENTIALS,
-            service_account=service_account if row.full and listing.has_service_accounts else None,
+            service_account=service_account if row.full and self.services.profiles.has_service_accounts else None,
         )
 
 
 _CREDENTIALS = {
     "volume": "a folder of a volume",
     "secret": "a Kubernetes Secret",
-    "aws_role": "a role of AWS",
-    "eks_pod_identity": "a role of AWS, through EKS Pod Identity",
-    "gcp_service_account": "a service account of Google Cloud",
-    "azure_identity": "an identity of Microsoft Entra",
-    "vault": "a secret of Vault",
+    "aws_role": "an AWS role",
+    "eks_pod_identity": "an AWS role, through EKS Pod Identity",
+    "gcp_service_account": "a Google Cloud service account",
+    "azure_identity": "a Microsoft Entra identity",
+    "vault": "a Vault secret",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """A problem that an administrator has accepted, and how it came to that."""
+class AcceptedProblem:
+    """A problem that an administrator has accepted."""
 
     code: str
     acceptance: Acceptance
-    landing: HistoryEntry | None
-    """The commit that brought it; None where it lies further back than the page looks."""
+    entry: HistoryEntry | None
+    """The commit with the acceptance; None if it is older than the history on the page."""
 
 
-def _acceptances(profile: Profile | None, history: Sequence[HistoryRow]) -> list[Accepted]:
-    """Give what is accepted with the newest commit that said so in these words."""
-    found = []
+def accepted_problems(profile: Profile | None, history: Sequence[HistoryRow]) -> list[AcceptedProblem]:
+    """Return the accepted problems of a profile, each with the newest commit that changed its acceptance."""
+    accepted = []
     for code, acceptance in profile.accepted.items() if profile else ():
         field = f"accepted.{code}."
-        landings = (
-            entry.landing for entry in history if any(change.field.startswith(field) for change in entry.changes)
-        )
-        found.append(Accepted(code, acceptance, next(landings, None)))
-    return found
+        entries = (row.entry for row in history if any(change.field.startswith(field) for change in row.changes))
+        accepted.append(AcceptedProblem(code, acceptance, next(entries, None)))
+    return accepted
 
 
-def words_of(row: ProfileRow) -> str:
-    """Give what the filter looks in."""
-    profile = row.profile
-    parts = [row.id, row.team_title, row.members, *(row.landing.approved_by if row.landing else ())]
-    if profile:
-        parts += [profile.title, profile.description, profile.purpose, profile.app, profile.image, *profile.data_roles]
-    return " ".join(parts).lower()
-
-
-def as_csv(answers: Iterable[dict[str, Any]]) -> str:
-    """Write a table for spreadsheets; no cell of it can be taken for a formula."""
-    target = io.StringIO()
-    writer = csv.writer(target)
-    columns = (*_COLUMNS, "review_by", "url")
-    writer.writerow(columns)
-    for answer in answers:
-        writer.writerow([_cell(answer.get(column)) for column in columns])
-    return target.getvalue()
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, dict):
-        value = value.get("text", "")
-    text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
-    # A spreadsheet takes what begins like this for a formula, also after spaces; the apostrophe makes it text.
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
-
-
-def _told(history: Iterable[HistoryRow], *, full: bool) -> list[tuple[HistoryRow, list[str]]]:
-    """Give each entry with its changes in words, as this reader may see them."""
-    return [(entry, [change.text for change in redacted(entry.changes, lambda _: full)]) for entry in history]
+def _with_texts(history: Iterable[HistoryRow], *, full: bool) -> list[tuple[HistoryRow, list[str]]]:
+    """Return each row of the history with the texts of its changes, redacted unless `full`."""
+    return [(row, [change.text for change in redacted(row.changes, lambda _: full)]) for row in history]

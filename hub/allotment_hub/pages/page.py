@@ -1,4 +1,4 @@
-"""What all pages share: the sign-in, the frame around them, and errors that a person can read."""
+"""The base of all pages: the sign-in, the frame and the error page."""
 
 import urllib.parse
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 from tornado.web import HTTPError
 
-from allotment_hub.http.handler import Handler, host_of
+from allotment_hub.http.handler import Handler, error_in, host_of
+from allotment_hub.http.problem import details_of
 from allotment_hub.pages.rendering import static_version, templates
 
-# Everything comes from this site, and no script or style stands in a page. Bootstrap's icons are data: images.
+# Everything is loaded from this site, and pages have no inline scripts or styles. Bootstrap's icons are data: images.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -18,17 +19,18 @@ CONTENT_SECURITY_POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the frame around every page needs."""
+    """The values of the frame around every page."""
 
     prefix: str
-    """The service's path, with a slash at its end."""
+    """The service's path, with a trailing slash."""
     hub: str
-    """The hub's path, with a slash at its end."""
+    """The hub's path, with a trailing slash."""
     active: str
-    """The page that is marked in the bar."""
+    """The highlighted entry of the navigation bar."""
     version: str
+    """The version of the static files."""
     user: str
-    """Empty where nobody is known."""
+    """The user's name; empty if nobody is signed in."""
     admin: bool
     xsrf: str
 
@@ -37,28 +39,28 @@ class Page(Handler):
     """A page for a signed-in person."""
 
     active: ClassVar[str] = ""
-    """The entry of the bar that is marked."""
+    """The highlighted entry of the navigation bar."""
 
     def set_default_headers(self) -> None:
-        """Add the policy that keeps foreign scripts out."""
+        """Add the Content-Security-Policy."""
         super().set_default_headers()
         self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
 
     def show(self, template: str, **values: Any) -> None:
-        """Answer a page."""
+        """Answer with a page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(templates().get_template(template).render(frame=self._frame(), **values))
 
     def go(self, path: str) -> None:
-        """Send the browser to another page of the service."""
+        """Redirect to another page of the service."""
         self.redirect(self.prefix + path, status=303)
 
     def field(self, name: str, default: str = "") -> str:
-        """Give a field of the form as it was typed, with plain line ends."""
+        """Return a field of the form with line ends as `\\n`."""
         return self.get_body_argument(name, default, strip=False).replace("\r\n", "\n")
 
     def download(self, name: str, kind: str, content: str) -> None:
-        """Answer a file to be saved."""
+        """Answer with a file to be saved."""
         self.set_header("Content-Type", f"{kind}; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{name}"')
         self.finish(content)
@@ -76,15 +78,15 @@ class Page(Handler):
         )
 
     def _unknown(self, reading: bool) -> None:
-        """Send somebody who opens a page to the sign-in; refuse everybody else."""
+        """Redirect to the sign-in if a page was requested. Refuse everything else."""
         if reading and "Authorization" not in self.request.headers:
             self.redirect(self.get_login_url())
             return
         super()._unknown(reading)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Say what, why, what helps and who decides."""
-        details = self.details_of(status_code, kwargs.get("exc_info", (None, None, None))[1])
+        """Answer an error as a page."""
+        details = details_of(status_code, error_in(kwargs), self.address)
         self.set_status(details.status)
         referer = self.request.headers.get("Referer", "")
         back = urllib.parse.urlsplit(referer).path if host_of(referer) == self.request.host else ""
@@ -92,8 +94,8 @@ class Page(Handler):
 
 
 class UnknownPage(Page):
-    """An address that leads nowhere."""
+    """Every other address."""
 
     def get(self, path: str) -> None:
-        """GET anything else."""
+        """Answer 404."""
         raise HTTPError(404, "There is no page at this address.")

@@ -1,4 +1,4 @@
-"""Long lists in parts, so that a page stays quick to make and to read however much there is."""
+"""Pagination of long lists."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,36 +8,36 @@ PAGE_SIZE = 200
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Which part of a list is shown."""
+    """One page of a list."""
 
     number: int
-    """From 1."""
+    """The number of the page, from 1."""
     total: int
-    """How many items the list has."""
+    """The number of items in the list."""
 
     @classmethod
-    def of(cls, asked: str, total: int) -> Self:
-        """Take the part that an address asks for; what is no number, or lies outside, becomes the nearest that is."""
-        wanted = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 7 else 1
+    def of(cls, requested: str, total: int) -> Self:
+        """Return the requested page. An invalid number means the first; one out of range, the nearest page."""
+        wanted = int(requested) if requested.isascii() and requested.isdecimal() and len(requested) < 7 else 1
         last = cls(1, total).count
         return cls(max(1, min(wanted, last)), total)
 
     @property
     def count(self) -> int:
-        """How many parts there are."""
+        """The number of pages."""
         return max(1, -(-self.total // PAGE_SIZE))
 
     @property
     def slice(self) -> slice:
-        """Where the part lies in the list."""
+        """The slice of the list on this page."""
         return slice((self.number - 1) * PAGE_SIZE, self.number * PAGE_SIZE)
 
     @property
     def first(self) -> int:
-        """The first item's number."""
+        """The number of the first item on this page, from 1; 0 if the list is empty."""
         return (self.number - 1) * PAGE_SIZE + 1 if self.total else 0
 
     @property
     def last(self) -> int:
-        """The last item's number."""
+        """The number of the last item on this page."""
         return min(self.number * PAGE_SIZE, self.total)

@@ -17,7 +17,7 @@ class ProposalsPage(Page):
     async def get(self) -> None:
         """GET proposals."""
         found = await overview(self.services.proposals, self.reader)
-        held = await self.services.holding.seen_by(self.reader.user)
+        held = await self.services.quarantine.seen_by(self.reader.user)
         pages = Pages.of(self.get_query_argument("page", ""), len(found.lines))
         self.show(
             "proposals.html",
@@ -36,7 +36,7 @@ class ConfirmQuarantined(Page):
 
     async def post(self, commit: str) -> None:
         """POST holds/COMMIT/confirm."""
-        await self.services.holding.confirm(self.reader, commit, self.field("reason"))
+        await self.services.quarantine.confirm(self.reader, commit, self.field("reason"))
         self.go("proposals")
 
 

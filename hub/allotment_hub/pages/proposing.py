@@ -118,7 +118,7 @@ class Proposer(Page):
 
     def narrowed(self) -> dict[str, Any]:
         """Give what the reader's teams may ask for."""
-        catalog, now = self.services.listing.catalog, dt.datetime.now(dt.UTC)
+        catalog, now = self.services.catalog, dt.datetime.now(dt.UTC)
         return form_schema(schema_of("profile"), catalog, self.reader.user, now)
 
 
@@ -155,12 +155,12 @@ class ProposePage(Proposer):
     ) -> None:
         refusal, link = None, ""
         try:
-            own = own_problems(draft, self.services.listing.catalog)
+            own = own_problems(draft, self.services.catalog)
             if own:
                 why = own[0].message
                 refusal = Refusal("problems", "This cannot be proposed yet.", why, own[0].remedy, status=422)
             else:
-                files = draft.files(fields, self.services.listing.catalog)
+                files = draft.files(fields, self.services.catalog)
                 await self.propose(files, draft.reason, draft.update)
                 return
         except ServiceError as error:
@@ -169,7 +169,7 @@ class ProposePage(Proposer):
         self._show(draft, fields, bounds, panel, refusal, link)
 
     async def _begun(self, bounds: dict[str, Any], fields: Sequence[Field]) -> DraftProposal:
-        catalog = self.services.listing.catalog
+        catalog = self.services.catalog
         proposal, origin = self.get_query_argument("proposal", ""), self.get_query_argument("from", "")
         paths = self.get_query_arguments("path")
         teams = list(bounds["teams"])
@@ -191,7 +191,7 @@ class ProposePage(Proposer):
         refusal = view.actions["update"]
         if refusal:
             raise ServiceError(refusal)
-        catalog = self.services.listing.catalog
+        catalog = self.services.catalog
         draft = draft_of_proposal(proposal, view.files, view.reason, catalog, fields)
         hidden = [path for path in draft.others if not may_see(self.reader.user, path, catalog)]
         if hidden:
@@ -203,7 +203,7 @@ class ProposePage(Proposer):
 
     async def _from_profile(self, origin: str, copy_to: str | None, fields: Sequence[Field]) -> DraftProposal:
         """Begin with a profile; its file as a whole, with the values of its variables, is for its team."""
-        row, catalog = await self.services.listing.profile(self.reader.user, origin), self.services.listing.catalog
+        row, catalog = await self.services.profiles.row(self.reader.user, origin), self.services.catalog
         if row.entry is None:
             raise unreadable(origin)
         draft = draft_of_profile(catalog, row.id, fields, copy_to=copy_to)
@@ -222,14 +222,14 @@ class ProposePage(Proposer):
         for path in paths:
             where = file_ref(path)
             if where and where.kind == "data role":
-                row = await self.services.listing.data_role(self.reader.user, where.id)
+                row = await self.services.data_roles.row(self.reader.user, where.id)
                 if not row.full:
                     raise refused(
                         403, "file-private", "You cannot change this file.",
                         "It names a credential, which is for the owner of the data and administrators.",
                         "Ask for the data, or write to the owner.", row.owners,
                     )  # fmt: skip
-        return draft_of_paths(self.services.listing.catalog, paths)
+        return draft_of_paths(self.services.catalog, paths)
 
     def _sent(self, fields: Sequence[Field]) -> DraftProposal:
         names = self.request.body_arguments
@@ -270,7 +270,7 @@ class ProposePage(Proposer):
         return list(dict.fromkeys([*named, *([wished] if _CODE.fullmatch(wished) else [])]))
 
     async def _panel(self, draft: DraftProposal, fields: Sequence[Field]) -> Panel:
-        catalog = self.services.listing.catalog
+        catalog = self.services.catalog
         own = own_problems(draft, catalog)
         nameless = any(problem.field in ("name", "team") and problem.code != "name-taken" for problem in own)
         # Without a name there is no file yet that could be checked.
@@ -287,7 +287,7 @@ class ProposePage(Proposer):
         refusal: Refusal | None = None,
         link: str = "",
     ) -> None:
-        catalog = self.services.listing.catalog
+        catalog = self.services.catalog
         teams = {name: each["title"] for name, each in bounds["teams"].items()}
         if draft.team in catalog.teams:
             teams.setdefault(draft.team, catalog.teams[draft.team].value.title)

@@ -1,16 +1,10 @@
-"""The pages below the service's prefix, each with its handler."""
+"""The routes of the pages."""
 
 from tornado.web import RequestHandler
 
 from allotment_hub.pages.access_requests import AskPage, RetirePage
-from allotment_hub.pages.listings import (
-    DataRolePage,
-    DataRolesPage,
-    ProfilePage,
-    ProfilesExport,
-    ProfilesPage,
-    TeamPageHandler,
-)
+from allotment_hub.pages.export import ProfilesExport
+from allotment_hub.pages.listings import DataRolePage, DataRolesPage, ProfilePage, ProfilesPage, TeamPageHandler
 from allotment_hub.pages.page import Page, UnknownPage
 from allotment_hub.pages.proposals import (
     Approve,
@@ -26,10 +20,10 @@ from allotment_hub.pages.proposing import ProposePage
 
 
 class FrontPage(Page):
-    """The service's own address."""
+    """The root of the service."""
 
     def get(self) -> None:
-        """GET the prefix alone."""
+        """Redirect to the profiles."""
         self.go("profiles")
 
 
@@ -54,4 +48,4 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"data-roles/([^/]+)/ask", AskPage),
     (r"(.*)", UnknownPage),
 ]
-"""Patterns below the prefix, in the order in which they are tried."""
+"""Patterns below the service's prefix. The first match wins."""

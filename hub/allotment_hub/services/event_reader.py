@@ -1,4 +1,4 @@
-"""What was observed of sessions, for pages: nothing depends on it, and nobody waits long for it."""
+"""Reads the events of sessions for the pages. Nothing else depends on it, and a missing database delays nothing."""
 
 import asyncio
 import datetime as dt
@@ -13,42 +13,42 @@ from allotment_profiles.threads import in_own_thread
 
 log = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 5.0
-_REST_SECONDS = 30.0
-"""So long a table that was away is not asked again."""
-
 
 class EventReader:
-    """Asks the table of events; while that is away or hangs, nothing is known."""
+    """Reads the table of events. While the database is unavailable, no event is known."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, timeout: float = 5.0, pause: float = 30.0) -> None:
+        """Wait `timeout` seconds for an answer. After an error, ask nothing for `pause` seconds."""
+        self._timeout = timeout
+        self._pause = pause
         self._events = events
-        self._rests_until = 0.0
+        self._paused_until = 0.0
         self._hanging: set[asyncio.Future[Event | None]] = set()
+        """Queries that timed out and whose threads still run."""
 
     async def first_start(self, profiles: Sequence[str], since: dt.datetime) -> Event | None:
-        """Give the first start of any of the profiles after a moment; None where there was none or none is known."""
+        """Return the first start of any of the profiles since a time; None if there was none or none is known."""
         loop = asyncio.get_running_loop()
-        self._hanging = {each for each in self._hanging if not each.done()}
-        if not profiles or self._hanging or loop.time() < self._rests_until:
+        self._hanging = {query for query in self._hanging if not query.done()}
+        if not profiles or self._hanging or loop.time() < self._paused_until:
             return None
-        asking = asyncio.ensure_future(in_own_thread("events", partial(self._first, profiles, since)))
+        query = asyncio.ensure_future(in_own_thread("events", partial(self._first, profiles, since)))
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                return await asyncio.shield(asking)
-        except (SQLAlchemyError, OSError) as error:  # a timeout is an OSError
-            self._rests_until = loop.time() + _REST_SECONDS
-            if not asking.done():
-                self._hanging.add(asking)
-                asking.add_done_callback(_take)
-            log.warning("the first start of what was merged is not known: %r", error)
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.shield(query)
+        except (SQLAlchemyError, OSError) as error:  # TimeoutError is an OSError
+            self._paused_until = loop.time() + self._pause
+            if not query.done():
+                self._hanging.add(query)
+                query.add_done_callback(_retrieve_exception)
+            log.warning("the first start of a merged profile cannot be read: %r", error)
         return None
 
     def _first(self, profiles: Sequence[str], since: dt.datetime) -> Event | None:
         return next(filter(None, (self._events.first("start", profile, since) for profile in profiles)), None)
 
 
-def _take(asking: asyncio.Future[Event | None]) -> None:
-    """Take what came too late, which asyncio would complain of otherwise."""
-    if not asking.cancelled():
-        asking.exception()
+def _retrieve_exception(query: asyncio.Future[Event | None]) -> None:
+    """Retrieve the exception of an abandoned query, so that asyncio does not log it as never retrieved."""
+    if not query.cancelled():
+        query.exception()

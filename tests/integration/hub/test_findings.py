@@ -9,7 +9,7 @@ from allotment_hub.api.serializers import profile_details
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import StoredProposal
-from allotment_hub.services.browse.listing import Listing
+from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.proposals import proposing
 from allotment_hub.services.proposals.checking import Files
 from allotment_profiles.access.deployments import Capabilities
@@ -23,9 +23,9 @@ PASSED = b"2020-01-31"
 
 
 @pytest.fixture
-def listing(platform: Platform) -> Listing:
+def profiles(platform: Platform) -> Profiles:
     capabilities = Capabilities("this laptop", frozenset({"volume"}), {})
-    return Listing(platform.repository, platform.watcher, platform.directory, lambda: capabilities)
+    return Profiles(platform.watcher, platform.history, platform.directory, lambda: capabilities)
 
 
 async def proposed(platform: Platform, files: Files, by: str = "ana", update: str | None = None) -> StoredProposal:
@@ -62,12 +62,12 @@ options:
 
 
 async def test_a_stranger_sees_the_names_of_variables_and_no_value_not_even_of_a_choice(
-    platform: Platform, listing: Listing
+    platform: Platform, profiles: Profiles
 ) -> None:
     platform.push({NOTEBOOK_PATH: WITH_VALUES})
     await platform.watcher.refresh()
     for name, knows in (("ana", True), ("lena", True), ("adam", True), ("dora", False)):
-        row = await listing.profile(platform.people.reader(name).user, "housing/notebook")
+        row = await profiles.row(platform.people.reader(name).user, "housing/notebook")
         details = profile_details(row, "")
         told = details.model_dump_json()
         assert ("outer-value" in told, "inner-value" in told) == (knows, knows), name
@@ -144,7 +144,7 @@ async def test_a_day_that_passes_after_a_merge_does_not_turn_its_story_around(pl
 # What is said
 
 
-async def test_of_a_removed_profile_it_is_said_who_removed_it_and_where(platform: Platform, listing: Listing) -> None:
+async def test_of_a_removed_profile_it_is_said_who_removed_it_and_where(platform: Platform, profiles: Profiles) -> None:
     stored = await proposed(platform, {NOTEBOOK_PATH: None})
     ana = platform.people.reader("ana")
     waiting = await platform.proposals.view(stored, ana)
@@ -153,10 +153,10 @@ async def test_of_a_removed_profile_it_is_said_who_removed_it_and_where(platform
     assert view.state == "live"
     assert [step.name for step in view.steps] == ["proposed", "checked", "approved", "merged", "live"]
     assert [step.name for step in waiting.steps] == [step.name for step in view.steps]
-    gone = await refusal_of(listing.profile(ana.user, "housing/notebook"))
+    gone = await refusal_of(profiles.row(ana.user, "housing/notebook"))
     assert (gone.refusal.status, gone.refusal.code, gone.link) == (404, "profile-removed", f"proposals/{stored.id}")
     assert "by ana" in gone.refusal.why
-    never = await refusal_of(listing.profile(ana.user, "housing/never"))
+    never = await refusal_of(profiles.row(ana.user, "housing/never"))
     assert (never.refusal.code, never.link) == ("profile-unknown", "")
 
 

@@ -5,7 +5,7 @@ from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRI
 
 from allotment_hub.api.serializers import profile_answer, team_answer
 from allotment_hub.errors import ServiceError
-from allotment_hub.pages.listings import _acceptances
+from allotment_hub.pages.listings import accepted_problems
 from allotment_hub.pages.paging import PAGE_SIZE, Pages
 
 DRAFT = "housing/sketch"
@@ -29,24 +29,24 @@ pytestmark = pytest.mark.platform(FILES, groups={"dan": [], "tom": ["/transport"
 async def test_a_draft_is_seen_by_those_who_work_on_it_and_by_administrators(
     platform: Platform, who: str, sees: bool
 ) -> None:
-    user, listing = platform.people.reader(who).user, platform.listing
-    assert (DRAFT in [row.id for row in await listing.profiles(user)]) is sees
-    assert (DRAFT in await listing.found(user, "sketch")) is sees
-    assert (DRAFT in [each for each, _ in (await listing.team(user, "housing")).profiles]) is sees
-    (grant,) = (await listing.data_role(user, "prices")).grants
+    user = platform.people.reader(who).user
+    assert (DRAFT in [row.id for row in await platform.profiles.rows(user)]) is sees
+    assert (DRAFT in await platform.profiles.search(user, "sketch")) is sees
+    assert (DRAFT in [each for each, _ in (await platform.teams.page(user, "housing")).profiles]) is sees
+    (grant,) = (await platform.data_roles.row(user, "prices")).grants
     assert (DRAFT in grant.profiles) is sees
     if sees:
-        assert (await listing.profile(user, DRAFT)).profile
+        assert (await platform.profiles.row(user, DRAFT)).profile
         return
     with pytest.raises(ServiceError) as caught:
-        await listing.profile(user, DRAFT)
+        await platform.profiles.row(user, DRAFT)
     with pytest.raises(ServiceError) as nothing:
-        await listing.profile(user, "housing/nothing-here")
+        await platform.profiles.row(user, "housing/nothing-here")
     assert caught.value.refusal == nothing.value.refusal
 
 
 async def test_a_profile_says_what_takes_its_place_and_whether_it_has_ended(platform: Platform) -> None:
-    row = await platform.listing.profile(platform.people.reader("ana").user, "housing/old")
+    row = await platform.profiles.row(platform.people.reader("ana").user, "housing/old")
     assert row.successors == ("housing/middle", "housing/notebook")
     assert row.retired
     answer = profile_answer(row, "")
@@ -56,7 +56,7 @@ async def test_a_profile_says_what_takes_its_place_and_whether_it_has_ended(plat
 
 
 async def test_the_answer_about_a_profile_has_all_that_the_format_says(platform: Platform) -> None:
-    row = await platform.listing.profile(platform.people.reader("ana").user, "housing/notebook")
+    row = await platform.profiles.row(platform.people.reader("ana").user, "housing/notebook")
     answer = profile_answer(row, "").model_dump(mode="json")
     assert answer["home"] == "10 GiB"
     assert answer["team_folder"] == "read-only"
@@ -67,15 +67,15 @@ async def test_the_answer_about_a_profile_has_all_that_the_format_says(platform:
 
 async def test_a_team_says_who_is_in_it_who_decides_and_what_it_may_use(platform: Platform) -> None:
     for who, role in (("ana", "a member"), ("lena", "a lead"), ("dan", "a deputy"), ("tom", "")):
-        assert (await platform.listing.team(platform.people.reader(who).user, "housing")).role == role
-    answer = team_answer(await platform.listing.team(platform.people.reader("tom").user, "housing"))
+        assert (await platform.teams.page(platform.people.reader(who).user, "housing")).role == role
+    answer = team_answer(await platform.teams.page(platform.people.reader("tom").user, "housing"))
     said = answer.model_dump(mode="json")
     assert said["deputies"] == {"groups": [], "users": ["dan"]}
     assert said["envelope"]["memory"] == "16 GiB"
     assert said["user_budget"]["sessions"] == 1
     assert said["data_roles"] == [{"name": "prices", "until": "2999-12-31", "review_by": "2026-02-01", "ended": True}]
     with pytest.raises(ServiceError) as caught:
-        await platform.listing.team(platform.people.reader("tom").user, "nobody")
+        await platform.teams.page(platform.people.reader("tom").user, "nobody")
     assert caught.value.refusal.code == "team-unknown"
 
 
@@ -89,24 +89,24 @@ async def test_an_accepted_problem_says_who_accepted_it_when_and_why(platform: P
     assert [each.key for each in view.case.unmet] == ["administrator"]
     await platform.reviewing.approve(adam, stored.id, stored.head)
     await platform.reviewing.merge(lena, stored.id, stored.head)
-    row = await platform.listing.profile(ana.user, "housing/notebook")
+    row = await platform.profiles.row(ana.user, "housing/notebook")
     assert [(each.code, each.reason) for each in profile_answer(row, "").accepted] == [("cpu-envelope", "The census")]
-    (accepted,) = _acceptances(row.profile, await platform.listing.history(NOTEBOOK_PATH))
-    assert accepted.landing
-    assert "adam" in accepted.landing.approved_by
+    (accepted,) = accepted_problems(row.profile, await platform.history.of(NOTEBOOK_PATH))
+    assert accepted.entry
+    assert "adam" in accepted.entry.approved_by
     assert accepted.acceptance.reason == "The census"
     assert [problem.level for problem in row.problems] == ["advice"]
 
 
 async def test_words_find_profiles_and_what_changes_is_found_by_its_new_words(platform: Platform) -> None:
     user = platform.people.reader("lena").user
-    assert await platform.listing.found(user, "HOUSES notebook") == [
+    assert await platform.profiles.search(user, "HOUSES notebook") == [
         "housing/middle", "housing/notebook", "housing/old", "housing/sketch",
     ]  # fmt: skip
     platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"Counting houses", b"Counting sheds")})
     await platform.watcher.refresh()
-    assert await platform.listing.found(user, "sheds") == ["housing/notebook"]
-    assert "housing/notebook" not in await platform.listing.found(user, "houses counting")
+    assert await platform.profiles.search(user, "sheds") == ["housing/notebook"]
+    assert "housing/notebook" not in await platform.profiles.search(user, "houses counting")
 
 
 def test_a_part_of_a_list_is_the_nearest_that_there_is() -> None:

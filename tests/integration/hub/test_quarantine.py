@@ -90,8 +90,8 @@ async def test_a_pushed_change_is_held_where_the_policy_says_so_until_it_is_conf
     assert platform.watcher.catalog.profiles["housing/notebook"].source == NOTEBOOK
     (held,) = await platform.holding.of(NOTEBOOK_PATH)
     assert (held.reason, held.paths) == ("direct-push", (NOTEBOOK_PATH,))
-    row = await platform.listing.profile(platform.people.reader("ana").user, "housing/notebook")
-    assert [hold.commit for hold in row.held] == [commit]
+    row = await platform.profiles.row(platform.people.reader("ana").user, "housing/notebook")
+    assert [hold.commit for hold in row.quarantined] == [commit]
     await platform.holding.confirm(platform.people.reader("anne"), commit, "An emergency, agreed by phone")
     assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER
 

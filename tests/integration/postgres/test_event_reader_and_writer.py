@@ -8,7 +8,6 @@ import pytest
 from support.conditions import until
 from support.servers.postgresql import PostgreSQL, needs_postgresql
 
-from allotment_hub.services import event_reader as observing
 from allotment_hub.services.event_reader import EventReader
 from allotment_profiles.events import Events
 from allotment_spawner.hub import event_writer as recording
@@ -24,17 +23,13 @@ def waiting() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "events"]
 
 
-async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
-    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(postgresql: PostgreSQL) -> None:
     events = Events(postgresql.url)
     events.append("start", user="ann", profile="red/hanging")
-    asks = EventReader(events)
+    asks = EventReader(events, timeout=0.5, pause=0)
     found = await asks.first_start(["red/other", "red/hanging"], BEGIN)
     assert found
     assert found.user == "ann"
-    monkeypatch.setattr(observing, "_PATIENCE_SECONDS", 0.5)
-    monkeypatch.setattr(observing, "_REST_SECONDS", 0.0)
     with postgresql.hanging():  # over the connection that there is
         assert await asks.first_start(["red/hanging"], BEGIN) is None
         left = waiting()
@@ -42,7 +37,6 @@ async def test_a_database_that_hangs_is_waited_for_once_and_asked_again_later(
         for _ in range(50):
             assert await asks.first_start(["red/hanging"], BEGIN) is None
         assert waiting() == left
-    monkeypatch.undo()
     async with asyncio.timeout(30):
         while not await asks.first_start(["red/hanging"], BEGIN):
             await asyncio.to_thread(left[0].join)

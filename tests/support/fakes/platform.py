@@ -6,7 +6,10 @@ from pathlib import Path
 import httpx
 
 from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
-from allotment_hub.services.browse.listing import Listing
+from allotment_hub.services.browse.data_roles import DataRoles
+from allotment_hub.services.browse.history import History
+from allotment_hub.services.browse.profiles import Profiles
+from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api.directory import Directory
 from allotment_hub.services.proposals.checking import ChangeChecker
@@ -129,7 +132,10 @@ class Platform:
         self.proposing = Submissions(self.proposals, self.checking)
         self.reviewing = Reviews(self.proposals, self.watcher)
         self.holding = Quarantine(self.forge, self.checking, self.watcher)
-        self.listing = Listing(self.repository, self.watcher, self.directory, deployments.laptop)
+        self.history = History(self.repository, self.watcher)
+        self.profiles = Profiles(self.watcher, self.history, self.directory, deployments.laptop)
+        self.teams = Teams(self.watcher, self.history)
+        self.data_roles = DataRoles(self.watcher, self.history, self.directory)
 
     def clock(self) -> dt.datetime:
         """Return the time that the services see."""

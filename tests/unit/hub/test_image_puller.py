@@ -19,11 +19,12 @@ from support.fakes.nodes import Nodes
 from support.folders import DATA
 from support.repositories import START, ProfilesRepository, policy, profile, small, team
 
-from allotment_hub.api.metrics import exposition, pulls_in_brief
+from allotment_hub.api.metrics import exposition
+from allotment_hub.api.platform import pulled_ahead
 from allotment_hub.configuration import PullerConfiguration
 from allotment_hub.nodes.daemonset import manifest
 from allotment_hub.nodes.images import DesiredImages, ImageInventory
-from allotment_hub.services.images import ImagePuller
+from allotment_hub.services.image_puller import ImagePuller
 from allotment_profiles.store.watcher import CatalogWatcher
 
 GOLDEN = DATA / "pulling" / "daemonset.yaml"
@@ -205,7 +206,7 @@ async def test_trouble_is_said_once_tried_again_and_over_when_the_cluster_answer
         await nodes.until_asked(2)
         assert watcher.last_error is None, "who follows the repository notices nothing"
         assert (await watcher.refresh()).profiles
-        brief = pulls_in_brief(pulling)
+        brief = pulled_ahead(pulling)
         assert brief is not None
         assert (brief["failed"], brief["images"]) == (True, 1)
         assert brief["failing_since"]
@@ -239,11 +240,11 @@ async def test_what_is_left_out_is_named_and_counted(
     async with following(profiles, nodes, maximum=2) as (watcher, pulling):
         await watcher.refresh()
         await nodes.until_told(1)
-    assert f"1 images more than the 2 that may be pulled ahead are not: {image('i2:1')}" in caplog.text
+    assert f"1 images beyond the maximum are not pulled: {image('i2:1')}" in caplog.text
     assert b"allotment_puller_left_out 1.0" in exposition(watcher, pulling)
     assert manifest(nodes.told[0], PLACE, "uid")["metadata"]["annotations"] == {"allotment/left-out": "1"}
 
 
 async def test_where_nothing_is_pulled_ahead_health_and_metrics_say_nothing_of_it(profiles: ProfilesRepository) -> None:
-    assert pulls_in_brief(None) is None
+    assert pulled_ahead(None) is None
     assert b"allotment_puller" not in exposition(CatalogWatcher(profiles.repository), None)

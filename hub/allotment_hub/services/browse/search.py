@@ -1,62 +1,74 @@
-"""Finding profiles by words without reading thousands of files for every question: what was read once is kept."""
+"""Search for profiles by words. The words of a profile are kept, and read again only when a file has changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model import Profile
 from allotment_profiles.model.paths import file_ref, profile_path
 from allotment_profiles.store.provenance import Provenance
 
 
+def words_of(profile_id: str, profile: Profile | None, team_title: str, members: str, approvers: Iterable[str]) -> str:
+    """Return the text in which the words of a search are looked up, in lower case.
+
+    The index of the server and the filter in the browser both use it, so that they find the same profiles.
+    """
+    texts = [profile_id, team_title, members, *approvers]
+    if profile:
+        texts += [profile.title, profile.description, profile.purpose, profile.app, profile.image]
+        texts += [*profile.data_roles, profile.visibility, profile.resources.gpu_kind or ""]
+    return " ".join(texts).lower()
+
+
 @dataclass(frozen=True, slots=True)
-class Findable:
-    """What one profile is found by."""
+class IndexedProfile:
+    """What the index knows of one profile."""
 
     key: tuple[str, ...]
-    """The versions of what the words were taken from."""
+    """The versions of what the words were read from."""
     words: str
-    """Lower case."""
-    draft: bool
+    hidden: bool
+    """Whether its visibility is `draft`."""
 
 
 class ProfileIndex:
-    """The words of all profiles; only what has changed is read again."""
+    """The words of all profiles."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Findable] = {}
+        self._indexed: dict[str, IndexedProfile] = {}
         self._catalog: Catalog | None = None
 
-    def renewed(self, catalog: Catalog, provenance: Provenance) -> dict[str, Findable]:
-        """Give what the profiles are found by, broken ones among them, in the order of their ids."""
+    def updated(self, catalog: Catalog, provenance: Provenance) -> dict[str, IndexedProfile]:
+        """Return all profiles of a catalog, invalid ones included, in the order of their ids."""
         if self._catalog is catalog:
-            return self._known
+            return self._indexed
         members = {name: ", ".join(sorted(people_of(name, catalog))) for name in catalog.teams}
         broken = [where.id for path in catalog.broken if (where := file_ref(path)) and where.kind == "profile"]
-        self._known = {
-            profile_id: self._findable(catalog, provenance, profile_id, members)
+        self._indexed = {
+            profile_id: self._profile(catalog, provenance, profile_id, members)
             for profile_id in sorted({*catalog.profiles, *broken})
         }
         self._catalog = catalog
-        return self._known
+        return self._indexed
 
-    def _findable(self, catalog: Catalog, provenance: Provenance, profile_id: str, members: dict[str, str]) -> Findable:
+    def _profile(
+        self, catalog: Catalog, provenance: Provenance, profile_id: str, members: dict[str, str]
+    ) -> IndexedProfile:
         entry, name = catalog.profiles.get(profile_id), profile_id.partition("/")[0]
-        team, landing = catalog.teams.get(name), provenance.last(profile_path(profile_id))
-        key = (entry.blob if entry else "", team.blob if team else "", landing.commit if landing else "")
-        known = self._known.get(profile_id)
+        team, last_change = catalog.teams.get(name), provenance.last(profile_path(profile_id))
+        key = (entry.blob if entry else "", team.blob if team else "", last_change.commit if last_change else "")
+        known = self._indexed.get(profile_id)
         if known and known.key == key:
             return known
-        parts = [profile_id, team.value.title if team else name, members.get(name, "")]
-        parts += landing.approved_by if landing else ()
         profile = entry.value if entry else None
-        if profile:
-            parts += [profile.title, profile.description, profile.purpose, profile.app, profile.image]
-            parts += [*profile.data_roles, profile.visibility, profile.resources.gpu_kind or ""]
-        return Findable(key, " ".join(parts).lower(), bool(profile and profile.visibility == "draft"))
+        approvers = last_change.approved_by if last_change else ()
+        words = words_of(profile_id, profile, team.value.title if team else name, members.get(name, ""), approvers)
+        return IndexedProfile(key, words, bool(profile and profile.visibility == "draft"))
 
 
-def matching(index: dict[str, Findable], words: str) -> Iterable[str]:
-    """Give the ids of the profiles that have all the words."""
-    wanted = words.lower().split()
-    return (profile_id for profile_id, each in index.items() if all(word in each.words for word in wanted))
+def matching(index: dict[str, IndexedProfile], query: str) -> Iterator[str]:
+    """Yield the ids of the profiles that have all words of a query."""
+    wanted = query.lower().split()
+    return (profile_id for profile_id, profile in index.items() if all(word in profile.words for word in wanted))

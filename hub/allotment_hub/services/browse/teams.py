@@ -1,67 +1,77 @@
-"""One team as its members ask about it: who is in it, who decides, and how far. Pure."""
+"""Teams, as one user may see them."""
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from allotment_hub.errors import refused
+from allotment_hub.services.browse.data_roles import grant_days_left
+from allotment_hub.services.browse.history import History
+from allotment_hub.services.browse.listed import profile_is_listed, team_is_listed
 from allotment_profiles.access.people import User, answers_for, belongs, leads
-from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
+from allotment_profiles.catalog.catalog import Entry, QuarantinedChange
 from allotment_profiles.model import Grant, Team
-from allotment_profiles.model.dates import days_left
 from allotment_profiles.model.paths import team_path
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.store.provenance import HistoryEntry, Provenance
+from allotment_profiles.store.provenance import HistoryEntry
+from allotment_profiles.store.watcher import CatalogWatcher
 
 
 @dataclass(frozen=True)
 class TeamPage:
-    """One team: who is in it, and how far it decides for itself."""
+    """One team: its people, its limits, its profiles and its data."""
 
     name: str
     entry: Entry[Team]
     profiles: tuple[tuple[str, str], ...]
-    """Those that the reader may know of: id and title."""
+    """Id and title of each profile that the caller may know of."""
     grants: tuple[tuple[str, str, Grant, int], ...]
-    """The data that it may use: name, title, grant, days that remain."""
+    """Name and title of each data role that it may use, the grant, and the days that remain."""
     owns: tuple[tuple[str, str], ...]
-    """The data roles that it owns: name and title."""
+    """Name and title of each data role that it owns."""
     mine: bool
-    """Whether the reader belongs to it."""
+    """Whether the caller belongs to it."""
     role: str
-    """What the reader is there, in words; empty for strangers."""
-    landing: HistoryEntry | None
+    """The caller's role in it, in words; empty for everybody else."""
+    last_change: HistoryEntry | None
+    """The commit that last changed the file."""
     problems: tuple[Problem, ...]
-    held: tuple[QuarantinedChange, ...]
+    quarantined: tuple[QuarantinedChange, ...]
 
 
-def team_page(
-    catalog: Catalog, provenance: Provenance, user: User, entry: Entry[Team], profiles: Sequence[str]
-) -> TeamPage:
-    """Put together what a reader sees of a team, with those of its profiles that they may know of."""
-    name, team, path = entry.id, entry.value, team_path(entry.id)
-    now = dt.datetime.now(dt.UTC)
-    roles = [(role, each.value) for role, each in sorted(catalog.data_roles.items())]
-    position = "a lead" if leads(user, team) else "a deputy" if answers_for(user, team) else ""
-    mine = belongs(user, team)
-    return TeamPage(
-        name=name,
-        entry=entry,
-        profiles=tuple((each, catalog.profiles[each].value.title) for each in profiles),
-        grants=tuple(
-            (role, each.title, each.granted_to[name], days_of(each.granted_to[name], now))
-            for role, each in roles
-            if name in each.granted_to
-        ),
-        owns=tuple((role, each.title) for role, each in roles if each.owner == name),
-        mine=mine,
-        role=position or ("a member" if mine else ""),
-        landing=provenance.last(path),
-        problems=tuple(catalog.problems_of(path)),
-        held=tuple(hold for hold in catalog.quarantined if hold.path == path),
-    )
+class Teams:
+    """Reads the teams of the catalog that applies."""
 
+    def __init__(self, watcher: CatalogWatcher, history: History) -> None:
+        self._watcher = watcher
+        self._history = history
 
-def days_of(grant: Grant, now: dt.datetime) -> int:
-    """Count the days that a grant still holds: to its end, or to the day by which it is looked at again."""
-    days = days_left(grant.until, now)
-    return min(days, days_left(grant.review_by, now)) if grant.review_by else days
+    async def page(self, user: User, name: str) -> TeamPage:
+        """Return one team. Raises ServiceError if there is none that the user may know of."""
+        catalog, provenance, now = self._watcher.catalog, await self._history.provenance(), dt.datetime.now(dt.UTC)
+        entry = catalog.teams.get(name)
+        if entry is None or not team_is_listed(catalog, user, name):
+            raise refused(404, "team-unknown", "There is no such team.", "", "Look at the list of profiles.")
+        team, path = entry.value, team_path(name)
+        roles = [(role, found.value) for role, found in sorted(catalog.data_roles.items())]
+        position = "a lead" if leads(user, team) else "a deputy" if answers_for(user, team) else ""
+        mine = belongs(user, team)
+        return TeamPage(
+            name=name,
+            entry=entry,
+            profiles=tuple(
+                (profile_id, catalog.profiles[profile_id].value.title)
+                for profile_id in catalog.profiles_of(name)
+                if profile_is_listed(catalog, user, profile_id)
+            ),
+            grants=tuple(
+                (name_of_role, role.title, grant, grant_days_left(grant, now))
+                for name_of_role, role in roles
+                if (grant := role.granted_to.get(name))
+            ),
+            owns=tuple((name_of_role, role.title) for name_of_role, role in roles if role.owner == name),
+            mine=mine,
+            role=position or ("a member" if mine else ""),
+            last_change=provenance.last(path),
+            problems=tuple(catalog.problems_of(path)),
+            quarantined=tuple(change for change in catalog.quarantined if change.path == path),
+        )

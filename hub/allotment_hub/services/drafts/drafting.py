@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from allotment_hub.errors import refused
-from allotment_hub.services.browse.teams import days_of
+from allotment_hub.services.browse.data_roles import grant_days_left
 from allotment_hub.services.drafts.forms import Field, document_of, kept_aside, roles_of, values_of
 from allotment_hub.services.proposals.checking import Files
 from allotment_profiles.catalog.catalog import Catalog
@@ -184,7 +184,7 @@ def holds(catalog: Catalog, role: str, team: str) -> bool:
     """Tell whether a team has a grant for a data role that has not ended and whose review is not overdue."""
     entry = catalog.data_roles.get(role)
     grant = entry.value.granted_to.get(team) if entry else None
-    return grant is not None and days_of(grant, dt.datetime.now(dt.UTC)) >= 0
+    return grant is not None and grant_days_left(grant, dt.datetime.now(dt.UTC)) >= 0
 
 
 def granted(catalog: Catalog, role: str, team: str, until: str, reason: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Who people are: users as the hub knows them now, asked with the service's own token, never taken from a session."""
+"""The users and groups of JupyterHub, read with the service's own token. Nothing is taken from a session."""
 
 import urllib.parse
 from collections.abc import Iterable, Mapping
@@ -11,26 +11,26 @@ from allotment_profiles.access.people import User
 
 
 class Directory:
-    """The hub's users. Nothing is kept: a decision asks anew."""
+    """The hub's users. Nothing is cached: every decision asks the hub."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
-        """Take a client whose base is the hub's API and whose token may read users and groups."""
+        """Use a client for the hub's API whose token may read users and groups."""
         self._client = client
 
     async def user(self, name: str) -> User | None:
-        """Give one user with the groups of now, or None where the hub has none of that name."""
+        """Return a user with their current groups; None if the hub has no such user."""
         if name in ("", ".", ".."):
-            return None  # a client would resolve these to another address
-        answer = await self._get(f"users/{urllib.parse.quote(name, safe='')}")
-        return _user(answer) if answer is not None and answer.get("name") == name else None
+            return None  # the HTTP client would resolve these to another path
+        model = await self._get(f"users/{urllib.parse.quote(name, safe='')}")
+        return _user(model) if model is not None and model.get("name") == name else None
 
     async def users(self, names: Iterable[str]) -> list[User]:
-        """Give those of the named users that the hub knows."""
-        found = [await self.user(name) for name in dict.fromkeys(names)]
-        return [user for user in found if user]
+        """Return those of the named users that the hub has."""
+        users = [await self.user(name) for name in dict.fromkeys(names)]
+        return [user for user in users if user]
 
     async def everyone(self) -> list[User]:
-        """Give all users that the hub has seen."""
+        """Return all users of the hub."""
         users: list[User] = []
         while True:
             page = await self._get(f"users?offset={len(users)}&limit=200")
@@ -39,7 +39,7 @@ class Directory:
                 return users
 
     async def close(self) -> None:
-        """Give up the connections."""
+        """Close the HTTP client."""
         await self._client.aclose()
 
     async def _get(self, path: str) -> Any:
@@ -50,7 +50,7 @@ class Directory:
             response.raise_for_status()
             return response.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise unavailable("hub-unavailable", "The hub did not answer who the people are.") from error
+            raise unavailable("hub-unavailable", "The hub did not answer the request for its users.") from error
 
 
 def _user(model: Mapping[str, Any]) -> User:

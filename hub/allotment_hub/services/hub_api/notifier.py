@@ -1,4 +1,4 @@
-"""Telling the hub that main has moved, so that it looks at once; where that fails, the hub looks by itself."""
+"""Notifies JupyterHub of a new catalog, so that the hub loads it at once instead of at its next poll."""
 
 import asyncio
 import logging
@@ -11,23 +11,23 @@ log = logging.getLogger(__name__)
 
 
 class HubNotifier:
-    """Tells the hub, one message at a time."""
+    """Sends notifications to the hub, one at a time."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
-        """Take a client whose base is the hub's API and whose token may ask for a refresh."""
+        """Use a client for the hub's API whose token may request a refresh."""
         self._client = client
         self._task: asyncio.Task[None] | None = None
 
-    def tell(self, catalog: Catalog) -> None:
-        """Say in the background that another catalog applies."""
-        # The hub looks at what is newest, so of two messages the later one says everything.
+    def notify(self, catalog: Catalog) -> None:
+        """Notify the hub in the background that this catalog applies."""
+        # The hub always loads the newest revision, so a later notification replaces an earlier one.
         if self._task:
             self._task.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._tell(catalog.revision))
+        self._task = asyncio.get_running_loop().create_task(self._notify(catalog.revision))
 
-    async def _tell(self, revision: str) -> None:
+    async def _notify(self, revision: str) -> None:
         try:
             answer = await self._client.post("allotment/refresh", json={"revision": revision})
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            log.warning("the hub was not told that main has moved: %s", error)
+            log.warning("the hub could not be notified of revision %s: %s", revision[:10], error)

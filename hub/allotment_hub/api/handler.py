@@ -1,0 +1,103 @@
+"""The base of the API's handlers, and the decorator from which both the routes and openapi.json are made."""
+
+import asyncio
+import functools
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+from pydantic import BaseModel
+
+from allotment_hub.http.handler import Handler
+
+METHODS = ("get", "post")
+_PARAMETERS = {"id": r"([a-z0-9][a-z0-9-]{0,120})", "commit": r"([0-9a-f]{40,64})"}
+_NAME = r"([^/]{1,100})"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path, as openapi.json describes it."""
+
+    summary: str
+    body: type[BaseModel] | None
+    """The model of the request's body."""
+    answer: type[BaseModel] | None
+    """The model of the answer, or of one item of a list; None for an answer without a model."""
+    status: int
+    """The HTTP status of success."""
+    listed: str
+    """The key of the list in the answer; empty where the answer is no list."""
+    query: Mapping[str, str]
+    """The query parameters and their descriptions."""
+
+
+def operation(
+    answer: type[BaseModel] | None = None,
+    *,
+    status: int = 200,
+    listed: str = "",
+    query: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
+    """Describe a handler's method. Its docstring is the summary.
+
+    A parameter `body` receives the request's body, validated as the model that annotates it.
+    """
+
+    def decorate(method: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        parameter = inspect.signature(method).parameters.get("body")
+        body = parameter.annotation if parameter else None
+
+        @functools.wraps(method)
+        async def handle(self: ApiHandler, *path: str) -> None:
+            await method(self, *path, **({"body": self.body(body)} if body else {}))
+
+        summary = inspect.getdoc(method) or ""
+        cast("Any", handle).operation = Operation(summary, body, answer, status, listed, query or {})
+        return handle
+
+    return decorate
+
+
+class ApiHandler(Handler):
+    """A handler that answers JSON."""
+
+    path: ClassVar[str] = ""
+    """The path below the API's root, its parameters in braces."""
+
+    @classmethod
+    def pattern(cls) -> str:
+        """Return the path as a regular expression."""
+        return re.sub(r"\{(\w+)\}", lambda parameter: _PARAMETERS.get(parameter[1], _NAME), cls.path)
+
+    @classmethod
+    def operations(cls) -> dict[str, Operation]:
+        """Return the described methods."""
+        described = {method: getattr(getattr(cls, method), "operation", None) for method in METHODS}
+        return {method: operation for method, operation in described.items() if operation}
+
+    @property
+    def operation(self) -> Operation:
+        """The operation of this request."""
+        return self.operations()[str(self.request.method).lower()]
+
+    def answer(self, content: BaseModel | Mapping[str, object], status: int | None = None) -> None:
+        """Answer with JSON, by default with the operation's status."""
+        self.set_status(status or self.operation.status)
+        self.set_header("Content-Type", "application/json")
+        text = content.model_dump_json() if isinstance(content, BaseModel) else json.dumps(content)
+        self.finish(text)
+
+    async def answer_list(self, items: Sequence[BaseModel]) -> None:
+        """Answer with a list, and the revision of the catalog that it was made from."""
+        key, revision = self.operation.listed, self.services.watcher.catalog.revision
+
+        def text() -> str:
+            return json.dumps({key: [item.model_dump(mode="json") for item in items], "revision": revision})
+
+        self.set_header("Content-Type", "application/json")
+        # Serializing ten thousand items takes too long for the event loop.
+        self.finish(await asyncio.to_thread(text))

@@ -1,0 +1,148 @@
+"""The API for operators: quarantined changes, health and metrics."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from typing import ClassVar
+
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from allotment_hub.api.handler import ApiHandler, operation
+from allotment_hub.api.metrics import exposition
+from allotment_hub.api.requests import ConfirmationBody
+from allotment_hub.api.responses import QuarantinedCommitAnswer
+from allotment_hub.api.serializers import quarantined_answer
+from allotment_hub.services.image_puller import ImagePuller
+from allotment_hub.services.quarantine import RELEASES
+from allotment_profiles.catalog.catalog import QuarantinedChange
+from allotment_profiles.store.watcher import Attempt, Fetched
+
+
+class QuarantineHandler(ApiHandler):
+    """The quarantined changes of main."""
+
+    path: ClassVar[str] = "holds"
+
+    @operation(QuarantinedCommitAnswer, listed="holds")
+    async def get(self) -> None:
+        """List the commits with quarantined changes that the caller may see."""
+        commits = await self.services.quarantine.seen_by(self.reader.user)
+        await self.answer_list([quarantined_answer(commit, commit.refusal(self.reader)) for commit in commits])
+
+
+class ConfirmationHandler(ApiHandler):
+    """The confirmation of a quarantined commit."""
+
+    path: ClassVar[str] = "holds/{commit}/confirmation"
+
+    @operation(status=201)
+    async def post(self, commit: str, body: ConfirmationBody) -> None:
+        """Confirm a quarantined commit, so that its changes apply."""
+        await self.services.quarantine.confirm(self.reader, commit, body.reason)
+        self.answer({"commit": commit, "revision": self.services.watcher.catalog.revision})
+
+
+class HealthHandler(ApiHandler):
+    """The health of the service."""
+
+    path: ClassVar[str] = "health"
+    open_to_all: ClassVar[bool] = True
+
+    @operation()
+    async def get(self) -> None:
+        """Return the state of the catalog: 200 once a catalog applies, 503 before."""
+        watcher = self.services.watcher
+        content = {
+            "ok": watcher.applied is not None,
+            "applied": _attempt(watcher.applied),
+            "attempted": _attempt(watcher.attempted),
+            "fetched": _fetched(watcher.fetched),
+            "pulled_ahead": pulled_ahead(self.services.image_puller),
+            "problems": len(watcher.catalog.problems),
+            # This answer is public, so it names no files. `GET holds` has them for those who may see them.
+            "held": _quarantined(watcher.catalog.quarantined),
+        }
+        self.answer(content, 200 if watcher.applied else 503)
+
+
+def _fetched(fetched: Fetched | None) -> dict[str, object] | None:
+    if fetched is None:
+        return None
+    return {
+        "time": _utc(fetched.time),
+        "failed": fetched.error is not None,
+        "failing_since": _utc(fetched.since),
+        "why": fetched.why or None,
+    }
+
+
+def _attempt(attempt: Attempt | None) -> dict[str, object] | None:
+    if attempt is None:
+        return None
+    return {
+        "revision": attempt.revision,
+        "time": _utc(attempt.time),
+        "seconds": round(attempt.seconds, 3),
+        # The error itself names paths of the machine, so it goes only to the log.
+        "failed": attempt.error is not None,
+        "problems": attempt.problem_count,
+        "rewound": attempt.rewound,
+    }
+
+
+def pulled_ahead(image_puller: ImagePuller | None) -> dict[str, object] | None:
+    """Return the state of pulling for `GET health`; None if nothing is pulled, or nothing was pulled yet."""
+    last = image_puller.last if image_puller else None
+    if last is None:
+        return None
+    return {
+        "time": _utc(last.time),
+        "images": len(last.desired.images),
+        "left_out": len(last.desired.left_out),
+        # The cluster's error goes only to the log.
+        "failed": last.error is not None,
+        "failing_since": _utc(last.since),
+    }
+
+
+def _quarantined(changes: Sequence[QuarantinedChange]) -> list[dict[str, object]]:
+    by_commit: dict[str, list[QuarantinedChange]] = {}
+    for change in changes:
+        by_commit.setdefault(change.commit, []).append(change)
+    return [
+        {
+            "commit": commit,
+            "reason": changes[0].reason,
+            "since": _utc(changes[0].since),
+            "files": len(changes),
+            "release": RELEASES[changes[0].reason],
+        }
+        for commit, changes in by_commit.items()
+    ]
+
+
+def _utc(moment: dt.datetime | None) -> str | None:
+    return moment.astimezone(dt.UTC).isoformat() if moment else None
+
+
+class MetricsHandler(ApiHandler):
+    """The metrics of the service."""
+
+    path: ClassVar[str] = "metrics"
+    open_to_all: ClassVar[bool] = True
+
+    @operation()
+    async def get(self) -> None:
+        """Return metrics in the text format of Prometheus."""
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.finish(await asyncio.to_thread(exposition, self.services.watcher, self.services.image_puller))
+
+
+class UnknownHandler(ApiHandler):
+    """Every other path below the API's root."""
+
+    open_to_all: ClassVar[bool] = True
+
+    def prepare(self) -> None:  # type: ignore[override]  # nothing to wait for
+        """Answer 404."""
+        self.send_error(404)

@@ -1,0 +1,84 @@
+"""The API for reading: profiles, teams, the readers of data roles, and what may be asked for."""
+
+import datetime as dt
+from typing import ClassVar
+
+from allotment_hub.api.handler import ApiHandler, operation
+from allotment_hub.api.responses import ExplainAnswer, ProfileAnswer, ProfileDetails, ReadersAnswer, TeamAnswer
+from allotment_hub.api.serializers import explain_answer, profile_answer, profile_details, readers_answer, team_answer
+from allotment_profiles.access.form_schema import form_schema
+from allotment_profiles.reference.schema import schema_of
+
+
+class ProfilesHandler(ApiHandler):
+    """All profiles."""
+
+    path: ClassVar[str] = "profiles"
+
+    @operation(ProfileAnswer, listed="profiles")
+    async def get(self) -> None:
+        """List the profiles that the caller may see."""
+        rows = await self.services.profiles.rows(self.reader.user)
+        await self.answer_list([profile_answer(row, self.address(f"profiles/{row.id}")) for row in rows])
+
+
+class ProfileHandler(ApiHandler):
+    """One profile."""
+
+    path: ClassVar[str] = "profiles/{team}/{name}"
+
+    @operation(ProfileDetails)
+    async def get(self, team: str, name: str) -> None:
+        """Return one profile."""
+        row = await self.services.profiles.row(self.reader.user, f"{team}/{name}")
+        self.answer(profile_details(row, self.address(f"profiles/{row.id}")))
+
+
+class ExplainHandler(ApiHandler):
+    """Explanations of access."""
+
+    path: ClassVar[str] = "explain"
+
+    @operation(
+        ExplainAnswer,
+        query={"user": "The name of the user; empty for the caller.", "profile": "The id of the profile, TEAM/NAME."},
+    )
+    async def get(self) -> None:
+        """Explain why a user can or cannot start a profile."""
+        user = self.get_query_argument("user", "") or self.reader.user.name
+        profile = self.get_query_argument("profile", "")
+        self.answer(explain_answer(user, await self.services.profiles.explain(self.reader.user, user, profile)))
+
+
+class ReadersHandler(ApiHandler):
+    """The readers of a data role."""
+
+    path: ClassVar[str] = "data-roles/{name}/readers"
+
+    @operation(ReadersAnswer)
+    async def get(self, name: str) -> None:
+        """List who can reach a data role."""
+        self.answer(readers_answer(await self.services.data_roles.readers(self.reader.user, name)))
+
+
+class TeamHandler(ApiHandler):
+    """One team."""
+
+    path: ClassVar[str] = "teams/{name}"
+
+    @operation(TeamAnswer)
+    async def get(self, name: str) -> None:
+        """Return one team."""
+        self.answer(team_answer(await self.services.teams.page(self.reader.user, name)))
+
+
+class SchemaHandler(ApiHandler):
+    """The schema of a profile."""
+
+    path: ClassVar[str] = "schema"
+
+    @operation()
+    async def get(self) -> None:
+        """Return the JSON Schema of a profile, with the limits of the caller's teams."""
+        catalog, now = self.services.watcher.catalog, dt.datetime.now(dt.UTC)
+        self.answer(form_schema(schema_of("profile"), catalog, self.reader.user, now))

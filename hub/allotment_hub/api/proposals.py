@@ -1,0 +1,134 @@
+"""The API for changing: dry runs, proposals, and the decisions about them."""
+
+import asyncio
+from typing import ClassVar
+
+from allotment_hub.api.handler import ApiHandler, operation
+from allotment_hub.api.requests import CheckBody, CommentBody, HeadBody, MergeBody, ProposalBody, RejectionBody
+from allotment_hub.api.responses import CheckAnswer, ProposalAnswer, ProposalLine
+from allotment_hub.api.serializers import check_answer, proposal_answer, proposal_line
+from allotment_hub.forges.records import StoredProposal
+from allotment_hub.services.drafts.requested import requested_files
+from allotment_hub.services.proposals.checking import Files
+
+
+class _ProposalHandler(ApiHandler):
+    """What the handlers of changes share."""
+
+    async def requested_files(self, body: CheckBody) -> Files:
+        """Return the files that a body asks to change."""
+        return await asyncio.to_thread(requested_files, body.changes(), self.services.watcher.catalog)
+
+    async def answer_proposal(self, stored: StoredProposal, status: int | None = None) -> None:
+        """Answer with a proposal as the caller sees it."""
+        view = await self.services.proposals.view(stored, self.reader)
+        self.answer(proposal_answer(view, self.address(f"proposals/{stored.id}")), status)
+
+
+class ChecksHandler(_ProposalHandler):
+    """Dry runs."""
+
+    path: ClassVar[str] = "checks"
+
+    @operation(CheckAnswer)
+    async def post(self, body: CheckBody) -> None:
+        """Check a change without proposing it."""
+        check = await self.services.proposing.check(self.reader, await self.requested_files(body))
+        self.answer(check_answer(check, check.automatic_for(self.reader.user)))
+
+
+class ProposalsHandler(_ProposalHandler):
+    """All proposals."""
+
+    path: ClassVar[str] = "proposals"
+
+    @operation(
+        ProposalLine,
+        listed="proposals",
+        query={"state": "Only proposals in this state: `open`, `merged`, `rejected`, `withdrawn`, `ended` or `all`."},
+    )
+    async def get(self) -> None:
+        """List the proposals that the caller may see."""
+        state = self.get_query_argument("state", "all")
+        readable = await self.services.proposals.readable(self.reader.user)
+        lines = [proposal_line(stored, self.address(f"proposals/{stored.id}")) for stored in readable]
+        await self.answer_list([line for line in lines if _in_state(line, state)])
+
+    @operation(ProposalAnswer, status=201)
+    async def post(self, body: ProposalBody) -> None:
+        """Propose a change, or update an open proposal: 200 instead of 201."""
+        files = await self.requested_files(body)
+        done = await self.services.proposing.propose(self.reader, files, body.reason, update=body.update)
+        stored = await self.services.reviewing.merge_if_automatic(self.reader, done.proposal)
+        await self.answer_proposal(stored, 201 if done.created else 200)
+
+
+def _in_state(line: ProposalLine, state: str) -> bool:
+    return state in ("", "all", line.state) or (state == "ended" and line.state != "open")
+
+
+class ProposalHandler(_ProposalHandler):
+    """One proposal."""
+
+    path: ClassVar[str] = "proposals/{id}"
+
+    @operation(ProposalAnswer)
+    async def get(self, proposal: str) -> None:
+        """Return one proposal."""
+        await self.answer_proposal(await self.services.proposals.stored(proposal))
+
+
+class CommentsHandler(_ProposalHandler):
+    """The comments on a proposal."""
+
+    path: ClassVar[str] = "proposals/{id}/comments"
+
+    @operation(ProposalAnswer, status=201)
+    async def post(self, proposal: str, body: CommentBody) -> None:
+        """Comment on a proposal."""
+        await self.answer_proposal(await self.services.proposing.comment(self.reader, proposal, body.text))
+
+
+class WithdrawalHandler(_ProposalHandler):
+    """The withdrawal of a proposal."""
+
+    path: ClassVar[str] = "proposals/{id}/withdrawal"
+
+    @operation(ProposalAnswer)
+    async def post(self, proposal: str) -> None:
+        """Withdraw a proposal of one's own."""
+        await self.answer_proposal(await self.services.proposing.withdraw(self.reader, proposal))
+
+
+class ApprovalsHandler(_ProposalHandler):
+    """The approvals of a proposal."""
+
+    path: ClassVar[str] = "proposals/{id}/approvals"
+
+    @operation(ProposalAnswer, status=201)
+    async def post(self, proposal: str, body: HeadBody) -> None:
+        """Approve a proposal at exactly one head."""
+        await self.answer_proposal(await self.services.reviewing.approve(self.reader, proposal, body.head))
+
+
+class RejectionHandler(_ProposalHandler):
+    """The rejection of a proposal."""
+
+    path: ClassVar[str] = "proposals/{id}/rejection"
+
+    @operation(ProposalAnswer)
+    async def post(self, proposal: str, body: RejectionBody) -> None:
+        """Reject a proposal with a reason."""
+        await self.answer_proposal(await self.services.reviewing.reject(self.reader, proposal, body.reason))
+
+
+class MergeHandler(_ProposalHandler):
+    """The merge of a proposal."""
+
+    path: ClassVar[str] = "proposals/{id}/merge"
+
+    @operation(ProposalAnswer)
+    async def post(self, proposal: str, body: MergeBody) -> None:
+        """Merge a proposal at exactly one head."""
+        merge = self.services.reviewing.merge
+        await self.answer_proposal(await merge(self.reader, proposal, body.head, confirm_removal=body.confirm_removal))

@@ -1,0 +1,137 @@
+"""Data roles and their grants, as one user may see them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from allotment_hub.errors import refused
+from allotment_hub.services.browse.history import History
+from allotment_hub.services.browse.listed import profile_is_listed
+from allotment_hub.services.hub_api.directory import Directory
+from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, belongs, leads_of
+from allotment_profiles.access.subjects import people_of
+from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
+from allotment_profiles.model import DataRole, Grant
+from allotment_profiles.model.dates import days_left
+from allotment_profiles.model.paths import data_role_path, file_ref
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.store.provenance import HistoryEntry, Provenance
+from allotment_profiles.store.watcher import CatalogWatcher
+
+
+@dataclass(frozen=True)
+class GrantRow:
+    """One grant of a data role to a team."""
+
+    team: str
+    team_title: str
+    people: tuple[str, ...]
+    """The groups and users of the team."""
+    seen: tuple[str, ...]
+    """The users of the hub who belong to the team; empty unless the caller asked for the readers."""
+    profiles: tuple[str, ...]
+    """The team's profiles with the data role, as far as the caller may know of them."""
+    grant: Grant
+    days: int
+    """Days until the grant ends or its review is due; negative once it no longer holds."""
+
+
+@dataclass(frozen=True)
+class DataRoleRow:
+    """One data role and its grants."""
+
+    name: str
+    entry: Entry[DataRole] | None
+    """None if no version of its file is valid."""
+    owner_title: str
+    owners: str
+    """Who decides about it, in words."""
+    grants: tuple[GrantRow, ...]
+    last_change: HistoryEntry | None
+    """The commit that last changed the file."""
+    problems: tuple[Problem, ...]
+    full: bool
+    """Whether the caller may see the binding."""
+    readable_by: bool
+    """Whether the caller may ask for the names of the readers."""
+    quarantined: tuple[QuarantinedChange, ...] = ()
+
+
+class DataRoles:
+    """Reads the data roles of the catalog that applies."""
+
+    def __init__(self, watcher: CatalogWatcher, history: History, directory: Directory) -> None:
+        self._watcher = watcher
+        self._history = history
+        self._directory = directory
+
+    async def rows(self, user: User) -> list[DataRoleRow]:
+        """List all data roles."""
+        catalog, provenance = self._watcher.catalog, await self._history.provenance()
+        broken = [where.id for path in catalog.broken if (where := file_ref(path)) and where.kind == "data role"]
+        return [_row(catalog, provenance, user, name) for name in sorted({*catalog.data_roles, *broken})]
+
+    async def row(self, user: User, name: str) -> DataRoleRow:
+        """Return one data role. Raises ServiceError if there is none."""
+        catalog = self._watcher.catalog
+        if name not in catalog.data_roles and data_role_path(name) not in catalog.broken:
+            remedy = "Look at the list of data roles."
+            raise refused(404, "data-role-unknown", "There is no such data role.", "", remedy)
+        return _row(catalog, await self._history.provenance(), user, name)
+
+    async def readers(self, user: User, name: str) -> DataRoleRow:
+        """Return one data role with the users who can reach it. Only its owner's leads and administrators may ask."""
+        row = await self.row(user, name)
+        if not row.readable_by:
+            raise refused(
+                403,
+                "readers-private",
+                "You may not see the names of those who can reach this data.",
+                "Only the leads and deputies of its owner, and administrators, see them.",
+                "The page of the data role shows the groups.",
+                row.owners,
+            )
+        everyone = await self._directory.everyone()
+        return _row(self._watcher.catalog, await self._history.provenance(), user, name, everyone)
+
+
+def _row(catalog: Catalog, provenance: Provenance, user: User, name: str, everyone: Sequence[User] = ()) -> DataRoleRow:
+    entry = catalog.data_roles.get(name)
+    path = data_role_path(name)
+    owner = catalog.teams.get(entry.value.owner) if entry else None
+    grants = entry.value.granted_to.items() if entry else ()
+    return DataRoleRow(
+        name=name,
+        entry=entry,
+        owner_title=owner.value.title if owner else "",
+        owners=leads_of(catalog, entry.value.owner) if entry else ADMINISTRATORS,
+        grants=tuple(_grant_row(catalog, user, name, team, grant, everyone) for team, grant in grants),
+        last_change=provenance.last(path),
+        problems=tuple(catalog.problems_of(path)),
+        full=user.admin or (owner is not None and belongs(user, owner.value)),
+        readable_by=user.admin or (owner is not None and answers_for(user, owner.value)),
+        quarantined=tuple(change for change in catalog.quarantined if change.path == path),
+    )
+
+
+def _grant_row(catalog: Catalog, user: User, role: str, team: str, grant: Grant, everyone: Sequence[User]) -> GrantRow:
+    entry = catalog.teams.get(team)
+    return GrantRow(
+        team=team,
+        team_title=entry.value.title if entry else team,
+        people=tuple(sorted(people_of(team, catalog))),
+        seen=tuple(user.name for user in everyone if entry and belongs(user, entry.value)),
+        profiles=tuple(
+            profile_id
+            for profile_id in catalog.profiles_reaching(role)
+            if profile_id.partition("/")[0] == team and profile_is_listed(catalog, user, profile_id)
+        ),
+        grant=grant,
+        days=grant_days_left(grant, dt.datetime.now(dt.UTC)),
+    )
+
+
+def grant_days_left(grant: Grant, now: dt.datetime) -> int:
+    """Return the days until a grant ends or its review is due, whichever comes first."""
+    days = days_left(grant.until, now)
+    return min(days, days_left(grant.review_by, now)) if grant.review_by else days

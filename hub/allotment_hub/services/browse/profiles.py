@@ -1,0 +1,204 @@
+"""Profiles, as one user may see them."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from allotment_hub.errors import ServiceError, refused
+from allotment_hub.services.browse.history import History
+from allotment_hub.services.browse.listed import profile_is_listed, team_is_listed
+from allotment_hub.services.browse.search import ProfileIndex, matching, words_of
+from allotment_hub.services.hub_api.directory import Directory
+from allotment_profiles.access.cost import Cost, dearest, usual
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.offers import Offer, may_know, offer
+from allotment_profiles.access.people import User, answers_for, belongs, leads_of
+from allotment_profiles.access.subjects import people_of
+from allotment_profiles.access.succession import is_retired
+from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
+from allotment_profiles.model import Profile
+from allotment_profiles.model.paths import file_ref, profile_path
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.store.provenance import HistoryEntry, Provenance
+from allotment_profiles.store.watcher import CatalogWatcher
+
+
+@dataclass(frozen=True)
+class ProfileRow:
+    """One profile as a row of the table."""
+
+    id: str
+    entry: Entry[Profile] | None
+    """None if no version of its file is valid."""
+    profile: Profile | None
+    """The value of `entry`, kept because an entry may read its file again each time it is asked."""
+    team: str
+    team_title: str
+    owners: str
+    """Who decides about it, in words."""
+    members: str
+    """Who may use it, in words."""
+    cost: Cost | None
+    """The cost with the default choices."""
+    dearest: Cost | None
+    """The cost with the dearest choices."""
+    last_change: HistoryEntry | None
+    """The commit that last changed the file."""
+    offer: Offer
+    """Whether the caller can start it, and why not."""
+    successors: tuple[str, ...]
+    """The profile that replaces it, the one that replaces that, and so on, as far as the caller may know of them."""
+    retired: bool
+    quarantined: tuple[QuarantinedChange, ...]
+    problems: tuple[Problem, ...]
+    full: bool
+    """Whether the caller may see the values of variables and bindings."""
+
+    @property
+    def words(self) -> str:
+        """The text in which the filter of the page looks for words."""
+        approvers = self.last_change.approved_by if self.last_change else ()
+        return words_of(self.id, self.profile, self.team_title, self.members, approvers)
+
+
+class Profiles:
+    """Reads the profiles of the catalog that applies."""
+
+    def __init__(
+        self,
+        watcher: CatalogWatcher,
+        history: History,
+        directory: Directory,
+        capabilities: Callable[[], Capabilities],
+    ) -> None:
+        self._watcher = watcher
+        self._history = history
+        self._directory = directory
+        self._capabilities = capabilities
+        self._index = ProfileIndex()
+        self._lock = asyncio.Lock()
+
+    @property
+    def has_service_accounts(self) -> bool:
+        """Whether sessions have service accounts, whose names the person who sets up the cloud needs."""
+        return "aws_role" in self._capabilities().bindings
+
+    async def search(self, user: User, query: str = "") -> list[str]:
+        """Return the ids of the profiles that the user may know of and that have all words of a query."""
+        catalog, provenance = self._watcher.catalog, await self._history.provenance()
+        async with self._lock:
+            return await asyncio.to_thread(self._search, catalog, provenance, user, query)
+
+    async def rows(self, user: User, ids: Sequence[str] | None = None) -> list[ProfileRow]:
+        """Return the rows of profiles that the user may know of, by default of all."""
+        ids = await self.search(user) if ids is None else ids
+        catalog, provenance = self._watcher.catalog, await self._history.provenance()
+        return await asyncio.to_thread(self._rows, catalog, provenance, user, ids)
+
+    async def row(self, user: User, profile_id: str) -> ProfileRow:
+        """Return one profile. Raises ServiceError if there is none that the user may know of."""
+        catalog = self._watcher.catalog
+        valid = profile_id in catalog.profiles
+        exists = valid or profile_path(profile_id) in catalog.broken
+        if not exists or not profile_is_listed(catalog, user, profile_id):
+            # A profile that exists and is hidden is answered like one that never existed.
+            raise _unknown(Provenance() if valid else await self._history.provenance(), profile_id)
+        return self._rows(catalog, await self._history.provenance(), user, [profile_id])[0]
+
+    async def explain(self, caller: User, name: str, profile_id: str) -> Offer:
+        """Explain rule by rule whether a user can start a profile."""
+        catalog = self._watcher.catalog
+        team = catalog.teams.get(profile_id.partition("/")[0])
+        user: User | None = caller
+        if name != caller.name:
+            if not (caller.admin or (team and answers_for(caller, team.value))):
+                raise refused(
+                    403,
+                    "explain-others",
+                    "You cannot ask about other users.",
+                    "Only the team's leads and deputies, and administrators, may ask about others.",
+                    "Ask about yourself.",
+                    leads_of(catalog, profile_id.partition("/")[0]),
+                )
+            user = await self._directory.user(name)
+        if user is None:
+            raise refused(404, "user-unknown", "There is no such user.", "The hub has no user of this name.")
+        return offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self._capabilities())
+
+    def _search(self, catalog: Catalog, provenance: Provenance, user: User, query: str) -> list[str]:
+        index = self._index.updated(catalog, provenance)
+        teams = {profile_id.partition("/")[0] for profile_id in index}
+        listed = {team for team in teams if team_is_listed(catalog, user, team)}
+        return [
+            profile_id
+            for profile_id in matching(index, query)
+            if profile_id.partition("/")[0] in listed
+            and not (index[profile_id].hidden and not may_know(catalog, user, profile_id))
+        ]
+
+    def _rows(self, catalog: Catalog, provenance: Provenance, user: User, ids: Sequence[str]) -> list[ProfileRow]:
+        capabilities, now = self._capabilities(), dt.datetime.now(dt.UTC)
+        teams = {profile_id.partition("/")[0] for profile_id in ids}
+        members = {team: ", ".join(sorted(people_of(team, catalog))) for team in teams}
+        return [
+            _row(catalog, provenance, user, offer(catalog, user, profile_id, now, capabilities), members, now)
+            for profile_id in ids
+        ]
+
+
+def _row(
+    catalog: Catalog, provenance: Provenance, user: User, offered: Offer, members: Mapping[str, str], now: dt.datetime
+) -> ProfileRow:
+    profile_id, path = offered.profile_id, profile_path(offered.profile_id)
+    entry = catalog.profiles.get(profile_id)
+    profile = entry.value if entry else None
+    name = profile_id.partition("/")[0]
+    team = catalog.teams.get(name)
+    policy = catalog.policy.value if catalog.policy else None
+    return ProfileRow(
+        id=profile_id,
+        entry=entry,
+        profile=profile,
+        team=name,
+        team_title=team.value.title if team else name,
+        owners=leads_of(catalog, name),
+        members=members[name],
+        cost=usual(profile, policy) if profile and policy else None,
+        dearest=dearest(profile, policy) if profile and policy else None,
+        last_change=provenance.last(path),
+        offer=offered,
+        successors=_successors(catalog, user, profile) if profile and profile.successor else (),
+        retired=profile is not None and is_retired(profile, now),
+        quarantined=tuple(change for change in catalog.quarantined if change.path == path),
+        problems=tuple(catalog.problems_of(path)),
+        full=user.admin or (team is not None and belongs(user, team.value)),
+    )
+
+
+def _successors(catalog: Catalog, user: User, profile: Profile) -> tuple[str, ...]:
+    successors: list[str] = []
+    following = profile.successor
+    while following and following not in successors and following in catalog.profiles:
+        if not profile_is_listed(catalog, user, following):
+            break
+        successors.append(following)
+        following = catalog.profiles[following].value.successor
+    return tuple(successors)
+
+
+def _unknown(provenance: Provenance, profile_id: str) -> ServiceError:
+    """Return the refusal for a profile that does not exist; if it was removed, with the date and the proposal."""
+    path = profile_path(profile_id)
+    entry = provenance.last(path) if file_ref(path) else None
+    if entry is None:
+        return refused(404, "profile-unknown", "There is no such profile.", "", "Look at the list of profiles.")
+    who = f" by {entry.proposed_by}" if entry.proposed_by else ""
+    return refused(
+        404,
+        "profile-removed",
+        "There is no such profile any more.",
+        f"It was removed on {entry.time.date().isoformat()}{who}.",
+        "Its file is still in the history of git.",
+        link=f"proposals/{entry.proposal}" if entry.proposal else "",
+    )
