@@ -243,5 +243,5 @@ async def test_a_cluster_that_refuses_is_asked_again_until_it_does_not(place: Pl
 async def test_an_answer_that_is_no_success_says_what_the_cluster_said(place: Place) -> None:
     nowhere = ImageDaemonSet(place.configuration.model_copy(update={"owner": "allotment-other"}))
     with pytest.raises(ClusterError, match=r"GET .*/roles/allotment-other: 403 .*forbidden"):
-        await nowhere.pull(DesiredImages((SLEEPER,)))
+        await nowhere.apply(DesiredImages((SLEEPER,)))
     assert place.daemonset is None
