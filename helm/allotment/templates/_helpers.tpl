@@ -33,7 +33,7 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{- /* The service's configuration: only data, and the paths of files that Secrets are mounted at. */}}
+{{- /* The configuration of the service: no credentials, only the paths where Secrets are mounted. */}}
 {{- define "allotment.configuration" -}}
 {{- $custom := .Values.jupyterhub.custom.allotment -}}
 {{- $git := "/etc/allotment/git" -}}
