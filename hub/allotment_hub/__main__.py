@@ -13,7 +13,7 @@ from allotment_hub.configuration import ServiceConfiguration
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 def main(config: Path) -> None:
-    """Run the service beside the hub, as the file says."""
+    """Run the service beside the hub with a configuration file."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     asyncio.run(serve(ServiceConfiguration.read(config)))

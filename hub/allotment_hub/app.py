@@ -63,9 +63,13 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     image_puller = ImagePuller(ImageDaemonSet(puller), puller.maximum, puller.look_seconds) if puller else None
     on_change = [*([HubNotifier(hub).notify] if mirror else []), *([image_puller.follow] if image_puller else [])]
     watcher = CatalogWatcher(
-        repository, configuration.poll_seconds, configuration.cache,
-        mirror=mirror, fetch_seconds=configuration.fetch_seconds, on_change=on_change,
-    )  # fmt: skip
+        repository,
+        configuration.poll_seconds,
+        configuration.cache,
+        mirror=mirror,
+        fetch_seconds=configuration.fetch_seconds,
+        on_change=on_change,
+    )
     history = History(repository, watcher)
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC))
     forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)

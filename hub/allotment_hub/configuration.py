@@ -1,4 +1,4 @@
-"""What the service is told when it starts."""
+"""The configuration file of the service."""
 
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -6,11 +6,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its service account."""
+"""Where Kubernetes mounts a pod's service account."""
 
 
 class RemoteConfiguration(BaseModel):
-    """Where the repository lives, if not here."""
+    """The git server with the repository."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,26 +18,26 @@ class RemoteConfiguration(BaseModel):
     """`https://host/path` or `ssh://git@host/path`, without credentials."""
 
     user: str = "allotment"
-    """The account's name for HTTPS."""
+    """The account for HTTPS."""
 
     token_file: Path | None = None
-    """The file with the token for HTTPS, which may write."""
+    """The file with the token for HTTPS; it needs write access."""
 
     ssh_key_file: Path | None = None
-    """The file with the private key for SSH, which may write."""
+    """The file with the private key for SSH; it needs write access."""
 
     known_hosts_file: Path | None = None
     """The file with the server's SSH keys."""
 
     ca_file: Path | None = None
-    """The certificates that an HTTPS server is checked against; none: those of the system."""
+    """The certificate authorities for an HTTPS server; None means those of the system."""
 
     plain_http: bool = False
-    """Whether the address may be `http://`, where everyone on the way can read the token."""
+    """Whether the address may be `http://`, which sends the token unencrypted."""
 
 
 class PullerConfiguration(BaseModel):
-    """How the images of profiles are pulled ahead on the nodes of a cluster."""
+    """How nodes pull the images of profiles before a session needs them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,16 +48,16 @@ class PullerConfiguration(BaseModel):
     """The release's name, for labels."""
 
     owner: str
-    """The Role that allows it; what was made goes with it."""
+    """The Role that owns the DaemonSet: both are deleted together."""
 
     maximum: int = Field(default=50, ge=1, le=200)
-    """So many images at most."""
+    """The maximum number of images."""
 
     look_seconds: float = Field(default=600, gt=0)
-    """How often what is there is looked at, when nothing changes."""
+    """How often the DaemonSet is applied again if no profile changes."""
 
     pull_policy: Literal["Always", "IfNotPresent"] = "IfNotPresent"
-    """When an image that is there is looked for again."""
+    """As in a container."""
 
     image_pull_secrets: tuple[dict[str, str], ...] = ()
     """As in a pod."""
@@ -66,13 +66,13 @@ class PullerConfiguration(BaseModel):
     """As in a pod."""
 
     tolerations: tuple[dict[str, Any], ...] = ()
-    """As in a pod; those of the node pools that profiles name come by themselves."""
+    """As in a pod; those of the node pools that profiles name are added."""
 
     priority_class: str = ""
-    """The name of a PriorityClass; empty: the cluster's default."""
+    """The name of a PriorityClass; empty means the cluster's default."""
 
     resources: dict[str, Any] = Field(default_factory=dict)
-    """As in a container: for each sleeping one."""
+    """As in a container, for each sleeping container."""
 
     api: str = "https://kubernetes.default.svc"
     """The address of the Kubernetes API."""
@@ -81,25 +81,26 @@ class PullerConfiguration(BaseModel):
     """The file with the service account's token."""
 
     ca_file: Path = _ACCOUNT / "ca.crt"
-    """The certificates that the API server is checked against."""
+    """The certificate authority of the API server."""
 
 
 class ServiceConfiguration(BaseModel):
     """The service's JSON file, named on its command line.
 
-    Tokens and the hub's address are not in here: HubOAuth reads them from JupyterHub's own environment variables.
+    The hub's address and the service's token are not in it: HubOAuth reads them from the environment variables that
+    JupyterHub defines.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     repository: Path
-    """The bare repository of profiles; for the forge `plain git` also where proposals live."""
+    """The bare repository of profiles, or its mirror if there is a remote. It contains the proposals, too."""
 
     signing_key: Path
-    """The OpenSSH ed25519 private key that signs what the service records and merges."""
+    """The OpenSSH ed25519 private key that signs records and merges."""
 
     allowed_signers: Path
-    """The keys whose signatures count, in git's own format."""
+    """The public keys whose signatures count, in git's allowed signers format or as a certificate."""
 
     events: str
     """The SQLAlchemy URL of the table of events."""
@@ -111,27 +112,27 @@ class ServiceConfiguration(BaseModel):
     """The port that the service listens on."""
 
     public_url: str
-    """The hub's address as a browser sees it, ending with the base URL: what links in messages start with."""
+    """The hub's address for browsers, with the base URL; links in messages start with it."""
 
     poll_seconds: float = Field(default=0.5, gt=0)
-    """How often the branch main is looked at."""
+    """How often the branch main is read."""
 
     deployment: Literal["laptop", "kubernetes"] = "laptop"
-    """What sessions are here: processes of this machine, or pods."""
+    """What sessions are: processes of this machine, or pods."""
 
     remote: RemoteConfiguration | None = None
-    """The repository on a git server, of which `repository` is the mirror; none: there is only the one here."""
+    """The git server that `repository` mirrors; None means that `repository` is the only one."""
 
     fetch_seconds: float = Field(default=30, gt=0)
-    """How often the git server is asked."""
+    """How often the git server is fetched from."""
 
     puller: PullerConfiguration | None = None
-    """How images are pulled ahead; none: they are not."""
+    """How nodes pull images ahead; None turns it off."""
 
     cache: Path | None = None
-    """A file that keeps what was read of the repository across restarts; none: everything is read anew."""
+    """The catalog cache, which makes a restart faster; None means no cache."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the file; a pydantic `ValidationError` names what is wrong in it."""
+        """Read the file. Raises a pydantic `ValidationError` that names what is wrong."""
         return cls.model_validate_json(path.read_bytes())

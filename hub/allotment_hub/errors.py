@@ -1,4 +1,4 @@
-"""The service's refusals: each what, why, what helps and who decides, with a code and an HTTP status."""
+"""The errors of the service. Each has a refusal: what, why, what helps, who decides, a code and an HTTP status."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,18 @@ from allotment_profiles.model.problems import AllotmentError, Problem, Refusal, 
 
 
 class ServiceError(RefusedError):
-    """A request that is not carried out."""
+    """The service refuses a request."""
 
     def __init__(self, refusal: Refusal, problems: Sequence[Problem] = (), link: str = "") -> None:
         super().__init__(refusal)
         self.problems = tuple(problems)
-        """What is wrong with files, where that is the reason."""
+        """The problems of files, if they are the reason."""
         self.link = link
         """The page that helps, below the service's prefix."""
 
 
 class UnavailableError(AllotmentError):
-    """Something that the service needs does not answer."""
+    """A service that is needed does not answer."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.sentence)
@@ -27,10 +27,10 @@ class UnavailableError(AllotmentError):
 def refused(
     status: int, code: str, what: str, why: str, remedy: str = "", decides: str = "", *, link: str = ""
 ) -> ServiceError:
-    """Build a refusal."""
+    """Build the error for a refused request."""
     return ServiceError(Refusal(code, what, why, remedy, decides, status), link=link)
 
 
 def unavailable(code: str, why: str) -> UnavailableError:
-    """Build the error for something that does not answer."""
+    """Build the error for a service that does not answer."""
     return UnavailableError(Refusal(code, "This cannot be done now.", why, "Try again in a moment.", status=503))
