@@ -1,12 +1,22 @@
-"""What a file is asked together with others: envelopes, ceilings, registries, grants. Pure functions.
+"""Check a profile against other files: ceilings and registries, the team's envelope, grants. Pure.
 
-The form, the pull-request check, the catalog load and the spawn all call these same functions.
+The form, the check of a proposal, the loading of the catalog and the start of a session all call these functions.
 """
 
 import dataclasses
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from allotment_profiles.model import BUILT_IN_APPS, EVERYONE, Choice, DataRole, Policy, Profile, RuleLevel, Team
+from allotment_profiles.model import (
+    BUILT_IN_APPS,
+    Choice,
+    DataRole,
+    Envelope,
+    Policy,
+    Profile,
+    RuleLevel,
+    Team,
+)
 from allotment_profiles.model.limits import MAXIMUM_SIZES
 from allotment_profiles.model.paths import POLICY, data_role_path, profile_path, team_path
 from allotment_profiles.model.problems import Problem, quoted
@@ -26,47 +36,57 @@ def check_profile(
 ) -> list[Problem]:
     """Check a profile against its team, the policy, the data roles and the other profiles.
 
-    `successors` names the successor of every profile that has one; `known` are the ids of all profiles' files.
+    `successors` contains the successor of every profile that has one, `known` the ids of all profiles.
     """
-    path = profile_path(profile_id)
-    name = profile_id.partition("/")[0]
-    asked = _Asked(path, profile, sizes_of(profile), _choices(profile))
-    problems = list(_check_sizes(path, asked.sizes))
+    subject = _Subject(profile_id, profile)
+    problems = list(_check_sizes(subject))
     if team is None:
-        message = f"There is no readable team {name}."
-        problems.append(Problem(path, "team-unknown", message, f"Add or correct {team_path(name)}."))
+        message = f"There is no valid team {subject.team}."
+        problems.append(Problem(subject.path, "team-unknown", message, f"Add or correct {team_path(subject.team)}."))
     else:
-        problems += _check_only(asked, name, team)
+        problems += _check_only(subject, team)
     if policy is not None:
-        problems += _check_policy(asked, policy)
+        for rule in _POLICY_RULES:
+            problems += rule(subject, policy)
     if team is not None and policy is not None:
-        problems += _check_envelope(asked, name, team, policy)
+        problems += _check_envelope(subject, team.envelope, policy.rules.envelope)
     for index, role in enumerate(profile.data_roles):
-        problems += _check_data_role(path, f"data_roles.{index}", role, name, data_roles)
+        problems += _check_data_role(subject, f"data_roles.{index}", role, data_roles)
     if profile.successor is not None:
-        problems += _check_successor(path, profile_id, profile.successor, successors, known)
+        problems += _check_successor(subject.path, profile_id, profile.successor, successors, known)
     if not problems and not profile.accepted:
         return problems
-    # Many combinations of choices fail in the same place for the same reason: it is said once.
+    # Several combinations of choices can have the same problem. Report it once.
     unique = {(problem.code, problem.field): problem for problem in problems}
-    return list(_accepted(path, profile, unique.values()))
+    return list(_apply_acceptances(subject.path, profile, unique.values()))
 
 
-class _Asked:
-    """One profile, with what several questions need of it."""
+class _Subject:
+    """The profile to check, with the values that several rules need."""
 
-    __slots__ = ("choices", "images", "path", "profile", "sizes")
+    __slots__ = ("choices", "images", "path", "profile", "sizes", "team")
 
-    def __init__(
-        self, path: str, profile: Profile, sizes: Sequence[Size], choices: Sequence[tuple[str, Choice]]
-    ) -> None:
-        self.path, self.profile, self.sizes, self.choices = path, profile, sizes, choices
+    def __init__(self, profile_id: str, profile: Profile) -> None:
+        self.path = profile_path(profile_id)
+        self.team = profile_id.partition("/")[0]
+        self.profile = profile
+        self.sizes = sizes_of(profile)
+        self.choices = _choices_of(profile) if profile.options else []
         self.images = [("image", profile.image)]
-        self.images += [(f"{place}.image", choice.image) for place, choice in choices if choice.image]
+        self.images += [(f"{field}.image", choice.image) for field, choice in self.choices if choice.image]
 
 
-def _accepted(path: str, profile: Profile, problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Turn what an administrator has accepted into advice. Whether an acceptance has ended is asked at every spawn."""
+def _choices_of(profile: Profile) -> list[tuple[str, Choice]]:
+    """Return all choices, each with its field."""
+    return [
+        (f"options.{name}.choices.{key}", choice)
+        for name, option in profile.options.items()
+        for key, choice in option.choices.items()
+    ]
+
+
+def _apply_acceptances(path: str, profile: Profile, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Turn accepted problems into advice. Whether an acceptance has expired is checked at every start."""
     used = set()
     for problem in problems:
         acceptance = profile.accepted.get(problem.code)
@@ -75,307 +95,286 @@ def _accepted(path: str, profile: Profile, problems: Iterable[Problem]) -> Itera
             continue
         used.add(problem.code)
         until = f" until {acceptance.until.isoformat()}" if acceptance.until else ""
-        why = " ".join(acceptance.reason.split())
-        yield dataclasses.replace(problem, level="advice", remedy=f"Accepted{until}: {why}")
+        reason = " ".join(acceptance.reason.split())
+        yield dataclasses.replace(problem, level="advice", remedy=f"Accepted{until}: {reason}")
     for code in profile.accepted:
         if code not in used:
-            message = f"Nothing is left to accept of the kind {code}."
+            message = f"The profile has no problem {code} that could be accepted."
             yield Problem(path, "acceptance-unused", message, "Remove it.", field=f"accepted.{code}", level="advice")
 
 
-def _levelled(level: RuleLevel, path: str, code: str, message: str, remedy: str, field: str) -> Iterator[Problem]:
-    """Give a problem of a rule whose strictness the policy sets."""
-    if level != "off":
-        if level == "soft":
-            remedy = f"{remedy} Or ask an administrator to accept it: `accepted: {{{code}: {{reason: …}}}}`."
-        yield Problem(path, code, message, remedy, field=field, level=level)
+# -- rules that need the profile and its team only
 
 
-def _check_sizes(path: str, sizes: Sequence[Size]) -> Iterator[Problem]:
-    if len(sizes) > MAXIMUM_SIZES:
+def _check_sizes(subject: _Subject) -> Iterator[Problem]:
+    if len(subject.sizes) > MAXIMUM_SIZES:
         message = f"The options have more than {MAXIMUM_SIZES} combinations of sizes."
-        yield Problem(path, "options-many", message, "Offer fewer choices, or split the profile.", field="options")
+        remedy = "Offer fewer choices, or split the profile."
+        yield Problem(subject.path, "options-many", message, remedy, field="options")
+    for size in subject.sizes:
+        if size.cpu_guarantee > size.cpu:
+            amounts = f"CPU limit {format_cpu(size.cpu)} is below the guarantee {format_cpu(size.cpu_guarantee)}"
+            yield _order_problem(subject.path, "cpu-order", amounts, size.cpu_field)
+        if size.memory_guarantee > size.memory:
+            limit, guarantee = format_memory(size.memory), format_memory(size.memory_guarantee)
+            amounts = f"memory limit {limit} is below the guarantee {guarantee}"
+            yield _order_problem(subject.path, "memory-order", amounts, size.memory_field)
+
+
+def _order_problem(path: str, code: str, amounts: str, field: str) -> Problem:
     remedy = "Raise the limit or lower the guarantee in the choice."
-    for size in sizes:
-        for code, field, noun, guarantee, limit, write in (
-            ("cpu-order", size.cpu_field, "CPU", size.cpu_guarantee, size.cpu, format_cpu),
-            ("memory-order", size.memory_field, "memory", size.memory_guarantee, size.memory, format_memory),
-        ):
-            if guarantee > limit:
-                amounts = f"{write(limit)} is below the guarantee {write(guarantee)}"
-                yield Problem(path, code, f"With these choices the {noun} limit {amounts}.", remedy, field=field)
+    return Problem(path, code, f"With these choices the {amounts}.", remedy, field=field)
 
 
-def _check_only(asked: _Asked, name: str, team: Team) -> Iterator[Problem]:
-    path = asked.path
-    named = [(f"only.{index}", group) for index, group in enumerate(asked.profile.only)]
-    for place, choice in asked.choices:
-        named += [(f"{place}.only.{index}", group) for index, group in enumerate(choice.only)]
+def _check_only(subject: _Subject, team: Team) -> Iterator[Problem]:
+    named = [(f"only.{index}", group) for index, group in enumerate(subject.profile.only)]
+    for field, choice in subject.choices:
+        named += [(f"{field}.only.{index}", group) for index, group in enumerate(choice.only)]
     if not named or team.members.everyone:
         return
     groups = (*team.members.groups, *team.leads.groups, *team.deputies.groups)
     for field, group in named:
-        if not any(group == each or group.startswith(f"{each}/") for each in groups):
-            message = f"{quoted(group)} is no group of the team {name}."
-            remedy = f"Its groups: {', '.join(groups) or 'none'}; a group below one of them may be named as well."
-            yield Problem(path, "only-unknown", message, remedy, field=field)
+        if not any(group == parent or group.startswith(f"{parent}/") for parent in groups):
+            message = f"{quoted(group)} is not a group of the team {subject.team}."
+            remedy = f"Use one of its groups, or a group below one of them: {', '.join(groups) or 'none'}."
+            yield Problem(subject.path, "only-unknown", message, remedy, field=field)
 
 
-def _check_policy(asked: _Asked, policy: Policy) -> Iterator[Problem]:
-    """Ask what holds for every team: ceilings, kinds, pools, registries, tools, repositories."""
-    path, profile = asked.path, asked.profile
+# -- rules of the policy, for the profiles of every team
+
+
+def _check_ceilings(subject: _Subject, policy: Policy) -> Iterator[Problem]:
     ceilings, remedy = policy.ceilings, "Choose less; an administrator sets the ceiling."
-    for size in asked.sizes:
-        if size.cpu > ceilings.cpu or size.memory > ceilings.memory or size.gpu > ceilings.gpu:
-            for name, field, what in _over(size, ceilings.cpu, ceilings.memory, ceilings.gpu):
-                message = f"{what[0]} is more than the platform's ceiling of {what[1]}."
-                yield Problem(path, f"{name}-ceiling", message, remedy, field=field)
-        if size.gpu or size.gpu_kind:
-            yield from _check_gpu(path, size, policy)
+    for size in subject.sizes:
+        for excess in _excesses(size, ceilings.cpu, ceilings.memory, ceilings.gpu):
+            message = f"{excess.amount} is more than the platform's ceiling of {excess.limit}."
+            yield Problem(subject.path, f"{excess.resource}-ceiling", message, remedy, field=excess.field)
+
+
+class _Excess(NamedTuple):
+    """A resource of which a size has more than allowed."""
+
+    resource: str
+    field: str
+    amount: str
+    limit: str
+
+
+def _excesses(size: Size, cpu: int, memory: int, gpu: int) -> list[_Excess]:
+    excesses = []
+    if size.cpu > cpu:
+        excesses.append(_Excess("cpu", size.cpu_field, f"{format_cpu(size.cpu)} CPUs", format_cpu(cpu)))
+    if size.memory > memory:
+        amount = f"{format_memory(size.memory)} of memory"
+        excesses.append(_Excess("memory", size.memory_field, amount, format_memory(memory)))
+    if size.gpu > gpu:
+        excesses.append(_Excess("gpu", size.gpu_field, f"{size.gpu} GPUs", str(gpu)))
+    return excesses
+
+
+def _check_gpu_kinds(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    path = subject.path
+    for size in subject.sizes:
+        if not size.gpu and not size.gpu_kind:
+            continue
+        known = f"Kinds of GPU: {', '.join(policy.gpu_kinds) or 'none yet'}."
+        kind = policy.gpu_kinds.get(size.gpu_kind or "")
+        if size.gpu_kind is None:
+            if policy.gpu_kinds:
+                yield Problem(path, "gpu-kind-missing", "The kind of GPU is missing.", known, field=size.gpu_field)
+        elif kind is None:
+            message = f"The policy has no GPUs of the kind {size.gpu_kind}."
+            yield Problem(path, "gpu-kind-unknown", message, known, field=size.gpu_kind_field)
+        elif kind.ceiling is not None and size.gpu > kind.ceiling:
+            message = f"{size.gpu} GPUs {size.gpu_kind} is more than the platform's ceiling of {kind.ceiling}."
+            yield Problem(path, "gpu-ceiling", message, "Choose fewer.", field=size.gpu_field)
+        if kind and size.gpu and size.node_pool is not None and kind.node_pool not in (None, size.node_pool):
+            message = f"GPUs {size.gpu_kind} are in the node pool {kind.node_pool}, not in {size.node_pool}."
+            yield Problem(path, "node-pool-conflict", message, "Remove node_pool.", field=size.node_pool_field)
+
+
+def _check_node_pools(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    for size in subject.sizes:
         if size.node_pool is not None and size.node_pool not in policy.node_pools:
-            known = f"Node pools: {', '.join(policy.node_pools) or 'none yet'}."
             message = f"The policy has no node pool {size.node_pool}."
-            yield Problem(path, "node-pool-unknown", message, known, field=size.node_pool_field)
-    for field, image in asked.images:
+            known = f"Node pools: {', '.join(policy.node_pools) or 'none yet'}."
+            yield Problem(subject.path, "node-pool-unknown", message, known, field=size.node_pool_field)
+
+
+def _check_images(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    for field, image in subject.images:
         if not any(image_matches(image, pattern) for pattern in policy.registries):
             message = f"The image {quoted(image_name(image))} is in no registry that the platform allows."
             allowed = f"Allowed: {', '.join(policy.registries)}."
-            yield Problem(path, "image-registries", message, allowed, field=field)
+            yield Problem(subject.path, "image-registries", message, allowed, field=field)
         if policy.rules.image_digest != "off" and "@" not in image:
-            message = "The image is named by a tag alone, which may mean another image tomorrow."
+            message = "The image has a tag, but no digest: the tag may be moved to another image."
             remedy = "Write registry/name@sha256:…, as the registry shows it."
-            yield from _levelled(policy.rules.image_digest, path, "image-undigested", message, remedy, field)
-    yield from _check_app(asked, policy)
-    yield from _check_times(path, profile, policy)
-    yield from _check_storage(path, profile, policy)
-    if policy.rules.image_source != "off" and profile.image_source is None:
-        message = "Nobody can say what the image was built from."
-        level = policy.rules.image_source
-        yield from _levelled(level, path, "image-source-missing", message, "Add image_source.", "image")
+            yield from _at_level(
+                policy.rules.image_digest, Problem(subject.path, "image-undigested", message, remedy, field)
+            )
 
 
-def _over(size: Size, cpu: int, memory: int, gpu: int) -> Iterator[tuple[str, str, tuple[str, str]]]:
-    """Give what a size has too much of: the amount's name, its field, and both amounts in words."""
-    if size.cpu > cpu:
-        yield "cpu", size.cpu_field, (f"{format_cpu(size.cpu)} CPUs", format_cpu(cpu))
-    if size.memory > memory:
-        yield "memory", size.memory_field, (f"{format_memory(size.memory)} of memory", format_memory(memory))
-    if size.gpu > gpu:
-        yield "gpu", size.gpu_field, (f"{size.gpu} GPUs", str(gpu))
-
-
-def _check_gpu(path: str, size: Size, policy: Policy) -> Iterator[Problem]:
-    known = f"Kinds of GPU: {', '.join(policy.gpu_kinds) or 'none yet'}."
-    if size.gpu_kind is None:
-        if policy.gpu_kinds:
-            yield Problem(path, "gpu-kind-missing", "The kind of GPU is missing.", known, field=size.gpu_field)
-        return
-    kind = policy.gpu_kinds.get(size.gpu_kind)
-    if kind is None:
-        message = f"The policy has no GPUs of the kind {size.gpu_kind}."
-        yield Problem(path, "gpu-kind-unknown", message, known, field=size.gpu_kind_field)
-        return
-    if kind.ceiling is not None and size.gpu > kind.ceiling:
-        message = f"{size.gpu} GPUs {size.gpu_kind} is more than the platform's ceiling of {kind.ceiling}."
-        yield Problem(path, "gpu-ceiling", message, "Choose fewer.", field=size.gpu_field)
-    if size.gpu and size.node_pool is not None and kind.node_pool not in (None, size.node_pool):
-        message = f"GPUs {size.gpu_kind} are in the node pool {kind.node_pool}, not in {size.node_pool}."
-        yield Problem(path, "node-pool-conflict", message, "Drop node_pool.", field=size.node_pool_field)
-
-
-def _check_app(asked: _Asked, policy: Policy) -> Iterator[Problem]:
-    path = asked.path
-    named = [("app", asked.profile.app)]
-    named += [(f"{place}.app", choice.app) for place, choice in asked.choices if choice.app]
-    for field, app in named:
+def _check_apps(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    apps = [("app", subject.profile.app)]
+    apps += [(f"{field}.app", choice.app) for field, choice in subject.choices if choice.app]
+    for field, app in apps:
         if app not in BUILT_IN_APPS and app not in policy.tools:
-            remedy = f"Use one of {', '.join((*BUILT_IN_APPS, *policy.tools))}; more stand under tools in {POLICY}."
-            yield Problem(path, "app-unknown", f"There is no app or tool {app}.", remedy, field=field)
+            remedy = f"Use one of {', '.join((*BUILT_IN_APPS, *policy.tools))}; tools are defined in {POLICY}."
+            yield Problem(subject.path, "app-unknown", f"There is no app or tool {app}.", remedy, field=field)
 
 
-def _check_times(path: str, profile: Profile, policy: Policy) -> Iterator[Problem]:
-    total = profile.lifetime.total
-    if total > policy.ceilings.lifetime:
-        ceiling = format_duration(policy.ceilings.lifetime)
-        message = f"A total time of {format_duration(total)} is more than the platform's ceiling of {ceiling}."
-        yield Problem(path, "lifetime-ceiling", message, "Choose a shorter time.", field="lifetime.total")
-    if policy.rules.review_by != "off" and profile.review_by is None:
-        message = "Nobody is asked to look at the profile again."
-        remedy = "Add `review_by: DATE`."
-        yield from _levelled(policy.rules.review_by, path, "review-by-missing", message, remedy, "title")
+def _check_lifetime(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    total, ceiling = subject.profile.lifetime.total, policy.ceilings.lifetime
+    if total > ceiling:
+        amounts = f"{format_duration(total)} is more than the platform's ceiling of {format_duration(ceiling)}"
+        message, remedy = f"A total time of {amounts}.", "Choose a shorter time."
+        yield Problem(subject.path, "lifetime-ceiling", message, remedy, field="lifetime.total")
 
 
-def _check_storage(path: str, profile: Profile, policy: Policy) -> Iterator[Problem]:
-    home, ceiling = profile.storage.home, policy.ceilings.home
+def _check_home(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    home, ceiling = subject.profile.storage.home, policy.ceilings.home
     if home is not None and home > ceiling:
         message = f"A home of {format_memory(home)} is more than the platform's ceiling of {format_memory(ceiling)}."
         remedy = "Choose less; an administrator sets the ceiling."
-        yield Problem(path, "home-ceiling", message, remedy, field="storage.home")
-    checkout = profile.checkout
-    if checkout and not any(repository_matches(checkout.repository, pattern) for pattern in policy.repositories):
-        message = "The platform allows no checkout of this repository."
-        remedy = f"Allowed: {', '.join(policy.repositories) or 'none yet; an administrator lists them in policy.yaml'}."
-        yield Problem(path, "checkout-forbidden", message, remedy, field="checkout.repository")
+        yield Problem(subject.path, "home-ceiling", message, remedy, field="storage.home")
 
 
-def _check_envelope(asked: _Asked, name: str, team: Team, policy: Policy) -> Iterator[Problem]:
-    """Ask what the team decides for itself; beyond it the policy says how strict the platform is."""
-    path, profile = asked.path, asked.profile
-    envelope, level = team.envelope, policy.rules.envelope
+def _check_checkout(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    checkout, allowed = subject.profile.checkout, policy.repositories
+    if checkout and not any(repository_matches(checkout.repository, pattern) for pattern in allowed):
+        message = "The platform does not allow a checkout of this repository."
+        remedy = f"Allowed: {', '.join(allowed) or 'none yet; an administrator lists them in policy.yaml'}."
+        yield Problem(subject.path, "checkout-forbidden", message, remedy, field="checkout.repository")
+
+
+def _check_image_source(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    if policy.rules.image_source != "off" and subject.profile.image_source is None:
+        message = "The profile has no image_source: nobody can find the source code of the image."
+        problem = Problem(subject.path, "image-source-missing", message, "Add image_source.", "image")
+        yield from _at_level(policy.rules.image_source, problem)
+
+
+def _check_review_by(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    if policy.rules.review_by != "off" and subject.profile.review_by is None:
+        message = "The profile has no review_by: nobody is asked to review it again."
+        problem = Problem(subject.path, "review-by-missing", message, "Add `review_by: DATE`.", "title")
+        yield from _at_level(policy.rules.review_by, problem)
+
+
+_POLICY_RULES: tuple[Callable[[_Subject, Policy], Iterator[Problem]], ...] = (
+    _check_ceilings,
+    _check_gpu_kinds,
+    _check_node_pools,
+    _check_images,
+    _check_apps,
+    _check_lifetime,
+    _check_review_by,
+    _check_home,
+    _check_checkout,
+    _check_image_source,
+)
+
+
+def _at_level(level: RuleLevel, problem: Problem) -> Iterator[Problem]:
+    """Return a problem with the level that the policy sets for its rule."""
     if level == "off":
         return
-    wider = f"or propose a wider envelope in {team_path(name)} as well: an administrator decides."
-    for size in asked.sizes:
-        if size.cpu > envelope.cpu or size.memory > envelope.memory or size.gpu > envelope.gpu:
-            for amount, field, what in _over(size, envelope.cpu, envelope.memory, envelope.gpu):
-                message = f"{what[0]} is more than the envelope of {name} allows: {what[1]}."
-                yield from _levelled(level, path, f"{amount}-envelope", message, f"Choose less, {wider}", field)
+    remedy = problem.remedy
+    if level == "soft":
+        remedy = f"{remedy} Or ask an administrator to accept it: `accepted: {{{problem.code}: {{reason: …}}}}`."
+    yield dataclasses.replace(problem, level=level, remedy=remedy)
+
+
+# -- the envelope of the team
+
+
+def _check_envelope(subject: _Subject, envelope: Envelope, level: RuleLevel) -> Iterator[Problem]:
+    if level != "off":
+        for rule in _ENVELOPE_RULES:
+            for problem in rule(subject, envelope):
+                wider = f"or propose a wider envelope in {team_path(subject.team)} as well: an administrator decides."
+                yield from _at_level(level, dataclasses.replace(problem, remedy=f"{problem.remedy} {wider}"))
+
+
+def _check_envelope_size(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
+    for size in subject.sizes:
+        for excess in _excesses(size, envelope.cpu, envelope.memory, envelope.gpu):
+            message = f"{excess.amount} is more than the envelope of {subject.team} allows: {excess.limit}."
+            yield Problem(subject.path, f"{excess.resource}-envelope", message, "Choose less,", excess.field)
+
+
+def _check_envelope_gpu_kinds(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
+    for size in subject.sizes:
         if size.gpu and size.gpu_kind and envelope.gpu_kinds and size.gpu_kind not in envelope.gpu_kinds:
-            message = f"The envelope of {name} has no GPUs of the kind {size.gpu_kind}."
-            remedy = f"It has {', '.join(envelope.gpu_kinds)}; {wider}"
-            yield from _levelled(level, path, "gpu-kind-envelope", message, remedy, size.gpu_kind_field)
+            message = f"The envelope of {subject.team} has no GPUs of the kind {size.gpu_kind}."
+            remedy = f"It has {', '.join(envelope.gpu_kinds)};"
+            yield Problem(subject.path, "gpu-kind-envelope", message, remedy, size.gpu_kind_field)
+
+
+def _check_envelope_node_pools(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
+    for size in subject.sizes:
         if size.node_pool is not None and size.node_pool not in envelope.node_pools:
-            message = f"The envelope of {name} does not have the node pool {size.node_pool}."
-            remedy = f"It has {', '.join(envelope.node_pools) or 'none'}; {wider}"
-            yield from _levelled(level, path, "node-pool-envelope", message, remedy, size.node_pool_field)
-    for field, image in asked.images:
+            message = f"The envelope of {subject.team} does not have the node pool {size.node_pool}."
+            remedy = f"It has {', '.join(envelope.node_pools) or 'none'};"
+            yield Problem(subject.path, "node-pool-envelope", message, remedy, size.node_pool_field)
+
+
+def _check_envelope_images(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
+    for field, image in subject.images:
         if not any(image_matches(image, pattern) for pattern in envelope.images):
-            message = f"The image {quoted(image_name(image))} is outside the envelope of {name}."
-            remedy = f"Allowed: {', '.join(envelope.images)}; {wider}"
-            yield from _levelled(level, path, "image-envelope", message, remedy, field)
-    home = profile.storage.home
+            message = f"The image {quoted(image_name(image))} is outside the envelope of {subject.team}."
+            yield Problem(subject.path, "image-envelope", message, f"Allowed: {', '.join(envelope.images)};", field)
+
+
+def _check_envelope_home(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
+    home = subject.profile.storage.home
     if home is not None and home > envelope.home:
-        message = f"A home of {format_memory(home)} is more than the envelope of {name} allows: "
-        message += f"{format_memory(envelope.home)}."
-        yield from _levelled(level, path, "home-envelope", message, f"Choose less, {wider}", "storage.home")
+        amounts = f"{format_memory(home)} is more than the envelope of {subject.team} allows"
+        message = f"A home of {amounts}: {format_memory(envelope.home)}."
+        yield Problem(subject.path, "home-envelope", message, "Choose less,", "storage.home")
 
 
-def _choices(profile: Profile) -> list[tuple[str, Choice]]:
-    """Give every choice by its place in the file."""
-    if not profile.options:
-        return []
-    return [
-        (f"options.{name}.choices.{key}", choice)
-        for name, option in profile.options.items()
-        for key, choice in option.choices.items()
-    ]
+_ENVELOPE_RULES: tuple[Callable[[_Subject, Envelope], Iterator[Problem]], ...] = (
+    _check_envelope_size,
+    _check_envelope_gpu_kinds,
+    _check_envelope_node_pools,
+    _check_envelope_images,
+    _check_envelope_home,
+)
+
+
+# -- other profiles and data roles
 
 
 def _check_successor(
     path: str, profile_id: str, successor: str, successors: Mapping[str, str], known: Container[str]
 ) -> Iterator[Problem]:
     if successor not in known:
-        message = f"There is no profile {successor} to take its place."
-        yield Problem(path, "successor-unknown", message, "Correct the name, or drop it.", field="successor")
+        message = f"The successor {successor} does not exist."
+        yield Problem(path, "successor-unknown", message, "Correct the name, or remove it.", field="successor")
         return
-    seen, at = {profile_id}, successor
-    while at not in seen:
-        seen.add(at)
-        following = successors.get(at)
-        if following is None:
-            return
-        at = following
-    if at == profile_id:
-        message = "Following the successors leads back to this profile."
-        yield Problem(path, "successor-cycle", message, "Let the last one have no successor.", field="successor")
+    visited = {profile_id}
+    current: str | None = successor
+    while current is not None and current not in visited:
+        visited.add(current)
+        current = successors.get(current)
+    if current == profile_id:
+        message = "The chain of successors leads back to this profile."
+        remedy = "Remove the successor of the last profile in the chain."
+        yield Problem(path, "successor-cycle", message, remedy, field="successor")
 
 
-def _check_data_role(
-    path: str, field: str, name: str, team: str, data_roles: Mapping[str, DataRole]
-) -> Iterator[Problem]:
-    role = data_roles.get(name)
+def _check_data_role(subject: _Subject, field: str, name: str, data_roles: Mapping[str, DataRole]) -> Iterator[Problem]:
+    role, team = data_roles.get(name), subject.team
     if role is None:
+        message = f"There is no valid data role {quoted(name)}."
         known = ", ".join(sorted(data_roles)) or "none yet"
-        yield Problem(
-            path,
-            "data-role-unknown",
-            f"There is no readable data role {quoted(name)}.",
-            f"Known: {known}.",
-            field=field,
-        )
+        yield Problem(subject.path, "data-role-unknown", message, f"Known: {known}.", field=field)
     elif team not in role.granted_to:
-        yield Problem(
-            path,
-            "grant-missing",
-            f"The team {team} has no grant for the data role {name}.",
+        message = f"The team {team} has no grant for the data role {name}."
+        remedy = (
             f"Ask for the grant in the same proposal: the form does, in a session's terminal --grant {name}=DATE, in "
-            f"files {team} under granted_to in {data_role_path(name)}. The leads of {role.owner} decide.",
-            field=field,
+            f"files {team} under granted_to in {data_role_path(name)}. The leads of {role.owner} decide."
         )
-
-
-def check_data_role(name: str, role: DataRole, teams: Mapping[str, Team]) -> list[Problem]:
-    """Check a data role against the teams that it names."""
-    path = data_role_path(name)
-    problems = []
-    if role.owner not in teams:
-        problems.append(
-            Problem(
-                path,
-                "owner-unknown",
-                f"The owner {role.owner} is no readable team.",
-                f"Known teams: {', '.join(sorted(teams)) or 'none'}.",
-                field="owner",
-            )
-        )
-    problems += [
-        Problem(
-            path,
-            "grantee-unknown",
-            f"{team} is no readable team.",
-            "Correct the name, or remove the grant.",
-            field=f"granted_to.{team}",
-            level="advice",
-        )
-        for team in role.granted_to
-        if team not in teams
-    ]
-    return problems
-
-
-def check_team(name: str, team: Team, policy: Policy | None) -> list[Problem]:
-    """Check a team against the platform: what its envelope has beyond the ceilings has no effect."""
-    path, envelope = team_path(name), team.envelope
-    problems = []
-    if team.members.everyone != (name == EVERYONE):
-        problems.append(_everyone(path, name))
-    if policy is None:
-        return problems
-    ceilings = policy.ceilings
-    remedy = "The ceiling holds; an administrator sets it in policy.yaml."
-    problems += [
-        Problem(
-            path,
-            f"{field}-ceiling",
-            f"The envelope's {field} {write(amount)} is more than the platform's ceiling of {write(bound)}.",
-            remedy,
-            field=f"envelope.{field}",
-            level="advice",
-        )
-        for field, amount, bound, write in (
-            ("cpu", envelope.cpu, ceilings.cpu, format_cpu),
-            ("memory", envelope.memory, ceilings.memory, format_memory),
-            ("gpu", envelope.gpu, ceilings.gpu, str),
-            ("home", envelope.home, ceilings.home, format_memory),
-        )
-        if amount > bound and (field in envelope.model_fields_set or field != "home")
-    ]
-    for field, names, known, code in (
-        ("gpu_kinds", envelope.gpu_kinds, policy.gpu_kinds, "gpu-kind-unknown"),
-        ("node_pools", envelope.node_pools, policy.node_pools, "node-pool-unknown"),
-    ):
-        for index, each in enumerate(names):
-            if each not in known:
-                message = f"The policy does not have {each}."
-                remedy = f"It has {', '.join(known) or 'none yet'}."
-                problems.append(Problem(path, code, message, remedy, field=f"envelope.{field}.{index}", level="advice"))
-    return problems
-
-
-def _everyone(path: str, name: str) -> Problem:
-    if name == EVERYONE:
-        message, remedy = "The team everyone does not say that everybody belongs.", "Write `everyone: true`."
-        return Problem(path, "everyone-missing", message, remedy, field="members")
-    message = "Only the team everyone is for everybody."
-    remedy = "Name groups; or offer the profile in teams/everyone."
-    return Problem(path, "everyone-elsewhere", message, remedy, field="members.everyone")
+        yield Problem(subject.path, "grant-missing", message, remedy, field=field)

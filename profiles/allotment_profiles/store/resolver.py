@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from allotment_profiles.catalog.catalog import Entry, ModelCache, ModelT, Version
 from allotment_profiles.catalog.revocations import with_revocations
-from allotment_profiles.catalog.validation import check_data_role, check_profile, check_team
+from allotment_profiles.catalog.team_validation import check_data_role, check_team
+from allotment_profiles.catalog.validation import check_profile
 from allotment_profiles.documents.parsing import too_large
 from allotment_profiles.documents.reading import Reading, read
 from allotment_profiles.documents.source_map import SourceMap

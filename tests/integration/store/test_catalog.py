@@ -78,7 +78,7 @@ MISTAKES: list[tuple[dict[str, Content], str, str, int | None, str]] = [
     ({TABLES: data_role("green", {"red": "2027-03-31"})}, TABLES, "owner-unknown", 2, "blue, red"),
     ({TABLES: data_role("blue", {"red": "2027-03-31", "green": "2027-03-31"})}, TABLES, "grantee-unknown", 7, "Correct"),
     ({"teams/red/team.yaml": team("red", envelope={"cpu": 99, "memory": "1 GiB", "images": ["registry.example.org/*"]})},
-     "teams/red/team.yaml", "cpu-ceiling", 5, "The ceiling holds"),
+     "teams/red/team.yaml", "cpu-ceiling", 5, "administrator"),
     ({"teams/red/team.yaml": team("red", leads={})}, "teams/red/team.yaml", "team-leads", 1, "group"),
     ({"policy.yaml": policy(format=2)}, "policy.yaml", "not-offered", 1, "1"),
     ({"teams/red/profiles/Notebook.yaml": "x"}, "teams/red/profiles/Notebook.yaml", "path", None, "teams/NAME"),
