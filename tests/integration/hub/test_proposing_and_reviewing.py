@@ -1,15 +1,18 @@
+"""Proposals from the first word to the merge: who may do what, and what counts when others are faster."""
+
 import asyncio
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
-from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
+from allotment_hub.forges.records import RecordKind, StoredProposal
+from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate
 from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.watcher import MAIN
 
@@ -54,7 +57,8 @@ async def test_a_proposal_is_approved_and_merged_and_the_history_says_who_and_wh
     assert platform.watcher.catalog.revision == head
     view = await platform.proposals.view(merged, platform.people.reader("ben"))
     assert view.state == "live"
-    assert [change.text for change in view.check.changes if view.check] == ["memory limit 4 GiB → 8 GiB"]
+    (change,) = view.check.changes
+    assert (change.path, change.field, change.category) == (NOTEBOOK_PATH, "resources.memory.limit", "larger-inside")
 
 
 def damage(database: Path) -> None:
@@ -167,7 +171,7 @@ async def test_new_data_needs_its_owner_and_a_wider_envelope_an_administrator(pl
     assert [requirement.key for requirement in view.case.unmet] == [
         "lead:housing", "owner:open-data", "administrator",
     ]  # fmt: skip
-    assert [change.data_role for change in view.check.access if view.check and change.gains] == ["prices"]
+    assert [change.data_role for change in view.check.access if change.gains] == ["prices"]
     for who in ("lena", "dora"):
         await approved(platform, stored, who)
         refusal = platform.reviewing.merge(platform.people.reader(who), stored.id, stored.head)
@@ -217,20 +221,35 @@ async def test_of_two_merges_at_once_one_wins_and_the_other_is_told(platform: Pl
     assert [record.kind for record in records] == ["proposed", "approved", "merged"]
 
 
-async def test_two_services_cannot_both_move_a_proposal(platform: Platform, tmp_path: Path) -> None:
+async def test_of_two_services_that_merge_at_once_one_does(platform: Platform, tmp_path: Path) -> None:
     stored = await proposed(platform)
-    other = Platform.__new__(Platform)
-    other.repository, other.signer, other.people = platform.repository, platform.signer, platform.people
-    other.build(tmp_path)
+    await approved(platform, stored)
+    main = platform.forge.main()
+    other = platform.beside(tmp_path)
     done = await asyncio.gather(
-        platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head),
-        other.reviewing.approve(platform.people.reader("leo"), stored.id, stored.head),
+        platform.reviewing.merge(platform.people.reader("lena"), stored.id, stored.head),
+        other.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head),
         return_exceptions=True,
     )
-    kinds = [record.kind for record in (await platform.proposals.stored(stored.id)).records]
-    refused = [each.refusal.code for each in done if isinstance(each, ServiceError)]
-    assert kinds.count("approved") + len(refused) == 2
-    assert set(refused) <= {"moved"}
+    (refused,) = (each.refusal.code for each in done if isinstance(each, ServiceError))
+    assert refused in {"moved", "proposal-ended"}
+    records = (await platform.proposals.stored(stored.id)).records
+    assert [record.kind for record in records] == ["proposed", "approved", "merged"]
+    (merge,) = platform.repository.commits([platform.forge.main()])
+    assert merge.parents[0] == main
+    await other.close()
+
+
+@pytest.mark.parametrize("kind", ["approved", "commented", "rejected"])
+async def test_a_service_that_saw_a_proposal_as_it_was_does_not_move_it(
+    platform: Platform, tmp_path: Path, kind: RecordKind
+) -> None:
+    stored = await proposed(platform)
+    other = platform.beside(tmp_path)
+    platform.forge.record(stored, "approved", by="lena")
+    with pytest.raises(RefMovedError):
+        other.forge.record(stored, kind, by="leo")
+    assert [record.by for record in (await other.proposals.stored(stored.id)).records] == ["ana", "lena"]
     await other.close()
 
 
@@ -443,8 +462,15 @@ async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
     stored = await platform.proposals.all()
     for each in stored:
         await platform.proposals.files(each)
-    monkeypatch.setattr(platform.proposals, "_files", lambda stored: pytest.fail(f"{stored.id} was read again"))
+    asked, changes = [], platform.repository.changes
+
+    def noting(base: str, head: str) -> Any:
+        asked.append(head)
+        return changes(base, head)
+
+    monkeypatch.setattr(platform.repository, "changes", noting)
     done = await platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: NOTEBOOK}, "The last one")
     assert done.created
-    monkeypatch.undo()
+    assert not {each.head for each in stored} & set(asked)
     assert await platform.proposals.files(done.proposal) == {OTHER_PATH: NOTEBOOK}
+    assert done.proposal.head in asked

@@ -1,5 +1,6 @@
 """A service without its web server: real git, real rules, and a hub that is asked over HTTP but answers from memory."""
 
+import copy
 import datetime as dt
 from pathlib import Path
 
@@ -140,6 +141,12 @@ class Platform:
     def clock(self) -> dt.datetime:
         """Return the time that the services see."""
         return self.now or dt.datetime.now(dt.UTC)
+
+    def beside(self, folder: Path) -> "Platform":
+        """Return another service over the same repository, as while one takes the place of the other."""
+        other = copy.copy(self)
+        other.build(folder)
+        return other
 
     async def close(self) -> None:
         """Give up connections."""
