@@ -1,1 +1,1 @@
-"""What every handler shares: who asks, how a body is parsed, how an error is answered."""
+"""The base of all handlers: sign-in, request bodies and error answers."""

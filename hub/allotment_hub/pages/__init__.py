@@ -1,1 +1,1 @@
-"""The pages, rendered by the server: handlers that turn what the services return into HTML."""
+"""The pages, rendered by the server."""

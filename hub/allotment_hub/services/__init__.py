@@ -1,1 +1,1 @@
-"""What the service does: one verb to a module. Handlers translate, services decide, forges keep."""
+"""What the handlers call. Handlers translate, services decide, forges store."""

@@ -1,7 +1,7 @@
 """Who sees which profiles, what stands on a profile's and a team's page, and how long lists stay quick."""
 
 import pytest
-from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
+from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.api.serializers import profile_answer, team_answer
 from allotment_hub.errors import ServiceError
@@ -107,6 +107,36 @@ async def test_words_find_profiles_and_what_changes_is_found_by_its_new_words(pl
     await platform.watcher.refresh()
     assert await platform.profiles.search(user, "sheds") == ["housing/notebook"]
     assert "housing/notebook" not in await platform.profiles.search(user, "houses counting")
+
+
+@pytest.mark.parametrize(
+    ("query", "finds"),
+    [
+        ("deprecated", {"housing/old", "housing/middle"}),
+        ("a10 counting", {"housing/accelerated"}),
+        ("prices HOUSING", {"housing/sketch"}),
+        ("open data", set()),
+        (
+            "/housing/leads",
+            {"housing/accelerated", "housing/middle", "housing/notebook", "housing/old", "housing/sketch"},
+        ),
+    ],
+)
+async def test_the_filter_in_the_browser_finds_what_the_search_finds(
+    platform: Platform, query: str, finds: set[str]
+) -> None:
+    gpu = NOTEBOOK.replace(b"memory: {limit: 4 GiB}", b"memory: {limit: 4 GiB}\n  gpu: 1\n  gpu_kind: a10")
+    policy = POLICY.replace(b"ceilings: {", b"gpu_kinds: {a10: {title: A10}}\nceilings: {gpu: 1, ")
+    team = HOUSING.replace(b"envelope: {", b"envelope: {gpu: 1, ")
+    files = {"policy.yaml": policy, "teams/housing/team.yaml": team, "teams/housing/profiles/accelerated.yaml": gpu}
+    platform.push(dict(files), "GPUs", signed=True)
+    await platform.watcher.refresh()
+    user = platform.people.reader("lena").user
+    # As `filterTable` in pages.js does.
+    rows = await platform.profiles.rows(user)
+    filtered = [row.id for row in rows if all(word in row.words for word in query.lower().split())]
+    assert filtered == await platform.profiles.search(user, query)
+    assert set(filtered) == finds
 
 
 def test_a_part_of_a_list_is_the_nearest_that_there_is() -> None:

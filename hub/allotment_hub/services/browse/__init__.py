@@ -1,1 +1,1 @@
-"""What exists: profiles, teams and data roles as one reader may see them, and the search among them."""
+"""Reads profiles, teams, data roles and histories, as one user may see them."""

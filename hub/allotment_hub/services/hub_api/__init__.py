@@ -1,1 +1,1 @@
-"""Calls of JupyterHub's own API: the directory of users, and the notice that main has moved."""
+"""Calls the API of JupyterHub."""
