@@ -1,1 +1,1 @@
-"""The command `allotment-session`: profiles seen and proposed from inside a running session."""
+"""The command `allotment-session`: view and propose profiles from inside a running session."""

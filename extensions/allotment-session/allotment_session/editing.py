@@ -1,4 +1,4 @@
-"""Changes to a profile: single settings by their dotted names, or the whole file in an editor."""
+"""Change a profile: single settings by their dotted names, or the whole file in an editor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_FILE = 64 * 1024
 
 
 def with_settings(profile: dict[str, Any], settings: list[str], removed: list[str]) -> dict[str, Any]:
-    """Give a copy of a profile with `memory.limit=16GiB` style changes made; raises SessionError."""
+    """Return a copy of a profile with changes such as `memory.limit=16GiB`. Raises `SessionError`."""
     changed = copy.deepcopy(profile)
     for setting in settings:
         match = _SETTING.fullmatch(setting)
@@ -48,19 +48,19 @@ def _path(name: str) -> list[str]:
 
 
 def _parent(profile: dict[str, Any], path: list[str], name: str) -> dict[str, Any]:
-    """Give the object that holds a setting, made where it is missing."""
+    """Return the object that contains a setting; create it if it is missing."""
     parent = profile
-    for step in path[:-1]:
-        if parent.get(step) is None:
-            parent[step] = {}
-        parent = parent[step]
+    for key in path[:-1]:
+        if parent.get(key) is None:
+            parent[key] = {}
+        parent = parent[key]
         if not isinstance(parent, dict):
-            raise usage(f"{name}: {step} is a single value and holds no settings.")
+            raise usage(f"{name}: {key} is a single value and has no settings of its own.")
     return parent
 
 
 def _value(text: str, path: list[str], before: object) -> Any:
-    """Read a value: text stays text where the profile has text, else what reads as JSON is taken so."""
+    """Parse a value as JSON if possible; it stays text if the profile has text there."""
     if isinstance(before, str) or path[0] == "environment":
         return text
     try:
@@ -76,12 +76,12 @@ def _list(before: object, operator: str, value: str, name: str) -> list[Any]:
     if operator == "+=":
         return items if value in items else [*items, value]
     if value not in items:
-        raise usage(f"--set {name}-={value}: the list does not hold it.")
+        raise usage(f"--set {name}-={value}: it is not in the list.")
     return [item for item in items if item != value]
 
 
 def read_file(path: str) -> str:
-    """Give a file's text; raises SessionError."""
+    """Return the text of a file. Raises `SessionError`."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
@@ -94,30 +94,30 @@ def read_file(path: str) -> str:
         raise usage(f"{path} is not UTF-8 text.") from error
 
 
-class Draft:
-    """A file that the user edits; stays on the disk until it is discarded, so no work is lost."""
+class EditedFile:
+    """A temporary file that the user edits; it stays on the disk until it is discarded."""
 
     def __init__(self, content: str, editor: str) -> None:
         self.original = content
         """The text before the first edit."""
         self._command = _editor(editor)
-        # A fixed name: the profile's own name came from outside and has no place in a path.
+        # A fixed name, because the profile's name comes from outside and must not become part of a path.
         self.path = Path(tempfile.mkdtemp(prefix="allotment-")) / "profile.yaml"
         self.path.write_text(content, encoding="utf-8")
 
     def edit(self) -> str:
-        """Open the editor and give what it left; raises SessionError."""
+        """Open the editor and return the text that it saved. Raises `SessionError`."""
         try:
-            ended = subprocess.run([*self._command, str(self.path)], check=False)
+            done = subprocess.run([*self._command, str(self.path)], check=False)
         except OSError as error:
             raise usage(f"The editor {self._command[0]} does not start: {error.strerror}.") from error
-        if ended.returncode != 0:
-            raise usage(f"The editor ended with code {ended.returncode}; nothing was proposed.", self.kept)
+        if done.returncode != 0:
+            raise usage(f"The editor ended with code {done.returncode}; nothing was proposed.", self.saved_message)
         return read_file(str(self.path))
 
     @property
-    def kept(self) -> str:
-        """Where the text is and how to go on with it."""
+    def saved_message(self) -> str:
+        """The message that tells the user where the text is."""
         return f"Your text is kept in {self.path}; go on with --file {self.path}"
 
     def discard(self) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong, told as what, why and what helps, and the exit code for it."""
+"""The error of the command, and the exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Exit(enum.IntEnum):
 
 
 class SessionError(Exception):
-    """The command ends here; carries what to tell the user and the exit code."""
+    """Ends the command. Carries the message for the user and the exit code."""
 
     def __init__(self, what: str, *, why: str = "", remedy: str = "", status: Exit) -> None:
         super().__init__(what)
@@ -26,14 +26,14 @@ class SessionError(Exception):
         self.remedy = remedy
         self.status = status
         self.code = ""
-        """The service's stable code, where it gave one."""
+        """The stable code from the service, if there is one."""
         self.address = ""
-        """Where to look further, such as the proposal that is already open."""
+        """The page that helps, such as the proposal that is already open."""
         self.problems: list[object] = []
-        """What is wrong with the files, as the service answered it."""
+        """The problems of files, as in the service's answer."""
 
     def as_dict(self) -> dict[str, object]:
-        """Give the form that `--json` prints."""
+        """Return the document that `--json` prints."""
         return {
             "error": {
                 "what": self.what,
@@ -47,5 +47,5 @@ class SessionError(Exception):
 
 
 def usage(what: str, remedy: str = "") -> SessionError:
-    """Build the error for a command that can't be carried out as it was typed."""
+    """Build the error for wrong arguments."""
     return SessionError(what, remedy=remedy, status=Exit.USAGE)

@@ -110,19 +110,14 @@ class SessionService:
             []
             if same
             else [
-                {
-                    "path": "x",
-                    "subject": f"profile {profile_id}",
-                    "summary": "memory limit",
-                    "detail": "4 GiB → 16 GiB",
-                },
-                {"path": "y", "subject": "data role rail-open", "text": "grant housing-statistics added"},
+                {"path": "x", "text": f"profile {profile_id}: memory limit 4 GiB → 16 GiB"},
+                {"path": "y", "text": "data role rail-open: grant housing-statistics added"},
             ]
         )
         return {
             "problems": problems,
             "changes": [] if problems else changes,
-            "requirements": [{"kind": "lead", "text": "a lead of Housing statistics", "reason": "it is their profile"}],
+            "requirements": [{"kind": "lead", "text": "a lead of Housing statistics: it is their profile"}],
             "access": [{"gains": True, "text": "Housing statistics gains housing-open until 2029-12-31"}],
             "cost": {"hour": 0.1, "text": "£0.076 → £0.124 an hour"},
         }
@@ -130,21 +125,21 @@ class SessionService:
     def propose(self, body: dict[str, Any]) -> Reply:
         """Store a proposal, as the one user that there is."""
         name = body["name"]
-        if self.proposals.get(name, {}).get("author") == "somebody-else":
+        if self.proposals.get(name, {}).get("proposer") == "somebody-else":
             return problem(
                 409,
                 code="already-proposed",
                 title="Somebody else has proposed a change of this profile.",
                 detail="Two proposals for one file would overwrite each other.",
                 remedy="Comment there.",
-                url="/base/services/allotment/proposals/1",
+                link="/base/services/allotment/proposals/1",
             )
         created = name not in self.proposals
         self.proposals[name] = {
             "id": name,
             "url": f"/base/services/allotment/proposals/{name}",
             "state": "checked",
-            "author": "analyst",
+            "proposer": "analyst",
             "reason": body["reason"],
             "body": body,
         }
@@ -195,7 +190,7 @@ def running_service(certificate: Path | None = None) -> Iterator[SessionService]
     service = SessionService()
     service.profiles["housing-statistics/notebook"] = {
         "id": "housing-statistics/notebook",
-        "title": NOTEBOOK["title"],
+        **{name: NOTEBOOK[name] for name in ("title", "purpose", "app", "image", "data_roles")},
         "settings": copy.deepcopy(NOTEBOOK),
         "content": NOTEBOOK_FILE,
         "path": "teams/housing-statistics/profiles/notebook.yaml",

@@ -1,4 +1,4 @@
-"""Calls of the service's API: the only module that opens a connection or holds the token."""
+"""The client of the service's API: the only module that opens connections and has the token."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from allotment_session.errors import Exit, SessionError, usage
+from allotment_session.output import field_of, items_of
 
 if TYPE_CHECKING:
-    from allotment_session.screen import Screen
+    from allotment_session.terminal import Terminal
 
 QUIET_SECONDS = 30.0
-"""How long the service may stay silent."""
+"""The timeout for each read."""
 WHOLE_SECONDS = 120.0
-"""How long one answer may take altogether."""
+"""The timeout for a whole answer."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 
 
-class _Staying(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: the token would go along, and an API has no reason to send one."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect, which would send the token to another address."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Leave the answer as it is."""
+        """Return None, so that the redirect is handled as an error."""
 
 
-class Service:
-    """The service at one address, as the user that the token stands for."""
+class ServiceClient:
+    """Calls the service at one address with one user's token."""
 
-    def __init__(self, url: str, token: str, screen: Screen) -> None:
+    def __init__(self, url: str, token: str, terminal: Terminal) -> None:
         self.url = _checked_address(url)
         if not token or not (token.isascii() and token.isprintable()):
             raise usage(
@@ -41,11 +42,11 @@ class Service:
                 "Run the command in a terminal of a session that Allotment started.",
             )
         self._token = token
-        self._screen = screen
+        self._terminal = terminal
         host = urllib.parse.urlsplit(self.url).hostname or ""
-        # A token for this machine has no business at a proxy, whatever the environment says.
+        # A token for a service on this machine must not go to a proxy, even if the environment names one.
         proxies = urllib.request.ProxyHandler({} if _is_loopback(host) else None)
-        # Not build_opener's whole set: it would open file:, ftp: and data: addresses, too.
+        # Not build_opener, which would also open file:, ftp: and data: addresses.
         self._opener = urllib.request.OpenerDirector()
         for handler in (
             proxies,
@@ -53,20 +54,20 @@ class Service:
             urllib.request.HTTPSHandler(),
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPDefaultErrorHandler(),
-            _Staying(),
+            _NoRedirects(),
         ):
             self._opener.add_handler(handler)
 
     def get(self, *parts: str, **query: str) -> Any:
-        """Ask for what lies at these parts of the path; raises SessionError."""
+        """Send GET to the path with these parts. Raises `SessionError`."""
         return self._call("GET", parts, None, {key: value for key, value in query.items() if value})
 
     def post(self, *parts: str, body: dict[str, Any]) -> Any:
-        """Send a JSON object to these parts of the path; raises SessionError."""
+        """Send POST with a JSON body to the path with these parts. Raises `SessionError`."""
         return self._call("POST", parts, body, {})
 
     def address(self, url: object) -> str:
-        """Give an address that the service named as a whole one."""
+        """Return the full address for one from an answer."""
         return urllib.parse.urljoin(self.url, str(url)) if url else ""
 
     def _call(self, method: str, parts: tuple[str, ...], body: dict[str, Any] | None, query: dict[str, str]) -> Any:
@@ -75,64 +76,57 @@ class Service:
             address += "?" + urllib.parse.urlencode(query)
         request = urllib.request.Request(address, method=method)  # noqa: S310 - the scheme is checked in the constructor
         request.add_header("Accept", "application/json, application/problem+json")
-        # Unredirected: not even the standard library's redirects would carry it.
+        # Unredirected: the standard library does not send it along with a redirect.
         request.add_unredirected_header("Authorization", f"token {self._token}")
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         deadline = time.monotonic() + WHOLE_SECONDS
-        with self._screen.waiting("waiting for the service"):
+        with self._terminal.waiting("waiting for the service"):
             try:
                 with self._opener.open(request, timeout=QUIET_SECONDS) as response:
                     text = _read(response, deadline)
             except urllib.error.HTTPError as error:
                 with error:
-                    raise self._told(error, deadline) from None
+                    raise self._error_of(error, deadline) from None
             except (OSError, http.client.HTTPException, UnicodeError) as error:
                 raise _unreachable(self.url, error, sent=method == "POST") from error
         answer = _parsed(text)
         if answer is None:
             raise SessionError(
-                f"{self.url} answered with something that is not JSON.",
+                f"{self.url} sent an answer that is not JSON.",
                 remedy="Is ALLOTMENT_URL the address of Allotment's API?",
                 status=Exit.UNREACHABLE,
             )
         return answer
 
-    def _told(self, error: urllib.error.HTTPError, deadline: float) -> SessionError:
-        """Turn an answer that is not a success into what the user is told."""
+    def _error_of(self, error: urllib.error.HTTPError, deadline: float) -> SessionError:
+        """Return the error for an answer that is not a success."""
         try:
-            told = _parsed(_read(error, deadline))
+            answer = _parsed(_read(error, deadline))
         except (OSError, http.client.HTTPException):
-            told = None
-        problem = told if isinstance(told, dict) else {}
+            answer = None
+        details = answer if isinstance(answer, dict) else {}
         if 300 <= error.code < 400:
             return _redirected(self.url, error)
         if error.code == 401:
             return _signed_out()
-        what = _first(problem, "what", "title", "message") or f"The service answered {error.code} {error.reason}."
-        why = _first(problem, "why", "detail")
         refused = SessionError(
-            what,
-            why="" if why == what else why,
-            remedy=_remedy(problem, error),
+            field_of(details, "title") or f"The service answered {error.code} {error.reason}.",
+            why=field_of(details, "detail"),
+            remedy=_remedy(details, error),
             status=Exit.REFUSED if error.code < 500 else Exit.UNREACHABLE,
         )
-        refused.code = _first(problem, "code")
-        refused.address = self.address(_first(problem, "url", "link", "address"))
-        if isinstance(problem.get("problems"), list) and problem["problems"]:
-            refused.problems = problem["problems"]
+        refused.code = field_of(details, "code")
+        refused.address = self.address(field_of(details, "link"))
+        refused.problems = [*items_of(details, "problems")]
+        if refused.problems:
             refused.status = Exit.PROBLEMS
         return refused
 
 
-def _first(document: dict[str, Any], *names: str) -> str:
-    return next((value for name in names if isinstance(value := document.get(name), str) and value), "")
-
-
-def _remedy(problem: dict[str, Any], error: urllib.error.HTTPError) -> str:
-    remedy = _first(problem, "remedy")
-    decides = _first(problem, "decides")
+def _remedy(details: dict[str, Any], error: urllib.error.HTTPError) -> str:
+    remedy, decides = field_of(details, "remedy"), field_of(details, "decides")
     if decides:
         remedy = f"{remedy} Who decides: {decides}.".strip()
     wait = error.headers.get("Retry-After", "")
@@ -144,7 +138,7 @@ def _remedy(problem: dict[str, Any], error: urllib.error.HTTPError) -> str:
 def _signed_out() -> SessionError:
     return SessionError(
         "The service does not accept this session's token.",
-        why="It is not valid any more, or this session was not started by the hub.",
+        why="It is no longer valid, or the hub did not start this session.",
         remedy="Stop the session and start it again from the hub's page.",
         status=Exit.REFUSED,
     )
@@ -155,8 +149,8 @@ def _redirected(url: str, error: urllib.error.HTTPError) -> SessionError:
     if target.path.endswith(("/hub/api/oauth2/authorize", "/hub/login")):
         return _signed_out()
     return SessionError(
-        f"{url} sends on to {target.hostname or 'another address'}; that is not followed.",
-        why="This session's token would be sent along.",
+        f"{url} redirects to {target.hostname or 'another address'}, and redirects are not followed.",
+        why="The redirect would send this session's token there.",
         remedy="Ask an administrator to correct ALLOTMENT_URL.",
         status=Exit.UNREACHABLE,
     )
@@ -166,7 +160,7 @@ def _unreachable(url: str, error: Exception, *, sent: bool) -> SessionError:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     remedy = "Try again in a moment; sessions keep running while the service is away."
     if sent:
-        remedy += " Sending the same again is safe: it updates what may have arrived."
+        remedy += " Sending it again is safe: it updates the proposal if the first one arrived."
     return SessionError(
         f"The service at {url} can not be reached.",
         why=str(reason) or type(reason).__name__,
@@ -176,7 +170,7 @@ def _unreachable(url: str, error: Exception, *, sent: bool) -> SessionError:
 
 
 def _checked_address(url: str) -> str:
-    """Give the address without its last slash; raises SessionError where it is none to send a token to."""
+    """Return the address without a trailing slash. Raises `SessionError` if no token may be sent to it."""
     try:
         parts = urllib.parse.urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -198,7 +192,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _read(response: Any, deadline: float) -> bytes:
-    """Read an answer, neither endless nor for ever; raises OSError."""
+    """Read an answer within the limits of size and time. Raises OSError."""
     chunks = []
     size = 0
     while chunk := response.read1(65536):
@@ -212,7 +206,7 @@ def _read(response: Any, deadline: float) -> bytes:
 
 
 def _parsed(text: bytes) -> Any:
-    """Give the JSON object or list in an answer, or None."""
+    """Return the JSON object or list in an answer, or None."""
     try:
         answer = json.loads(text) if text.strip() else {}
     except (ValueError, RecursionError):
