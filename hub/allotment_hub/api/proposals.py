@@ -59,7 +59,9 @@ class ProposalsHandler(_ProposalHandler):
         """Propose a change, or update an open proposal: 200 instead of 201."""
         files = await self.requested_files(body)
         done = await self.services.proposing.propose(self.reader, files, body.reason, update=body.update)
-        stored = await self.services.reviewing.merge_if_automatic(self.reader, done.proposal)
+        stored = done.proposal
+        if done.automatic:
+            stored = await self.services.reviewing.merge_if_automatic(self.reader, stored)
         await self.answer_proposal(stored, 201 if done.created else 200)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from allotment_hub.services.drafts.drafting import Acceptance, Ask
+from allotment_hub.services.drafts.draft_proposal import Acceptance
+from allotment_hub.services.drafts.grants import Ask
 from allotment_hub.services.drafts.requested import ProfileRequest, encoded
 from allotment_hub.services.proposals.checking import Files
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH

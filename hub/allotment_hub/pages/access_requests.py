@@ -1,55 +1,56 @@
 """Small proposals with pages of their own: a request for data, its renewal, and the retirement of a profile."""
 
 import datetime as dt
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.pages.proposing import Proposer, in_a_year, panel_of, unreadable
-from allotment_hub.services.browse.data_roles import grant_days_left
-from allotment_hub.services.drafts.drafting import Ask, DraftProposal, granted
+from allotment_hub.pages.proposing import Proposer, in_a_year, unreadable
+from allotment_hub.services.browse.data_roles import DataRoleRow, grant_days_left
+from allotment_hub.services.drafts.grants import Ask, with_grant
+from allotment_hub.services.drafts.panel import panel_of
 from allotment_profiles.access.people import belongs
+from allotment_profiles.model import DataRole
 from allotment_profiles.model.paths import data_role_path, profile_path
 
 
 class AskPage(Proposer):
-    """Ask for data, or renew the grant."""
+    """Ask for data, or renew a grant."""
 
     active: ClassVar[str] = "data-roles"
 
     async def get(self, name: str) -> None:
         """GET data-roles/NAME/ask?team=TEAM."""
-        row, team = await self._role(name), self.get_query_argument("team", "")
-        held = row.entry.value.granted_to.get(team)
-        await self._show(name, team, Ask(in_a_year(held.until if held else None), ""), "")
+        _, role = await self._role(name)
+        team = self.get_query_argument("team", "")
+        current = role.granted_to.get(team)
+        await self._show(name, team, Ask(in_a_year(current.until if current else None), ""))
 
     async def post(self, name: str) -> None:
-        """POST the wish."""
-        team, ask, reason = self.field("team").strip(), Ask(self.field("until"), ""), self.field("reason")
-        refusal = None
-        try:
-            if self.field("do") == "propose":
-                row = await self._role(name)
+        """POST the request: to check it, or to propose it."""
+        team, ask, error = self.field("team").strip(), Ask(self.field("until"), self.field("reason")), None
+        if self.field("do") == "propose":
+            row, _ = await self._role(name)
+            try:
                 if team not in self.services.catalog.teams:
                     raise refused(422, "team-unknown", "Nothing was proposed.", "There is no such team.", "Choose one.")
-                files = {data_role_path(row.name): self._file(row.name, team, ask, reason)}
-                await self.propose(files, reason)
+                await self.propose({data_role_path(row.name): self._file(row.name, team, ask)}, ask.reason)
                 return
-        except ServiceError as error:
-            self.set_status(error.refusal.status)
-            refusal = error
-        await self._show(name, team, ask, reason, refusal)
+            except ServiceError as refusal:
+                self.set_status(refusal.refusal.status)
+                error = refusal
+        await self._show(name, team, ask, error)
 
-    async def _role(self, name: str) -> Any:
+    async def _role(self, name: str) -> tuple[DataRoleRow, DataRole]:
         row = await self.services.data_roles.row(self.reader.user, name)
         if row.entry is None:
             raise unreadable(name)
-        return row
+        return row, row.entry.value
 
-    def _file(self, name: str, team: str, ask: Ask, reason: str) -> bytes:
-        return granted(self.services.catalog, name, team, ask.until, reason)
+    def _file(self, name: str, team: str, ask: Ask) -> bytes:
+        return with_grant(self.services.catalog, name, team, ask)
 
-    async def _show(self, name: str, team: str, ask: Ask, reason: str, refusal: ServiceError | None = None) -> None:
-        row, catalog, user = await self._role(name), self.services.catalog, self.reader.user
+    async def _show(self, name: str, team: str, ask: Ask, error: ServiceError | None = None) -> None:
+        (row, role), catalog, user = await self._role(name), self.services.catalog, self.reader.user
         teams = {
             id_: entry.value.title for id_, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)
         }
@@ -58,46 +59,40 @@ class AskPage(Proposer):
         team = team or next(iter(teams), "")
         check = None
         if team in catalog.teams and ask.until:
-            check = await self.checked({data_role_path(name): self._file(name, team, ask, reason)})
-        panel = panel_of(DraftProposal(team=team, with_profile=False), (), (), check)
-        current, now = row.entry.value.granted_to.get(team), dt.datetime.now(dt.UTC)
+            check = await self.checked({data_role_path(name): self._file(name, team, ask)})
+        current, now = role.granted_to.get(team), dt.datetime.now(dt.UTC)
         self.show(
             "ask.html",
             row=row,
-            role=row.entry.value,
+            role=role,
             team=team,
             teams=teams,
             ask=ask,
-            reason=reason,
-            panel=panel,
+            panel=panel_of(check, user),
             current=current,
             ended=current is not None and grant_days_left(current, now) < 0,
             today=now.date(),
-            refusal=refusal.refusal if refusal else None,
-            link=refusal.link if refusal else "",
+            error=error,
         )
 
 
 class RetirePage(Proposer):
-    """Take a profile out of use, after a look at what that means."""
+    """Propose to remove a profile, after a look at what that means."""
 
     async def get(self, team: str, name: str) -> None:
         """GET profiles/TEAM/NAME/retire."""
-        await self._show(team, name, "")
+        await self._show(f"{team}/{name}", "")
 
     async def post(self, team: str, name: str) -> None:
         """POST the reason."""
-        row = await self.services.profiles.row(self.reader.user, f"{team}/{name}")
+        row, reason = await self.services.profiles.row(self.reader.user, f"{team}/{name}"), self.field("reason")
         try:
-            await self.propose({profile_path(row.id): None}, self.field("reason"))
+            await self.propose({profile_path(row.id): None}, reason)
         except ServiceError as error:
             self.set_status(error.refusal.status)
-            await self._show(team, name, self.field("reason"), error)
+            await self._show(row.id, reason, error)
 
-    async def _show(self, team: str, name: str, reason: str, refusal: ServiceError | None = None) -> None:
-        row = await self.services.profiles.row(self.reader.user, f"{team}/{name}")
+    async def _show(self, profile_id: str, reason: str, error: ServiceError | None = None) -> None:
+        row = await self.services.profiles.row(self.reader.user, profile_id)
         check = await self.checked({profile_path(row.id): None})
-        self.show(
-            "retire.html", row=row, reason=reason, panel=panel_of(DraftProposal(with_profile=False), (), (), check),
-            refusal=refusal.refusal if refusal else None, link=refusal.link if refusal else "",
-        )  # fmt: skip
+        self.show("retire.html", row=row, reason=reason, panel=panel_of(check, self.reader.user), error=error)

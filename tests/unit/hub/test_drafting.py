@@ -13,30 +13,25 @@ from hypothesis import strategies as st
 from support.folders import STARTER
 from support.properties import examples
 
-from allotment_hub.services.drafts.drafting import (
+from allotment_hub.services.drafts.draft_proposal import (
     Acceptance,
-    Ask,
     DraftProposal,
-    accepting,
-    blank_draft,
-    draft_of_profile,
-    draft_of_proposal,
     field_of,
     filled,
-    granted,
-    holds,
     own_problems,
-    without_variables,
+    with_acceptances,
 )
 from allotment_hub.services.drafts.forms import (
     Field,
     document_of,
     fields_of,
-    kept_aside,
+    keys_without_field,
     roles_of,
     sections_of,
     values_of,
 )
+from allotment_hub.services.drafts.grants import Ask, has_grant, with_grant
+from allotment_hub.services.drafts.starting_points import blank, from_profile, from_proposal, without_variables
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.people import User
 from allotment_profiles.documents.parsing import parse_yaml
@@ -88,7 +83,7 @@ def test_fields_take_their_kind_and_their_need_from_the_schema() -> None:
 
 @pytest.mark.parametrize("profile_id", PROFILES)
 def test_a_form_that_nobody_touched_gives_the_same_file_byte_for_byte(profile_id: str) -> None:
-    draft = draft_of_profile(CATALOG, profile_id, FIELDS)
+    draft = from_profile(CATALOG, profile_id, FIELDS)
     assert draft.tab == "form"
     assert draft.text(FIELDS).encode() == CATALOG.profiles[profile_id].source
 
@@ -100,7 +95,7 @@ def test_a_form_that_nobody_touched_gives_the_same_file_byte_for_byte(profile_id
 def test_what_is_typed_comes_out_of_the_file_again(
     profile_id: str, title: str, purpose: str, memory: int, cpu: int
 ) -> None:
-    draft = draft_of_profile(CATALOG, profile_id, FIELDS)
+    draft = from_profile(CATALOG, profile_id, FIELDS)
     typed = {**draft.values, "title": title, "purpose": purpose}
     typed |= {"resources.memory.limit": f"{memory} GiB", "resources.cpu.limit": str(cpu)}
     changed = DraftProposal(team=draft.team, name=draft.name, content=draft.content, values=typed, roles=draft.roles)
@@ -142,13 +137,13 @@ def test_what_is_no_number_stays_as_it_was_typed_so_that_the_reading_can_say_wha
 
 
 def test_the_form_names_what_it_keeps_aside() -> None:
-    assert kept_aside({"title": "A", "options": {"size": {}}, "environment": {}, "data_roles": ["a"]}, FIELDS) == [
-        "options"
-    ]
+    assert keys_without_field(
+        {"title": "A", "options": {"size": {}}, "environment": {}, "data_roles": ["a"]}, FIELDS
+    ) == ["options"]
 
 
 def test_switching_tabs_there_and_back_keeps_the_content() -> None:
-    draft = draft_of_profile(CATALOG, "transport-analysis/delays", FIELDS)
+    draft = from_profile(CATALOG, "transport-analysis/delays", FIELDS)
     draft = filled(draft, {**draft.source, "title": "New <b>title</b>"}, FIELDS)
     there = draft.switched("file", FIELDS)
     assert "title: New <b>title</b>" in there.content
@@ -162,7 +157,7 @@ def test_a_file_that_does_not_read_stays_in_its_tab() -> None:
 
 
 def test_a_blank_draft_is_almost_ready() -> None:
-    draft = blank_draft(CATALOG, "transport-analysis", FIELDS)
+    draft = blank(CATALOG, "transport-analysis", FIELDS)
     assert [each.name for each in FIELDS if each.required and not draft.values[each.name]] == ["title", "purpose"]
 
 
@@ -216,7 +211,7 @@ def test_comments_and_order_stay_around_a_changed_value() -> None:
 
 def test_a_grant_is_one_line_more_in_the_file_of_the_data_role() -> None:
     before = CATALOG.data_roles["housing-register"].source.decode().splitlines()
-    after = granted(CATALOG, "housing-register", "transport-analysis", "2028-01-31", "Linking, with: care")
+    after = with_grant(CATALOG, "housing-register", "transport-analysis", Ask("2028-01-31", "Linking, with: care"))
     added = [line for line in after.decode().splitlines() if line not in before]
     assert added == ["  transport-analysis: {until: 2028-01-31, reason: 'Linking, with: care'}"]
     assert len(after.decode().splitlines()) == len(before) + 1
@@ -226,7 +221,7 @@ def test_a_grant_is_one_line_more_in_the_file_of_the_data_role() -> None:
 
 
 def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal() -> None:
-    draft = draft_of_profile(CATALOG, "transport-analysis/delays", FIELDS)
+    draft = from_profile(CATALOG, "transport-analysis/delays", FIELDS)
     wanting = DraftProposal(
         team=draft.team, name="delays", new=False, content=draft.content, values=draft.values,
         roles=(*draft.roles, "housing-open"),
@@ -240,14 +235,14 @@ def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal() ->
 
 
 def test_a_proposal_opens_again_as_the_form_that_it_came_from() -> None:
-    grant = granted(CATALOG, "housing-open", "transport-analysis", "2028-01-31", "Homes")
+    grant = with_grant(CATALOG, "housing-open", "transport-analysis", Ask("2028-01-31", "Homes"))
     files = {
         "teams/transport-analysis/profiles/delays.yaml": CATALOG.profiles["transport-analysis/delays"].source,
         "data-roles/housing-open.yaml": grant,
         "teams/transport-analysis/team.yaml": b"title: T\n",
         "teams/open-data/profiles/code.yaml": None,
     }
-    draft = draft_of_proposal("p-1", files, "Why", CATALOG, FIELDS)
+    draft = from_proposal("p-1", files, "Why", CATALOG, FIELDS)
     assert (draft.profile_id, draft.new, draft.tab, draft.reason) == ("transport-analysis/delays", False, "form", "Why")
     assert draft.asks == {"housing-open": Ask("2028-01-31", "Homes")}
     assert draft.others == {
@@ -312,19 +307,19 @@ resources:
 
 def test_an_acceptance_is_written_into_the_file_and_leaves_the_rest_as_it_is() -> None:
     asked = {"cpu-envelope": Acceptance("A larger census", "2030-01-31"), "memory-envelope": Acceptance("  ")}
-    content = accepting(COMMENTED, asked)
+    content = with_acceptances(COMMENTED, asked)
     assert content.startswith(COMMENTED.partition(b"  memory")[0])
     assert parse_yaml(content)["accepted"] == {"cpu-envelope": {"reason": "A larger census", "until": "2030-01-31"}}
-    assert accepting(b"title: [", asked) == b"title: ["
-    assert accepting(COMMENTED, {}) == COMMENTED
+    assert with_acceptances(b"title: [", asked) == b"title: ["
+    assert with_acceptances(COMMENTED, {}) == COMMENTED
 
 
 def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more() -> None:
-    content = accepting(COMMENTED, {"cpu-envelope": Acceptance("A larger census")}).decode()
+    content = with_acceptances(COMMENTED, {"cpu-envelope": Acceptance("A larger census")}).decode()
     draft = filled(DraftProposal(content=content), parse_yaml(content.encode()), FIELDS)
     assert draft.accepts == {"cpu-envelope": Acceptance("A larger census")}
     assert draft.text(FIELDS) == content
-    assert draft.kept(FIELDS) == []
+    assert draft.without_field(FIELDS) == []
     emptied = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance("")})
     assert "accepted" not in parse_yaml(emptied.text(FIELDS).encode())
 
@@ -377,6 +372,6 @@ def test_a_renewal_keeps_the_day_of_the_owners_review_while_it_is_to_come(
         path.read_text().replace(until, f"  housing-statistics: {{until: 2999-12-31, review_by: {review_by}}}")
     )
     catalog = load(in_folder(tmp_path))
-    assert holds(catalog, "housing-open", "housing-statistics") is held
-    renewed = parse_yaml(granted(catalog, "housing-open", "housing-statistics", "2999-12-31", ""))
+    assert has_grant(catalog, "housing-open", "housing-statistics") is held
+    renewed = parse_yaml(with_grant(catalog, "housing-open", "housing-statistics", Ask("2999-12-31", "")))
     assert ("review_by" in renewed["granted_to"]["housing-statistics"]) is kept

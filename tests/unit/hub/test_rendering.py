@@ -11,9 +11,9 @@ from allotment_hub.http.problem import ProblemDetails
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.listings import as_csv
 from allotment_hub.pages.page import Frame
-from allotment_hub.pages.proposing import Panel
 from allotment_hub.pages.rendering import templates
-from allotment_hub.services.drafts.drafting import DraftProposal
+from allotment_hub.services.drafts.draft_proposal import DraftProposal
+from allotment_hub.services.drafts.panel import Panel
 from allotment_profiles.model.dates import relative_day, relative_time
 from allotment_profiles.model.problems import Problem
 

@@ -1,6 +1,6 @@
-"""The proposal's form: fields made from the JSON Schema of a profile, and the way between them and a file's data. Pure.
+"""The form for a profile: its fields, made from the JSON Schema, and how they map to the data of a file. Pure.
 
-What a form cannot say (options, variables) is kept from the file that it started from.
+What a form has no field for (options, variables) is kept from the file that it started from.
 """
 
 import copy
@@ -33,7 +33,7 @@ _SECTIONS = {
     "image_source": "Image source",
 }
 MORE = ("Files", "Access", "Retirement", "Image source", "More")
-"""The sections that are folded away: most profiles need none of them."""
+"""The sections that are collapsed: most profiles need none of them."""
 _LABELS = {
     "app": "Program",
     "lifetime.total": "Longest time of a session",
@@ -52,23 +52,23 @@ _LABELS = {
     "successor": "What takes its place",
     "retired_from": "No longer starts from",
 }
-# Where the schema's own description is for those who write files.
+# Used instead of the schema's descriptions, which are written for people who edit files.
 _HELP = {
     "title": "What people read on the start page.",
     "app": "What opens when a session starts.",
     "description": "One line below the title. May be empty.",
     "purpose": "What the work is for: the reason why this profile exists.",
-    "review_by": "After this day it is not offered any more, unless somebody looked at it again.",
+    "review_by": "After this day it is not offered any more, unless somebody has reviewed it and moved the day.",
     "resources.gpu": "Whole GPUs. Empty for none.",
     "resources.gpu_kind": "Needed where there are GPUs of several kinds.",
     "node_pool": "Empty: any node.",
     "storage.home": "Empty: what the platform gives.",
     "storage.team": "Empty: the session does not see it.",
-    "checkout.repository": "Lies in the home folder when a session starts. What is there already is left alone.",
+    "checkout.repository": "Cloned into the home folder when a session starts. Existing files are not changed.",
     "checkout.ref": "Empty: the repository's own default.",
     "only": "Empty: the whole team.",
     "maintainers.groups": "One to a line, by their full names.",
-    "maintainers.users": "One to a line. They see its draft, and may change what the policy lets them.",
+    "maintainers.users": "One to a line. They see it while it is hidden, and may change what the policy allows them.",
     "visibility": "Empty: active.",
     "successor": "Another profile, TEAM/NAME. Its users are sent there.",
     "retired_from": "From this day nobody starts it; empty: it has no end.",
@@ -80,7 +80,7 @@ class Field:
     """One field of the form."""
 
     name: str
-    """Its place in the file, dotted."""
+    """The path of its key in the file, with dots."""
     label: str
     help: str
     kind: FieldKind
@@ -92,8 +92,22 @@ class Field:
     maximum_length: int | None = None
 
 
+@dataclass(frozen=True)
+class ProfileForm:
+    """The form as one user gets it."""
+
+    fields: tuple[Field, ...]
+    teams: Mapping[str, Mapping[str, Any]]
+    """The teams that the user may propose for, with the bounds of each as `form_schema` describes them."""
+
+
+def form_of(described: Mapping[str, Any]) -> ProfileForm:
+    """Make the form from what `form_schema` returns for a user."""
+    return ProfileForm(fields_of(described["schema"]), described["teams"])
+
+
 def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...]:
-    """Make the fields from a profile's JSON Schema, in its order; free mappings and data roles are not among them."""
+    """Make the fields from a profile's JSON Schema, in its order, without free mappings and data roles."""
     return tuple(_fields(schema, schema, "", required=True))
 
 
@@ -105,23 +119,20 @@ def _fields(schema: Mapping[str, Any], part: Mapping[str, Any], prefix: str, *, 
         if "properties" in here:
             yield from _fields(schema, here, f"{name}.", required=must)
         elif here.get("type") in ("string", "number", "integer") or "enum" in here or _is_list(name, here):
-            yield _field(name, {**here, **_beside(described)}, required=must)
+            annotations = {key: value for key, value in described.items() if key not in ("anyOf", "$ref")}
+            yield _field(name, {**here, **annotations}, required=must)
 
 
 def _is_list(name: str, here: Mapping[str, Any]) -> bool:
-    # Data roles have a part of the form for themselves.
+    # Data roles have a section of their own.
     return here.get("type") == "array" and here["items"].get("type") == "string" and name != "data_roles"
 
 
 def _resolved(schema: Mapping[str, Any], described: Mapping[str, Any]) -> Mapping[str, Any]:
-    here = next((each for each in described.get("anyOf", ()) if each.get("type") != "null"), described)
+    here = next((option for option in described.get("anyOf", ()) if option.get("type") != "null"), described)
     reference = here.get("$ref")
     resolved: Mapping[str, Any] = schema["$defs"][reference.rsplit("/", 1)[1]] if reference else here
     return resolved
-
-
-def _beside(described: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in described.items() if key not in ("anyOf", "$ref")}
 
 
 def _field(name: str, here: Mapping[str, Any], *, required: bool) -> Field:
@@ -138,7 +149,7 @@ def _field(name: str, here: Mapping[str, Any], *, required: bool) -> Field:
     elif length and length > _LONG and "image" not in name:
         kind = "lines"
     label = _LABELS.get(name) or label_of(name)
-    examples = tuple(str(each) for each in here.get("examples", ()))
+    examples = tuple(str(value) for value in here.get("examples", ()))
     return Field(
         name=name,
         label=label[:1].upper() + label[1:],
@@ -146,7 +157,7 @@ def _field(name: str, here: Mapping[str, Any], *, required: bool) -> Field:
         kind=kind,
         required=required,
         section=_SECTIONS.get(name.partition(".")[0], "More"),
-        choices=tuple(str(each) for each in here.get("enum", ())),
+        choices=tuple(str(value) for value in here.get("enum", ())),
         suggestions=examples if name == "image" else (),
         example=examples[0] if examples else "",
         maximum_length=length,
@@ -154,51 +165,49 @@ def _field(name: str, here: Mapping[str, Any], *, required: bool) -> Field:
 
 
 def values_of(document: Mapping[str, Any], fields: Iterable[Field]) -> dict[str, str]:
-    """Give what the fields show for a file's data; what does not fit a field shows as empty."""
-    return {field.name: _shown(_at(document, field.name)) for field in fields}
+    """Return the text of each field for a file's data; empty where the value does not fit the field."""
+    return {field.name: _text(_value(document, field.name)) for field in fields}
 
 
 def roles_of(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Give the data roles that a file's data names."""
-    named = document.get("data_roles")
-    return tuple(each for each in named if isinstance(each, str)) if isinstance(named, list) else ()
+    """Return the data roles that a file's data names."""
+    roles = document.get("data_roles")
+    return tuple(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else ()
 
 
 def document_of(
     values: Mapping[str, str], roles: Sequence[str], source: Mapping[str, Any], fields: Iterable[Field]
 ) -> dict[str, Any]:
-    """Give the file's data for what was filled in, over the data that it started from.
+    """Return the file's data: the data that the form started from, with what was typed.
 
-    An empty field is left out of the file. What is not a number where one is wanted stays as it was typed: the reading
-    says what is wrong with it.
+    An empty field is left out of the file. Text in a field for numbers is kept, so that validation reports it.
     """
     document = copy.deepcopy(dict(source))
     for field in fields:
         text = values.get(field.name, "")
         text = text.strip() if field.kind != "lines" else text.strip("\n").rstrip()
-        old = _at(source, field.name)
-        before = _shown(old)
+        before = _text(_value(source, field.name))
         if items_of(text) != items_of(before) if field.kind == "list" else text.strip() != before.strip():
-            _put(document, field.name.split("."), _typed(text, field) if text else None)
+            _set(document, field.name.split("."), _parsed(text, field) if text else None)
     old_roles = roles_of(source)
     if tuple(roles) != old_roles and set(roles) != set(old_roles):
         kept = [role for role in old_roles if role in roles]
-        _put(document, ["data_roles"], [*kept, *(role for role in roles if role not in kept)] or None)
+        _set(document, ["data_roles"], [*kept, *(role for role in roles if role not in kept)] or None)
     return document
 
 
-def kept_aside(document: Mapping[str, Any], fields: Iterable[Field]) -> list[str]:
-    """Name the keys of a file's data that the form cannot say, in words."""
+def keys_without_field(document: Mapping[str, Any], fields: Iterable[Field]) -> list[str]:
+    """Return the keys of a file's data that the form has no field for, as words."""
     known = {field.name.partition(".")[0] for field in fields} | {"data_roles", "accepted"}
     return [key.replace("_", " ") for key, value in document.items() if key not in known and value]
 
 
 def items_of(text: str) -> list[str]:
-    """Give the items of a list as somebody typed it: one to a line, or with commas between them."""
-    return list(dict.fromkeys(filter(None, (each.strip() for each in text.replace(",", "\n").split("\n")))))
+    """Split a list as somebody typed it: one item to a line, or with commas between them."""
+    return list(dict.fromkeys(filter(None, (item.strip() for item in text.replace(",", "\n").split("\n")))))
 
 
-def _typed(text: str, field: Field) -> Any:
+def _parsed(text: str, field: Field) -> Any:
     if field.kind == "list":
         return items_of(text) or None
     if field.kind != "number":
@@ -209,22 +218,22 @@ def _typed(text: str, field: Field) -> Any:
         return text
 
 
-def _at(document: Mapping[str, Any], name: str) -> Any:
+def _value(document: Mapping[str, Any], name: str) -> Any:
     here: Any = document
     for part in name.split("."):
         here = here.get(part) if isinstance(here, Mapping) else None
     return here
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, list):
-        return "\n".join(str(each) for each in value)
+        return "\n".join(str(item) for item in value)
     return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
-def _put(document: dict[str, Any], place: list[str], value: Any) -> None:
-    """Set a value, with the mappings around it; None removes it, and mappings that it leaves empty."""
-    key, *rest = place
+def _set(document: dict[str, Any], keys: list[str], value: Any) -> None:
+    """Set a value, and create the mappings around it. None removes the value, and mappings that become empty."""
+    key, *rest = keys
     if not rest:
         if value is None:
             document.pop(key, None)
@@ -233,7 +242,7 @@ def _put(document: dict[str, Any], place: list[str], value: Any) -> None:
         return
     inner = document.get(key)
     inner = dict(inner) if isinstance(inner, dict) else {}
-    _put(inner, rest, value)
+    _set(inner, rest, value)
     if inner:
         document[key] = inner
     else:
@@ -243,20 +252,20 @@ def _put(document: dict[str, Any], place: list[str], value: Any) -> None:
 def sections_of(
     fields: Iterable[Field], values: Mapping[str, str], bounds: Mapping[str, Any] | None
 ) -> dict[str, list[Field]]:
-    """Sort the fields for the page of one team: with the choices that it has, without those that it cannot use.
+    """Return the fields by section, as one team gets them: with its own choices, without fields that it cannot use.
 
-    A field that says something is always shown.
+    A field that has a value is always shown.
     """
     own: dict[str, Sequence[str]] = {}
     if bounds:
         own = {"resources.gpu_kind": bounds["gpu_kinds"], "node_pool": bounds["node_pools"], "only": bounds["groups"]}
-    found: dict[str, list[Field]] = {}
+    sections: dict[str, list[Field]] = {}
     for field in fields:
         here = dataclasses.replace(field, choices=tuple(own[field.name])) if field.name in own else field
         useless = not here.choices if here.kind == "choice" else not _possible(here.name, bounds)
         if not useless or values.get(field.name, "").strip():
-            found.setdefault(here.section, []).append(here)
-    return found
+            sections.setdefault(here.section, []).append(here)
+    return sections
 
 
 def _possible(name: str, bounds: Mapping[str, Any] | None) -> bool:

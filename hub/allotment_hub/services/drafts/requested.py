@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from allotment_hub.services.drafts.drafting import Acceptance, Ask, accepting, with_grants
+from allotment_hub.services.drafts.draft_proposal import Acceptance, with_acceptances
+from allotment_hub.services.drafts.grants import Ask, with_grants
 from allotment_hub.services.proposals.checking import Files
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.rewriting import rewrite
@@ -35,7 +36,7 @@ def requested_files(asked: Files | ProfileRequest, catalog: Catalog) -> Files:
         data = encoded(asked.content)
     else:
         data = rewrite("profile", entry.source if entry else b"", dict(asked.value or {}))
-    files = {profile_path(asked.profile_id): accepting(data, asked.accepted)}
+    files = {profile_path(asked.profile_id): with_acceptances(data, asked.accepted)}
     return with_grants(files, catalog, asked.profile_id.partition("/")[0], asked.grants)
 
 

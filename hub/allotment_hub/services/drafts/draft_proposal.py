@@ -1,0 +1,226 @@
+"""A draft proposal: what somebody edits in the form or the file, and the files that it changes. Pure."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from allotment_hub.services.drafts.forms import Field, document_of, keys_without_field, roles_of, values_of
+from allotment_hub.services.drafts.grants import Ask, has_grant, with_grant
+from allotment_hub.services.proposals.checking import Files
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.documents.parsing import parse_yaml
+from allotment_profiles.documents.rewriting import rewrite
+from allotment_profiles.model.paths import data_role_path, file_ref, profile_path
+from allotment_profiles.model.problems import Problem, quoted
+from allotment_profiles.model.texts import is_name
+
+Tab = Literal["form", "file"]
+_STILL_NEEDED = ("missing", "reason-missing", "name-missing", "team-missing")
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A request that an administrator accepts a problem of the profile, as typed."""
+
+    reason: str = ""
+    until: str = ""
+    """Empty where it has no end."""
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The acceptance as the file says it."""
+        typed = {"reason": self.reason.strip(), "until": self.until.strip()}
+        return {key: value for key, value in typed.items() if value}
+
+
+@dataclass(frozen=True)
+class DraftProposal:
+    """What somebody edits before they propose it."""
+
+    team: str = ""
+    name: str = ""
+    new: bool = True
+    """Whether the profile does not exist yet."""
+    tab: Tab = "form"
+    """Whether the form or the file is edited. The other one follows from it."""
+    content: str = ""
+    """In the tab `file` the file as typed, in the tab `form` the file that the form started from."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """The form's fields as typed."""
+    roles: tuple[str, ...] = ()
+    """The data roles that are ticked in the form."""
+    asks: Mapping[str, Ask] = field(default_factory=dict)
+    """The requests for data that the team does not have yet, by data role."""
+    accepts: Mapping[str, Acceptance] = field(default_factory=dict)
+    """The problems that an administrator is asked to accept, by code. One without a reason is not asked for yet."""
+    others: Mapping[str, str | None] = field(default_factory=dict)
+    """Other files of the same proposal: path → content, None where removed."""
+    reason: str = ""
+    update: str = ""
+    """The id of the proposal that this updates; empty for a new one."""
+    with_profile: bool = True
+    """Whether it has a profile, beside `others`."""
+
+    @property
+    def profile_id(self) -> str:
+        """The profile's id."""
+        return f"{self.team}/{self.name}"
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The data of the file; empty where it cannot be read."""
+        try:
+            return dict(parse_yaml(self.content.encode("utf-8", "surrogatepass")))
+        except ValueError:
+            return {}
+
+    def text(self, fields: Sequence[Field]) -> str:
+        """Return the profile's file as edited."""
+        content = self.content.encode("utf-8", "surrogatepass")
+        if self.tab == "file":
+            return with_acceptances(content, self.accepts).decode("utf-8", "surrogatepass")
+        wanted = document_of(self.values, self.roles, self.source, fields)
+        return rewrite("profile", content, _accepted(wanted, self.accepts, drop=True)).decode()
+
+    def settled(self) -> "DraftProposal":
+        """Return it with the acceptances written into the file, if the file is edited."""
+        if self.tab == "form" or not self.source:
+            return self
+        without_reason = {code: accept for code, accept in self.accepts.items() if not accept.reason.strip()}
+        return dataclasses.replace(self, content=self.text(()), accepts=without_reason)
+
+    def roles_wanted(self) -> tuple[str, ...]:
+        """Return the data roles that the profile names."""
+        return self.roles if self.tab == "form" else roles_of(self.source)
+
+    def files(self, fields: Sequence[Field], catalog: Catalog) -> Files:
+        """Return the changed files: the profile, the data roles whose grants it asks for, and the others."""
+        changed: dict[str, bytes | None] = {
+            path: None if content is None else content.encode("utf-8", "surrogatepass")
+            for path, content in self.others.items()
+        }
+        if self.with_profile:
+            changed[profile_path(self.profile_id)] = self.text(fields).encode("utf-8", "surrogatepass")
+            for role in self.missing(catalog):
+                ask = self.asks.get(role)
+                if ask and data_role_path(role) not in changed:
+                    ask = Ask(ask.until, ask.reason or self.reason)
+                    changed[data_role_path(role)] = with_grant(catalog, role, self.team, ask)
+        return changed
+
+    def missing(self, catalog: Catalog) -> list[str]:
+        """Return the data roles that the profile names and the team has no valid grant of."""
+        return [
+            role
+            for role in self.roles_wanted()
+            if role in catalog.data_roles and not has_grant(catalog, role, self.team)
+        ]
+
+    def without_field(self, fields: Sequence[Field]) -> list[str]:
+        """Return the keys of the file that the form has no field for. They are kept."""
+        return keys_without_field(self.source, fields)
+
+    def switched(self, tab: Tab, fields: Sequence[Field]) -> "DraftProposal":
+        """Return it in another tab. A file that cannot be read stays in the tab `file`."""
+        if tab == self.tab:
+            return self
+        if tab == "file":
+            return dataclasses.replace(self, tab="file", content=self.text(fields), accepts={})
+        if self.content.strip() and not self.source:
+            return self
+        return filled(self, self.source, fields)
+
+
+def filled(draft: DraftProposal, data: Mapping[str, Any], fields: Sequence[Field]) -> DraftProposal:
+    """Return a draft proposal with its form filled from a file's data."""
+    accepts = {**draft.accepts, **_acceptances_of(data)}
+    return dataclasses.replace(draft, tab="form", values=values_of(data, fields), roles=roles_of(data), accepts=accepts)
+
+
+def _acceptances_of(data: Mapping[str, Any]) -> dict[str, Acceptance]:
+    accepted = data.get("accepted")
+    return {
+        code: Acceptance(str(value.get("reason", "")), str(value.get("until", "")))
+        for code, value in (accepted.items() if isinstance(accepted, dict) else ())
+        if isinstance(value, dict)
+    }
+
+
+def _accepted(data: Mapping[str, Any], accepts: Mapping[str, Acceptance], *, drop: bool = False) -> dict[str, Any]:
+    """Return a file's data with acceptances. With `drop`, those without a reason are removed."""
+    current = data.get("accepted")
+    accepted = dict(current) if isinstance(current, dict) else {}
+    for code, accept in accepts.items():
+        if accept.reason.strip():
+            accepted[code] = accept.data
+        elif drop:
+            accepted.pop(code, None)
+    others = {key: value for key, value in data.items() if key != "accepted"}
+    return {**others, "accepted": accepted} if accepted else others
+
+
+def with_acceptances(content: bytes, accepts: Mapping[str, Acceptance]) -> bytes:
+    """Return a profile's file with acceptances added. A file that cannot be read is returned unchanged."""
+    complete = {code: accept for code, accept in accepts.items() if accept.reason.strip()}
+    try:
+        return rewrite("profile", content, _accepted(parse_yaml(content), complete)) if complete else content
+    except ValueError:
+        return content
+
+
+def own_problems(draft: DraftProposal, catalog: Catalog) -> list[Problem]:
+    """Return what is wrong with the team, the name and the reason, which are no part of the files."""
+    problems = _problems_of_the_name(draft, catalog) if draft.with_profile else []
+    if not draft.reason.strip():
+        remedy = "Write the reason in a sentence."
+        problems.append(Problem("", "reason-missing", "The reason is missing.", remedy, field="reason"))
+    return problems
+
+
+def _problems_of_the_name(draft: DraftProposal, catalog: Catalog) -> list[Problem]:
+    problems = []
+    if not draft.team:
+        problems.append(
+            Problem("", "team-missing", "No team is chosen.", "Choose the team that offers it.", field="team")
+        )
+    elif not is_name(draft.team):
+        problems.append(
+            Problem("", "name", f"{quoted(draft.team)} is no team.", "Choose one of the list.", field="team")
+        )
+    remedy = "Use up to 40 lower-case letters, digits and hyphens, such as rail-maps."
+    if not draft.name:
+        problems.append(Problem("", "name-missing", "The name is missing.", remedy, field="name"))
+    elif not is_name(draft.name):
+        problems.append(Problem("", "name", f"{quoted(draft.name)} is not a name.", remedy, field="name"))
+    elif draft.new and not draft.update and draft.profile_id in catalog.profiles:
+        message = f"There is already a profile {draft.profile_id}."
+        problems.append(
+            Problem("", "name-taken", message, "Choose another name, or change that profile.", field="name")
+        )
+    return problems
+
+
+def still_needed(problem: Problem) -> bool:
+    """Whether a problem only says that something is not filled in yet."""
+    return problem.code in _STILL_NEEDED
+
+
+def field_of(problem: Problem, draft: DraftProposal, fields: Iterable[Field]) -> str:
+    """Return the name of the form's field that a problem is shown beside; empty where there is none."""
+    if not problem.path:
+        return problem.field
+    ref = file_ref(problem.path)
+    if ref and ref.kind == "data role" and problem.field.startswith("granted_to"):
+        return f"grant.{ref.id}.{'reason' if problem.field.endswith('.reason') else 'until'}"
+    if problem.path != profile_path(draft.profile_id) or draft.tab == "file":
+        return ""
+    if problem.field.startswith("data_roles."):
+        index = problem.field.removeprefix("data_roles.").partition(".")[0]
+        roles = draft.roles_wanted()
+        return f"data_roles.{roles[int(index)]}" if index.isdecimal() and int(index) < len(roles) else ""
+    names = [field.name for field in fields]
+    if problem.field in names:
+        return problem.field
+    # A limit below its guarantee is a problem of both. The limit is the last of them.
+    return next((name for name in reversed(names) if problem.field and name.startswith(f"{problem.field}.")), "")

@@ -1,0 +1,75 @@
+"""Grants that a proposal asks for: a team's entry in the file of a data role. Pure."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from allotment_hub.errors import refused
+from allotment_hub.services.browse.data_roles import grant_days_left
+from allotment_hub.services.proposals.checking import Files
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.documents.parsing import parse_yaml
+from allotment_profiles.documents.rewriting import rewrite
+from allotment_profiles.model.paths import data_role_path, file_ref
+from allotment_profiles.model.problems import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request for a grant, as typed."""
+
+    until: str
+    reason: str
+
+
+def has_grant(catalog: Catalog, role: str, team: str) -> bool:
+    """Whether a team has a grant of a data role that has not ended and whose review is not overdue."""
+    entry = catalog.data_roles.get(role)
+    grant = entry.value.granted_to.get(team) if entry else None
+    return grant is not None and grant_days_left(grant, dt.datetime.now(dt.UTC)) >= 0
+
+
+def with_grant(catalog: Catalog, role: str, team: str, ask: Ask) -> bytes:
+    """Return a data role's file with a grant of a team added or renewed. The catalog must have the data role.
+
+    The date of the owner's next review stays if it is still to come: deciding about the grant is a review.
+    """
+    entry = catalog.data_roles[role]
+    data = dict(parse_yaml(entry.source))
+    grant: dict[str, Any] = {"until": ask.until.strip()}
+    current = entry.value.granted_to.get(team)
+    if current and current.review_by and current.review_by >= dt.datetime.now(dt.UTC).date():
+        grant["review_by"] = current.review_by.isoformat()
+    if ask.reason.strip():
+        grant["reason"] = " ".join(ask.reason.split())
+    data["granted_to"] = {**(data.get("granted_to") or {}), team: grant}
+    return rewrite("data role", entry.source, data)
+
+
+def with_grants(files: Files, catalog: Catalog, team: str, asks: Mapping[str, Ask]) -> Files:
+    """Add a team's requests for data to changed files. Raise a refusal where a data role cannot be read."""
+    changed = dict(files)
+    for role, ask in asks.items():
+        if role not in catalog.data_roles:
+            why, remedy = f"There is no readable data role {quoted(role)}.", "Look at the list of data roles."
+            raise refused(422, "data-role-unknown", "This data cannot be asked for.", why, remedy)
+        changed[data_role_path(role)] = with_grant(catalog, role, team, ask)
+    return changed
+
+
+def ask_in(catalog: Catalog, path: str, team: str, text: str | None) -> Ask | None:
+    """Return the request in a proposed data role's file, if it differs from main in one team's grant alone."""
+    ref = file_ref(path)
+    if text is None or ref is None or ref.kind != "data role" or ref.id not in catalog.data_roles:
+        return None
+    try:
+        proposed, current = parse_yaml(text.encode()), parse_yaml(catalog.data_roles[ref.id].source)
+        grant = proposed["granted_to"].pop(team)
+        (current.get("granted_to") or {}).pop(team, None)
+        same = {**proposed, "granted_to": None} == {**current, "granted_to": None}
+        if same and proposed["granted_to"] == (current.get("granted_to") or {}):
+            return Ask(str(grant["until"]), str(grant.get("reason", "")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None
