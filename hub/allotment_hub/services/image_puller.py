@@ -12,8 +12,8 @@ from typing import Protocol
 from allotment_hub.nodes.images import DesiredImages, ImageInventory
 from allotment_profiles.backoff import retry_delay
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.store.loading import in_small_steps
 from allotment_profiles.store.watcher import empty_catalog
+from allotment_profiles.threads import in_small_steps
 
 log = logging.getLogger(__name__)
 

@@ -234,13 +234,13 @@ class _Parser:
         )
 
     def resolution(self, values: list[Any]) -> CachedResolution:
-        blob, problems, successor, since, reaches = values
+        blob, problems, successor, since, data_roles = values
         return CachedResolution(
             self.text(blob) if blob else None,
             tuple(Problem(*problem) for problem in problems),
             successor,
             self._version(since) if since else None,
-            tuple(reaches),
+            tuple(data_roles),
         )
 
     def history_entry(self, values: list[Any], paths: tuple[str, ...]) -> HistoryEntry:

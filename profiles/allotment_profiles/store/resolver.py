@@ -1,4 +1,4 @@
-"""What becomes of one file: it applies, an earlier version of it applies, or nothing does; and why."""
+"""Resolve what applies of one file: its newest version, an earlier version, or nothing; and why."""
 
 import dataclasses
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ from allotment_profiles.store.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Context:
-    """The other files that one is checked against."""
+    """The other files that a file is checked against."""
 
     policy: Policy | None = None
     teams: Mapping[str, Team] = field(default_factory=dict)
@@ -34,62 +34,69 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What became of one file."""
+    """What applies of one file."""
 
     entry: Entry[Any] | None
     problems: tuple[Problem, ...] = ()
     broken: bool = False
-    """Whether there is a file and no version of it applies."""
+    """Whether the file exists but no version of it applies."""
     successor: str | None = None
-    """What a profile's newest version names, where it reads."""
+    """The successor that a profile's newest version names, if it can be read."""
 
     def entry_of(self, kind: type[ModelT]) -> Entry[ModelT] | None:
-        """Give the entry, which the caller knows to be of a kind."""
+        """Return the entry. The caller knows its kind."""
         return cast("Entry[ModelT] | None", self.entry)
 
 
 @dataclass(frozen=True, slots=True)
 class CachedResolution:
-    """An outcome of a profile as it is kept across restarts: without the bytes, which git has."""
+    """The resolution of a profile, without its bytes, which are in git. It can be kept across restarts."""
 
     blob: str | None
-    """The version that applies."""
+    """The version that applies; None where none does."""
     problems: tuple[Problem, ...] = ()
     successor: str | None = None
     outdated_since: Version | None = None
-    reaches: tuple[str, ...] = ()
+    data_roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The version of a file that is to apply."""
+
+    value: Model
+    blob: str
+    outdated_since: Version | None = None
 
 
 class Resolver:
-    """Evaluates the files of one snapshot; what was fetched stays until it is told to forget."""
+    """Resolve the files of one snapshot. Contents that were read stay in memory until `clear`."""
 
     def __init__(self, snapshot: Snapshot, models: ModelCache) -> None:
         self._snapshot = snapshot
         self._lazy: tuple[ModelCache, Kind] = (models, "profile")
         self._sources: dict[str, bytes] = {}
         self._readings: dict[str, Reading] = {}
-        self._reaches: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._data_roles: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    # -- fetching
+    # -- contents
 
-    def fetch(
-        self, files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, CachedResolution] | None = None
-    ) -> None:
-        """Read the contents of some files at once: what applies, and what is held but may deny."""
-        self._fetch(_wanted(files, paths, settled or {}))
+    def fetch(self, files: Mapping[str, File], paths: Iterable[str]) -> None:
+        """Read the contents of some files at once: what applies, and what is quarantined and may revoke access."""
+        self._fetch(_needed_blobs(files, paths, {}))
 
-    def contents(
-        self, files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, CachedResolution]
+    def read_contents(
+        self, files: Mapping[str, File], paths: Iterable[str], cached: Mapping[str, CachedResolution]
     ) -> dict[str, bytes]:
-        """Read the same in another thread, to be taken when the files before have been evaluated."""
-        return self._snapshot.read(dict.fromkeys(blob for blob in _wanted(files, paths, settled) if blob))
+        """Read contents in another thread, for `add_contents`."""
+        return self._snapshot.read(dict.fromkeys(blob for blob in _needed_blobs(files, paths, cached) if blob))
 
-    def take(self, contents: Mapping[str, bytes]) -> None:
-        """Take what was read ahead."""
+    def add_contents(self, contents: Mapping[str, bytes]) -> None:
+        """Add contents that were read ahead."""
         self._sources.update(contents)
 
     def fetch_fallbacks(self, files: Mapping[str, File], paths: Iterable[str]) -> None:
-        """Read the earlier versions of some files at once, one each: the next may do where the newest does not."""
+        """Read one earlier version of each of some files at once: it may apply where the newest does not."""
         earlier = (
             next((version.blob for version in file.versions if version.blob != file.entry.blob), None)
             for path in paths
@@ -97,8 +104,8 @@ class Resolver:
         )
         self._fetch(earlier)
 
-    def forget(self) -> None:
-        """Let go of contents and readings."""
+    def clear(self) -> None:
+        """Drop all contents and readings."""
         self._sources.clear()
         self._readings.clear()
 
@@ -111,74 +118,70 @@ class Resolver:
         self._fetch([blob])
         return self._sources[blob]
 
-    # -- judging
+    # -- resolution
 
-    def newest(self, path: str, where: FileRef, file: File) -> Model | None:
-        """Read what applies by the history, or None where it does not read."""
+    def newest(self, path: str, ref: FileRef, file: File) -> Model | None:
+        """Read the version that applies by the history. Return None where it cannot be read."""
         entry = _entry(file)
-        return None if entry.mode not in REGULAR else self._read(path, where, entry).value
+        return None if entry.mode not in REGULAR else self._read(path, ref, entry).value
 
-    def outcome(self, path: str, where: FileRef, file: File, context: Context) -> Resolution:
-        """Say what becomes of a file that is there."""
-        return self.checked(path, where, file, self.newest(path, where, file), context)
+    def resolve(self, path: str, ref: FileRef, file: File, context: Context) -> Resolution:
+        """Resolve a file that exists."""
+        return self.resolve_value(path, ref, file, self.newest(path, ref, file), context)
 
-    def checked(self, path: str, where: FileRef, file: File, value: Model | None, context: Context) -> Resolution:
-        """Say what becomes of a file whose newest version was read."""
+    def resolve_value(self, path: str, ref: FileRef, file: File, value: Model | None, context: Context) -> Resolution:
+        """Resolve a file whose newest version was read."""
         entry = _entry(file)
         if entry.mode not in REGULAR:
             message, remedy = "This is a link or a submodule.", "Only regular files are read."
             return Resolution(None, (Problem(path, "not-a-file", message, remedy),), broken=True)
         if value is None:
-            right, problems = False, self._read(path, where, entry).problems
+            valid, problems = False, self._read(path, ref, entry).problems
         else:
-            right, problems = self._right(where, value, entry.blob, context)
+            valid, problems = self._check(ref, value, entry.blob, context)
+        choice = _Choice(value, entry.blob) if value is not None and valid else None
+        # No fallback for a data role: an earlier version may hold a grant that the newest was meant to revoke.
+        if choice is None and ref.kind != "data role":
+            choice = self._last_good(path, ref, file, value, context)
         successor = value.successor if isinstance(value, Profile) else None
-        if value is not None and right:
-            return self._applying(path, where, file, value, entry.blob, problems, None, successor)
-        # Fail closed: yesterday's data role may hold a grant that today's file meant to take away.
-        if where.kind != "data role":
-            oldest_bad = file.versions[0]
-            for version in file.versions[1:]:
-                if version.blob is None:
-                    break
-                if version.blob != entry.blob:
-                    earlier = read(where.kind, path, self._source(version.blob)).value
-                    if earlier is not None and self._right(where, earlier, version.blob, context)[0]:
-                        since = oldest_bad if value is None else self._cause(oldest_bad, where, value)
-                        return self._applying(path, where, file, earlier, version.blob, problems, since, successor)
-                oldest_bad = version
-        return Resolution(None, problems, broken=True, successor=successor)
+        if choice is None:
+            return Resolution(None, problems, broken=True, successor=successor)
+        if isinstance(choice.value, Profile):
+            since, roles = choice.outdated_since, choice.value.data_roles
+            return self.resolve_cached(path, ref, CachedResolution(choice.blob, problems, successor, since, roles))
+        return self._with_revocations(path, ref, file, choice, problems)
 
-    def restored(self, path: str, where: FileRef, settled: CachedResolution) -> Resolution:
-        """Give the outcome of a profile that was kept."""
+    def resolve_cached(self, path: str, ref: FileRef, cached: CachedResolution) -> Resolution:
+        """Return the resolution of a profile."""
         entry: Entry[Profile] | None = None
-        if settled.blob is not None:
+        if cached.blob is not None:
             entry = Entry(
-                where.id, path, None, settled.blob, self._source(settled.blob), settled.problems,
-                settled.outdated_since, lazy=self._lazy, data_roles=self._one(settled.reaches),
+                ref.id, path, None, cached.blob, self._source(cached.blob), cached.problems,
+                cached.outdated_since, lazy=self._lazy, data_roles=self._shared(cached.data_roles),
             )  # fmt: skip
-        return Resolution(entry, settled.problems, entry is None, settled.successor)
+        return Resolution(entry, cached.problems, entry is None, cached.successor)
 
-    def _read(self, path: str, where: FileRef, entry: TreeEntry) -> Reading:
+    def _read(self, path: str, ref: FileRef, entry: TreeEntry) -> Reading:
         if path not in self._readings:
             if entry.size > MAXIMUM_BYTES:
                 self._readings[path] = Reading(None, (too_large(entry.size).as_problem(path),))
             else:
-                self._readings[path] = read(where.kind, path, self._source(entry.blob))
+                self._readings[path] = read(ref.kind, path, self._source(entry.blob))
         return self._readings[path]
 
-    def _right(self, where: FileRef, value: Model, blob: str, context: Context) -> tuple[bool, tuple[Problem, ...]]:
-        problems = _check(where.id, value, context)
+    def _check(self, ref: FileRef, value: Model, blob: str, context: Context) -> tuple[bool, tuple[Problem, ...]]:
+        """Return whether a version may apply, and its problems with their lines."""
+        problems = _check(ref.id, value, context)
         if not problems:
             return True, ()
-        places = SourceMap(self._source(blob)[:MAXIMUM_BYTES])
-        placed = tuple(_placed(problem, places) for problem in problems)
-        return not any(each.blocks and not self._is_denial(each, value) for each in placed), placed
+        source_map = SourceMap(self._source(blob)[:MAXIMUM_BYTES])
+        located = tuple(_located(problem, source_map) for problem in problems)
+        return not any(problem.blocks and not self._is_denial(problem, value) for problem in located), located
 
     def _is_denial(self, problem: Problem, value: Model) -> bool:
-        """Tell whether access was taken away from a profile that is right in itself.
+        """Whether the problem is that a valid profile has lost access.
 
-        Such a profile is refused at its start and says why; an earlier version in its place would hide that.
+        Such a profile applies, and its start is refused with the reason; an earlier version would hide the reason.
         """
         if problem.code == "grant-missing":
             return True
@@ -187,66 +190,68 @@ class Resolver:
         path = data_role_path(value.data_roles[int(problem.field.rpartition(".")[2])])
         return path in self._snapshot.gone or path in self._snapshot.files
 
-    def _cause(self, oldest_bad: Version, where: FileRef, value: Model) -> Version:
-        """Say since when a file that reads has failed: since it or something that it is checked against changed."""
+    def _last_good(self, path: str, ref: FileRef, file: File, newest: Model | None, context: Context) -> _Choice | None:
+        """Return the newest earlier version that can be read and passes its checks."""
+        first_bad = file.versions[0]
+        for version in file.versions[1:]:
+            if version.blob is None:
+                return None
+            if version.blob != _entry(file).blob:
+                value = read(ref.kind, path, self._source(version.blob)).value
+                if value is not None and self._check(ref, value, version.blob, context)[0]:
+                    since = first_bad if newest is None else self._failing_since(first_bad, ref, newest)
+                    return _Choice(value, version.blob, since)
+            first_bad = version
+        return None
+
+    def _failing_since(self, first_bad: Version, ref: FileRef, value: Model) -> Version:
+        """Return since when a readable file fails: the last change of it or of a file that it is checked against."""
         paths = [POLICY]
         if isinstance(value, Profile):
-            paths += [team_path(where.id.partition("/")[0]), *map(data_role_path, value.data_roles)]
+            paths += [team_path(ref.id.partition("/")[0]), *map(data_role_path, value.data_roles)]
         files = [file for path in paths if (file := self._snapshot.files.get(path))]
-        return max([oldest_bad, *(file.versions[0] for file in files if file.versions)], key=lambda each: each.time)
+        versions = [first_bad, *(file.versions[0] for file in files if file.versions)]
+        return max(versions, key=lambda version: version.time)
 
-    def _applying(
-        self, path: str, where: FileRef, file: File, value: Model, blob: str, problems: tuple[Problem, ...],
-        since: Version | None, successor: str | None,
-    ) -> Resolution:  # fmt: skip
-        source = self._source(blob)
-        if isinstance(value, Profile):
-            entry: Entry[Any] = Entry(
-                where.id,
-                path,
-                None,
-                blob,
-                source,
-                problems,
-                since,
-                lazy=self._lazy,
-                data_roles=self._one(value.data_roles),
-            )
-            return Resolution(entry, problems, successor=successor)
-        narrower: Model | None = value
-        for newer in self._denying(file, blob):
-            narrower = with_revocations(narrower, newer) if narrower is not None else None
-            if narrower is None:
-                said = read(where.kind, path, newer).problems
-                return Resolution(None, (*problems, *said), broken=True)
-        return Resolution(Entry(where.id, path, narrower, blob, source, problems, since), problems)
+    def _with_revocations(
+        self, path: str, ref: FileRef, file: File, choice: _Choice, problems: tuple[Problem, ...]
+    ) -> Resolution:
+        """Return the chosen version without what newer versions revoke."""
+        value = choice.value
+        for source in self._newer_sources(file, choice.blob):
+            narrowed = with_revocations(value, source)
+            if narrowed is None:
+                return Resolution(None, (*problems, *read(ref.kind, path, source).problems), broken=True)
+            value = narrowed
+        source = self._source(choice.blob)
+        return Resolution(Entry(ref.id, path, value, choice.blob, source, problems, choice.outdated_since), problems)
 
-    def _denying(self, file: File, blob: str) -> Iterator[bytes]:
-        """Give the newer versions that do not apply, whose denials do."""
+    def _newer_sources(self, file: File, blob: str) -> Iterator[bytes]:
+        """Yield the newer versions that do not apply, but whose revocations do."""
         if _entry(file).blob != blob:
             yield self._source(_entry(file).blob)
         newest = file.quarantined[-1].entry if file.quarantined else None
         if newest:
             yield self._source(newest.blob) if newest.mode in REGULAR else b""
 
-    def _one(self, reaches: tuple[str, ...]) -> tuple[str, ...]:
-        """Give one tuple for all that are equal: thousands of profiles name the same data roles."""
-        return self._reaches.setdefault(reaches, reaches)
+    def _shared(self, data_roles: tuple[str, ...]) -> tuple[str, ...]:
+        """Return one tuple for all that are equal: thousands of profiles name the same data roles."""
+        return self._data_roles.setdefault(data_roles, data_roles)
 
 
 def _entry(file: File) -> TreeEntry:
     if file.entry is None:
-        raise ValueError("nothing of the file applies")
+        raise ValueError("no version of the file applies")
     return file.entry
 
 
-def _wanted(
-    files: Mapping[str, File], paths: Iterable[str], settled: Mapping[str, CachedResolution]
+def _needed_blobs(
+    files: Mapping[str, File], paths: Iterable[str], cached: Mapping[str, CachedResolution]
 ) -> Iterator[str | None]:
     for path in paths:
         file = files.get(path)
         if file:
-            yield from [settled[path].blob] if path in settled else _blobs(file)
+            yield from [cached[path].blob] if path in cached else _blobs(file)
 
 
 def _blobs(file: File) -> Iterator[str]:
@@ -265,6 +270,6 @@ def _check(identity: str, value: Model, context: Context) -> list[Problem]:
     return []
 
 
-def _placed(problem: Problem, places: SourceMap) -> Problem:
-    line, column = places.of_field(problem.field)
+def _located(problem: Problem, source_map: SourceMap) -> Problem:
+    line, column = source_map.of_field(problem.field)
     return dataclasses.replace(problem, line=line, column=column)

@@ -1,4 +1,4 @@
-"""What applies along main, commit after commit, each time from what is known already."""
+"""Load the catalog at one commit of main after another, each from the one before it."""
 
 import logging
 import threading
@@ -9,13 +9,14 @@ from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.store.cache import identity, restore, save
 from allotment_profiles.store.history import Applied, fold_history
-from allotment_profiles.store.loading import Loaded, in_small_steps, renew
+from allotment_profiles.store.loading import Loaded, renew
 from allotment_profiles.store.snapshot import Snapshot, of_history
+from allotment_profiles.threads import in_small_steps
 
 log = logging.getLogger(__name__)
 
-_COMMITS_UNSAVED = 64
-"""So many commits are read anew in a moment: the file need not be written more often."""
+_UNSAVED_COMMITS = 64
+"""This many commits are read from git in a moment, so the cache need not be written more often."""
 
 
 class Tracker:
@@ -25,7 +26,7 @@ class Tracker:
     """
 
     def __init__(self, repository: Repository, cache: Path | None = None) -> None:
-        """Take the file that keeps what was read across restarts, where there is to be one."""
+        """With `cache`, keep what was loaded in this file across restarts."""
         self.repository = repository
         self._cache = cache
         self._history: Applied | None = None
@@ -33,6 +34,7 @@ class Tracker:
         self._loaded: Loaded | None = None
         self._models = ModelCache()
         self._lock = threading.Lock()
+        self._saving = threading.Lock()
 
     def at(self, commit: str) -> Loaded:
         """Load the catalog at a commit of main, given by its id. Raise GitError where it cannot be read."""
@@ -67,18 +69,19 @@ class Tracker:
         return renew(snapshot, loaded, self._models)
 
     def save(self, *, soon: bool = False) -> None:
-        """Write the cache where enough has come since it was written, or with `soon` where anything has."""
-        with self._lock, in_small_steps():
-            self._save(soon)
-
-    def _save(self, soon: bool) -> None:
-        loaded, history, saved = self._loaded, self._history, self._saved
-        if self._cache is None or loaded is None or history is None or history is saved:
+        """Write the cache if many commits were loaded since it was written, or with `soon` if any was."""
+        if self._cache is None:
             return
-        if saved is None or soon or not 0 <= history.count - saved.count < _COMMITS_UNSAVED:
-            # A folder that cannot be written is tried again after as many commits, not after each.
-            save(self._cache, loaded, history, identity(self.repository.keys))
-            self._saved = history
+        with self._saving:  # a slow disk delays no load
+            with self._lock:
+                loaded, history, saved = self._loaded, self._history, self._saved
+            if loaded is None or history is None or history is saved:
+                return
+            if saved is None or soon or not 0 <= history.count - saved.count < _UNSAVED_COMMITS:
+                with in_small_steps():
+                    save(self._cache, loaded, history, identity(self.repository.keys))
+                # After a failure, too: it is tried again after as many commits, not after each.
+                self._saved = history
 
     def _restore(self) -> None:
         stored = restore(self._cache, identity(self.repository.keys)) if self._cache else None
@@ -87,7 +90,7 @@ class Tracker:
         try:
             snapshot = of_history(self.repository, stored.history)
             self._loaded = renew(snapshot, None, self._models, stored.resolutions)
-        except GitError as error:  # another repository's, or main was rewound and its past is gone
+        except GitError as error:  # it is another repository's, or main was rewound and the commit is gone
             log.warning("the catalog's cache does not fit the repository: %s", error)
         else:
             self._history = self._saved = stored.history
