@@ -7,7 +7,7 @@ from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Budget
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.model.quantities import format_cpu, format_memory
+from allotment_profiles.model.quantities import format_count, format_cpu, format_memory
 from allotment_profiles.model.sizes import Size
 
 
@@ -68,10 +68,15 @@ def _excess(bound: _Bound, size: Size) -> str | None:
     """Return a sentence on the first amount that would exceed the budget, or None."""
     budget, running = bound.budget, bound.running
     amounts: tuple[tuple[int | None, int, int, Callable[[int], str]], ...] = (
-        (budget.sessions, len(running), 1, lambda number: _count(number, "session")),
+        (budget.sessions, len(running), 1, _sessions),
         (budget.cpu, sum(session.size.cpu for session in running), size.cpu, _cpus),
         (budget.memory, sum(session.size.memory for session in running), size.memory, _memory),
-        (budget.gpu, sum(session.size.gpu for session in running), size.gpu, lambda number: _count(number, "GPU")),
+        (
+            budget.gpu,
+            sum(session.size.gpu for session in running),
+            size.gpu,
+            _gpus,
+        ),
     )
     for limit, used, requested, text in amounts:
         if limit is not None and requested and used + requested > limit:
@@ -81,8 +86,12 @@ def _excess(bound: _Bound, size: Size) -> str | None:
     return None
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _sessions(number: int) -> str:
+    return format_count(number, "session")
+
+
+def _gpus(number: int) -> str:
+    return format_count(number, "GPU")
 
 
 def _cpus(amount: int) -> str:

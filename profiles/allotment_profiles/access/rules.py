@@ -185,7 +185,7 @@ def _visible(context: RuleContext) -> RuleResult:
     hidden = profile.visibility == "draft" and not works_on(context.user, profile, team)
     # Same code and text as for a profile that does not exist, so that nobody can probe for hidden profiles.
     refusal = _unknown(context) if hidden else None
-    return RuleResult("draft", "The profile is no draft, or the user works on it.", refusal)
+    return RuleResult("draft", "The profile is not hidden, or the user works on it.", refusal)
 
 
 def _in_group(context: RuleContext) -> RuleResult:
@@ -270,7 +270,9 @@ def _binding_available(context: RuleContext, role: str, capabilities: Capabiliti
         why = f"Its data role {role} is bound to a credential ({kind}) that {capabilities.deployment} cannot provide."
         remedy = "Start it on the platform, or choose a profile without this data."
         refusal = context.refusal("binding-unavailable", why, remedy, ADMINISTRATORS)
-    return RuleResult("binding", f"{_capitalized(capabilities.deployment)} can provide a {kind} binding.", refusal)
+    return RuleResult(
+        "binding", f"{_capitalized(capabilities.deployment)} can provide a binding of the kind {kind}.", refusal
+    )
 
 
 def _app_available(context: RuleContext, capabilities: Capabilities) -> RuleResult:

@@ -1,1 +1,1 @@
-"""The command `allotment`: what people and pipelines ask on the command line."""
+"""The command `allotment`: for people and pipelines."""

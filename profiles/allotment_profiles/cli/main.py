@@ -1,7 +1,7 @@
-"""The command `allotment`: what people and pipelines ask on the command line.
+"""The command `allotment`, for people and pipelines.
 
-Our own commands lie in `commands`, one module each; other packages join with click commands in the entry point group
-`allotment.commands`. Each is imported when it is asked for.
+Allotment's own commands are in `commands`, one module each. Other packages add click commands through the entry point
+group `allotment.commands`. A command is imported when it is used.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ OWN: Mapping[str, str] = {
     "render": "allotment_profiles.cli.commands.render",
     "schema": "allotment_profiles.cli.commands.schema",
 }
-"""Command → the module that has it under the same name, or under the one that is given."""
+"""Command → its module; the function has the command's name, or the name after the colon."""
 
 
 class Commands(click.Group):
-    """Our own commands, and those of the packages beside; each of these is imported when it is asked for."""
+    """Allotment's own commands and those of other packages, each imported when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name all commands without importing any."""
-        return sorted({*OWN, *super().list_commands(ctx), *(found.name for found in entry_points(group=GROUP))})
+        """Return the names of all commands without importing them."""
+        return sorted({*OWN, *super().list_commands(ctx), *(point.name for point in entry_points(group=GROUP))})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command; one of another package that cannot be imported is a command that says why."""
+        """Return a command; if another package's command cannot be imported, return one that reports the reason."""
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
@@ -40,17 +40,17 @@ class Commands(click.Group):
             module, _, name = OWN[cmd_name].partition(":")
             command: click.Command = getattr(import_module(module), name or cmd_name)
             return command
-        return next((_loaded(found) for found in entry_points(group=GROUP, name=cmd_name)), None)
+        return next((_load(point) for point in entry_points(group=GROUP, name=cmd_name)), None)
 
 
-def _loaded(found: EntryPoint) -> click.Command:
+def _load(point: EntryPoint) -> click.Command:
     try:
-        command = found.load()
-    except Exception as error:  # noqa: BLE001  (the edge to other packages: an import may raise anything)
-        return _unavailable(found.name, f"{type(error).__name__}: {error}")
+        command = point.load()
+    except Exception as error:  # noqa: BLE001  (code of other packages: an import may raise anything)
+        return _unavailable(point.name, f"{type(error).__name__}: {error}")
     if isinstance(command, click.Command):
         return command
-    return _unavailable(found.name, f"{found.value} is no command")
+    return _unavailable(point.name, f"{point.value} is not a click command")
 
 
 def _unavailable(name: str, why: str) -> click.Command:
@@ -70,4 +70,4 @@ def _unavailable(name: str, why: str) -> click.Command:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="allotment", prog_name="allotment")
 def main() -> None:
-    """JupyterHub profiles that teams tend themselves: files in git, proposed on a page, reviewed by those who know."""
+    """Check, compare and explain JupyterHub profiles that teams keep in a git repository."""

@@ -1,7 +1,6 @@
-"""Problems on a terminal and in a pipeline: like a compiler, with the line of the file and a caret below the place.
+"""Reports of problems for terminals and pipelines: like a compiler's, with the line and a caret below the position.
 
-What files say is hostile here, too: nothing of it reaches the terminal but printable characters, and none of it is
-read as markup.
+The content of files is untrusted: only its printable characters reach the terminal, and none of it is read as markup.
 """
 
 import itertools
@@ -16,6 +15,7 @@ from rich.text import Text
 from allotment_profiles.cli.sarif import sarif
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.problems import Level, Problem
+from allotment_profiles.model.quantities import format_count
 from allotment_profiles.store.snapshot import Snapshot
 
 _BEFORE, _AFTER = 60, 60
@@ -36,7 +36,7 @@ def write_report(form: str, snapshot: Snapshot, problems: Sequence[Problem]) -> 
 
 
 def printable(text: str) -> str:
-    """Replace whatever a terminal would not show as one character in its place."""
+    """Replace each character that a terminal does not show as itself."""
     return "".join(
         character if character.isprintable() else " " if character == "\t" else "\N{REPLACEMENT CHARACTER}"
         for character in text
@@ -48,18 +48,14 @@ def _write_text(snapshot: Snapshot, problems: Sequence[Problem]) -> None:
     sources = _sources(snapshot, {problem.path for problem in problems})
     for problem in problems:
         _write_problem(console, problem, sources.get(problem.path, b""))
-    files = _count(len(snapshot.entries), "file")
+    files = format_count(len(snapshot.entries), "file")
     errors = sum(problem.blocks for problem in problems)
     warnings = len(problems) - errors
     if not problems:
-        console.print(Text(f"{files} checked: nothing to complain about.", style="green"))
+        console.print(Text(f"{files} checked: no problems.", style="green"))
         return
-    found = [_count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
-    console.print(Text(f"{files} checked: {' and '.join(found)}.", style="bold red" if errors else "yellow"))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    counts = [format_count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
+    console.print(Text(f"{files} checked: {' and '.join(counts)}.", style="bold red" if errors else "yellow"))
 
 
 def _sources(snapshot: Snapshot, paths: Iterable[str]) -> Mapping[str, bytes]:
@@ -74,9 +70,9 @@ def _sources(snapshot: Snapshot, paths: Iterable[str]) -> Mapping[str, bytes]:
 
 def _write_problem(console: Console, problem: Problem, source: bytes) -> None:
     colour = "red" if problem.blocks else "yellow"
-    place = ":".join(str(part) for part in (problem.path, problem.line, problem.column) if part is not None)
+    position = ":".join(str(part) for part in (problem.path, problem.line, problem.column) if part is not None)
     head = Text()
-    head.append(f"{printable(place)}: ", "bold")
+    head.append(f"{printable(position)}: ", "bold")
     head.append(f"{_WORDS[problem.level]} ", f"bold {colour}")
     head.append(f"[{problem.code}] ", colour)
     head.append(printable(problem.message))
@@ -105,7 +101,7 @@ def _write_line(console: Console, source: bytes, line: int, column: int | None, 
 
 
 def _annotation(problem: Problem) -> str:
-    """Write a problem as a workflow command of GitHub; its escapes keep text from becoming another command."""
+    """Return a problem as a workflow command of GitHub, escaped so that no text can become another command."""
 
     def escaped(text: str, *others: str) -> str:
         return "".join(

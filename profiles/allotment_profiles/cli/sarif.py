@@ -1,4 +1,4 @@
-"""Problems as SARIF 2.1.0, the form that code hosts show beside the lines of a change."""
+"""Problems as SARIF 2.1.0, which code hosts show beside the lines of a change."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def sarif(problems: Sequence[Problem]) -> str:
-    """Write problems as one run of one tool."""
+    """Return problems as a SARIF log with one run."""
     codes = sorted({problem.code for problem in problems})
     driver = {
         "name": "allotment",
@@ -32,7 +32,7 @@ def _result(problem: Problem, rule: int) -> dict[str, Any]:
             "startLine": problem.line,
             **({"startColumn": problem.column} if problem.column is not None else {}),
         }
-    # The same mistake is the same in the next run, wherever its line has moved to.
+    # The fingerprint has no line number, so that a problem keeps its identity when its line moves.
     identity = f"{problem.path}\0{problem.code}\0{problem.field}"
     return {
         "ruleId": problem.code,

@@ -1,15 +1,17 @@
-"""New files of a repository: what was asked for, and comments that say what else there is. Pure but for the starter."""
+"""New files of a repository, with comments on the keys that they do not use."""
 
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import click
+
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model.paths import Kind
 from allotment_profiles.model.problems import AllotmentError
 
-# What a new repository takes from the starter: the platform's part and the checks of every forge, no made-up teams.
+# The starter's files in a new repository: the policy and the checks for forges, not the example teams.
 SHAPE = (
     "policy.yaml", ".pre-commit-config.yaml", ".github/workflows/profiles.yml", ".gitea/workflows/profiles.yml",
     ".gitlab-ci.yml",
@@ -17,20 +19,20 @@ SHAPE = (
 README = """\
 # Profiles
 
-What sessions exist here, who may start them and which data they reach. Every file says one thing:
+These files define which sessions exist, who may start them and which data they reach:
 
-| file | what it says |
+| file | content |
 | --- | --- |
 | `policy.yaml` | the platform's ceilings, registries and prices |
-| `teams/<team>/team.yaml` | who is in a team, who leads it, how far it decides for itself |
+| `teams/<team>/team.yaml` | the members and leads of a team, and its envelope |
 | `teams/<team>/profiles/<name>.yaml` | one kind of session |
 | `data-roles/<name>.yaml` | one permission to reach data |
 
-Begin with `allotment new team NAME`, then `allotment new profile TEAM/NAME`; `allotment check` says what is wrong.
+Begin with `allotment new team NAME`, then `allotment new profile TEAM/NAME`; `allotment check` shows problems.
 """
 _HEADS: Mapping[Kind, str] = {
     "profile": "# One kind of session. The team's leads approve changes inside the team's envelope.\n",
-    "team": "# A team: members, leads, and how far it decides for itself. Administrators approve changes.\n",
+    "team": "# A team: its members, its leads, and its envelope. Administrators approve changes.\n",
     "data role": "# A permission to reach data. The leads of the owner decide who has it.\n",
     "policy": "",
 }
@@ -41,7 +43,7 @@ _HINTS: Mapping[Kind, Mapping[str, str]] = {
         "data_roles": "data_roles: [name]                      # the team needs a grant for each",
         "lifetime": "lifetime: {idle: 2 h, total: 12 h}",
         "only": "only: [/group]                          # for some of the team",
-        "review_by": "review_by: 2027-03-31                   # not offered after this day until somebody looked again",
+        "review_by": "review_by: 2027-03-31                   # no starts after this day until it is reviewed",
     },
     "team": {
         "deputies": "deputies: {users: [name]}               # stand in for the leads",
@@ -57,20 +59,31 @@ _HINTS: Mapping[Kind, Mapping[str, str]] = {
 
 
 def new_file(kind: Kind, value: Mapping[str, Any]) -> bytes:
-    """Write a file with a comment at its head, and the keys that it does not use as comments at its end."""
+    """Return a file with a comment at its start, and unused keys as comments at its end."""
     hints = [f"# {hint}" for key, hint in _HINTS[kind].items() if key not in value]
-    end = "\n".join(["", "# What it could say as well:", *hints, ""]) if hints else ""
+    end = "\n".join(["", "# Other keys:", *hints, ""]) if hints else ""
     return _HEADS[kind].encode() + write(kind, value) + end.encode()
 
 
 def new_repository() -> dict[str, bytes]:
-    """Give the files of a new repository."""
+    """Return the files of a new repository."""
     folder = starter_folder()
     return {"README.md": README.encode(), **{path: (folder / path).read_bytes() for path in SHAPE}}
 
 
+def write_new(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder; write none if one of them exists."""
+    existing = [path for path in files if (folder / path).exists() or (folder / path).is_symlink()]
+    if existing:
+        raise click.ClickException(f"{click.format_filename(folder / existing[0])} exists; nothing was written.")
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        with (folder / path).open("xb") as file:
+            file.write(data)
+
+
 def starter_folder() -> Path:
-    """Find the starter: in the package when it came as a wheel, beside it in a checkout."""
+    """Return the folder of the starter: inside the package of a wheel, or beside it in a checkout."""
     package = Path(str(files("allotment_profiles")))
     for candidate in (package / "starter", package.parent / "starter"):
         if candidate.is_dir():

@@ -112,6 +112,11 @@ def cpu_number(milli: int) -> int | float:
     return milli // 1000 if milli % 1000 == 0 else milli / 1000
 
 
+def format_count(number: int, noun: str) -> str:
+    """Format a number with its noun: `1 session`, `3 sessions`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def format_duration(seconds: int) -> str:
     """Format seconds in the largest unit that divides them. Days are used from two days on."""
     if seconds == 0:

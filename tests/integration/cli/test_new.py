@@ -43,7 +43,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_new_repository_passes_its_check_and_has_the_checks_of_every_forge(repository: Path) -> None:
-    assert allotment("check", repository) == (0, "1 file checked: nothing to complain about.\n")
+    assert allotment("check", repository) == (0, "1 file checked: no problems.\n")
     assert set(files_of(repository)) == {"README.md", *SHAPE}
     assert (repository / ".git" / "HEAD").read_text() == "ref: refs/heads/main\n"
 
@@ -74,13 +74,13 @@ def test_what_the_comments_offer_is_right_when_it_is_taken(repository: Path) -> 
     allotment("new", "profile", "prison/bulletin", *PROFILE, *at)
     allotment("new", "data-role", "name", "--title", "T", "--owner", "prison", "--purpose", "x", "--secret", "s", *at)
     for path in ("teams/prison/team.yaml", "teams/prison/profiles/bulletin.yaml", "data-roles/name.yaml"):
-        head, mark, hints = (repository / path).read_text().partition("# What it could say as well:\n")
+        head, mark, hints = (repository / path).read_text().partition("# Other keys:\n")
         assert mark
         taken = (
             hints.replace("# ", "", 1).replace("\n# ", "\n").replace("/group", "/prison").replace("{team:", "{prison:")
         )
         (repository / path).write_text(head + taken)
-    assert allotment("check", repository) == (0, "4 files checked: nothing to complain about.\n")
+    assert allotment("check", repository) == (0, "4 files checked: no problems.\n")
 
 
 @pytest.mark.parametrize(("arguments", "code"), [
@@ -107,7 +107,7 @@ def test_a_folder_without_a_policy_is_no_place_for_files(tmp_path: Path) -> None
 
 
 def test_on_a_terminal_it_asks_for_what_is_missing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("allotment_profiles.cli.commands.new._somebody_answers", lambda: True)
+    monkeypatch.setattr("allotment_profiles.cli.commands.new.is_interactive", lambda: True)
     allotment("new", "team", "prison", *TEAM, "--cpu", "4", "--memory", "8 GiB", "--repository", repository)
     answers = "Bulletin\nThe work\nquay.io/jupyter/scipy-notebook:1\n1\n\n"
     code, output = allotment("new", "profile", "prison/bulletin", "--repository", repository, answers=answers)

@@ -81,7 +81,7 @@ def test_files_are_checked_in_the_repository_around_them(tmp_path: Path) -> None
     found = answer("check", tmp_path / other, code=1)["problems"]
     assert {problem["path"] for problem in found} == {other}
     assert {problem["code"] for problem in found} == {"cpu-envelope", "grant-missing"}
-    assert allotment("check", tmp_path / "teams/red/team.yaml") == (0, "1 file checked: nothing to complain about.\n")
+    assert allotment("check", tmp_path / "teams/red/team.yaml") == (0, "1 file checked: no problems.\n")
 
 
 def test_a_file_outside_any_repository_is_no_question(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_comparison_says_what_changes_costs_and_needs(repository: ProfilesRepo
     assert (cost["before"]["hour"], cost["after"]["hour"]) == (1.0, 2.0)
     code, output = allotment("compare", base, "main", "--repository", path)
     assert code == 0
-    for word in ("CPU limit", "£1.00 → £2.00 an hour", "Who has to approve", "leads of Team blue"):
+    for word in ("CPU limit", "£1.00 → £2.00 an hour", "Required approvals", "leads of Team blue"):
         assert word in output
 
 
@@ -131,7 +131,7 @@ def test_a_comparison_with_the_folder_finds_its_mistakes(tmp_path: Path) -> None
         ["-c", "user.name=A", "-c", "user.email=a@x", "commit", "-qm", "x"],
     ):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
-    assert allotment("compare", "main", "--repository", tmp_path) == (0, "Nothing differs in meaning.\n")
+    assert allotment("compare", "main", "--repository", tmp_path) == (0, "The meaning does not differ.\n")
     write_folder(tmp_path, {NOTEBOOK: WRONG})
     assert [each["code"] for each in answer("compare", "main", "--repository", tmp_path, code=1)["problems"]] == [
         "memory-unit"
@@ -156,7 +156,7 @@ def test_what_names_no_commit_is_no_question(repository: ProfilesRepository, rev
     before = sorted(tmp_path.iterdir())
     code, output = allotment("compare", "--repository", repository.path, "--", revision, "main")
     assert code == 2
-    assert "no commit is named" in output
+    assert "there is no commit" in output
     assert sorted(tmp_path.iterdir()) == before
 
 

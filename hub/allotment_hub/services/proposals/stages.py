@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from allotment_hub.services.proposals.case import Case
+from allotment_profiles.model.quantities import format_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,7 @@ def _approved(case: Case, *, approved: bool) -> Stage:
 
 
 def _problems(case: Case) -> str:
-    number = len(case.check.errors)
-    return f"{number} problem{'' if number == 1 else 's'}"
+    return format_count(len(case.check.errors), "problem")
 
 
 def waiting(case: Case) -> tuple[str, dt.datetime]:

@@ -1,11 +1,11 @@
-"""`allotment check`: what is wrong with the files, with the exact place."""
+"""`allotment check`: the problems of the files, with their positions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.commands.sources import asked_in_vain, output, snapshot_of
+from allotment_profiles.cli.commands.sources import output, snapshot_of, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.model.problems import Problem
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     help="Check this commit, branch or tag of the git repository at PATH instead of the files in the folder."
     "  [default for a bare repository: main]",
 )
-@click.option("--base", help="Tell only what is worse than at this commit, branch or tag.")
+@click.option("--base", help="Report only problems that this commit, branch or tag does not have.")
 @output("text", "json", "github", "sarif")
 @click.pass_context
 def check(context: click.Context, paths: tuple[Path, ...], revision: str | None, base: str | None, form: str) -> None:
     """Check the profiles repository at PATH: a folder with the files (default: this one), or a bare git repository.
 
-    Prints every problem with path, line, column, code, and what would help. Where PATHS are files, the repository
-    around them is read and the problems of these files are told. The formats: words with the lines of the files;
-    {"problems": [...]}; annotations of a GitHub or Gitea workflow; SARIF 2.1.0.
+    Prints every problem with path, line, column, code and remedy. If PATHS are files, reads the repository around them
+    and reports the problems of these files. Formats: text with the lines of the files; json: {"problems": [...]};
+    github: annotations of a GitHub or Gitea workflow; sarif: SARIF 2.1.0.
 
-    Ends with 0 when nothing stands in the way (advice may be there), with 1 when something does, and with 2 when the
-    question makes no sense: there is no such folder, revision or repository, a file cannot be opened.
+    Exit codes: 0 without errors (there may be advice); 1 with errors; 2 for a usage error: the folder, revision or
+    repository does not exist, or a file cannot be opened.
     """
     from allotment_profiles.cli.report import write_report
     from allotment_profiles.store.loading import load
 
-    path, chosen = _asked(paths)
-    with asked_in_vain(path):
+    path, selected = _selection(paths)
+    with usage_errors(path):
         snapshot = snapshot_of(path, revision)
         problems = list(load(snapshot).problems)
         if base is not None:
-            known = {_identity(each) for each in load(snapshot_of(path, base)).problems}
-            problems = [each for each in problems if _identity(each) not in known]
-        if chosen is not None:
-            problems = [each for each in problems if each.path in chosen]
-        write_report(form, _without_others(snapshot, chosen), problems)
+            known = {_identity(problem) for problem in load(snapshot_of(path, base)).problems}
+            problems = [problem for problem in problems if _identity(problem) not in known]
+        if selected is not None:
+            problems = [problem for problem in problems if problem.path in selected]
+        write_report(form, _only(snapshot, selected), problems)
     context.exit(1 if any(problem.blocks for problem in problems) else 0)
 
 
@@ -52,8 +52,8 @@ def _identity(problem: "Problem") -> tuple[str, str, str, str]:
     return problem.path, problem.code, problem.field, problem.message
 
 
-def _asked(paths: tuple[Path, ...]) -> tuple[Path, frozenset[str] | None]:
-    """Give the repository's folder, and the files in it that are asked about; None for all."""
+def _selection(paths: tuple[Path, ...]) -> tuple[Path, frozenset[str] | None]:
+    """Return the repository's folder and the selected files in it; None for all files."""
     if not paths:
         return Path(), None
     if len(paths) == 1 and paths[0].is_dir():
@@ -63,17 +63,19 @@ def _asked(paths: tuple[Path, ...]) -> tuple[Path, frozenset[str] | None]:
     files = [path.absolute() for path in paths]
     root = next((parent for parent in files[0].parents if (parent / "policy.yaml").is_file()), None)
     if root is None:
-        raise click.UsageError(f"{click.format_filename(paths[0])} lies in no repository with a policy.yaml.")
+        raise click.UsageError(f"{click.format_filename(paths[0])} is not in a repository with a policy.yaml.")
     outside = next((file for file in files if not file.is_relative_to(root)), None)
     if outside is not None:
-        raise click.UsageError(f"{click.format_filename(outside)} does not lie in {click.format_filename(root)}.")
+        raise click.UsageError(f"{click.format_filename(outside)} is not in {click.format_filename(root)}.")
     return root, frozenset(file.relative_to(root).as_posix() for file in files)
 
 
-def _without_others(snapshot: "Snapshot", chosen: frozenset[str] | None) -> "Snapshot":
-    """Leave the files that are asked about, which the report counts."""
+def _only(snapshot: "Snapshot", selected: frozenset[str] | None) -> "Snapshot":
+    """Return the snapshot with the selected files only, which the report counts."""
     import dataclasses
 
-    if chosen is None:
+    if selected is None:
         return snapshot
-    return dataclasses.replace(snapshot, files={path: file for path, file in snapshot.files.items() if path in chosen})
+    return dataclasses.replace(
+        snapshot, files={path: file for path, file in snapshot.files.items() if path in selected}
+    )

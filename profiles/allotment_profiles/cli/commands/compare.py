@@ -1,4 +1,4 @@
-"""`allotment compare`: what differs between two revisions, by its meaning, and what that takes."""
+"""`allotment compare`: what differs between two revisions, by meaning, and which approvals that needs."""
 
 import dataclasses
 import datetime as dt
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allotment_profiles.cli.commands.sources import asked_in_vain, output, repository, snapshot_of
+from allotment_profiles.cli.commands.sources import output, repository, snapshot_of, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.access.people import User
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that is told of a change."""
+    """What differs between two revisions, and what follows from it."""
 
     problems: "list[Problem]"
     changes: "list[Change]"
@@ -39,9 +39,9 @@ class Comparison:
         return any(problem.blocks for problem in self.problems)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the form that machines read."""
+        """Return the comparison as JSON shows it."""
         lists = {
-            field.name: [each.as_dict() for each in getattr(self, field.name)]
+            field.name: [item.as_dict() for item in getattr(self, field.name)]
             for field in dataclasses.fields(self)
             if field.name != "automatic"
         }
@@ -51,7 +51,7 @@ class Comparison:
 @click.command()
 @click.argument("base")
 @click.argument("head", required=False)
-@click.option("--proposer", help="Say what the change needs when this user proposes it.")
+@click.option("--proposer", help="Show the approvals that are needed if this user proposes the change.")
 @click.option("--group", "groups", multiple=True, help="A group of the proposer, by its full name; may be repeated.")
 @repository
 @output("text", "json")
@@ -65,28 +65,28 @@ def compare(
     path: Path,
     form: str,
 ) -> None:
-    """Say what differs between the revisions BASE and HEAD (default: the files in the folder), by its meaning.
+    """Show what differs between the revisions BASE and HEAD (default: the files in the folder), by meaning.
 
-    Changes, who gains and who loses which data, what sessions cost before and after, who has to approve and why, and
-    the problems that HEAD brings.
+    Shows the changes, who gains and who loses access to which data, what sessions cost before and after, who has to
+    approve and why, and the problems that BASE does not have.
 
-    Ends with 0, with 1 when HEAD brings problems that stand in the way, and with 2 when the question makes no sense.
+    Exit codes: 0 if HEAD has no new errors; 1 if it has; 2 for a usage error.
     """
     from allotment_profiles.access.people import User
 
-    with asked_in_vain(path):
+    with usage_errors(path):
         before, after = snapshot_of(path, base), snapshot_of(path, head)
-        who = User(proposer, frozenset(groups)) if proposer else None
-        found = comparison(before, after, who)
+        user = User(proposer, frozenset(groups)) if proposer else None
+        result = comparison(before, after, user)
     if form == "json":
-        click.echo(json.dumps(found.as_dict(), indent=2))
+        click.echo(json.dumps(result.as_dict(), indent=2))
     else:
-        _tell(found)
-    context.exit(1 if found.blocks else 0)
+        _print(result)
+    context.exit(1 if result.blocks else 0)
 
 
 def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = None) -> Comparison:
-    """Compare two states of the files."""
+    """Compare two snapshots of the files."""
     from allotment_profiles.review.access_diff import compare_access, compare_starts
     from allotment_profiles.review.approvals import requirements_of
     from allotment_profiles.review.automatic import automatic_of
@@ -99,7 +99,7 @@ def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = 
     known = {(problem.path, problem.code, problem.field) for problem in old.problems}
     changes = compare_catalogs(old, new)
     return Comparison(
-        [each for each in new.problems if (each.path, each.code, each.field) not in known],
+        [problem for problem in new.problems if (problem.path, problem.code, problem.field) not in known],
         changes,
         compare_access(old, new, now),
         compare_starts(old, new, now),
@@ -109,25 +109,26 @@ def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = 
     )
 
 
-def _tell(found: Comparison) -> None:
+def _print(result: Comparison) -> None:
     from allotment_profiles.cli.commands.tables import console, table, text
 
     out = console()
-    if not found.changes and not found.problems:
-        out.print(text("Nothing differs in meaning."))
+    if not result.changes and not result.problems:
+        out.print(text("The meaning does not differ."))
         return
-    if found.changes:
-        out.print(table(["what", "change"], [(each.subject, each.text) for each in found.changes], "Changes"))
+    if result.changes:
+        rows = [(change.subject, change.text) for change in result.changes]
+        out.print(table(["file", "change"], rows, "Changes"))
     for title, texts in (
-        ("Who reaches which data", [each.text for each in found.access]),
-        ("Who can start what", [each.text for each in found.starts]),
-        ("Cost, at the dearest choices", [each.text for each in found.costs]),
-        ("Who has to approve", [each.text for each in found.requirements]),
-        ("Nobody has to approve", list(found.automatic)),
-        ("Problems", [str(each) for each in found.problems]),
+        ("Access to data", [change.text for change in result.access]),
+        ("Who can start which profiles", [change.text for change in result.starts]),
+        ("Cost of the most expensive choices", [cost.text for cost in result.costs]),
+        ("Required approvals", [requirement.text for requirement in result.requirements]),
+        ("No approval needed", list(result.automatic)),
+        ("Problems", [str(problem) for problem in result.problems]),
     ):
         if texts:
             out.print()
             out.print(text(title, "bold"))
-            for each in texts:
-                out.print(text(f"  {each}"))
+            for line in texts:
+                out.print(text(f"  {line}"))

@@ -1,4 +1,4 @@
-"""`allotment explain`: rule by rule, why somebody can or cannot start a profile."""
+"""`allotment explain`: why a user can or cannot start a profile, rule by rule."""
 
 import datetime as dt
 import json
@@ -7,23 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.commands.sources import catalog_of, output, repository, revision
+from allotment_profiles.cli.commands.sources import catalog_of, on, output, repository, revision, time_of
 
 if TYPE_CHECKING:
-    from allotment_profiles.access.deployments import Capabilities
-
-
-def moment(day: dt.datetime | None) -> dt.datetime:
-    """Give the end of a day, UTC, or now."""
-    return day.replace(hour=23, minute=59, tzinfo=dt.UTC) if day else dt.datetime.now(dt.UTC)
-
-
-def able() -> "Capabilities":
-    """Say what a platform can do of which nothing more is known: everything."""
-    from allotment_profiles.access.deployments import Capabilities
-    from allotment_profiles.model import Binding
-
-    return Capabilities("the platform", frozenset(Binding.model_fields), {})
+    from allotment_profiles.access.offers import Offer
 
 
 @click.command()
@@ -31,7 +18,7 @@ def able() -> "Capabilities":
 @click.argument("profile")
 @click.option("--group", "groups", multiple=True, help="A group of the user, by its full name; may be repeated.")
 @click.option("--admin", is_flag=True, help="The user is an administrator.")
-@click.option("--on", "day", type=click.DateTime(["%Y-%m-%d"]), help="Ask about the end of this day.  [default: now]")
+@on
 @repository
 @revision
 @output("text", "json")
@@ -47,18 +34,19 @@ def explain(
     revision: str | None,
     form: str,
 ) -> None:
-    """Say rule by rule why USER can or cannot start PROFILE (team/name).
+    """Explain rule by rule why USER can or cannot start PROFILE (team/name).
 
-    The groups are those of the identity provider, which no file knows: name them with --group. Whether a deployment has
-    the program and the kind of credential is not asked here.
+    The user's groups come from the identity provider, not from the files: name them with --group. Assumes that the
+    deployment has every program and can provide every kind of binding.
 
-    Ends with 0 when the profile can be started, with 1 when not, and with 2 when the question makes no sense.
+    Exit codes: 0 if the profile can be started; 1 if not; 2 for a usage error.
     """
+    from allotment_profiles.access.deployments import unlimited
     from allotment_profiles.access.offers import offer
     from allotment_profiles.access.people import User
 
     catalog = catalog_of(path, revision)
-    decided = offer(catalog, User(user, frozenset(groups), admin), profile, moment(day), able())
+    decided = offer(catalog, User(user, frozenset(groups), admin), profile, time_of(day), unlimited("the platform"))
     if form == "json":
         answer = {
             "user": user,
@@ -70,15 +58,13 @@ def explain(
         }
         click.echo(json.dumps(answer, indent=2))
     else:
-        _tell(decided)
+        _print(decided)
     context.exit(0 if decided.startable else 1)
 
 
-def _tell(decided: "object") -> None:
-    from allotment_profiles.access.offers import Offer
+def _print(decided: "Offer") -> None:
     from allotment_profiles.cli.commands.tables import console, text
 
-    assert isinstance(decided, Offer)  # noqa: S101  (the name is imported late)
     out = console()
     for step in decided.steps:
         out.print(text(f"{'✓' if step.passed else '✗'} {step.text}", "green" if step.passed else "bold red"))

@@ -1,4 +1,4 @@
-"""`allotment render`: exactly what would run."""
+"""`allotment render`: what a session would be exactly."""
 
 import datetime as dt
 import json
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allotment_profiles.cli.commands.explain import able, moment
-from allotment_profiles.cli.commands.sources import catalog_of, output, repository, revision
+from allotment_profiles.cli.commands.sources import catalog_of, on, output, repository, revision, time_of
 
 if TYPE_CHECKING:
     from allotment_profiles.access.launch import Launch
@@ -18,10 +17,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("profile")
-@click.option("--option", "options", multiple=True, metavar="NAME=CHOICE", help="An option's answer; may be repeated.")
-@click.option("--user", help="As this user.  [default: somebody who may start it]")
+@click.option(
+    "--option", "options", multiple=True, metavar="NAME=CHOICE", help="The choice of an option; may be repeated."
+)
+@click.option("--user", help="Decide for this user.  [default: a user who may start it]")
 @click.option("--group", "groups", multiple=True, help="A group of the user, by its full name; may be repeated.")
-@click.option("--on", "day", type=click.DateTime(["%Y-%m-%d"]), help="Ask about the end of this day.  [default: now]")
+@on
 @repository
 @revision
 @output("text", "json")
@@ -35,37 +36,39 @@ def render(
     revision: str | None,
     form: str,
 ) -> None:
-    """Print exactly what a session of PROFILE (team/name) would be: program, image, size, data, times, price.
+    """Print what a session of PROFILE (team/name) would be exactly: program, image, size, data, times, price.
 
-    Ends with 0, with 1 when the start would be refused, and with 2 when the question makes no sense.
+    Exit codes: 0; 1 if the start would be refused; 2 for a usage error.
     """
+    from allotment_profiles.access.deployments import unlimited
     from allotment_profiles.access.launch import Request, resolve
     from allotment_profiles.access.people import User
     from allotment_profiles.model.problems import RefusedError
 
     chosen = {}
-    for each in options:
-        name, equals, value = each.partition("=")
+    for option in options:
+        name, equals, value = option.partition("=")
         if not equals:
-            raise click.UsageError(f"{each!r} is not NAME=CHOICE.")
+            raise click.UsageError(f"{option!r} is not of the form NAME=CHOICE.")
         chosen[name] = value
     catalog = catalog_of(path, revision)
-    who = User(user, frozenset(groups)) if user is not None else _somebody(catalog, profile)
+    starter = User(user, frozenset(groups)) if user is not None else _example_user(catalog, profile)
+    request = Request(profile, chosen)
     try:
-        launch = resolve(catalog, who, Request(profile, chosen), moment(day), able())
+        launch = resolve(catalog, starter, request, time_of(day), unlimited("the platform"))
     except RefusedError as error:
         raise click.ClickException(error.refusal.sentence) from None
-    facts = _facts(launch)
+    content = _content(launch)
     if form == "json":
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(content, indent=2))
         return
     from allotment_profiles.cli.commands.tables import console, table
 
-    console().print(table(["what", "value"], [(key.replace("_", " "), _plain(value)) for key, value in facts.items()]))
+    console().print(table(["key", "value"], [(key.replace("_", " "), _plain(value)) for key, value in content.items()]))
 
 
-def _somebody(catalog: "Catalog", profile_id: str) -> "User":
-    """Make up a user in every group that the files name for the profile."""
+def _example_user(catalog: "Catalog", profile_id: str) -> "User":
+    """Return a made-up user who is in every group that the files name for the profile."""
     from allotment_profiles.access.people import User
 
     team, entry = catalog.teams.get(profile_id.partition("/")[0]), catalog.profiles.get(profile_id)
@@ -78,8 +81,8 @@ def _somebody(catalog: "Catalog", profile_id: str) -> "User":
     return User(names[0] if names else "somebody", frozenset(groups))
 
 
-def _facts(launch: "Launch") -> dict[str, Any]:
-    """Write a launch as people and machines read it."""
+def _content(launch: "Launch") -> dict[str, Any]:
+    """Return a launch as JSON shows it."""
     from allotment_profiles.model.quantities import cpu_number, format_duration, format_memory
 
     size = launch.size
@@ -110,5 +113,5 @@ def _facts(launch: "Launch") -> dict[str, Any]:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_plain(each)}" for key, each in value.items()) or "none"
+        return ", ".join(f"{key}: {_plain(inner)}" for key, inner in value.items()) or "none"
     return "none" if value is None else str(value)

@@ -1,6 +1,7 @@
-"""Where a command finds the files: a folder, a commit, or what applies on main; and how it says that it cannot."""
+"""Options and functions with which commands load the files: from a folder or a commit, or as they apply on main."""
 
 import contextlib
+import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,25 +25,35 @@ repository = click.option(
 )
 revision = click.option(
     "--revision",
-    help="This commit, branch or tag instead of the files in the folder.  [default for a bare repository: main]",
+    help="Read this commit, branch or tag instead of the files in the folder.  [default for a bare repository: main]",
+)
+
+
+on = click.option(
+    "--on", "day", type=click.DateTime(["%Y-%m-%d"]), help="Decide for the end of this day.  [default: now]"
 )
 
 
 def output(*forms: str) -> "Callable[[CommandT], CommandT]":
-    """Give the option that chooses between words and what machines read."""
+    """Return the option `--format`; the first form is the default."""
     return click.option(
         "--format",
         "form",
         type=click.Choice(forms),
         default=forms[0],
         show_default=True,
-        help="Words, or for machines.",
+        help="Text for people, or a format for programs.",
     )
 
 
+def time_of(day: dt.datetime | None) -> dt.datetime:
+    """Return the end of the day of `--on`, UTC; without a day, return now."""
+    return day.replace(hour=23, minute=59, tzinfo=dt.UTC) if day else dt.datetime.now(dt.UTC)
+
+
 @contextlib.contextmanager
-def asked_in_vain(path: Path) -> Iterator[None]:
-    """Turn what git or the disk refuses into a sentence and the exit code 2."""
+def usage_errors(path: Path) -> Iterator[None]:
+    """Turn errors of git and of the file system into a message and exit code 2."""
     from allotment_profiles.git.process import GitError
 
     try:
@@ -55,7 +66,7 @@ def asked_in_vain(path: Path) -> Iterator[None]:
 
 
 def snapshot_of(path: Path, revision: str | None, *, applied: bool = False) -> "Snapshot":
-    """Take the files of a folder, or of a commit: all of them, or with `applied` what of them applies on main."""
+    """Load the files of a folder or of a commit; with `applied`, load only what applies at the commit."""
     from allotment_profiles.git.process import GitError
     from allotment_profiles.git.repository import Repository
     from allotment_profiles.store import snapshot as snapshots
@@ -66,13 +77,13 @@ def snapshot_of(path: Path, revision: str | None, *, applied: bool = False) -> "
     repository = Repository(path)
     commit = repository.resolve(MAIN if revision is None else revision)
     if commit is None:
-        raise GitError(f"no commit is named {'main' if revision is None else revision!r} there")
+        raise GitError(f"there is no commit {'main' if revision is None else revision!r}")
     return snapshots.applied(repository, commit) if applied else snapshots.at_commit(repository, commit)
 
 
 def catalog_of(path: Path, revision: str | None) -> "Catalog":
-    """Load what applies; problems are for `allotment check`."""
+    """Load the catalog, without a report of problems."""
     from allotment_profiles.store.loading import load
 
-    with asked_in_vain(path):
+    with usage_errors(path):
         return load(snapshot_of(path, revision, applied=True))

@@ -1,4 +1,4 @@
-"""Tables on a terminal: what files say is printed as it is, never as markup."""
+"""Tables on a terminal. The content of files is printed as text, never read as markup."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,18 +11,18 @@ from allotment_profiles.cli.report import printable
 
 
 def console() -> Console:
-    """Give a terminal that takes nothing in a text for anything but text."""
+    """Return a console that does not interpret markup, emoji codes or highlights."""
     wide = not sys.stdout.isatty()
     return Console(highlight=False, markup=False, emoji=False, **({"width": 200} if wide else {}))  # type: ignore[arg-type]
 
 
 def text(value: object, style: str = "") -> Text:
-    """Give one cell or line."""
+    """Return one cell or line, with its printable characters only."""
     return Text(printable(str(value)), style=style)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
-    """Give a table without a frame around it."""
+    """Return a table without a border."""
     made = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for heading in headings:
         made.add_column(heading, overflow="fold", header_style="bold")
