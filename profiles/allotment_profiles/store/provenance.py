@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.git.repository import Repository
 
 # The first words of the messages that the service gives its commits on main. It signs other commits as well, whose
 # messages are written by users (proposals, records of reviews): somebody may push such a commit to main, and it
@@ -67,10 +66,3 @@ def may_be_reviewed(message: str) -> bool:
 def is_reviewed(commit: Commit) -> bool:
     """Whether the service merged a commit: a known key signed it, and its message says so."""
     return commit.signed_by is not None and may_be_reviewed(commit.message)
-
-
-def fold_reviews(repository: Repository, head: str, known: Provenance | None = None) -> Provenance:
-    """Return the provenance at a commit. Until the pages read it from the watcher."""
-    from allotment_profiles.store.history import fold_history  # noqa: PLC0415  (the fold builds on this module)
-
-    return known if known and known.head == head else fold_history(repository, head).provenance

@@ -10,7 +10,7 @@ from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.review.changes import Change, compare_values
-from allotment_profiles.store.provenance import HistoryEntry, Provenance, fold_reviews
+from allotment_profiles.store.provenance import HistoryEntry, Provenance
 from allotment_profiles.store.watcher import CatalogWatcher
 
 
@@ -30,20 +30,15 @@ class History:
     def __init__(self, repository: Repository, watcher: CatalogWatcher) -> None:
         self._repository = repository
         self._watcher = watcher
-        self._provenance = Provenance()
-        self._lock = asyncio.Lock()
 
-    async def provenance(self) -> Provenance:
-        """Return the reviewed history of the revision that applies."""
-        async with self._lock:
-            revision = self._watcher.catalog.revision
-            if revision and revision != self._provenance.head:
-                self._provenance = await asyncio.to_thread(fold_reviews, self._repository, revision, self._provenance)
-            return self._provenance
+    @property
+    def provenance(self) -> Provenance:
+        """The reviewed history of the revision that applies."""
+        return self._watcher.provenance
 
     async def of(self, path: str, limit: int = 20) -> list[HistoryRow]:
         """Return the newest changes of a file, newest first."""
-        entries = list((await self.provenance()).of(path))
+        entries = self.provenance.of(path)
         return await asyncio.to_thread(self._rows, path, entries[: limit + 1], limit)
 
     def _rows(self, path: str, entries: Sequence[HistoryEntry], limit: int) -> list[HistoryRow]:

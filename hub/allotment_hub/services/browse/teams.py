@@ -47,7 +47,7 @@ class Teams:
 
     async def page(self, user: User, name: str) -> TeamPage:
         """Return one team. Raises ServiceError if there is none that the user may know of."""
-        catalog, provenance, now = self._watcher.catalog, await self._history.provenance(), dt.datetime.now(dt.UTC)
+        catalog, provenance, now = self._watcher.catalog, self._history.provenance, dt.datetime.now(dt.UTC)
         entry = catalog.teams.get(name)
         if entry is None or not team_is_listed(catalog, user, name):
             raise refused(404, "team-unknown", "There is no such team.", "", "Look at the list of profiles.")
