@@ -37,6 +37,13 @@ POOL = NodePool.model_validate(
 )
 
 
+class _Serializer(ApiClient):
+    """Writes objects as they would be sent, and has no connection."""
+
+    def __init__(self) -> None:
+        self.configuration = Configuration()
+
+
 def sent(settings: PodSettings, volume_mounts: Sequence[dict[str, Any]] = (), **base: Any) -> dict[str, Any]:
     """Give the pod as it would be sent: KubeSpawner's, with what the deployment says, and ours on it."""
     traits = merge_traits({name: base.get(name) for name in TRAITS}, settings.traits)
@@ -46,9 +53,7 @@ def sent(settings: PodSettings, volume_mounts: Sequence[dict[str, Any]] = (), **
         env={"HOME": "/home/jovyan", **settings.patch.environment}, labels={}, annotations={},
         volume_mounts=volume_mounts, **traits,
     )  # fmt: skip
-    client = ApiClient.__new__(ApiClient)
-    client.configuration = Configuration()
-    plain: dict[str, Any] = client.sanitize_for_serialization(apply_patch(pod, settings))
+    plain: dict[str, Any] = _Serializer().sanitize_for_serialization(apply_patch(pod, settings))
     return plain
 
 
