@@ -1,11 +1,11 @@
 """The plain-git forge: proposals, reviews and merges as branches of the profiles repository itself.
 
     propose/<id>   the proposed files, on top of the commit of main that they were made from
-    reviews/<id>   what people did: one signed commit for each record; those that set the head have it as a second
-                   parent, so that nothing proposed is ever lost
+    reviews/<id>   a signed commit for each record; a record that sets the head has the head as its second parent, so
+                   that nothing proposed is lost
 
-Every step moves all its references in one transaction, each compared with where it was: all or nothing. Where the
-repository is a mirror, they move on its git server first, with the same comparison. Calls block; services use a thread.
+Each step moves its references in one transaction, by compare-and-swap. If the repository is a mirror, the references of
+the git server move first, by compare-and-swap as well. All calls block; services make them in a thread.
 """
 
 import datetime as dt
@@ -28,7 +28,7 @@ SERVICE = Person("Allotment", "allotment@localhost")
 
 
 class PlainGitForge:
-    """Proposals in a bare repository on this machine, or in one on a git server of which this is the mirror."""
+    """Keeps proposals in a bare repository, which may be the mirror of one on a git server."""
 
     def __init__(self, repository: Repository, signer: Signer, mirror: Mirror | None = None) -> None:
         self.repository = repository
@@ -39,7 +39,7 @@ class PlainGitForge:
     # -- reading
 
     def main(self) -> str:
-        """Give the commit that main is at; raises GitError where there is no main."""
+        """Return the commit that main is at. Raise GitError where there is no main."""
         commit = self.repository.resolve(MAIN)
         if commit is None:
             raise GitError("the repository has no branch main")
@@ -50,18 +50,18 @@ class PlainGitForge:
         reviews = self.repository.references(REVIEWS)
         branches = self.repository.references(PROPOSE)
         found = [self._stored(name.removeprefix(REVIEWS), tip, branches) for name, tip in reviews.items()]
-        # Only the chains that still end where a branch is are of use again.
+        # Forget chains that no branch ends at any more.
         current = {f"{name.removeprefix(REVIEWS)} {tip}" for name, tip in reviews.items()}
         self._chains = {key: chain for key, chain in self._chains.items() if key in current}
         return sorted(filter(None, found), key=lambda proposal: proposal.records[-1].time, reverse=True)
 
     def get(self, proposal: str) -> StoredProposal | None:
-        """Give one proposal, or None."""
+        """Return one proposal, or None."""
         tip = self.repository.references(REVIEWS + proposal).get(REVIEWS + proposal)
         return self._stored(proposal, tip, self.repository.references(PROPOSE + proposal)) if tip else None
 
     def unrecorded(self) -> dict[str, str]:
-        """Give the branches below propose/ that somebody pushed without the service: id → commit."""
+        """Return the branches below propose/ that were pushed outside the hub: id → commit."""
         reviews = {name.removeprefix(REVIEWS) for name in self.repository.references(REVIEWS)}
         branches = self.repository.references(PROPOSE)
         return {
@@ -74,7 +74,7 @@ class PlainGitForge:
         try:
             records = self._records(proposal, tip)
         except GitError as error:
-            # One damaged or forged branch takes nothing from the others.
+            # A damaged or forged branch must not affect the others.
             log.warning("the reviews of %s cannot be read: %s", proposal, error)
             return None
         if not records or records[0].kind != "proposed":
@@ -95,9 +95,9 @@ class PlainGitForge:
     def open(
         self, slug: str, base: str, files: Mapping[str, bytes | None], *, by: str, title: str, reason: str
     ) -> StoredProposal:
-        """Open a proposal on top of a commit of main."""
+        """Open a proposal on top of a commit of main. Raise RefMovedError."""
         taken = {name.removeprefix(REVIEWS) for name in self.repository.references(REVIEWS)}
-        # Where somebody pushed a branch below a name, there can be no branch of that name.
+        # Git cannot have a branch `propose/x` beside a branch `propose/x/y`, which somebody may have pushed.
         taken |= {name.removeprefix(PROPOSE).partition("/")[0] for name in self.repository.references(PROPOSE)}
         number = 1
         while f"{slug}-{number}" in taken:
@@ -105,14 +105,14 @@ class PlainGitForge:
         proposal = f"{slug}-{number}"
         head = self._content(base, [base], files, by=by, title=title, reason=reason)
         record = Record("proposed", by, _now(), head, reason, title)
-        # The chain of records begins with a commit of its own, so that it never runs into what was proposed.
+        # The chain of records starts with a commit without parents, so that it never leads into proposed content.
         root = self.repository.write_commit(
             self.repository.write_tree(None, {}), [], f"Reviews of {proposal}\n", author=SERVICE, committer=SERVICE,
             time=record.time, signer=self._signer,
         )  # fmt: skip
         tip = self._recorded(proposal, record, [root, head])
         self._move([RefUpdate(PROPOSE + proposal, head, NO_OBJECT), RefUpdate(REVIEWS + proposal, tip, NO_OBJECT)])
-        return self._again(proposal)
+        return self._reload(proposal)
 
     def update(
         self,
@@ -124,7 +124,7 @@ class PlainGitForge:
         title: str,
         reason: str,
     ) -> StoredProposal:
-        """Replace what an open proposal proposes, on top of a newer commit of main."""
+        """Replace the content of an open proposal, on top of a commit of main. Raise RefMovedError."""
         parents = [proposal.branch or proposal.head] + ([base] if base else [])
         head = self._content(base, parents, files, by=by, title=title, reason=reason)
         record = Record("updated", by, _now(), head, reason, title)
@@ -135,10 +135,10 @@ class PlainGitForge:
                 RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
             ]
         )
-        return self._again(proposal.id)
+        return self._reload(proposal.id)
 
     def record(self, proposal: StoredProposal, kind: RecordKind, *, by: str, text: str = "") -> StoredProposal:
-        """Add a comment, an approval, a rejection or a withdrawal; raises RefMovedError where others were faster."""
+        """Add a comment, an approval, a rejection or a withdrawal. Raise RefMovedError if the proposal has changed."""
         tip = self._recorded(proposal.id, Record(kind, by, _now(), proposal.head, text), [proposal.tip])
         updates = [RefUpdate(REVIEWS + proposal.id, tip, proposal.tip)]
         if proposal.branch and kind in ("rejected", "withdrawn"):
@@ -146,7 +146,7 @@ class PlainGitForge:
         elif proposal.branch:
             updates.append(RefUpdate(PROPOSE + proposal.id, proposal.branch, proposal.branch))
         self._move(updates)
-        return self._again(proposal.id)
+        return self._reload(proposal.id)
 
     def candidate(self, proposal: StoredProposal, main: str) -> Candidate:
         """Prepare the merge of a proposal with a commit of main. Raise MergeConflictError.
@@ -171,10 +171,10 @@ class PlainGitForge:
                 RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head),
             ]
         )
-        return self._again(proposal.id)
+        return self._reload(proposal.id)
 
     def add_empty(self, main: str, message: str, *, by: str) -> str:
-        """Put a commit on main that changes nothing and says something; raises RefMovedError."""
+        """Put an empty commit with a message on main. Raise RefMovedError."""
         commit = self.repository.write_commit(
             self.repository.write_tree(main, {}), [main], message, author=Person(by, ""), committer=SERVICE,
             time=_now(), signer=self._signer,
@@ -194,7 +194,7 @@ class PlainGitForge:
         else:
             self.repository.update_references(updates)
 
-    def _again(self, proposal: str) -> StoredProposal:
+    def _reload(self, proposal: str) -> StoredProposal:
         stored = self.get(proposal)
         if stored is None:
             raise RefMovedError(f"the proposal {proposal} is gone")
@@ -217,7 +217,7 @@ class PlainGitForge:
         )  # fmt: skip
 
     def commit(self, commit: str) -> Commit | None:
-        """Give one commit, or None."""
+        """Return one commit, or None."""
         return next(iter(self.repository.commits([commit])), None)
 
 

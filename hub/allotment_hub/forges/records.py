@@ -1,4 +1,4 @@
-"""What is recorded about a proposal: a chain of signed commits, one for each thing that somebody did."""
+"""The records of a proposal: a chain of signed commits, one for each action of a person."""
 
 import datetime as dt
 import json
@@ -15,14 +15,14 @@ _VERBS = dict(
         strict=True,
     )
 )
-# The service signs other commits too, whose messages hold people's own text. Theirs begin otherwise, so that no text
-# can pass for a record.
+# The service also signs commits whose messages contain text of people. Those messages start differently, so that no
+# text can be taken for a record.
 MARK = "Record: "
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing that somebody did to a proposal."""
+    """One action of a person on a proposal."""
 
     kind: RecordKind
     by: str
@@ -30,7 +30,7 @@ class Record:
     time: dt.datetime
     """UTC."""
     head: str
-    """The commit of the proposal's branch that it was about."""
+    """The head of the proposal that it refers to."""
     text: str = ""
     """The reason or the comment, as it was written."""
     title: str = ""
@@ -39,7 +39,7 @@ class Record:
     """The commit on main; with `merged`."""
 
     def message(self, proposal: str) -> str:
-        """Write the record as the message of a commit: a line for people, then JSON for machines."""
+        """Format the record as the message of a commit: a line for people, then JSON for machines."""
         content = {
             "proposal": proposal, "kind": self.kind, "by": self.by, "head": self.head, "text": self.text,
             "title": self.title, "merge": self.merge,
@@ -49,7 +49,7 @@ class Record:
 
 
 def parse_record(commit: Commit, proposal: str) -> Record | None:
-    """Read a record; None where the commit is not one that the service signed for this proposal."""
+    """Parse a record. Return None for a commit that the service did not sign for this proposal."""
     if commit.signed_by is None or not commit.message.startswith(MARK):
         return None
     try:
@@ -94,7 +94,7 @@ class StoredProposal:
     records: tuple[Record, ...]
     """Oldest first; the first is `proposed`."""
     tip: str
-    """The newest record's commit: what the next one must follow."""
+    """The commit of the newest record, which is the parent of the next one."""
 
     @property
     def proposer(self) -> str:
@@ -119,14 +119,14 @@ class StoredProposal:
 
     @property
     def contributors(self) -> frozenset[str]:
-        """Everybody who set a head of it: their approvals never count."""
+        """Everybody who set a head of it. Their approvals never count."""
         return frozenset(record.by for record in self.records if record.kind in ("proposed", "updated"))
 
     def approvals(self) -> list[Record]:
-        """Give the approvals of exactly the head, one for each person; never those of who set a head."""
-        found = {
+        """Return the approvals of exactly this head, one for each person, without people who set a head."""
+        approvals = {
             record.by: record
             for record in self.records
             if record.kind == "approved" and record.head == self.head and record.by not in self.contributors
         }
-        return list(found.values())
+        return list(approvals.values())

@@ -1,4 +1,4 @@
-"""Proposals: the lists, one of them, and what a reader may do with it."""
+"""The pages of proposals: the list, one proposal, and the actions on it."""
 
 import dataclasses
 from typing import ClassVar
@@ -10,27 +10,27 @@ from allotment_hub.services.proposals.overview import overview
 
 
 class ProposalsPage(Page):
-    """What waits for me, what is mine, and all."""
+    """The list: what waits for the reader, their own proposals, and all of them."""
 
     active: ClassVar[str] = "proposals"
 
     async def get(self) -> None:
         """GET proposals."""
-        found = await overview(self.services.proposals, self.reader)
-        held = await self.services.quarantine.seen_by(self.reader.user)
-        pages = Pages.of(self.get_query_argument("page", ""), len(found.lines))
+        lists = await overview(self.services.proposals, self.reader)
+        quarantined = await self.services.quarantine.seen_by(self.reader.user)
+        pages = Pages.of(self.get_query_argument("page", ""), len(lists.lines))
         self.show(
             "proposals.html",
-            overview=dataclasses.replace(found, lines=found.lines[pages.slice]),
-            for_me=found.for_me,
-            mine=found.mine[:PAGE_SIZE],
+            overview=dataclasses.replace(lists, lines=lists.lines[pages.slice]),
+            for_me=lists.for_me,
+            mine=lists.mine[:PAGE_SIZE],
             pages=pages,
-            held=[(each, each.refusal(self.reader)) for each in held],
+            held=[(commit, commit.refusal(self.reader)) for commit in quarantined],
         )
 
 
 class ConfirmQuarantined(Page):
-    """Let what is held apply."""
+    """Let a quarantined commit apply."""
 
     active: ClassVar[str] = "proposals"
 
@@ -41,7 +41,7 @@ class ConfirmQuarantined(Page):
 
 
 class ProposalPage(Page):
-    """Enough to decide."""
+    """One proposal, with all that is needed to decide about it."""
 
     active: ClassVar[str] = "proposals"
 
@@ -49,26 +49,26 @@ class ProposalPage(Page):
         """GET proposals/ID."""
         stored = await self.services.proposals.stored(proposal)
         view = await self.services.proposals.view(stored, self.reader)
-        self.show("proposal.html", view=view, differences=files_of(view.difference), catalog=view.check.after)
+        self.show("proposal.html", view=view, differences=files_of(view.difference))
 
 
 class ProposalAction(Page):
-    """Something that is done with a proposal; afterwards its page shows it."""
+    """An action on a proposal. Afterwards the browser goes to its page."""
 
     active: ClassVar[str] = "proposals"
 
     async def post(self, proposal: str) -> None:
-        """POST proposals/ID/DEED."""
+        """POST proposals/ID/ACTION."""
         await self.do(proposal)
         self.go(f"proposals/{proposal}")
 
     async def do(self, proposal: str) -> None:
-        """Do it; raises a refusal."""
+        """Take the action. Raise a refusal."""
         raise NotImplementedError
 
 
 class Approve(ProposalAction):
-    """Approve what was looked at."""
+    """Approve the head that the page showed."""
 
     async def do(self, proposal: str) -> None:
         """Approve."""
@@ -76,7 +76,7 @@ class Approve(ProposalAction):
 
 
 class Merge(ProposalAction):
-    """Put it on main."""
+    """Merge the proposal into main."""
 
     async def do(self, proposal: str) -> None:
         """Merge."""
@@ -85,7 +85,7 @@ class Merge(ProposalAction):
 
 
 class Reject(ProposalAction):
-    """End it with a reason."""
+    """Reject the proposal with a reason."""
 
     async def do(self, proposal: str) -> None:
         """Reject."""
@@ -93,7 +93,7 @@ class Reject(ProposalAction):
 
 
 class Withdraw(ProposalAction):
-    """The proposer's way back."""
+    """Withdraw one's own proposal."""
 
     async def do(self, proposal: str) -> None:
         """Withdraw."""
@@ -101,7 +101,7 @@ class Withdraw(ProposalAction):
 
 
 class Comment(ProposalAction):
-    """Add to the conversation."""
+    """Add a comment."""
 
     async def do(self, proposal: str) -> None:
         """Comment."""

@@ -1,4 +1,4 @@
-"""What main says and does not apply yet: who did it, why it waits, and an administrator's word that lets it go on."""
+"""Quarantined changes of main: who made them, why they do not apply, and how an administrator confirms them."""
 
 import asyncio
 import datetime as dt
@@ -25,48 +25,48 @@ from allotment_profiles.store.watcher import CatalogWatcher
 _TRAILERS = {"removal": CONFIRMS_REMOVAL, "direct-push": CONFIRMS_PUSH}
 
 RELEASES = {
-    "removal": "An administrator confirms the removal, or the files are written again.",
-    "direct-push": "An administrator who is not its author confirms it, or a reviewed change of the file replaces it.",
+    "removal": "An administrator can confirm the removal, or somebody writes the files again.",
+    "direct-push": "An administrator other than its author can confirm it, or a reviewed change replaces it.",
 }
-"""What would let it go on, in a sentence."""
+"""How each kind of quarantined change comes to apply."""
 
 
 @dataclass(frozen=True)
 class QuarantinedCommit:
-    """One commit of main of which something waits."""
+    """A commit of main with quarantined changes."""
 
     commit: str
     reason: Literal["removal", "direct-push"]
     since: dt.datetime
     authors: tuple[str, ...]
-    """Who made it, as git and its trailers say: names, then the part of an address before the @."""
+    """The names in the commit and its trailers, and the part of the author's address before the @."""
     subject: str
     paths: tuple[str, ...]
-    """The files that keep their earlier version, or their absence, until it is confirmed."""
+    """The files whose changes do not apply until it is confirmed."""
 
     @property
     def why(self) -> str:
-        """Why it waits, in a sentence."""
+        """Why it does not apply, in a sentence."""
         number = f"{len(self.paths)} file{'' if len(self.paths) == 1 else 's'}"
         if self.reason == "removal":
-            return f"It removes {number} at once, which may be a mistake: they stay until somebody confirms it."
-        return f"It changes {number} past the review: the versions from before apply until somebody confirms it."
+            return f"It removes {number} at once, which may be a mistake. They stay until somebody confirms it."
+        return f"It changes {number} without a review. The earlier versions apply until somebody confirms it."
 
     @property
     def release(self) -> str:
-        """What would let it go on, in a sentence."""
+        """How it comes to apply, in a sentence."""
         return RELEASES[self.reason]
 
     def refusal(self, reader: Actor) -> Refusal | None:
-        """Say why a reader may not confirm it, or give None."""
+        """Return why a reader may not confirm it, or None."""
         what = "This is not confirmed."
         if not reader.may_review:
             return Refusal(
-                "scope-missing", what, "A session can ask, not decide: this token lacks the right to review.",
+                "scope-missing", what, "A session can ask, but not decide: this token lacks the right to review.",
                 "Open the page in a browser.", ADMINISTRATORS,
             )  # fmt: skip
         if not reader.user.admin:
-            why = "Only administrators confirm what is held."
+            why = "Only administrators confirm quarantined changes."
             return Refusal("not-an-administrator", what, why, "Ask one.", ADMINISTRATORS)
         if reader.user.name.casefold() in {name.casefold() for name in self.authors}:
             return Refusal(
@@ -77,7 +77,7 @@ class QuarantinedCommit:
 
 
 class Quarantine:
-    """Shows what is held, and confirms it."""
+    """Lists the quarantined changes of main, and confirms them."""
 
     def __init__(self, forge: PlainGitForge, checking: ChangeChecker, watcher: CatalogWatcher) -> None:
         self._forge = forge
@@ -87,59 +87,56 @@ class Quarantine:
         self._lock = asyncio.Lock()
 
     async def seen_by(self, user: User) -> list[QuarantinedCommit]:
-        """List what is held, oldest first, for administrators, and for those who decide for a team that it is about."""
+        """List what a user may see, oldest first: administrators all, others what is about a team they decide for."""
         catalog = self._watcher.catalog
-        held = await self._all(catalog)
-        return [each for each in held if user.admin or any(_decides(user, path, catalog) for path in each.paths)]
+        return [
+            commit
+            for commit in await self._all(catalog)
+            if user.admin or any(_decides(user, path, catalog) for path in commit.paths)
+        ]
 
-    async def of(self, path: str) -> list[QuarantinedCommit]:
-        """Give the commits whose change of one file waits."""
-        return [each for each in await self._all(self._watcher.catalog) if path in each.paths]
-
-    async def confirm(self, reader: Actor, commit: str, reason: str) -> None:
-        """Let a held commit apply, with an empty signed commit on main that says who confirmed it and why."""
+    async def confirm(self, actor: Actor, commit: str, reason: str) -> None:
+        """Let a quarantined commit apply, with an empty signed commit on main that names who confirmed it and why."""
         reason = checked_text(reason, "reason")
         async with self._lock:
-            held = next(
-                (each for each in await self._all(await self._watcher.refresh()) if each.commit == commit), None
-            )
-            if held is None:
+            commits = {each.commit: each for each in await self._all(await self._watcher.refresh())}
+            quarantined = commits.get(commit)
+            if quarantined is None:
                 raise refused(
-                    404, "hold-unknown", "There is nothing to confirm.", "Nothing of this commit is held.",
-                    "Look at the list of proposals, which shows what is held.",
+                    404, "hold-unknown", "There is nothing to confirm.", "No change of this commit is quarantined.",
+                    "Look at the list of proposals, which shows what is quarantined.",
                 )  # fmt: skip
-            refusal = held.refusal(reader) or await self._not_theirs(reader, held)
+            refusal = quarantined.refusal(actor) or await self._owner_needed(actor, quarantined)
             if refusal:
                 raise ServiceError(refusal)
+            message, by = _message(quarantined, actor, reason), actor.user.name
             main = await asyncio.to_thread(self._forge.main)
             try:
-                await asyncio.to_thread(
-                    self._forge.add_empty, main, _message(held, reader, reason), by=reader.user.name
-                )
+                await asyncio.to_thread(self._forge.add_empty, main, message, by=by)
             except RefMovedError as error:
                 raise moved_error() from error
         await self._watcher.refresh()
 
     async def _all(self, catalog: Catalog) -> list[QuarantinedCommit]:
         by_commit: dict[str, list[QuarantinedChange]] = {}
-        for hold in sorted(catalog.quarantined, key=lambda hold: hold.since):
-            by_commit.setdefault(hold.commit, []).append(hold)
+        for change in sorted(catalog.quarantined, key=lambda change: change.since):
+            by_commit.setdefault(change.commit, []).append(change)
         unknown = [commit for commit in by_commit if commit not in self._known]
         if unknown:
-            found = await asyncio.to_thread(self._forge.repository.commits, unknown)
-            self._known = {each: self._known.get(each) for each in by_commit} | {each.id: each for each in found}
-        return [_held(holds, self._known.get(commit)) for commit, holds in by_commit.items()]
+            read = await asyncio.to_thread(self._forge.repository.commits, unknown)
+            self._known = {id_: self._known.get(id_) for id_ in by_commit} | {commit.id: commit for commit in read}
+        return [_quarantined(changes, self._known.get(commit)) for commit, changes in by_commit.items()]
 
-    async def _not_theirs(self, reader: Actor, held: QuarantinedCommit) -> Refusal | None:
-        """Refuse what an administrator alone cannot decide: data has an owner, however a change came to main."""
-        if held.reason == "removal":
+    async def _owner_needed(self, actor: Actor, quarantined: QuarantinedCommit) -> Refusal | None:
+        """Return the refusal for a change of data that the actor does not own: only the owner lets it apply."""
+        if quarantined.reason == "removal":
             return None
         repository = self._forge.repository
-        files = {path: await asyncio.to_thread(repository.file, held.commit, path) for path in held.paths}
+        files = {path: await asyncio.to_thread(repository.file, quarantined.commit, path) for path in quarantined.paths}
         check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
         nobody = User("", frozenset())
         for requirement in check.requirements:
-            if requirement.kind == "owner" and not can_meet(requirement, reader.user, check.before, nobody):
+            if requirement.kind == "owner" and not can_meet(requirement, actor.user, check.before, nobody):
                 return Refusal(
                     "owner-needed", "This is not confirmed.", f"It needs {requirement.text}",
                     "Undo the commit in the repository and propose the change, so that they can approve it.",
@@ -148,8 +145,8 @@ class Quarantine:
         return None
 
 
-def _held(holds: list[QuarantinedChange], commit: Commit | None) -> QuarantinedCommit:
-    first = holds[0]
+def _quarantined(changes: list[QuarantinedChange], commit: Commit | None) -> QuarantinedCommit:
+    first = changes[0]
     authors: Iterable[str] = ()
     if commit:
         proposed = commit.trailers().get("Proposed-by", []) if commit.signed_by else []
@@ -160,26 +157,26 @@ def _held(holds: list[QuarantinedChange], commit: Commit | None) -> QuarantinedC
         since=first.since,
         authors=tuple(dict.fromkeys(filter(None, authors))),
         subject=commit.subject if commit else "",
-        paths=tuple(sorted(hold.path for hold in holds)),
+        paths=tuple(sorted(change.path for change in changes)),
     )
 
 
 def _decides(user: User, path: str, catalog: Catalog) -> bool:
-    where = file_ref(path)
-    if where is None or where.kind == "policy":
+    ref = file_ref(path)
+    if ref is None or ref.kind == "policy":
         return False
-    role = catalog.data_roles.get(where.id) if where.kind == "data role" else None
-    team = catalog.teams.get(role.value.owner if role else where.id.partition("/")[0])
+    role = catalog.data_roles.get(ref.id) if ref.kind == "data role" else None
+    team = catalog.teams.get(role.value.owner if role else ref.id.partition("/")[0])
     return team is not None and answers_for(user, team.value)
 
 
-def _message(held: QuarantinedCommit, reader: Actor, reason: str) -> str:
-    what = "removal" if held.reason == "removal" else "commit"
+def _message(quarantined: QuarantinedCommit, actor: Actor, reason: str) -> str:
+    what = "removal" if quarantined.reason == "removal" else "commit"
     trailers = [
-        f"{_TRAILERS[held.reason]}: {held.commit}",
-        f"Approved-by: {' '.join(reader.user.name.split())}",
-        f"Merged-by: {' '.join(reader.user.name.split())}",
+        f"{_TRAILERS[quarantined.reason]}: {quarantined.commit}",
+        f"Approved-by: {' '.join(actor.user.name.split())}",
+        f"Merged-by: {' '.join(actor.user.name.split())}",
         f"Reason: {' '.join(reason.split())}",
     ]
-    subject = f"{MERGE}the {what} {held.commit[:10]}, which was held ({len(held.paths)} files)"
+    subject = f"{MERGE}the {what} {quarantined.commit[:10]}, which was quarantined ({len(quarantined.paths)} files)"
     return f"{subject}\n\n{reason}\n\n" + "\n".join(trailers) + "\n"

@@ -1,12 +1,14 @@
-"""What not everybody may see: values of variables and bindings are for the team, the data's owners, administrators,
-and those who review them. Pure.
+"""Who may see what. Pure.
+
+Values of variables and bindings are for the team, the owners of the data, administrators, and their reviewers. Hidden
+profiles (those with the visibility `draft`) are for the people who work on them.
 """
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
-from allotment_profiles.access.people import User, answers_for, belongs, maintains
+from allotment_profiles.access.people import User, belongs, works_on
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.reading import read
 from allotment_profiles.model import Profile
@@ -17,62 +19,55 @@ HIDDEN = "(hidden)"
 
 
 def may_see(user: User, path: str, catalog: Catalog) -> bool:
-    """Tell whether a user may see all that a file says, as an administrator or as one of the people behind it."""
+    """Whether a user may see all of a file, as an administrator or as somebody it belongs to."""
     if user.admin:
         return True
-    where = file_ref(path)
-    if where is None or where.kind in ("policy", "team"):
+    ref = file_ref(path)
+    if ref is None or ref.kind in ("policy", "team"):
         return True
-    name = where.id.partition("/")[0]
-    if where.kind == "data role":
-        role = catalog.data_roles.get(where.id)
+    name = ref.id.partition("/")[0]
+    if ref.kind == "data role":
+        role = catalog.data_roles.get(ref.id)
         name = role.value.owner if role else ""
     team = catalog.teams.get(name)
     return team is not None and belongs(user, team.value)
 
 
 def hides_a_profile(user: User, files: Mapping[str, bytes | None], catalog: Catalog) -> bool:
-    """Tell whether proposed files have a draft that a user may not know of; a removed one is as it is on main."""
+    """Whether proposed files have a hidden profile that a user may not know of. A removed one is taken from main."""
     for path, data in files.items():
-        where = file_ref(path)
-        if where is None or where.kind != "profile":
+        ref = file_ref(path)
+        if ref is None or ref.kind != "profile":
             continue
-        on_main = catalog.profiles.get(where.id)
-        draft = _draft(path, data) if data is not None else on_main.value if on_main else None
-        if draft and not _may_know_of(user, where.id, draft, catalog):
+        on_main = catalog.profiles.get(ref.id)
+        profile = _profile(path, data) if data is not None else on_main.value if on_main else None
+        team = catalog.teams.get(ref.id.partition("/")[0])
+        if profile and profile.visibility == "draft" and not works_on(user, profile, team):
             return True
     return False
 
 
 @lru_cache(maxsize=2048)
-def _draft(path: str, data: bytes) -> Profile | None:
-    """Read a proposed profile; None where it is no draft."""
+def _profile(path: str, data: bytes) -> Profile | None:
     value = read("profile", path, data).value
-    return value if isinstance(value, Profile) and value.visibility == "draft" else None
-
-
-def _may_know_of(user: User, profile_id: str, profile: Profile, catalog: Catalog) -> bool:
-    """Tell whether a user may know of a profile as somebody proposes it: a draft is for those who work on it."""
-    team = catalog.teams.get(profile_id.partition("/")[0])
-    works = maintains(user, profile) or (team is not None and answers_for(user, team.value))
-    return profile.visibility != "draft" or works
+    return value if isinstance(value, Profile) else None
 
 
 def is_new(path: str, catalog: Catalog) -> bool:
-    """Tell whether a path has no version that applies: what it says then comes from the proposal alone."""
-    where = file_ref(path)
+    """Whether no version of a file applies, so that its content comes from the proposal alone."""
+    ref = file_ref(path)
     known = {"profile": catalog.profiles, "data role": catalog.data_roles, "team": catalog.teams}
-    return where is not None and where.id not in known.get(where.kind, {}) and path not in catalog.broken
+    return ref is not None and ref.id not in known.get(ref.kind, {}) and path not in catalog.broken
 
 
 def is_private(change: Change) -> bool:
-    """Tell whether a change holds the value of a variable or of a binding."""
+    """Whether a change contains the value of a variable or of a binding."""
     parts = change.field.split(".")
     return "environment" in parts or parts[0] == "binding"
 
 
 def redacted(changes: Iterable[Change], seen: Callable[[str], bool]) -> tuple[Change, ...]:
-    """Hide private values in the changes of those paths that are not to be seen."""
+    """Return the changes with private values hidden where the path may not be seen."""
     return tuple(
         dataclasses.replace(
             change,

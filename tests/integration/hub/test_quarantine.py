@@ -58,12 +58,12 @@ async def test_a_pushed_removal_is_held_until_an_administrator_other_than_its_au
     assert len(catalog.quarantined) == len(MANY)
     adam, anne, lena = (platform.people.reader(name) for name in ("adam", "anne", "lena"))
     for reader in (adam, lena):
-        (held,) = await platform.holding.seen_by(reader.user)
+        (held,) = await platform.quarantine.seen_by(reader.user)
         assert (held.commit, held.reason, held.subject) == (commit, "removal", "Pushed")
         assert "14 files" in held.why
-    assert await platform.holding.seen_by(platform.people.reader("ana").user) == []
-    assert await platform.holding.seen_by(platform.people.reader("dora").user) == []
-    confirm = platform.holding.confirm
+    assert await platform.quarantine.seen_by(platform.people.reader("ana").user) == []
+    assert await platform.quarantine.seen_by(platform.people.reader("dora").user) == []
+    confirm = platform.quarantine.confirm
     assert await code_of(confirm(lena, commit, "Yes")) == "not-an-administrator"
     assert await code_of(confirm(adam, commit, "Yes")) == "own-commit"
     assert await code_of(confirm(platform.people.reader("anne", session=True), commit, "Yes")) == "scope-missing"
@@ -88,11 +88,11 @@ async def test_a_pushed_change_is_held_where_the_policy_says_so_until_it_is_conf
     commit = platform.push({NOTEBOOK_PATH: LARGER})
     await platform.watcher.refresh()
     assert platform.watcher.catalog.profiles["housing/notebook"].source == NOTEBOOK
-    (held,) = await platform.holding.of(NOTEBOOK_PATH)
+    (held,) = await platform.quarantine.seen_by(platform.people.reader("anne").user)
     assert (held.reason, held.paths) == ("direct-push", (NOTEBOOK_PATH,))
     row = await platform.profiles.row(platform.people.reader("ana").user, "housing/notebook")
     assert [hold.commit for hold in row.quarantined] == [commit]
-    await platform.holding.confirm(platform.people.reader("anne"), commit, "An emergency, agreed by phone")
+    await platform.quarantine.confirm(platform.people.reader("anne"), commit, "An emergency, agreed by phone")
     assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER
 
 
@@ -101,5 +101,5 @@ async def test_a_pushed_grant_is_not_confirmed_over_the_head_of_the_datas_owner(
     granted = PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")
     commit = platform.push({PRICES_PATH: granted})
     await platform.watcher.refresh()
-    assert await code_of(platform.holding.confirm(platform.people.reader("anne"), commit, "Yes")) == "owner-needed"
+    assert await code_of(platform.quarantine.confirm(platform.people.reader("anne"), commit, "Yes")) == "owner-needed"
     assert "transport" not in platform.watcher.catalog.data_roles["prices"].value.granted_to

@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 
 from allotment_hub.http.problem import ProblemDetails
 from allotment_hub.pages.difference import files_of
-from allotment_hub.pages.listings import as_csv
+from allotment_hub.pages.export import as_csv
 from allotment_hub.pages.page import Frame
 from allotment_hub.pages.rendering import templates
 from allotment_hub.services.drafts.draft_proposal import DraftProposal
@@ -69,7 +69,7 @@ def test_a_difference_is_told_apart_by_files_and_numbered_lines() -> None:
         ("same", 1, 1, "title: A"),
         ("removed", 2, None, "x: 1"),
         ("added", None, 2, "x: 2"),
-        ("note", None, None, "There is no line end at the end of the file."),
+        ("note", None, None, "No line break at the end of the file."),
     ]
     assert second.path == 'od\\"d b/x'
     assert [line.text for line in second.lines if line.kind == "added"] == ["++ <b>"]
