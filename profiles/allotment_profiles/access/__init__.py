@@ -1,1 +1,1 @@
-"""Who may start which profile and why not, and what a start resolves to. Pure."""
+"""Who may start which profile and why not, and what a start resolves to. Pure functions."""

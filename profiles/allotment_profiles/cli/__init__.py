@@ -1,1 +1,1 @@
-"""The command `allotment`: for people and pipelines."""
+"""The command `allotment`, for people and pipelines."""

@@ -1,1 +1,1 @@
-"""JSON Schema files and the reference page `docs/format.md`, generated from the models."""
+"""The JSON Schemas and the reference page `docs/format.md`, generated from the models."""

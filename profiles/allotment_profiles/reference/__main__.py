@@ -1,4 +1,4 @@
-"""`python -m allotment_profiles.reference` checks the generated files; `--write` renews them."""
+"""`python -m allotment_profiles.reference` checks the generated files; `--write` writes them."""
 
 import sys
 

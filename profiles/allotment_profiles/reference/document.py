@@ -1,7 +1,4 @@
-"""The reference of the format, `docs/format.md`: every file, key and code, from the schemas and the tables here.
-
-Renewed by `python -m allotment_profiles.reference --write`; a test fails when it is stale.
-"""
+"""The reference of the format, `docs/format.md`: every file, key and code, from the schemas and the tables of codes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -97,75 +94,74 @@ removal_share: 30
 }
 
 PROBLEMS = {**catalog.PROBLEMS, **documents.PROBLEMS, **model.PROBLEMS}
-"""Code of a problem with a file → what it means."""
+"""Code of a problem of a file → meaning."""
 
 _INTRODUCTION = f"""\
 # The format of the profiles repository
 
-<!-- Written by `python -m allotment_profiles.reference --write` from the models. Change those. -->
+<!-- Generated from the models by `python -m allotment_profiles.reference --write`. -->
 
-Each kind of file has a JSON Schema as well, for editors: `profiles/schemas/`, or `allotment schema`. `allotment check`
-reads a repository and says what is wrong with it.
+Each kind of file also has a JSON Schema, for editors: `profiles/schemas/`, or `allotment schema`. `allotment check`
+reports the problems of a repository.
 
 ## What is read
 
 Files are YAML 1.2 in UTF-8: `no`, `on` and `1:30` are text. A file has at most {MAXIMUM_BYTES // 1024} KiB and is
 nested at most {MAXIMUM_DEPTH} deep. Anchors, aliases, merge keys, tags, directives, duplicate keys, several documents
-and characters that hide or turn text are refused, with the line; at most {MAXIMUM_PROBLEMS} problems are told of a
-file. Unknown keys are errors. Only regular files count, not links. A `README` beside the files is left alone.
+and characters that hide or reorder text are errors; at most {MAXIMUM_PROBLEMS} problems are reported for a file.
+Unknown keys are errors. A link in the place of a file is an error. A `README` beside the files is ignored.
 
 | written | meaning |
 | --- | --- |
 | `8 GiB` | an amount of memory; units: {", ".join(f"`{unit}`" for unit in MEMORY_UNITS)} |
 | `0.5` | a number of CPUs, down to thousandths |
 | `2 h` | a duration; units: {", ".join(f"`{unit}`" for unit in DURATION_UNITS)} |
-| `2027-03-31` | a day; it counts until its end, UTC |
+| `2027-03-31` | a day; it lasts until its end, UTC |
 | name | up to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit |
 | image | `registry/name:tag` or `registry/name@sha256:…`, always with the registry |
 | pattern for images | `registry/folder/*`: everything below the folder; `registry/name`: that image with any tag |
 
-Two names of one sort that look alike (`rail-open` and `rail-0pen`, or the same but for capitals) are refused: the one
-that came later does not apply.
+Two names of one kind that look alike (`rail-open` and `rail-0pen`, or names that differ only in case) are an error: the
+later one does not apply.
 
 ## What applies
 
-What applies is decided from the history of the branch `main` alone, and from the clock.
+Only the history of the branch `main` and the clock decide what applies.
 
-- A profile, a team or a policy whose newest version does not read or fails its checks keeps the last version that does,
-  for the time that the policy says (`last_good`; of each file the newest {MAXIMUM_FALLBACKS} versions are looked at).
-  A data role that does not read gives no access.
-- What takes access away holds at once, also beside mistakes: a deleted file, a revoked grant, a removed member.
-- A commit that deletes more than ten files and more than the policy's `removal_share` of all is held: the files keep
-  applying until a later commit on `main` has the line `Confirms-removal: <commit>` at the end of its message. A merge
-  on the page asks, and adds that commit.
-- A commit that came to `main` past the review is shown as *not reviewed here*. Where the policy says
-  `direct_push: hold` it is held file by file, but for its deletions, until a reviewed commit touches the file or says
+- If the newest version of a profile, a team or the policy is not valid, the last valid version applies, for the time in
+  the policy's `last_good`; the newest {MAXIMUM_FALLBACKS} versions of each file are considered. A data role that is not
+  valid gives no access.
+- What takes access away applies at once, even in a file with errors: a deleted file, a revoked grant, a removed member.
+- A commit that deletes more than ten files and more than the policy's `removal_share` of all files is quarantined: the
+  files still apply until a later commit on `main` has the line `Confirms-removal: <commit>` at the end of its message.
+  A merge on the page asks for confirmation and adds that commit.
+- A commit that was pushed to `main` without a review is shown as *not reviewed here*. With `direct_push: hold` in the
+  policy, its files, but not its deletions, are quarantined until a reviewed commit changes the file or has the line
   `Confirms-push: <commit>`.
 
 ## How strict a rule is
 
 | level | meaning |
 | --- | --- |
-| hard | refused |
-| soft | refused, unless the profile accepts that code, as in `accepted: {{cpu-envelope: {{reason: …}}}}` |
-| advice | said, and stops nothing |
+| hard | an error |
+| soft | an error, unless the profile accepts that code, as in `accepted: {{cpu-envelope: {{reason: …}}}}` |
+| advice | a warning |
 
-Every change of `accepted` needs the approval of an administrator, so that the reason and who accepted it stand in the
-history. What goes beyond a team's envelope is soft; the policy's `rules` can make it stricter or laxer.
+Every change of `accepted` needs the approval of an administrator, so that the history shows the reason and who accepted
+it. Sessions beyond a team's envelope are soft errors; the policy's `rules` can make them hard, advice or allowed.
 
 ## How the format changes
 
-`policy.yaml` says `format: 1`. Within format 1 keys and values are only added, always with a default that keeps the
-meaning of the files that exist; a code of a problem or a refusal keeps its name and meaning. Whatever would change the
-meaning of a file that reads today, or make one fail, comes as format 2: a version of Allotment reads the newest format
-and the one before, says which files have to change and how (`allotment check`), and never rewrites a file by itself.
-A policy that names a format that is not known does not read, so that an old hub keeps its last good state instead of
-guessing.
+`policy.yaml` has `format: 1`. Within format 1, keys and values are only added, always with a default that keeps the
+meaning of existing files; the code of a problem or a refusal keeps its name and meaning. A change that would alter the
+meaning of a valid file, or make it invalid, comes as format 2. A version of Allotment reads the newest format and the
+one before, reports which files must change and how (`allotment check`), and never rewrites a file by itself. A policy
+with an unknown format is not valid, so that an old hub keeps its last valid state.
 """
 
 
 def reference() -> str:
-    """Write the reference as Markdown."""
+    """Return the reference as Markdown."""
     parts = [_INTRODUCTION]
     for kind in KINDS.values():
         schema = schema_of(kind)
@@ -176,9 +172,9 @@ def reference() -> str:
             "\n".join(_rows(schema, schema, "")) + "\n",
         ]
     parts += [
-        "## Codes of problems\n\nStable, for machines; what `allotment check`, the form and the API say.\n",
+        "## Codes of problems\n\nStable, for programs: `allotment check`, the form and the API show them.\n",
         _codes(PROBLEMS),
-        "## Codes of refused starts\n\nStable, too; at the end of the message in the hub, and in the API.\n",
+        "## Codes of refused starts\n\nStable, for programs: at the end of the hub's message, and in the API.\n",
         _codes(REFUSALS),
     ]
     return "\n".join(parts)
@@ -191,26 +187,26 @@ def _codes(codes: dict[str, str]) -> str:
 def _rows(root: dict[str, Any], part: dict[str, Any], prefix: str) -> Iterator[str]:
     for name, described in part.get("properties", {}).items():
         key = prefix + name
-        inner = _followed(root, described)
+        inner = _target(root, described)
         meaning = described.get("description") or inner.get("description", "")
         default = f"`{_plain(described['default'])}`" if "default" in described else ""
         if name in part.get("required", ()):
             default = "required"
-        yield f"| `{key}` | {meaning} | {_written(inner)} | {default} |"
+        yield f"| `{key}` | {meaning} | {_form(inner)} | {default} |"
         yield from _rows(root, inner, key + ".")
-        # Keys that people choose: options, choices, teams.
-        for each in inner.get("patternProperties", {}).values():
-            yield from _rows(root, _followed(root, each), f"{key}.<name>.")
+        # Keys that users choose: options, choices, teams.
+        for named in inner.get("patternProperties", {}).values():
+            yield from _rows(root, _target(root, named), f"{key}.<name>.")
 
 
-def _followed(root: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
-    """Give the schema of the value itself: behind a reference, and where null is possible, too."""
+def _target(root: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a value itself, behind a reference or an option of null."""
     for option in described.get("anyOf", ()):
         if option.get("type") != "null":
             described = option
     if "$ref" in described:
-        found: dict[str, Any] = root["$defs"][described["$ref"].rsplit("/", 1)[1]]
-        return found
+        target: dict[str, Any] = root["$defs"][described["$ref"].rsplit("/", 1)[1]]
+        return target
     return described
 
 
@@ -222,25 +218,25 @@ def _plain(value: object) -> str:
     return '""' if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _written(described: dict[str, Any]) -> str:
-    """Say how a value is written; the first thing that is known about it is said."""
+def _form(described: dict[str, Any]) -> str:
+    """Return how a value is written, by the first keyword of its schema that the table knows."""
     kind = str(described.get("type", ""))
     upper = described.get("maximum", "")
-    known: dict[str, Callable[[Any], str]] = {
+    forms: dict[str, Callable[[Any], str]] = {
         "const": lambda value: f"`{_plain(value)}`",
         "enum": lambda values: ", ".join(f"`{_plain(value)}`" for value in values),
-        "format": lambda form: "web address, `https://`" if form == "uri" else "day such as `2027-03-31`",
+        "format": lambda name: "web address, `https://`" if name == "uri" else "day such as `2027-03-31`",
         "examples": lambda values: "such as " + " or ".join(f"`{_plain(value)}`" for value in values),
         "pattern": lambda pattern: (
             {NAME_PATTERN: "name", PROFILE_ID_PATTERN: "`team/name`"}.get(pattern)
             or f"text like `{pattern.replace('|', chr(92) + '|')}`"
         ),
-        "maxItems": lambda most: f"list of at most {most}: {_written(described['items'])}",
+        "maxItems": lambda most: f"list of at most {most}: {_form(described['items'])}",
         "maxProperties": lambda most: f"mapping of at most {most}",
         "minimum": lambda least: f"{'whole ' if kind == 'integer' else ''}number, {least} to {upper}",
         "maxLength": lambda most: f"text of at most {most} characters",
     }
-    for key, say in known.items():
-        if key in described:
-            return str(say(described[key]))
+    for keyword, form in forms.items():
+        if keyword in described:
+            return str(form(described[keyword]))
     return {"object": "mapping", "boolean": "`true` or `false`", "string": "text"}.get(kind, kind)

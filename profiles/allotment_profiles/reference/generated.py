@@ -1,7 +1,4 @@
-"""What is generated from the models: `profiles/schemas/` and `docs/format.md`.
-
-`python -m allotment_profiles.reference --write` renews them; a test fails when one is stale.
-"""
+"""The generated files, `profiles/schemas/` and `docs/format.md`. A test fails if one of them is stale."""
 
 import json
 import sys
@@ -13,7 +10,7 @@ from allotment_profiles.reference.schema import KINDS, schema_of
 
 
 def generated() -> dict[str, str]:
-    """Give everything that is generated from the models: path in the repository → text."""
+    """Return the generated files: path in the repository → text."""
     files = {
         f"profiles/schemas/{name}.json": json.dumps(schema_of(kind), indent=2, ensure_ascii=False) + "\n"
         for name, kind in KINDS.items()
@@ -22,7 +19,7 @@ def generated() -> dict[str, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Renew what is generated (`--write`), or say what is stale."""
+    """Report the stale files; with `--write`, write them. Return the exit code."""
     root = Path(__file__).parents[3]
     stale = [
         path

@@ -10,11 +10,11 @@ from allotment_profiles.model.paths import Kind
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 KINDS: dict[str, Kind] = {"profile": "profile", "team": "team", "data-role": "data role", "policy": "policy"}
-"""The names of the schemas, as the command and the files have them."""
+"""Name of a schema, in the command and in file names → kind of file."""
 
 
 def schema_of(kind: Kind) -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of one kind of file; the caller may change what it gets."""
+    """Return the JSON Schema (2020-12) of one kind of file, as a copy that the caller may change."""
     return copy.deepcopy(_schema(kind))
 
 
@@ -34,15 +34,15 @@ def _models(root: type[Model]) -> Iterable[type[Model]]:
 
 
 def _write_defaults(model: type[Model], part: dict[str, Any]) -> None:
-    """Write defaults as a file would: pydantic gives them as they are held, `100` for a tenth of a CPU."""
+    """Replace defaults by the form that a file has: pydantic returns the internal value, `100` for 0.1 CPU."""
     written = model.model_construct().model_dump(mode="json", exclude_none=True, warnings=False)
     for name, described in part.get("properties", {}).items():
         described.pop("default", None)
-        if name not in part.get("required", ()) and _says_something(written.get(name)):
+        if name not in part.get("required", ()) and _has_value(written.get(name)):
             described["default"] = written[name]
 
 
-def _says_something(value: object) -> bool:
+def _has_value(value: object) -> bool:
     if isinstance(value, dict):
-        return any(_says_something(each) for each in value.values())
+        return any(_has_value(inner) for inner in value.values())
     return value is not None

@@ -1,1 +1,1 @@
-"""What differs between two catalogs in the language of people, and whose approval it needs. Pure."""
+"""What differs between two catalogs by meaning, and whose approval it needs. Pure functions."""

@@ -20,16 +20,16 @@ def renamed(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) 
     same team, then in the order of the paths. The rest is compared by fields, files of the same kind and name first,
     and the most similar pairs first. The result is deterministic.
     """
-    found = _equal(removed, added)
+    pairs = _equal(removed, added)
     for group in (_kind_and_name, _kind):
-        taken = set(found.values())
+        taken = set(pairs.values())
         olds = _grouped((path for path in removed if path not in taken), group)
-        news = _grouped((path for path in added if path not in found), group)
+        news = _grouped((path for path in added if path not in pairs), group)
         for key in sorted(olds.keys() & news.keys()):
-            found.update(
+            pairs.update(
                 _similar({path: removed[path] for path in olds[key]}, {path: added[path] for path in news[key]})
             )
-    return found
+    return pairs
 
 
 def _kind(path: str) -> str:
@@ -44,12 +44,12 @@ def _kind_and_name(path: str) -> str:
 
 def _grouped(paths: Iterable[str], group: Callable[[str], str]) -> dict[str, list[str]]:
     """Group the paths that may belong together, at most `MAXIMUM_CANDIDATES` in a group."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for path in sorted(paths):
-        candidates = found.setdefault(group(path), [])
+        candidates = groups.setdefault(group(path), [])
         if len(candidates) < MAXIMUM_CANDIDATES:
             candidates.append(path)
-    return found
+    return groups
 
 
 def _ref(path: str) -> FileRef:
@@ -57,7 +57,7 @@ def _ref(path: str) -> FileRef:
 
 
 def _equal(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     taken: set[str] = set()
     for part in (2, 1, None):
         olds: dict[tuple[str, str, str], list[str]] = {}
@@ -65,11 +65,11 @@ def _equal(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) -
             if path not in taken:
                 olds.setdefault(_identity(path, removed[path], part), []).append(path)
         for path in sorted(added):
-            candidates = olds.get(_identity(path, added[path], part)) if path not in found else None
+            candidates = olds.get(_identity(path, added[path], part)) if path not in pairs else None
             if candidates:
-                found[path] = candidates.pop()
-                taken.add(found[path])
-    return found
+                pairs[path] = candidates.pop()
+                taken.add(pairs[path])
+    return pairs
 
 
 def _identity(path: str, entry: Entry[Any], part: int | None) -> tuple[str, str, str]:
@@ -82,19 +82,19 @@ def _identity(path: str, entry: Entry[Any], part: int | None) -> tuple[str, str,
 def _similar(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) -> dict[str, str]:
     olds = {path: _fields(entry) for path, entry in removed.items()}
     news = {path: _fields(entry) for path, entry in added.items()}
-    pairs = sorted(
+    candidates = sorted(
         (-share, _distance(old, new), old, new)
         for old, was in olds.items()
         for new, now in news.items()
         if (share := _share(was, now)) >= SIMILAR
     )
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     taken = set()
-    for *_, old, new in pairs:
-        if old not in taken and new not in found:
-            found[new] = old
+    for *_, old, new in candidates:
+        if old not in taken and new not in pairs:
+            pairs[new] = old
             taken.add(old)
-    return found
+    return pairs
 
 
 def _distance(old: str, new: str) -> int:
@@ -118,8 +118,8 @@ def differing(before: Mapping[str, Entry[Any]], after: Mapping[str, Entry[Any]])
     """Return the ids whose entries differ between two catalogs, in order; entries with the same blob are not parsed."""
     if before is after:
         return []
-    found = {name for name, entry in after.items() if _differ(before.get(name), entry)}
-    return sorted(found | (before.keys() - after.keys()))
+    changed = {name for name, entry in after.items() if _differ(before.get(name), entry)}
+    return sorted(changed | (before.keys() - after.keys()))
 
 
 def _differ(before: Entry[Any] | None, after: Entry[Any]) -> bool:

@@ -1,1 +1,1 @@
-"""The commands, one module each: words in, words out. Each imports what it needs when it is asked for."""
+"""The commands, one module each. To start fast, a command imports what it needs when it runs."""
