@@ -71,7 +71,7 @@ class StartPage:
 
     @property
     def count(self) -> int:
-        """How many profiles can be started."""
+        """How many cards the groups have."""
         return sum(len(cards) for _, cards in self.groups)
 
 
