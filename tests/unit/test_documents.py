@@ -1,5 +1,6 @@
 """What the documents name is there: links, paths, commands with their options. No file names anybody's machine."""
 
+import ast
 import functools
 import importlib.util
 import os
@@ -79,13 +80,27 @@ def test_every_link_leads_somewhere(document: str) -> None:
             assert anchor in map(slug, headings), f"{document}: {target}"
 
 
+# A short path such as `store/watcher.py` is below one of these.
+PACKAGES = ("profiles/allotment_profiles", "spawner/allotment_spawner", "hub/allotment_hub")
+
+
+def named_path(code: str) -> str | None:
+    """Give the path that a piece of code begins with, if it is one of ours."""
+    first = code.split(maxsplit=1)[0] if code.split() else ""
+    path = first.partition("::")[0]
+    if "/" not in path or STANDS_FOR.search(path) or "+" in path:
+        return None
+    ours = {file.split("/")[0] for file in FILES if "/" in file} | {"helm"}
+    return first if path.split("/")[0] in ours or path.endswith(".py") else None
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_path_is_there(document: str) -> None:
-    ours = {path.split("/")[0] for path in FILES if "/" in path} | {"helm"}
-    for code in CODE.findall(text(document)):
-        first = code.split()[0] if code.split() else ""
-        if first.split("/")[0] in ours and "/" in first and not STANDS_FOR.search(first) and "+" not in first:
-            assert (ROOT / first).exists(), f"{document}: {code}"
+def test_every_path_is_there_and_has_what_is_named_in_it(document: str) -> None:
+    for code in filter(None, map(named_path, CODE.findall(text(document)))):
+        path, _, name = code.partition("::")
+        places = [place for place in (path, *(f"{package}/{path}" for package in PACKAGES)) if (ROOT / place).exists()]
+        assert len(places) == 1, f"{document}: {code}"
+        assert not name or re.search(rf"(def|class) {name}\b", text(places[0])), f"{document}: {code}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -169,3 +184,27 @@ def test_no_lock_file_names_where_packages_were_downloaded(path: str) -> None:
     addresses = set(re.findall(r"https?://([^/\s\"']+)", text(path)))
     assert addresses <= {"registry.yarnpkg.com", "registry.npmjs.org"}
     assert not re.search(r"^--?(i|f|index-url|extra-index-url|find-links|trusted-host)\b", text(path), re.MULTILINE)
+
+
+def public_classes() -> set[str]:
+    """Give the names of the product's public classes."""
+    modules = [path for path in FILES if path.startswith(PACKAGES) and path.endswith(".py")]
+    names = {
+        node.name for path in modules for node in ast.walk(ast.parse(text(path))) if isinstance(node, ast.ClassDef)
+    }
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_the_glossary_has_every_word_of_a_class() -> None:
+    section = text("docs/contributor.md").partition("\n## Glossary\n")[2].partition("\n## ")[0]
+    terms = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
+    known = {word for term in terms for word in re.findall(r"[a-z]+", term.lower())}
+    known |= {f"{word}s" for word in known} | {word.removesuffix("s") for word in known}
+    known |= {f"{word.removesuffix('y')}ies" for word in known if word.endswith("y")}
+    missing = [
+        f"{word.lower()}, of {name}"
+        for name in sorted(public_classes())
+        for word in re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z][a-z0-9]+", name)
+        if word.lower() not in known
+    ]
+    assert missing == []
