@@ -1,7 +1,7 @@
-"""From the values file of a zero-to-jupyterhub chart to a profiles repository: nobody retypes what they run today.
+"""Import the values file of a zero-to-jupyterhub chart as a profiles repository.
 
-    bytes → values (a tree with places) → settings → profiles, people → assembling → files and findings
+    bytes → values (a tree with positions) → KubeSpawner settings → profiles, people → files and findings
 
-What can be carried over is; every other key is a finding with its path, line and reason. A value is never shown: it
+Every key that is not carried over is a finding with its path, line and reason. Findings contain no values, as a value
 may be a secret.
 """

@@ -1,4 +1,4 @@
-"""Amounts in every spelling that KubeSpawner and Kubernetes take: `0.5`, `500m`, `4G`, `4Gi`, bytes. Pure."""
+"""Parse amounts in the notations of KubeSpawner and Kubernetes: `0.5`, `500m`, `4G`, `4Gi`, bytes. Pure."""
 
 import re
 from decimal import Decimal
@@ -11,35 +11,38 @@ _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 def cpu(value: object) -> int | None:
-    """Give thousandths of a CPU, or None where it is no possible number of CPUs."""
-    number = _parsed(value, _CPU)
+    """Parse a number of CPUs to thousandths. Returns None if it is invalid."""
+    number = _parse(value, _CPU)
     return number if number is not None and 0 < number <= MAXIMUM_CPU else None
 
 
 def memory(value: object, *, decimal: bool = False) -> int | None:
-    """Give bytes, or None. KubeSpawner reads `4G` as 1024³; Kubernetes, for volumes, as 1000³: that is `decimal`."""
+    """Parse an amount of memory to bytes. Returns None if it is invalid.
+
+    In KubeSpawner `4G` means 4 · 1024³ bytes. With `decimal` it means 4 · 1000³, as in Kubernetes, for volumes.
+    """
     units = {"": 1, "b": 1}
     for letter, power in _POWERS.items():
         units[letter] = units[f"{letter}b"] = (1000 if decimal else 1024) ** power
         units[f"{letter}i"] = units[f"{letter}ib"] = 1024**power
-    number = _parsed(value, units)
+    number = _parse(value, units)
     return number if number is not None and 0 < number <= MAXIMUM_MEMORY else None
 
 
 def whole(value: object) -> int | None:
-    """Give a whole number from 0 to 64, or None."""
-    number = _parsed(value, {"": 1000})
+    """Parse a whole number from 0 to 64. Returns None if it is invalid."""
+    number = _parse(value, {"": 1000})
     return number // 1000 if number is not None and number % 1000 == 0 and number <= 64000 else None
 
 
-def _parsed(value: object, units: dict[str, int]) -> int | None:
+def _parse(value: object, units: dict[str, int]) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, int | float):
         return round(value * units[""]) if 0 <= value < 10**18 else None
     match = _AMOUNT.fullmatch(value.strip())
     unit = None if match is None else units.get(match[2] if match[2] in units else match[2].lower())
-    # `500M` of CPU is a mistake, not half a CPU: only memory has capital letters.
+    # Reject `500M` of CPU: it is a mistake for `500m`, and only memory has units in capital letters.
     if match is None or unit is None or (match[2] == "M" and units is _CPU):
         return None
     return round(Decimal(match[1]) * unit)

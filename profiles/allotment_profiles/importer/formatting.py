@@ -1,4 +1,4 @@
-"""Texts of a values file as our files may hold them: plain, short, without markup. Pure."""
+"""Format texts of a values file for profiles: plain, short, without markup. Pure."""
 
 import functools
 import html
@@ -15,15 +15,15 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+", re.ASCII)
 
 
 def plain(text: str, maximum: int) -> str:
-    """Give a text on one line without markup and hidden characters, cut where it is too long."""
+    """Return a text on one line, without markup and hidden characters, shortened to a length."""
     text = html.unescape(_TAG.sub(" ", text[:20_000]))
-    text = "".join(" " if each.isspace() else each for each in text if each.isspace() or not harmful_character(each))
+    text = "".join(" " if char.isspace() else char for char in text if char.isspace() or not harmful_character(char))
     text = " ".join(text.split())
     return text if len(text) <= maximum else text[: maximum - 1].rstrip() + "…"
 
 
 class Names:
-    """Names of one kind; each new one is told from the others at a glance."""
+    """A set of names that do not look alike."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._known: set[str] = set()
@@ -32,28 +32,28 @@ class Names:
             self.add(name)
 
     def add(self, name: str) -> None:
-        """Take a name."""
+        """Add a name."""
         self._known.add(skeleton(name))
 
-    def free(self, text: str, otherwise: str) -> str:
-        """Make a name out of a text, with a number at its end where it is needed."""
-        name = _NOT_IN_NAMES.sub("-", text[:200].lower()).strip("-")[:40].strip("-") or otherwise
+    def free(self, text: str, default: str) -> str:
+        """Return a name made from a text that is not taken. A number is appended if needed."""
+        name = _NOT_IN_NAMES.sub("-", text[:200].lower()).strip("-")[:40].strip("-") or default
         candidate, number = name, self._numbers.get(name, 1)
         while skeleton(candidate) in self._known:
             number += 1
-            ending = f"-{number}"
-            candidate = name[: 40 - len(ending)].rstrip("-") + ending
+            suffix = f"-{number}"
+            candidate = name[: 40 - len(suffix)].rstrip("-") + suffix
         self._numbers[name] = number
         return candidate
 
 
-def name_of(text: str, taken: Iterable[str], otherwise: str) -> str:
-    """Make a name out of a text that nobody takes for one of those that are taken."""
-    return Names(taken).free(text, otherwise)
+def name_of(text: str, taken: Iterable[str], default: str) -> str:
+    """Return a name made from a text that looks like none of the taken ones."""
+    return Names(taken).free(text, default)
 
 
-def refused(kind: Any, value: object) -> str | None:
-    """Say why a value is not one of a kind of ours (a model or an annotated type), or None where it is."""
+def validation_error(kind: Any, value: object) -> str | None:
+    """Return why a value is not valid for a model or an annotated type, or None."""
     try:
         _adapter(kind).validate_python(value)
     except ValidationError as error:

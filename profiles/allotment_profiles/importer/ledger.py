@@ -1,4 +1,4 @@
-"""The account of an import: every key is carried over, or is a finding that says why not."""
+"""Record what happens to each key of a values file: it is carried over, or a finding says why not."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,68 +7,68 @@ from typing import Literal
 from allotment_profiles.importer.values import Node, Path
 
 Outcome = Literal["lost", "changed", "stays", "note"]
-"""`lost`: not carried over; `changed`: carried over, but not as it was; `stays`: nothing that a profile says; `note`:
-something to know about what stands below, whose keys are accounted for one by one."""
+"""`lost`: not carried over. `changed`: carried over with a difference. `stays`: remains in the values, as it is not
+about profiles. `note`: a remark on a mapping or list, whose keys are recorded one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of one key, with everything below it."""
+    """The result for one key and everything below it."""
 
     path: str
-    """Where it stands: `singleuser.profileList[0].kubespawner_override.cmd`."""
+    """Path of the key: `singleuser.profileList[0].kubespawner_override.cmd`."""
     line: int
     column: int
     outcome: Outcome
     why: str
 
     def as_dict(self) -> dict[str, str | int]:
-        """Give the form that JSON answers carry."""
+        """Return the finding for JSON output."""
         return dataclasses.asdict(self)
 
 
 class Ledger:
-    """What is carried, and what is not; what nobody looked at is found at the end."""
+    """Collects the findings. At the end, `sweep` adds one for each key that was not recorded."""
 
     def __init__(self) -> None:
         self._findings: dict[tuple[Path, str], Finding] = {}
-        self._settled: set[Path] = set()
+        self._recorded: set[Path] = set()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All findings, in the order of the file."""
-        return tuple(sorted(self._findings.values(), key=lambda each: (each.line, each.column, each.path)))
+        """All findings, ordered by line."""
+        return tuple(sorted(self._findings.values(), key=lambda finding: (finding.line, finding.column, finding.path)))
 
     def carried(self, node: Node) -> None:
-        """Note that a key, with all below it, is in the files."""
-        self._settled.add(node.path)
+        """Record that a key, with all keys below it, is carried over."""
+        self._recorded.add(node.path)
 
     def lost(self, node: Node, why: str) -> None:
-        """Note that a key, with all below it, is not in the files."""
-        self._note(node, "lost", why)
+        """Record that a key, with all keys below it, is not carried over."""
+        self._record(node, "lost", why)
 
     def changed(self, node: Node, why: str) -> None:
-        """Note that a key is in the files, but not as it was."""
-        self._note(node, "changed", why)
+        """Record that a key is carried over with a difference."""
+        self._record(node, "changed", why)
 
     def stays(self, node: Node, why: str) -> None:
-        """Note that a key, with all below it, belongs where it is."""
-        self._note(node, "stays", why)
+        """Record that a key, with all keys below it, remains in the values."""
+        self._record(node, "stays", why)
 
     def remark(self, node: Node, why: str) -> None:
-        """Note something about a key whose parts are accounted for one by one."""
+        """Add a remark on a key, without recording the keys below it."""
         self._findings[node.path, why] = Finding(node.where, node.line, node.column, "note", why)
 
-    def _note(self, node: Node, outcome: Outcome, why: str) -> None:
-        self._settled.add(node.path)
+    def _record(self, node: Node, outcome: Outcome, why: str) -> None:
+        self._recorded.add(node.path)
         self._findings[node.path, why] = Finding(node.where, node.line, node.column, outcome, why)
 
     def sweep(self, node: Node) -> None:
-        """Find what nobody has looked at; a key that says nothing is no loss."""
-        if node.path in self._settled or node.says_nothing:
+        """Record every key that has not been recorded yet as lost, unless it is empty."""
+        if node.path in self._recorded or node.is_empty:
             return
         children = node.children
         if not children:
-            self.lost(node, "Profiles know nothing of this kind.")
+            self.lost(node, "Profiles have no such setting.")
         for child in children:
             self.sweep(child)

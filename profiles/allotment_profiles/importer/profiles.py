@@ -1,72 +1,64 @@
-"""One entry of a profile list as one profile of ours."""
+"""Import one entry of a profile list as a profile."""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from allotment_profiles.importer.formatting import Names, name_of, plain, refused
+from allotment_profiles.importer.formatting import Names, name_of, plain, validation_error
+from allotment_profiles.importer.kubespawner_settings import KubeSpawnerSettings, read_override
 from allotment_profiles.importer.ledger import Ledger
 from allotment_profiles.importer.platform import Platform
-from allotment_profiles.importer.settings import KubeSpawnerSettings, read_override
+from allotment_profiles.importer.resources import ImportedChoice, cpu_and_memory, import_resources
 from allotment_profiles.importer.values import Node
-from allotment_profiles.model.quantities import cpu_number, format_cpu, format_memory
+from allotment_profiles.model.quantities import format_memory
 from allotment_profiles.model.texts import Group, ImagePattern
 
 MAXIMUM_OPTIONS, MAXIMUM_CHOICES, MAXIMUM_GROUPS = 8, 20, 50
 SAMPLE_IMAGE = "quay.io/jupyterhub/k8s-singleuser-sample:4.4.0"
-_CPU, _MEMORY = 2000, 4 * 1024**3
 _GROUPS = ("allowed_groups", "allowed_teams")
 _LITERAL = re.compile(r"\^?((?:[A-Za-z0-9_/:-]|\\?\.(?![*+?{]))+)", re.ASCII)
 
 
 @dataclass
-class Imported:
-    """A profile as plain data, and where its parts stood."""
+class ImportedProfile:
+    """A profile as plain data, and the nodes that it comes from."""
 
     name: str
     value: dict[str, Any]
     node: Node
-    places: dict[str, Node] = field(default_factory=dict)
-    """Field → where it stood, for options and choices."""
+    sources: dict[str, Node] = field(default_factory=dict)
+    """Field → node, for options and choices."""
     settings: Mapping[str, Node] = field(default_factory=dict)
-    """Where the settings stand that went into it, its own and those that hold for all."""
+    """Setting → node, for its own settings and those for all sessions."""
     images: list[str] = field(default_factory=list)
-    """Patterns of images that people could type in."""
-
-
-@dataclass
-class _Choice:
-    key: str
-    node: Node
-    settings: KubeSpawnerSettings
-    value: dict[str, Any]
+    """Patterns of images that users could type in."""
 
 
 @dataclass
 class _Option:
     key: str
     value: dict[str, Any]
-    choices: list[_Choice]
+    choices: list[ImportedChoice]
 
 
 def import_profile(
     node: Node, key: str, names: Names, defaults: KubeSpawnerSettings, platform: Platform, ledger: Ledger
-) -> Imported:
-    """Make a profile of one entry of a list; what cannot be carried over is in the ledger."""
-    return _Importing(node, key, names, defaults, platform, ledger).run()
+) -> ImportedProfile:
+    """Import one entry of a profile list, and record its keys in the ledger."""
+    return _ProfileImporter(node, key, names, defaults, platform, ledger).run()
 
 
-class _Importing:
+class _ProfileImporter:
     def __init__(
         self, node: Node, key: str, names: Names, defaults: KubeSpawnerSettings, platform: Platform, ledger: Ledger
     ) -> None:
         self._node, self._key, self._ledger, self._platform = node, key, ledger, platform
         self._names, self._defaults = names, defaults
-        self._places: dict[str, Node] = {}
+        self._sources: dict[str, Node] = {}
         self._images: list[str] = []
 
-    def run(self) -> Imported:
+    def run(self) -> ImportedProfile:
         node = self._node
         value = self._words()
         name = self._names.free(self._slug() or value["title"], "profile")
@@ -74,33 +66,35 @@ class _Importing:
         override = node.at("kubespawner_override")
         base = (read_override(override, self._ledger) if override else KubeSpawnerSettings()).over(self._defaults)
         options = list(self._options(base))
-        only, readable = self._audience(node)
+        only, complete = self._audience(node)
         if only:
             value["only"] = only
-        if not readable:
+        if not complete:
             value["visibility"] = "draft"
-            self._ledger.remark(node, "Who may see it cannot be read: it is a draft, which the leads alone see.")
+            self._ledger.remark(
+                node, "Who may use it cannot be determined: it is a hidden profile, which only the leads see."
+            )
         default = node.at("default")
         if default is not None:
-            why = "No profile is the default: the start page shows what somebody started last first."
+            why = "There is no default profile: the start page shows the last started profile first."
             self._ledger.lost(default, why)
         value |= self._base(base, options)
         if options:
             value["options"] = {option.key: option.value for option in options}
-        return Imported(name, value, node, self._places, base.places, self._images)
+        return ImportedProfile(name, value, node, self._sources, base.sources, self._images)
 
     # -- words
 
     def _text(self, name: str, maximum: int, node: Node) -> str:
-        found = node.at(name)
-        if found is None or found.value is None or isinstance(found.value, Mapping | list):
+        source = node.at(name)
+        if source is None or source.value is None or isinstance(source.value, Mapping | list):
             return ""
-        written = found.value if isinstance(found.value, str) else found.text
-        text = plain(written, maximum)
-        if text == written.strip():
-            self._ledger.carried(found)
+        original = source.value if isinstance(source.value, str) else source.text
+        text = plain(original, maximum)
+        if text == original.strip():
+            self._ledger.carried(source)
         else:
-            self._ledger.changed(found, "Texts are plain, on one line and not longer than the page has room for.")
+            self._ledger.changed(source, f"Texts are plain, on one line and at most {maximum} characters long.")
         return text
 
     def _words(self) -> dict[str, Any]:
@@ -116,31 +110,31 @@ class _Importing:
         if self._names.free(slug.value, "profile") == slug.value:
             self._ledger.carried(slug)
         else:
-            self._ledger.changed(slug, "Names are lower-case letters, digits and hyphens, and differ at a glance.")
+            self._ledger.changed(slug, "Names have lower-case letters, digits and hyphens, and must not look alike.")
         return slug.value
 
     # -- who
 
     def _audience(self, node: Node) -> tuple[list[str], bool]:
-        """Give the groups it is for, and whether that is all there is to know: nobody gains what was not theirs."""
+        """Return the groups that may use it. False if the list is incomplete: then nobody may gain access."""
         groups: list[str] = []
-        readable = True
-        for name, each in node.mapping.items():
-            if not name.startswith("allowed_") or each.value is None:
+        complete = True
+        for name, listed in node.mapping.items():
+            if not name.startswith("allowed_") or listed.value is None:
                 continue
-            if name not in _GROUPS or not each.entries:
-                self._ledger.lost(each, "This is not a list of groups.")
-                readable = False
+            if name not in _GROUPS or not listed.entries:
+                self._ledger.lost(listed, "This is not a list of groups.")
+                complete = False
                 continue
-            for entry in each.entries:
-                why = refused(Group, entry.value)
+            for entry in listed.entries:
+                why = validation_error(Group, entry.value)
                 if why or len(groups) >= MAXIMUM_GROUPS:
-                    self._ledger.lost(entry, why or f"At most {MAXIMUM_GROUPS} groups are named.")
+                    self._ledger.lost(entry, why or f"A profile or choice has at most {MAXIMUM_GROUPS} groups.")
                 else:
                     groups.append(str(entry.value))
                     self._ledger.carried(entry)
-            readable = readable and bool(groups)
-        return list(dict.fromkeys(groups)), readable
+            complete = complete and bool(groups)
+        return list(dict.fromkeys(groups)), complete
 
     # -- options
 
@@ -150,54 +144,54 @@ class _Importing:
             return
         used: set[str] = set()
         selected = False
-        for written, each in node.mapping.items():
+        for key, source in node.mapping.items():
             if len(used) >= MAXIMUM_OPTIONS:
-                self._ledger.lost(each, f"A profile asks at most {MAXIMUM_OPTIONS} questions.")
+                self._ledger.lost(source, f"A profile has at most {MAXIMUM_OPTIONS} options.")
                 continue
-            option = self._option(written, each, used, base)
+            option = self._option(key, source, used, base)
             if option is None:
                 continue
             chooses = any(choice.settings.labels or choice.settings.tolerations for choice in option.choices)
             if chooses and selected:
-                self._ledger.remark(each, "Two options choose nodes: here the last one counts, they are not merged.")
+                self._ledger.remark(source, "Two options choose nodes. The last one is used; they are not merged.")
             selected = selected or chooses
             yield option
 
-    def _option(self, written: str, node: Node, used: set[str], base: KubeSpawnerSettings) -> _Option | None:
-        title = self._text("display_name", 80, node) or plain(written, 80) or "Option"
+    def _option(self, original_key: str, node: Node, used: set[str], base: KubeSpawnerSettings) -> _Option | None:
+        title = self._text("display_name", 80, node) or plain(original_key, 80) or "Option"
         description = self._text("description", 300, node)
         self._unlisted(node.at("unlisted_choice"))
         listed = node.at("choices")
-        choices: list[_Choice] = []
+        choices: list[ImportedChoice] = []
         names: set[str] = set()
-        for label, each in (listed.mapping if listed else {}).items():
-            if not isinstance(each.value, Mapping):
-                continue  # the sweep finds it
+        for label, source in (listed.mapping if listed else {}).items():
+            if not isinstance(source.value, Mapping):
+                continue  # the sweep records it
             if len(choices) >= MAXIMUM_CHOICES:
-                self._ledger.lost(each, f"An option has at most {MAXIMUM_CHOICES} choices.")
+                self._ledger.lost(source, f"An option has at most {MAXIMUM_CHOICES} choices.")
                 continue
-            choice = self._choice(label, each, names)
+            choice = self._choice(label, source, names)
             if choice is not None:
                 choices.append(choice)
         if not choices:
-            if not node.says_nothing:
+            if not node.is_empty:
                 self._ledger.lost(node, "It has no choice that can be carried over.")
             return None
-        key = name_of(written, used, "option")
+        key = name_of(original_key, used, "option")
         used.add(key)
-        self._places[f"options.{key}"] = node
+        self._sources[f"options.{key}"] = node
         default = self._default(node, choices)
         for choice in choices:
-            self._places[f"options.{key}.choices.{choice.key}"] = choice.node
+            self._sources[f"options.{key}.choices.{choice.key}"] = choice.node
             choice.value |= self._chosen(choice.settings, base)
         value: dict[str, Any] = {"title": title} | ({"description": description} if description else {})
         value |= {"default": default.key, "choices": {choice.key: choice.value for choice in choices}}
         return _Option(key, value, choices)
 
-    def _choice(self, label: str, node: Node, names: set[str]) -> _Choice | None:
-        only, readable = self._audience(node)
-        if not readable:
-            self._ledger.lost(node, "Who may choose it cannot be read here, so nobody may.")
+    def _choice(self, label: str, node: Node, names: set[str]) -> ImportedChoice | None:
+        only, complete = self._audience(node)
+        if not complete:
+            self._ledger.lost(node, "Who may use it cannot be determined, so the choice is removed.")
             return None
         title = self._text("display_name", 80, node) or plain(label, 80) or "Choice"
         description = self._text("description", 300, node)
@@ -208,44 +202,46 @@ class _Importing:
         value: dict[str, Any] = {"title": title} | ({"description": description} if description else {})
         if only:
             value["only"] = only
-        return _Choice(key, node, settings, value)
+        return ImportedChoice(key, node, settings, value)
 
-    def _default(self, node: Node, choices: list[_Choice]) -> _Choice:
-        said = [choice for choice in choices if (flag := choice.node.at("default")) and flag.value is True]
+    def _default(self, node: Node, choices: list[ImportedChoice]) -> ImportedChoice:
+        defaults = [choice for choice in choices if (flag := choice.node.at("default")) and flag.value is True]
         for choice in choices:
             flag = choice.node.at("default")
             if flag is not None and flag.value in (True, False):
                 self._ledger.carried(flag)
-        default = said[0] if said else choices[0]
-        for choice in said[1:]:
-            self._ledger.remark(choice.node, "Another choice of the option is the default as well, and is taken.")
+        default = defaults[0] if defaults else choices[0]
+        for choice in defaults[1:]:
+            self._ledger.remark(choice.node, "Another choice of the option is a default as well, and is used.")
         if "only" in default.value:
-            free = [choice for choice in choices if "only" not in choice.value]
-            if free:
-                self._ledger.remark(node, "The default choice is for some groups only: the first for all is taken.")
-                default = free[0]
+            for_all = [choice for choice in choices if "only" not in choice.value]
+            if for_all:
+                self._ledger.remark(
+                    node, "The default choice is for some groups only: the first choice for all is used."
+                )
+                default = for_all[0]
         return default
 
     def _unlisted(self, node: Node | None) -> None:
-        """Nobody types an image in here; what would have matched can be in the team's envelope instead."""
-        if node is None or node.says_nothing:
+        """Record an unlisted choice. The images that it accepts can be added to the envelope of the team."""
+        if node is None or node.is_empty:
             return
         enabled = node.at("enabled")
         if enabled is None or enabled.value is not True:
-            self._ledger.stays(node, "It is switched off: nothing is lost.")
+            self._ledger.stays(node, "It is disabled: nothing is lost.")
             return
         override = node.at("kubespawner_override")
         image = (override.mapping.get("image") or override.mapping.get("image_spec")) if override else None
         pattern = _pattern(node.at("validation_regex"), image)
-        why = "Nothing is typed in freely: what may start has been looked at. A new choice is a proposal of one line"
+        why = "Users cannot type in an image. A new choice is a proposal of one line"
         if pattern is None:
             self._ledger.lost(node, f"{why}.")
         else:
             self._images.append(pattern)
-            self._ledger.changed(node, f"{why}, and {pattern} is in the envelope, so the team's leads decide it.")
+            self._ledger.changed(node, f"{why}, and {pattern} is in the envelope, so the leads of the team approve it.")
 
     def _chosen(self, settings: KubeSpawnerSettings, base: KubeSpawnerSettings) -> dict[str, Any]:
-        """Say what a choice replaces."""
+        """Return the values that a choice replaces."""
         value: dict[str, Any] = {}
         if settings.image:
             value["image"] = settings.image
@@ -254,7 +250,7 @@ class _Importing:
         app = self._app(settings)
         if app:
             value["app"] = app
-        resources = _ranges(settings)
+        resources = cpu_and_memory(settings)
         effective = settings.over(base)
         pool = self._pool(settings, effective) if settings.labels or settings.tolerations else None
         if pool:
@@ -278,9 +274,15 @@ class _Importing:
         if image is None:
             image = next((choice.settings.image for choice in choices if choice.settings.image), SAMPLE_IMAGE)
             if image == SAMPLE_IMAGE:
-                self._ledger.remark(self._node, f"It names no image; the chart's own is {image}: choose one.")
+                self._ledger.remark(
+                    self._node, f"The values name no image. The default of the chart is {image}: choose one."
+                )
         app = self._app(base) or "jupyterlab"
-        value: dict[str, Any] = {"app": app, "image": image, "resources": self._resources(base, choices)}
+        value: dict[str, Any] = {
+            "app": app,
+            "image": image,
+            "resources": import_resources(self._node, base, choices, self._platform, self._ledger),
+        }
         pool = self._pool(base, base)
         if pool:
             value["node_pool"] = pool
@@ -293,89 +295,24 @@ class _Importing:
     def _app(self, settings: KubeSpawnerSettings) -> str | None:
         app = self._platform.app(settings.app) if settings.app else None
         if settings.app and app is None:
-            self._ledger.lost(settings.places["app"], "A policy has at most twenty tools.")
+            self._ledger.lost(settings.sources["app"], "A policy has at most twenty tools.")
         return app
 
     def _pool(self, settings: KubeSpawnerSettings, effective: KubeSpawnerSettings) -> str | None:
-        """Give the node pool; where there can be none, what was said about nodes is lost."""
+        """Return the node pool. If there is none, the settings of nodes are lost."""
         pool = self._platform.node_pool(effective)
         if pool is None:
-            why = "A policy has at most twenty node pools." if effective.labels else "Nodes are known by their labels."
-            for field_name, place in settings.places.items():
+            why = "A policy has at most twenty node pools." if effective.labels else "A node pool needs labels."
+            for field_name, source in settings.sources.items():
                 if field_name.startswith("labels.") or field_name == "tolerations":
-                    self._ledger.lost(place, why)
+                    self._ledger.lost(source, why)
         return pool
-
-    def _note(self, settings: KubeSpawnerSettings, field_name: str, node: Node, why: str) -> None:
-        """Tell of one setting at its own place, or where it came to be."""
-        if field_name in settings.places:
-            self._ledger.changed(settings.places[field_name], why)
-        else:
-            self._ledger.remark(node, why)
-
-    def _resources(self, base: KubeSpawnerSettings, choices: list[_Choice]) -> dict[str, Any]:
-        """Give limits to everything, for ours always has them, and no guarantee above one."""
-        for name, least, write in (("cpu", _CPU, format_cpu), ("memory", _MEMORY, format_memory)):
-            limit, guarantee = getattr(base, f"{name}_limit"), getattr(base, f"{name}_guarantee")
-            guarantees = [getattr(choice.settings, f"{name}_guarantee") or 0 for choice in choices]
-            if limit is None:
-                limit = max(least, guarantee or 0, *guarantees)
-                word = "CPU" if name == "cpu" else "memory"
-                said = [choice for choice in choices if getattr(choice.settings, f"{name}_limit")]
-                if not choices or len(said) < len(choices):
-                    why = f"It has no limit of {word}, and every session needs one: {write(limit)} is taken."
-                    self._ledger.remark(self._node, why)
-            if guarantee and guarantee > limit and f"{name}_guarantee" not in base.places:
-                guarantee = limit  # nobody asked for the chart's own
-            if guarantee and guarantee > limit:
-                why = f"The guarantee is above the limit: {write(limit)} is taken."
-                self._note(base, f"{name}_guarantee", self._node, why)
-                guarantee = limit
-            base = KubeSpawnerSettings(**{**vars(base), f"{name}_limit": limit, f"{name}_guarantee": guarantee})
-            default = 100 if name == "cpu" else 256 * 1024**2
-            if guarantee is None and limit < default:
-                base = KubeSpawnerSettings(**{**vars(base), f"{name}_guarantee": limit})
-                guarantee = limit
-            self._lower(choices, name, limit, guarantee or default)
-        resources = _ranges(base)
-        # A choice that says nothing about the kind takes the profile's.
-        asked = any(choice.settings.gpu and "gpu_kind" not in choice.value["resources"] for choice in choices)
-        resource = base.gpu_resource or next(
-            (c.settings.gpu_resource for c in choices if c.settings.gpu_resource), None
-        )
-        if resource and (base.gpu or asked):
-            resources["gpu"] = base.gpu or 0
-            kind = self._platform.gpu_kind(resource, base.labels)
-            if kind:
-                resources["gpu_kind"] = kind
-        return resources
-
-    def _lower(self, choices: list[_Choice], name: str, limit: int, guarantee: int) -> None:
-        """Lower the guarantee in a choice whose limit is below it: Kubernetes would refuse such a session."""
-        number = cpu_number if name == "cpu" else format_memory
-        for choice in choices:
-            less, own = getattr(choice.settings, f"{name}_limit"), getattr(choice.settings, f"{name}_guarantee")
-            promised, most = own or guarantee, less or limit
-            if promised > most:
-                choice.value.setdefault("resources", {}).setdefault(name, {})["guarantee"] = number(most)
-                why = f"The guarantee of {name} is above the limit: it is lowered."
-                self._note(choice.settings, f"{name}_guarantee", choice.node, why)
-
-
-def _ranges(settings: KubeSpawnerSettings) -> dict[str, Any]:
-    cpu = {"guarantee": settings.cpu_guarantee, "limit": settings.cpu_limit}
-    memory = {"guarantee": settings.memory_guarantee, "limit": settings.memory_limit}
-    written = {
-        "cpu": {name: cpu_number(amount) for name, amount in cpu.items() if amount},
-        "memory": {name: format_memory(amount) for name, amount in memory.items() if amount},
-    }
-    return {name: value for name, value in written.items() if value}
 
 
 def _pattern(expression: Node | None, image: Node | None) -> str | None:
-    """Give the pattern of the images that a free text could name, from the fixed text that both begin with.
+    """Return a pattern for the images that an unlisted choice accepts, from the fixed text at their beginning.
 
-    The expression itself is never run: it is a stranger's, and could take for ever.
+    The regular expression is not run: it is untrusted, and could take very long.
     """
     template = image.value if image and isinstance(image.value, str) else ""
     start, value, _ = template.partition("{value}")
@@ -393,4 +330,4 @@ def _pattern(expression: Node | None, image: Node | None) -> str | None:
         folder = f"docker.io/{folder}"
     name, colon, _ = last.partition(":")
     pattern = f"{folder}/{name}" if colon and name else f"{folder}/*"
-    return pattern if refused(ImagePattern, pattern) is None else None
+    return pattern if validation_error(ImagePattern, pattern) is None else None

@@ -1,6 +1,6 @@
-"""The values file as a tree that knows where everything stands. The file is hostile: bombs and deep nesting end here.
+"""Parse a values file to a tree with the position of every value. YAML bombs and deep nesting are refused.
 
-Unlike our own files it may have anchors, aliases and merge keys: Helm takes them, and people use them.
+Unlike the files of a profiles repository, a values file may contain anchors, aliases and merge keys: Helm accepts them.
 """
 
 import math
@@ -15,7 +15,7 @@ from allotment_profiles.model.problems import AllotmentError
 MAXIMUM_BYTES = 1024 * 1024
 MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 50_000
-"""Keys and entries after aliases are followed."""
+"""Keys and list entries after aliases are expanded."""
 
 Scalar = str | int | float | bool | None
 Path = tuple[str | int, ...]
@@ -34,37 +34,37 @@ class UnreadableError(AllotmentError):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One value with its place."""
+    """A value with its position."""
 
     value: "Mapping[str, Node] | Sequence[Node] | Scalar"
     path: Path
     line: int
     column: int
     text: str = ""
-    """A scalar as it is written."""
+    """A scalar as it is written in the file."""
 
     @property
     def mapping(self) -> "Mapping[str, Node]":
-        """The keys, or none where it is no mapping."""
+        """The keys and values of a mapping. Empty for other values."""
         return self.value if isinstance(self.value, Mapping) else {}
 
     @property
     def entries(self) -> "Sequence[Node]":
-        """The entries, or none where it is no list."""
+        """The entries of a list. Empty for other values."""
         return self.value if isinstance(self.value, list) else ()
 
     @property
     def children(self) -> "Sequence[Node]":
-        """What lies directly below."""
+        """The values of a mapping, or the entries of a list."""
         return list(self.mapping.values()) if isinstance(self.value, Mapping) else self.entries
 
     @property
-    def says_nothing(self) -> bool:
-        """Whether it is empty."""
+    def is_empty(self) -> bool:
+        """Whether the value is null, or an empty mapping or list."""
         return self.value is None or (isinstance(self.value, Mapping | list) and not self.value)
 
     def at(self, *keys: str) -> "Node | None":
-        """Follow keys down."""
+        """Return the node below some keys, or None."""
         node: Node | None = self
         for key in keys:
             node = node.mapping.get(key) if node else None
@@ -72,7 +72,7 @@ class Node:
 
     @property
     def where(self) -> str:
-        """The path as people write it: `singleuser.profileList[0].display_name`."""
+        """The path as text: `singleuser.profileList[0].display_name`."""
         written = ""
         for part in self.path:
             if isinstance(part, int):
@@ -85,12 +85,12 @@ class Node:
 def _key(key: str) -> str:
     if _PLAIN_KEY.fullmatch(key):
         return key
-    shown = "".join(each if each.isprintable() and each != '"' else "\N{REPLACEMENT CHARACTER}" for each in key[:80])
-    return f'"{shown}"'
+    text = "".join(char if char.isprintable() and char != '"' else "\N{REPLACEMENT CHARACTER}" for char in key[:80])
+    return f'"{text}"'
 
 
 def read_values(data: bytes) -> tuple[Node, list[Node]]:
-    """Read a values file; give its root, and the keys that stand twice. Raises UnreadableError."""
+    """Parse a values file. Returns its root and the duplicate keys. Raises UnreadableError."""
     if len(data) > MAXIMUM_BYTES:
         raise UnreadableError(f"The file has {len(data)} bytes; {MAXIMUM_BYTES} are read.")
     try:
@@ -99,22 +99,22 @@ def read_values(data: bytes) -> tuple[Node, list[Node]]:
         raise UnreadableError("The file is not UTF-8.") from None
     try:
         _refuse_depth(text)
-        # The base loader leaves every scalar as it is written: what it means is decided below.
+        # The base loader does not convert scalars; `_scalar` does.
         root = yaml.compose(text, Loader=yaml.CBaseLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f" in line {mark.line + 1}" if mark else ""
-        raise UnreadableError(f"The file is not one YAML document: something is wrong{place}.") from None
+        position = f" in line {mark.line + 1}" if mark else ""
+        raise UnreadableError(f"The file is not a single valid YAML document: error{position}.") from None
     except (yaml.YAMLError, RecursionError, ValueError):
         raise UnreadableError("The file is not YAML.") from None
     if not isinstance(root, yaml.MappingNode):
         raise UnreadableError("The file is not a mapping of keys to values.")
-    reader = _Reader()
-    return reader.node(root, ()), reader.twice
+    builder = _TreeBuilder()
+    return builder.node(root, ()), builder.duplicates
 
 
 def _refuse_depth(text: str) -> None:
-    """Look at the event stream first: the composer recurses in C and would crash on a deep document."""
+    """Check the nesting in the event stream: the composer recurses in C and would crash on a deep document."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CBaseLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -122,49 +122,51 @@ def _refuse_depth(text: str) -> None:
             raise UnreadableError(f"The file is nested more than {MAXIMUM_DEPTH} deep.")
 
 
-class _Reader:
+class _TreeBuilder:
+    """Converts the nodes of PyYAML, and counts the values to stop YAML bombs."""
+
     def __init__(self) -> None:
-        self.left = MAXIMUM_VALUES
-        self.twice: list[Node] = []
+        self.remaining = MAXIMUM_VALUES
+        self.duplicates: list[Node] = []
 
     def node(self, raw: yaml.Node, path: Path) -> Node:
-        self._spend(1, path)
+        self._count(1, path)
         line, column = raw.start_mark.line + 1, raw.start_mark.column + 1
         if isinstance(raw, yaml.MappingNode):
             pairs = self._pairs(raw, path)
-            below = {}
-            for name, (key, each) in pairs.items():
-                found = self.node(each, (*path, name))
+            mapping = {}
+            for name, (key, value) in pairs.items():
+                node = self.node(value, (*path, name))
                 mark = key.start_mark
-                below[name] = Node(found.value, found.path, mark.line + 1, mark.column + 1, found.text)
-            return Node(below, path, line, column)
+                mapping[name] = Node(node.value, node.path, mark.line + 1, mark.column + 1, node.text)
+            return Node(mapping, path, line, column)
         if isinstance(raw, yaml.SequenceNode):
-            return Node([self.node(each, (*path, i)) for i, each in enumerate(raw.value)], path, line, column)
+            return Node([self.node(entry, (*path, i)) for i, entry in enumerate(raw.value)], path, line, column)
         return Node(_scalar(raw), path, line, column, raw.value)
 
-    def _spend(self, number: int, path: Path) -> None:
-        self.left -= number
-        if self.left < 0 or len(path) > MAXIMUM_DEPTH:
-            raise UnreadableError(f"The file holds more than {MAXIMUM_VALUES} values once its aliases are followed.")
+    def _count(self, number: int, path: Path) -> None:
+        self.remaining -= number
+        if self.remaining < 0 or len(path) > MAXIMUM_DEPTH:
+            raise UnreadableError(f"The file holds more than {MAXIMUM_VALUES} values after its aliases are expanded.")
 
     def _pairs(self, raw: yaml.MappingNode, path: Path, depth: int = 0) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """Give the keys with their values; own ones go before those that are merged in."""
-        self._spend(len(raw.value) + 1, path)
+        """Return the keys of a mapping with their values. Own keys override those of merge keys."""
+        self._count(len(raw.value) + 1, path)
         if depth > MAXIMUM_DEPTH:
-            raise UnreadableError("The file merges mappings into themselves.")
+            raise UnreadableError("The file merges a mapping into itself.")
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key, value in raw.value:
             if not isinstance(key, yaml.ScalarNode):
                 own[f"(a key in line {key.start_mark.line + 1} that is not text)"] = (key, value)
             elif key.value == "<<" and not key.style:
-                for each in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                    if isinstance(each, yaml.MappingNode):
-                        merged = {**self._pairs(each, path, depth + 1), **merged}
+                for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                    if isinstance(source, yaml.MappingNode):
+                        merged = {**self._pairs(source, path, depth + 1), **merged}
             else:
                 if key.value in own and not depth:
                     mark = key.start_mark
-                    self.twice.append(Node(None, (*path, key.value), mark.line + 1, mark.column + 1))
+                    self.duplicates.append(Node(None, (*path, key.value), mark.line + 1, mark.column + 1))
                 own[key.value] = (key, value)
         return {**merged, **own}
 

@@ -3,7 +3,6 @@
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.data_role import AzureIdentity, Binding, DataRole, Grant, Secret, Vault, Volume
 from allotment_profiles.model.paths import Kind
-from allotment_profiles.model.people import Members, People
 from allotment_profiles.model.policy import (
     BUILT_IN_APPS,
     Automatic,
@@ -35,7 +34,7 @@ from allotment_profiles.model.profile import (
     Storage,
 )
 from allotment_profiles.model.quantities import Budget
-from allotment_profiles.model.team import EVERYONE, Envelope, Team
+from allotment_profiles.model.team import EVERYONE, Envelope, Members, People, Team
 
 MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
 """The model of each kind of file."""

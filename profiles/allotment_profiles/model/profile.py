@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from allotment_profiles.model.base import Model
-from allotment_profiles.model.people import People
 from allotment_profiles.model.problems import invalid, quoted
 from allotment_profiles.model.quantities import (
     Cpu,
@@ -16,6 +15,7 @@ from allotment_profiles.model.quantities import (
     format_duration,
     format_memory,
 )
+from allotment_profiles.model.team import People
 from allotment_profiles.model.texts import (
     Date,
     GitRevision,

@@ -9,7 +9,7 @@ import click
 from allotment_profiles.cli.commands.sources import output, usage_errors
 
 if TYPE_CHECKING:
-    from allotment_profiles.importer.assembling import Import
+    from allotment_profiles.importer.convert import Import
 
 OUTCOMES = {"lost": "not imported", "changed": "changed", "stays": "stays in the chart", "note": "note"}
 COLOURS = {"lost": "red", "changed": "yellow", "stays": "dim", "note": "yellow"}
@@ -42,15 +42,15 @@ def import_values(values: Path, folder: Path, team: str, leads: tuple[str, ...],
     the file does not contain the values of such a chart.
     """
     from allotment_profiles.cli.scaffold import write_new
-    from allotment_profiles.importer.assembling import import_values as import_chart
-    from allotment_profiles.importer.formatting import refused
+    from allotment_profiles.importer.convert import import_values as import_chart
+    from allotment_profiles.importer.formatting import validation_error
     from allotment_profiles.importer.values import UnreadableError
     from allotment_profiles.model.texts import Group, is_name
 
     if not is_name(team):
         raise click.UsageError(f"{team!r} is not the name of a team: use lower-case letters, digits and hyphens.")
     for lead in leads:
-        if why := refused(Group, lead):
+        if why := validation_error(Group, lead):
             raise click.UsageError(why)
     with usage_errors(values):
         try:

@@ -1,0 +1,174 @@
+"""The whole import: from a values file to the files of a repository, and a finding for every key that differs."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from allotment_profiles.importer.files import REPORT, report, valid_files
+from allotment_profiles.importer.formatting import Names
+from allotment_profiles.importer.kubespawner_settings import (
+    CHART_GUARANTEE,
+    STAYS,
+    KubeSpawnerSettings,
+    read_defaults,
+    read_override,
+)
+from allotment_profiles.importer.ledger import Finding, Ledger
+from allotment_profiles.importer.people import import_people
+from allotment_profiles.importer.platform import Platform
+from allotment_profiles.importer.profiles import ImportedProfile, import_profile
+from allotment_profiles.importer.values import Node, UnreadableError, read_values
+from allotment_profiles.model import EVERYONE
+
+LEADS = "allotment-leads"
+MAXIMUM_PROFILES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The result of an import."""
+
+    files: Mapping[str, bytes]
+    findings: Sequence[Finding]
+    profiles: Sequence[str]
+    """Ids of the profiles."""
+
+
+def import_values(data: bytes, team: str = EVERYONE, leads: Sequence[str] = ()) -> Import:
+    """Convert a values file to a repository with one team. Raises UnreadableError if it is not a values file.
+
+    `leads` are groups that lead the team, in addition to the administrators in the values.
+    """
+    root, duplicates = read_values(data)
+    ledger = Ledger()
+    for node in duplicates:
+        ledger.remark(node, "The key occurs twice; the last one is used.")
+    chart = _chart(root)
+    platform = Platform()
+    defaults, profiles = _profiles(chart, platform, ledger)
+    groups = [group for profile in profiles for group in _groups(profile.value)]
+    people = import_people(chart.at("hub"), team, groups, ledger)
+    _record_hub(chart, ledger)
+    _record_other_charts(root, chart, ledger)
+    if leads:
+        people["leads"]["groups"] = list(dict.fromkeys((*people["leads"].get("groups", ()), *leads)))
+    if not people["leads"]:
+        people["leads"] = {"groups": [LEADS]}
+        ledger.remark(chart, f"The values name no administrators. The group {LEADS} leads the team: replace it.")
+    if not people["members"]:
+        people["members"] = {"groups": [team]}
+        ledger.remark(chart, f"The values name no members. The members are the group {team}: replace it.")
+    files = valid_files(team, people, profiles, platform, ledger)
+    _record_unused(defaults, profiles, ledger)
+    ledger.sweep(root)
+    findings = ledger.findings
+    files[REPORT] = report(findings).encode()
+    return Import(files, findings, [f"{team}/{profile.name}" for profile in profiles])
+
+
+def _chart(root: Node) -> Node:
+    """Return the values of the JupyterHub chart. An umbrella chart has them below the name of the chart."""
+    nodes: list[Node] = [root]
+    for _ in range(3):
+        for node in nodes:
+            if isinstance(node.value, Mapping) and ("singleuser" in node.mapping or "hub" in node.mapping):
+                return node
+        nodes = [child for node in nodes for child in node.mapping.values()]
+    raise UnreadableError("The file contains neither `singleuser` nor `hub`: these are not the values of JupyterHub.")
+
+
+def _record_hub(chart: Node, ledger: Ledger) -> None:
+    """Record the settings of the hub, which remain in the values."""
+    hub = chart.at("hub")
+    for name, node in (hub.mapping if hub else {}).items():
+        if name == "config":
+            for section, settings in node.mapping.items():
+                if section != "KubeSpawner" and not section.endswith("uthenticator"):
+                    _record_stays(settings, ledger)
+        elif name == "extraConfig":
+            _record_code(node, ledger)
+        else:
+            _record_stays(node, ledger)
+
+
+def _record_code(node: Node, ledger: Ledger) -> None:
+    for code in node.mapping.values() or [node]:
+        if any(word in code.text for word in ("profile_list", "Spawner", "options_form")):
+            ledger.lost(code, "This Python code configures sessions. It is not run: replace it by profiles.")
+        else:
+            _record_stays(code, ledger)
+
+
+def _record_other_charts(root: Node, chart: Node, ledger: Ledger) -> None:
+    """Record the keys beside the values of the chart, and its own keys besides `singleuser` and `hub`."""
+    current = root
+    while True:
+        for node in current.mapping.values():
+            is_above_chart = chart.path[: len(node.path)] == node.path
+            is_imported = current is chart and node.path[-1] in ("singleuser", "hub")
+            if not is_above_chart and not is_imported:
+                _record_stays(node, ledger)
+        if current.path == chart.path:
+            return
+        current = current.mapping[str(chart.path[len(current.path)])]
+
+
+def _record_stays(node: Node, ledger: Ledger) -> None:
+    if not node.is_empty:
+        ledger.stays(node, STAYS)
+
+
+def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> tuple[list[Node], list[ImportedProfile]]:
+    """Return the nodes of the settings for all sessions, and the profiles."""
+    singleuser, direct = chart.at("singleuser"), chart.at("hub", "config", "KubeSpawner")
+    defaults = KubeSpawnerSettings(memory_guarantee=CHART_GUARANTEE)
+    if singleuser:
+        defaults = read_defaults(singleuser, ledger)
+    listed = chart.at("singleuser", "profileList")
+    sources: list[Node] = []
+    if direct is not None:
+        settings = {name: node for name, node in direct.mapping.items() if name != "profile_list"}
+        sources += defaults.sources.values()
+        override = read_override(Node(settings, direct.path, direct.line, direct.column), ledger)
+        defaults = override.over(defaults)
+        if "profile_list" in direct.mapping:
+            if listed is not None and not listed.is_empty:
+                ledger.lost(listed, "hub.config.KubeSpawner.profile_list is set as well, and takes precedence.")
+            listed = direct.mapping["profile_list"]
+    entries = list(_entries(listed))
+    if not entries and (listed is None or listed.is_empty):
+        only = singleuser or chart
+        entries = [(Node({}, only.path, only.line, only.column), "Default session")]
+    names = Names()
+    profiles: list[ImportedProfile] = []
+    for node, key in entries:
+        if len(profiles) < MAXIMUM_PROFILES:
+            profiles.append(import_profile(node, key, names, defaults, platform, ledger))
+        else:
+            ledger.lost(node, f"An import has at most {MAXIMUM_PROFILES} profiles.")
+    return [*sources, *defaults.sources.values()], profiles
+
+
+def _record_unused(defaults: Iterable[Node], profiles: Iterable[ImportedProfile], ledger: Ledger) -> None:
+    """Record settings for all sessions that every profile overrides."""
+    used = {node.path for profile in profiles for node in profile.settings.values()}
+    for node in defaults:
+        if node.path not in used:
+            ledger.stays(node, "No profile uses it: every profile has its own value.")
+
+
+def _entries(listed: Node | None) -> Iterator[tuple[Node, str]]:
+    """Return the entries of a list or mapping of profiles, with their keys. The sweep records what is not a mapping."""
+    for name, node in (listed.mapping if listed else {}).items():
+        if isinstance(node.value, Mapping):
+            yield node, name
+    for node in listed.entries if listed else ():
+        if isinstance(node.value, Mapping):
+            yield node, ""
+
+
+def _groups(profile: Mapping[str, Any]) -> Iterator[str]:
+    yield from profile.get("only", ())
+    for option in profile.get("options", {}).values():
+        for choice in option["choices"].values():
+            yield from choice.get("only", ())
