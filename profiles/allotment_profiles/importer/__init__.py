@@ -2,6 +2,6 @@
 
     bytes → values (a tree with positions) → KubeSpawner settings → profiles, people → files and findings
 
-Every key that is not carried over is a finding with its path, line and reason. Findings contain no values, as a value
+Every key that is not imported is a finding with its path, line and reason. Findings contain no values, as a value
 may be a secret.
 """

@@ -150,8 +150,8 @@ def _snapshot(files: Mapping[str, bytes]) -> Snapshot:
 
 
 _TITLES = {
-    "lost": "Not carried over",
-    "changed": "Carried over with a difference",
+    "lost": "Not imported",
+    "changed": "Imported with a difference",
     "stays": "Not about profiles: stays in the values of the chart",
     "note": "Remarks",
 }
@@ -167,7 +167,7 @@ def report(findings: Sequence[Finding]) -> str:
             parts += [f"| {_cell(finding.path)} | {finding.line} | {_cell(finding.why)} |" for finding in rows]
             parts.append("")
     if not findings:
-        parts += ["Everything was carried over.", ""]
+        parts += ["Everything was imported.", ""]
     return "\n".join(parts)
 
 

@@ -40,7 +40,7 @@ _OF_SINGLEUSER = {
     "cmd": ("cmd",),
 }
 """Setting of KubeSpawner → its keys below `singleuser`."""
-_TEXT_ONLY = "Only text can be carried over. Use data roles for credentials."
+_TEXT_ONLY = "Only text can be imported. Use data roles for credentials."
 _WHY_NOT = {
     "lifecycle_hooks": "A profile cannot run commands: put them into the image.",
     "init_containers": "A profile cannot add containers.",
@@ -323,7 +323,7 @@ class _SettingsReader:
                 continue
             tolerations.append(toleration)
             if dropped:
-                self._ledger.changed(entry, f"Carried over without {', '.join(dropped)}.")
+                self._ledger.changed(entry, f"Imported without {', '.join(dropped)}.")
             else:
                 self._ledger.carried(entry)
         self.values["tolerations"] = tuple(tolerations)
@@ -342,7 +342,7 @@ def _as_text(node: Node) -> str:
 
 
 def _why_no_variable(name: str, node: Node) -> str | None:
-    """Return why an environment variable cannot be carried over, or None."""
+    """Return why an environment variable cannot be imported, or None."""
     if isinstance(node.value, Mapping | list) or node.value is None:
         return _TEXT_ONLY
     template = _TEMPLATE.search(_as_text(node))

@@ -1,4 +1,4 @@
-"""Record what happens to each key of a values file: it is carried over, or a finding says why not."""
+"""Record what happens to each key of a values file: it is imported, or a finding says why not."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 from allotment_profiles.importer.values import Node, Path
 
 Outcome = Literal["lost", "changed", "stays", "note"]
-"""`lost`: not carried over. `changed`: carried over with a difference. `stays`: remains in the values, as it is not
+"""`lost`: not imported. `changed`: imported with a difference. `stays`: remains in the values, as it is not
 about profiles. `note`: a remark on a mapping or list, whose keys are recorded one by one."""
 
 
@@ -40,15 +40,15 @@ class Ledger:
         return tuple(sorted(self._findings.values(), key=lambda finding: (finding.line, finding.column, finding.path)))
 
     def carried(self, node: Node) -> None:
-        """Record that a key, with all keys below it, is carried over."""
+        """Record that a key, with all keys below it, is imported."""
         self._recorded.add(node.path)
 
     def lost(self, node: Node, why: str) -> None:
-        """Record that a key, with all keys below it, is not carried over."""
+        """Record that a key, with all keys below it, is not imported."""
         self._record(node, "lost", why)
 
     def changed(self, node: Node, why: str) -> None:
-        """Record that a key is carried over with a difference."""
+        """Record that a key is imported with a difference."""
         self._record(node, "changed", why)
 
     def stays(self, node: Node, why: str) -> None:

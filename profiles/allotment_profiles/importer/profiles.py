@@ -101,7 +101,7 @@ class _ProfileImporter:
         title = self._text("display_name", 80, self._node) or plain(self._key, 80) or "Session"
         description = self._text("description", 300, self._node)
         words = {"title": title, "description": description} if description else {"title": title}
-        return words | {"purpose": f"Carried over from the chart's values, where it was called {title}"}
+        return words | {"purpose": f"Imported from the values of the chart, where it was called {title}"}
 
     def _slug(self) -> str:
         slug = self._node.at("slug")
@@ -175,7 +175,7 @@ class _ProfileImporter:
                 choices.append(choice)
         if not choices:
             if not node.is_empty:
-                self._ledger.lost(node, "It has no choice that can be carried over.")
+                self._ledger.lost(node, "It has no choice that can be imported.")
             return None
         key = name_of(original_key, used, "option")
         used.add(key)

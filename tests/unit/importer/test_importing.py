@@ -126,7 +126,7 @@ def test_profiles_options_sizes_and_apps_are_carried_over() -> None:
     assert statistics == {
         "title": "Statistics (first year)",
         "description": "JupyterLab with everything of the first year.",
-        "purpose": "Carried over from the chart's values, where it was called Statistics (first year)",
+        "purpose": "Imported from the values of the chart, where it was called Statistics (first year)",
         "app": "jupyterlab",
         "image": "quay.io/jupyter/scipy-notebook:2025-10-06",
         "resources": {
