@@ -185,7 +185,7 @@ def explain_answer(user: str, offer: Offer) -> ExplainAnswer:
     """Return the answer for an explanation."""
     steps = [
         StepAnswer(rule=step.rule, passed=step.passed, text=step.text, refusal=_refusal(step.refusal))
-        for step in offer.steps
+        for step in offer.results
     ]
     return ExplainAnswer(
         user=user, profile=offer.profile_id, startable=offer.startable, steps=steps, warnings=list(offer.warnings)

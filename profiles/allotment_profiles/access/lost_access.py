@@ -37,7 +37,7 @@ def lost_access(
         title = entry.value.title if entry else role
         what = f"The session {quoted(profile_id)} has lost its access to the data {title}."
         context = RuleContext(catalog, user, profile_id, now, what)
-        refusal = next((step.refusal for step in _rules(context, role) if step.refusal), None)
+        refusal = next((result.refusal for result in _rules(context, role) if result.refusal), None)
         if refusal:
             lost.append(LostAccess(role, title, refusal))
     return tuple(lost)

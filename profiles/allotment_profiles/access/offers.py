@@ -23,14 +23,14 @@ class Offer:
     profile_id: str
     entry: Entry[Profile] | None
     team: Entry[Team] | None
-    steps: tuple[RuleResult, ...]
+    results: tuple[RuleResult, ...]
     """The rules that were evaluated, up to the first refusal."""
     warnings: tuple[str, ...] = ()
 
     @property
     def refusal(self) -> Refusal | None:
         """Why it cannot be started, or None."""
-        return next((step.refusal for step in self.steps if step.refusal), None)
+        return next((result.refusal for result in self.results if result.refusal), None)
 
     @property
     def startable(self) -> bool:
@@ -41,14 +41,14 @@ class Offer:
 def offer(catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities) -> Offer:
     """Evaluate the rules for one user and one profile, in order, up to the first refusal."""
     context = start_context(catalog, user, profile_id, now)
-    steps: list[RuleResult] = []
-    for step in start_rules(context, capabilities):
-        steps.append(step)
-        if step.refusal:
+    results: list[RuleResult] = []
+    for result in start_rules(context, capabilities):
+        results.append(result)
+        if result.refusal:
             break
     entry = catalog.profiles.get(profile_id)
     warnings = tuple(_warnings(catalog, entry, now)) if entry else ()
-    return Offer(profile_id, entry, catalog.teams.get(context.team), tuple(steps), warnings)
+    return Offer(profile_id, entry, catalog.teams.get(context.team), tuple(results), warnings)
 
 
 def offers(catalog: Catalog, user: User, now: dt.datetime, capabilities: Capabilities) -> list[Offer]:

@@ -207,7 +207,7 @@ def _helpful_link(catalog: Catalog, service: str, offer: Offer, refusal: Refusal
 
 def _refused_data_role(offer: Offer) -> str | None:
     """Return the data role whose grant is missing or has ended. The rules check grants in the profile's order."""
-    grants_checked = sum(step.rule == "grant" for step in offer.steps)
-    if offer.refusal is None or offer.entry is None or offer.steps[-1].rule != "grant":
+    grants_checked = sum(result.rule == "grant" for result in offer.results)
+    if offer.refusal is None or offer.entry is None or offer.results[-1].rule != "grant":
         return None
     return offer.entry.value.data_roles[grants_checked - 1]

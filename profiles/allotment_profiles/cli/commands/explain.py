@@ -52,7 +52,9 @@ def explain(
             "user": user,
             "profile": profile,
             "startable": decided.startable,
-            "steps": [{"rule": step.rule, "text": step.text, "passed": step.passed} for step in decided.steps],
+            "steps": [
+                {"rule": result.rule, "text": result.text, "passed": result.passed} for result in decided.results
+            ],
             "refusal": decided.refusal.as_dict() if decided.refusal else None,
             "warnings": list(decided.warnings),
         }
@@ -66,8 +68,9 @@ def _print(decided: "Offer") -> None:
     from allotment_profiles.cli.commands.tables import console, text
 
     out = console()
-    for step in decided.steps:
-        out.print(text(f"{'✓' if step.passed else '✗'} {step.text}", "green" if step.passed else "bold red"))
+    for result in decided.results:
+        mark, style = ("✓", "green") if result.passed else ("✗", "bold red")
+        out.print(text(f"{mark} {result.text}", style))
     refusal = decided.refusal
     if refusal:
         out.print(text(f"{refusal.why} [{refusal.code}]"))
