@@ -33,7 +33,7 @@ def test_asking_for_data_and_renewing_are_forms(allotment: Deployment, analyst_w
     for role, team in (("weather-open", "housing-statistics"), ("housing-open", "housing-statistics")):
         page = opened(analyst_window, allotment, f"{SERVICE}data-roles/{role}/ask?team={team}")
         page.get_by_label("Until").fill("2030-06-30")
-        page.get_by_label("What the team needs it for").fill("Seasonal effects")
+        page.get_by_label("Why the team needs it").fill("Seasonal effects")
         page.get_by_role("button", name=re.compile("Ask for it|Ask to renew it")).click()
         page.wait_for_url("**/proposals/**")
         expect(page.get_by_text("2030-06-30").first).to_be_visible()
