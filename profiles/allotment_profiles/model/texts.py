@@ -4,6 +4,7 @@ import datetime
 import functools
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
@@ -125,15 +126,6 @@ def _name(value: object) -> str:
     return value
 
 
-def _group(value: object) -> str:
-    text = _line(value)
-    if not text or len(text) > 255 or text != text.strip() or "," in text:
-        raise invalid(
-            "group", f"{quoted(value)} is not a group.", "Write the full name of the group, as JupyterHub has it."
-        )
-    return text
-
-
 def _variable(value: object) -> str:
     name = _credential_variable(value)
     if any(word in name.upper() for word in _SECRET_WORDS):
@@ -226,67 +218,40 @@ def image_matches(reference: str, pattern: str) -> bool:
     return pattern in (reference, image_name(reference))
 
 
-def _image_pattern(value: object) -> str:
-    text = _line(value)
-    body = text.removesuffix("/*")
-    parts = image_name(body).split("/")
-    if not _HOST.fullmatch(parts[0]) or "*" in body or not all(_IMAGE_PART.fullmatch(part) for part in parts[1:]):
-        raise invalid(
-            "image-pattern",
-            f"{quoted(text)} is not a pattern for images.",
-            "Write registry/folder/* for everything in a folder, or registry/name for one image.",
-        )
-    return text
-
-
-def _https(value: object) -> str:
-    text = _line(value)
-    if len(text) > 500 or not _WEB_ADDRESS.fullmatch(text):
-        raise invalid(
-            "web-address", f"{quoted(value)} is not a web address.", "Write an address that begins with https://"
-        )
-    return text
-
-
-def _repository(value: object) -> str:
-    text = _line(value)
-    if len(text) > 500 or not _REPOSITORY.fullmatch(text):
-        raise invalid(
-            "repository",
-            f"{quoted(value)} is not the address of a git repository.",
-            "Write https://host/folder/name, without a user and a query. No part may begin with a dot.",
-        )
-    return text
-
-
 def repository_matches(address: str, pattern: str) -> bool:
     """Whether a pattern allows a git repository. A pattern is an address, or a prefix that ends with `/*`."""
     return address.startswith(pattern[:-1]) if pattern.endswith("/*") else address == pattern
 
 
-def _repository_pattern(value: object) -> str:
-    text = _line(value)
-    if len(text) > 500 or not _REPOSITORY.fullmatch(text.removesuffix("/*")):
-        raise invalid(
-            "repository-pattern",
-            f"{quoted(value)} is not a pattern for git repositories.",
-            "Write https://host/* or https://host/folder/* for all repositories below, or one address.",
-        )
-    return text
+def _is_group(text: str) -> bool:
+    return 0 < len(text) <= 255 and text == text.strip() and "," not in text
 
 
-def _revision(value: object) -> str:
-    text = _line(value)
-    if not _REVISION.fullmatch(text) or ".." in text or "//" in text or text.endswith(("/", ".", ".lock")):
-        raise invalid("revision", f"{quoted(value)} is not a branch, tag or commit.", "Write for example main or v1.2.")
-    return text
+def _is_image_pattern(text: str) -> bool:
+    prefix = text.removesuffix("/*")
+    host, *parts = image_name(prefix).split("/")
+    return _HOST.fullmatch(host) is not None and "*" not in prefix and all(map(_IMAGE_PART.fullmatch, parts))
 
 
-def _url_path(value: object) -> str:
-    text = _line(value)
-    if not _URL_PATH.fullmatch(text) or ".." in text:
-        raise invalid("url-path", f"{quoted(value)} is not the path of a URL.", "Write for example /desktop/.")
-    return text
+def _is_revision(text: str) -> bool:
+    is_safe = ".." not in text and "//" not in text and not text.endswith(("/", ".", ".lock"))
+    return is_safe and _REVISION.fullmatch(text) is not None
+
+
+def _valid(code: str, is_valid: Callable[[str], object], what: str, remedy: str) -> BeforeValidator:
+    """Return a validator for text on one line that has to fulfil a condition."""
+
+    def validate(value: object) -> str:
+        text = _line(value)
+        if not is_valid(text):
+            raise invalid(code, f"{quoted(value)} is not {what}.", remedy)
+        return text
+
+    return BeforeValidator(cached(validate))
+
+
+def _matching(code: str, pattern: re.Pattern[str], what: str) -> BeforeValidator:
+    return _valid(code, pattern.fullmatch, what, f"It has to match {pattern.pattern}")
 
 
 def _profile_id(value: object) -> str:
@@ -295,33 +260,39 @@ def _profile_id(value: object) -> str:
     return value
 
 
-def _matching(code: str, pattern: re.Pattern[str], what: str) -> BeforeValidator:
-    def check(value: object) -> str:
-        text = _line(value)
-        if not pattern.fullmatch(text):
-            raise invalid(code, f"{quoted(value)} is not {what}.", f"It has to match {pattern.pattern}")
-        return text
-
-    return BeforeValidator(check)
-
-
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 # StringConstraints comes first: in this order pydantic checks the length without calling Python again.
 Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), BeforeValidator(_line)]
 Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_line)]
 Lines = Annotated[str, StringConstraints(min_length=1, max_length=2000), BeforeValidator(_lines)]
 Group = Annotated[
-    str, BeforeValidator(cached(_group)), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255})
+    str,
+    _valid("group", _is_group, "a group", "Write the full name of the group, as JupyterHub has it."),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255}),
 ]
 Variable = Annotated[str, BeforeValidator(cached(_variable)), WithJsonSchema({"type": "string"})]
 CredentialVariable = Annotated[str, BeforeValidator(cached(_credential_variable)), WithJsonSchema({"type": "string"})]
 VariableValue = Annotated[str, Field(max_length=4096), BeforeValidator(_variable_value)]
 Image = Annotated[str, BeforeValidator(cached(_image)), WithJsonSchema({"type": "string", "maxLength": 400})]
 ImagePattern = Annotated[
-    str, BeforeValidator(cached(_image_pattern)), WithJsonSchema({"type": "string", "maxLength": 400})
+    str,
+    _valid(
+        "image-pattern",
+        _is_image_pattern,
+        "a pattern for images",
+        "Write registry/folder/* for everything in a folder, or registry/name for one image.",
+    ),
+    WithJsonSchema({"type": "string", "maxLength": 400}),
 ]
 WebAddress = Annotated[
-    str, BeforeValidator(_https), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"})
+    str,
+    _valid(
+        "web-address",
+        lambda text: len(text) <= 500 and _WEB_ADDRESS.fullmatch(text),
+        "a web address",
+        "Write an address that begins with https://",
+    ),
+    WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https://"}),
 ]
 Date = Annotated[
     datetime.date,
@@ -334,12 +305,41 @@ ProfileId = Annotated[
     BeforeValidator(_profile_id),
     WithJsonSchema({"type": "string", "pattern": PROFILE_ID_PATTERN}),
 ]
-Repository = Annotated[str, BeforeValidator(_repository), WithJsonSchema({"type": "string", "pattern": "^https://"})]
-RepositoryPattern = Annotated[
-    str, BeforeValidator(_repository_pattern), WithJsonSchema({"type": "string", "pattern": "^https://"})
+Repository = Annotated[
+    str,
+    _valid(
+        "repository",
+        lambda text: len(text) <= 500 and _REPOSITORY.fullmatch(text),
+        "the address of a git repository",
+        "Write https://host/folder/name, without a user and a query. No part may begin with a dot.",
+    ),
+    WithJsonSchema({"type": "string", "pattern": "^https://"}),
 ]
-GitRevision = Annotated[str, BeforeValidator(_revision), WithJsonSchema({"type": "string", "maxLength": 200})]
-UrlPath = Annotated[str, BeforeValidator(_url_path), WithJsonSchema({"type": "string", "pattern": "^/"})]
+RepositoryPattern = Annotated[
+    str,
+    _valid(
+        "repository-pattern",
+        lambda text: len(text) <= 500 and _REPOSITORY.fullmatch(text.removesuffix("/*")),
+        "a pattern for git repositories",
+        "Write https://host/* or https://host/folder/* for all repositories below, or one address.",
+    ),
+    WithJsonSchema({"type": "string", "pattern": "^https://"}),
+]
+GitRevision = Annotated[
+    str,
+    _valid("revision", _is_revision, "a branch, tag or commit", "Write for example main or v1.2."),
+    WithJsonSchema({"type": "string", "maxLength": 200}),
+]
+UrlPath = Annotated[
+    str,
+    _valid(
+        "url-path",
+        lambda text: ".." not in text and _URL_PATH.fullmatch(text),
+        "the path of a URL",
+        "Write for example /desktop/.",
+    ),
+    WithJsonSchema({"type": "string", "pattern": "^/"}),
+]
 Label = Annotated[
     str, _matching("label", _LABEL, "the value of a label"), WithJsonSchema({"type": "string", "maxLength": 63})
 ]
