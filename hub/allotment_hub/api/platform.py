@@ -15,7 +15,7 @@ from allotment_hub.api.serializers import quarantined_answer
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.quarantine import RELEASES
 from allotment_profiles.catalog.catalog import QuarantinedChange
-from allotment_profiles.store.watcher import Attempt, Fetched
+from allotment_profiles.store.watcher import FetchStatus, LoadStatus
 
 
 class QuarantineHandler(ApiHandler):
@@ -56,7 +56,7 @@ class HealthHandler(ApiHandler):
             "ok": watcher.applied is not None,
             "applied": _attempt(watcher.applied),
             "attempted": _attempt(watcher.attempted),
-            "fetched": _fetched(watcher.fetched),
+            "fetched": _fetched(watcher.last_fetch),
             "pulled_ahead": pulled_ahead(self.services.image_puller),
             "problems": len(watcher.catalog.problems),
             # This answer is public, so it names no files. `GET holds` has them for those who may see them.
@@ -65,18 +65,18 @@ class HealthHandler(ApiHandler):
         self.answer(content, 200 if watcher.applied else 503)
 
 
-def _fetched(fetched: Fetched | None) -> dict[str, object] | None:
+def _fetched(fetched: FetchStatus | None) -> dict[str, object] | None:
     if fetched is None:
         return None
     return {
         "time": _utc(fetched.time),
         "failed": fetched.error is not None,
-        "failing_since": _utc(fetched.since),
+        "failing_since": _utc(fetched.failing_since),
         "why": fetched.why or None,
     }
 
 
-def _attempt(attempt: Attempt | None) -> dict[str, object] | None:
+def _attempt(attempt: LoadStatus | None) -> dict[str, object] | None:
     if attempt is None:
         return None
     return {

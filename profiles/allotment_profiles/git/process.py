@@ -152,14 +152,14 @@ class GitProcess:
                 stderr=STDOUT,
                 start_new_session=True,
             )
+        assert process.stdout is not None  # noqa: S101  (PIPE was requested)
         try:
-            assert process.stdout is not None  # noqa: S101  (PIPE was requested)
             tail = b""
             while chunk := await process.stdout.read(8192):
                 tail = (tail + chunk)[-_TAIL_BYTES:]
             code = await process.wait()
         finally:
-            await _end_async(process)
+            await _end_async(process, process.stdout)
         if code:
             raise GitCommandError(arguments[0], _reason(tail, code))
         return tail.decode(errors="replace").strip()
@@ -203,28 +203,36 @@ def _start_errors(command: str) -> Iterator[None]:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End git and its helpers, which are processes of its group, and wait for git."""
-    if process.poll() is None:
-        _signal(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
-    _signal(process.pid, signal.SIGKILL)
+    """End git and its helpers, which are processes of its group, unless they have ended."""
+    streams = [stream for stream in (process.stdout, process.stderr) if stream]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is None or not all(stream.closed for stream in streams):
+            _signal(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_GRACE_SECONDS)  # returns when all have closed their output
+    _signal(process.pid, signal.SIGKILL)  # a helper may have closed its output and go on
     process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()
+    for stream in streams:
+        stream.close()
 
 
-async def _end_async(process: asyncio.subprocess.Process) -> None:
+async def _end_async(process: asyncio.subprocess.Process, output: asyncio.StreamReader) -> None:
     try:
         if process.returncode is None:
             _signal(process.pid, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_GRACE_SECONDS):
-                    await process.wait()
+            await _drain(output)
     finally:
         _signal(process.pid, signal.SIGKILL)
+        await _drain(output)
         await process.wait()
+
+
+async def _drain(output: asyncio.StreamReader) -> None:
+    """Wait until git and its helpers have closed their output."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GRACE_SECONDS):
+            while await output.read(8192):
+                pass
 
 
 def _signal(group: int, number: signal.Signals) -> None:

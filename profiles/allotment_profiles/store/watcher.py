@@ -1,4 +1,4 @@
-"""Following main off the event loop, and swapping in each new catalog as a whole."""
+"""Watch main without blocking the event loop, and replace the catalog as a whole when main moves."""
 
 import asyncio
 import contextlib
@@ -23,16 +23,17 @@ from allotment_profiles.threads import in_own_thread
 log = logging.getLogger(__name__)
 
 MAIN = "refs/heads/main"
-_PROBLEMS_SHOWN = 20
+_MAXIMUM_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One look at a revision: what was tried, when, how long it took, and what came of it."""
+class LoadStatus:
+    """The result of loading a revision."""
 
     revision: str
     time: dt.datetime
     seconds: float
+    """How long it took."""
     error: str | None = None
     """Why the revision does not apply; None where it does."""
     problem_count: int = 0
@@ -40,33 +41,32 @@ class Attempt:
     problems: tuple[Problem, ...] = ()
     """The first of them."""
     rewound: bool = False
-    """Whether it does not descend from what applied before: main was rewound or replaced."""
+    """Whether it does not descend from the revision before: main was rewound or replaced."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """How the last fetch from the git server went."""
+class FetchStatus:
+    """The result of the last fetch from the git server."""
 
     time: dt.datetime
-    error: str | None
-    """Why it failed, as git says it; None where it did not."""
-    since: dt.datetime | None
-    """When the first of the failures in a row was; None where it did not fail."""
+    error: str | None = None
+    """Git's message if the fetch failed, otherwise None."""
+    failing_since: dt.datetime | None = None
+    """The time of the first failure in a row; None if the fetch succeeded."""
     why: str = ""
     """The reason in words that everyone may read: a part of a sentence about the git server."""
 
 
 def empty_catalog() -> Catalog:
-    """Give the catalog of a repository that was never read: nothing may be started."""
+    """Return the catalog of a repository that was never read: nothing can be started."""
     return Catalog("", dt.datetime.fromtimestamp(0, dt.UTC), None, {}, {}, {}, ())
 
 
 class CatalogWatcher:
-    """Holds the catalog that applies and replaces it when main moves.
+    """Holds the catalog that applies, and replaces it when main moves.
 
-    Reading happens in a thread, so that the event loop serves on. A failure keeps the catalog that applies. Where the
-    repository is the mirror of one on a git server, it is fetched beside all that: nothing that asks for the catalog
-    waits for the network.
+    Catalogs are loaded in a thread. After a failure, the catalog that applies stays. If the repository is the mirror
+    of one on a git server, it is fetched independently of this: a request for the catalog never waits for the network.
     """
 
     def __init__(
@@ -79,89 +79,88 @@ class CatalogWatcher:
         fetch_seconds: float = 30,
         on_change: Sequence[Callable[[Catalog], None]] = (),
     ) -> None:
-        """Take the file that keeps what was read across restarts, where there is to be one.
+        """With `cache`, keep what was loaded in this file across restarts.
 
-        `mirror` is renewed every `fetch_seconds`; each of `on_change` is called in the event loop with each new
-        catalog that applies; it returns at once and raises nothing.
+        `mirror` is fetched every `fetch_seconds`. The functions in `on_change` are called in the event loop with each
+        new catalog; they must return at once and must not raise.
         """
         self.repository = repository
-        self.fetched: Fetched | None = None
-        """The last fetch; None where nothing is fetched, or not yet."""
+        self.tracker = Tracker(repository, cache)
+        """Loads the catalog. Dry runs share it, so that a process loads and keeps each catalog once."""
         self.catalog = empty_catalog()
         self.provenance = Provenance()
         """Where the files of the catalog came from. Both are replaced together."""
-        self.attempted: Attempt | None = None
-        """The last look at a new revision, whatever came of it."""
-        self.applied: Attempt | None = None
-        """The look that gave the catalog that applies."""
+        self.attempted: LoadStatus | None = None
+        """The last load of a new revision, failed or not."""
+        self.applied: LoadStatus | None = None
+        """The load of the catalog that applies."""
+        self.last_fetch: FetchStatus | None = None
+        """None if nothing is fetched, or not yet."""
         self._poll_seconds = poll_seconds
-        self.tracker = Tracker(repository, cache)
-        """Loads the catalog. Dry runs share it, so that a process loads and keeps each catalog once."""
-        self._lock = asyncio.Lock()
-        self._next_look: asyncio.Task[Catalog] | None = None
         self._mirror = mirror
         self._fetch_seconds = fetch_seconds
         self._on_change = tuple(on_change)
-        self._hurried = asyncio.Event()
-        self._tried = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._pending_refresh: asyncio.Task[Catalog] | None = None
+        self._triggered = asyncio.Event()
+        self._fetched_once = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to follow; call it once inside the running loop."""
+        """Start watching. Call it once inside the running loop."""
         if not self._tasks:
-            self._tasks.append(asyncio.create_task(self._run()))
+            self._tasks.append(asyncio.create_task(self._poll()))
             if self._mirror:
                 self._tasks.append(asyncio.create_task(self._keep_fetching(self._mirror)))
 
     async def stop(self) -> None:
-        """End following."""
+        """Stop watching, and write the cache."""
         if self._tasks:
             tasks, self._tasks = self._tasks, []
             for task in tasks:
                 task.cancel()
-            looks = [self._next_look] if self._next_look else []
-            await asyncio.gather(*tasks, *looks, return_exceptions=True)
+            pending = [self._pending_refresh] if self._pending_refresh else []
+            await asyncio.gather(*tasks, *pending, return_exceptions=True)
             async with self._lock:
                 await asyncio.to_thread(self.tracker.save, soon=True)
 
     @property
     def last_error(self) -> str | None:
-        """Why what applies is not what lies in the repository here; None where it is."""
+        """Why the newest revision in the local repository does not apply; None if it does."""
         return self.attempted.error if self.attempted else None
 
     @property
-    def unreachable_since(self) -> Fetched | None:
-        """The last fetch where it failed: the git server may have something newer; None where it has not."""
-        return self.fetched if self.fetched and self.fetched.error else None
+    def failed_fetch(self) -> FetchStatus | None:
+        """The last fetch if it failed: the git server may have a newer revision. Otherwise None."""
+        return self.last_fetch if self.last_fetch and self.last_fetch.error else None
 
-    async def first(self, seconds: float = 10) -> Catalog:
-        """Look now; only where nothing was ever fetched, wait for the first fetch, and at most so long."""
+    async def ready(self, seconds: float = 10) -> Catalog:
+        """Refresh and return the catalog. If nothing was ever fetched, wait up to `seconds` for the first fetch."""
         catalog = await self.refresh()
         if self._mirror and not catalog.revision:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await self._tried.wait()
+                    await self._fetched_once.wait()
             catalog = await self.refresh()
         return catalog
 
     def trigger(self) -> None:
-        """Fetch at once: somebody says that main has moved on the git server."""
-        self._hurried.set()
+        """Fetch at once: somebody reports that main has moved on the git server."""
+        self._triggered.set()
 
     async def refresh(self) -> Catalog:
-        """Look now, and give the catalog that applies afterwards.
+        """Check main now, and return the catalog that applies afterwards.
 
-        Whoever asks while one look is going on shares the next one: it begins after all of them have asked.
+        Calls during one refresh share the next one, which starts after all of them.
         """
-        if self._next_look is None:
-            self._next_look = asyncio.create_task(self._look())
-        return await asyncio.shield(self._next_look)
+        if self._pending_refresh is None:
+            self._pending_refresh = asyncio.create_task(self._refresh())
+        return await asyncio.shield(self._pending_refresh)
 
-    async def _look(self) -> Catalog:
+    async def _refresh(self) -> Catalog:
         async with self._lock:
-            self._next_look = None
-            began = time.monotonic()
-            moment = dt.datetime.now(dt.UTC)
+            self._pending_refresh = None
+            start, now = time.monotonic(), dt.datetime.now(dt.UTC)
             revision = ""
             try:
                 revision = await asyncio.to_thread(self._head)
@@ -170,43 +169,44 @@ class CatalogWatcher:
                     return self.catalog
                 loaded, rewound = await asyncio.to_thread(self._load, revision)
             except GitError as error:
-                self._failed(Attempt(revision, moment, time.monotonic() - began, str(error)))
-            else:
-                before, catalog = self.catalog.revision, loaded.catalog
-                self.catalog, self.provenance = catalog, loaded.snapshot.provenance
-                self.attempted = self.applied = Attempt(
-                    revision, moment, time.monotonic() - began, None, len(catalog.problems),
-                    catalog.problems[:_PROBLEMS_SHOWN], rewound,
-                )  # fmt: skip
-                if rewound:
-                    log.warning("main was rewound or replaced: %s does not descend from %s", revision, before)
-                log.info("catalog at %s: %d profiles, %d problems, %d changes held", revision[:12],
-                         len(catalog.profiles), len(catalog.problems), len(catalog.quarantined))  # fmt: skip
-                await asyncio.to_thread(self.tracker.save)
-                for tell in self._on_change:
-                    tell(catalog)
-            return self.catalog
+                self._load_failed(LoadStatus(revision, now, time.monotonic() - start, str(error)))
+                return self.catalog
+            before, catalog = self.catalog.revision, loaded.catalog
+            self.catalog, self.provenance = catalog, loaded.snapshot.provenance
+            problems = catalog.problems
+            self.attempted = self.applied = LoadStatus(
+                revision, now, time.monotonic() - start, None, len(problems), problems[:_MAXIMUM_PROBLEMS], rewound
+            )
+            if rewound:
+                log.warning("main was rewound or replaced: %s does not descend from %s", revision, before)
+            counts = len(catalog.profiles), len(problems), len(catalog.quarantined)
+            log.info("catalog at %s: %d profiles, %d problems, %d quarantined changes", revision[:12], *counts)
+            await asyncio.to_thread(self.tracker.save)
+            for notify in self._on_change:
+                notify(catalog)
+            return catalog
 
-    def _failed(self, attempt: Attempt) -> None:
-        if self.attempted is None or self.attempted.error != attempt.error:
-            log.warning("catalog not renewed: %s", attempt.error)
-        self.attempted = attempt
+    def _load_failed(self, status: LoadStatus) -> None:
+        if self.attempted is None or self.attempted.error != status.error:
+            log.warning("the catalog was not loaded: %s", status.error)
+        self.attempted = status
 
     def _head(self) -> str:
         if self.catalog.revision and self.repository.is_surely_at(MAIN, self.catalog.revision):
             return self.catalog.revision
         revision = self.repository.resolve(MAIN)
         if revision is None:
-            self.repository.references(MAIN)  # says why, where git refuses the repository as a whole
-            if self._mirror and not self._tried.is_set():
+            self.repository.references(MAIN)  # raises with the reason if git refuses the repository as a whole
+            if self._mirror and not self._fetched_once.is_set():
                 raise GitError("the profiles are being fetched from the git server for the first time")
             raise GitError(f"{self.repository.path} has no branch main")
         return revision
 
     def _load(self, revision: str) -> tuple[Loaded, bool]:
+        """Load a revision. Return also whether main was rewound."""
         loaded = self.tracker.at(revision)
         catalog = loaded.catalog
-        # The indexes are made at the first question: here, and not in the loop.
+        # The first query builds an index: in this thread, not in the event loop.
         _ = (catalog.profiles_of(""), catalog.profiles_reaching(""), catalog.problems_of(""))
         return loaded, self._is_rewound(revision)
 
@@ -219,41 +219,38 @@ class CatalogWatcher:
         except GitError:
             return True  # the old commit is gone
 
-    async def _run(self) -> None:
+    async def _poll(self) -> None:
         while True:
             try:
                 await self.refresh()
-            except (
-                Exception
-            ) as error:  # a task that died would leave yesterday's grants in force, and nobody would see it
-                log.exception("catalog not renewed")
-                self.attempted = Attempt("", dt.datetime.now(dt.UTC), 0.0, f"{type(error).__name__}: {error}")
+            except Exception as error:  # if the task ended, old grants would stay in force and nobody would notice
+                log.exception("the catalog was not loaded")
+                self.attempted = LoadStatus("", dt.datetime.now(dt.UTC), 0.0, f"{type(error).__name__}: {error}")
             await asyncio.sleep(self._poll_seconds)
 
     async def _keep_fetching(self, mirror: Mirror) -> None:
         while True:
-            self._hurried.clear()
-            moment = dt.datetime.now(dt.UTC)
+            self._triggered.clear()
+            now = dt.datetime.now(dt.UTC)
             try:
                 moved = await in_own_thread("fetch", mirror.fetch)
-            except Exception as error:  # noqa: BLE001  a task that died would never hear of the git server again
-                self._not_fetched(moment, error)
+            except Exception as error:  # noqa: BLE001  (if the task ended, nothing would be fetched any more)
+                self._fetch_failed(now, error)
             else:
-                if self.fetched and self.fetched.error:
+                if self.failed_fetch:
                     log.warning("the git server answers again")
-                self.fetched = Fetched(moment, None, None)
+                self.last_fetch = FetchStatus(now)
                 if moved:
                     await self.refresh()
-            self._tried.set()
+            self._fetched_once.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._fetch_seconds):
-                    await self._hurried.wait()
+                    await self._triggered.wait()
 
-    def _not_fetched(self, moment: dt.datetime, error: Exception) -> None:
-        before = self.fetched
-        since = before.since if before and before.since else moment
+    def _fetch_failed(self, now: dt.datetime, error: Exception) -> None:
+        before = self.failed_fetch
         text = str(error) if isinstance(error, GitError) else f"{type(error).__name__}: {error}"
-        why = error.why if isinstance(error, RemoteError) else "what it gave cannot be taken over"
+        why = error.why if isinstance(error, RemoteError) else "its branches cannot be applied here"
         if before is None or before.error != text:
-            log.warning("not fetched: %s", text)
-        self.fetched = Fetched(moment, text, since, why)
+            log.warning("the git server could not be fetched from: %s", text)
+        self.last_fetch = FetchStatus(now, text, before.failing_since if before else now, why)

@@ -102,8 +102,8 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
     async def get_options_form(self) -> str:
         """Render the start page from the current catalog."""
         watcher = self._shared.watcher
-        catalog = await watcher.first()
-        viewer = Viewer(self._user(), self.service_url, self.notice, watcher.last_error, watcher.unreachable_since)
+        catalog = await watcher.ready()
+        viewer = Viewer(self._user(), self.service_url, self.notice, watcher.last_error, watcher.failed_fetch)
         now = dt.datetime.now(dt.UTC)
         running = tuple(self._running())
         page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), running)
@@ -135,7 +135,7 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
 
     async def _decide(self) -> tuple[Launch, Session]:
         """Decide the request and reserve its share of the budgets."""
-        catalog = await self._shared.watcher.first()
+        catalog = await self._shared.watcher.ready()
         if not catalog.revision:
             raise RefusedError(NO_CATALOG)
         # An empty request means the last good choice. (For an empty body JupyterHub passes the options that it stored.

@@ -14,7 +14,7 @@ from allotment_profiles.model import Choice, GpuKind, Policy, Profile
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.quantities import format_memory
 from allotment_profiles.model.sizes import Size, size_of
-from allotment_profiles.store.watcher import Fetched
+from allotment_profiles.store.watcher import FetchStatus
 from allotment_spawner.start_page.form import option_field
 from allotment_spawner.text import app_title, cpu_text, gpu_text, memory_text
 
@@ -32,7 +32,7 @@ class Viewer:
     """The limits of this kind of deployment."""
     error: str | None = None
     """Why the newest state of the repository does not apply; None if it does."""
-    unreachable_since: Fetched | None = None
+    failed_fetch: FetchStatus | None = None
     """The last fetch from the git server if it failed."""
 
 

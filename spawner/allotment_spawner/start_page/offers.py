@@ -12,7 +12,7 @@ from allotment_profiles.access.succession import successor_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.dates import relative_time
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.store.watcher import Fetched
+from allotment_profiles.store.watcher import FetchStatus
 from allotment_spawner.session.access_expiry import Link, data_request_link
 from allotment_spawner.start_page.cards import Card, CardBuilder, Viewer
 
@@ -110,7 +110,7 @@ def start_page(
 
 
 def _repository_state(catalog: Catalog, viewer: Viewer, now: dt.datetime) -> RepositoryState:
-    error, failed = viewer.error, viewer.unreachable_since
+    error, failed = viewer.error, viewer.failed_fetch
     return RepositoryState(
         revision=catalog.revision,
         changed=catalog.time,
@@ -122,8 +122,8 @@ def _repository_state(catalog: Catalog, viewer: Viewer, now: dt.datetime) -> Rep
     )
 
 
-def _unreachable(fetched: Fetched, now: dt.datetime) -> str:
-    since = fetched.since or fetched.time
+def _unreachable(fetched: FetchStatus, now: dt.datetime) -> str:
+    since = fetched.failing_since or fetched.time
     when = f"{since.astimezone(dt.UTC):%d %B, %H:%M} UTC, {relative_time(since, now)}"
     return f"The profiles could not be fetched from the git server since {when}: {fetched.why}."
 

@@ -48,7 +48,7 @@ async def test_until_the_first_fetch_nothing_is_said_to_be_missing(place: Place)
     assert watcher.last_error == "the profiles are being fetched from the git server for the first time"
     watcher.start()
     try:
-        assert (await watcher.first()).revision == place.origin.head
+        assert (await watcher.ready()).revision == place.origin.head
         assert watcher.last_error is None
     finally:
         await watcher.stop()
@@ -254,17 +254,17 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
     watcher.start()
     await eventually(lambda: watcher.catalog.revision == place.origin.head, "the catalog of main")
     place.server.token = "revoked"
-    await eventually(lambda: watcher.unreachable_since, "the server is known to be away")
+    await eventually(lambda: watcher.failed_fetch, "the server is known to be away")
     assert (await watcher.refresh()).revision == place.origin.head
-    since = watcher.fetched.since if watcher.fetched else None
+    since = watcher.last_fetch.failing_since if watcher.last_fetch else None
     assert since is not None
     newer = place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
     place.token_file.write_text("revoked")
     # The mirror moves before git has ended, and its catalog applies before it is told.
-    await eventually(lambda: watcher.unreachable_since is None, "the server is known to be back")
+    await eventually(lambda: watcher.failed_fetch is None, "the server is known to be back")
     await eventually(lambda: changes[-1].revision == newer, "the newer catalog is told")
     assert watcher.catalog.revision == newer
-    assert watcher.last_error is watcher.unreachable_since is None
+    assert watcher.last_error is watcher.failed_fetch is None
     await watcher.stop()
 
     slow = CatalogWatcher(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)
@@ -280,20 +280,20 @@ async def test_only_before_anything_was_ever_fetched_somebody_waits_for_the_serv
     mirror = place.mirror()
     watcher = CatalogWatcher(mirror.repository, 3600, mirror=mirror, fetch_seconds=3600)
     watcher.start()
-    assert (await watcher.first()).revision == place.origin.head
+    assert (await watcher.ready()).revision == place.origin.head
     await watcher.stop()
     place.server.token = "revoked"
     known = place.origin.head
     place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
     watcher = CatalogWatcher(mirror.repository, 3600, mirror=mirror, fetch_seconds=3600)
     watcher.start()
-    assert (await watcher.first()).revision == known
+    assert (await watcher.ready()).revision == known
     await watcher.stop()
     place.server.answering.clear()
     empty = place.mirror("empty")
     watcher = CatalogWatcher(empty.repository, 3600, mirror=empty, fetch_seconds=3600)
     watcher.start()
-    assert (await watcher.first(seconds=0.05)).revision == ""
+    assert (await watcher.ready(seconds=0.05)).revision == ""
     place.server.answering.set()
     await watcher.stop()
 
