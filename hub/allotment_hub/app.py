@@ -83,7 +83,6 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         teams=Teams(watcher, history),
         data_roles=DataRoles(watcher, history, directory),
         history=history,
-        checking=checking,
         proposals=proposals,
         proposing=Submissions(proposals, checking),
         reviewing=Reviews(proposals, watcher),

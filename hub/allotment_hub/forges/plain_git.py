@@ -49,11 +49,11 @@ class PlainGitForge:
         """List all proposals, those with the newest record first."""
         reviews = self.repository.references(REVIEWS)
         branches = self.repository.references(PROPOSE)
-        found = [self._stored(name.removeprefix(REVIEWS), tip, branches) for name, tip in reviews.items()]
+        proposals = [self._stored(name.removeprefix(REVIEWS), tip, branches) for name, tip in reviews.items()]
         # Forget chains that no branch ends at any more.
         current = {f"{name.removeprefix(REVIEWS)} {tip}" for name, tip in reviews.items()}
         self._chains = {key: chain for key, chain in self._chains.items() if key in current}
-        return sorted(filter(None, found), key=lambda proposal: proposal.records[-1].time, reverse=True)
+        return sorted(filter(None, proposals), key=lambda proposal: proposal.records[-1].time, reverse=True)
 
     def get(self, proposal: str) -> StoredProposal | None:
         """Return one proposal, or None."""
@@ -158,7 +158,7 @@ class PlainGitForge:
         return Candidate(main, proposal.head, tree, commit)
 
     def merge(self, proposal: StoredProposal, candidate: Candidate, message: str, *, by: str) -> StoredProposal:
-        """Put a candidate on main. Raise RefMovedError unless main and the proposal are still where they were."""
+        """Move main to a candidate. Raise RefMovedError unless main and the proposal are still where they were."""
         if candidate.head != proposal.head:
             raise RefMovedError(f"the proposal {proposal.id} has another head than what was judged")
         commit = self._merge_commit(proposal, candidate.tree, candidate.main, message, signer=self._signer)
@@ -174,7 +174,7 @@ class PlainGitForge:
         return self._reload(proposal.id)
 
     def add_empty(self, main: str, message: str, *, by: str) -> str:
-        """Put an empty commit with a message on main. Raise RefMovedError."""
+        """Add an empty commit with a message to main. Raise RefMovedError."""
         commit = self.repository.write_commit(
             self.repository.write_tree(main, {}), [main], message, author=Person(by, ""), committer=SERVICE,
             time=_now(), signer=self._signer,

@@ -18,7 +18,6 @@ from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.hub_api.directory import Directory
 from allotment_hub.services.image_puller import ImagePuller
-from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
@@ -43,7 +42,6 @@ class Services:
     teams: Teams
     data_roles: DataRoles
     history: History
-    checking: ChangeChecker
     proposals: Proposals
     proposing: Submissions
     reviewing: Reviews

@@ -63,7 +63,7 @@ class ProposalAction(Page):
         self.go(f"proposals/{proposal}")
 
     async def do(self, proposal: str) -> None:
-        """Take the action. Raise a refusal."""
+        """Carry out the action. Raise a refusal."""
         raise NotImplementedError
 
 

@@ -136,10 +136,10 @@ class Proposals:
 
     async def stored(self, proposal: str) -> StoredProposal:
         """Return a proposal as the forge keeps it. Raise a refusal where there is none."""
-        found = await asyncio.to_thread(self.forge.get, proposal) if _is_id(proposal) else None
-        if found is None:
+        stored = await asyncio.to_thread(self.forge.get, proposal) if _is_id(proposal) else None
+        if stored is None:
             raise _unknown()
-        return found
+        return stored
 
     async def visible(self, proposal: str, user: User) -> StoredProposal:
         """Return a proposal. Raise a refusal where there is none, and where this user may not know of it."""
@@ -211,7 +211,7 @@ class Proposals:
     async def case(
         self, stored: StoredProposal, judgement: Judgement | None = None, people: Mapping[str, User] | None = None
     ) -> Case:
-        """Return a judged proposal with the people of the moment. Pass on what is known already: it is not asked again.
+        """Return a judged proposal with the people of the moment. What is passed in is not computed again.
 
         An open proposal is judged against main as it is now, an ended one against main as it was at its end.
         """
@@ -220,7 +220,7 @@ class Proposals:
             judgement = await self._judgement_at_end(stored, stored.ending, merge)
         elif judgement is None:
             judgement = await self.judgement(stored, await self.main())
-        # In a conflict, readers see what the proposal meant to change where it came from.
+        # In a conflict, the check is against the main that the proposal was made from.
         check = judgement.check or await self._check(dataclasses.replace(judgement.key, main=await self._base(stored)))
         people = people if people is not None else await self.people([stored])
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
@@ -274,8 +274,8 @@ class Proposals:
         repository = self.forge.repository
         changed = repository.changes(self._merge_base(stored), stored.head)
         contents = repository.objects(change.blob for change in changed if not change.removed)
-        found = {change.path: None if change.removed else contents.get(change.blob) for change in changed}
-        return dict(sorted(found.items()))
+        files = {change.path: None if change.removed else contents.get(change.blob) for change in changed}
+        return dict(sorted(files.items()))
 
     # -- showing
 

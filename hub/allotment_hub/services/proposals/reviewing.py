@@ -37,7 +37,7 @@ class Reviews:
             return await self._record(case, "rejected", actor, reason)
 
     async def merge(self, actor: Actor, proposal: str, head: str, *, confirm_removal: bool = False) -> StoredProposal:
-        """Put a proposal on main.
+        """Merge a proposal into main.
 
         The judgement that its page was made from is used while main, the head and the day are the same; otherwise the
         proposal is judged again. The forge merges exactly the tree that was judged, and only if main has not moved.
