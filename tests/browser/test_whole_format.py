@@ -172,7 +172,11 @@ def test_a_removal_of_many_files_is_confirmed_where_it_is_merged(
     expect(page.get_by_text("live", exact=True).first).to_be_visible()
     window.close()
     assert analyst.service("GET", "health").json()["held"] == []
-    assert analyst.service("GET", "profiles/housing-statistics/copy-3").json()["code"] == "profile-removed"
+    gone = analyst.service("GET", "profiles/housing-statistics/copy-3").json()
+    assert (gone["code"], gone["link"].rpartition("/")[2]) == ("profile-removed", proposal["id"])
+    answer = analyst.page(f"{SERVICE}profiles/housing-statistics/copy-3")
+    assert answer.status_code == 404
+    assert f'href="{gone["link"]}"' in answer.text
 
 
 @needs_browser

@@ -1,15 +1,19 @@
 """Requests as they come from pages, programs, sessions and attackers, to the real hub, proxy and service."""
 
+import datetime as dt
 import json
 from typing import Any
 
 import httpx
 import pytest
+from bs4 import BeautifulSoup
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from support.servers.deployment import Deployment, Person
 
 NOTEBOOK = "housing-statistics/notebook"
+PAGES = "services/allotment/"
+BROKEN = "http://[::1"
 NEW = "teams/housing-statistics/profiles"
 
 
@@ -24,11 +28,18 @@ def copied(analyst: Person, name: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def proposed(analyst: Person, name: str) -> dict[str, Any]:
-    answer = analyst.service("POST", "proposals", json=copied(analyst, name))
+def proposed(person: Person, name: str = "", **changes: Any) -> dict[str, Any]:
+    """Propose a copy of the notebook, or files."""
+    body = copied(person, name, **changes) if name else {"reason": "For a test", **changes}
+    answer = person.service("POST", "proposals", json=body)
     assert answer.status_code == 201, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
+    proposal: dict[str, Any] = answer.json()
+    return proposal
+
+
+def withdrawn(person: Person, proposal: dict[str, Any]) -> None:
+    answer = person.service("POST", f"proposals/{proposal['id']}/withdrawal")
+    assert answer.json()["state"] == "withdrawn", answer.text
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> None:
@@ -108,29 +119,36 @@ def test_a_change_sent_as_data_keeps_what_people_wrote_around_it(analyst: Person
     assert answer.status_code == 201, answer.text
     (file,) = answer.json()["files"]
     assert all(comment in file["content"] for comment in comments)
-    assert [change["text"] for change in answer.json()["changes"]] == ["title Notebook in Python → Another title"]
-    assert analyst.service("POST", f"proposals/{answer.json()['id']}/withdrawal").status_code == 200
+    (change,) = answer.json()["changes"]
+    assert (change["field"], change["after"]) == ("title", "Another title")
+    withdrawn(analyst, answer.json())
 
 
-def test_hostile_settings_give_problems_and_never_an_error(analyst: Person) -> None:
-    deep: Any = "x"
-    for _ in range(200):
-        deep = [deep]
-    for name, value in (
-        ("title", "\ud800"), ("title", {"a": deep}), ("title", 10**400), ("title", "{username.__class__}\x00"),
-        ("image", "a" * 100_000), ("resources", None), ("environment", {"LD_PRELOAD": "x"}), ("options", [1]),
-        ("data_roles", ["../../x"]), ("review_by", "2027-02-30"), ("lifetime", {"idle": "9" * 5000 + " h"}),
-    ):  # fmt: skip
-        body = copied(analyst, "hostile", **{name: value})
-        answer = analyst.service("POST", "checks", content=json.dumps({**body, "reason": None} | {}).encode())
-        assert answer.status_code == 422, (name, answer.text[:300])
-        del body["reason"]
-        answer = analyst.service("POST", "checks", content=json.dumps(body).encode())
-        assert answer.status_code in (200, 422), (name, answer.text[:300])
-        if answer.status_code == 200:
-            assert not answer.json()["ok"], name
-        existing = analyst.service("POST", "checks", content=json.dumps({**body, "name": "notebook"}).encode())
-        assert existing.status_code in (200, 422), (name, existing.text[:300])
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("title", {"a": nested(200)}, "request"), ("image", "a" * 100_000, "request"), ("title", "\ud800", "syntax"),
+        ("title", 10**400, "too-long"), ("title", "{username.__class__}\x00", "text-character"),
+        ("resources", None, "mapping"), ("environment", {"LD_PRELOAD": "x"}, "environment-forbidden"),
+        ("options", [1], "mapping"), ("data_roles", ["../../x"], "name"), ("review_by", "2027-02-30", "date"),
+        ("lifetime", {"idle": "9" * 5000 + " h"}, "duration-unit"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "",
+)  # fmt: skip
+def test_hostile_settings_give_problems_and_never_an_error(analyst: Person, name: str, value: Any, code: str) -> None:
+    body = copied(analyst, "hostile", **{name: value})
+    content = json.dumps({**body, "reason": None}).encode()
+    refused(analyst.service("POST", "checks", content=content), 422, "request")  # a check has no reason
+    del body["reason"]
+    for profile in ("hostile", "notebook"):
+        answer = analyst.service("POST", "checks", content=json.dumps({**body, "name": profile}).encode())
+        assert answer.status_code == (422 if code == "request" else 200), answer.text[:300]
+        assert code in {problem["code"] for problem in answer.json()["problems"]}
+        assert not answer.json().get("ok")
 
 
 def test_more_than_a_megabyte_is_not_taken(analyst: Person) -> None:
@@ -166,7 +184,7 @@ def test_the_token_of_a_session_reads_checks_and_proposes_but_decides_nothing(
             assert session.post(f"proposals/{mine.json()['id']}/withdrawal").json()["state"] == "withdrawn"
             refused(session.post(f"{path}/withdrawal"), 403, "not-the-proposer")
         person.stop_session()
-    assert analyst.service("POST", f"proposals/{proposal['id']}/withdrawal").json()["state"] == "withdrawn"
+    withdrawn(analyst, proposal)
 
 
 def test_reviews_that_are_not_ones_own_to_give_are_refused(analyst: Person, lead: Person, admin: Person) -> None:
@@ -214,3 +232,64 @@ def test_there_is_nothing_where_there_is_nothing(analyst: Person) -> None:
         "proposals/..%2f..%2fmain",
     ):
         assert analyst.service("GET", path).status_code in (403, 404), path
+
+
+def test_the_form_opens_nobody_elses_proposal(analyst: Person, lead: Person, admin: Person) -> None:
+    role = (
+        "title: House prices\nowner: open-data\npurpose: Reading\nsensitivity: public\n"
+        "binding:\n  volume: {claim: marked-claim, sub_path: housing}\n"
+    )
+    theirs = (
+        (admin, proposed(admin, files=[{"path": "data-roles/marked.yaml", "content": role}]), "marked-claim"),
+        (lead, proposed(lead, "opened", title="Marked title"), "Marked title"),
+    )
+    for owner, proposal, mark in theirs:
+        for person, status in ((analyst, 403), (owner, 200)):
+            answer = person.page(f"{PAGES}propose?proposal={proposal['id']}")
+            assert (answer.status_code, mark in answer.text) == (status, status == 200)
+        withdrawn(owner, proposal)
+
+
+def test_a_lock_that_was_left_behind_makes_the_repository_unavailable(
+    allotment: Deployment, analyst: Person, lead: Person
+) -> None:
+    proposal = proposed(analyst, "locked")
+    path, head = f"proposals/{proposal['id']}", {"head": proposal["head"]}
+    assert lead.service("POST", f"{path}/approvals", json=head).status_code == 201
+    lock = allotment.repository / "refs/heads/main.lock"
+    lock.touch()
+    try:
+        answer = lead.service("POST", f"{path}/merge", json=head)
+    finally:
+        lock.unlink()
+    refused(answer, 503, "repository-unavailable")
+    assert str(allotment.repository) not in answer.text
+    assert lead.service("GET", path).json()["state"] == "approved"
+    withdrawn(analyst, proposal)
+
+
+def test_addresses_that_are_none_are_refused_and_break_nothing(analyst: Person, admin: Person) -> None:
+    answer = analyst.service("POST", "checks", json={"files": []}, headers={"Origin": BROKEN})
+    assert (answer.status_code, answer.json()["code"]) == (403, "other-origin")
+    assert analyst.service("GET", "profiles", headers={"Origin": BROKEN}).status_code == 403
+    page = analyst.client.get(f"{PAGES}nothing", headers={"Referer": BROKEN})
+    assert page.status_code == 404
+    assert "There is no page at this address." in page.text
+    assert BROKEN not in page.text
+    admin.page(PAGES)  # signs in to the service
+    for name in ("..", ".", "../services", "%2e%2e", "a/../admin"):
+        for person, status in ((analyst, 403), (admin, 404)):
+            answer = person.client.get(f"{PAGES}api/v1/explain", params={"profile": NOTEBOOK, "user": name})
+            assert answer.status_code == status, (name, answer.text)
+
+
+def test_a_renewal_begins_with_a_day_after_the_end_of_the_grant(analyst: Person) -> None:
+    role = "rail-open"
+    page = BeautifulSoup(analyst.page(f"{PAGES}data-roles/{role}/ask?team=transport-analysis").text, "html.parser")
+    field = page.find("input", id="until")
+    assert field is not None
+    assert dt.date.fromisoformat(str(field["value"])) > dt.date(2029, 12, 31)
+    fresh = BeautifulSoup(analyst.page(f"{PAGES}data-roles/{role}/ask?team=housing-statistics").text, "html.parser")
+    field = fresh.find("input", id="until")
+    assert field is not None
+    assert dt.datetime.now(dt.UTC).date() < dt.date.fromisoformat(str(field["value"]))

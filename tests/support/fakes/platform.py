@@ -2,11 +2,15 @@
 
 import copy
 import datetime as dt
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 
 import httpx
+import pytest
 
+from allotment_hub.errors import ServiceError
 from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
+from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.profiles import Profiles
@@ -148,6 +152,18 @@ class Platform:
         other.build(folder)
         return other
 
+    async def proposed(
+        self, files: Mapping[str, bytes | None], by: str = "ana", update: str | None = None
+    ) -> StoredProposal:
+        """Propose files, and return the proposal."""
+        done = await self.proposing.propose(self.people.reader(by), files, "It is needed", update=update)
+        return done.proposal
+
+    async def merged(self, stored: StoredProposal) -> StoredProposal:
+        """Let one lead approve a proposal and the other merge it."""
+        await self.reviewing.approve(self.people.reader("lena"), stored.id, stored.head)
+        return await self.reviewing.merge(self.people.reader("leo"), stored.id, stored.head)
+
     async def close(self) -> None:
         """Give up connections."""
         await self.directory.close()
@@ -174,3 +190,10 @@ class Platform:
         """Give a file as it is on main."""
         head = self.repository.resolve(MAIN)
         return self.repository.file(head, path) if head else None
+
+
+async def refusal_of(action: Awaitable[object]) -> ServiceError:
+    """Return what an action is refused with."""
+    with pytest.raises(ServiceError) as caught:
+        await action
+    return caught.value

@@ -1,0 +1,69 @@
+"""A repository that others write to: damaged branches, locks that were left behind, no main."""
+
+import datetime as dt
+
+import pytest
+from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, Platform, refusal_of
+
+from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
+from allotment_profiles.git.process import GitError
+from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
+from allotment_profiles.store.watcher import MAIN
+
+LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+OTHER_PATH = "teams/housing/profiles/other.yaml"
+
+
+def damaged(platform: Platform) -> dict[str, str]:
+    """Give commits at which a branch of reviews has no business to be, by the branch's name."""
+    head = platform.repository.resolve(MAIN)
+    assert head
+    torn = platform.repository.write_commit(
+        platform.repository.write_tree(None, {}), ["1" * 40], "Record: ben approved it\n\n{}\n",
+        author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC), signer=platform.signer,
+    )  # fmt: skip
+    return {"at-main-1": head, "torn-1": torn}
+
+
+async def test_a_damaged_branch_of_reviews_takes_nothing_from_the_others(platform: Platform) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    for name, commit in damaged(platform).items():
+        platform.repository.update_references([RefUpdate(REVIEWS + name, commit, NO_OBJECT)])
+    ana = platform.people.reader("ana")
+    assert [each.id for each in await platform.proposals.all()] == [stored.id]
+    assert [each.id for each in await platform.proposals.readable(ana.user)] == [stored.id]
+    for name in damaged(platform):
+        assert (await refusal_of(platform.proposals.stored(name))).refusal.code == "proposal-unknown"
+    other = await platform.proposed({OTHER_PATH: NOTEBOOK}, by="ben")
+    assert {each.id for each in await platform.proposals.all()} == {stored.id, other.id}
+    assert not (await platform.merged(stored)).open
+
+
+@pytest.mark.parametrize("reference", [MAIN, PROPOSE, REVIEWS])
+async def test_a_lock_that_was_left_behind_is_no_other_person_and_leaves_nothing_half_done(
+    platform: Platform, reference: str
+) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
+    before = platform.repository.references("refs/heads/")
+    name = reference if reference == MAIN else reference + stored.id
+    lock = platform.repository.path / f"{name}.lock"
+    lock.touch()
+    leo = platform.people.reader("leo")
+    with pytest.raises(GitError) as caught:
+        await platform.reviewing.merge(leo, stored.id, stored.head)
+    assert "lock" in str(caught.value)
+    assert platform.repository.references("refs/heads/") == before
+    assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK
+    lock.unlink()
+    again = await platform.proposals.view(await platform.proposals.stored(stored.id), leo)
+    assert again.state == "approved"
+    await platform.reviewing.merge(leo, stored.id, stored.head)
+    assert platform.main_file(NOTEBOOK_PATH) == LARGER
+
+
+async def test_a_repository_without_main_is_no_other_person_either(platform: Platform) -> None:
+    platform.repository.update_references([RefUpdate(MAIN, NO_OBJECT, platform.forge.main())])
+    with pytest.raises(GitError) as caught:
+        await platform.proposed({"teams/housing/team.yaml": HOUSING + b"# x\n"})
+    assert caught.type is GitError
