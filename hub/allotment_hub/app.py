@@ -70,7 +70,6 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         fetch_seconds=configuration.fetch_seconds,
         on_change=on_change,
     )
-    history = History(repository, watcher)
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC))
     forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
     capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
@@ -79,10 +78,10 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         configuration=configuration,
         watcher=watcher,
         directory=directory,
-        profiles=Profiles(watcher, history, directory, capabilities),
-        teams=Teams(watcher, history),
-        data_roles=DataRoles(watcher, history, directory),
-        history=history,
+        profiles=Profiles(watcher, directory, capabilities),
+        teams=Teams(watcher),
+        data_roles=DataRoles(watcher, directory),
+        history=History(repository, watcher),
         proposals=proposals,
         proposing=Submissions(proposals, checking),
         reviewing=Reviews(proposals, watcher),

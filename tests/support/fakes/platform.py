@@ -138,9 +138,9 @@ class Platform:
         self.reviewing = Reviews(self.proposals, self.watcher)
         self.quarantine = Quarantine(self.forge, self.checking, self.watcher)
         self.history = History(self.repository, self.watcher)
-        self.profiles = Profiles(self.watcher, self.history, self.directory, deployments.laptop)
-        self.teams = Teams(self.watcher, self.history)
-        self.data_roles = DataRoles(self.watcher, self.history, self.directory)
+        self.profiles = Profiles(self.watcher, self.directory, deployments.laptop)
+        self.teams = Teams(self.watcher)
+        self.data_roles = DataRoles(self.watcher, self.directory)
 
     def clock(self) -> dt.datetime:
         """Return the time that the services see."""

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
-from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.listed import profile_is_listed
 from allotment_hub.services.hub_api.directory import Directory
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, belongs, leads_of
@@ -60,14 +59,13 @@ class DataRoleRow:
 class DataRoles:
     """Reads the data roles of the catalog that applies."""
 
-    def __init__(self, watcher: CatalogWatcher, history: History, directory: Directory) -> None:
+    def __init__(self, watcher: CatalogWatcher, directory: Directory) -> None:
         self._watcher = watcher
-        self._history = history
         self._directory = directory
 
     async def rows(self, user: User) -> list[DataRoleRow]:
         """List all data roles."""
-        catalog, provenance = self._watcher.catalog, self._history.provenance
+        catalog, provenance = self._watcher.catalog, self._watcher.provenance
         broken = [where.id for path in catalog.broken if (where := file_ref(path)) and where.kind == "data role"]
         return [_row(catalog, provenance, user, name) for name in sorted({*catalog.data_roles, *broken})]
 
@@ -77,7 +75,7 @@ class DataRoles:
         if name not in catalog.data_roles and data_role_path(name) not in catalog.broken:
             remedy = "Look at the list of data roles."
             raise refused(404, "data-role-unknown", "There is no such data role.", "", remedy)
-        return _row(catalog, self._history.provenance, user, name)
+        return _row(catalog, self._watcher.provenance, user, name)
 
     async def readers(self, user: User, name: str) -> DataRoleRow:
         """Return one data role with the users who can reach it. Only its owner's leads and administrators may ask."""
@@ -92,7 +90,7 @@ class DataRoles:
                 row.owners,
             )
         everyone = await self._directory.everyone()
-        return _row(self._watcher.catalog, self._history.provenance, user, name, everyone)
+        return _row(self._watcher.catalog, self._watcher.provenance, user, name, everyone)
 
 
 def _row(catalog: Catalog, provenance: Provenance, user: User, name: str, everyone: Sequence[User] = ()) -> DataRoleRow:

@@ -10,7 +10,7 @@ from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.review.changes import Change, compare_values
-from allotment_profiles.store.provenance import HistoryEntry, Provenance
+from allotment_profiles.store.provenance import HistoryEntry
 from allotment_profiles.store.watcher import CatalogWatcher
 
 
@@ -31,14 +31,9 @@ class History:
         self._repository = repository
         self._watcher = watcher
 
-    @property
-    def provenance(self) -> Provenance:
-        """The reviewed history of the revision that applies."""
-        return self._watcher.provenance
-
     async def of(self, path: str, limit: int = 20) -> list[HistoryRow]:
         """Return the newest changes of a file, newest first."""
-        entries = self.provenance.of(path)
+        entries = self._watcher.provenance.of(path)
         return await asyncio.to_thread(self._rows, path, entries[: limit + 1], limit)
 
     def _rows(self, path: str, entries: Sequence[HistoryEntry], limit: int) -> list[HistoryRow]:

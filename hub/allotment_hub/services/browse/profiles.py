@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.listed import profile_is_listed, team_is_listed
 from allotment_hub.services.browse.search import ProfileIndex, matching, words_of
 from allotment_hub.services.hub_api.directory import Directory
@@ -65,15 +64,8 @@ class ProfileRow:
 class Profiles:
     """Reads the profiles of the catalog that applies."""
 
-    def __init__(
-        self,
-        watcher: CatalogWatcher,
-        history: History,
-        directory: Directory,
-        capabilities: Callable[[], Capabilities],
-    ) -> None:
+    def __init__(self, watcher: CatalogWatcher, directory: Directory, capabilities: Callable[[], Capabilities]) -> None:
         self._watcher = watcher
-        self._history = history
         self._directory = directory
         self._capabilities = capabilities
         self._index = ProfileIndex()
@@ -86,14 +78,14 @@ class Profiles:
 
     async def search(self, user: User, query: str = "") -> list[str]:
         """Return the ids of the profiles that the user may know of and that have all words of a query."""
-        catalog, provenance = self._watcher.catalog, self._history.provenance
+        catalog, provenance = self._watcher.catalog, self._watcher.provenance
         async with self._lock:
             return await asyncio.to_thread(self._search, catalog, provenance, user, query)
 
     async def rows(self, user: User, ids: Sequence[str] | None = None) -> list[ProfileRow]:
         """Return the rows of profiles that the user may know of, by default of all."""
         ids = await self.search(user) if ids is None else ids
-        catalog, provenance = self._watcher.catalog, self._history.provenance
+        catalog, provenance = self._watcher.catalog, self._watcher.provenance
         return await asyncio.to_thread(self._rows, catalog, provenance, user, ids)
 
     async def row(self, user: User, profile_id: str) -> ProfileRow:
@@ -103,8 +95,8 @@ class Profiles:
         exists = valid or profile_path(profile_id) in catalog.broken
         if not exists or not profile_is_listed(catalog, user, profile_id):
             # A profile that exists and is hidden is answered like one that never existed.
-            raise _unknown(Provenance() if valid else self._history.provenance, profile_id)
-        return self._rows(catalog, self._history.provenance, user, [profile_id])[0]
+            raise _unknown(Provenance() if valid else self._watcher.provenance, profile_id)
+        return self._rows(catalog, self._watcher.provenance, user, [profile_id])[0]
 
     async def explain(self, caller: User, name: str, profile_id: str) -> Offer:
         """Explain rule by rule whether a user can start a profile."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from allotment_hub.errors import refused
 from allotment_hub.services.browse.data_roles import grant_days_left
-from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.listed import profile_is_listed, team_is_listed
 from allotment_profiles.access.people import User, answers_for, belongs, leads
 from allotment_profiles.catalog.catalog import Entry, QuarantinedChange
@@ -41,13 +40,12 @@ class TeamPage:
 class Teams:
     """Reads the teams of the catalog that applies."""
 
-    def __init__(self, watcher: CatalogWatcher, history: History) -> None:
+    def __init__(self, watcher: CatalogWatcher) -> None:
         self._watcher = watcher
-        self._history = history
 
     async def page(self, user: User, name: str) -> TeamPage:
         """Return one team. Raises ServiceError if there is none that the user may know of."""
-        catalog, provenance, now = self._watcher.catalog, self._history.provenance, dt.datetime.now(dt.UTC)
+        catalog, provenance, now = self._watcher.catalog, self._watcher.provenance, dt.datetime.now(dt.UTC)
         entry = catalog.teams.get(name)
         if entry is None or not team_is_listed(catalog, user, name):
             raise refused(404, "team-unknown", "There is no such team.", "", "Look at the list of profiles.")
