@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from allotment_profiles.model import DataRole, Model, Policy, Profile
 from allotment_profiles.review.team_limits import larger_dimensions, pinned, reach_of, same_image
 
-Category = Literal[
+ChangeType = Literal[
     "new", "removed", "renamed", "moved", "layout", "unreadable", "path",
     "image-version", "image-unpinned", "image", "image-source",
     "smaller", "larger-inside", "larger-outside", "hardware",
@@ -37,7 +37,7 @@ _SIZES = {
     "resources.memory.limit": "memory",
     "resources.gpu": "gpu",
 }
-_BY_FIRST: dict[str, Category] = {
+_BY_FIRST: dict[str, ChangeType] = {
     "app": "app",
     "image_source": "image-source",
     "resources": "hardware",
@@ -67,36 +67,36 @@ _BY_FIRST: dict[str, Category] = {
 }
 
 
-class ChangeTypes(Protocol):
-    """Returns the category of each change between two versions of one file."""
+class ChangeTypeOf(Protocol):
+    """Returns the type of each change between two versions of one file."""
 
-    def __call__(self, field: str, was: Any, now: Any) -> Category:
-        """Return the category of one changed field, or of one changed item of a list."""
+    def __call__(self, field: str, was: Any, now: Any) -> ChangeType:
+        """Return the type of the change of one field, or of one item of a list."""
 
 
-def change_types(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> ChangeTypes:
+def change_types(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> ChangeTypeOf:
     """Return the function for two versions; `outside` are amounts that exceed the envelope further than before."""
     if isinstance(before, Profile) and isinstance(after, Profile):
-        return _ProfileCategories(before, after, outside)
+        return _ProfileChangeTypes(before, after, outside)
     if isinstance(before, DataRole) and isinstance(after, DataRole):
-        return _DataRoleCategories(before, after)
+        return _DataRoleChangeTypes(before, after)
     if isinstance(after, Policy):
         return lambda field, was, now: "policy"
     return lambda field, was, now: _by_field(field)
 
 
-def _by_field(field: str) -> Category:
+def _by_field(field: str) -> ChangeType:
     first = field.partition(".")[0]
     return "text" if first in _TEXTS else _BY_FIRST[first]
 
 
-class _ProfileCategories:
+class _ProfileChangeTypes:
     def __init__(self, before: Profile, after: Profile, outside: frozenset[str]) -> None:
         self._before = before
         self._after = after
         self._outside = outside
         self._larger: frozenset[str] | None = None
-        self._special: dict[str, Callable[[Any, Any], Category]] = {
+        self._special: dict[str, Callable[[Any, Any], ChangeType]] = {
             "image": _of_image,
             "data_roles": lambda was, _: "data-role-added" if was is None else "data-role-removed",
             "storage.home": self._of_home,
@@ -104,7 +104,7 @@ class _ProfileCategories:
             "lifetime.total": lambda was, now: "smaller" if now < was else "larger-inside",
         }
 
-    def __call__(self, field: str, was: Any, now: Any) -> Category:
+    def __call__(self, field: str, was: Any, now: Any) -> ChangeType:
         choice = _CHOICE.fullmatch(field)
         rest = choice.group(3) if choice else field
         if rest in _SIZES:
@@ -122,7 +122,7 @@ class _ProfileCategories:
         both = [profile.options.get(option) for profile in (self._before, self._after)]
         return all(found is not None and (rest[0] != "choices" or rest[1] in found.choices) for found in both)
 
-    def _of_amount(self, field: str, dimension: str, was: int | None, now: int | None) -> Category:
+    def _of_amount(self, field: str, dimension: str, was: int | None, now: int | None) -> ChangeType:
         if field.startswith("options.") and not self._in_both_versions(field):
             # A new or removed choice makes the profile larger only if it exceeds the largest amount so far.
             if reach_of(self._after).get(dimension, 0) <= reach_of(self._before).get(dimension, 0):
@@ -139,25 +139,25 @@ class _ProfileCategories:
             return "smaller"
         return "larger-outside" if dimension in self._outside else "larger-inside"
 
-    def _of_home(self, was: int | None, now: int | None) -> Category:
+    def _of_home(self, was: int | None, now: int | None) -> ChangeType:
         # Without a size the platform's default applies, which is not known here.
         if was is not None and now is not None and now < was:
             return "smaller"
         return "larger-outside" if "home" in self._outside else "larger-inside"
 
 
-def _of_image(was: str | None, now: str | None) -> Category:
+def _of_image(was: str | None, now: str | None) -> ChangeType:
     if was is None or now is None or not same_image(was, now):
         return "image"
     return "image-unpinned" if pinned(was) and not pinned(now) else "image-version"
 
 
-class _DataRoleCategories:
+class _DataRoleChangeTypes:
     def __init__(self, before: DataRole, after: DataRole) -> None:
         self._before = before
         self._after = after
 
-    def __call__(self, field: str, was: Any, now: Any) -> Category:
+    def __call__(self, field: str, was: Any, now: Any) -> ChangeType:
         if not field.startswith("granted_to."):
             return _by_field(field)
         _, team, what = field.split(".", 2)
@@ -171,8 +171,8 @@ class _DataRoleCategories:
         return "grant-longer" if was is not None and (now is None or now > was) else "grant-shorter"
 
 
-def types_of_new(field: str, outside: frozenset[str] = frozenset()) -> Category:
-    """Return the category of a field of a new file; most of them are simply new."""
+def type_of_new_field(field: str, outside: frozenset[str] = frozenset()) -> ChangeType:
+    """Return the type of a field of a new file; most of them are simply new."""
     if field == "data_roles":
         return "data-role-added"
     if field.startswith("granted_to."):

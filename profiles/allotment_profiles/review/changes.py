@@ -1,14 +1,15 @@
 """What differs between two catalogs, by meaning: `memory limit 4 GiB → 8 GiB`, not by lines. Pure functions."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from allotment_profiles.catalog.catalog import Catalog, Entry
-from allotment_profiles.model import DataRole, Model, Policy, Profile
+from allotment_profiles.model import Model, Policy, Profile
 from allotment_profiles.model.paths import POLICY, file_ref
 from allotment_profiles.model.problems import quoted
-from allotment_profiles.review.change_types import Category, change_types, types_of_new
+from allotment_profiles.review.change_types import ChangeType, change_types, type_of_new_field
 from allotment_profiles.review.flatten import flatten, value_text
 from allotment_profiles.review.labels import label_of
 from allotment_profiles.review.renames import differing, renamed
@@ -33,8 +34,8 @@ class Change:
     before: str | None
     """The value before; for a renamed file, its former id."""
     after: str | None
-    category: Category
-    """The type of change, for programs."""
+    category: ChangeType
+    """The type of the change; the API calls it `category`."""
     moved_from: str = ""
     """The former path of a renamed file; set for its changed fields as well."""
 
@@ -83,8 +84,11 @@ def subject_of(path: str) -> str:
 
 def rewritten(path: str) -> Change:
     """Return the change of a file whose bytes differ but not its meaning, or of a file that Allotment does not read."""
-    category: Category = "layout" if file_ref(path) else "path"
-    return Change("rewritten", path, subject_of(path), "", "", None, None, category)
+    return _whole_file("rewritten", path, "layout" if file_ref(path) else "path")
+
+
+def _whole_file(kind: ChangeKind, path: str, category: ChangeType) -> Change:
+    return Change(kind, path, subject_of(path), "", "", None, None, category)
 
 
 def compare(before: Catalog, after: Catalog) -> list[Change]:
@@ -101,10 +105,9 @@ def compare(before: Catalog, after: Catalog) -> list[Change]:
     for path in sorted({*olds, *news, *(after.broken - before.broken)}):
         if path in after.broken:
             if path not in before.broken:
-                changes.append(Change("unreadable", path, subject_of(path), "", "", None, None, "unreadable"))
+                changes.append(_whole_file("unreadable", path, "unreadable"))
         elif path not in gone:
-            one, other = olds.get(origins.get(path, path)), news.get(path)
-            changes += _compared(path, one, other, before, after)
+            changes += _compared(path, olds.get(origins.get(path, path)), news.get(path), before, after)
     return changes
 
 
@@ -128,25 +131,23 @@ def _differing(before: Catalog, after: Catalog) -> tuple[dict[str, Entry[Any]], 
 
 
 def _compared(
-    path: str, one: Entry[Any] | None, other: Entry[Any] | None, before: Catalog, after: Catalog
+    path: str, was: Entry[Any] | None, now: Entry[Any] | None, before: Catalog, after: Catalog
 ) -> list[Change]:
     """Compare one file with its former version, which may have another path."""
-    old, new = one.value if one else None, other.value if other else None
-    moved_from = one.path if one and one.path != path else ""
+    old, new = was.value if was else None, now.value if now else None
+    moved_from = was.path if was and was.path != path else ""
     outside: frozenset[str] = frozenset()
-    if isinstance(new, Profile) and other:
-        team = other.id.partition("/")[0]
+    if isinstance(new, Profile) and now:
+        team = now.id.partition("/")[0]
         # To the envelope of another team, everything is new.
-        known = old if one and one.id.partition("/")[0] == team else None
+        known = old if was and was.id.partition("/")[0] == team else None
         outside = frozenset(further_outside(known, new, binding_envelope(before, after, team)))
     changes = compare_values(path, old, new, outside=outside, moved_from=moved_from)
-    if not moved_from or not one or not other:
+    if not moved_from or not was or not now:
         return changes
-    moved = "/" in one.id and one.id.partition("/")[0] != other.id.partition("/")[0]
-    whole = Change(
-        "renamed", path, subject_of(path), "", "", one.id, other.id, "moved" if moved else "renamed", moved_from
-    )
-    return [whole, *changes]
+    moved = "/" in was.id and was.id.partition("/")[0] != now.id.partition("/")[0]
+    whole = _whole_file("renamed", path, "moved" if moved else "renamed")
+    return [dataclasses.replace(whole, before=was.id, after=now.id, moved_from=moved_from), *changes]
 
 
 def compare_values(
@@ -161,13 +162,12 @@ def compare_values(
 
     `outside` names the amounts that go further beyond the team's envelope than before.
     """
-    subject = subject_of(path)
     if before is None and after is None:
         return []
     if after is None:
-        return [Change("removed", path, subject, "", "", None, None, "removed")]
+        return [_whole_file("removed", path, "removed")]
     if before is None:
-        return [Change("added", path, subject, "", "", None, None, "new"), *_fields(path, subject, after, outside)]
+        return [_whole_file("added", path, "new"), *_fields(path, after, outside)]
     return list(_changed(path, before, after, outside, moved_from))
 
 
@@ -217,13 +217,13 @@ def _currency(value: Model) -> str:
     return value.prices.currency if isinstance(value, Policy) else ""
 
 
-def _fields(path: str, subject: str, value: Model, outside: frozenset[str]) -> Iterator[Change]:
+def _fields(path: str, value: Model, outside: frozenset[str]) -> Iterator[Change]:
     """Return the fields that a new file sets."""
-    currency = _currency(value)
+    subject, currency = subject_of(path), _currency(value)
     for field, content in flatten(value, explicit_only=True):
         for item in content if isinstance(content, tuple) else (content,):
             text = value_text(field, item, currency)
-            yield Change("added", path, subject, field, label_of(field), None, text, types_of_new(field, outside))
+            yield Change("added", path, subject, field, label_of(field), None, text, type_of_new_field(field, outside))
 
 
 def owner_before(path: str, before: Catalog, after: Catalog) -> str | None:
@@ -231,6 +231,6 @@ def owner_before(path: str, before: Catalog, after: Catalog) -> str | None:
     ref = file_ref(path)
     for catalog in (before, after):
         entry = catalog.data_roles.get(ref.id) if ref and ref.kind == "data role" else None
-        if entry is not None and isinstance(entry.value, DataRole):
+        if entry is not None:
             return entry.value.owner
     return None

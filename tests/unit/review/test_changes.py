@@ -13,7 +13,7 @@ from support.repositories import ProfilesRepository, data_role, policy, profile,
 
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
-from allotment_profiles.review.change_types import Category
+from allotment_profiles.review.change_types import ChangeType
 from allotment_profiles.review.changes import Change, compare, compare_values
 from allotment_profiles.review.labels import label_of
 
@@ -243,7 +243,7 @@ def test_there_are_changes_exactly_where_values_differ(both: tuple[Catalog, Cata
                 canonical(each[path].value.model_dump(mode="json")) if path in each else None for each in (olds, news)
             )
             assert (old != new) == (path in told_of), path
-    assert {change.category for change in changes} <= set(typing.get_args(Category))
+    assert {change.category for change in changes} <= set(typing.get_args(ChangeType))
     assert all(change.label and "None" not in change.text for change in changes if change.field)
 
 
