@@ -76,9 +76,9 @@ class CountingChecker(ChangeChecker):
         self.counts["files"] += 1
         return await super().files(main, files)
 
-    async def commit(self, main: str, commit: str, day: dt.date) -> Check:
-        self.counts["commit"] += 1
-        return await super().commit(main, commit, day)
+    async def merge(self, main: str, candidate: str, day: dt.date) -> tuple[Check, tuple[str, ...]]:
+        self.counts["merge"] += 1
+        return await super().merge(main, candidate, day)
 
 
 async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_page(platform: Platform) -> None:
@@ -93,7 +93,7 @@ async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_
     await proposals.view(stored, dora)
     await overview(proposals, dora)
     await reviews.merge(dora, stored.id, stored.head)
-    assert counts == {"files": 1, "commit": 1}
+    assert counts == {"files": 1, "merge": 1}
     assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.git.repository import FileChange
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
@@ -14,7 +15,7 @@ from allotment_profiles.review.approvals import Requirement, requirements_of
 from allotment_profiles.review.automatic import automatic_of
 from allotment_profiles.review.changes import Change, compare, rewritten
 from allotment_profiles.review.cost_changes import CostChange, compare_costs
-from allotment_profiles.store.history import FEW, fold_history
+from allotment_profiles.store.history import FEW, Applied, fold_history
 from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.snapshot import with_commit, with_files
 from allotment_profiles.store.tracker import Tracker
@@ -76,13 +77,14 @@ class ChangeChecker:
             return await asyncio.to_thread(self._files, main, files, self.today())
 
     async def commit(self, main: str, commit: str, day: dt.date) -> Check:
-        """Check a commit, such as a prepared merge, against a commit of main, by the rules of a day."""
+        """Check a commit against a commit of main, by the rules of a day."""
         async with self._lock:
-            return await asyncio.to_thread(self._commit, main, commit, day)
+            return (await asyncio.to_thread(self._commit, main, commit, day))[0]
 
-    async def removals(self, main: str, candidate: str) -> tuple[str, ...]:
-        """Return the files that a merge removes and that main would quarantine, because it removes so many at once."""
-        return await asyncio.to_thread(self._removals, main, candidate)
+    async def merge(self, main: str, candidate: str, day: dt.date) -> tuple[Check, tuple[str, ...]]:
+        """Check a prepared merge, and return the check with the removals that main would quarantine."""
+        async with self._lock:
+            return await asyncio.to_thread(self._commit, main, candidate, day)
 
     def _files(self, main: str, files: Files, day: dt.date) -> Check:
         before, _ = self._tracker.peek(main)
@@ -103,19 +105,18 @@ class ChangeChecker:
         after = self._tracker.renewed(before, with_files(base, readable))
         return _compare(before, after, differing, own, day)
 
-    def _commit(self, main: str, commit: str, day: dt.date) -> Check:
-        before, _ = self._tracker.peek(main)
-        # All files, not only those that a catalog reads: nothing may come to main unseen.
-        changed = tuple(change.path for change in self._repository.changes(main, commit))
+    def _commit(self, main: str, commit: str, day: dt.date) -> tuple[Check, tuple[str, ...]]:
+        before, history = self._tracker.peek(main)
+        changes = self._repository.changes(main, commit)
         after = self._tracker.renewed(before, with_commit(self._repository, before.snapshot, commit))
-        own = [_unread_path(path) for path in changed if file_ref(path) is None]
-        return _compare(before, after, changed, own, day)
+        # All files, not only those that a catalog reads: nothing may come to main unseen.
+        paths = tuple(change.path for change in changes)
+        own = [_unread_path(path) for path in paths if file_ref(path) is None]
+        return _compare(before, after, paths, own, day), self._quarantined_removals(history, changes, commit)
 
-    def _removals(self, main: str, candidate: str) -> tuple[str, ...]:
-        changes = self._repository.changes(main, candidate)
+    def _quarantined_removals(self, history: Applied, changes: Sequence[FileChange], candidate: str) -> tuple[str, ...]:
         if sum(1 for change in changes if change.removed and file_ref(change.path)) <= FEW:
             return ()
-        _, history = self._tracker.peek(main)
         quarantined = fold_history(self._repository, candidate, history).quarantined
         return tuple(change.path for change in quarantined if change.commit == candidate and change.reason == "removal")
 

@@ -204,8 +204,7 @@ class Proposals:
             candidate = await asyncio.to_thread(self.forge.candidate, stored, key.main)
         except MergeConflictError as error:
             return Judgement(key, None, error.paths)
-        check = await self._checking.commit(key.main, candidate.commit, key.day)
-        removals = await self._checking.removals(key.main, candidate.commit)
+        check, removals = await self._checking.merge(key.main, candidate.commit, key.day)
         return Judgement(key, check, (), candidate, removals)
 
     async def case(
