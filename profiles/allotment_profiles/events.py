@@ -1,4 +1,4 @@
-"""What was observed: an append-only table of starts, refusals and ends that no rule reads."""
+"""The table of events: starts, refusals and ends of sessions. It is append-only, and no rule reads it."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _events = sa.Table(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One observation."""
+    """One event."""
 
     time: dt.datetime
     """UTC."""
@@ -33,11 +33,11 @@ class Event:
     user: str
     profile: str
     revision: str
-    """The commit of main that decided it."""
+    """The commit of main that applied."""
     details: Mapping[str, Any]
 
 
-# A server that is gone without a word is noticed. Nothing here that the server would have to know: poolers refuse that.
+# These limits detect a server that has disappeared. None of them is sent to the server: poolers would refuse it.
 _LIBPQ = {
     "connect_timeout": 5, "tcp_user_timeout": 5000,
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
@@ -45,78 +45,94 @@ _LIBPQ = {
 
 
 class Events:
-    """The table. Calls block, some for ever where a server hangs: use a thread of its own inside an event loop.
+    """The table. Calls block, some forever if the server hangs: in an event loop, give each a thread of its own.
 
-    They raise SQLAlchemyError where it is away.
+    They raise SQLAlchemyError if the database is unreachable.
     """
 
     def __init__(self, url: str) -> None:
-        """Take SQLAlchemy's URL, which may set any of the driver's own limits; it is asked at the first call."""
-        where = sa.make_url(url)
-        libpq = where.get_driver_name() in ("psycopg2", "psycopg")
-        limits = {name: value for name, value in _LIBPQ.items() if libpq and name not in where.query}
-        self._engine = sa.create_engine(where, pool_pre_ping=True, connect_args=limits)
-        self._made = False
+        """Connect at the first call. The URL, in SQLAlchemy's form, may set the driver's limits itself."""
+        address = sa.make_url(url)
+        libpq = address.get_driver_name() in ("psycopg2", "psycopg")
+        limits = {name: value for name, value in _LIBPQ.items() if libpq and name not in address.query}
+        self._engine = sa.create_engine(address, pool_pre_ping=True, connect_args=limits)
+        self._created = False
 
     @contextmanager
     def _table(self) -> Iterator[sa.Engine]:
-        """Give what to ask, with the table made; it may be another database after a failure."""
+        """Yield the engine, with the table created. After a failure it may be another database."""
         try:
-            if not self._made:
-                self._make()
-            self._made = True
+            if not self._created:
+                self._create()
+            self._created = True
             yield self._engine
         except sa.exc.SQLAlchemyError:
-            self._made = False
+            self._created = False
             raise
 
-    def _make(self) -> None:
+    def _create(self) -> None:
         try:
             _metadata.create_all(self._engine)
         except sa.exc.DatabaseError as error:
             if isinstance(error, sa.exc.OperationalError) and self._engine.dialect.name != "sqlite":
-                raise  # it is away: asking again would be waiting again
-            # The hub and the service start at the same time: the other one may have made the table just now.
+                raise  # it is unreachable: a second query would wait again
+            # The hub and the service start at the same time: the other one may have just created the table.
             if not sa.inspect(self._engine).has_table(_events.name):
                 raise
 
     def append(self, kind: str, *, user: str, profile: str = "", revision: str = "", **details: Any) -> None:
-        """Add one observation, with the time of now."""
+        """Add one event with the current time."""
         self.append_all([Event(dt.datetime.now(dt.UTC), kind, user, profile, revision, details)])
 
     def append_all(self, events: Iterable[Event]) -> None:
-        """Add observations, all of them or none."""
+        """Add events, all or none."""
         rows = [
-            {"time": each.time.astimezone(dt.UTC).replace(tzinfo=None), "kind": each.kind, "user": each.user[:255],
-             "profile": each.profile[:100], "revision": each.revision, "details": dict(each.details)}
-            for each in events
-        ]  # fmt: skip
+            {
+                "time": _stored_time(event.time),
+                "kind": event.kind,
+                "user": event.user[:255],
+                "profile": event.profile[:100],
+                "revision": event.revision,
+                "details": dict(event.details),
+            }
+            for event in events
+        ]
         with self._table() as engine, engine.begin() as connection:
             connection.execute(sa.insert(_events), rows)
 
     def of(self, profile: str, *, kinds: Sequence[str] = (), limit: int = 100) -> list[Event]:
-        """Give the observations about a profile, newest first."""
+        """Return the events of a profile, newest first."""
         query = sa.select(_events).where(_events.c.profile == profile)
         if kinds:
             query = query.where(_events.c.kind.in_(kinds))
-        return self._listed(query.order_by(_events.c.id.desc()).limit(limit))
+        return self._select(query.order_by(_events.c.id.desc()).limit(limit))
 
     def first(self, kind: str, profile: str, since: dt.datetime) -> Event | None:
-        """Give the first observation of a kind about a profile after a moment."""
-        moment = since.astimezone(dt.UTC).replace(tzinfo=None)
-        query = sa.select(_events).where(_events.c.profile == profile, _events.c.kind == kind, _events.c.time >= moment)
-        found = self._listed(query.order_by(_events.c.id).limit(1))
-        return found[0] if found else None
+        """Return the first event of a kind for a profile since a time, or None."""
+        query = sa.select(_events).where(
+            _events.c.profile == profile, _events.c.kind == kind, _events.c.time >= _stored_time(since)
+        )
+        return next(iter(self._select(query.order_by(_events.c.id).limit(1))), None)
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         self._engine.dispose()
 
-    def _listed(self, query: sa.Select[Any]) -> list[Event]:
+    def _select(self, query: sa.Select[Any]) -> list[Event]:
         with self._table() as engine, engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return [
-            Event(row["time"].replace(tzinfo=dt.UTC), row["kind"], row["user"], row["profile"], row["revision"],
-                  row["details"])
+            Event(
+                time=row["time"].replace(tzinfo=dt.UTC),
+                kind=row["kind"],
+                user=row["user"],
+                profile=row["profile"],
+                revision=row["revision"],
+                details=row["details"],
+            )
             for row in rows
-        ]  # fmt: skip
+        ]
+
+
+def _stored_time(time: dt.datetime) -> dt.datetime:
+    return time.astimezone(dt.UTC).replace(tzinfo=None)

@@ -9,10 +9,10 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-from allotment_profiles.git.repository import Repository
+from allotment_profiles.git.repository import MAIN, Repository
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import applied
-from allotment_profiles.store.watcher import MAIN, CatalogWatcher
+from allotment_profiles.store.watcher import CatalogWatcher
 from benchmarks import others
 
 

@@ -16,9 +16,8 @@ from allotment_hub.forges.records import Candidate, Record, RecordKind, StoredPr
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate, Repository
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefMovedError, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer
-from allotment_profiles.store.watcher import MAIN
 
 log = logging.getLogger(__name__)
 

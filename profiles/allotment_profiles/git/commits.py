@@ -1,4 +1,4 @@
-"""Commits as git stores them: from bytes to a Commit and back, with the signature. No process is started here."""
+"""Parse and write commit objects with their signatures. No process is started."""
 
 import datetime as dt
 import re
@@ -12,7 +12,7 @@ _LAST_SECOND = 253402300799  # the end of the year 9999, where Python's calendar
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who a commit names; line breaks and angle brackets are taken out when it is written."""
+    """An author or committer. Line breaks and angle brackets are removed when it is written."""
 
     name: str
     email: str
@@ -27,10 +27,10 @@ class Commit:
     parents: tuple[str, ...]
     author: Person
     time: dt.datetime
-    """When it was committed, UTC."""
+    """The time of the commit, UTC."""
     message: str
     signed_by: str | None
-    """The principal of the key that signed it, where the verifier knows the key."""
+    """The principal of the key that signed it; None where the verifier does not know the key."""
 
     @property
     def subject(self) -> str:
@@ -38,18 +38,18 @@ class Commit:
         return self.message.partition("\n")[0]
 
     def trailers(self) -> dict[str, list[str]]:
-        """Give the trailers of the message's last paragraph: key → values in their order."""
+        """Return the trailers in the message's last paragraph: key → values in their order."""
         last = self.message.rstrip().rpartition("\n\n")[2]
-        found: dict[str, list[str]] = {}
+        trailers: dict[str, list[str]] = {}
         for line in last.splitlines():
             key, colon, value = line.partition(": ")
             if colon and re.fullmatch(r"[A-Z][A-Za-z-]{1,40}", key):
-                found.setdefault(key, []).append(value)
-        return found
+                trailers.setdefault(key, []).append(value)
+        return trailers
 
 
 def parse_commit(commit: str, raw: bytes, verifier: Verifier | None) -> Commit:
-    """Read a commit object, and check its signature where the verifier may know its key."""
+    """Parse a commit object and check its signature."""
     head, _, body = raw.partition(b"\n\n")
     fields: dict[str, list[str]] = {}
     unsigned: list[bytes] = []
@@ -88,7 +88,7 @@ def commit_bytes(
     time: dt.datetime,
     signer: Signer | None,
 ) -> bytes:
-    """Write a commit object, signed where a signer is given."""
+    """Format a commit object, signed where there is a signer."""
     stamp = f"{int(time.timestamp())} +0000"
     head = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
     head += [f"author {_ident(author)} {stamp}", f"committer {_ident(committer)} {stamp}"]
@@ -100,9 +100,9 @@ def commit_bytes(
 
 
 def moment(seconds: str) -> dt.datetime:
-    """Turn git's seconds into a time; nonsense, which a commit may hold, becomes the nearest end of the calendar."""
-    known = int(seconds) if seconds.isdecimal() and len(seconds) < 15 else _LAST_SECOND if seconds else 0
-    return dt.datetime.fromtimestamp(min(known, _LAST_SECOND), dt.UTC)
+    """Parse git's seconds. An impossible time, which a commit may contain, becomes the nearest end of the calendar."""
+    value = int(seconds) if seconds.isdecimal() and len(seconds) < 15 else _LAST_SECOND if seconds else 0
+    return dt.datetime.fromtimestamp(min(value, _LAST_SECOND), dt.UTC)
 
 
 def _ident(person: Person) -> str:

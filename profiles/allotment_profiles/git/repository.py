@@ -16,6 +16,7 @@ from allotment_profiles.git.commits import Commit, Person, commit_bytes, moment,
 from allotment_profiles.git.process import GitError, GitProcess
 from allotment_profiles.git.signatures import Signer, Verifier
 
+MAIN = "refs/heads/main"
 NO_OBJECT = "0" * 40
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 # Stricter than git: a name cannot be mistaken for an option or a pattern, and cannot break a line of `update-ref`.

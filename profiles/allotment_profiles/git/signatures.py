@@ -1,8 +1,7 @@
-"""Signing what the service records: git's own SSH signatures (the SSHSIG format), made and checked in the process.
+"""Sign and verify commits with git's SSH signatures (the SSHSIG format), inside the process.
 
-The format is OpenSSH's `PROTOCOL.sshsig`; `git verify-commit` and `ssh-keygen -Y verify` accept what is signed here.
-Making it in the process needs no ssh-keygen on the machine, and checks a history of thousands of commits in the time
-of a few processes.
+The format is OpenSSH's `PROTOCOL.sshsig`; `git verify-commit` and `ssh-keygen -Y verify` accept these signatures. This
+needs no ssh-keygen on the machine, and verifies thousands of commits in the time that a few processes would take.
 """
 
 import base64
@@ -44,10 +43,7 @@ def _public_blob(key: Ed25519PublicKey) -> bytes:
 
 
 def generate_key(private: Path, principal: str) -> str:
-    """Write a new ed25519 key in OpenSSH's format, readable by its owner alone.
-
-    Returns the line for an allowed-signers file.
-    """
+    """Write a new ed25519 key in OpenSSH's format, readable only by its owner. Return its allowed-signers line."""
     key = Ed25519PrivateKey.generate()
     descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -58,10 +54,10 @@ def generate_key(private: Path, principal: str) -> str:
 
 
 class Signer:
-    """Signs with one ed25519 key."""
+    """Sign with an ed25519 key."""
 
     def __init__(self, private: Path) -> None:
-        """Load the key; raises ValueError where the file is no unencrypted ed25519 key."""
+        """Load the key. Raise ValueError if the file is not an unencrypted ed25519 key."""
         data = private.read_bytes()
         load = load_ssh_private_key if b"OPENSSH" in data[:60] else load_pem_private_key
         key = load(data, password=None)
@@ -70,7 +66,7 @@ class Signer:
         self._key = key
 
     def sign(self, payload: bytes) -> str:
-        """Give the armored signature of a payload."""
+        """Return the armored signature of a payload."""
         signature = _string(b"ssh-ed25519") + _string(self._key.sign(_wrapped(payload)))
         blob = (
             _MAGIC
@@ -87,12 +83,12 @@ class Signer:
 
 
 class Verifier:
-    """Knows which keys count, from an allowed-signers file as ssh-keygen reads it."""
+    """Verify signatures against the keys of an allowed-signers file."""
 
     def __init__(self, allowed_signers: str) -> None:
-        """Take the text of the file; lines that are no ed25519 key are passed over.
+        """Parse the text of the file. Lines without an ed25519 key are ignored.
 
-        Certificates (PEM) are taken for the key that they hold: a chart can make one, and no allowed-signers file.
+        A PEM certificate counts as its key: a Helm chart can generate a certificate, but no allowed-signers file.
         """
         self._principals: dict[bytes, str] = dict(_certified(allowed_signers))
         for line in allowed_signers.splitlines():
@@ -101,17 +97,17 @@ class Verifier:
                 position = words.index("ssh-ed25519", 1)
                 try:
                     self._principals[base64.b64decode(words[position + 1], validate=True)] = words[0]
-                except ValueError:  # no base64, or no ASCII
+                except ValueError:  # not base64, or not ASCII
                     continue
 
     @property
     def fingerprint(self) -> str:
-        """What tells this set of keys from another one."""
+        """A hash of the keys and their principals."""
         keys = sorted(f"{base64.b64encode(key).decode()} {name}" for key, name in self._principals.items())
         return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
     def verify(self, payload: bytes, armored: str) -> str | None:
-        """Give the principal whose key signed the payload, or None where no known key did."""
+        """Return the principal whose key signed the payload, or None."""
         lines = armored.strip().splitlines()
         if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
             return None
@@ -149,11 +145,11 @@ def _parts(blob: bytes) -> list[bytes]:
 
 
 def _strings(data: bytes, count: int) -> list[bytes]:
-    found = []
+    strings = []
     for _ in range(count):
         (length,) = struct.unpack(">I", data[:4])
         if length > len(data) - 4:
-            raise ValueError("a length past the end")
-        found.append(data[4 : 4 + length])
+            raise ValueError("a string is longer than the data")
+        strings.append(data[4 : 4 + length])
         data = data[4 + length :]
-    return found
+    return strings

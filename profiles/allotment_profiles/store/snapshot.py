@@ -1,4 +1,4 @@
-"""The files of the repository at one moment, wherever they lie: a commit, a commit with changes on top, a folder."""
+"""Snapshots: the files of a commit, of a commit with changes on top, or of a folder."""
 
 import dataclasses
 import datetime as dt
@@ -19,21 +19,21 @@ from allotment_profiles.store.history import REGULAR, Applied, File, fold_histor
 from allotment_profiles.store.provenance import Provenance
 
 OVERSIZED = b"\0" * (MAXIMUM_BYTES + 1)
-"""Stands for what is too large to be looked at, so that it is never read whole."""
+"""The content of every file that is too large, so that it is never read into memory."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Files by path, and how to get at their content."""
+    """Files by path, and a function that reads their contents."""
 
     revision: str
-    """The commit; empty where there is none (a folder)."""
+    """The commit; empty for a folder."""
     time: dt.datetime
-    """When the commit was made."""
+    """The time of the commit."""
     files: Mapping[str, File]
-    """The files that lie in a place of ours, or look as if they were meant to."""
+    """The files at paths that Allotment reads, and strays at similar paths."""
     read: Callable[[Iterable[str]], dict[str, bytes]]
-    """Contents by blob id; OVERSIZED for what is larger than a file may be."""
+    """Returns contents by blob id; OVERSIZED for a file that is too large."""
     gone: frozenset[str] = frozenset()
     """The files of data roles that were removed and not added again."""
     provenance: Provenance = dataclasses.field(default_factory=Provenance)
@@ -41,7 +41,7 @@ class Snapshot:
 
     @functools.cached_property
     def entries(self) -> Mapping[str, TreeEntry]:
-        """What applies, without its past."""
+        """The versions that apply."""
         return {path: file.entry for path, file in self.files.items() if file.entry}
 
 
@@ -50,41 +50,33 @@ def _relevant(path: str) -> bool:
 
 
 def at_commit(repository: Repository, commit: str) -> Snapshot:
-    """Take the raw tree of a commit, nothing held and nothing fallen back on; `commit` is an id.
+    """Return the files in the tree of a commit, given by its id: nothing is quarantined, and nothing has a fallback.
 
-    Raises GitError where it cannot be read.
+    Raise GitError where it cannot be read.
     """
     found = repository.commits([commit])
     if not found:
         raise GitError(f"there is no commit {commit}")
     files = {
-        path: File(entry, _only(commit, found[0].time, entry))
+        path: File(entry, _single(commit, found[0].time, entry))
         for path, entry in repository.tree(commit).items()
         if _relevant(path)
     }
-    return Snapshot(commit, found[0].time, files, _reading(repository))
+    return Snapshot(commit, found[0].time, files, _reader(repository))
 
 
-def applied(repository: Repository, commit: str, known: Applied | None = None) -> Snapshot:
-    """Take what applies by the first-parent history of a commit of main; `commit` is an id.
-
-    What is `known` of an earlier commit of the line is not read again. Raises GitError where it cannot be read.
-    """
-    return of_history(repository, fold_history(repository, commit, known))
+def applied(repository: Repository, commit: str) -> Snapshot:
+    """Return the files that apply at a commit of main, given by its id. Raise GitError where it cannot be read."""
+    return of_history(repository, fold_history(repository, commit))
 
 
 def of_history(repository: Repository, history: Applied) -> Snapshot:
-    """Take what applies as the history was folded."""
-    return Snapshot(history.head, history.time, history.files, _reading(repository), history.gone, history.provenance)
-
-
-def proposed(repository: Repository, main: str, commit: str) -> Snapshot:
-    """Take what applies on main with what a commit changes laid over it, nothing of that held."""
-    return with_commit(repository, applied(repository, main), commit)
+    """Return the files that apply by a folded history."""
+    return Snapshot(history.head, history.time, history.files, _reader(repository), history.gone, history.provenance)
 
 
 def with_commit(repository: Repository, base: Snapshot, commit: str) -> Snapshot:
-    """Lay what a commit changes over the snapshot of another; its files have to be right in themselves."""
+    """Return the snapshot of another commit with the changes of this one, none of which is quarantined."""
     found = repository.commits([commit])
     if not found:
         raise GitError(f"there is no commit {commit}")
@@ -96,12 +88,12 @@ def with_commit(repository: Repository, base: Snapshot, commit: str) -> Snapshot
         else TreeEntry(change.mode, change.blob, sizes.get(change.blob, 0 if change.mode in REGULAR else -1))
         for change in changes
     }
-    snapshot = _overlaid(base, commit, found[0].time, entries)
-    return dataclasses.replace(snapshot, read=_reading(repository))
+    snapshot = _changed(base, commit, found[0].time, entries)
+    return dataclasses.replace(snapshot, read=_reader(repository))
 
 
 def with_files(base: Snapshot, files: Mapping[str, bytes | None]) -> Snapshot:
-    """Lay changed files over a snapshot without writing anything; None removes a file."""
+    """Return a snapshot with some files changed, or removed (None). Nothing is written."""
     entries: dict[str, TreeEntry | None] = {}
     contents = {}
     for path, data in files.items():
@@ -113,14 +105,14 @@ def with_files(base: Snapshot, files: Mapping[str, bytes | None]) -> Snapshot:
 
     def read(ids: Iterable[str]) -> dict[str, bytes]:
         ids = list(ids)
-        ours = {blob: contents[blob] for blob in ids if blob in contents}
-        return {**base.read(blob for blob in ids if blob not in contents), **ours}
+        changed = {blob: contents[blob] for blob in ids if blob in contents}
+        return {**base.read(blob for blob in ids if blob not in contents), **changed}
 
     relevant = {path: entry for path, entry in entries.items() if _relevant(path)}
-    return dataclasses.replace(_overlaid(base, base.revision, base.time, relevant), read=read)
+    return dataclasses.replace(_changed(base, base.revision, base.time, relevant), read=read)
 
 
-def _overlaid(base: Snapshot, revision: str, time: dt.datetime, entries: Mapping[str, TreeEntry | None]) -> Snapshot:
+def _changed(base: Snapshot, revision: str, time: dt.datetime, entries: Mapping[str, TreeEntry | None]) -> Snapshot:
     files = dict(base.files)
     last = max((file.order for file in files.values()), default=0) + 1
     gone = set(base.gone)
@@ -128,19 +120,19 @@ def _overlaid(base: Snapshot, revision: str, time: dt.datetime, entries: Mapping
         old = files.pop(path, None)
         if entry is not None:
             order = old.order if old and old.entry else last
-            files[path] = File(entry, _only(revision, time, entry), order)
+            files[path] = File(entry, _single(revision, time, entry), order)
             gone.discard(path)
-        elif old and old.entry and (where := file_ref(path)) and where.kind == "data role":
+        elif old and old.entry and (ref := file_ref(path)) and ref.kind == "data role":
             gone.add(path)
     return Snapshot(revision, time, files, base.read, frozenset(gone))
 
 
-def _only(revision: str, time: dt.datetime, entry: TreeEntry) -> tuple[Version, ...]:
+def _single(revision: str, time: dt.datetime, entry: TreeEntry) -> tuple[Version, ...]:
     return (Version(revision, time, entry.blob if entry.mode in REGULAR else None),)
 
 
-def _reading(repository: Repository) -> Callable[[Iterable[str]], dict[str, bytes]]:
-    """Give a function that reads blobs; one that is damaged or gone is an error: nobody can say what it held."""
+def _reader(repository: Repository) -> Callable[[Iterable[str]], dict[str, bytes]]:
+    """Return a function that reads blobs. It raises GitError for a missing blob, whose content nobody knows."""
 
     def read(ids: Iterable[str]) -> dict[str, bytes]:
         wanted = list(ids)
@@ -156,14 +148,14 @@ def _reading(repository: Repository) -> Callable[[Iterable[str]], dict[str, byte
 
 
 def in_folder(folder: Path) -> Snapshot:
-    """Take the files of a folder; links are not followed."""
+    """Return the files of a folder. Links are not followed."""
     now = dt.datetime.now(dt.UTC)
     files, paths = {}, {}
     for parent, folders, names in os.walk(folder):
         links = [name for name in folders if Path(parent, name).is_symlink()]
         folders[:] = sorted(name for name in folders if name != ".git" and name not in links)
         if Path(parent) == folder:
-            # Nothing of ours lies elsewhere, and elsewhere may be large.
+            # No other folder has files of ours, and others may be large.
             folders[:] = [name for name in folders if is_stray(f"{name}/x") or file_ref(f"{name}/x.yaml")]
         for name in sorted(names + links):
             file = Path(parent, name)
@@ -172,7 +164,7 @@ def in_folder(folder: Path) -> Snapshot:
             if _relevant(path):
                 mode = "100644" if stat.S_ISREG(status.st_mode) else "120000"
                 entry = TreeEntry(mode, path, status.st_size)
-                files[path] = File(entry, _only("", now, entry))
+                files[path] = File(entry, _single("", now, entry))
                 paths[path] = file
 
     def read(ids: Iterable[str]) -> dict[str, bytes]:

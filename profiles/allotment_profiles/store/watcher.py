@@ -13,7 +13,7 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
-from allotment_profiles.git.repository import Repository
+from allotment_profiles.git.repository import MAIN, Repository
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.provenance import Provenance
@@ -22,7 +22,6 @@ from allotment_profiles.threads import in_own_thread
 
 log = logging.getLogger(__name__)
 
-MAIN = "refs/heads/main"
 _MAXIMUM_PROBLEMS = 20
 
 

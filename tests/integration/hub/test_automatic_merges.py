@@ -7,8 +7,8 @@ from allotment_hub.api.serializers import check_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.overview import overview
+from allotment_profiles.git.repository import MAIN
 from allotment_profiles.store.history import fold_history
-from allotment_profiles.store.watcher import MAIN
 
 AUTOMATIC = POLICY + b"automatic: {enabled: true, changes: [image-version, text]}\n"
 MAINTAINED = NOTEBOOK + b"maintainers: {users: [ana]}\n"

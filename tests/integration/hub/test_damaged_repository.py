@@ -7,8 +7,7 @@ from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, Platform, r
 
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
-from allotment_profiles.store.watcher import MAIN
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"

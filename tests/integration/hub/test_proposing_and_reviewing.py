@@ -12,9 +12,8 @@ from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRI
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import RecordKind, StoredProposal
-from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefMovedError, RefUpdate
 from allotment_profiles.store.history import fold_history
-from allotment_profiles.store.watcher import MAIN
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"

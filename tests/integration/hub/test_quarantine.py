@@ -5,8 +5,8 @@ from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRIC
 
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
+from allotment_profiles.git.repository import MAIN
 from allotment_profiles.store.history import fold_history
-from allotment_profiles.store.watcher import MAIN
 
 MANY = tuple(f"teams/housing/profiles/extra-{number}.yaml" for number in range(14))
 pytestmark = pytest.mark.platform(dict.fromkeys(MANY, NOTEBOOK))

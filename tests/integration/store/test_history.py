@@ -18,7 +18,7 @@ from support.repositories import (
 
 from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.loading import load
-from allotment_profiles.store.snapshot import applied, in_folder, proposed
+from allotment_profiles.store.snapshot import applied, in_folder, with_commit
 from allotment_profiles.store.tracker import Tracker
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
@@ -273,7 +273,7 @@ def test_a_proposal_lays_its_changes_over_what_applies_and_nothing_of_it_is_held
     profiles.commit(small(**HOLD, **MANY), "Set up")
     main = profiles.push({NOTEBOOK: profile(title="Held")})
     commit = profiles.push(GONE, branch="refs/heads/propose/clear", parents=[main])
-    catalog = load(proposed(profiles.repository, main, commit))
+    catalog = load(with_commit(profiles.repository, applied(profiles.repository, main), commit))
     assert set(catalog.profiles) == {"red/notebook"}
     assert catalog.profiles["red/notebook"].value.title == "Notebook"
 

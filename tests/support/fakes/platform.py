@@ -27,9 +27,9 @@ from allotment_profiles.access import deployments
 from allotment_profiles.access.people import User
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
-from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, Verifier, generate_key
-from allotment_profiles.store.watcher import MAIN, CatalogWatcher
+from allotment_profiles.store.watcher import CatalogWatcher
 
 POLICY = b"""\
 format: 1
