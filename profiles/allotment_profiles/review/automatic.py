@@ -22,7 +22,8 @@ from allotment_profiles.review.team_limits import (
     same_image,
 )
 
-_KINDS = {"image-version": "another version of the same image", "smaller": "a smaller size", "text": "other words"}
+ACTIONS = {"image-version": "change image versions", "smaller": "reduce sizes", "text": "change texts"}
+"""Kind of change in the policy's `automatic` → what it lets maintainers do."""
 
 
 def automatic_paths(
@@ -45,9 +46,9 @@ def automatic_paths(
         kinds = {"text" if change.category == "layout" else change.category for change in file_changes}
         ref = file_ref(path)
         if kinds <= allowed and ref and ref.kind == "profile" and _harmless(ref.id, before, after, proposer):
-            what = " and ".join(words for kind, words in _KINDS.items() if kind in kinds)
+            what = " and ".join(action for kind, action in ACTIONS.items() if kind in kinds)
             automatic[path] = (
-                f"The profile {ref.id} needs no approval: {proposer.name} maintains it, and the policy allows "
+                f"The profile {ref.id} needs no approval: {proposer.name} maintains it, and the policy lets "
                 f"maintainers {what}."
             )
     return automatic

@@ -67,14 +67,14 @@ _BY_FIRST: dict[str, ChangeType] = {
 }
 
 
-class ChangeTypeOf(Protocol):
+class ChangeTypes(Protocol):
     """Returns the type of each change between two versions of one file."""
 
     def __call__(self, field: str, was: Any, now: Any) -> ChangeType:
         """Return the type of the change of one field, or of one item of a list."""
 
 
-def change_types(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> ChangeTypeOf:
+def change_types(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> ChangeTypes:
     """Return the function for two versions; `outside` are amounts that exceed the envelope further than before."""
     if isinstance(before, Profile) and isinstance(after, Profile):
         return _ProfileChangeTypes(before, after, outside)

@@ -22,6 +22,7 @@ from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.repository import MergeConflictError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
+from allotment_profiles.review.automatic import ACTIONS
 from allotment_profiles.store.watcher import CatalogWatcher
 
 KeyT = TypeVar("KeyT")
@@ -30,7 +31,6 @@ ValueT = TypeVar("ValueT")
 MAXIMUM_KEPT = 2000
 """How many proposals' files are kept in memory. A proposal has at most fifty small files, and mostly one."""
 _MAXIMUM_JUDGEMENTS = 200
-_KINDS = {"image-version": "another version of the same image", "smaller": "a smaller size", "text": "other words"}
 AUTOMATIC = "policy (automatic: "
 """How the message of a merge names the approval where the policy stands in for one."""
 
@@ -335,5 +335,5 @@ def _written_automatic(merge: Commit | None) -> tuple[str, ...]:
     kinds = [
         line.removeprefix(AUTOMATIC).removesuffix(")") for line in trailers.get("Approved-by", ()) if AUTOMATIC in line
     ]
-    words = [" and ".join(_KINDS.get(kind, kind) for kind in line.split(", ")) for line in kinds]
-    return tuple(f"The policy allows maintainers {line}." for line in words)
+    actions = [" and ".join(ACTIONS.get(kind, kind) for kind in line.split(", ")) for line in kinds]
+    return tuple(f"The policy lets maintainers {line}." for line in actions)
