@@ -109,7 +109,7 @@ class ServiceClient:
         details = answer if isinstance(answer, dict) else {}
         if 300 <= error.code < 400:
             return _redirected(self.url, error)
-        if error.code == 401:
+        if error.code == 401 or field_of(details, "code") == "not-signed-in":
             return _signed_out()
         refused = SessionError(
             field_of(details, "title") or f"The service answered {error.code} {error.reason}.",

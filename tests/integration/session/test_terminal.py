@@ -69,7 +69,7 @@ def test_the_file_is_edited_checked_explained_and_proposed_after_asking(
     status, written = talk("propose", answers=("The join needs it", "y"), editor=editor)
     assert status == 0, written
     assert "a lead of Housing statistics" in written
-    assert "limit: 16 GiB" in service.proposals["notebook"]["body"]["content"]
+    assert "limit: 16 GiB" in service.bodies["notebook"]["content"]
     assert service.proposals["notebook"]["reason"] == "The join needs it"
     assert not list(tmp_path.glob("allotment-*"))
 
@@ -79,7 +79,7 @@ def test_a_mistake_leads_back_into_the_editor(talk: Talk, service: SessionServic
     status, written = talk("propose", "--name", "big", "--reason", "x", answers=("y", "y"), editor=editor)
     assert status == 0, written
     assert "[memory-unit]" in written
-    assert "limit: 16 GiB" in service.proposals["big"]["body"]["content"]
+    assert "limit: 16 GiB" in service.bodies["big"]["content"]
 
 
 def test_a_text_that_is_given_up_is_kept_and_said_where(talk: Talk, service: SessionService, tmp_path: Path) -> None:

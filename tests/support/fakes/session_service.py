@@ -48,6 +48,10 @@ def answer(status: int, document: object) -> Reply:
     return status, {"Content-Type": "application/json"}, json.dumps(document).encode()
 
 
+def _without(document: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in names}
+
+
 @dataclass
 class SessionService:
     """What the service knows, and what it was asked."""
@@ -55,6 +59,8 @@ class SessionService:
     url: str = ""
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     proposals: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each proposal was proposed with."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     instead: Callable[[str, str], Reply | None] = lambda method, path: None
@@ -64,15 +70,17 @@ class SessionService:
         """Answer one authenticated call."""
         match [urllib.parse.unquote(part) for part in path.removeprefix(PREFIX + "/").split("/")]:
             case ["profiles"]:
-                reply = answer(200, {"profiles": list(self.profiles.values())})
+                reply = answer(
+                    200, {"profiles": [_without(one, "settings", "content") for one in self.profiles.values()]}
+                )
             case ["profiles", team, name] if f"{team}/{name}" in self.profiles:
                 reply = answer(200, self.profiles[f"{team}/{name}"])
             case ["profiles", team, name]:
-                reply = problem(404, code="unknown-profile", title=f"There is no profile {team}/{name}.")
+                reply = problem(404, code="profile-unknown", title=f"There is no profile {team}/{name}.")
             case ["checks"]:
                 reply = answer(200, self.checked(body))
             case ["proposals"] if method == "GET":
-                reply = answer(200, {"proposals": list(self.proposals.values())})
+                reply = answer(200, {"proposals": [_without(one, "reason") for one in self.proposals.values()]})
             case ["proposals"]:
                 reply = self.propose(body)
             case ["proposals", proposal, "withdrawal"] if proposal in self.proposals:
@@ -128,7 +136,7 @@ class SessionService:
         if self.proposals.get(name, {}).get("proposer") == "somebody-else":
             return problem(
                 409,
-                code="already-proposed",
+                code="proposal-exists",
                 title="Somebody else has proposed a change of this profile.",
                 detail="Two proposals for one file would overwrite each other.",
                 remedy="Comment there.",
@@ -141,8 +149,8 @@ class SessionService:
             "state": "checked",
             "proposer": "analyst",
             "reason": body["reason"],
-            "body": body,
         }
+        self.bodies[name] = body
         return answer(201 if created else 200, self.proposals[name])
 
 
@@ -175,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.service.tokens.append(self.headers.get("Authorization", ""))
         reply = self.server.service.instead(method, path)
         if reply is None and self.headers.get("Authorization") != f"token {TOKEN}":
-            reply = problem(401, code="no-token", title="Who are you?")
+            reply = problem(403, code="not-signed-in", title="You are not signed in.")
         status, headers, content = reply or self.server.service.reply(method, path, body)
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
