@@ -54,15 +54,15 @@ class Ceilings(Model):
     """The largest session that any team may offer."""
 
     cpu: Cpu
-    """CPUs of a session."""
+    """Maximum CPUs of a session."""
     memory: Memory
-    """Memory of a session."""
+    """Maximum memory of a session."""
     gpu: Gpus = 0
-    """GPUs of a session."""
+    """Maximum GPUs of a session."""
     lifetime: Duration = 7 * 86400
-    """Lifetime of a session."""
+    """Maximum lifetime of a session."""
     home: Memory = 100 * 1024**3
-    """Size of a home folder."""
+    """Maximum size of a home folder."""
 
 
 class GpuKind(Model):

@@ -167,13 +167,13 @@ class Budget(Model):
     """How much may run at the same time. What is not set is not limited."""
 
     sessions: Annotated[int, Field(ge=0, le=100000)] | None = None
-    """Number of sessions."""
+    """Maximum number of sessions."""
     cpu: Cpu | None = None
-    """Sum of the CPU limits of the sessions."""
+    """Maximum sum of the CPU limits of the sessions."""
     memory: Memory | None = None
-    """Sum of the memory limits of the sessions."""
+    """Maximum sum of the memory limits of the sessions."""
     gpu: Annotated[int, Field(ge=0, le=100000)] | None = None
-    """Number of GPUs."""
+    """Maximum number of GPUs."""
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:

@@ -41,11 +41,11 @@ class Envelope(Model):
     """The limits of what a team decides itself: the largest session and the images."""
 
     cpu: Cpu
-    """CPUs of a session."""
+    """Maximum CPUs of a session."""
     memory: Memory
-    """Memory of a session."""
+    """Maximum memory of a session."""
     gpu: Gpus = 0
-    """GPUs of a session."""
+    """Maximum GPUs of a session."""
     gpu_kinds: Annotated[tuple[Name, ...], Field(max_length=20, strict=False)] = ()
     """Kinds of GPU. If empty, all kinds of the policy."""
     images: Annotated[tuple[ImagePattern, ...], Field(min_length=1, max_length=50, strict=False)]
@@ -53,7 +53,7 @@ class Envelope(Model):
     node_pools: Annotated[tuple[Name, ...], Field(max_length=20, strict=False)] = ()
     """Node pools of the policy that profiles of the team may use."""
     home: Memory = 20 * 1024**3
-    """Size of a home folder."""
+    """Maximum size of a home folder."""
 
 
 class Team(Model):
