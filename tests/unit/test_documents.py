@@ -15,6 +15,7 @@ from support.folders import ROOT
 from support.session_command import PACKAGE
 
 from allotment_profiles.cli.main import main
+from allotment_profiles.model import Binding
 
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -208,3 +209,8 @@ def test_the_glossary_has_every_word_of_a_class() -> None:
         if word.lower() not in known
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("kind", Binding.model_fields)
+def test_the_guide_says_what_each_kind_of_binding_needs(kind: str) -> None:
+    assert f"\n| `{kind}` |" in text("docs/kubernetes.md")
