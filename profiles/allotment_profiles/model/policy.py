@@ -143,7 +143,7 @@ class Automatic(Model):
     """Changes that maintainers of a profile can make without an approval."""
 
     enabled: bool = False
-    """Whether any change merges without an approval."""
+    """Whether the changes below merge without an approval. `false` disables all of them."""
     changes: Annotated[tuple[AutomaticKind, ...], Field(max_length=3, strict=False)] = ()
     """Kinds of change: another version of the same image, a smaller size, other texts."""
 
