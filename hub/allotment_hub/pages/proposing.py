@@ -1,5 +1,6 @@
 """Proposing: the page with the form and the file of a profile, and what other pages that propose share."""
 
+import dataclasses
 import datetime as dt
 import functools
 import re
@@ -9,7 +10,7 @@ from typing import Any, ClassVar, cast
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.pages.page import Page
-from allotment_hub.services.drafts.draft_proposal import Acceptance, DraftProposal, Tab, own_problems
+from allotment_hub.services.drafts.draft_proposal import Acceptance, DraftProposal, EditedProfile, Tab, own_problems
 from allotment_hub.services.drafts.forms import MORE, Field, ProfileForm, form_of, items_of, sections_of
 from allotment_hub.services.drafts.grants import Ask, has_grant
 from allotment_hub.services.drafts.panel import Panel, panel_of
@@ -56,9 +57,9 @@ class Proposer(Page):
 
 @dataclass(frozen=True)
 class FormView:
-    """What the page with the form shows of a draft proposal."""
+    """What the page shows of a profile that is edited."""
 
-    draft: DraftProposal
+    profile: EditedProfile
     form: ProfileForm
     catalog: Catalog
     more: ClassVar[tuple[str, ...]] = MORE
@@ -67,19 +68,19 @@ class FormView:
     def teams(self) -> dict[str, str]:
         """The teams to choose from, with their titles."""
         teams = {name: bounds["title"] for name, bounds in self.form.teams.items()}
-        if self.draft.team in self.catalog.teams:
-            teams.setdefault(self.draft.team, self.catalog.teams[self.draft.team].value.title)
+        if self.profile.team in self.catalog.teams:
+            teams.setdefault(self.profile.team, self.catalog.teams[self.profile.team].value.title)
         return teams
 
     @property
     def bounds(self) -> Any:
         """What the chosen team may ask for; None where the reader does not belong to it."""
-        return self.form.teams.get(self.draft.team)
+        return self.form.teams.get(self.profile.team)
 
     @functools.cached_property
     def sections(self) -> dict[str, list[Field]]:
         """The fields by section."""
-        return sections_of(self.form.fields, self.draft.values, self.bounds)
+        return sections_of(self.form.fields, self.profile.values, self.bounds)
 
     @property
     def titles(self) -> dict[str, dict[str, str]]:
@@ -89,17 +90,17 @@ class FormView:
     @functools.cached_property
     def missing(self) -> set[str]:
         """The data roles that the chosen team has no valid grant of."""
-        return {role for role in self.catalog.data_roles if not has_grant(self.catalog, role, self.draft.team)}
+        return {role for role in self.catalog.data_roles if not has_grant(self.catalog, role, self.profile.team)}
 
     @property
     def text(self) -> str:
-        """The profile's file; empty where there is none."""
-        return self.draft.text(self.form.fields) if self.draft.with_profile else ""
+        """The profile's file."""
+        return self.profile.text(self.form.fields)
 
     @property
     def kept(self) -> list[str]:
         """The keys of the file that the form has no field for."""
-        return self.draft.without_field(self.form.fields) if self.draft.tab == "form" else []
+        return self.profile.without_field(self.form.fields) if self.profile.tab == "form" else []
 
     def owners_of(self, role: str) -> str:
         """Return who decides about a data role, in words."""
@@ -107,7 +108,7 @@ class FormView:
 
     def items_of(self, field: Field) -> list[str]:
         """Return what is chosen in a field that is a list."""
-        return items_of(self.draft.values.get(field.name, ""))
+        return items_of(self.profile.values.get(field.name, ""))
 
 
 class ProposePage(Proposer):
@@ -117,15 +118,15 @@ class ProposePage(Proposer):
         """GET propose?from=TEAM/NAME&copy=1, ?team=, ?proposal=ID, ?path=PATH."""
         form = self._form()
         draft = await self._started(form)
-        fresh = draft.new and not draft.update
+        fresh = draft.profile is not None and draft.profile.new and not draft.update
         self._show(draft, form, Panel(None) if fresh else await self._panel(draft, form))
 
     async def post(self) -> None:
         """POST the form: to check it, to show it in another tab, or to propose it."""
         form, action = self._form(), self.field("do", "check")
         draft, error = self._typed_draft(form), None
-        if action in ("form", "file"):
-            draft = draft.switched(cast("Tab", action), form.fields)
+        if draft.profile and action in ("form", "file"):
+            draft = dataclasses.replace(draft, profile=draft.profile.switched(cast("Tab", action), form.fields))
         if action == "propose":
             try:
                 await self._propose(draft, form)
@@ -151,18 +152,19 @@ class ProposePage(Proposer):
         return form_of(form_schema(schema_of("profile"), catalog, self.reader.user, now))
 
     async def _started(self, form: ProfileForm) -> DraftProposal:
-        catalog, team = self.services.catalog, self.get_query_argument("team", "")
+        team, first = self.get_query_argument("team", ""), next(iter(form.teams), "")
         proposal, origin = self.get_query_argument("proposal", ""), self.get_query_argument("from", "")
-        paths, first = self.get_query_arguments("path"), next(iter(form.teams), "")
+        paths = self.get_query_arguments("path")
         if proposal:
             return await self._from_proposal(proposal, form)
         if origin:
             own = origin.partition("/")[0]
             copy_to = team or (own if own in form.teams else first)
-            return await self._from_profile(origin, copy_to if self.get_query_argument("copy", "") else None, form)
+            copy = bool(self.get_query_argument("copy", ""))
+            return DraftProposal(await self._from_profile(origin, copy_to if copy else None, form))
         if paths:
             return await self._from_paths(paths)
-        return blank(catalog, team or first, form.fields)
+        return DraftProposal(blank(self.services.catalog, team or first, form.fields))
 
     async def _from_proposal(self, proposal: str, form: ProfileForm) -> DraftProposal:
         """Start from an open proposal of one's own. Only the grant is carried over from other people's data roles."""
@@ -177,21 +179,21 @@ class ProposePage(Proposer):
             )  # fmt: skip
         return draft
 
-    async def _from_profile(self, origin: str, copy_to: str | None, form: ProfileForm) -> DraftProposal:
+    async def _from_profile(self, origin: str, copy_to: str | None, form: ProfileForm) -> EditedProfile:
         """Start from a profile. Only its team may see the values of its variables."""
         row, catalog = await self.services.profiles.row(self.reader.user, origin), self.services.catalog
         if row.entry is None:
             raise unreadable(origin)
-        draft = from_profile(catalog, row.id, form.fields, copy_to=copy_to)
+        profile = from_profile(catalog, row.id, form.fields, copy_to=copy_to)
         if row.full or not has_variables(row.entry.value):
-            return draft
+            return profile
         if copy_to is None:
             raise refused(
                 403, "file-private", "You cannot change this profile.",
                 "It sets variables, and only the team and administrators may see their values.",
                 "Propose one like it for a team of yours, without the variables.", row.owners,
             )  # fmt: skip
-        return without_variables(draft, form.fields)
+        return without_variables(profile, form.fields)
 
     async def _from_paths(self, paths: Sequence[str]) -> DraftProposal:
         """Start from other files. Only the owner of a data role may see its file, which names a credential."""
@@ -209,12 +211,16 @@ class ProposePage(Proposer):
 
     def _typed_draft(self, form: ProfileForm) -> DraftProposal:
         names = self.request.body_arguments
-        asked = [match[1] for name in names if (match := _ASKED.fullmatch(name))]
         others: dict[str, str | None] = {
             name.removeprefix(_OTHER): self.field(name) for name in names if name.startswith(_OTHER)
         }
         others |= {name.removeprefix(_REMOVED): None for name in names if name.startswith(_REMOVED)}
-        return DraftProposal(
+        profile = self._typed_profile(form) if self.field("with_profile", "yes") == "yes" else None
+        return DraftProposal(profile, others, self.field("reason"), self.field("update").strip())
+
+    def _typed_profile(self, form: ProfileForm) -> EditedProfile:
+        asked = [match[1] for name in self.request.body_arguments if (match := _ASKED.fullmatch(name))]
+        return EditedProfile(
             team=self.field("team").strip(),
             name=self.field("name").strip(),
             new=self.field("new") == "yes",
@@ -229,10 +235,6 @@ class ProposePage(Proposer):
                 code: Acceptance(self.field(f"accept.{code}.reason"), self.field(f"accept.{code}.until"))
                 for code in self._accepted()
             },
-            others=others,
-            reason=self.field("reason"),
-            update=self.field("update").strip(),
-            with_profile=self.field("with_profile", "yes") == "yes",
         ).settled()  # fmt: skip
 
     def _typed(self, field: Field) -> str:
@@ -254,7 +256,7 @@ class ProposePage(Proposer):
         return panel_of(check, self.reader.user, draft, form.fields, own)
 
     def _show(self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None) -> None:
-        view = FormView(draft, form, self.services.catalog)
+        view = FormView(draft.profile, form, self.services.catalog) if draft.profile else None
         self.show("propose.html", view=view, draft=draft, panel=panel, error=error, next_year=in_a_year())
 
 

@@ -16,8 +16,8 @@ from support.properties import examples
 from allotment_hub.services.drafts.draft_proposal import (
     Acceptance,
     DraftProposal,
+    EditedProfile,
     field_of,
-    filled,
     own_problems,
     with_acceptances,
 )
@@ -98,7 +98,7 @@ def test_what_is_typed_comes_out_of_the_file_again(
     draft = from_profile(CATALOG, profile_id, FIELDS)
     typed = {**draft.values, "title": title, "purpose": purpose}
     typed |= {"resources.memory.limit": f"{memory} GiB", "resources.cpu.limit": str(cpu)}
-    changed = DraftProposal(team=draft.team, name=draft.name, content=draft.content, values=typed, roles=draft.roles)
+    changed = dataclasses.replace(draft, values=typed)
     again = parse_yaml(changed.text(FIELDS).encode())
     assert values_of(again, FIELDS) == typed
     # Options and variables, which the form cannot say, are still there.
@@ -144,7 +144,7 @@ def test_the_form_names_what_it_keeps_aside() -> None:
 
 def test_switching_tabs_there_and_back_keeps_the_content() -> None:
     draft = from_profile(CATALOG, "transport-analysis/delays", FIELDS)
-    draft = filled(draft, {**draft.source, "title": "New <b>title</b>"}, FIELDS)
+    draft = draft.filled({**draft.source, "title": "New <b>title</b>"}, FIELDS)
     there = draft.switched("file", FIELDS)
     assert "title: New <b>title</b>" in there.content
     back = there.switched("form", FIELDS)
@@ -152,7 +152,7 @@ def test_switching_tabs_there_and_back_keeps_the_content() -> None:
 
 
 def test_a_file_that_does_not_read_stays_in_its_tab() -> None:
-    draft = DraftProposal(team="a", name="b", tab="file", content="title: [")
+    draft = EditedProfile("a", "b", tab="file", content="title: [")
     assert draft.switched("form", FIELDS) == draft
 
 
@@ -165,7 +165,7 @@ def test_a_draft_without_variables_says_nothing_of_them() -> None:
     data = {**parse_yaml(CATALOG.profiles["transport-analysis/delays"].source), "environment": {"TZ": "Secret/Place"}}
     data["options"]["size"]["choices"]["large"]["environment"] = {"B": "hidden"}
     source = b"# Secret/Place\n" + rewrite("profile", b"", data)
-    draft = without_variables(DraftProposal(content=source.decode()), FIELDS)
+    draft = without_variables(EditedProfile(content=source.decode()), FIELDS)
     assert "Secret/Place" not in draft.text(FIELDS)
     assert "hidden" not in draft.content
     assert sorted(draft.source) == sorted(key for key in data if key != "environment")
@@ -222,13 +222,9 @@ def test_a_grant_is_one_line_more_in_the_file_of_the_data_role() -> None:
 
 def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal() -> None:
     draft = from_profile(CATALOG, "transport-analysis/delays", FIELDS)
-    wanting = DraftProposal(
-        team=draft.team, name="delays", new=False, content=draft.content, values=draft.values,
-        roles=(*draft.roles, "housing-open"),
-        asks={"housing-open": Ask("2028-01-31", ""), "rail-open": Ask("2028-01-31", "")},
-        reason="Homes by the line",
-    )  # fmt: skip
-    files = wanting.files(FIELDS, CATALOG)
+    asks = {"housing-open": Ask("2028-01-31", ""), "rail-open": Ask("2028-01-31", "")}
+    wanting = dataclasses.replace(draft, roles=(*draft.roles, "housing-open"), asks=asks)
+    files = DraftProposal(wanting, reason="Homes by the line").files(FIELDS, CATALOG)
     assert sorted(files) == ["data-roles/housing-open.yaml", "teams/transport-analysis/profiles/delays.yaml"]
     grant = parse_yaml(files["data-roles/housing-open.yaml"] or b"")["granted_to"]["transport-analysis"]
     assert grant == {"until": "2028-01-31", "reason": "Homes by the line"}
@@ -243,8 +239,11 @@ def test_a_proposal_opens_again_as_the_form_that_it_came_from() -> None:
         "teams/open-data/profiles/code.yaml": None,
     }
     draft = from_proposal("p-1", files, "Why", CATALOG, FIELDS)
-    assert (draft.profile_id, draft.new, draft.tab, draft.reason) == ("transport-analysis/delays", False, "form", "Why")
-    assert draft.asks == {"housing-open": Ask("2028-01-31", "Homes")}
+    profile = draft.profile
+    assert profile
+    assert (profile.id, profile.new, profile.tab) == ("transport-analysis/delays", False, "form")
+    assert (draft.update, draft.reason) == ("p-1", "Why")
+    assert profile.asks == {"housing-open": Ask("2028-01-31", "Homes")}
     assert draft.others == {
         "teams/transport-analysis/team.yaml": "title: T\n",
         "teams/open-data/profiles/code.yaml": None,
@@ -262,15 +261,13 @@ def test_a_proposal_opens_again_as_the_form_that_it_came_from() -> None:
     ],
 )
 def test_a_name_that_is_missing_wrong_or_taken_is_told_beside_its_field(team: str, name: str, code: str) -> None:
-    assert [problem.code for problem in own_problems(DraftProposal(team=team, name=name, reason="x"), CATALOG)] == [
-        code
-    ]
+    assert [
+        problem.code for problem in own_problems(DraftProposal(EditedProfile(team, name), reason="x"), CATALOG)
+    ] == [code]
 
 
 def test_a_draft_without_a_reason_says_so() -> None:
-    assert [problem.field for problem in own_problems(DraftProposal(with_profile=False, reason=" \n"), CATALOG)] == [
-        "reason"
-    ]
+    assert [problem.field for problem in own_problems(DraftProposal(reason=" \n"), CATALOG)] == ["reason"]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +283,7 @@ def test_a_draft_without_a_reason_says_so() -> None:
     ],
 )
 def test_a_problem_stands_beside_the_field_that_it_is_about(path: str, place: str, expected: str) -> None:
-    draft = DraftProposal(team="a", name="b", roles=("housing-open", "rail-open"))
+    draft = DraftProposal(EditedProfile("a", "b", roles=("housing-open", "rail-open")))
     assert field_of(Problem(path, "x", "", "", field=place), draft, FIELDS) == expected
 
 
@@ -316,7 +313,7 @@ def test_an_acceptance_is_written_into_the_file_and_leaves_the_rest_as_it_is() -
 
 def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more() -> None:
     content = with_acceptances(COMMENTED, {"cpu-envelope": Acceptance("A larger census")}).decode()
-    draft = filled(DraftProposal(content=content), parse_yaml(content.encode()), FIELDS)
+    draft = EditedProfile(content=content).filled(parse_yaml(content.encode()), FIELDS)
     assert draft.accepts == {"cpu-envelope": Acceptance("A larger census")}
     assert draft.text(FIELDS) == content
     assert draft.without_field(FIELDS) == []
@@ -325,7 +322,7 @@ def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more()
 
 
 def test_in_the_file_an_acceptance_that_is_written_is_no_field_any_more() -> None:
-    draft = DraftProposal(
+    draft = EditedProfile(
         tab="file", content=COMMENTED.decode(), accepts={"cpu-envelope": Acceptance("A larger census")}
     )
     settled = draft.settled()

@@ -35,8 +35,8 @@ class Acceptance:
 
 
 @dataclass(frozen=True)
-class DraftProposal:
-    """What somebody edits before they propose it."""
+class EditedProfile:
+    """A profile while somebody edits it, in the form or as a file."""
 
     team: str = ""
     name: str = ""
@@ -54,16 +54,9 @@ class DraftProposal:
     """The requests for data that the team does not have yet, by data role."""
     accepts: Mapping[str, Acceptance] = field(default_factory=dict)
     """The problems that an administrator is asked to accept, by code. One without a reason is not asked for yet."""
-    others: Mapping[str, str | None] = field(default_factory=dict)
-    """Other files of the same proposal: path → content, None where removed."""
-    reason: str = ""
-    update: str = ""
-    """The id of the proposal that this updates; empty for a new one."""
-    with_profile: bool = True
-    """Whether it has a profile, beside `others`."""
 
     @property
-    def profile_id(self) -> str:
+    def id(self) -> str:
         """The profile's id."""
         return f"{self.team}/{self.name}"
 
@@ -83,7 +76,7 @@ class DraftProposal:
         wanted = document_of(self.values, self.roles, self.source, fields)
         return rewrite("profile", content, _accepted(wanted, self.accepts, drop=True)).decode()
 
-    def settled(self) -> "DraftProposal":
+    def settled(self) -> "EditedProfile":
         """Return it with the acceptances written into the file, if the file is edited."""
         if self.tab == "form" or not self.source:
             return self
@@ -93,21 +86,6 @@ class DraftProposal:
     def roles_wanted(self) -> tuple[str, ...]:
         """Return the data roles that the profile names."""
         return self.roles if self.tab == "form" else roles_of(self.source)
-
-    def files(self, fields: Sequence[Field], catalog: Catalog) -> Files:
-        """Return the changed files: the profile, the data roles whose grants it asks for, and the others."""
-        changed: dict[str, bytes | None] = {
-            path: None if content is None else content.encode("utf-8", "surrogatepass")
-            for path, content in self.others.items()
-        }
-        if self.with_profile:
-            changed[profile_path(self.profile_id)] = self.text(fields).encode("utf-8", "surrogatepass")
-            for role in self.missing(catalog):
-                ask = self.asks.get(role)
-                if ask and data_role_path(role) not in changed:
-                    ask = Ask(ask.until, ask.reason or self.reason)
-                    changed[data_role_path(role)] = with_grant(catalog, role, self.team, ask)
-        return changed
 
     def missing(self, catalog: Catalog) -> list[str]:
         """Return the data roles that the profile names and the team has no valid grant of."""
@@ -121,7 +99,7 @@ class DraftProposal:
         """Return the keys of the file that the form has no field for. They are kept."""
         return keys_without_field(self.source, fields)
 
-    def switched(self, tab: Tab, fields: Sequence[Field]) -> "DraftProposal":
+    def switched(self, tab: Tab, fields: Sequence[Field]) -> "EditedProfile":
         """Return it in another tab. A file that cannot be read stays in the tab `file`."""
         if tab == self.tab:
             return self
@@ -129,13 +107,43 @@ class DraftProposal:
             return dataclasses.replace(self, tab="file", content=self.text(fields), accepts={})
         if self.content.strip() and not self.source:
             return self
-        return filled(self, self.source, fields)
+        return self.filled(self.source, fields)
+
+    def filled(self, data: Mapping[str, Any], fields: Sequence[Field]) -> "EditedProfile":
+        """Return it with the form filled from a file's data."""
+        return dataclasses.replace(
+            self, tab="form", values=values_of(data, fields), roles=roles_of(data),
+            accepts={**self.accepts, **_acceptances_of(data)},
+        )  # fmt: skip
 
 
-def filled(draft: DraftProposal, data: Mapping[str, Any], fields: Sequence[Field]) -> DraftProposal:
-    """Return a draft proposal with its form filled from a file's data."""
-    accepts = {**draft.accepts, **_acceptances_of(data)}
-    return dataclasses.replace(draft, tab="form", values=values_of(data, fields), roles=roles_of(data), accepts=accepts)
+@dataclass(frozen=True)
+class DraftProposal:
+    """What somebody edits before they propose it."""
+
+    profile: EditedProfile | None = None
+    """None where only other files are edited."""
+    others: Mapping[str, str | None] = field(default_factory=dict)
+    """Other files: path → content, None where the file is removed."""
+    reason: str = ""
+    update: str = ""
+    """The id of the proposal that this updates; empty for a new one."""
+
+    def files(self, fields: Sequence[Field], catalog: Catalog) -> Files:
+        """Return the changed files: the profile, the data roles whose grants it asks for, and the others."""
+        changed: dict[str, bytes | None] = {
+            path: None if content is None else content.encode("utf-8", "surrogatepass")
+            for path, content in self.others.items()
+        }
+        profile = self.profile
+        if profile:
+            changed[profile_path(profile.id)] = profile.text(fields).encode("utf-8", "surrogatepass")
+            for role in profile.missing(catalog):
+                ask = profile.asks.get(role)
+                if ask and data_role_path(role) not in changed:
+                    ask = Ask(ask.until, ask.reason or self.reason)
+                    changed[data_role_path(role)] = with_grant(catalog, role, profile.team, ask)
+        return changed
 
 
 def _acceptances_of(data: Mapping[str, Any]) -> dict[str, Acceptance]:
@@ -171,30 +179,30 @@ def with_acceptances(content: bytes, accepts: Mapping[str, Acceptance]) -> bytes
 
 def own_problems(draft: DraftProposal, catalog: Catalog) -> list[Problem]:
     """Return what is wrong with the team, the name and the reason, which are no part of the files."""
-    problems = _problems_of_the_name(draft, catalog) if draft.with_profile else []
+    problems = _problems_of_the_name(draft.profile, draft.update, catalog) if draft.profile else []
     if not draft.reason.strip():
         remedy = "Write the reason in a sentence."
         problems.append(Problem("", "reason-missing", "The reason is missing.", remedy, field="reason"))
     return problems
 
 
-def _problems_of_the_name(draft: DraftProposal, catalog: Catalog) -> list[Problem]:
+def _problems_of_the_name(profile: EditedProfile, update: str, catalog: Catalog) -> list[Problem]:
     problems = []
-    if not draft.team:
+    if not profile.team:
         problems.append(
             Problem("", "team-missing", "No team is chosen.", "Choose the team that offers it.", field="team")
         )
-    elif not is_name(draft.team):
+    elif not is_name(profile.team):
         problems.append(
-            Problem("", "name", f"{quoted(draft.team)} is no team.", "Choose one of the list.", field="team")
+            Problem("", "name", f"{quoted(profile.team)} is no team.", "Choose one of the list.", field="team")
         )
     remedy = "Use up to 40 lower-case letters, digits and hyphens, such as rail-maps."
-    if not draft.name:
+    if not profile.name:
         problems.append(Problem("", "name-missing", "The name is missing.", remedy, field="name"))
-    elif not is_name(draft.name):
-        problems.append(Problem("", "name", f"{quoted(draft.name)} is not a name.", remedy, field="name"))
-    elif draft.new and not draft.update and draft.profile_id in catalog.profiles:
-        message = f"There is already a profile {draft.profile_id}."
+    elif not is_name(profile.name):
+        problems.append(Problem("", "name", f"{quoted(profile.name)} is not a name.", remedy, field="name"))
+    elif profile.new and not update and profile.id in catalog.profiles:
+        message = f"There is already a profile {profile.id}."
         problems.append(
             Problem("", "name-taken", message, "Choose another name, or change that profile.", field="name")
         )
@@ -213,11 +221,12 @@ def field_of(problem: Problem, draft: DraftProposal, fields: Iterable[Field]) ->
     ref = file_ref(problem.path)
     if ref and ref.kind == "data role" and problem.field.startswith("granted_to"):
         return f"grant.{ref.id}.{'reason' if problem.field.endswith('.reason') else 'until'}"
-    if problem.path != profile_path(draft.profile_id) or draft.tab == "file":
+    profile = draft.profile
+    if profile is None or problem.path != profile_path(profile.id) or profile.tab == "file":
         return ""
     if problem.field.startswith("data_roles."):
         index = problem.field.removeprefix("data_roles.").partition(".")[0]
-        roles = draft.roles_wanted()
+        roles = profile.roles_wanted()
         return f"data_roles.{roles[int(index)]}" if index.isdecimal() and int(index) < len(roles) else ""
     names = [field.name for field in fields]
     if problem.field in names:

@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from allotment_hub.services.drafts.draft_proposal import DraftProposal, filled
+from allotment_hub.services.drafts.draft_proposal import DraftProposal, EditedProfile
 from allotment_hub.services.drafts.forms import Field
 from allotment_hub.services.drafts.grants import ask_in
 from allotment_hub.services.proposals.checking import Files
@@ -17,16 +17,15 @@ from allotment_profiles.model.paths import file_ref
 
 def from_profile(
     catalog: Catalog, profile_id: str, fields: Sequence[Field], *, copy_to: str | None = None
-) -> DraftProposal:
+) -> EditedProfile:
     """Start from a profile: change it, or (with the team `copy_to`) make a new one like it."""
-    entry = catalog.profiles[profile_id]
+    content = catalog.profiles[profile_id].source.decode()
     team, _, name = profile_id.partition("/")
-    content = entry.source.decode()
-    new = copy_to is not None
-    draft = DraftProposal(
-        team=copy_to if copy_to is not None else team, name="" if new else name, new=new, content=content
-    )
-    return filled(draft, draft.source, fields)
+    if copy_to is None:
+        profile = EditedProfile(team, name, new=False, content=content)
+    else:
+        profile = EditedProfile(copy_to, content=content)
+    return profile.filled(profile.source, fields)
 
 
 def has_variables(profile: Profile) -> bool:
@@ -35,16 +34,16 @@ def has_variables(profile: Profile) -> bool:
     return bool(profile.environment) or any(choice.environment for choice in choices)
 
 
-def without_variables(draft: DraftProposal, fields: Sequence[Field]) -> DraftProposal:
-    """Return a draft proposal whose file has no variables, and no comments, which could mention them."""
-    data = {key: value for key, value in draft.source.items() if key != "environment"}
+def without_variables(profile: EditedProfile, fields: Sequence[Field]) -> EditedProfile:
+    """Return a profile without variables, and without comments, which could mention them."""
+    data = {key: value for key, value in profile.source.items() if key != "environment"}
     for option in (data.get("options") or {}).values():
         for choice in option["choices"].values():
             choice.pop("environment", None)
-    return filled(dataclasses.replace(draft, content=write("profile", data).decode()), data, fields)
+    return dataclasses.replace(profile, content=write("profile", data).decode()).filled(data, fields)
 
 
-def blank(catalog: Catalog, team: str, fields: Sequence[Field]) -> DraftProposal:
+def blank(catalog: Catalog, team: str, fields: Sequence[Field]) -> EditedProfile:
     """Start from an empty form, with the program and image of a profile of the team, and a small session."""
     own = next((entry.value for name, entry in catalog.profiles.items() if name.startswith(f"{team}/")), None)
     year = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=365)
@@ -58,7 +57,7 @@ def blank(catalog: Catalog, team: str, fields: Sequence[Field]) -> DraftProposal
         "lifetime": {"idle": "2 h", "total": "12 h"},
         "review_by": year.isoformat(),
     }
-    return filled(DraftProposal(team=team), data, fields)
+    return EditedProfile(team).filled(data, fields)
 
 
 def from_paths(catalog: Catalog, paths: Iterable[str]) -> DraftProposal:
@@ -68,7 +67,7 @@ def from_paths(catalog: Catalog, paths: Iterable[str]) -> DraftProposal:
         ref = file_ref(path)
         if ref and ref.kind != "profile":
             texts[path] = _source(catalog, path)
-    return DraftProposal(with_profile=False, others=texts, tab="file")
+    return DraftProposal(others=texts)
 
 
 def _source(catalog: Catalog, path: str) -> str:
@@ -83,7 +82,7 @@ def from_proposal(proposal: str, files: Files, reason: str, catalog: Catalog, fi
         path for path, text in texts.items() if text is not None and (ref := file_ref(path)) and ref.kind == "profile"
     ]
     if len(profiles) != 1:
-        return DraftProposal(others=texts, reason=reason, update=proposal, with_profile=False, tab="file")
+        return DraftProposal(None, texts, reason, proposal)
     ref = file_ref(profiles[0])
     team, _, name = (ref.id if ref else "").partition("/")
     content = texts.pop(profiles[0]) or ""
@@ -96,7 +95,7 @@ def from_proposal(proposal: str, files: Files, reason: str, catalog: Catalog, fi
         else:
             others[path] = text
     new = f"{team}/{name}" not in catalog.profiles
-    draft = DraftProposal(
-        team=team, name=name, new=new, content=content, asks=asks, others=others, reason=reason, update=proposal
-    )  # fmt: skip
-    return filled(draft, draft.source, fields) if draft.source else dataclasses.replace(draft, tab="file")
+    profile = EditedProfile(team, name, new, content=content, asks=asks)
+    readable = bool(profile.source)
+    profile = profile.filled(profile.source, fields) if readable else dataclasses.replace(profile, tab="file")
+    return DraftProposal(profile, others, reason, proposal)
