@@ -17,6 +17,7 @@ from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.nodes.daemonset import NAME, manifest
 from allotment_hub.nodes.images import DesiredImages
 from allotment_profiles.git.signatures import Signer, Verifier
+from allotment_profiles.scopes import SERVICE_ACCESS_SCOPE
 
 pytestmark = needs_helm
 
@@ -299,6 +300,7 @@ def test_base_urls_reach_the_service_the_probe_and_the_test(chart: Chart, base: 
     assert given["JUPYTERHUB_SERVICE_PREFIX"] == own
     assert given["JUPYTERHUB_API_URL"] == f"http://hub:8081{prefix}hub/api"
     assert given["JUPYTERHUB_OAUTH_CALLBACK_URL"] == f"{own}oauth_callback"
+    assert json.loads(given["JUPYTERHUB_OAUTH_ACCESS_SCOPES"]) == [SERVICE_ACCESS_SCOPE], "as the hub grants it"
     container = objects["Deployment", "allotment"]["spec"]["template"]["spec"]["containers"][0]
     assert container["readinessProbe"]["httpGet"]["path"] == f"{own}api/v1/health"
     assert objects["Pod", "allotment-test"]["spec"]["containers"][0]["command"][-2:] == [
