@@ -172,7 +172,7 @@ def _choice(what: str, name: str, option: Option, requested: str | None, user: U
     if requested not in allowed:
         why = f"The choice {requested} is only for {', '.join(option.choices[requested].only)}."
         remedy = f"You may choose {', '.join(allowed)}. Or ask to be added to the group."
-        raise RefusedError(Refusal("choice-only", what, why, remedy, "whoever manages that group"))
+        raise RefusedError(Refusal("choice-only", what, why, remedy, "the manager of that group"))
     return requested
 
 

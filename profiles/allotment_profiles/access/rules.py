@@ -175,7 +175,7 @@ def _member(context: RuleContext) -> RuleResult:
         groups = entry.value.members.groups
         members = f"from the group {', '.join(groups)}" if groups else "from its file alone, by name"
         remedy = f"Members come {members}. Ask to be added, or propose a profile like it for a team of yours."
-        decides = "whoever manages that group" if groups else ADMINISTRATORS
+        decides = "the manager of that group" if groups else ADMINISTRATORS
         refusal = context.refusal("not-a-member", why, remedy, decides)
     return RuleResult("team", f"{user.name} belongs to the team {context.team}.", refusal)
 
@@ -193,7 +193,7 @@ def _in_group(context: RuleContext) -> RuleResult:
     if only and context.user.groups.isdisjoint(only):
         why = f"It is only for {', '.join(only)}, and {context.user.name} is not in there."
         remedy = "Ask to be added to the group, or choose another profile."
-        refusal = context.refusal("only-groups", why, remedy, "whoever manages that group")
+        refusal = context.refusal("only-groups", why, remedy, "the manager of that group")
     return RuleResult("only", "The profile is for the whole team, or for a group of the user.", refusal)
 
 

@@ -49,7 +49,7 @@ def clauses_of(conditions: Conditions) -> tuple[Clause, ...]:
     if math.prod(map(len, conditions)) > MAXIMUM_CLAUSES:
         return tuple(frozenset([subject]) for subject in sorted(conditions[0]))
     combinations = {frozenset(combination) for combination in itertools.product(*conditions)}
-    # Nobody is two users.
+    # A person is one user, so a clause with two users is impossible.
     possible = {clause for clause in combinations if sum(kind == "user" for kind, _ in clause) < 2}
     smallest = [clause for clause in possible if not any(part in possible for part in _proper_subsets(clause))]
     return tuple(sorted(smallest, key=lambda clause: (len(clause), sorted(clause))))
