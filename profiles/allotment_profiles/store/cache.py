@@ -144,8 +144,10 @@ def _line(value: object) -> str:
 
 
 def _file(file: File) -> list[Any]:
-    quarantined = [[each.commit, _seconds(each.time), each.reason, _entry(each.entry)] for each in file.quarantined]
-    return [_entry(file.entry), file.order, [_version(each) for each in file.versions], quarantined]
+    quarantined = [
+        [version.commit, _seconds(version.time), version.reason, _entry(version.entry)] for version in file.quarantined
+    ]
+    return [_entry(file.entry), file.order, [_version(version) for version in file.versions], quarantined]
 
 
 def _entry(entry: TreeEntry | None) -> list[Any] | None:
@@ -225,7 +227,7 @@ class _Parser:
         entry, order, versions, quarantined = values
         return File(
             self._entry(entry),
-            tuple(self._version(each) for each in versions),
+            tuple(self._version(version) for version in versions),
             order,
             tuple(
                 QuarantinedVersion(self.text(commit), _time(time), reason, self._entry(written))
