@@ -54,6 +54,20 @@ def test_a_repository_is_made_in_an_empty_folder_only(repository: Path) -> None:
     assert files_of(repository) == before
 
 
+def test_a_new_repository_takes_nothing_from_the_users_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "template" / "hooks").mkdir(parents=True)
+    (tmp_path / "template" / "hooks" / "post-commit").write_text("#!/bin/sh\n")
+    (tmp_path / ".gitconfig").write_text(f"[init]\n\ttemplateDir = {tmp_path / 'template'}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert allotment("new", "repository", tmp_path / "profiles")[0] == 0
+    assert (tmp_path / "profiles" / ".git" / "HEAD").exists()
+    assert not (tmp_path / "profiles" / ".git" / "hooks").exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_files_are_written_that_pass_their_check(repository: Path) -> None:
     at = ["--repository", repository]
     assert allotment("new", "team", "prison", *TEAM, *at)[0] == 0
