@@ -90,7 +90,7 @@ def proposals(client: ServiceClient, terminal: Terminal, state: str) -> Exit:
 
 
 def withdraw(client: ServiceClient, terminal: Terminal, proposal: str, *, confirmed: bool) -> Exit:
-    """Take the user's own proposal back."""
+    """Withdraw a proposal of the user."""
     if not confirmed:
         _require_terminal(terminal, "Add --yes to withdraw without being asked.")
         if not terminal.confirm(f"Withdraw the proposal {proposal}?"):

