@@ -209,10 +209,9 @@ class Repository:
         raw = self.objects(ids)
         return [parse_commit(commit, raw[commit], self._verifier) for commit in ids if commit in raw]
 
-    def first_parents(self, head: str, *, until: str | None = None, limit: int | None = None) -> list[str]:
-        """Return the ids of the first-parent history, newest first, without `until` and what precedes it."""
-        arguments = ["rev-list", "--first-parent", *([f"--max-count={limit}"] if limit else []), _id(head)]
-        return self._git(*arguments, *([f"^{_id(until)}"] if until else [])).decode().split()
+    def first_parents(self, head: str) -> list[str]:
+        """Return the ids of the first-parent history, newest first."""
+        return self._git("rev-list", "--first-parent", _id(head)).decode().split()
 
     def difference(self, before: str, after: str, paths: Sequence[str]) -> str:
         """Return the unified diff of some files of two commits as text. No external program is run."""

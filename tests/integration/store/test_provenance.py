@@ -86,7 +86,7 @@ def play(profiles: ProfilesRepository, kind: str, path: str) -> None:
         # Somebody merges main into their own branch and pushes that as main.
         profiles.push({path: content}, parents=[branch, now], base=branch)
     elif kind == "rewind":
-        parents = profiles.repository.first_parents(now, limit=3)
+        parents = profiles.repository.first_parents(now)[:3]
         profiles.repository.update_references([RefUpdate(MAIN, parents[-1], now)])
     else:
         profiles.push({path: content}, parents=[], base=None)
