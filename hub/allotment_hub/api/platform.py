@@ -11,7 +11,7 @@ from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.metrics import exposition
 from allotment_hub.api.requests import ConfirmationBody
 from allotment_hub.api.responses import QuarantinedCommitAnswer
-from allotment_hub.api.serializers import quarantined_answer
+from allotment_hub.api.serializers import answer_from
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.quarantine import RELEASES
 from allotment_profiles.catalog.catalog import QuarantinedChange
@@ -27,7 +27,10 @@ class QuarantineHandler(ApiHandler):
     async def get(self) -> None:
         """List the commits with quarantined changes that the caller may see."""
         commits = await self.services.quarantine.seen_by(self.reader.user)
-        await self.answer_list([quarantined_answer(commit, commit.refusal(self.reader)) for commit in commits])
+        answers = [
+            answer_from(QuarantinedCommitAnswer, commit, refusal=commit.refusal(self.reader)) for commit in commits
+        ]
+        await self.answer_list(answers)
 
 
 class ConfirmationHandler(ApiHandler):

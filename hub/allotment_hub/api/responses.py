@@ -1,18 +1,22 @@
 """The models of the API's answers."""
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from allotment_hub.api.requests import ChangedFile
 from allotment_hub.http.problem import ProblemAnswer
 
+Item = Annotated[dict[str, Any], BeforeValidator(lambda item: item if isinstance(item, dict) else item.as_dict())]
+"""What a service returns, as its `as_dict` formats it."""
+Refused = Annotated[dict[str, str], BeforeValidator(lambda refusal: refusal.as_dict())]
+
 
 class Answer(BaseModel):
-    """The base of all answers."""
+    """The base of all answers. The models inside an answer are read from the attributes of what a service returns."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
 
 class QuarantinedChangeAnswer(Answer):
@@ -32,7 +36,7 @@ class QuarantinedCommitAnswer(QuarantinedChangeAnswer):
     why: str
     release: str
     """What has to happen for the changes to apply."""
-    refusal: dict[str, str] | None
+    refusal: Refused | None
     """Why the caller may not confirm it; null if they may."""
 
 
@@ -77,9 +81,9 @@ class ProfileAnswer(Answer):
     accepted: list[AcceptedAnswer]
     held: list[QuarantinedChangeAnswer]
     data_roles: list[str]
-    cost: dict[str, Any] | None
+    cost: Item | None
     """The price of an hour, and of a month without a pause, with the default choices."""
-    dearest: dict[str, Any] | None
+    dearest: Item | None
     """The same with the dearest choices."""
     owners: str
     members: str
@@ -91,7 +95,7 @@ class ProfileAnswer(Answer):
     proposed_by: str
     approved_by: list[str]
     startable: bool
-    refusal: dict[str, str] | None
+    refusal: Refused | None
     warnings: list[str]
     problems: list[ProblemAnswer]
     outdated: bool
@@ -114,7 +118,7 @@ class StepAnswer(Answer):
     rule: str
     passed: bool
     text: str
-    refusal: dict[str, str] | None
+    refusal: Refused | None
 
 
 class ExplainAnswer(Answer):
@@ -132,16 +136,16 @@ class CheckAnswer(Answer):
 
     ok: bool
     problems: list[ProblemAnswer]
-    changes: list[dict[str, Any]]
-    access: list[dict[str, Any]]
+    changes: list[Item]
+    access: list[Item]
     """Who gains and who loses access to which data."""
-    starts: list[dict[str, Any]]
+    starts: list[Item]
     """Who gains and who loses which profiles."""
-    requirements: list[dict[str, Any]]
+    requirements: list[Item]
     """Who will have to approve, and why."""
     automatic: list[str]
     """Why nobody has to approve; empty if somebody has to."""
-    cost: dict[str, Any] | None
+    cost: Item | None
     """The cost of the dearest changed profile, with `text` for people."""
 
 
@@ -161,20 +165,20 @@ class ProposalAnswer(Answer):
     since: dt.datetime
     problems: list[ProblemAnswer]
     conflicts: list[str]
-    changes: list[dict[str, Any]]
-    access: list[dict[str, Any]]
-    starts: list[dict[str, Any]]
-    requirements: list[dict[str, Any]]
+    changes: list[Item]
+    access: list[Item]
+    starts: list[Item]
+    requirements: list[Item]
     """Who has to approve, and why. `met_by` names who has approved."""
     automatic: list[str]
     """Why nobody has to approve; empty if somebody has to."""
     removals: list[str]
     """The files that the merge removes, if they are so many that it needs `confirm_removal: true`."""
-    cost: dict[str, Any] | None
+    cost: Item | None
     records: list[dict[str, Any]]
     """What people did, oldest first, including comments."""
     steps: list[dict[str, Any]]
-    actions: dict[str, dict[str, str] | None]
+    actions: dict[str, Refused | None]
     """For each action why the caller may not take it; null if they may."""
     paths: list[str]
     """The paths of all changed files."""

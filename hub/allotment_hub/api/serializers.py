@@ -1,92 +1,65 @@
 """Converts what the services return into the answers of the API."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
 
-from allotment_hub.api.requests import ChangedFile
-from allotment_hub.api.responses import (
-    AcceptedAnswer,
-    CheckAnswer,
-    ExplainAnswer,
-    ProfileAnswer,
-    ProfileDetails,
-    ProposalAnswer,
-    ProposalLine,
-    QuarantinedChangeAnswer,
-    QuarantinedCommitAnswer,
-    ReadersAnswer,
-    StepAnswer,
-    TeamAnswer,
-)
+from allotment_hub.api import responses
 from allotment_hub.forges.records import StoredProposal
-from allotment_hub.http.problem import problems
 from allotment_hub.services.browse.data_roles import DataRoleRow
 from allotment_hub.services.browse.profiles import ProfileRow
 from allotment_hub.services.browse.teams import TeamPage
 from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.proposals.proposals import ProposalView
-from allotment_hub.services.quarantine import QuarantinedCommit
 from allotment_profiles.access.offers import Offer
-from allotment_profiles.catalog.catalog import QuarantinedChange
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.model import Grant, Profile
 from allotment_profiles.model.paths import profile_path
-from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.quantities import format_cpu, format_memory
 from allotment_profiles.store.provenance import HistoryEntry
 
+AnswerT = TypeVar("AnswerT", bound=responses.Answer)
 
-def profile_answer(row: ProfileRow, url: str) -> ProfileAnswer:
+
+def answer_from(model: type[AnswerT], source: object, **fields: Any) -> AnswerT:
+    """Return an answer with these fields, and the other ones from the attributes of the same names."""
+    copied = {name: getattr(source, name) for name in model.model_fields if name not in fields}
+    return model.model_validate(copied | fields)
+
+
+def profile_answer(row: ProfileRow, url: str) -> responses.ProfileAnswer:
     """Return the answer for a profile, also for one whose file has never been valid."""
-    settings = _profile_fields(row.profile) if row.profile else {"title": row.id, **_INVALID_PROFILE_FIELDS}
-    return ProfileAnswer(
-        id=row.id,
-        path=profile_path(row.id),
-        team=row.team,
-        team_title=row.team_title,
-        successors=list(row.successors),
-        held=quarantined_changes(row.quarantined),
-        cost=row.cost.as_dict() if row.cost else None,
-        dearest=row.dearest.as_dict() if row.dearest else None,
-        owners=row.owners,
-        members=row.members,
-        startable=row.offer.startable,
-        refusal=_refusal(row.offer.refusal),
-        warnings=list(row.offer.warnings),
-        problems=problems(row.problems),
-        outdated=bool(row.entry and row.entry.outdated_since),
-        url=url,
-        **settings,
+    return responses.ProfileAnswer.model_validate(_profile_fields(row, url))
+
+
+def _profile_fields(row: ProfileRow, url: str) -> dict[str, Any]:
+    copied = ("id", "team", "team_title", "successors", "cost", "dearest", "owners", "members", "problems")
+    return {
+        **{name: getattr(row, name) for name in copied},
+        **(_fields_of_file(row.profile) if row.profile else {"title": row.id, **_INVALID_PROFILE_FIELDS}),
         **_last_change_fields(row.last_change),
-    )
+        **{name: getattr(row.offer, name) for name in ("startable", "refusal", "warnings")},
+        "path": profile_path(row.id),
+        "held": row.quarantined,
+        "outdated": bool(row.entry and row.entry.outdated_since),
+        "url": url,
+    }
 
 
-def _profile_fields(profile: Profile) -> dict[str, Any]:
+def _fields_of_file(profile: Profile) -> dict[str, Any]:
+    copied = ("title", "description", "purpose", "app", "image", "node_pool", "visibility", "retired_from", "review_by")
     cpu, memory, home = profile.resources.cpu, profile.resources.memory, profile.storage.home
     return {
-        "title": profile.title,
-        "description": profile.description,
-        "purpose": profile.purpose,
-        "app": profile.app,
-        "image": profile.image,
+        **{name: getattr(profile, name) for name in (*copied, "only", "data_roles")},
         "cpu": f"{format_cpu(cpu.guarantee)}-{format_cpu(cpu.limit)}",
         "memory": f"{format_memory(memory.guarantee)}-{format_memory(memory.limit)}",
         "gpu": profile.resources.gpu,
         "gpu_kind": profile.resources.gpu_kind,
-        "node_pool": profile.node_pool,
         "home": format_memory(home) if home else None,
         "team_folder": profile.storage.team,
         "checkout": profile.checkout.model_dump() if profile.checkout else None,
-        "visibility": profile.visibility,
-        "retired_from": profile.retired_from,
-        "review_by": profile.review_by,
-        "only": list(profile.only),
         "maintainers": [*profile.maintainers.groups, *profile.maintainers.users],
-        "accepted": [
-            AcceptedAnswer(code=code, reason=acceptance.reason, until=acceptance.until)
-            for code, acceptance in profile.accepted.items()
-        ],
-        "data_roles": list(profile.data_roles),
+        "accepted": [{"code": code, **dict(acceptance)} for code, acceptance in profile.accepted.items()],
     }
 
 
@@ -102,52 +75,23 @@ _INVALID_PROFILE_FIELDS: dict[str, Any] = {
 
 
 def _last_change_fields(entry: HistoryEntry | None) -> dict[str, Any]:
-    return {
-        "revision": entry.commit if entry else None,
-        "reviewed": entry.reviewed if entry else False,
-        "reason": entry.reason if entry else "",
-        "proposed_by": entry.proposed_by if entry else "",
-        "approved_by": list(entry.approved_by) if entry else [],
-    }
+    if entry is None:
+        return {"revision": None, "reviewed": False, "reason": "", "proposed_by": "", "approved_by": []}
+    copied = ("reviewed", "reason", "proposed_by", "approved_by")
+    return {"revision": entry.commit, **{name: getattr(entry, name) for name in copied}}
 
 
-def _refusal(refusal: Refusal | None) -> dict[str, str] | None:
-    return refusal.as_dict() if refusal else None
-
-
-def quarantined_changes(changes: Iterable[QuarantinedChange]) -> list[QuarantinedChangeAnswer]:
-    """Return the answers for the quarantined changes of one file."""
-    return [
-        QuarantinedChangeAnswer(commit=change.commit, reason=change.reason, since=change.since) for change in changes
-    ]
-
-
-def quarantined_answer(commit: QuarantinedCommit, refusal: Refusal | None) -> QuarantinedCommitAnswer:
-    """Return the answer for a quarantined commit; the refusal says why the caller may not confirm it."""
-    return QuarantinedCommitAnswer(
-        commit=commit.commit,
-        reason=commit.reason,
-        since=commit.since,
-        authors=list(commit.authors),
-        subject=commit.subject,
-        paths=list(commit.paths),
-        why=commit.why,
-        release=commit.release,
-        refusal=_refusal(refusal),
-    )
-
-
-def team_answer(page: TeamPage) -> TeamAnswer:
+def team_answer(page: TeamPage) -> responses.TeamAnswer:
     """Return the answer for a team."""
     document = page.entry.value.model_dump(mode="json")
     copied = ("title", "description", "members", "leads", "deputies", "envelope", "budget", "user_budget")
-    return TeamAnswer(
-        name=page.name,
+    return answer_from(
+        responses.TeamAnswer,
+        page,
         profiles=[profile for profile, _ in page.profiles],
         data_roles=[{"name": role, **_grant_fields(grant, days)} for role, _, grant, days in page.grants],
         owns=[role for role, _ in page.owns],
-        problems=problems(page.problems),
-        held=quarantined_changes(page.quarantined),
+        held=page.quarantined,
         **{key: document[key] for key in copied},
     )
 
@@ -160,13 +104,14 @@ def _grant_fields(grant: Grant, days: int) -> dict[str, Any]:
     }
 
 
-def profile_details(row: ProfileRow, url: str) -> ProfileDetails:
+def profile_details(row: ProfileRow, url: str) -> responses.ProfileDetails:
     """Return the answer for a profile with its file."""
     settings = parse_yaml(row.entry.source) if row.entry else {}
     if not row.full:
         settings = _without_values(settings)
     content = row.entry.source.decode() if row.entry and row.full else None
-    return ProfileDetails(**dict(profile_answer(row, url)), settings=settings, content=content)
+    fields = _profile_fields(row, url) | {"settings": settings, "content": content}
+    return responses.ProfileDetails.model_validate(fields)
 
 
 def _without_values(settings: Any) -> Any:
@@ -181,15 +126,9 @@ def _without_values(settings: Any) -> Any:
     }
 
 
-def explain_answer(user: str, offer: Offer) -> ExplainAnswer:
+def explain_answer(user: str, offer: Offer) -> responses.ExplainAnswer:
     """Return the answer for an explanation."""
-    steps = [
-        StepAnswer(rule=step.rule, passed=step.passed, text=step.text, refusal=_refusal(step.refusal))
-        for step in offer.results
-    ]
-    return ExplainAnswer(
-        user=user, profile=offer.profile_id, startable=offer.startable, steps=steps, warnings=list(offer.warnings)
-    )
+    return answer_from(responses.ExplainAnswer, offer, user=user, profile=offer.profile_id, steps=offer.results)
 
 
 def _cost(check: Check) -> dict[str, Any] | None:
@@ -198,79 +137,55 @@ def _cost(check: Check) -> dict[str, Any] | None:
     return {**dearest.as_dict(), "text": "; ".join(change.text for change in check.costs)} if dearest else None
 
 
-def check_answer(check: Check, automatic: Sequence[str] = ()) -> CheckAnswer:
+def check_answer(check: Check, automatic: Sequence[str] = ()) -> responses.CheckAnswer:
     """Return the answer for a dry run."""
-    return CheckAnswer(
-        ok=not check.errors,
-        problems=problems(check.problems),
-        changes=[change.as_dict() for change in check.changes],
-        access=[change.as_dict() for change in check.access],
-        starts=[change.as_dict() for change in check.starts],
-        requirements=[requirement.as_dict() for requirement in check.requirements],
-        automatic=list(automatic) if not check.requirements else [],
-        cost=_cost(check),
-    )
+    automatic = () if check.requirements else automatic
+    return answer_from(responses.CheckAnswer, check, ok=not check.errors, automatic=automatic, cost=_cost(check))
 
 
-def proposal_line(stored: StoredProposal, url: str) -> ProposalLine:
+def proposal_line(stored: StoredProposal, url: str) -> responses.ProposalLine:
     """Return the answer for a proposal in a list."""
-    return ProposalLine(
-        id=stored.id,
-        url=url,
-        state=stored.ending.kind if stored.ending else "open",
-        title=stored.current.title,
-        proposer=stored.proposer,
-        head=stored.head,
-        updated=stored.records[-1].time,
+    state, updated = stored.ending.kind if stored.ending else "open", stored.records[-1].time
+    return answer_from(
+        responses.ProposalLine, stored, url=url, state=state, title=stored.current.title, updated=updated
     )
 
 
-def proposal_answer(view: ProposalView, url: str) -> ProposalAnswer:
+def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
     """Return the answer for a proposal."""
     check = view.check
-    return ProposalAnswer(
-        id=view.id,
+    return answer_from(
+        responses.ProposalAnswer,
+        view,
         url=url,
-        state=view.state,
-        title=view.title,
-        reason=view.reason,
         proposer=view.stored.proposer,
         head=view.stored.head,
-        base=view.base,
         created=view.records[0].time,
-        waits_for=view.waits_for,
-        since=view.since,
-        problems=problems(check.problems),
-        conflicts=list(view.conflicts),
-        changes=[change.as_dict() for change in check.changes],
-        access=[change.as_dict() for change in check.access],
-        starts=[change.as_dict() for change in check.starts],
-        automatic=list(view.automatic),
-        removals=list(view.removals),
+        problems=check.problems,
+        changes=check.changes,
+        access=check.access,
+        starts=check.starts,
         cost=_cost(check),
         requirements=[
             {**requirement.as_dict(), "met_by": list(view.met.get(requirement.key, ()))}
             for requirement in check.requirements
         ],
         records=[
-            {"kind": record.kind, "by": record.by, "time": record.time, "head": record.head, "text": record.text}
-            for record in view.records
+            {name: getattr(record, name) for name in ("kind", "by", "time", "head", "text")} for record in view.records
         ],
-        steps=[{"name": step.name, "state": step.state, "text": step.text, "time": step.time} for step in view.steps],
-        actions={name: _refusal(refusal) for name, refusal in view.actions.items()},
+        steps=[asdict(step) for step in view.steps],
         files=[
-            ChangedFile(path=path, content=None if data is None else data.decode(errors="replace"))
+            {"path": path, "content": None if data is None else data.decode(errors="replace")}
             for path, data in view.files.items()
             if path in view.seen
         ],
         paths=list(view.files),
-        difference=view.difference,
     )
 
 
-def readers_answer(row: DataRoleRow) -> ReadersAnswer:
+def readers_answer(row: DataRoleRow) -> responses.ReadersAnswer:
     """Return the answer for the readers of a data role."""
-    return ReadersAnswer(
+    return responses.ReadersAnswer(
         data_role=row.name,
         note="Users are those that this hub has seen; the groups may have more members.",
         grants=[

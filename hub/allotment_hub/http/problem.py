@@ -1,20 +1,22 @@
 """Errors as `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from tornado.web import HTTPError
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
-from allotment_profiles.model.problems import Problem, Refusal, RefusedError
+from allotment_profiles.model.problems import Refusal, RefusedError
 
 
 class ProblemAnswer(BaseModel):
     """One thing that is wrong with a file."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     path: str
     line: int | None
@@ -46,11 +48,6 @@ class ProblemDetails(BaseModel):
     """The page that helps."""
 
 
-def problems(found: Iterable[Problem]) -> list[ProblemAnswer]:
-    """Return the answers for problems."""
-    return [ProblemAnswer.model_validate(problem.as_dict()) for problem in found]
-
-
 def details_of(status: int, error: BaseException | None, address: Callable[[str], str]) -> ProblemDetails:
     """Return the answer for an error. An unexpected error reveals nothing about the service.
 
@@ -66,7 +63,7 @@ def details_of(status: int, error: BaseException | None, address: Callable[[str]
             code=refusal.code,
             remedy=refusal.remedy,
             decides=refusal.decides,
-            problems=problems(error.problems if isinstance(error, ServiceError) else ()),
+            problems=[ProblemAnswer.model_validate(problem) for problem in getattr(error, "problems", ())],
             link=address(link) if link else None,
         )
     if isinstance(error, HTTPError) or error is None:
