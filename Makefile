@@ -29,14 +29,15 @@ run: $(VENV)/.laptop
 
 test: check tests
 
-# The unit tests run side by side; what fails there does not keep the others from being run.
+# Two tests run side by side, but on a cluster one after the other. What fails keeps nothing else from being run.
 tests: $(VENV)/.development
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
 	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) --durations=10 || failed=1; \
-	$(BIN)/pytest tests --ignore tests/unit --durations=10 || failed=1; \
+	$(BIN)/pytest tests --ignore tests/unit --ignore tests/cluster $(SIDE_BY_SIDE) --durations=10 || failed=1; \
+	$(BIN)/pytest tests/cluster --durations=10 || failed=1; \
 	exit $$failed
 endif
 
