@@ -101,7 +101,9 @@ def test_every_path_is_there_and_has_what_is_named_in_it(document: str) -> None:
         path, _, name = code.partition("::")
         places = [place for place in (path, *(f"{package}/{path}" for package in PACKAGES)) if (ROOT / place).exists()]
         assert len(places) == 1, f"{document}: {code}"
-        assert not name or re.search(rf"(def|class) {name}\b", text(places[0])), f"{document}: {code}"
+        assert not name or re.search(rf"^\s*((async )?def |class )?{name}\b", text(places[0]), re.MULTILINE), (
+            f"{document}: {code}"
+        )
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
