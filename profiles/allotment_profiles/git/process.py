@@ -92,8 +92,6 @@ class GitProcess:
     """Git settings besides the sealed ones. They reach git through its environment, so they may be secret."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables besides the sealed ones."""
-    inherited: Mapping[str, str] | None = None
-    """The variables that git inherits; None: PATH and the proxies of this process."""
 
     def run(
         self,
@@ -165,9 +163,7 @@ class GitProcess:
         return tail.decode(errors="replace").strip()
 
     def _environment(self) -> dict[str, str]:
-        inherited = self.inherited
-        if inherited is None:
-            inherited = {"PATH": os.defpath} | {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        inherited = {"PATH": os.defpath} | {name: os.environ[name] for name in _INHERITED if name in os.environ}
         settings = {**_SETTINGS, **self.settings}
         environment = {
             **inherited,

@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +43,8 @@ class CheckoutError(AllotmentError):
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetch code with a given environment."""
+    """Fetch code from git servers."""
 
-    environment: Mapping[str, str]
-    """The variables that git inherits: PATH, and the proxies where there are some."""
     ca_file: str = ""
     """The CA certificates for servers; empty: those of the system."""
     seconds: float = TIME_LIMIT
@@ -103,7 +100,7 @@ class Fetcher:
 
     async def _git(self, folder: Path, *arguments: str) -> str:
         settings = _SETTINGS | ({"http.sslCAInfo": self.ca_file} if self.ca_file else {})
-        return await GitProcess(folder, settings, _ENVIRONMENT, self.environment).run_async(*arguments)
+        return await GitProcess(folder, settings, _ENVIRONMENT).run_async(*arguments)
 
 
 def _sentence(error: GitError) -> str:

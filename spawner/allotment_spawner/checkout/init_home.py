@@ -16,8 +16,6 @@ import click
 from allotment_profiles.model import Checkout
 from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note
 
-_INHERITED = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
-
 
 @click.command()
 @click.option("--home", type=click.Path(path_type=Path), required=True, help="The home folder.")
@@ -35,9 +33,8 @@ def main(home: Path, folder: str | None, repository: str | None, into: str | Non
 
 
 def _fetch(home: Path, code: Checkout) -> None:
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     try:
-        asyncio.run(Fetcher(environment, os.environ.get("ALLOTMENT_GIT_CA_FILE", "")).fetch(home, code))
+        asyncio.run(Fetcher(os.environ.get("ALLOTMENT_GIT_CA_FILE", "")).fetch(home, code))
     except CheckoutError as error:
         click.echo(f"{code.repository} was not fetched: {error}", file=sys.stderr)
         leave_note(home, code, str(error))

@@ -22,9 +22,6 @@ from allotment_spawner.local.home import folder_name, link_team, make_home
 from allotment_spawner.local.orphans import end_orphans, session_variables
 from allotment_spawner.session.default_url import default_url
 
-# The environment that git needs to find programs and the network.
-_GIT_VARIABLES = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
-
 
 class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
     """Runs a profile as a process, in a home folder of the user with links to the data."""
@@ -95,9 +92,8 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
     async def _fetch(self, code: Checkout) -> None:
         """Fetch the code. If that fails, the session starts without it, and the page says so."""
         self.report(35, f"Fetching {code.repository} into the folder {code.folder}")
-        environment = {name: os.environ[name] for name in _GIT_VARIABLES if name in os.environ}
         try:
-            fetched = await Fetcher(environment, self.git_ca_file).fetch(self.home, code)
+            fetched = await Fetcher(self.git_ca_file).fetch(self.home, code)
         except CheckoutError as error:
             self.log.warning("%s was not fetched for %s: %s", code.repository, self._log_name, error)
             await asyncio.to_thread(leave_note, self.home, code, str(error))

@@ -191,22 +191,23 @@ def test_an_impossible_time_is_the_end_of_the_calendar(profiles: ProfilesReposit
     assert len(profiles.repository.log(later)) == 3
 
 
-def program(folder: Path, text: str) -> GitProcess:
+def program(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> GitProcess:
     """Put a program in git's place."""
     (folder / "git").write_text(f"#!/bin/sh\n{text}\n")
     (folder / "git").chmod(0o755)
-    return GitProcess(folder, inherited={"PATH": f"{folder}:/usr/bin:/bin"})
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return GitProcess(folder)
 
 
-def test_a_git_that_takes_too_long_can_still_remove_its_locks(tmp_path: Path) -> None:
-    slow = program(tmp_path, "touch lock; trap 'rm lock; exit 1' TERM; sleep 60 & wait")
+def test_a_git_that_takes_too_long_can_still_remove_its_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = program(monkeypatch, tmp_path, "touch lock; trap 'rm lock; exit 1' TERM; sleep 60 & wait")
     with pytest.raises(GitTimeoutError):
         slow.run("fetch", seconds=0.5)
     assert not (tmp_path / "lock").exists()
 
 
-def test_a_git_that_ignores_the_time_limit_is_killed(tmp_path: Path) -> None:
-    deaf = program(tmp_path, "trap '' TERM; echo $$ > pid; while true; do sleep 60; done")
+def test_a_git_that_ignores_the_time_limit_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = program(monkeypatch, tmp_path, "trap '' TERM; echo $$ > pid; while true; do sleep 60; done")
     with pytest.raises(GitTimeoutError):
         deaf.run("fetch", seconds=0.5)
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
@@ -215,14 +216,15 @@ def test_a_git_that_ignores_the_time_limit_is_killed(tmp_path: Path) -> None:
 def test_what_git_inherits_does_not_include_variables_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_TRACE", "1")
     monkeypatch.setenv("GIT_DIR", "/nonexistent")
-    output = program(tmp_path, "env").run("x").output.decode()
+    output = program(monkeypatch, tmp_path, "env").run("x").output.decode()
     assert "GIT_TRACE=" not in output
     assert "GIT_DIR=" not in output
 
 
-def test_a_missing_git_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(GitMissingError):
-        GitProcess(tmp_path, inherited={"PATH": str(tmp_path)}).run("version")
+def test_a_missing_git_and_a_missing_folder_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GitError) as raised:
         GitProcess(tmp_path / "gone").run("version")
     assert not isinstance(raised.value, GitMissingError)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GitMissingError):
+        GitProcess(tmp_path).run("version")

@@ -37,7 +37,7 @@ def code(server: GitServer, name: str = NAME, ref: str | None = None) -> Checkou
 
 
 def fetcher(server: GitServer, **changes: Any) -> Fetcher:
-    return Fetcher({"PATH": os.environ["PATH"]}, **{"ca_file": str(server.ca_file), **changes})
+    return Fetcher(**{"ca_file": str(server.ca_file), **changes})
 
 
 async def failure(home: Path, made: Fetcher, checkout: Checkout) -> str:
@@ -133,7 +133,7 @@ async def test_an_empty_repository_is_an_empty_folder(server: GitServer, home: P
 
 
 async def test_hooks_filters_submodules_and_the_users_own_configuration_do_nothing(
-    server: GitServer, home: Path, tmp_path: Path
+    server: GitServer, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owned = tmp_path / "owned"
     server.create("red/hostile", {
@@ -151,8 +151,9 @@ async def test_hooks_filters_submodules_and_the_users_own_configuration_do_nothi
     (tmp_path / "hooks" / "post-checkout").write_text(f"#!/bin/sh\ntouch {owned}\n")
     (tmp_path / "hooks" / "post-checkout").chmod(0o755)
     hostile = {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"), "GIT_ASKPASS": f"touch {owned}"}
-    made = Fetcher({"PATH": os.environ["PATH"], **hostile}, str(server.ca_file))
-    assert await made.fetch(home, code(server, "red/hostile"))
+    for name, value in hostile.items():
+        monkeypatch.setenv(name, value)
+    assert await fetcher(server).fetch(home, code(server, "red/hostile"))
     assert (home / "bulletin" / "t.csv").read_text() == "a\n"
     assert not (home / "bulletin" / "x").exists()
     assert not owned.exists()
@@ -174,9 +175,9 @@ async def test_only_https_is_spoken_and_nobody_is_asked_for_a_password(server: G
         assert "not allowed" in await failure(home, fetcher(server), asked), address
 
 
-async def test_a_machine_without_git_says_so(server: GitServer, home: Path) -> None:
-    without = Fetcher({"PATH": str(home)}, str(server.ca_file))
-    assert await failure(home, without, code(server)) == "There is no git on this machine."
+async def test_a_machine_without_git_says_so(server: GitServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(home))
+    assert await failure(home, fetcher(server), code(server)) == "There is no git on this machine."
 
 
 async def test_a_server_that_sends_elsewhere_is_not_followed(server: GitServer, home: Path) -> None:
@@ -217,7 +218,7 @@ async def test_a_hub_that_is_killed_leaves_no_half_folder_and_the_next_start_fet
         "import asyncio, os, sys; from pathlib import Path; from allotment_profiles.model import Checkout;"
         "from allotment_spawner.checkout.fetcher import Fetcher; home, url, ca = sys.argv[1:];"
         "code = Checkout(repository=url, folder='bulletin');"
-        "asyncio.run(Fetcher({'PATH': os.environ['PATH']}, ca).fetch(Path(home), code))"
+        "asyncio.run(Fetcher(ca).fetch(Path(home), code))"
     )
     command = (sys.executable, "-c", program, str(home), server.url(NAME), str(server.ca_file))
     hub = await asyncio.create_subprocess_exec(*command)
