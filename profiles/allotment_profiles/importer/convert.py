@@ -14,7 +14,7 @@ from allotment_profiles.importer.kubespawner_settings import (
     read_override,
 )
 from allotment_profiles.importer.ledger import Finding, Ledger
-from allotment_profiles.importer.people import import_people
+from allotment_profiles.importer.people import MAXIMUM_NAMES, import_people
 from allotment_profiles.importer.platform import Platform
 from allotment_profiles.importer.profiles import ImportedProfile, import_profile
 from allotment_profiles.importer.values import Node, UnreadableError, read_values
@@ -55,6 +55,9 @@ def import_values(data: bytes, team: str = EVERYONE, leads: Sequence[str] = ()) 
     if not people["leads"]:
         people["leads"] = {"groups": [LEADS]}
         ledger.remark(chart, f"The values name no administrators. The group {LEADS} leads the team: replace it.")
+    if left_out := people["members"].get("groups", [])[MAXIMUM_NAMES["groups"] :]:
+        del people["members"]["groups"][MAXIMUM_NAMES["groups"] :]
+        ledger.remark(chart, f"A team lists at most {MAXIMUM_NAMES['groups']} groups. Left out: {', '.join(left_out)}.")
     if not people["members"]:
         people["members"] = {"groups": [team]}
         ledger.remark(chart, f"The values name no members. The members are the group {team}: replace it.")

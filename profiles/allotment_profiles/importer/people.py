@@ -10,7 +10,8 @@ from allotment_profiles.model import EVERYONE
 from allotment_profiles.model.texts import Group
 
 _HUB = "This is a setting of the hub: it stays in the values of the chart."
-MAXIMUM_USERS, MAXIMUM_GROUPS = 200, 100
+MAXIMUM_NAMES = {"users": 200, "groups": 100}
+"""How many names of a kind a file may list."""
 
 
 def import_people(hub: Node | None, team: str, groups: Iterable[str], ledger: Ledger) -> dict[str, Any]:
@@ -27,9 +28,9 @@ def import_people(hub: Node | None, team: str, groups: Iterable[str], ledger: Le
         for name, setting in node.mapping.items():
             kind = name.removeprefix("allowed_")
             if name in ("admin_users", "admin_groups"):
-                _add_names(setting, people[name], ledger)
+                _add_names(setting, people[name], ledger, MAXIMUM_NAMES[name.removeprefix("admin_")])
             elif name in ("allowed_users", "allowed_groups") and team != EVERYONE:
-                _add_names(setting, people[kind], ledger)
+                _add_names(setting, people[kind], ledger, MAXIMUM_NAMES[kind])
             elif not setting.is_empty:
                 ledger.stays(setting, _HUB)
     leads = _people(people["admin_groups"], people["admin_users"])
@@ -39,15 +40,15 @@ def import_people(hub: Node | None, team: str, groups: Iterable[str], ledger: Le
 
 
 def _people(groups: Iterable[str], users: Iterable[str]) -> dict[str, Any]:
-    people = {"groups": list(dict.fromkeys(groups))[:MAXIMUM_GROUPS], "users": list(dict.fromkeys(users))}
+    people = {"groups": list(dict.fromkeys(groups)), "users": list(dict.fromkeys(users))}
     return {name: names for name, names in people.items() if names}
 
 
-def _add_names(node: Node, names: list[str], ledger: Ledger) -> None:
+def _add_names(node: Node, names: list[str], ledger: Ledger, maximum: int) -> None:
     for entry in node.entries:
         why = validation_error(Group, entry.value)
-        if why or len(names) >= MAXIMUM_USERS:
-            ledger.lost(entry, why or f"A list has at most {MAXIMUM_USERS} names.")
+        if why or len(names) >= maximum:
+            ledger.lost(entry, why or f"A list has at most {maximum} names.")
         else:
             names.append(str(entry.value))
             ledger.carried(entry)

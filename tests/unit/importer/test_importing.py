@@ -448,3 +448,12 @@ def test_a_question_without_sense_ends_with_2(arguments: list[str], tmp_path: Pa
     (tmp_path / "no.yaml").write_text("a: [")
     assert allotment("import", tmp_path / "no.yaml", "--into", tmp_path / "x")[0] == 2
     assert not (tmp_path / "x").exists()
+
+
+def test_groups_beyond_what_a_team_may_list_are_reported_each() -> None:
+    names = [f"group-{number}" for number in range(130)]
+    config = {"GenericOAuthenticator": {"allowed_groups": names, "admin_groups": names}}
+    result = import_values(yaml.safe_dump({"hub": {"config": config}}).encode(), "analysts")
+    team = parse_yaml(result.files["teams/analysts/team.yaml"])
+    assert (team["members"]["groups"], team["leads"]["groups"]) == (names[:100], names[:100])
+    assert sum(finding.outcome == "lost" for finding in result.findings) == 60
