@@ -153,7 +153,7 @@ def test_sessions_start_from_what_is_known_and_the_newest_applies_when_the_serve
             until(lambda: len(place.server.requests) >= many)
         assert unreachable(analyst) == (since, why)
         text = start_page(analyst)
-        assert "Sessions start as always, from the newest that is known." in text
+        assert "newest known profiles" in text
         assert f"Newest {trouble}" not in text
         assert place.server.url("profiles.git") not in text
         assert TOKEN not in text

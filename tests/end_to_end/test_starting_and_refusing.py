@@ -171,7 +171,7 @@ def test_a_repository_that_is_away_stops_no_start(allotment: Deployment, idle: P
     away = tmp_path / "away.git"
     allotment.repository.rename(away)
     try:
-        assert "what is below applies until it can" in idle.page("hub/spawn").text
+        assert "The newest state of the repository of profiles cannot be read" in idle.page("hub/spawn").text
         idle.start_session({"profile": "transport-analysis/scratch"})
     finally:
         away.rename(allotment.repository)
