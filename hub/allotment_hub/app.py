@@ -26,8 +26,7 @@ from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
-from allotment_hub.services.hub_api.directory import Directory
-from allotment_hub.services.hub_api.notifier import HubNotifier
+from allotment_hub.services.hub_api import Directory, HubNotifier
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals

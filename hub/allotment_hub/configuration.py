@@ -16,22 +16,16 @@ class RemoteConfiguration(BaseModel):
 
     url: str
     """`https://host/path` or `ssh://git@host/path`, without credentials."""
-
     user: str = "allotment"
     """The account for HTTPS."""
-
     token_file: Path | None = None
     """The file with the token for HTTPS; it needs write access."""
-
     ssh_key_file: Path | None = None
     """The file with the private key for SSH; it needs write access."""
-
     known_hosts_file: Path | None = None
     """The file with the server's SSH keys."""
-
     ca_file: Path | None = None
     """The certificate authorities for an HTTPS server; None means those of the system."""
-
     plain_http: bool = False
     """Whether the address may be `http://`, which sends the token unencrypted."""
 
@@ -43,43 +37,30 @@ class PullerConfiguration(BaseModel):
 
     namespace: str
     """The namespace of the sessions."""
-
     instance: str
     """The release's name, for labels."""
-
     owner: str
     """The Role that owns the DaemonSet: both are deleted together."""
-
     maximum: int = Field(default=50, ge=1, le=200)
     """The maximum number of images."""
-
     look_seconds: float = Field(default=600, gt=0)
     """How often the DaemonSet is applied again if no profile changes."""
-
     pull_policy: Literal["Always", "IfNotPresent"] = "IfNotPresent"
     """As in a container."""
-
     image_pull_secrets: tuple[dict[str, str], ...] = ()
     """As in a pod."""
-
     node_selector: dict[str, str] = Field(default_factory=dict)
     """As in a pod."""
-
     tolerations: tuple[dict[str, Any], ...] = ()
     """As in a pod; those of the node pools that profiles name are added."""
-
     priority_class: str = ""
     """The name of a PriorityClass; empty means the cluster's default."""
-
     resources: dict[str, Any] = Field(default_factory=dict)
     """As in a container, for each sleeping container."""
-
     api: str = "https://kubernetes.default.svc"
     """The address of the Kubernetes API."""
-
     token_file: Path = _ACCOUNT / "token"
     """The file with the service account's token."""
-
     ca_file: Path = _ACCOUNT / "ca.crt"
     """The certificate authority of the API server."""
 
@@ -95,40 +76,28 @@ class ServiceConfiguration(BaseModel):
 
     repository: Path
     """The bare repository of profiles, or its mirror if there is a remote. It contains the proposals, too."""
-
     signing_key: Path
     """The OpenSSH ed25519 private key that signs records and merges."""
-
     allowed_signers: Path
     """The public keys whose signatures count, in git's allowed signers format or as a certificate."""
-
     events: str
     """The SQLAlchemy URL of the table of events."""
-
     address: str = "127.0.0.1"
     """The address that the service listens on."""
-
     port: int = Field(ge=1, le=65535)
     """The port that the service listens on."""
-
     public_url: str
     """The hub's address for browsers, with the base URL; links in messages start with it."""
-
     poll_seconds: float = Field(default=0.5, gt=0)
     """How often the branch main is read."""
-
     deployment: Literal["laptop", "kubernetes"] = "laptop"
     """What sessions are: processes of this machine, or pods."""
-
     remote: RemoteConfiguration | None = None
     """The git server that `repository` mirrors; None means that `repository` is the only one."""
-
     fetch_seconds: float = Field(default=30, gt=0)
     """How often the git server is fetched from."""
-
     puller: PullerConfiguration | None = None
     """How nodes pull images ahead; None turns it off."""
-
     cache: Path | None = None
     """The catalog cache, which makes a restart faster; None means no cache."""
 

@@ -16,7 +16,7 @@ from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
-from allotment_hub.services.hub_api.directory import Directory
+from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions

@@ -19,9 +19,8 @@ from allotment_hub.laptop.folder import StateFolder, write_private
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.hub.proxy import write_proxy_configuration
 from allotment_hub.laptop.processes import ports, program
-from allotment_hub.laptop.processes.program import Program
+from allotment_hub.laptop.processes.program import Program, require_programs, search_path
 from allotment_hub.laptop.processes.supervisor import Supervisor
-from allotment_hub.laptop.requirements import require_programs, search_path
 from allotment_hub.laptop.seed import starter
 from allotment_hub.laptop.seed.sample_data import write_sample_data
 from allotment_profiles import processes

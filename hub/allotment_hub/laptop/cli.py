@@ -54,7 +54,7 @@ def up(folder: Path, port: int | None, base_url: str | None, repository: Path | 
     """
     # Imported here, so that the other commands start without these modules.
     from allotment_hub.laptop.app import LaptopOptions, run  # noqa: PLC0415
-    from allotment_hub.laptop.errors import LaptopError  # noqa: PLC0415
+    from allotment_hub.laptop.folder import LaptopError  # noqa: PLC0415
     from allotment_profiles.model.problems import AllotmentError  # noqa: PLC0415
 
     try:

@@ -8,8 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from allotment_hub.configuration import ServiceConfiguration
-from allotment_hub.laptop.errors import LaptopError
-from allotment_hub.laptop.folder import StateFolder, write_private
+from allotment_hub.laptop.folder import LaptopError, StateFolder, write_private
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.processes import ports
 from allotment_profiles.scopes import SERVICE_ACCESS_SCOPE

@@ -4,91 +4,48 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from allotment_hub.laptop.errors import LaptopError
+
+class LaptopError(Exception):
+    """The deployment cannot start; the message tells the user why."""
 
 
-@dataclass(frozen=True)
 class StateFolder:
     """The paths inside one state folder."""
 
-    path: Path
-
-    @property
-    def deployment(self) -> Path:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.deployment = path / "laptop.json"
         """Ports, tokens and options of this deployment."""
-        return self.path / "laptop.json"
-
-    @property
-    def service(self) -> Path:
+        self.service = path / "service.json"
         """The configuration file of the service."""
-        return self.path / "service.json"
-
-    @property
-    def access(self) -> Path:
+        self.access = path / "access.json"
         """The address and the accounts, for the person who runs it."""
-        return self.path / "access.json"
-
-    @property
-    def repository(self) -> Path:
+        self.repository = path / "profiles.git"
         """The repository of profiles, unless another one was named."""
-        return self.path / "profiles.git"
-
-    @property
-    def signing_key(self) -> Path:
+        self.signing_key = path / "keys" / "service"
         """The private key of the service."""
-        return self.path / "keys" / "service"
-
-    @property
-    def allowed_signers(self) -> Path:
+        self.allowed_signers = path / "keys" / "allowed_signers"
         """The public keys whose signatures count."""
-        return self.path / "keys" / "allowed_signers"
+        self.homes = path / "homes"
+        """One home folder for each user."""
+        self.volumes = path / "volumes"
+        """One folder for each volume claim that a data role can bind."""
+        self.logs = path / "logs"
+        self.pids = path / "pids"
+        self.proxy_static = path / "proxy" / "traefik.toml"
+        """The proxy's static configuration."""
+        self.proxy_routes = path / "proxy" / "routes.toml"
+        """The proxy's routes, written by the hub."""
+        self.hub_database = f"sqlite:///{path / 'jupyterhub.sqlite'}"
+        """The SQLAlchemy URL of JupyterHub's own database."""
+        self.events = f"sqlite:///{path / 'events.sqlite'}"
+        """The SQLAlchemy URL of the table of events."""
 
     def cache(self, program: str) -> Path:
         """The catalog cache of a program; it may be deleted at any time."""
         return self.path / f"{program}-catalog.cache"
-
-    @property
-    def homes(self) -> Path:
-        """One home folder for each user."""
-        return self.path / "homes"
-
-    @property
-    def volumes(self) -> Path:
-        """One folder for each volume claim that a data role can bind."""
-        return self.path / "volumes"
-
-    @property
-    def logs(self) -> Path:
-        """One log for each process."""
-        return self.path / "logs"
-
-    @property
-    def pids(self) -> Path:
-        """One file for each process that runs."""
-        return self.path / "pids"
-
-    @property
-    def proxy_static(self) -> Path:
-        """The proxy's static configuration."""
-        return self.path / "proxy" / "traefik.toml"
-
-    @property
-    def proxy_routes(self) -> Path:
-        """The proxy's routes, written by the hub."""
-        return self.path / "proxy" / "routes.toml"
-
-    @property
-    def hub_database(self) -> str:
-        """The SQLAlchemy URL of JupyterHub's own database."""
-        return f"sqlite:///{self.path / 'jupyterhub.sqlite'}"
-
-    @property
-    def events(self) -> str:
-        """The SQLAlchemy URL of the table of events."""
-        return f"sqlite:///{self.path / 'events.sqlite'}"
 
     def check(self) -> None:
         """Raise `LaptopError` if the folder holds anything else."""

@@ -16,7 +16,7 @@ from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
-from allotment_hub.services.hub_api.directory import Directory
+from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions

@@ -14,8 +14,7 @@ from click.testing import CliRunner, Result
 from allotment_hub.laptop import requirements
 from allotment_hub.laptop.cli import up
 from allotment_hub.laptop.deployment import Deployment
-from allotment_hub.laptop.errors import LaptopError
-from allotment_hub.laptop.folder import StateFolder
+from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_hub.laptop.processes import ports, program
 from allotment_hub.laptop.seed import starter
 from allotment_hub.laptop.seed.sample_data import write_sample_data

@@ -4,7 +4,7 @@ import secrets
 import socket
 from collections.abc import Collection, Iterable
 
-from allotment_hub.laptop.errors import LaptopError
+from allotment_hub.laptop.folder import LaptopError
 
 ADDRESS = "127.0.0.1"
 

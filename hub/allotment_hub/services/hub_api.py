@@ -1,5 +1,7 @@
-"""The users and groups of JupyterHub, read with the service's own token. Nothing is taken from a session."""
+"""Calls the API of JupyterHub with the service's own token. Nothing is taken from a session."""
 
+import asyncio
+import logging
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,6 +10,9 @@ import httpx
 
 from allotment_hub.errors import unavailable
 from allotment_profiles.access.people import User
+from allotment_profiles.catalog.catalog import Catalog
+
+log = logging.getLogger(__name__)
 
 
 class Directory:
@@ -55,3 +60,26 @@ class Directory:
 
 def _user(model: Mapping[str, Any]) -> User:
     return User(str(model["name"]), frozenset(map(str, model.get("groups", []))), bool(model.get("admin")))
+
+
+class HubNotifier:
+    """Sends notifications to the hub, one at a time."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        """Use a client for the hub's API whose token may request a refresh."""
+        self._client = client
+        self._task: asyncio.Task[None] | None = None
+
+    def notify(self, catalog: Catalog) -> None:
+        """Notify the hub in the background that this catalog applies."""
+        # The hub always loads the newest revision, so a later notification replaces an earlier one.
+        if self._task:
+            self._task.cancel()
+        self._task = asyncio.get_running_loop().create_task(self._notify(catalog.revision))
+
+    async def _notify(self, revision: str) -> None:
+        try:
+            answer = await self._client.post("allotment/refresh", json={"revision": revision})
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            log.warning("the hub could not be notified of revision %s: %s", revision[:10], error)

@@ -1,1 +1,0 @@
-"""Calls the API of JupyterHub."""
