@@ -14,7 +14,7 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
-from allotment_hub.api.openapi import HANDLERS, OpenApiHandler
+from allotment_hub.api.openapi import HANDLERS, OpenApiHandler, pattern
 from allotment_hub.api.platform import UnknownHandler
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.forges.plain_git import PlainGitForge
@@ -99,9 +99,9 @@ def build_application(services: Services, auth: HubOAuth, **settings: Any) -> Ap
             (prefix + "oauth_callback", HubOAuthCallbackHandler),
             (prefix + r"static/(.*)", StaticFileHandler, static),
             (prefix + "api/v1/openapi.json", OpenApiHandler, arguments),
-            *((prefix + "api/v1/" + handler.pattern(), handler, arguments) for handler in HANDLERS),
+            *((prefix + "api/v1/" + pattern(path), handler, arguments) for path, handler in HANDLERS.items()),
             (prefix + "api/.*", UnknownHandler, arguments),
-            *((prefix + pattern, handler, arguments) for pattern, handler in PAGES),
+            *((prefix + page, handler, arguments) for page, handler in PAGES),
         ],
         cookie_secret=auth.api_token,
         log_function=log_request,

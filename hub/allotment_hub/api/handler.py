@@ -4,18 +4,15 @@ import asyncio
 import functools
 import inspect
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from pydantic import BaseModel
 
 from allotment_hub.http.handler import Handler
 
 METHODS = ("get", "post")
-_PARAMETERS = {"id": r"([a-z0-9][a-z0-9-]{0,120})", "commit": r"([0-9a-f]{40,64})"}
-_NAME = r"([^/]{1,100})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +61,6 @@ def operation(
 
 class ApiHandler(Handler):
     """A handler that answers JSON."""
-
-    path: ClassVar[str] = ""
-    """The path below the API's root, its parameters in braces."""
-
-    @classmethod
-    def pattern(cls) -> str:
-        """Return the path as a regular expression."""
-        return re.sub(r"\{(\w+)\}", lambda parameter: _PARAMETERS.get(parameter[1], _NAME), cls.path)
 
     @classmethod
     def operations(cls) -> dict[str, Operation]:

@@ -11,26 +11,35 @@ from allotment_hub.api import platform, profiles, proposals
 from allotment_hub.api.handler import ApiHandler, Operation
 from allotment_hub.http.problem import ProblemDetails
 
-HANDLERS: tuple[type[ApiHandler], ...] = (
-    profiles.ProfilesHandler,
-    profiles.ProfileHandler,
-    profiles.ExplainHandler,
-    profiles.ReadersHandler,
-    profiles.TeamHandler,
-    profiles.SchemaHandler,
-    proposals.ChecksHandler,
-    proposals.ProposalsHandler,
-    proposals.ProposalHandler,
-    proposals.CommentsHandler,
-    proposals.WithdrawalHandler,
-    proposals.ApprovalsHandler,
-    proposals.RejectionHandler,
-    proposals.MergeHandler,
-    platform.QuarantineHandler,
-    platform.ConfirmationHandler,
-    platform.HealthHandler,
-    platform.MetricsHandler,
-)
+_PARAMETERS = {"id": r"([a-z0-9][a-z0-9-]{0,120})", "commit": r"([0-9a-f]{40,64})"}
+_NAME = r"([^/]{1,100})"
+
+HANDLERS: dict[str, type[ApiHandler]] = {
+    "profiles": profiles.ProfilesHandler,
+    "profiles/{team}/{name}": profiles.ProfileHandler,
+    "explain": profiles.ExplainHandler,
+    "data-roles/{name}/readers": profiles.ReadersHandler,
+    "teams/{name}": profiles.TeamHandler,
+    "schema": profiles.SchemaHandler,
+    "checks": proposals.ChecksHandler,
+    "proposals": proposals.ProposalsHandler,
+    "proposals/{id}": proposals.ProposalHandler,
+    "proposals/{id}/comments": proposals.CommentsHandler,
+    "proposals/{id}/withdrawal": proposals.WithdrawalHandler,
+    "proposals/{id}/approvals": proposals.ApprovalsHandler,
+    "proposals/{id}/rejection": proposals.RejectionHandler,
+    "proposals/{id}/merge": proposals.MergeHandler,
+    "holds": platform.QuarantineHandler,
+    "holds/{commit}/confirmation": platform.ConfirmationHandler,
+    "health": platform.HealthHandler,
+    "metrics": platform.MetricsHandler,
+}
+"""Paths below the API's root, their parameters in braces, and what answers them."""
+
+
+def pattern(path: str) -> str:
+    """Return a path as a regular expression."""
+    return re.sub(r"\{(\w+)\}", lambda parameter: _PARAMETERS.get(parameter[1], _NAME), path)
 
 
 def describe(version: str, server: str) -> dict[str, Any]:
@@ -48,11 +57,11 @@ def describe(version: str, server: str) -> dict[str, Any]:
         "servers": [{"url": server}],
         "security": [{"token": []}],
         "paths": {
-            f"/{handler.path}": {
-                method: _operation(handler, method, operation, schemas)
+            f"/{path}": {
+                method: _operation(path, handler, method, operation, schemas)
                 for method, operation in handler.operations().items()
             }
-            for handler in HANDLERS
+            for path, handler in HANDLERS.items()
         },
         "components": {"schemas": components, "securitySchemes": {"token": scheme}},
     }
@@ -60,7 +69,7 @@ def describe(version: str, server: str) -> dict[str, Any]:
 
 def _schemas() -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:
     """Return a reference for each model that the operations name, and the schemas that the references lead to."""
-    operations = [operation for handler in HANDLERS for operation in handler.operations().values()]
+    operations = [operation for handler in HANDLERS.values() for operation in handler.operations().values()]
     bodies = {operation.body for operation in operations if operation.body}
     models = bodies | {operation.answer for operation in operations if operation.answer} | {ProblemDetails}
     modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [
@@ -72,7 +81,7 @@ def _schemas() -> tuple[dict[type[BaseModel], Any], dict[str, Any]]:
 
 
 def _operation(
-    handler: type[ApiHandler], method: str, operation: Operation, schemas: Mapping[type[BaseModel], Any]
+    path: str, handler: type[ApiHandler], method: str, operation: Operation, schemas: Mapping[type[BaseModel], Any]
 ) -> dict[str, Any]:
     answer: dict[str, Any] = schemas[operation.answer] if operation.answer else {"type": "object"}
     if operation.listed:
@@ -81,8 +90,8 @@ def _operation(
     problem = schemas[ProblemDetails]
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "operationId": f"{method}_{_resource(handler.path)}",
-        "parameters": _parameters(handler.path, operation),
+        "operationId": f"{method}_{_resource(path)}",
+        "parameters": _parameters(path, operation),
         "responses": {
             str(operation.status): {"description": "Done", "content": {"application/json": {"schema": answer}}},
             "4XX": {
@@ -120,7 +129,6 @@ class OpenApiHandler(ApiHandler):
     """The description of the API."""
 
     open_to_all = True
-    path = "openapi.json"
 
     async def get(self) -> None:
         """Answer with openapi.json."""

@@ -21,8 +21,6 @@ from allotment_profiles.store.watcher import FetchStatus, LoadStatus
 class QuarantineHandler(ApiHandler):
     """The quarantined changes of main."""
 
-    path: ClassVar[str] = "holds"
-
     @operation(QuarantinedCommitAnswer, listed="holds")
     async def get(self) -> None:
         """List the commits with quarantined changes that the caller may see."""
@@ -36,8 +34,6 @@ class QuarantineHandler(ApiHandler):
 class ConfirmationHandler(ApiHandler):
     """The confirmation of a quarantined commit."""
 
-    path: ClassVar[str] = "holds/{commit}/confirmation"
-
     @operation(status=201)
     async def post(self, commit: str, body: ConfirmationBody) -> None:
         """Confirm a quarantined commit, so that its changes apply."""
@@ -48,7 +44,6 @@ class ConfirmationHandler(ApiHandler):
 class HealthHandler(ApiHandler):
     """The health of the service."""
 
-    path: ClassVar[str] = "health"
     open_to_all: ClassVar[bool] = True
 
     @operation()
@@ -131,7 +126,6 @@ def _utc(moment: dt.datetime | None) -> str | None:
 class MetricsHandler(ApiHandler):
     """The metrics of the service."""
 
-    path: ClassVar[str] = "metrics"
     open_to_all: ClassVar[bool] = True
 
     @operation()

@@ -1,7 +1,6 @@
 """The API for reading: profiles, teams, the readers of data roles, and what may be asked for."""
 
 import datetime as dt
-from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.responses import ExplainAnswer, ProfileAnswer, ProfileDetails, ReadersAnswer, TeamAnswer
@@ -13,8 +12,6 @@ from allotment_profiles.reference.schema import schema_of
 class ProfilesHandler(ApiHandler):
     """All profiles."""
 
-    path: ClassVar[str] = "profiles"
-
     @operation(ProfileAnswer, listed="profiles")
     async def get(self) -> None:
         """List the profiles that the caller may see."""
@@ -25,8 +22,6 @@ class ProfilesHandler(ApiHandler):
 class ProfileHandler(ApiHandler):
     """One profile."""
 
-    path: ClassVar[str] = "profiles/{team}/{name}"
-
     @operation(ProfileDetails)
     async def get(self, team: str, name: str) -> None:
         """Return one profile."""
@@ -36,8 +31,6 @@ class ProfileHandler(ApiHandler):
 
 class ExplainHandler(ApiHandler):
     """Explanations of access."""
-
-    path: ClassVar[str] = "explain"
 
     @operation(
         ExplainAnswer,
@@ -53,8 +46,6 @@ class ExplainHandler(ApiHandler):
 class ReadersHandler(ApiHandler):
     """The readers of a data role."""
 
-    path: ClassVar[str] = "data-roles/{name}/readers"
-
     @operation(ReadersAnswer)
     async def get(self, name: str) -> None:
         """List who can reach a data role."""
@@ -64,8 +55,6 @@ class ReadersHandler(ApiHandler):
 class TeamHandler(ApiHandler):
     """One team."""
 
-    path: ClassVar[str] = "teams/{name}"
-
     @operation(TeamAnswer)
     async def get(self, name: str) -> None:
         """Return one team."""
@@ -74,8 +63,6 @@ class TeamHandler(ApiHandler):
 
 class SchemaHandler(ApiHandler):
     """The schema of a profile."""
-
-    path: ClassVar[str] = "schema"
 
     @operation()
     async def get(self) -> None:

@@ -1,7 +1,6 @@
 """The API for changing: dry runs, proposals, and the decisions about them."""
 
 import asyncio
-from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.requests import CheckBody, CommentBody, HeadBody, MergeBody, ProposalBody, RejectionBody
@@ -28,8 +27,6 @@ class _ProposalHandler(ApiHandler):
 class ChecksHandler(_ProposalHandler):
     """Dry runs."""
 
-    path: ClassVar[str] = "checks"
-
     @operation(CheckAnswer)
     async def post(self, body: CheckBody) -> None:
         """Check a change without proposing it."""
@@ -39,8 +36,6 @@ class ChecksHandler(_ProposalHandler):
 
 class ProposalsHandler(_ProposalHandler):
     """All proposals."""
-
-    path: ClassVar[str] = "proposals"
 
     @operation(
         ProposalLine,
@@ -72,8 +67,6 @@ def _in_state(line: ProposalLine, state: str) -> bool:
 class ProposalHandler(_ProposalHandler):
     """One proposal."""
 
-    path: ClassVar[str] = "proposals/{id}"
-
     @operation(ProposalAnswer)
     async def get(self, proposal: str) -> None:
         """Return one proposal."""
@@ -82,8 +75,6 @@ class ProposalHandler(_ProposalHandler):
 
 class CommentsHandler(_ProposalHandler):
     """The comments on a proposal."""
-
-    path: ClassVar[str] = "proposals/{id}/comments"
 
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: CommentBody) -> None:
@@ -94,8 +85,6 @@ class CommentsHandler(_ProposalHandler):
 class WithdrawalHandler(_ProposalHandler):
     """The withdrawal of a proposal."""
 
-    path: ClassVar[str] = "proposals/{id}/withdrawal"
-
     @operation(ProposalAnswer)
     async def post(self, proposal: str) -> None:
         """Withdraw a proposal of one's own."""
@@ -104,8 +93,6 @@ class WithdrawalHandler(_ProposalHandler):
 
 class ApprovalsHandler(_ProposalHandler):
     """The approvals of a proposal."""
-
-    path: ClassVar[str] = "proposals/{id}/approvals"
 
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: HeadBody) -> None:
@@ -116,8 +103,6 @@ class ApprovalsHandler(_ProposalHandler):
 class RejectionHandler(_ProposalHandler):
     """The rejection of a proposal."""
 
-    path: ClassVar[str] = "proposals/{id}/rejection"
-
     @operation(ProposalAnswer)
     async def post(self, proposal: str, body: RejectionBody) -> None:
         """Reject a proposal with a reason."""
@@ -126,8 +111,6 @@ class RejectionHandler(_ProposalHandler):
 
 class MergeHandler(_ProposalHandler):
     """The merge of a proposal."""
-
-    path: ClassVar[str] = "proposals/{id}/merge"
 
     @operation(ProposalAnswer)
     async def post(self, proposal: str, body: MergeBody) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from allotment_hub.errors import ServiceError
-from allotment_hub.pages.page import Page
-from allotment_hub.pages.paging import Pages
+from allotment_hub.pages.page import Page, Pages
 from allotment_hub.services.browse.history import HistoryRow
 from allotment_hub.services.visibility import redacted
 from allotment_profiles.access.people import answers_for, belongs

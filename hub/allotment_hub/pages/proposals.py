@@ -4,8 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from allotment_hub.pages.difference import files_of
-from allotment_hub.pages.page import Page
-from allotment_hub.pages.paging import PAGE_SIZE, Pages
+from allotment_hub.pages.page import PAGE_SIZE, Page, Pages
 from allotment_hub.services.proposals.overview import overview
 
 

@@ -6,7 +6,7 @@ from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRI
 from allotment_hub.api.serializers import profile_answer, team_answer
 from allotment_hub.errors import ServiceError
 from allotment_hub.pages.listings import accepted_problems
-from allotment_hub.pages.paging import PAGE_SIZE, Pages
+from allotment_hub.pages.page import PAGE_SIZE, Pages
 
 DRAFT = "housing/sketch"
 DRAFT_PATH = "teams/housing/profiles/sketch.yaml"

@@ -11,7 +11,6 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from allotment_hub.laptop import requirements
 from allotment_hub.laptop.cli import up
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import LaptopError, StateFolder
@@ -193,8 +192,8 @@ def test_a_git_that_is_too_old_or_missing_is_said(
         (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LaptopError, match=words):
-        requirements.require_programs()
+        program.require_programs()
 
 
 def test_programs_of_this_environment_come_first_on_the_path() -> None:
-    assert requirements.search_path().split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert program.search_path().split(os.pathsep)[0] == str(Path(sys.executable).parent)
