@@ -204,29 +204,20 @@ def test_a_removed_member_loses_access_at_once(profiles: ProfilesRepository) -> 
 
 
 def test_links_and_submodules_are_reported_and_never_followed(profiles: ProfilesRepository, tmp_path: Path) -> None:
-    first = profiles.commit(small())
-    target = profiles.repository._git("hash-object", "-w", "--stdin", stdin=b"/etc/passwd").decode().strip()
-    entries = subprocess.run(
-        ["git", "ls-tree", "-r", first], cwd=profiles.path, capture_output=True, text=True, check=True
-    )
-    lines = entries.stdout.replace("blob ", "") + "".join((
-        f"120000 {target} 0\t{NOTEBOOK}\n", f"160000 {first} 0\tteams/blue/profiles/sub.yaml\n",
-        f"120000 {target} 0\tteams/green\n",
-    ))  # fmt: skip
-
     def git(*arguments: str, given: str = "") -> str:
         environment = {"GIT_INDEX_FILE": str(tmp_path / "index"), "PATH": os.environ["PATH"]}
+        command = ["git", *arguments]
         done = subprocess.run(
-            ["git", *arguments],
-            cwd=profiles.path,
-            env=environment,
-            input=given,
-            capture_output=True,
-            check=True,
-            text=True,
+            command, cwd=profiles.path, env=environment, input=given, capture_output=True, check=True, text=True
         )
         return done.stdout.strip()
 
+    first = profiles.commit(small())
+    target = git("hash-object", "-w", "--stdin", given="/etc/passwd")
+    lines = git("ls-tree", "-r", first).replace("blob ", "") + "".join((
+        f"\n120000 {target} 0\t{NOTEBOOK}\n", f"160000 {first} 0\tteams/blue/profiles/sub.yaml\n",
+        f"120000 {target} 0\tteams/green\n",
+    ))  # fmt: skip
     git("update-index", "--index-info", given=lines)
     tree = git("write-tree")
     profiles.push({}, base=tree, parents=[first])

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from support.answers import assert_answered
 from support.folders import DATA
 from support.repositories import START, ProfilesRepository, data_role, policy, profile, small, team, write_folder
+from support.servers.git_server import git
 
 import allotment_profiles
 from allotment_profiles.access.deployments import Capabilities
@@ -279,7 +280,7 @@ async def test_a_damaged_pack_keeps_what_applies(profiles: ProfilesRepository, d
     watcher = CatalogWatcher(profiles.repository)
     good = await watcher.refresh()
     profiles.push({NOTEBOOK: profile(title="Newer")})
-    profiles.repository._git("repack", "-adq")
+    git(profiles.path, "repack", "-adq")
     (pack,) = (profiles.path / "objects" / "pack").glob("*.pack")
     pack.chmod(0o600)
     data = pack.read_bytes()
