@@ -22,11 +22,7 @@ def roles() -> list[dict[str, Any]]:
     return [
         {"name": "user", "scopes": ["self", SERVICE_ACCESS_SCOPE, REVIEW_SCOPE]},
         {"name": "server", "scopes": ["users:activity!user", "access:servers!server", SERVICE_ACCESS_SCOPE]},
-        {
-            "name": SERVICE,
-            "scopes": ["list:users", "read:users", "read:groups", REFRESH_SCOPE],
-            "services": [SERVICE],
-        },
+        {"name": SERVICE, "scopes": ["list:users", "read:users", "read:groups", REFRESH_SCOPE], "services": [SERVICE]},
     ]
 
 

@@ -71,12 +71,7 @@ def _excess(bound: _Bound, size: Size) -> str | None:
         (budget.sessions, len(running), 1, _sessions),
         (budget.cpu, sum(session.size.cpu for session in running), size.cpu, _cpus),
         (budget.memory, sum(session.size.memory for session in running), size.memory, _memory),
-        (
-            budget.gpu,
-            sum(session.size.gpu for session in running),
-            size.gpu,
-            _gpus,
-        ),
+        (budget.gpu, sum(session.size.gpu for session in running), size.gpu, _gpus),
     )
     for limit, used, requested, text in amounts:
         if limit is not None and requested and used + requested > limit:

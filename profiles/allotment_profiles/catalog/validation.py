@@ -7,16 +7,7 @@ import dataclasses
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from allotment_profiles.model import (
-    BUILT_IN_APPS,
-    Choice,
-    DataRole,
-    Envelope,
-    Policy,
-    Profile,
-    RuleLevel,
-    Team,
-)
+from allotment_profiles.model import BUILT_IN_APPS, Choice, DataRole, Envelope, Policy, Profile, RuleLevel, Team
 from allotment_profiles.model.limits import MAXIMUM_SIZES
 from allotment_profiles.model.paths import POLICY, data_role_path, profile_path, team_path
 from allotment_profiles.model.problems import Problem, quoted

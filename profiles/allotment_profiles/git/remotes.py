@@ -40,10 +40,7 @@ _REASONS = tuple(
     (re.compile(pattern, re.IGNORECASE), reason)
     for pattern, reason in (
         (r"did not answer within|too slow|timed out|timeout", "it does not answer in time"),
-        (
-            r"certificate|host key verification|no matching host key",
-            "its certificate or key is not the expected one",
-        ),
+        (r"certificate|host key verification|no matching host key", "its certificate or key is not the expected one"),
         (
             r"error: 40[13]|authentication fail|could not read username|permission denied|access denied|denied to"
             r"|unauthori[sz]ed|not authori[sz]ed|marked as read only|not have write access|not allowed to push"

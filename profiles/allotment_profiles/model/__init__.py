@@ -3,15 +3,7 @@
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.data_role import AzureIdentity, Binding, DataRole, Grant, Secret, Vault, Volume
 from allotment_profiles.model.paths import Kind
-from allotment_profiles.model.policy import (
-    BUILT_IN_APPS,
-    GpuKind,
-    NodePool,
-    Policy,
-    RuleLevel,
-    Toleration,
-    Tool,
-)
+from allotment_profiles.model.policy import BUILT_IN_APPS, GpuKind, NodePool, Policy, RuleLevel, Toleration, Tool
 from allotment_profiles.model.profile import (
     Acceptance,
     Checkout,

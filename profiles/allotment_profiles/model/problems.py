@@ -70,13 +70,7 @@ class Refusal:
 
     def as_dict(self) -> dict[str, str]:
         """Return the refusal for a JSON response."""
-        return {
-            "code": self.code,
-            "what": self.what,
-            "why": self.why,
-            "remedy": self.remedy,
-            "decides": self.decides,
-        }
+        return {"code": self.code, "what": self.what, "why": self.why, "remedy": self.remedy, "decides": self.decides}
 
 
 class AllotmentError(Exception):

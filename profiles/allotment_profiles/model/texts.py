@@ -301,9 +301,7 @@ Date = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-03-31"]}),
 ]
 ProfileId = Annotated[
-    str,
-    BeforeValidator(_profile_id),
-    WithJsonSchema({"type": "string", "pattern": PROFILE_ID_PATTERN}),
+    str, BeforeValidator(_profile_id), WithJsonSchema({"type": "string", "pattern": PROFILE_ID_PATTERN})
 ]
 Repository = Annotated[
     str,

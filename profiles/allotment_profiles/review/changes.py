@@ -151,12 +151,7 @@ def _compared(
 
 
 def compare_values(
-    path: str,
-    before: Model | None,
-    after: Model | None,
-    *,
-    outside: frozenset[str] = frozenset(),
-    moved_from: str = "",
+    path: str, before: Model | None, after: Model | None, *, outside: frozenset[str] = frozenset(), moved_from: str = ""
 ) -> list[Change]:
     """Compare two versions of one file; None where there is no valid version.
 

@@ -224,11 +224,7 @@ def _init_container(launch: Launch, defaults: PodDefaults) -> dict[str, Any] | N
         # With the sub-path: of a claim with many homes it gets only the session's own.
         "volumeMounts": [dict(defaults.home_mount)],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "runAsNonRoot": True,
-        },
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True},
     }
 
 

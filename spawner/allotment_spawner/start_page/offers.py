@@ -16,10 +16,7 @@ from allotment_profiles.store.watcher import FetchStatus
 from allotment_spawner.session.access_expiry import Link, data_request_link
 from allotment_spawner.start_page.cards import Card, CardBuilder, Viewer
 
-_PROPOSE_TEXTS = {
-    "review-overdue": "Propose a later review date",
-    "profile-broken": "Propose a correction",
-}
+_PROPOSE_TEXTS = {"review-overdue": "Propose a later review date", "profile-broken": "Propose a correction"}
 # A proposal does not help with these: the machine, a group or another profile has to change.
 _NOT_PROPOSED = ("app-unavailable", "binding-unavailable", "only-groups", "profile-retired")
 
