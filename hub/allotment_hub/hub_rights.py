@@ -5,7 +5,6 @@ from typing import Any
 from allotment_profiles.scopes import REFRESH_SCOPE, REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
 
 SERVICE = "allotment"
-"""The name of the service in JupyterHub."""
 
 CUSTOM_SCOPES = {
     REVIEW_SCOPE: {"description": "Approve, reject and merge proposals of profiles"},

@@ -101,7 +101,6 @@ class ServiceClient:
         return answer
 
     def _error_of(self, error: urllib.error.HTTPError, deadline: float) -> SessionError:
-        """Return the error for an answer that is not a success."""
         try:
             answer = _parsed(_read(error, deadline))
         except (OSError, http.client.HTTPException):

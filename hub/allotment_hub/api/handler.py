@@ -21,15 +21,12 @@ class Operation:
 
     summary: str
     body: type[BaseModel] | None
-    """The model of the request's body."""
     answer: type[BaseModel] | None
     """The model of the answer, or of one item of a list; None for an answer without a model."""
     status: int
-    """The HTTP status of success."""
     listed: str
     """The key of the list in the answer; empty where the answer is no list."""
     query: Mapping[str, str]
-    """The query parameters and their descriptions."""
 
 
 def operation(

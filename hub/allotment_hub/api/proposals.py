@@ -12,8 +12,6 @@ from allotment_hub.services.proposals.checking import Files
 
 
 class _ProposalHandler(ApiHandler):
-    """What the handlers of changes share."""
-
     async def requested_files(self, body: CheckBody) -> Files:
         """Return the files that a body asks to change."""
         return await asyncio.to_thread(requested_files, body.changes(), self.services.watcher.catalog)

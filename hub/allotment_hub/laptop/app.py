@@ -83,8 +83,6 @@ def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> D
 
 
 class _Run:
-    """One run of the three programs."""
-
     def __init__(self, console: Console, folder: StateFolder, deployment: Deployment, traefik: str) -> None:
         self._console = console
         self._folder = folder

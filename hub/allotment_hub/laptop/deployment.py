@@ -41,15 +41,12 @@ class Deployment(BaseModel):
     repository: Path | None = None
     """The repository of profiles; None means the copy of the starter in the state folder."""
     spawner_class: str = "allotment_spawner.local.LocalProfileSpawner"
-    """The spawner class."""
     service_module: str = "allotment_hub"
     """The module that runs as the service: `python -m MODULE --config service.json`."""
     ports: Ports = Field(default_factory=Ports)
     passwords: dict[str, str] = Field(default_factory=dict)
     service_token: str = Field(default_factory=lambda: secrets.token_hex(32))
-    """The token of the service for the hub's API."""
     proxy_password: str = Field(default_factory=lambda: secrets.token_hex(32))
-    """The password of the hub for the proxy's API."""
     cookie_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
     """The key of the hub's cookies; kept, so that people stay signed in after a restart."""
 

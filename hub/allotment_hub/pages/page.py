@@ -29,9 +29,7 @@ class Frame:
     active: str
     """The highlighted entry of the navigation bar."""
     version: str
-    """The version of the static files."""
     user: str
-    """The user's name; empty if nobody is signed in."""
     admin: bool
     xsrf: str
 
@@ -41,9 +39,7 @@ class Pages:
     """One page of a list."""
 
     number: int
-    """The number of the page, from 1."""
     total: int
-    """The number of items in the list."""
 
     @classmethod
     def of(cls, requested: str, total: int) -> Self:

@@ -54,7 +54,6 @@ class ImagePuller:
         been retired, or somebody may have changed the cluster.
         """
         self.last: Pulled | None = None
-        """The last attempt; None before the first."""
         self._nodes = nodes
         self._inventory = ImageInventory(maximum)
         self._look_seconds = look_seconds

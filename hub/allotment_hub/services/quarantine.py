@@ -28,7 +28,6 @@ RELEASES = {
     "removal": "An administrator can confirm the removal, or somebody writes the files again.",
     "direct-push": "An administrator other than its author can confirm it, or a reviewed change replaces it.",
 }
-"""How each kind of quarantined change comes to apply."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,6 @@ def _bounds(catalog: Catalog, user: User, team: str, sessions: Sequence[Usage]) 
 
 
 def _excess(bound: _Bound, size: Size) -> str | None:
-    """Return a sentence on the first amount that would exceed the budget, or None."""
     budget, running = bound.budget, bound.running
     amounts: tuple[tuple[int | None, int, int, Callable[[int], str]], ...] = (
         (budget.sessions, len(running), 1, _sessions),

@@ -38,7 +38,6 @@ class Program:
     """The program behind an app, as the proxy inside a session looks for it."""
 
     title: str
-    """The app's name on the start page."""
     name: str
     folders: tuple[Path, ...] = ()
     """Folders that are searched after the PATH."""

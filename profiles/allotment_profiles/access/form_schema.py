@@ -140,7 +140,6 @@ def _known_images(catalog: Catalog, envelope: Envelope) -> list[str]:
 
 
 def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list[dict[str, Any]]]:
-    """Return the data roles that a team has, and those that it may ask for."""
     granted: list[dict[str, Any]] = []
     askable: list[dict[str, Any]] = []
     for name, entry in sorted(catalog.data_roles.items()):

@@ -64,7 +64,6 @@ class Launch:
     gpu: GpuKind | None
     """The kind of the GPUs; None without GPUs, or where the policy names no kinds."""
     node_pool: NodePool | None
-    """Where it runs; None for anywhere."""
     tool: Tool | None
     """The tool that is opened, where `app` is one of the policy's tools."""
     storage: Storage

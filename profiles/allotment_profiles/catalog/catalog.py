@@ -66,7 +66,6 @@ class Entry(Generic[ModelT]):
         self.blob = blob
         """Blob of the version that applies."""
         self.source = source
-        """Content of the version that applies."""
         self.problems = problems
         """Warnings, and why the newest version does not apply, if it does not."""
         self.outdated_since = outdated_since
@@ -112,7 +111,6 @@ class QuarantinedChange:
 
     path: str
     commit: str
-    """The commit with the change."""
     reason: Literal["removal", "direct-push"]
     since: dt.datetime
     """Time of that commit, UTC."""

@@ -68,7 +68,6 @@ class _Subject:
 
 
 def _choices_of(profile: Profile) -> list[tuple[str, Choice]]:
-    """Return all choices, each with its field."""
     return [
         (f"options.{name}.choices.{key}", choice)
         for name, option in profile.options.items()

@@ -68,7 +68,6 @@ def _count(value: Any) -> int:
 
 
 def _decode(data: bytes) -> str:
-    """Check size, encoding and characters."""
     if len(data) > MAXIMUM_BYTES:
         raise too_large(len(data))
     try:

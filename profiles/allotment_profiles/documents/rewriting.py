@@ -27,8 +27,6 @@ def rewrite(kind: Kind, source: bytes, wanted: Mapping[str, Any]) -> bytes:
 
 
 class _Edit(NamedTuple):
-    """A range of the text, and its replacement."""
-
     start: int
     end: int
     text: str
@@ -39,8 +37,6 @@ class _NotInPlaceError(Exception):
 
 
 class _Editor:
-    """The edits of one file."""
-
     def __init__(self, kind: Kind, source: bytes) -> None:
         self._kind = kind
         self._text = source.decode()

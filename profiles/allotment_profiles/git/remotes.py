@@ -17,9 +17,7 @@ from allotment_profiles.git.process import GitCommandError, GitError, GitProcess
 from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate
 
 FETCH_SECONDS = 60.0
-"""Time limit of one fetch."""
 PUSH_SECONDS = 30.0
-"""Time limit of one push."""
 _STALLED_SECONDS = 15
 MAIN_ALONE = ("main",)
 """The branch that decides about sessions. Who may push a proposal has no influence on it."""

@@ -71,7 +71,6 @@ class LoggedCommit:
     time: dt.datetime
     parents: tuple[str, ...]
     author: str
-    """The author's name."""
     message: str
     changes: tuple[FileChange, ...]
 

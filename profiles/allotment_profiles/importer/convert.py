@@ -31,7 +31,6 @@ class Import:
     files: Mapping[str, bytes]
     findings: Sequence[Finding]
     profiles: Sequence[str]
-    """Ids of the profiles."""
 
 
 def import_values(data: bytes, team: str = EVERYONE, leads: Sequence[str] = ()) -> Import:
@@ -81,7 +80,6 @@ def _chart(root: Node) -> Node:
 
 
 def _record_hub(chart: Node, ledger: Ledger) -> None:
-    """Record the settings of the hub, which remain in the values."""
     hub = chart.at("hub")
     for name, node in (hub.mapping if hub else {}).items():
         if name == "config":
@@ -122,7 +120,6 @@ def _record_stays(node: Node, ledger: Ledger) -> None:
 
 
 def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> tuple[list[Node], list[ImportedProfile]]:
-    """Return the nodes of the settings for all sessions, and the profiles."""
     singleuser, direct = chart.at("singleuser"), chart.at("hub", "config", "KubeSpawner")
     defaults = KubeSpawnerSettings(memory_guarantee=CHART_GUARANTEE)
     if singleuser:

@@ -16,7 +16,6 @@ from allotment_profiles.model import Toleration
 from allotment_profiles.model.texts import Image, Label, LabelKey, UrlPath, Variable, VariableValue
 
 CHART_GUARANTEE = 1024**3
-"""The chart's default memory guarantee."""
 _TEMPLATE = re.compile(
     r"\{(unescaped_|escaped_)?(username|servername|user_server|userid|pod_name|pvc_name|namespace|hubnamespace)\}"
 )
@@ -86,7 +85,6 @@ class KubeSpawnerSettings:
     app: str | None = None
     """A built-in app, or the path of a tool, which begins with a slash."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels of the nodes."""
     tolerations: tuple[Mapping[str, str], ...] | None = None
     sources: Mapping[str, Node] = field(default_factory=dict)
     """Field → where it is set. Entries of mappings are `environment.NAME`."""

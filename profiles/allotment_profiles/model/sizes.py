@@ -63,7 +63,6 @@ def size_of(profile: Profile, choices: Mapping[str, Choice] | None = None) -> Si
 
 
 def _changed(choice_field: str, choice: Choice) -> dict[str, Any]:
-    """Return the fields of a size that a choice replaces."""
     if choice.model_fields_set.isdisjoint(_SIZING):
         return {}
     override = choice.resources

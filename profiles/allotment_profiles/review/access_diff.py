@@ -172,8 +172,6 @@ def compare_starts(before: Catalog, after: Catalog, now: dt.datetime | None = No
 
 
 class _Comparison:
-    """Two catalogs, and what differs between their ways."""
-
     def __init__(self, before: Catalog, after: Catalog, now: dt.datetime | None) -> None:
         self._before = before
         self._after = after
@@ -253,7 +251,6 @@ class _Comparison:
                     yield role, team
 
     def _grants(self) -> set[tuple[str, str]]:
-        """Return the grants that differ, and all grants of teams whose people differ."""
         grants = set(self._changed_grants)
         if self._changed_teams:
             for entry in (*self._before.data_roles.values(), *self._after.data_roles.values()):
@@ -378,7 +375,6 @@ def _clauses(way: _Way | None) -> tuple[Clause, ...]:
 
 
 def _unmet(clauses: Iterable[Clause], way: _Way | None) -> tuple[Clause, ...]:
-    """Return the clauses that are not enough for a way."""
     return tuple(clause for clause in clauses if not (way and meets(clause, way.conditions)))
 
 

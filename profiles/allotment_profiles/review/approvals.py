@@ -260,7 +260,6 @@ def _for_team_field(change: Change, team: str, before: Catalog, after: Catalog) 
 
 
 def _adds_people(change: Change, team: Entry[Team] | None) -> bool:
-    """Return whether a change adds people to a team who do not belong to it yet."""
     part, _, kind = change.field.partition(".")
     if part not in ("members", "leads", "deputies") or change.after in (None, "no"):
         return False
@@ -302,7 +301,6 @@ def _budget_shrinks(field: str, before: Budget | None, after: Budget | None) -> 
 
 
 def _granted(team: str, before: Catalog) -> Iterator[tuple[str, str]]:
-    """Return the data roles that are granted to a team, each with its owner."""
     for role, entry in before.data_roles.items():
         if team in entry.value.granted_to:
             yield role, entry.value.owner

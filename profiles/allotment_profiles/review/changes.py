@@ -30,7 +30,6 @@ class Change:
     field: str
     """Dotted; empty where the whole file is added, removed or renamed."""
     label: str
-    """The field's label."""
     before: str | None
     """The value before; for a renamed file, its former id."""
     after: str | None
@@ -112,7 +111,6 @@ def compare(before: Catalog, after: Catalog) -> list[Change]:
 
 
 def _differing(before: Catalog, after: Catalog) -> tuple[dict[str, Entry[Any]], dict[str, Entry[Any]]]:
-    """Return the entries that differ, by path: before, and after."""
     olds: dict[str, Entry[Any]] = {}
     news: dict[str, Entry[Any]] = {}
     kinds: tuple[tuple[Mapping[str, Entry[Any]], Mapping[str, Entry[Any]]], ...] = (
@@ -213,7 +211,6 @@ def _currency(value: Model) -> str:
 
 
 def _fields(path: str, value: Model, outside: frozenset[str]) -> Iterator[Change]:
-    """Return the fields that a new file sets."""
     subject, currency = subject_of(path), _currency(value)
     for field, content in flatten(value, explicit_only=True):
         for item in content if isinstance(content, tuple) else (content,):

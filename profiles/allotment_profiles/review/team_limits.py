@@ -18,7 +18,6 @@ _AMOUNTS: dict[str, Callable[[Any], int | None]] = {
     "gpu": lambda resources: resources.gpu,
 }
 DIMENSIONS = tuple(_AMOUNTS)
-"""The amounts of a size."""
 
 
 def binding_envelope(before: Catalog, after: Catalog, team: str) -> Envelope | None:
@@ -116,7 +115,6 @@ def larger_dimensions(before: Profile, after: Profile) -> frozenset[str]:
 
 
 def _grows(before: Profile, after: Profile, amount: Callable[[Any], int | None]) -> bool:
-    """Return whether one amount grows for some combination of choices."""
     pairs = {(amount(before.resources) or 0, amount(after.resources) or 0)}
     for name, option in after.options.items():
         old = before.options[name].choices

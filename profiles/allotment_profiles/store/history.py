@@ -177,7 +177,6 @@ class _Fold:
             self._update_rules()
 
     def _record(self, commit: LoggedCommit) -> HistoryEntry:
-        """Add the commit to the provenance."""
         reviewed = may_be_reviewed(commit.message) and is_reviewed(self._commit(commit.id))
         trailers = self._commit(commit.id).trailers() if reviewed else {}
         entry = HistoryEntry(

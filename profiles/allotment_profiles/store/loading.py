@@ -34,7 +34,6 @@ class Loaded:
     catalog: Catalog
     snapshot: Snapshot
     problems: Mapping[str, tuple[Problem, ...]]
-    """The problems of each file that has some."""
     names: Mapping[Key, tuple[str, ...]]
     """Files by the key that no two of them may share."""
     collisions: Mapping[str, str]
@@ -72,8 +71,6 @@ def renew(
 
 
 class _ProfileIds:
-    """The ids of all profiles that have a file."""
-
     def __init__(self, files: Mapping[str, File]) -> None:
         self._files = files
 
@@ -118,7 +115,6 @@ class _Loader:
     # -- what changed
 
     def _changed_paths(self) -> set[str]:
-        """Return the paths whose files differ from before, including those that are gone."""
         old = self._old
         changed = {path for path, file in self._files.items() if old.get(path) is not file and old.get(path) != file}
         if len(self._files) != len(old) or changed:
@@ -193,7 +189,6 @@ class _Loader:
             self._policy = self._resolve(POLICY, paths[POLICY], Context()).entry_of(Policy)
 
     def _load_teams(self, paths: dict[str, FileRef], policy_file_changed: bool) -> set[str]:
-        """Return the names of the teams that differ from before."""
         if self._policy_changed:
             paths = {entry.path: FileRef("team", name) for name, entry in self._teams.items()} | paths
         if policy_file_changed:
@@ -208,7 +203,6 @@ class _Loader:
         return changed
 
     def _load_roles(self, paths: dict[str, FileRef], teams_changed: bool) -> set[str]:
-        """Return the names of the data roles that differ from before."""
         if teams_changed:
             roles = {entry.path: FileRef("data role", name) for name, entry in self._roles.items()}
             paths = roles | self._with_flagged("data role", paths)
@@ -233,7 +227,6 @@ class _Loader:
 
     @property
     def _policy_changed(self) -> bool:
-        """Whether another version of the policy applies than before."""
         if self._before is None:
             return False
         old = self._before.catalog.policy
@@ -242,7 +235,6 @@ class _Loader:
     # -- profiles
 
     def _affected_profiles(self, teams: Collection[str], roles: Collection[str]) -> dict[str, FileRef]:
-        """Return the profiles of changed teams, those with changed data roles, or all if the policy changed."""
         every = self._policy_changed
         if not (every or teams or roles):
             return {}

@@ -29,7 +29,6 @@ class Snapshot:
     revision: str
     """The commit; empty for a folder."""
     time: dt.datetime
-    """The time of the commit."""
     files: Mapping[str, File]
     """The files at paths that Allotment reads, and strays at similar paths."""
     read: Callable[[Iterable[str]], dict[str, bytes]]

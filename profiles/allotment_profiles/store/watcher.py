@@ -36,7 +36,6 @@ class LoadStatus:
     error: str | None = None
     """Why the revision does not apply; None where it does."""
     problem_count: int = 0
-    """How many problems its files have."""
     problems: tuple[Problem, ...] = ()
     """The first of them."""
     rewound: bool = False
@@ -92,7 +91,6 @@ class CatalogWatcher:
         self.attempted: LoadStatus | None = None
         """The last load of a new revision, failed or not."""
         self.applied: LoadStatus | None = None
-        """The load of the catalog that applies."""
         self.last_fetch: FetchStatus | None = None
         """None if nothing is fetched, or not yet."""
         self._poll_seconds = poll_seconds

@@ -48,7 +48,6 @@ class Fetcher:
     ca_file: str = ""
     """The CA certificates for servers; empty: those of the system."""
     seconds: float = TIME_LIMIT
-    """Time limit of one fetch."""
 
     async def fetch(self, home: Path, checkout: Checkout) -> bool:
         """Fetch the code into its folder. Return False where the folder exists already. Raise CheckoutError."""

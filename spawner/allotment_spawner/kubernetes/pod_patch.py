@@ -25,7 +25,6 @@ class PodPatch:
 
     volumes: tuple[Mapping[str, Any], ...] = ()
     mounts: tuple[Mapping[str, Any], ...] = ()
-    """Volume mounts of the session's container."""
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_environment: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Variable → a Secret and its key."""

@@ -42,7 +42,6 @@ class PodDefaults:
     """What the deployment configures for every session."""
 
     home: str = "/home/jovyan"
-    """Where the home folder is mounted."""
     home_mount: Mapping[str, Any] = field(default_factory=dict)
     """The volume mount of the home folder; empty: the home ends with the session."""
     team_claim: str = ""
@@ -87,7 +86,6 @@ class PodSettings:
     links: tuple[str, ...]
     """Target, link, target, link …: the links in the home folder."""
     home: str
-    """Where the home folder is mounted."""
 
     def link_hook(self, mounted: Iterable[str]) -> Mapping[str, Any] | None:
         """Return the hook that creates the links when the container starts; None if none is needed.
@@ -201,7 +199,6 @@ def _links(launch: Launch, patch: PodPatch) -> tuple[str, ...]:
 
 
 def _init_container(launch: Launch, defaults: PodDefaults) -> dict[str, Any] | None:
-    """Return the container that prepares the home before the session starts; None if there is nothing to do."""
     code, folder = launch.checkout, launch.tool.folder if launch.tool else None
     if code is None and folder is None:
         return None

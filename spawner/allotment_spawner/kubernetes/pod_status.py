@@ -250,7 +250,6 @@ def memory_restarts(pod: Mapping[str, Any]) -> int:
 
 
 def _refusal(code: str, why: str, remedy: str, decides: str = ADMINISTRATORS) -> Refusal:
-    """Return the refusal of a start."""
     return Refusal(code, "The session was not started.", why, remedy, decides, 503)
 
 
@@ -286,7 +285,6 @@ def pod_differs(differences: list[str]) -> Refusal:
 
 
 def _sentence(text: str) -> str:
-    """Add a full stop to a message of the cluster that has none."""
     return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
@@ -297,7 +295,6 @@ def _shortened(text: object) -> str:
 
 
 def _message(body: str) -> str:
-    """Return the message of an error response of the API."""
     try:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):

@@ -65,7 +65,6 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     _unconfirmed = False
     """Whether a create request was sent and the reflector has not shown the pod yet, so that it may exist."""
     _last_pod: dict[str, Any] | None = None
-    """The last known state of the pod."""
     _restarts = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -251,7 +250,6 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             await _cancel(starting, watching)
 
     def _report_missing_credentials(self) -> None:
-        """Report credentials that the cluster should have added and did not."""
         pod, settings = self._pod(), self._settings
         if pod and settings:
             for missing in missing_variables(pod, settings):
@@ -291,7 +289,6 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 return refusal
 
     def _watch_problem(self) -> PodProblem | None:
-        """Return why the hub cannot watch pods or events; None if it can."""
         for reflector in (self.pod_reflector, self.event_reflector):
             if reflector and reflector.last_error:
                 status = getattr(reflector.last_error, "status", None)

@@ -100,8 +100,6 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """A profile with one choice for each of its options."""
-
     app: str
     image: str
     size: Size
@@ -188,7 +186,6 @@ class CardBuilder:
                 yield DataView(name, role.value.title, role.value.sensitivity, link)
 
     def _option(self, profile_id: str, profile: Profile, name: str, selected: Mapping[str, str]) -> OptionView:
-        """Build one option with the choices that are open to this user."""
         option = profile.options[name]
         open_to = {key: choice for key, choice in option.choices.items() if may_choose(choice, self.viewer.user)}
         resolved = {key: _resolved(profile, {**selected, name: key}) for key in open_to}

@@ -60,7 +60,6 @@ class StartPage:
     """Team → the other cards."""
     refused: tuple[RefusedView, ...]
     member_of: tuple[str, ...]
-    """The titles of the user's teams."""
     known_groups: tuple[str, ...]
     """The user's groups as the hub knows them."""
     notice: str
@@ -126,7 +125,6 @@ def _unreachable(fetched: FetchStatus, now: dt.datetime) -> str:
 
 
 def _parse_choice(choice: Mapping[str, object] | None) -> tuple[str, Mapping[str, str]]:
-    """Return the profile and the options of a choice."""
     options = choice.get("options", {}) if choice else {}
     chosen = {str(key): str(value) for key, value in options.items()} if isinstance(options, Mapping) else {}
     return str(choice["profile"]) if choice else "", chosen
@@ -140,7 +138,6 @@ def _cards(
     running: Sequence[Usage],
     successors: Mapping[str, str],
 ) -> dict[str, Card]:
-    """Return a card for each profile that can be started."""
     builders: dict[str, CardBuilder] = {}
     cards: dict[str, Card] = {}
     for offer in offered:

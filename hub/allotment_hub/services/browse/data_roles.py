@@ -25,7 +25,6 @@ class GrantRow:
     team: str
     team_title: str
     people: tuple[str, ...]
-    """The groups and users of the team."""
     seen: tuple[str, ...]
     """The users of the hub who belong to the team; empty unless the caller asked for the readers."""
     profiles: tuple[str, ...]
@@ -47,7 +46,6 @@ class DataRoleRow:
     """Who decides about it, in words."""
     grants: tuple[GrantRow, ...]
     last_change: HistoryEntry | None
-    """The commit that last changed the file."""
     problems: tuple[Problem, ...]
     full: bool
     """Whether the caller may see the binding."""

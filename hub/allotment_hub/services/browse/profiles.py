@@ -43,7 +43,6 @@ class ProfileRow:
     dearest: Cost | None
     """The cost with the dearest choices."""
     last_change: HistoryEntry | None
-    """The commit that last changed the file."""
     offer: Offer
     """Whether the caller can start it, and why not."""
     successors: tuple[str, ...]

@@ -28,11 +28,9 @@ class TeamPage:
     owns: tuple[tuple[str, str], ...]
     """Name and title of each data role that it owns."""
     mine: bool
-    """Whether the caller belongs to it."""
     role: str
     """The caller's role in it, in words; empty for everybody else."""
     last_change: HistoryEntry | None
-    """The commit that last changed the file."""
     problems: tuple[Problem, ...]
     quarantined: tuple[QuarantinedChange, ...]
 

@@ -53,7 +53,6 @@ def _identity(problem: "Problem") -> tuple[str, str, str, str]:
 
 
 def _selection(paths: tuple[Path, ...]) -> tuple[Path, frozenset[str] | None]:
-    """Return the repository's folder and the selected files in it; None for all files."""
     if not paths:
         return Path(), None
     if len(paths) == 1 and paths[0].is_dir():

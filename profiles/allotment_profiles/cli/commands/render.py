@@ -68,7 +68,6 @@ def render(
 
 
 def _example_user(catalog: "Catalog", profile_id: str) -> "User":
-    """Return a made-up user who is in every group that the files name for the profile."""
     from allotment_profiles.access.people import User
 
     team, entry = catalog.teams.get(profile_id.partition("/")[0]), catalog.profiles.get(profile_id)
@@ -82,7 +81,6 @@ def _example_user(catalog: "Catalog", profile_id: str) -> "User":
 
 
 def _content(launch: "Launch") -> dict[str, Any]:
-    """Return a launch as JSON shows it."""
     from allotment_profiles.model.quantities import cpu_number, format_duration, format_memory
 
     size = launch.size

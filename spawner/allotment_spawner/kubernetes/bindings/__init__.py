@@ -17,7 +17,6 @@ _KINDS: Mapping[str, Callable[[Mapping[str, Any], PodContext], PodPatch]] = {
     "vault": vault.patch,
 }
 KINDS = frozenset(_KINDS)
-"""The kinds of binding that a pod can have."""
 
 
 def binding_patch(bindings: Mapping[str, Binding], context: PodContext) -> PodPatch:
