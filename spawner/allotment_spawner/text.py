@@ -3,9 +3,9 @@
 import datetime as dt
 
 from allotment_profiles.model import BUILT_IN_APPS, GpuKind, Tool
-from allotment_profiles.model.dates import relative_time
-from allotment_profiles.model.quantities import format_cpu, format_memory
 from allotment_profiles.model.sizes import Size
+from allotment_profiles.model.values.dates import relative_time
+from allotment_profiles.model.values.quantities import format_cpu, format_memory
 
 _MINUTE = dt.timedelta(minutes=1)
 

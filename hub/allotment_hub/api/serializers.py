@@ -15,7 +15,7 @@ from allotment_profiles.access.offers import Offer
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.model import Grant, Profile
 from allotment_profiles.model.paths import profile_path
-from allotment_profiles.model.quantities import format_cpu, format_memory
+from allotment_profiles.model.values.quantities import format_cpu, format_memory
 from allotment_profiles.store.provenance import HistoryEntry
 
 AnswerT = TypeVar("AnswerT", bound=responses.Answer)

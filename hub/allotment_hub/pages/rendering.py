@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from allotment_hub.http.problem import ProblemAnswer
 from allotment_profiles.model import BUILT_IN_APPS, Resources
-from allotment_profiles.model.dates import relative_day, relative_time
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import format_cpu, format_duration, format_memory
+from allotment_profiles.model.values.dates import relative_day, relative_time
+from allotment_profiles.model.values.quantities import format_cpu, format_duration, format_memory
 
 CATEGORIES = {
     "image-version": "new version",

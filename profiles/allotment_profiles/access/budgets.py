@@ -7,8 +7,8 @@ from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Budget
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.model.quantities import format_count, format_cpu, format_memory
 from allotment_profiles.model.sizes import Size
+from allotment_profiles.model.values.quantities import format_count, format_cpu, format_memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any
 from allotment_profiles.access.people import User, belongs
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import BUILT_IN_APPS, Envelope, Team
-from allotment_profiles.model.dates import days_left
-from allotment_profiles.model.quantities import cpu_number, format_memory
-from allotment_profiles.model.texts import image_matches
+from allotment_profiles.model.values.dates import days_left
+from allotment_profiles.model.values.quantities import cpu_number, format_memory
+from allotment_profiles.model.values.texts import image_matches
 
 
 def form_schema(schema: dict[str, Any], catalog: Catalog, user: User, now: dt.datetime) -> dict[str, Any]:

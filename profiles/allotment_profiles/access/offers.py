@@ -10,8 +10,8 @@ from allotment_profiles.access.rules import RuleResult, start_context, start_rul
 from allotment_profiles.access.succession import is_retired, successor_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Profile, Team
-from allotment_profiles.model.dates import days_left
 from allotment_profiles.model.problems import Refusal
+from allotment_profiles.model.values.dates import days_left
 
 _ONE_DAY = 86400
 

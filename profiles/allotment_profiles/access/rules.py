@@ -13,9 +13,9 @@ from allotment_profiles.access.people import ADMINISTRATORS, User, belongs, lead
 from allotment_profiles.access.succession import is_retired, successor_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Profile
-from allotment_profiles.model.dates import days_left
 from allotment_profiles.model.paths import data_role_path, profile_path
 from allotment_profiles.model.problems import Refusal, quoted
+from allotment_profiles.model.values.dates import days_left
 
 _ONE_DAY = 86400
 

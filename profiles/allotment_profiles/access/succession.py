@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Protocol
 
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model.dates import days_left
+from allotment_profiles.model.values.dates import days_left
 
 
 class Retiring(Protocol):

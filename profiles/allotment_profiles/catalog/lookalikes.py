@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from allotment_profiles.model.paths import file_ref, team_path
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.texts import skeleton
+from allotment_profiles.model.values.texts import skeleton
 
 _STRAY = re.compile(r"(teams|data-roles)/([^/]+?)(?:\.ya?ml)?(?:/(.*))?", re.IGNORECASE | re.DOTALL)
 _PROFILE = re.compile(r"profiles/([^/]+?)(?:\.ya?ml)?", re.IGNORECASE | re.DOTALL)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from allotment_profiles.model import EVERYONE, DataRole, Envelope, Policy, Team
 from allotment_profiles.model.paths import data_role_path, team_path
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import format_cpu, format_memory
+from allotment_profiles.model.values.quantities import format_cpu, format_memory
 
 
 def check_data_role(name: str, role: DataRole, teams: Mapping[str, Team]) -> list[Problem]:

@@ -11,9 +11,9 @@ from allotment_profiles.model import BUILT_IN_APPS, Choice, DataRole, Envelope, 
 from allotment_profiles.model.limits import MAXIMUM_SIZES
 from allotment_profiles.model.paths import POLICY, data_role_path, profile_path, team_path
 from allotment_profiles.model.problems import Problem, quoted
-from allotment_profiles.model.quantities import format_cpu, format_duration, format_memory
 from allotment_profiles.model.sizes import Size, sizes_of
-from allotment_profiles.model.texts import image_matches, image_name, repository_matches
+from allotment_profiles.model.values.quantities import format_cpu, format_duration, format_memory
+from allotment_profiles.model.values.texts import image_matches, image_name, repository_matches
 
 
 def check_profile(

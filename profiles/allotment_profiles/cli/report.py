@@ -15,7 +15,7 @@ from rich.text import Text
 from allotment_profiles.cli.sarif import sarif
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.problems import Level, Problem
-from allotment_profiles.model.quantities import format_count
+from allotment_profiles.model.values.quantities import format_count
 from allotment_profiles.store.snapshot import Snapshot
 
 _BEFORE, _AFTER = 60, 60

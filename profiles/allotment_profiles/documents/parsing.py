@@ -15,7 +15,7 @@ import yaml
 from allotment_profiles.documents.source_map import SourceMap, position
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_VALUES
 from allotment_profiles.model.problems import Problem, quoted
-from allotment_profiles.model.texts import harmful_character
+from allotment_profiles.model.values.texts import harmful_character
 
 _COMPLEX_KEY = re.compile(rb"^[ \t]*\?", re.MULTILINE)
 

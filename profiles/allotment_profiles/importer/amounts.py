@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from allotment_profiles.model.quantities import MAXIMUM_CPU, MAXIMUM_MEMORY
+from allotment_profiles.model.values.quantities import MAXIMUM_CPU, MAXIMUM_MEMORY
 
 _AMOUNT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([A-Za-z]{0,3})", re.ASCII)
 _CPU = {"": 1000, "m": 1}

@@ -13,8 +13,8 @@ from allotment_profiles.importer.values import UnreadableError
 from allotment_profiles.model import EVERYONE, Profile
 from allotment_profiles.model.paths import POLICY, file_ref, profile_path, team_path
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.quantities import cpu_number, format_memory
-from allotment_profiles.model.texts import image_name
+from allotment_profiles.model.values.quantities import cpu_number, format_memory
+from allotment_profiles.model.values.texts import image_name
 from allotment_profiles.review.team_limits import images_of, reach_of
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import Snapshot, with_files

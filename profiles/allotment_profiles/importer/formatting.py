@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from allotment_profiles.model.texts import harmful_character, skeleton
+from allotment_profiles.model.values.texts import harmful_character, skeleton
 
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+", re.ASCII)

@@ -7,7 +7,7 @@ from allotment_profiles.importer.formatting import validation_error
 from allotment_profiles.importer.ledger import Ledger
 from allotment_profiles.importer.values import Node
 from allotment_profiles.model import EVERYONE
-from allotment_profiles.model.texts import Group
+from allotment_profiles.model.values.texts import Group
 
 _HUB = "This is a setting of the hub: it stays in the values of the chart."
 MAXIMUM_NAMES = {"users": 200, "groups": 100}

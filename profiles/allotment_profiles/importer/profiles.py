@@ -11,8 +11,8 @@ from allotment_profiles.importer.ledger import Ledger
 from allotment_profiles.importer.platform import Platform
 from allotment_profiles.importer.resources import ImportedChoice, cpu_and_memory, import_resources
 from allotment_profiles.importer.values import Node
-from allotment_profiles.model.quantities import format_memory
-from allotment_profiles.model.texts import Group, ImagePattern
+from allotment_profiles.model.values.quantities import format_memory
+from allotment_profiles.model.values.texts import Group, ImagePattern
 
 MAXIMUM_OPTIONS, MAXIMUM_CHOICES, MAXIMUM_GROUPS = 8, 20, 50
 SAMPLE_IMAGE = "quay.io/jupyterhub/k8s-singleuser-sample:4.4.0"

@@ -8,7 +8,7 @@ from allotment_profiles.importer.kubespawner_settings import KubeSpawnerSettings
 from allotment_profiles.importer.ledger import Ledger
 from allotment_profiles.importer.platform import Platform
 from allotment_profiles.importer.values import Node
-from allotment_profiles.model.quantities import cpu_number, format_cpu, format_memory
+from allotment_profiles.model.values.quantities import cpu_number, format_cpu, format_memory
 
 
 @dataclass

@@ -18,8 +18,8 @@ from allotment_profiles.model.profile import (
     ResourcesOverride,
     Storage,
 )
-from allotment_profiles.model.quantities import Budget
 from allotment_profiles.model.team import EVERYONE, Envelope, Members, People, Team
+from allotment_profiles.model.values.quantities import Budget
 
 MODELS: dict[Kind, type[Model]] = {"policy": Policy, "team": Team, "profile": Profile, "data role": DataRole}
 """The model of each kind of file."""

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid
-from allotment_profiles.model.texts import CredentialVariable, Date, Line, Lines, Name, Title, WebAddress
+from allotment_profiles.model.values.texts import CredentialVariable, Date, Line, Lines, Name, Title, WebAddress
 
 # Names of Secrets and volume claims of JupyterHub's chart and of KubeSpawner: the hub's Secret contains all tokens of
 # the platform, its claim contains the database, and `claim-<user>` is the home folder of a user.

@@ -3,7 +3,7 @@
 import re
 from typing import Literal, NamedTuple, cast
 
-from allotment_profiles.model.texts import is_name
+from allotment_profiles.model.values.texts import is_name
 
 Kind = Literal["policy", "team", "profile", "data role"]
 

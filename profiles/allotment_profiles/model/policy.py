@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid, quoted
-from allotment_profiles.model.quantities import Budget, Cpu, Delay, Duration, Gpus, Memory
-from allotment_profiles.model.texts import (
+from allotment_profiles.model.values.quantities import Budget, Cpu, Delay, Duration, Gpus, Memory
+from allotment_profiles.model.values.texts import (
     ImagePattern,
     Label,
     LabelKey,

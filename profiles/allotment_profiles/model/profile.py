@@ -6,9 +6,17 @@ from pydantic import Field, model_validator
 
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid, quoted
-from allotment_profiles.model.quantities import Cpu, Duration, Gpus, Memory, format_cpu, format_duration, format_memory
 from allotment_profiles.model.team import People
-from allotment_profiles.model.texts import (
+from allotment_profiles.model.values.quantities import (
+    Cpu,
+    Duration,
+    Gpus,
+    Memory,
+    format_cpu,
+    format_duration,
+    format_memory,
+)
+from allotment_profiles.model.values.texts import (
     Date,
     GitRevision,
     Group,

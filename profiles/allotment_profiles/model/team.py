@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid
-from allotment_profiles.model.quantities import Budget, Cpu, Gpus, Memory
-from allotment_profiles.model.texts import Group, ImagePattern, Line, Name, Title
+from allotment_profiles.model.values.quantities import Budget, Cpu, Gpus, Memory
+from allotment_profiles.model.values.texts import Group, ImagePattern, Line, Name, Title
 
 EVERYONE = "everyone"
 """Name of the team that every user belongs to."""

@@ -9,8 +9,8 @@ from allotment_profiles.documents import codes as documents
 from allotment_profiles.model import codes as model
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_FALLBACKS, MAXIMUM_PROBLEMS
 from allotment_profiles.model.paths import Kind
-from allotment_profiles.model.quantities import DURATION_UNITS, MEMORY_UNITS
-from allotment_profiles.model.texts import NAME_PATTERN, PROFILE_ID_PATTERN
+from allotment_profiles.model.values.quantities import DURATION_UNITS, MEMORY_UNITS
+from allotment_profiles.model.values.texts import NAME_PATTERN, PROFILE_ID_PATTERN
 from allotment_profiles.reference.schema import KINDS, schema_of
 
 PATHS: dict[Kind, str] = {

@@ -14,7 +14,7 @@ from typing import Literal
 from allotment_profiles.access.subjects import Clause, Conditions, clause_text, clauses_of, conditions_of, meets
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Profile, Team
-from allotment_profiles.model.dates import days_left
+from allotment_profiles.model.values.dates import days_left
 from allotment_profiles.review.renames import differing, same_team_origins
 
 AccessKind = Literal["gains", "loses", "longer", "shorter"]

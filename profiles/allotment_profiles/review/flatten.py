@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from allotment_profiles.model import Model, Toleration
-from allotment_profiles.model.quantities import format_cpu, format_duration, format_memory
+from allotment_profiles.model.values.quantities import format_cpu, format_duration, format_memory
 
 _DURATIONS = (
     "lifetime", "lifetime.idle", "lifetime.total", "ceilings.lifetime", "review_warning", "last_good",

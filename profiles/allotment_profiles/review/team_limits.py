@@ -6,9 +6,9 @@ from typing import Any
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Envelope, Option, Profile
 from allotment_profiles.model.limits import MAXIMUM_SIZES
-from allotment_profiles.model.quantities import format_cpu, format_memory
 from allotment_profiles.model.sizes import sizes_of
-from allotment_profiles.model.texts import image_matches, image_name
+from allotment_profiles.model.values.quantities import format_cpu, format_memory
+from allotment_profiles.model.values.texts import image_matches, image_name
 
 _AMOUNTS: dict[str, Callable[[Any], int | None]] = {
     "cpu_guarantee": lambda resources: resources.cpu.guarantee,

@@ -12,8 +12,8 @@ from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Choice, GpuKind, Policy, Profile
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.model.quantities import format_memory
 from allotment_profiles.model.sizes import Size, size_of
+from allotment_profiles.model.values.quantities import format_memory
 from allotment_profiles.store.watcher import FetchStatus
 from allotment_spawner.start_page.form import option_field
 from allotment_spawner.text import app_title, cpu_text, gpu_text, memory_text

@@ -10,8 +10,8 @@ from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.offers import Offer, offers
 from allotment_profiles.access.succession import successor_of
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model.dates import relative_time
 from allotment_profiles.model.problems import Refusal
+from allotment_profiles.model.values.dates import relative_time
 from allotment_profiles.store.watcher import FetchStatus
 from allotment_spawner.session.access_expiry import Link, data_request_link
 from allotment_spawner.start_page.cards import Card, CardBuilder, Viewer

@@ -20,7 +20,7 @@ from allotment_profiles.documents.reading import read
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model import MODELS
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_PROBLEMS
-from allotment_profiles.model.texts import harmful_character
+from allotment_profiles.model.values.texts import harmful_character
 
 CORPUS = DATA / "hostile"
 

@@ -37,7 +37,7 @@ from allotment_profiles.access.people import User
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.model.texts import harmful_character
+from allotment_profiles.model.values.texts import harmful_character
 from allotment_profiles.reference.schema import schema_of
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import in_folder

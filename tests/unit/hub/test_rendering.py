@@ -14,8 +14,8 @@ from allotment_hub.pages.page import Frame
 from allotment_hub.pages.rendering import templates
 from allotment_hub.services.drafts.draft_proposal import DraftProposal
 from allotment_hub.services.drafts.panel import Panel
-from allotment_profiles.model.dates import relative_day, relative_time
 from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.values.dates import relative_day, relative_time
 
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
 FRAME = Frame(

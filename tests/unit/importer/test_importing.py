@@ -20,7 +20,7 @@ from allotment_profiles.importer import amounts
 from allotment_profiles.importer.convert import MAXIMUM_PROFILES, Import, import_values
 from allotment_profiles.importer.formatting import plain
 from allotment_profiles.importer.values import Node, UnreadableError, read_values
-from allotment_profiles.model.quantities import parse_memory
+from allotment_profiles.model.values.quantities import parse_memory
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import in_folder
 

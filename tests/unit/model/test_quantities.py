@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from allotment_profiles.model import quantities as q
+from allotment_profiles.model.values import quantities as q
 
 
 @given(st.integers(1, q.MAXIMUM_MEMORY))

@@ -15,7 +15,7 @@ from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
 from allotment_profiles.model.sizes import Size, size_of
-from allotment_profiles.model.texts import image_name
+from allotment_profiles.model.values.texts import image_name
 from allotment_profiles.review.approvals import requirements_of
 from allotment_profiles.review.automatic import automatic_of
 from allotment_profiles.review.changes import compare, rewritten

@@ -11,9 +11,9 @@ from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, 
 from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.model import DataRole, Grant
-from allotment_profiles.model.dates import days_left
 from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.values.dates import days_left
 from allotment_profiles.store.provenance import HistoryEntry, Provenance
 from allotment_profiles.store.watcher import CatalogWatcher
 

@@ -13,7 +13,7 @@ from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.model.paths import data_role_path, file_ref, profile_path
 from allotment_profiles.model.problems import Problem, quoted
-from allotment_profiles.model.texts import is_name
+from allotment_profiles.model.values.texts import is_name
 
 Tab = Literal["form", "file"]
 _STILL_NEEDED = ("missing", "reason-missing", "name-missing", "team-missing")

@@ -15,7 +15,7 @@ from allotment_profiles.access.offers import may_know
 from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
-from allotment_profiles.model.texts import harmful_character
+from allotment_profiles.model.values.texts import harmful_character
 from allotment_profiles.review.approvals import addressed
 
 MAXIMUM_FILES = 50

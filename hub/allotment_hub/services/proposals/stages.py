@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from allotment_hub.services.proposals.case import Case
-from allotment_profiles.model.quantities import format_count
+from allotment_profiles.model.values.quantities import format_count
 
 
 @dataclass(frozen=True, slots=True)

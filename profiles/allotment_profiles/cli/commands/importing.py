@@ -45,7 +45,7 @@ def import_values(values: Path, folder: Path, team: str, leads: tuple[str, ...],
     from allotment_profiles.importer.convert import import_values as import_chart
     from allotment_profiles.importer.formatting import validation_error
     from allotment_profiles.importer.values import UnreadableError
-    from allotment_profiles.model.texts import Group, is_name
+    from allotment_profiles.model.values.texts import Group, is_name
 
     if not is_name(team):
         raise click.UsageError(f"{team!r} is not the name of a team: use lower-case letters, digits and hyphens.")
@@ -74,7 +74,7 @@ def _print(result: "Import", form: str) -> None:
         click.echo(json.dumps(answer, indent=2))
         return
     from allotment_profiles.cli.commands.tables import console, table, text
-    from allotment_profiles.model.quantities import format_count
+    from allotment_profiles.model.values.quantities import format_count
 
     rows = [
         (text(OUTCOMES[finding.outcome], COLOURS[finding.outcome]), finding.path, finding.line, finding.why)

@@ -49,7 +49,7 @@ def profile(
 ) -> None:  # fmt: skip
     """Write teams/TEAM/profiles/NAME.yaml for PROFILE (team/name)."""
     from allotment_profiles.model.paths import profile_path
-    from allotment_profiles.model.texts import is_profile_id
+    from allotment_profiles.model.values.texts import is_profile_id
 
     if not is_profile_id(profile):
         raise click.UsageError(f"{profile!r} is not TEAM/NAME in lower-case letters, digits and hyphens.")
@@ -161,7 +161,7 @@ def new_repository(folder: Path) -> None:
 
 
 def _checked_name(name: str) -> str:
-    from allotment_profiles.model.texts import is_name
+    from allotment_profiles.model.values.texts import is_name
 
     if not is_name(name):
         raise click.UsageError(f"{name!r} is not a name of lower-case letters, digits and hyphens.")

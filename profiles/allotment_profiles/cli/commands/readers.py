@@ -29,7 +29,7 @@ def readers(
     Exit codes: 0; 2 if there is no such data role, or its file is not valid.
     """
     from allotment_profiles.access.subjects import people_of
-    from allotment_profiles.model.dates import days_left
+    from allotment_profiles.model.values.dates import days_left
 
     catalog = catalog_of(path, revision)
     entry = catalog.data_roles.get(data_role)

@@ -81,7 +81,7 @@ def _example_user(catalog: "Catalog", profile_id: str) -> "User":
 
 
 def _content(launch: "Launch") -> dict[str, Any]:
-    from allotment_profiles.model.quantities import cpu_number, format_duration, format_memory
+    from allotment_profiles.model.values.quantities import cpu_number, format_duration, format_memory
 
     size = launch.size
     return {

@@ -1,0 +1,1 @@
+"""The types of single values: names and other texts, amounts with units, dates."""
