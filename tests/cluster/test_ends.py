@@ -1,11 +1,8 @@
 """Lifetimes, lost data and budgets on a real cluster: what ends is a pod, and what counts are pods."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import exponential_backoff
 from support.repositories import Content, data_role, policy, profile, team
@@ -33,19 +30,6 @@ def files(**team_changes: Any) -> dict[str, Content]:
             image=SLEEPER, resources=SIZE, lifetime={"idle": "1 s", "total": "1 s"}
         ),
     }
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster.opened("ends") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, cluster: Cluster) -> AsyncIterator[ClusterHub]:
-    made = ClusterHub(tmp_path, cluster.namespace)
-    yield made
-    await made.close()
 
 
 def pods(cluster: Cluster) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,6 @@ from allotment_profiles.events import Events
 pytestmark = needs_cluster
 
 STUCK = "tests.example.org/stuck"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster.opened("faults") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,6 @@ from allotment_spawner.kubernetes.reflector import ResilientPods
 pytestmark = needs_cluster
 
 PODS = "/pods$"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster.opened("outages") as opened:
-        yield opened
 
 
 @pytest.fixture

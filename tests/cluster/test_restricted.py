@@ -30,12 +30,6 @@ AT_ONCE = 8
 Wanted = tuple[str, Mapping[str, str]]
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster.opened("restricted") as opened:
-        yield opened
-
-
 def dry_hub(folder: Path, cluster: Cluster, files: Mapping[str, Any]) -> ClusterHub:
     """Give a hub with homes, team folders and code, and users who belong to every team of its repository."""
     config = {"home": "/home/jovyan", "team_claim": "team-folders", "preparing_image": "localhost/allotment-hub:test"}

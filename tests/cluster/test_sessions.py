@@ -1,6 +1,5 @@
 """A session on a real cluster: what its pod is, what it sees of data, and what becomes of one that cannot come up."""
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +45,6 @@ def files(**profiles: dict[str, Any]) -> dict[str, Content]:
 def small_profile(**changes: Any) -> dict[str, Any]:
     size = {"cpu": {"guarantee": 0.1, "limit": 1}, "memory": {"guarantee": "64 MiB", "limit": "256 MiB"}}
     return profile(**{"image": SLEEPER, "resources": size, **changes})
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster.opened("sessions") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def hub(tmp_path: Path, cluster: Cluster) -> AsyncIterator[ClusterHub]:
-    made = ClusterHub(tmp_path, cluster.namespace)
-    yield made
-    await made.close()
 
 
 async def test_a_session_sees_exactly_its_data_roles(hub: ClusterHub, cluster: Cluster) -> None:
