@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from support.conditions import until
 from support.servers.deployment import Deployment, Person
 from support.starting import ask, commit, events, hub_log, source, stop_all
 
@@ -169,9 +170,11 @@ def test_the_bar_leads_to_the_pages_of_the_service(idle: Person) -> None:
 
 def test_a_repository_that_is_away_stops_no_start(allotment: Deployment, idle: Person, tmp_path: Path) -> None:
     away = tmp_path / "away.git"
+    until(lambda: "transport-analysis/scratch" in idle.page("hub/spawn").text, what="the first catalog")
     allotment.repository.rename(away)
     try:
-        assert "The newest state of the repository of profiles cannot be read" in idle.page("hub/spawn").text
+        page = BeautifulSoup(idle.page("hub/spawn").text, "html.parser")
+        assert page.select_one("div.alert-warning code"), "the page says what is wrong with the repository"
         idle.start_session({"profile": "transport-analysis/scratch"})
     finally:
         away.rename(allotment.repository)
