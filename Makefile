@@ -50,6 +50,7 @@ check: $(VENV)/.development
 	$(BIN)/mypy
 	$(BIN)/mypy --strict extensions/allotment-session/allotment_session
 	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet tests/unit/test_house.py
 
 pictures: $(VENV)/.development
 	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/browser/test_story.py -k root
