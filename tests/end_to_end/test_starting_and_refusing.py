@@ -174,8 +174,8 @@ def test_a_repository_that_is_away_stops_no_start(allotment: Deployment, idle: P
     allotment.repository.rename(away)
     try:
         page = BeautifulSoup(idle.page("hub/spawn").text, "html.parser")
-        assert page.select_one("div.alert-warning")
-        assert not page.select_one("div.alert-danger")
+        assert page.select_one("div.alert.alert-warning")
+        assert not page.select_one("div.alert.alert-danger")
         idle.start_session({"profile": "transport-analysis/scratch"})
     finally:
         away.rename(allotment.repository)
