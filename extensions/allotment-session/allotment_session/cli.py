@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allotment_session import commands
 from allotment_session.client import ServiceClient
@@ -17,6 +17,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _CODES = "exit codes: 0 done, 1 problems found, 2 wrong usage, 3 the service refused, 4 the service can not be reached"
+
+_PROPOSE_OPTIONS = (
+    ("--name", "target", "[TEAM/]NAME", "make a new profile with this name"),
+    ("--from", "source", "TEAM/NAME", "start from this profile"),
+    (
+        *("--set", "settings", "NAME=VALUE"),
+        "change one setting, such as memory.limit=16GiB; += adds to a list, -= takes away; repeatable",
+    ),
+    ("--unset", "removed", "NAME", "remove one setting; repeatable"),
+    (
+        *("--grant", "grants", "DATA-ROLE=DATE"),
+        "ask for data that the team does not have yet, until a day; repeatable",
+    ),
+    (
+        *("--accept", "accepted", "CODE=REASON"),
+        "ask an administrator to accept a problem that may be accepted, such as cpu-envelope; repeatable",
+    ),
+    ("--file", "file", "FILE", "propose this YAML file as it is written"),
+    ("--reason", "reason", "TEXT", "why it is needed; the reviewers read it"),
+)
+"""Option, attribute of `ProposeOptions`, what stands for its value, and help; all but the repeatable ones take one."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,19 +54,20 @@ def build_parser() -> argparse.ArgumentParser:
     def add(name: str, summary: str, description: str | None = None) -> argparse.ArgumentParser:
         return subparsers.add_parser(name, parents=[shared], epilog=_CODES, help=summary, description=description)
 
-    _add_propose_options(
-        add(
-            "propose",
-            "propose a changed or a new profile",
-            "Start from the profile that runs here, show what a change means and who will have to approve, "
-            "ask, and propose it. Without --set, --unset and --file your editor opens on the profile's file.",
-        )
+    propose = add(
+        "propose",
+        "propose a changed or a new profile",
+        "Start from the profile that runs here, show what a change means and who will have to approve, "
+        "ask, and propose it. Without --set, --unset and --file your editor opens on the profile's file.",
     )
+    for option, attribute, metavar, summary in _PROPOSE_OPTIONS:
+        repeatable: dict[str, Any] = {"action": "append", "default": []} if summary.endswith("repeatable") else {}
+        propose.add_argument(option, dest=attribute, metavar=metavar, help=summary, **({"default": ""} | repeatable))
+    propose.add_argument("--yes", dest="confirmed", action="store_true", help="propose without asking")
     check = add("check", "check a file without proposing it")
     check.add_argument("file", metavar="FILE", help="a profile's YAML file")
-    check.add_argument(
-        "--name", metavar="TEAM/NAME", default="", help="the profile that the file is for (the running one)"
-    )
+    name_help = "the profile that the file is for (the running one)"
+    check.add_argument("--name", metavar="TEAM/NAME", default="", help=name_help)
     show = add("show", "show one profile")
     show.add_argument("profile", metavar="TEAM/NAME", nargs="?", default="", help="the running one when left out")
     show.add_argument("--file", action="store_true", help="print its file and nothing else")
@@ -56,42 +78,6 @@ def build_parser() -> argparse.ArgumentParser:
     withdraw.add_argument("proposal", metavar="ID", help="as `allotment-session proposals` lists it")
     withdraw.add_argument("--yes", action="store_true", help="withdraw without asking")
     return top
-
-
-def _add_propose_options(parser: argparse.ArgumentParser) -> None:
-    def add(option: str, attribute: str, metavar: str, summary: str, *, repeatable: bool = False) -> None:
-        if repeatable:
-            parser.add_argument(option, dest=attribute, metavar=metavar, action="append", default=[], help=summary)
-        else:
-            parser.add_argument(option, dest=attribute, metavar=metavar, default="", help=summary)
-
-    add("--name", "target", "[TEAM/]NAME", "make a new profile with this name")
-    add("--from", "source", "TEAM/NAME", "start from this profile")
-    add(
-        "--set",
-        "settings",
-        "NAME=VALUE",
-        "change one setting, such as memory.limit=16GiB; += adds to a list, -= takes away; repeatable",
-        repeatable=True,
-    )
-    add("--unset", "removed", "NAME", "remove one setting; repeatable", repeatable=True)
-    add(
-        "--grant",
-        "grants",
-        "DATA-ROLE=DATE",
-        "ask for data that the team does not have yet, until a day; repeatable",
-        repeatable=True,
-    )
-    add(
-        "--accept",
-        "accepted",
-        "CODE=REASON",
-        "ask an administrator to accept a problem that may be accepted, such as cpu-envelope; repeatable",
-        repeatable=True,
-    )
-    add("--file", "file", "FILE", "propose this YAML file as it is written")
-    add("--reason", "reason", "TEXT", "why it is needed; the reviewers read it")
-    parser.add_argument("--yes", action="store_true", help="propose without asking")
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> Exit:
@@ -122,17 +108,8 @@ def _run_command(options: argparse.Namespace, environment: Mapping[str, str], te
         return commands.proposals(client, terminal, options.state)
     if command == "withdraw":
         return commands.withdraw(client, terminal, options.proposal, confirmed=options.yes)
-    propose_options = commands.ProposeOptions(
-        source=options.source or running,
-        target=options.target,
-        settings=options.settings,
-        removed=options.removed,
-        grants=options.grants,
-        accepted=options.accepted,
-        file=options.file,
-        reason=options.reason,
-        confirmed=options.yes,
-    )
+    given = {name: value for name, value in vars(options).items() if name not in ("command", "json")}
+    propose_options = commands.ProposeOptions(**{**given, "source": options.source or running})
     editor = environment.get("VISUAL") or environment.get("EDITOR") or ""
     return commands.propose(client, terminal, propose_options, editor)
 

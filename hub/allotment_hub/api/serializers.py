@@ -14,6 +14,7 @@ from allotment_hub.services.proposals.proposals import ProposalView
 from allotment_profiles.access.offers import Offer
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.model import Grant, Profile
+from allotment_profiles.model.base import attributes
 from allotment_profiles.model.paths import profile_path
 from allotment_profiles.model.values.quantities import format_cpu, format_memory
 from allotment_profiles.store.provenance import HistoryEntry
@@ -23,8 +24,8 @@ AnswerT = TypeVar("AnswerT", bound=responses.Answer)
 
 def answer_from(model: type[AnswerT], source: object, **fields: Any) -> AnswerT:
     """Return an answer with these fields, and the other ones from the attributes of the same names."""
-    copied = {name: getattr(source, name) for name in model.model_fields if name not in fields}
-    return model.model_validate(copied | fields)
+    copied = (name for name in model.model_fields if name not in fields)
+    return model.model_validate(attributes(source, *copied) | fields)
 
 
 def profile_answer(row: ProfileRow, url: str) -> responses.ProfileAnswer:
@@ -35,10 +36,10 @@ def profile_answer(row: ProfileRow, url: str) -> responses.ProfileAnswer:
 def _profile_fields(row: ProfileRow, url: str) -> dict[str, Any]:
     copied = ("id", "team", "team_title", "successors", "cost", "dearest", "owners", "members", "problems")
     return {
-        **{name: getattr(row, name) for name in copied},
+        **attributes(row, *copied),
         **(_fields_of_file(row.profile) if row.profile else {"title": row.id, **_INVALID_PROFILE_FIELDS}),
         **_last_change_fields(row.last_change),
-        **{name: getattr(row.offer, name) for name in ("startable", "refusal", "warnings")},
+        **attributes(row.offer, "startable", "refusal", "warnings"),
         "path": profile_path(row.id),
         "held": row.quarantined,
         "outdated": bool(row.entry and row.entry.outdated_since),
@@ -50,7 +51,7 @@ def _fields_of_file(profile: Profile) -> dict[str, Any]:
     copied = ("title", "description", "purpose", "app", "image", "node_pool", "visibility", "retired_from", "review_by")
     cpu, memory, home = profile.resources.cpu, profile.resources.memory, profile.storage.home
     return {
-        **{name: getattr(profile, name) for name in (*copied, "only", "data_roles")},
+        **attributes(profile, *copied, "only", "data_roles"),
         "cpu": f"{format_cpu(cpu.guarantee)}-{format_cpu(cpu.limit)}",
         "memory": f"{format_memory(memory.guarantee)}-{format_memory(memory.limit)}",
         "gpu": profile.resources.gpu,
@@ -77,8 +78,7 @@ _INVALID_PROFILE_FIELDS: dict[str, Any] = {
 def _last_change_fields(entry: HistoryEntry | None) -> dict[str, Any]:
     if entry is None:
         return {"revision": None, "reviewed": False, "reason": "", "proposed_by": "", "approved_by": []}
-    copied = ("reviewed", "reason", "proposed_by", "approved_by")
-    return {"revision": entry.commit, **{name: getattr(entry, name) for name in copied}}
+    return {"revision": entry.commit, **attributes(entry, "reviewed", "reason", "proposed_by", "approved_by")}
 
 
 def team_answer(page: TeamPage) -> responses.TeamAnswer:
@@ -170,9 +170,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
             {**requirement.as_dict(), "met_by": list(view.met.get(requirement.key, ()))}
             for requirement in check.requirements
         ],
-        records=[
-            {name: getattr(record, name) for name in ("kind", "by", "time", "head", "text")} for record in view.records
-        ],
+        records=[attributes(record, "kind", "by", "time", "head", "text") for record in view.records],
         steps=[asdict(step) for step in view.steps],
         files=[
             {"path": path, "content": None if data is None else data.decode(errors="replace")}

@@ -2,20 +2,11 @@
 
 from tornado.web import RequestHandler
 
+from allotment_hub.pages import proposals
 from allotment_hub.pages.access_requests import AskPage, RetirePage
 from allotment_hub.pages.export import ProfilesExport
 from allotment_hub.pages.listings import DataRolePage, DataRolesPage, ProfilePage, ProfilesPage, TeamPageHandler
 from allotment_hub.pages.page import Page, UnknownPage
-from allotment_hub.pages.proposals import (
-    Approve,
-    Comment,
-    ConfirmQuarantined,
-    Merge,
-    ProposalPage,
-    ProposalsPage,
-    Reject,
-    Withdraw,
-)
 from allotment_hub.pages.proposing import ProposePage
 
 
@@ -34,14 +25,14 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"profiles/([^/]+)/([^/]+)", ProfilePage),
     (r"profiles/([^/]+)/([^/]+)/retire", RetirePage),
     (r"propose", ProposePage),
-    (r"proposals", ProposalsPage),
-    (r"proposals/([^/]+)", ProposalPage),
-    (r"proposals/([^/]+)/approve", Approve),
-    (r"proposals/([^/]+)/merge", Merge),
-    (r"proposals/([^/]+)/reject", Reject),
-    (r"proposals/([^/]+)/withdraw", Withdraw),
-    (r"proposals/([^/]+)/comment", Comment),
-    (r"holds/([0-9a-f]{40,64})/confirm", ConfirmQuarantined),
+    (r"proposals", proposals.ProposalsPage),
+    (r"proposals/([^/]+)", proposals.ProposalPage),
+    (r"proposals/([^/]+)/approve", proposals.Approve),
+    (r"proposals/([^/]+)/merge", proposals.Merge),
+    (r"proposals/([^/]+)/reject", proposals.Reject),
+    (r"proposals/([^/]+)/withdraw", proposals.Withdraw),
+    (r"proposals/([^/]+)/comment", proposals.Comment),
+    (r"holds/([0-9a-f]{40,64})/confirm", proposals.ConfirmQuarantined),
     (r"teams/([^/]+)", TeamPageHandler),
     (r"data-roles", DataRolesPage),
     (r"data-roles/([^/]+)", DataRolePage),

@@ -65,12 +65,12 @@ def _bounds(catalog: Catalog, user: User, team: str, sessions: Sequence[Usage]) 
 
 
 def _excess(bound: _Bound, size: Size) -> str | None:
-    budget, running = bound.budget, bound.running
+    budget, sizes = bound.budget, [session.size for session in bound.running]
     amounts: tuple[tuple[int | None, int, int, Callable[[int], str]], ...] = (
-        (budget.sessions, len(running), 1, _sessions),
-        (budget.cpu, sum(session.size.cpu for session in running), size.cpu, _cpus),
-        (budget.memory, sum(session.size.memory for session in running), size.memory, _memory),
-        (budget.gpu, sum(session.size.gpu for session in running), size.gpu, _gpus),
+        (budget.sessions, len(sizes), 1, lambda number: format_count(number, "session")),
+        (budget.cpu, sum(other.cpu for other in sizes), size.cpu, _cpus),
+        (budget.memory, sum(other.memory for other in sizes), size.memory, _memory),
+        (budget.gpu, sum(other.gpu for other in sizes), size.gpu, lambda number: format_count(number, "GPU")),
     )
     for limit, used, requested, text in amounts:
         if limit is not None and requested and used + requested > limit:
@@ -78,14 +78,6 @@ def _excess(bound: _Bound, size: Size) -> str | None:
             too_much = f"With {in_use}, {text(requested)} more would be too much."
             return f"{bound.whose} may use {text(limit)} at one time. {too_much}"
     return None
-
-
-def _sessions(number: int) -> str:
-    return format_count(number, "session")
-
-
-def _gpus(number: int) -> str:
-    return format_count(number, "GPU")
 
 
 def _cpus(amount: int) -> str:

@@ -1,8 +1,8 @@
-"""The base class of all models, and a cache for their validators."""
+"""The base class of all models, a cache for their validators, and attributes as JSON."""
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +13,12 @@ class Model(BaseModel):
     """Base of all models: no unknown keys, no conversion of types, immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def attributes(source: object, *names: str) -> dict[str, Any]:
+    """Return attributes by name, for JSON: tuples become lists."""
+    values = ((name, getattr(source, name)) for name in names)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
 def cached(parse: Callable[[object], ParsedT]) -> Callable[[object], ParsedT]:

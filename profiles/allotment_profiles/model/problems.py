@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic_core import PydanticCustomError
 
+from allotment_profiles.model.base import attributes
+
 Level = Literal["hard", "soft", "advice"]
 """`hard` blocks a file, `soft` blocks it unless an administrator accepts the problem, `advice` does not block it."""
 
@@ -70,7 +72,7 @@ class Refusal:
 
     def as_dict(self) -> dict[str, str]:
         """Return the refusal for a JSON response."""
-        return {"code": self.code, "what": self.what, "why": self.why, "remedy": self.remedy, "decides": self.decides}
+        return attributes(self, "code", "what", "why", "remedy", "decides")
 
 
 class AllotmentError(Exception):

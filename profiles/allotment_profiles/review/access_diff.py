@@ -14,6 +14,7 @@ from typing import Literal
 from allotment_profiles.access.subjects import Clause, Conditions, clause_text, clauses_of, conditions_of, meets
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Profile, Team
+from allotment_profiles.model.base import attributes
 from allotment_profiles.model.values.dates import days_left
 from allotment_profiles.review.renames import differing, same_team_origins
 
@@ -77,15 +78,7 @@ class AccessChange:
     def as_dict(self) -> dict[str, object]:
         """Return the change as the API and `allotment compare` send it."""
         return {
-            "kind": self.kind,
-            "gains": self.gains,
-            "data_role": self.data_role,
-            "team": self.team,
-            "people": self.people,
-            "who": list(self.who),
-            "through": self.through,
-            "profiles": list(self.profiles),
-            "until": self.until,
+            **attributes(self, "kind", "gains", "data_role", "team", "people", "who", "through", "profiles", "until"),
             "was_until": self.was_until or None,
             "otherwise": self.also_via_other_profile,
             "text": self.text,
@@ -120,15 +113,8 @@ class StartChange:
 
     def as_dict(self) -> dict[str, object]:
         """Return the change as the API and `allotment compare` send it."""
-        return {
-            "kind": self.kind,
-            "gains": self.gains,
-            "team": self.team,
-            "profiles": list(self.profiles),
-            "who": list(self.who),
-            "until": self.until or None,
-            "text": self.text,
-        }
+        names = ("kind", "gains", "team", "profiles", "who", "until", "text")
+        return attributes(self, *names) | {"until": self.until or None}
 
 
 def _listed(profiles: tuple[str, ...]) -> str:

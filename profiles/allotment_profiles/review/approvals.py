@@ -12,6 +12,7 @@ from typing import Any, Literal
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, leads, leads_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Budget, Envelope, Team
+from allotment_profiles.model.base import attributes
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.review.access_diff import compare_access
 from allotment_profiles.review.automatic import automatic_paths
@@ -51,14 +52,7 @@ class Requirement:
 
     def as_dict(self) -> dict[str, object]:
         """Return the requirement as the API and `allotment compare` send it."""
-        return {
-            "key": self.key,
-            "kind": self.kind,
-            "team": self.team,
-            "who": self.who,
-            "reasons": list(self.reasons),
-            "text": self.text,
-        }
+        return attributes(self, "key", "kind", "team", "who", "reasons", "text")
 
 
 @dataclass(frozen=True, slots=True)

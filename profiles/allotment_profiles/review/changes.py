@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Model, Policy, Profile
+from allotment_profiles.model.base import attributes
 from allotment_profiles.model.paths import POLICY, file_ref
 from allotment_profiles.model.problems import quoted
 from allotment_profiles.review.change_types import ChangeType, change_types, type_of_new_field
@@ -59,18 +60,8 @@ class Change:
 
     def as_dict(self) -> dict[str, str | None]:
         """Return the change as the API and `allotment compare` send it."""
-        return {
-            "kind": self.kind,
-            "category": self.category,
-            "path": self.path,
-            "moved_from": self.moved_from or None,
-            "subject": self.subject,
-            "field": self.field,
-            "label": self.label,
-            "before": self.before,
-            "after": self.after,
-            "text": self.text,
-        }
+        names = ("kind", "category", "path", "moved_from", "subject", "field", "label", "before", "after", "text")
+        return attributes(self, *names) | {"moved_from": self.moved_from or None}
 
 
 def subject_of(path: str) -> str:

@@ -29,8 +29,7 @@ from allotment_spawner.session.access_expiry import (
     lost_since_from_state,
 )
 from allotment_spawner.session.errors import NO_CATALOG, NOTHING_CHOSEN, WithoutTraceback, spawn_exception
-from allotment_spawner.session.session import EndReason, Session
-from allotment_spawner.session.usage import usage
+from allotment_spawner.session.session import EndReason, Session, usage
 from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.form import request_of
 from allotment_spawner.start_page.offers import start_page

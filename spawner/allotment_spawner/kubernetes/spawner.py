@@ -17,7 +17,7 @@ from allotment_profiles.access.deployments import Capabilities, cluster
 from allotment_profiles.access.launch import Launch
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
-from allotment_spawner.kubernetes import accounts
+from allotment_spawner.kubernetes import accounts, pod_status
 from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME, label
 from allotment_spawner.kubernetes.pod_check import differences, missing_variables
 from allotment_spawner.kubernetes.pod_settings import (
@@ -28,24 +28,12 @@ from allotment_spawner.kubernetes.pod_settings import (
     merge_traits,
     pod_settings,
 )
-from allotment_spawner.kubernetes.pod_status import (
-    MEMORY_EXCEEDED,
-    PodProblem,
-    cluster_away,
-    end_of,
-    memory_restarts,
-    pod_differs,
-    rejected_by_cluster,
-    still_ending,
-    watch_problem,
-    why_still_there,
-)
 from allotment_spawner.kubernetes.pods import apply_patch
 from allotment_spawner.kubernetes.reflector import REPLACED
 from allotment_spawner.kubernetes.retry import CONNECTION_ERRORS, is_temporary, wait_retry_after
 from allotment_spawner.kubernetes.spawn_monitor import START, SpawnMonitor, is_earlier
-from allotment_spawner.session.default_url import default_url
 from allotment_spawner.session.errors import spawn_exception
+from allotment_spawner.session.session import default_url
 
 _ENDED = "allotment_ended"
 _POLL_SECONDS = 1.0
@@ -109,7 +97,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
                 ensure, f"no service account {account}", timeout=self.k8s_api_request_retry_timeout
             )
         except (TimeoutError, *CONNECTION_ERRORS) as error:
-            raise RefusedError(cluster_away()) from error
+            raise RefusedError(pod_status.cluster_away()) from error
 
     def escape_variable(self, value: str) -> str:
         """Escape a variable's value for the kubelet."""
@@ -159,7 +147,7 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         if settings and self._launch:
             found = differences(self.api.api_client.sanitize_for_serialization(pod), settings)
             if found:
-                raise RefusedError(pod_differs(found))
+                raise RefusedError(pod_status.pod_differs(found))
         before, self._unconfirmed = self._unconfirmed, True
         try:
             await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
@@ -242,10 +230,10 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             raise spawn_exception(error.refusal) from None
         except ApiException as error:
             self.log.warning("the cluster rejected the pod of %s: %s %s", self._log_name, error.status, error.body)
-            raise spawn_exception(rejected_by_cluster(error.status, str(error.body))) from None
+            raise spawn_exception(pod_status.rejected_by_cluster(error.status, str(error.body))) from None
         except CONNECTION_ERRORS as error:
             self.log.warning("the cluster did not answer for %s: %r", self._log_name, error)
-            raise spawn_exception(cluster_away()) from None
+            raise spawn_exception(pod_status.cluster_away()) from None
         finally:
             await _cancel(starting, watching)
 
@@ -288,11 +276,11 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             if refusal:
                 return refusal
 
-    def _watch_problem(self) -> PodProblem | None:
+    def _watch_problem(self) -> pod_status.PodProblem | None:
         for reflector in (self.pod_reflector, self.event_reflector):
             if reflector and reflector.last_error:
                 status = getattr(reflector.last_error, "status", None)
-                return watch_problem(reflector.kind, self.namespace, status, loaded=reflector.loaded)
+                return pod_status.watch_problem(reflector.kind, self.namespace, status, loaded=reflector.loaded)
         return None
 
     # -- the end of a session
@@ -305,12 +293,12 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         status: int | None = await super().poll()
         if self._session and not self._unready:
             if status is not None and self._end_reason is None:
-                end = end_of(self._last_pod)
+                end = pod_status.end_of(self._last_pod)
                 self._end_reason = end.reason
                 self._set_notice(f"has ended by itself. {end.sentence}")
-            elif pod and (restarts := memory_restarts(pod)) > self._restarts:
+            elif pod and (restarts := pod_status.memory_restarts(pod)) > self._restarts:
                 self._restarts = restarts
-                self._set_notice(f"was restarted and lost its unsaved state. {MEMORY_EXCEEDED}")
+                self._set_notice(f"was restarted and lost its unsaved state. {pod_status.MEMORY_EXCEEDED}")
         # After a failed start the hub stops only what runs, so a pod that may exist counts as running.
         return None if self._unconfirmed else status
 
@@ -323,12 +311,12 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     async def stop(self, now: bool = False) -> None:
         """Stop the session. It ends for the hub once the cluster accepts the request, even if the pod stays longer."""
         pod = self._pod()
-        if pod and is_earlier(pod, self._start_id) and still_ending(pod) and not self._unconfirmed:
+        if pod and is_earlier(pod, self._start_id) and pod_status.still_ending(pod) and not self._unconfirmed:
             return  # the start was refused because of an earlier pod; it has no pod of its own
         try:
             await super().stop(now)
         except TimeoutError:
-            reason = why_still_there(self._pod())
+            reason = pod_status.why_still_there(self._pod())
             text = "the pod of the stopped session %s still exists after %s seconds: %s"
             self.log.warning(text, self._log_name, self.start_timeout, reason)
         self._unconfirmed = False

@@ -20,7 +20,7 @@ from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.local.home import folder_name, link_team, make_home
 from allotment_spawner.local.orphans import end_orphans, session_variables
-from allotment_spawner.session.default_url import default_url
+from allotment_spawner.session.session import default_url
 
 
 class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):

@@ -1,10 +1,11 @@
-"""The stored facts of one running session, and when it has to end. Pure."""
+"""The stored facts of one running session, the page that it opens, when it has to end, and what all sessions use."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
+from allotment_profiles.access.budgets import Usage
 from allotment_profiles.access.launch import Launch
 from allotment_profiles.model.sizes import Size
 
@@ -14,6 +15,8 @@ ACTIVITY_DELAY = dt.timedelta(minutes=10)
 EndReason = Literal["stopped", "idle", "total", "access-ended", "deleted", "evicted", "exited", "out-of-memory"]
 
 _AMOUNTS = ("cpu_guarantee", "cpu", "memory_guarantee", "memory", "gpu", "gpu_kind")
+# JupyterLab, and the paths of the proxies inside the session for the other two.
+_PATHS = {"jupyterlab": "/lab", "rstudio": "/rstudio", "vscode": "/vscode"}
 _NOTHING = Size(0, 0, 0, 0, 0)
 
 
@@ -110,3 +113,21 @@ def _size_from(state: object) -> Size:
         gpu=int(state["gpu"]),
         gpu_kind=str(kind) if kind else None,
     )
+
+
+def default_url(launch: Launch) -> str:
+    """Return the path below the session's address that is opened first."""
+    return launch.tool.address if launch.tool else _PATHS[launch.app]
+
+
+def usage(users: Mapping[Any, Any] | None) -> Iterator[Usage]:
+    """Yield the usage of every session that starts, runs or ends. Spawners of other classes count nothing.
+
+    There is no separate counter that could become wrong: a session counts from its decision until its spawner forgets
+    it. A restarted hub reads the usage from the state of the sessions that it finds running.
+    """
+    for user in (users or {}).values():
+        for spawner in user.spawners.values():
+            usage_of_session = getattr(spawner, "budget_usage", None)
+            if usage_of_session is not None:
+                yield usage_of_session

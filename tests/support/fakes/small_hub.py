@@ -15,7 +15,7 @@ from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Launch
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
-from allotment_spawner.session.usage import usage
+from allotment_spawner.session.session import usage
 
 NOTEBOOK = {"profile": "red/notebook", "options": {}}
 FAILING = "fails"
