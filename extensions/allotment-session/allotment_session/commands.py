@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from allotment_session import output
 from allotment_session.editing import EditedFile, read_file, with_settings
 from allotment_session.errors import Exit, SessionError, usage
-from allotment_session.output import (
-    acceptable,
-    field_of,
-    has_errors,
-    items_of,
-    show_checks,
-    show_problems,
-    show_profile,
-    show_profiles,
-    show_proposals,
-)
 
 if TYPE_CHECKING:
     from allotment_session.client import ServiceClient
@@ -53,7 +43,7 @@ def profiles(client: ServiceClient, terminal: Terminal) -> Exit:
     """List the profiles."""
     answer = client.get("profiles")
     terminal.print_json(answer)
-    show_profiles(terminal, items_of(answer, "profiles"))
+    output.show_profiles(terminal, output.items_of(answer, "profiles"))
     return Exit.DONE
 
 
@@ -64,9 +54,9 @@ def show(client: ServiceClient, terminal: Terminal, profile: str, *, file_only: 
     if terminal.as_json:
         return Exit.DONE
     if file_only:
-        terminal.print_file(field_of(answer, "content"))
+        terminal.print_file(output.field_of(answer, "content"))
         return Exit.DONE
-    show_profile(terminal, answer)
+    output.show_profile(terminal, answer)
     return Exit.DONE
 
 
@@ -77,15 +67,15 @@ def check(client: ServiceClient, terminal: Terminal, file: str, profile: str, ru
     team, name = split(profile or ("/".join(path.groups()) if path else running))
     checks = _as_object(client.post("checks", body={"team": team, "name": name, "content": content}))
     terminal.print_json(checks)
-    show_checks(terminal, checks)
-    return Exit.PROBLEMS if has_errors(items_of(checks, "problems")) else Exit.DONE
+    output.show_checks(terminal, checks)
+    return Exit.PROBLEMS if output.has_errors(output.items_of(checks, "problems")) else Exit.DONE
 
 
 def proposals(client: ServiceClient, terminal: Terminal, state: str) -> Exit:
     """List the proposals."""
     answer = client.get("proposals", state=state)
     terminal.print_json(answer)
-    show_proposals(terminal, items_of(answer, "proposals"))
+    output.show_proposals(terminal, output.items_of(answer, "proposals"))
     return Exit.DONE
 
 
@@ -208,12 +198,12 @@ def _check_and_propose(
     client: ServiceClient, terminal: Terminal, options: ProposeOptions, body: dict[str, Any]
 ) -> Exit:
     checks = _as_object(client.post("checks", body=body))
-    problems = items_of(checks, "problems")
-    show_checks(terminal, checks)
-    if has_errors(problems):
+    problems = output.items_of(checks, "problems")
+    output.show_checks(terminal, checks)
+    if output.has_errors(problems):
         terminal.print_json({"checks": checks, "proposal": None})
         terminal.print("Nothing was proposed: the problems above come first.")
-        for code in acceptable(problems):
+        for code in output.acceptable(problems):
             terminal.print(f"An administrator may accept {code}: add --accept {code}='WHY'")
         return Exit.PROBLEMS
     if not checks.get("changes") and "content" not in body:
@@ -228,10 +218,10 @@ def _check_and_propose(
         return Exit.DONE
     proposal = _as_object(client.post("proposals", body={**body, "reason": reason}))
     terminal.print_json({"checks": checks, "proposal": proposal})
-    show_problems(terminal, items_of(proposal, "problems"))
-    state = field_of(proposal, "state")
-    terminal.print(f"Proposed as {field_of(proposal, 'id')}" + (f", {state}." if state else "."))
-    if waits := field_of(proposal, "waits_for"):
+    output.show_problems(terminal, output.items_of(proposal, "problems"))
+    state = output.field_of(proposal, "state")
+    terminal.print(f"Proposed as {output.field_of(proposal, 'id')}" + (f", {state}." if state else "."))
+    if waits := output.field_of(proposal, "waits_for"):
         terminal.print(f"It waits for {waits}.")
     terminal.print(client.address(proposal.get("url")))
     return Exit.DONE

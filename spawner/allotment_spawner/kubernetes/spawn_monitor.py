@@ -4,14 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from allotment_profiles.model.problems import Refusal
-from allotment_spawner.kubernetes.pod_status import (
-    PodProblem,
-    deleted,
-    not_ready,
-    pod_problem,
-    progress_message,
-    still_ending,
-)
+from allotment_spawner.kubernetes import pod_status
 
 START = "allotment/start"
 """The annotation that identifies the start of a pod: an earlier pod may have the same name."""
@@ -43,7 +36,7 @@ class SpawnMonitor:
         pod: Mapping[str, Any] | None,
         events: Iterable[Mapping[str, Any]],
         elapsed: float,
-        watch_problem: PodProblem | None = None,
+        watch_problem: pod_status.PodProblem | None = None,
     ) -> Refusal | None:
         """Report what is new, `elapsed` seconds after the start. Return a refusal once the pod cannot start.
 
@@ -61,15 +54,17 @@ class SpawnMonitor:
             return problem.refusal
         if elapsed < self._seconds:
             return None
-        return problem.refusal if problem else not_ready(elapsed, self._last_message)
+        return problem.refusal if problem else pod_status.not_ready(elapsed, self._last_message)
 
-    def _find_problem(self, pod: Mapping[str, Any] | None, current: Mapping[str, Any] | None) -> PodProblem | None:
+    def _find_problem(
+        self, pod: Mapping[str, Any] | None, current: Mapping[str, Any] | None
+    ) -> pod_status.PodProblem | None:
         if current:
             self._pod_seen = True
-            return pod_problem(current)
+            return pod_status.pod_problem(current)
         if self._pod_seen:
-            return deleted()
-        earlier = still_ending(pod) if pod else None
+            return pod_status.deleted()
+        earlier = pod_status.still_ending(pod) if pod else None
         if earlier:
             self._report("An earlier session of this name is being stopped")
         return earlier
@@ -79,7 +74,7 @@ class SpawnMonitor:
         if key in self._seen_events or event.get("involvedObject", {}).get("uid") != uid:
             return
         self._seen_events.add(key)
-        self._report(progress_message(event))
+        self._report(pod_status.progress_message(event))
 
     def _report(self, message: str | None) -> None:
         if message and message != self._last_message:
