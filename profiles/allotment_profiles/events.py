@@ -27,13 +27,11 @@ class Event:
     """One event."""
 
     time: dt.datetime
-    """UTC."""
     kind: str
     """`start`, `ready`, `refusal`, `access-lost`, `access-back`, `end`."""
     user: str
     profile: str
     revision: str
-    """The commit of main that applied."""
     details: Mapping[str, Any]
 
 

@@ -33,10 +33,7 @@ class _Bound:
 
 
 def over_budget(catalog: Catalog, user: User, team: str, size: Size, running: Iterable[Usage]) -> Refusal | None:
-    """Return why one more session of that size does not fit, or None.
-
-    `running` are the sessions of all users, without the new one.
-    """
+    """Return why one more session of that size, beside the `running` ones of all users, does not fit, or None."""
     entry = catalog.teams.get(team)
     user_budget = catalog.policy and catalog.policy.value.user_budget
     if not user_budget and not (entry and (entry.value.user_budget or entry.value.budget)):

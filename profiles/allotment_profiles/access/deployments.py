@@ -15,7 +15,6 @@ class Capabilities:
     deployment: str
     """The deployment's name in messages: `this laptop`, `this cluster`."""
     bindings: frozenset[str]
-    """The kinds of binding that it can provide."""
     missing_apps: Mapping[str, str]
     """Apps that cannot be started, each with the reason and what would help, as one or two sentences."""
     missing_program: Callable[[str], str | None] | None = None

@@ -30,7 +30,6 @@ class Request:
     """What a user asks to start. Only its shape has been checked."""
 
     profile: str
-    """`<team>/<name>`."""
     options: Mapping[str, str]
     """Option → choice; an option that is left out takes its default."""
 
@@ -47,13 +46,11 @@ class Launch:
     team: str
     title: str
     commit: str
-    """The commit of main that decided it."""
     app: str
     image: str
     size: Size
     environment: Mapping[str, str]
     bindings: Mapping[str, Binding]
-    """Data role → credential."""
     idle: int
     """Seconds without activity after which the session ends."""
     total: int
@@ -65,11 +62,9 @@ class Launch:
     """The kind of the GPUs; None without GPUs, or where the policy names no kinds."""
     node_pool: NodePool | None
     tool: Tool | None
-    """The tool that is opened, where `app` is one of the policy's tools."""
     storage: Storage
     checkout: Checkout | None
     cost_centre: str | None
-    """Who pays, from the team's file."""
 
 
 def _malformed(why: str) -> RefusedError:

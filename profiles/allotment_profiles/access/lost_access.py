@@ -23,7 +23,6 @@ class LostAccess:
 
     data_role: str
     title: str
-    """The title of the data; the data role's name, where its file is gone."""
     refusal: Refusal
 
 

@@ -24,7 +24,6 @@ class Offer:
     entry: Entry[Profile] | None
     team: Entry[Team] | None
     results: tuple[RuleResult, ...]
-    """The rules that were evaluated, up to the first refusal."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -66,10 +65,7 @@ def offers(catalog: Catalog, user: User, now: dt.datetime, capabilities: Capabil
 
 
 def may_know(catalog: Catalog, user: User, profile_id: str) -> bool:
-    """Return whether a user may see that a profile exists.
-
-    A hidden profile (`visibility: draft`) is for those who work on it and for administrators.
-    """
+    """Return whether a user may see a profile: a hidden one is for those who work on it and for administrators."""
     profile = catalog.profiles[profile_id].value
     team = catalog.teams.get(profile_id.partition("/")[0])
     return profile.visibility != "draft" or user.admin or works_on(user, profile, team)

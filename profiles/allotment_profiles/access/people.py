@@ -6,7 +6,6 @@ from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Profile, Team
 
 ADMINISTRATORS = "an administrator of the platform"
-"""Who decides for the whole platform, as messages name them."""
 
 
 @dataclass(frozen=True)

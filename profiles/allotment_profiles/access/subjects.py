@@ -13,7 +13,6 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import People, Profile, Team
 
 Subject = tuple[Literal["group", "user"], str]
-"""Being a member of a group, or being a user."""
 Subjects = frozenset[Subject]
 Conditions = tuple[Subjects, ...]
 """All conditions must hold; one subject of a condition is enough for it. No conditions: everybody."""

@@ -20,16 +20,12 @@ class Version:
 
     commit: str
     time: dt.datetime
-    """Time of the commit on main, UTC."""
     blob: str | None
     """None if the commit removed the file, or replaced it by something else than a regular file."""
 
 
 class ModelCache:
-    """A cache of the models of valid files, by kind and content. The least recently used ones are dropped.
-
-    10,000 models need several times the memory of their files, and most of them are rarely used.
-    """
+    """An LRU cache of the models of valid files, by kind and content; 10,000 models would need much memory."""
 
     def __init__(self, size: int = 1280) -> None:
         self.get = functools.lru_cache(size)(_model)
@@ -64,7 +60,6 @@ class Entry(Generic[ModelT]):
         self.id = id
         self.path = path
         self.blob = blob
-        """Blob of the version that applies."""
         self.source = source
         self.problems = problems
         """Warnings, and why the newest version does not apply, if it does not."""
@@ -113,7 +108,6 @@ class QuarantinedChange:
     commit: str
     reason: Literal["removal", "direct-push"]
     since: dt.datetime
-    """Time of that commit, UTC."""
 
 
 @dataclass(frozen=True)
@@ -127,11 +121,9 @@ class Catalog:
     profiles: Mapping[str, Entry[Profile]]
     data_roles: Mapping[str, Entry[DataRole]]
     problems: tuple[Problem, ...]
-    """Problems of all files, ordered by path and line."""
     broken: frozenset[str] = frozenset()
     """Paths of invalid files without an earlier version that applies."""
     quarantined: tuple[QuarantinedChange, ...] = ()
-    """Changes on main that do not apply yet, ordered by path."""
 
     def problems_of(self, path: str) -> list[Problem]:
         """Return the problems of one file."""

@@ -13,10 +13,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def with_revocations(value: ModelT, newer: bytes) -> ModelT | None:
-    """Remove from the last valid version of a file the people and grants that a newer version removes.
-
-    Returns None if the newer version is so broken that the file gives no access any more.
-    """
+    """Remove what a newer version revokes from a valid one; return None if the file gives no access any more."""
     if isinstance(value, Team):
         return _team(value, newer)  # type: ignore[return-value]  # the type of the argument
     if isinstance(value, DataRole):

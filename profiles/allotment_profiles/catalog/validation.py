@@ -25,10 +25,7 @@ def check_profile(
     successors: Mapping[str, str],
     known: Container[str],
 ) -> list[Problem]:
-    """Check a profile against its team, the policy, the data roles and the other profiles.
-
-    `successors` contains the successor of every profile that has one, `known` the ids of all profiles.
-    """
+    """Check a profile against its team, the policy, the data roles and, by id (`known`), the other profiles."""
     subject = _Subject(profile_id, profile)
     problems = list(_check_sizes(subject))
     if team is None:

@@ -5,7 +5,6 @@ import re
 import yaml
 
 Location = tuple[int | str, ...]
-"""The keys and indexes that lead to a value."""
 Position = tuple[int, int]
 """Line and column, from 1."""
 
@@ -13,10 +12,7 @@ _LONG_NUMBER = re.compile(r"[-+]?[0-9]{19,}", re.ASCII)
 
 
 class SourceMap:
-    """Positions in one document. Build it only when there is a problem to report: composing is slow.
-
-    Check the nesting of the document first: the composer recurses.
-    """
+    """The positions in a document whose nesting has been checked: the composer recurses. Composing is slow."""
 
     def __init__(self, data: bytes) -> None:
         self.duplicate_key: tuple[str, Position] | None = None

@@ -27,7 +27,6 @@ class Commit:
     parents: tuple[str, ...]
     author: Person
     time: dt.datetime
-    """The time of the commit, UTC."""
     message: str
     signed_by: str | None
     """The principal of the key that signed it; None where the verifier does not know the key."""

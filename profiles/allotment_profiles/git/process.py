@@ -91,7 +91,6 @@ class GitProcess:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Git settings besides the sealed ones. They reach git through its environment, so they may be secret."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables besides the sealed ones."""
 
     def run(
         self,

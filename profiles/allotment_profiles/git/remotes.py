@@ -85,9 +85,7 @@ class Remote:
     user: str = "allotment"
     """The account's name for HTTPS. Most servers check the token alone."""
     token_file: Path | None = None
-    """The file with the token or password for HTTPS."""
     ssh_key_file: Path | None = None
-    """The file with the private key for SSH."""
     known_hosts_file: Path | None = None
     """The file with the server's SSH keys. Without it, every SSH server is refused."""
     ca_file: Path | None = None

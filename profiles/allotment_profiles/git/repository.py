@@ -55,7 +55,6 @@ class FileChange:
     mode: str
     """The new mode; `000000` where the file is removed."""
     blob: str
-    """The new blob; zeros where the file is removed."""
 
     @property
     def removed(self) -> bool:
@@ -87,10 +86,7 @@ class RefUpdate:
 
 
 class Repository:
-    """A bare repository, or the git folder of another one, on this machine.
-
-    All methods block. They raise GitError where git fails.
-    """
+    """A bare repository, or the git folder of another one. Methods block, and raise GitError where git fails."""
 
     def __init__(self, path: Path, verifier: Verifier | None = None) -> None:
         self.path = Path(path)

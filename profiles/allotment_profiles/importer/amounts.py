@@ -17,10 +17,7 @@ def cpu(value: object) -> int | None:
 
 
 def memory(value: object, *, decimal: bool = False) -> int | None:
-    """Parse an amount of memory to bytes. Returns None if it is invalid.
-
-    In KubeSpawner `4G` means 4 · 1024³ bytes. With `decimal` it means 4 · 1000³, as in Kubernetes, for volumes.
-    """
+    """Parse memory to bytes, or None. `4G` means 4 · 1024³ in KubeSpawner; for volumes (`decimal`) 4 · 1000³."""
     units = {"": 1, "b": 1}
     for letter, power in _POWERS.items():
         units[letter] = units[f"{letter}b"] = (1000 if decimal else 1024) ** power

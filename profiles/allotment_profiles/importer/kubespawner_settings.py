@@ -1,7 +1,4 @@
-"""Read the settings of KubeSpawner from `singleuser`, `hub.config.KubeSpawner` and `kubespawner_override`.
-
-The same reader is used for all three. It records every key in the ledger.
-"""
+"""Read the settings of KubeSpawner: `singleuser`, `hub.config.KubeSpawner` and `kubespawner_override` alike."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -16,7 +16,6 @@ class Finding:
     """The result for one key and everything below it."""
 
     path: str
-    """Path of the key: `singleuser.profileList[0].kubespawner_override.cmd`."""
     line: int
     column: int
     outcome: Outcome

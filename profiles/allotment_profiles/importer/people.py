@@ -11,7 +11,6 @@ from allotment_profiles.model.values.texts import Group
 
 _HUB = "This is a setting of the hub: it stays in the values of the chart."
 MAXIMUM_NAMES = {"users": 200, "groups": 100}
-"""How many names of a kind a file may list."""
 
 
 def import_people(hub: Node | None, team: str, groups: Iterable[str], ledger: Ledger) -> dict[str, Any]:

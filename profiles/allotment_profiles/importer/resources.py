@@ -29,7 +29,6 @@ class _Resource:
     noun: str
     default_limit: int
     default_guarantee: int
-    """Guarantee of a profile that sets none."""
     format: Callable[[int], str]
     number: Callable[[int], int | float | str]
 

@@ -22,10 +22,7 @@ def attributes(source: object, *names: str) -> dict[str, Any]:
 
 
 def cached(parse: Callable[[object], ParsedT]) -> Callable[[object], ParsedT]:
-    """Cache the results for short texts and numbers, as thousands of files contain the same few values.
-
-    Errors are not cached.
-    """
+    """Cache the results for short texts and numbers, which files share. Errors are not cached."""
     cache = functools.lru_cache(maxsize=4096, typed=True)(parse)
 
     def parsed(value: object) -> ParsedT:

@@ -18,19 +18,16 @@ class Problem:
     """One problem with one file. The form, the check, the catalog and the pages all use it."""
 
     path: str
-    """Path of the file in the repository."""
     code: str
     """Stable identifier, for example `memory-unit` or `unknown-key`."""
     message: str
     """What is wrong, as plain text, not HTML."""
     remedy: str
-    """How to solve it."""
     field: str = ""
     """Dotted field, for example `resources.memory.limit`. Empty for the whole file."""
     line: int | None = None
     """From 1. None if it is unknown, for example for a missing file."""
     column: int | None = None
-    """From 1."""
     level: Level = "hard"
 
     @property

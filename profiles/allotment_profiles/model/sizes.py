@@ -11,10 +11,7 @@ _AMOUNTS = 7
 
 
 class Size(NamedTuple):
-    """The size of a session with one combination of choices, and the field of the file that each amount comes from.
-
-    CPUs are in thousandths, memory is in bytes.
-    """
+    """The size of a session (CPUs in thousandths, memory in bytes), and the field that each amount comes from."""
 
     cpu_guarantee: int
     cpu: int

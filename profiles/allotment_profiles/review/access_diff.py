@@ -40,10 +40,7 @@ class AccessChange:
     was_until: str = ""
     """With `longer` and `shorter`, the previous last day."""
     also_via_other_profile: bool = False
-    """Whether access exists through another profile of the team with the same or a later end.
-
-    For a gain, before the change; for a loss, after it.
-    """
+    """Whether another profile of the team gives it as long: before the change for a gain, after it for a loss."""
 
     @property
     def gains(self) -> bool:
@@ -93,7 +90,6 @@ class StartChange:
     team: str
     profiles: tuple[str, ...]
     who: tuple[str, ...]
-    """The groups and users, in words."""
     until: str
     """The last day: the proposed one; where starts end, the previous one. Empty without an end."""
 

@@ -32,9 +32,7 @@ class Requirement:
     team: str
     """The team whose leads approve; empty for administrators."""
     reasons: tuple[str, ...]
-    """Why, one sentence each."""
     who: str
-    """Who can give it, in words."""
     leads_only: bool = False
     """Whether a deputy cannot stand in for a lead."""
     or_administrator: bool = False
@@ -263,10 +261,7 @@ def _adds_people(change: Change, team: Entry[Team] | None) -> bool:
 
 
 def _only_removes(change: Change, before: Team, after: Team) -> bool:
-    """Return whether a change of a team's file only takes away: members, a part of the envelope or of a budget.
-
-    A change of the leads never counts, since it changes who decides.
-    """
+    """Return whether a change of a team only takes away; not of its leads, since that changes who decides."""
     part, _, field = change.field.partition(".")
     if part == "members":
         return field in ("groups", "users") and change.after is None

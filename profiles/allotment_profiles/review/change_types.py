@@ -15,16 +15,9 @@ ChangeType = Literal[
     "visibility", "retirement", "review-date", "acceptance", "people", "envelope", "budget", "owner", "binding",
     "classification", "grant-added", "grant-removed", "grant-longer", "grant-shorter", "policy",
 ]  # fmt: skip
-"""The types of changes, by kind of file:
-
-- files: `new`, `removed`, `renamed`, `moved` (to another team), `layout` (same meaning), `unreadable`, `path` (not
-  read);
-- profiles: `image-version` (same image, another tag or digest), `image-unpinned` (same image, its digest is gone),
-  `image`, `image-source`, `smaller`, `larger-inside` and `larger-outside` the team's envelope, `hardware` (kind of GPU,
-  node pool), `storage` (the shared folder), `data-role-added`, `data-role-removed`, `options`, `audience` (`only`),
-  `environment`, `checkout`, `app`, `visibility`, `retirement`, `review-date`, `acceptance`;
-- teams: `people`, `envelope`, `budget`; data roles: `owner`, `binding`, `classification`, `grant-…`; the `policy`;
-- `text`: titles, descriptions, purposes, reasons; `people` also for the maintainers of a profile.
+"""Not every name explains itself: `layout` keeps the meaning, `path` is not a file that is read, `moved` is to another
+team, `hardware` is the kind of GPU or the node pool, `storage` the shared folder, `audience` the key `only`, `people`
+also the maintainers of a profile, and `larger-…` is inside or outside the team's envelope.
 """
 
 _CHOICE = re.compile(r"options\.([^.]+)\.choices\.([^.]+)\.(.+)")

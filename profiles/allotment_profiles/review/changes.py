@@ -82,10 +82,7 @@ def _whole_file(kind: ChangeKind, path: str, category: ChangeType) -> Change:
 
 
 def compare(before: Catalog, after: Catalog) -> list[Change]:
-    """Return everything that differs between two catalogs, by path; a moved or renamed file is one change.
-
-    Only files with different blobs are compared.
-    """
+    """Return everything that differs between two catalogs, by path; a moved or renamed file is one change."""
     olds, news = _differing(before, after)
     removed = {path: entry for path, entry in olds.items() if path not in news and path not in after.broken}
     added = {path: entry for path, entry in news.items() if path not in olds and path not in before.broken}
@@ -142,10 +139,7 @@ def _compared(
 def compare_values(
     path: str, before: Model | None, after: Model | None, *, outside: frozenset[str] = frozenset(), moved_from: str = ""
 ) -> list[Change]:
-    """Compare two versions of one file; None where there is no valid version.
-
-    `outside` names the amounts that go further beyond the team's envelope than before.
-    """
+    """Compare two valid versions of one file; `outside` are amounts further beyond the envelope than before."""
     if before is None and after is None:
         return []
     if after is None:

@@ -15,10 +15,7 @@ _DURATIONS = (
 
 
 def flatten(value: object, field: str = "", *, explicit_only: bool = False) -> Iterator[tuple[str, Any]]:
-    """Return every field that has a value; with `explicit_only`, skip fields that the file does not set.
-
-    An empty text, list or mapping counts as no value.
-    """
+    """Return every field with a value that is not empty; with `explicit_only`, only fields that the file sets."""
     if isinstance(value, Model) and not isinstance(value, Toleration):
         for name in type(value).model_fields:
             if not explicit_only or name in value.model_fields_set:

@@ -21,10 +21,7 @@ DIMENSIONS = tuple(_AMOUNTS)
 
 
 def binding_envelope(before: Catalog, after: Catalog, team: str) -> Envelope | None:
-    """Return main's envelope of a team; None where the policy lets teams exceed it.
-
-    For a new team, return the proposed envelope: an administrator reviews that anyway.
-    """
+    """Return main's envelope of a team, or a new team's; None where the policy lets teams exceed it."""
     policy = before.policy or after.policy
     if policy is not None and policy.value.rules.envelope in ("off", "advice"):
         return None

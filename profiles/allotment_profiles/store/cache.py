@@ -43,7 +43,6 @@ class Stored:
 
     history: Applied
     resolutions: Mapping[str, CachedResolution]
-    """Of profiles, by path."""
 
 
 def identity(keys: str) -> str:

@@ -62,7 +62,6 @@ class Applied:
     head: str
     time: dt.datetime
     count: int
-    """How many commits the line has."""
     files: Mapping[str, File]
     """The files at paths that Allotment reads, and strays at similar paths."""
     gone: frozenset[str]
@@ -71,7 +70,6 @@ class Applied:
     removal_share: int
     """Both from the last policy that applied and could be read, so that removing the policy does not lift its rules."""
     provenance: Provenance
-    """Where all files of the repository came from."""
 
     @property
     def quarantined(self) -> tuple[QuarantinedChange, ...]:
@@ -90,10 +88,7 @@ def quarantined_changes(files: Mapping[str, File]) -> tuple[QuarantinedChange, .
 
 
 def fold_history(repository: Repository, head: str, known: Applied | None = None) -> Applied:
-    """Fold the history of a commit. Where `known` is on its line, only later commits are read.
-
-    Raise GitError where the history cannot be read.
-    """
+    """Fold the history of a commit, from `known` if that is on its line. Raise GitError if it cannot be read."""
     if known is not None and known.head == head:
         return known
     try:

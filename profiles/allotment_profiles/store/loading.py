@@ -60,10 +60,7 @@ def load(snapshot: Snapshot, cache: ReadingCache | None = None) -> Catalog:
 def renew(
     snapshot: Snapshot, before: Loaded | None, models: ModelCache, cached: Mapping[str, CachedResolution] | None = None
 ) -> Loaded:
-    """Load a snapshot, starting from another one. The result is the same as without it.
-
-    `cached` are resolutions of profiles for this very snapshot.
-    """
+    """Load a snapshot. `before` and `cached` (resolutions for this snapshot) save time, and change no result."""
     # Files of a folder have no ids that would show whether they changed.
     known = before if before and snapshot.revision and before.snapshot.revision else None
     with in_small_steps():

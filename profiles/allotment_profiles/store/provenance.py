@@ -25,7 +25,6 @@ class HistoryEntry:
     reviewed: bool
     """Whether the service merged it. Every other commit came to main without a review."""
     proposal: str = ""
-    """The proposal's id; empty where there was none."""
     proposed_by: str = ""
     approved_by: tuple[str, ...] = ()
     reason: str = ""

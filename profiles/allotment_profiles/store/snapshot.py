@@ -30,13 +30,10 @@ class Snapshot:
     """The commit; empty for a folder."""
     time: dt.datetime
     files: Mapping[str, File]
-    """The files at paths that Allotment reads, and strays at similar paths."""
     read: Callable[[Iterable[str]], dict[str, bytes]]
     """Returns contents by blob id; OVERSIZED for a file that is too large."""
     gone: frozenset[str] = frozenset()
-    """The files of data roles that were removed and not added again."""
     provenance: Provenance = dataclasses.field(default_factory=Provenance)
-    """Where the files came from; empty where there is no history of main."""
 
     @functools.cached_property
     def entries(self) -> Mapping[str, TreeEntry]:
@@ -49,10 +46,7 @@ def _relevant(path: str) -> bool:
 
 
 def at_commit(repository: Repository, commit: str) -> Snapshot:
-    """Return the files in the tree of a commit, given by its id: nothing is quarantined, and nothing has a fallback.
-
-    Raise GitError where it cannot be read.
-    """
+    """Return the files of a commit's tree: none is quarantined or has a fallback. Raise GitError."""
     found = repository.commits([commit])
     if not found:
         raise GitError(f"there is no commit {commit}")

@@ -32,12 +32,9 @@ class LoadStatus:
     revision: str
     time: dt.datetime
     seconds: float
-    """How long it took."""
     error: str | None = None
-    """Why the revision does not apply; None where it does."""
     problem_count: int = 0
     problems: tuple[Problem, ...] = ()
-    """The first of them."""
     rewound: bool = False
     """Whether it does not descend from the revision before: main was rewound or replaced."""
 
@@ -50,7 +47,6 @@ class FetchStatus:
     error: str | None = None
     """Git's message if the fetch failed, otherwise None."""
     failing_since: dt.datetime | None = None
-    """The time of the first failure in a row; None if the fetch succeeded."""
     why: str = ""
     """The reason in words that everyone may read: a part of a sentence about the git server."""
 
@@ -146,10 +142,7 @@ class CatalogWatcher:
         self._triggered.set()
 
     async def refresh(self) -> Catalog:
-        """Check main now, and return the catalog that applies afterwards.
-
-        Calls during one refresh share the next one, which starts after all of them.
-        """
+        """Check main, and return the catalog that applies then. Calls during one refresh share the next one."""
         if self._pending_refresh is None:
             self._pending_refresh = asyncio.create_task(self._refresh())
         return await asyncio.shield(self._pending_refresh)

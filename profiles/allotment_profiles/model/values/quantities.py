@@ -1,6 +1,6 @@
 """Amounts of memory, CPU, GPUs and time: `8 GiB`, `0.5`, `2 h`.
 
-ModelCache keep memory in bytes, CPU in thousandths of a CPU and durations in seconds, all as integers.
+Models keep memory in bytes, CPU in thousandths of a CPU and durations in seconds, all as integers.
 """
 
 import math

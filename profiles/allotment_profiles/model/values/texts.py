@@ -209,10 +209,7 @@ def image_name(reference: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def image_matches(reference: str, pattern: str) -> bool:
-    """Whether a pattern allows an image. A pattern is a name, or a prefix that ends with `/*`.
-
-    A name with a tag or digest allows only that reference.
-    """
+    """Whether a pattern (a name, also with tag or digest, or a prefix that ends with `/*`) allows an image."""
     if pattern.endswith("/*"):
         return image_name(reference).startswith(pattern[:-1])
     return pattern in (reference, image_name(reference))
