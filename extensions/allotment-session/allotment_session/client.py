@@ -112,7 +112,7 @@ class ServiceClient:
             return _signed_out()
         refused = SessionError(
             field_of(details, "title") or f"The service answered {error.code} {error.reason}.",
-            why=field_of(details, "detail"),
+            why=field_of(details, "detail") or field_of(details, "message"),  # JupyterHub itself sends a message
             remedy=_remedy(details, error),
             status=Exit.REFUSED if error.code < 500 else Exit.UNREACHABLE,
         )

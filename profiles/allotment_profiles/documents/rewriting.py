@@ -18,7 +18,8 @@ from allotment_profiles.model.paths import Kind
 def rewrite(kind: Kind, source: bytes, wanted: Mapping[str, Any]) -> bytes:
     """Return a file with the wanted data, as close to its source as possible. An empty source is a new file."""
     try:
-        edited = _Editor(kind, source).apply(parse_yaml(source), wanted)
+        current = parse_yaml(source)  # first: PyYAML's composer crashes on input that this refuses
+        edited = _Editor(kind, source).apply(current, wanted)
         if parse_yaml(edited) == dict(wanted):
             return edited
     except (ValueError, yaml.YAMLError, RecursionError):

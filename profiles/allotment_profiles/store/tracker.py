@@ -44,7 +44,8 @@ class Tracker:
     def peek(self, commit: str) -> tuple[Loaded, Applied]:
         """Load the catalog at any commit of main, for a dry run, and return it with the history behind it.
 
-        The tracker keeps its own commit: a dry run on an older one does not make the next load start from there.
+        The tracker keeps its own commit: a dry run on an older one does not make the next load start from there. Where
+        nothing is loaded yet, this commit is.
         """
         with self._lock, in_small_steps():
             if self._loaded is None or self._history is None:

@@ -18,7 +18,7 @@ from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
-from allotment_profiles.git.repository import RefMovedError
+from allotment_profiles.git.repository import MAIN, RefMovedError, RefUpdate
 
 LAST_SECOND = dt.datetime(2030, 3, 31, 23, 59, 59, tzinfo=dt.UTC)
 FIRST_SECOND = dt.datetime(2030, 4, 1, 0, 0, 0, tzinfo=dt.UTC)
@@ -120,3 +120,18 @@ async def test_who_may_not_know_of_a_proposal_cannot_comment_on_it(platform: Pla
         await platform.proposing.comment(platform.people.reader("tom"), done.proposal.id, "Hello")
     assert caught.value.refusal.code == "proposal-unknown"
     assert [record.kind for record in (await platform.proposals.stored(done.proposal.id)).records] == ["proposed"]
+
+
+async def test_a_main_that_goes_back_to_where_a_conflict_began_is_merged_with(platform: Platform) -> None:
+    ana, lena = platform.people.reader("ana"), platform.people.reader("lena")
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    base = platform.forge.main()
+    pushed = platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"2 GiB")}, "Pushed by mistake")
+    await platform.watcher.refresh()
+    assert (await platform.proposals.view(stored, ana)).state == "conflict"
+    platform.repository.update_references([RefUpdate(MAIN, base, pushed)])
+    await platform.watcher.refresh()
+    await platform.reviewing.approve(lena, stored.id, stored.head)
+    merged = await platform.reviewing.merge(lena, stored.id, stored.head)
+    assert merged.ending
+    assert merged.ending.kind == "merged"

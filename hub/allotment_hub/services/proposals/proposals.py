@@ -130,6 +130,7 @@ class Proposals:
         self._watcher = watcher
         self._events = events
         self._judgements: dict[CaseKey, Judgement] = {}
+        self._checks: dict[CaseKey, Check] = {}
         self._changed: dict[str, dict[str, bytes | None]] = {}
 
     # -- reading
@@ -235,13 +236,10 @@ class Proposals:
         )
 
     async def _check(self, key: CaseKey) -> Check:
-        """Check a commit against an older main, or return the check that still holds."""
-        judgement = self._judgements.get(key)
-        if judgement is None or judgement.check is None:
-            check = await self._checking.commit(key.main, key.head, key.day)
-            _keep(self._judgements, key, Judgement(key, check), _MAXIMUM_JUDGEMENTS)
-            return check
-        return judgement.check
+        """Check a commit against an older main, or return the check that still holds. It is no judgement of a merge."""
+        if key not in self._checks:
+            _keep(self._checks, key, await self._checking.commit(key.main, key.head, key.day), _MAXIMUM_JUDGEMENTS)
+        return self._checks[key]
 
     async def _merge_of(self, stored: StoredProposal) -> Commit | None:
         merge = stored.ending.merge if stored.ending else ""
