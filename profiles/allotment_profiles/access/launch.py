@@ -4,23 +4,12 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from allotment_profiles import model
 from allotment_profiles.access.cost import Cost, cost_of
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.offers import offer
 from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model import (
-    Binding,
-    Checkout,
-    Choice,
-    GpuKind,
-    NodePool,
-    Option,
-    Policy,
-    Profile,
-    Storage,
-    Tool,
-)
 from allotment_profiles.model.problems import Refusal, RefusedError, quoted
 from allotment_profiles.model.sizes import Size, size_of
 
@@ -50,7 +39,7 @@ class Launch:
     image: str
     size: Size
     environment: Mapping[str, str]
-    bindings: Mapping[str, Binding]
+    bindings: Mapping[str, model.Binding]
     idle: int
     """Seconds without activity after which the session ends."""
     total: int
@@ -58,12 +47,12 @@ class Launch:
     request: Request
     """The request with every option spelled out."""
     cost: Cost
-    gpu: GpuKind | None
+    gpu: model.GpuKind | None
     """The kind of the GPUs; None without GPUs, or where the policy names no kinds."""
-    node_pool: NodePool | None
-    tool: Tool | None
-    storage: Storage
-    checkout: Checkout | None
+    node_pool: model.NodePool | None
+    tool: model.Tool | None
+    storage: model.Storage
+    checkout: model.Checkout | None
     cost_centre: str | None
 
 
@@ -132,19 +121,19 @@ def resolve(catalog: Catalog, user: User, request: Request, now: dt.datetime, ca
     )
 
 
-def _node_pool(size: Size, gpu: GpuKind | None, policy: Policy) -> NodePool | None:
+def _node_pool(size: Size, gpu: model.GpuKind | None, policy: model.Policy) -> model.NodePool | None:
     """Return the node pool of the GPUs, or else of the profile; where both are set, they are equal."""
     name = (gpu.node_pool if gpu else None) or size.node_pool
     return policy.node_pools.get(name) if name else None
 
 
-def _last(choices: Mapping[str, Choice], name: str, default: str) -> str:
+def _last(choices: Mapping[str, model.Choice], name: str, default: str) -> str:
     """Return the value of the last choice that sets a key, or the default."""
     values = [getattr(choice, name) for choice in choices.values() if getattr(choice, name) is not None]
     return str(values[-1]) if values else default
 
 
-def _choices(profile: Profile, request: Request, user: User) -> dict[str, str]:
+def _choices(profile: model.Profile, request: Request, user: User) -> dict[str, str]:
     what = f"{quoted(request.profile)} cannot be started with these options."
     for name in request.options:
         if name not in profile.options:
@@ -156,7 +145,7 @@ def _choices(profile: Profile, request: Request, user: User) -> dict[str, str]:
     }
 
 
-def _choice(what: str, name: str, option: Option, requested: str | None, user: User) -> str:
+def _choice(what: str, name: str, option: model.Option, requested: str | None, user: User) -> str:
     if requested is None:
         return option.default
     allowed = [key for key, choice in option.choices.items() if may_choose(choice, user)]
@@ -170,6 +159,6 @@ def _choice(what: str, name: str, option: Option, requested: str | None, user: U
     return requested
 
 
-def may_choose(choice: Choice, user: User) -> bool:
+def may_choose(choice: model.Choice, user: User) -> bool:
     """Return whether a choice is for a user: for everyone, or for the groups of the team that `only` names."""
     return not choice.only or not user.groups.isdisjoint(choice.only)

@@ -4,20 +4,7 @@ from allotment_profiles.model.base import Model
 from allotment_profiles.model.data_role import AzureIdentity, Binding, DataRole, Grant, Secret, Vault, Volume
 from allotment_profiles.model.paths import Kind
 from allotment_profiles.model.policy import BUILT_IN_APPS, GpuKind, NodePool, Policy, RuleLevel, Toleration, Tool
-from allotment_profiles.model.profile import (
-    Acceptance,
-    Checkout,
-    Choice,
-    CpuOverride,
-    CpuRange,
-    MemoryOverride,
-    MemoryRange,
-    Option,
-    Profile,
-    Resources,
-    ResourcesOverride,
-    Storage,
-)
+from allotment_profiles.model.profile import Acceptance, Checkout, Choice, Option, Profile, Resources, Storage
 from allotment_profiles.model.team import EVERYONE, Envelope, Members, People, Team
 from allotment_profiles.model.values.quantities import Budget
 
@@ -34,15 +21,11 @@ __all__ = [
     "Budget",
     "Checkout",
     "Choice",
-    "CpuOverride",
-    "CpuRange",
     "DataRole",
     "Envelope",
     "GpuKind",
     "Grant",
     "Members",
-    "MemoryOverride",
-    "MemoryRange",
     "Model",
     "NodePool",
     "Option",
@@ -50,7 +33,6 @@ __all__ = [
     "Policy",
     "Profile",
     "Resources",
-    "ResourcesOverride",
     "RuleLevel",
     "Secret",
     "Storage",

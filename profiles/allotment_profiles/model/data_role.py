@@ -16,11 +16,8 @@ _RESERVED = re.compile(r"(hub|proxy|user-scheduler|allotment)(-.*)?|claim-.*")
 
 def _not_reserved(name: str) -> str:
     if _RESERVED.fullmatch(name):
-        raise invalid(
-            "binding-reserved",
-            f"{name} is a name of the platform's own Secrets and volumes.",
-            "Choose a name that does not begin with hub, proxy, user-scheduler, allotment or claim-.",
-        )
+        remedy = "Choose a name that does not begin with hub, proxy, user-scheduler, allotment or claim-."
+        raise invalid("binding-reserved", f"{name} is a name of the platform's own Secrets and volumes.", remedy)
     return name
 
 
@@ -109,11 +106,8 @@ class Binding(Model):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if len(self.model_fields_set) != 1 or self.kind == "":
-            raise invalid(
-                "binding-kind",
-                "A binding needs exactly one kind.",
-                f"Keep one of {', '.join(type(self).model_fields)}.",
-            )
+            remedy = f"Keep one of {', '.join(type(self).model_fields)}."
+            raise invalid("binding-kind", "A binding needs exactly one kind.", remedy)
         return self
 
     @property

@@ -7,17 +7,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid, quoted
+from allotment_profiles.model.values import texts
 from allotment_profiles.model.values.quantities import Budget, Cpu, Delay, Duration, Gpus, Memory
-from allotment_profiles.model.values.texts import (
-    ImagePattern,
-    Label,
-    LabelKey,
-    Name,
-    ProgramName,
-    RepositoryPattern,
-    Title,
-    UrlPath,
-)
 
 BUILT_IN_APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
 """App → title, for the apps that do not need an entry under `tools`."""
@@ -68,11 +59,11 @@ class Ceilings(Model):
 class GpuKind(Model):
     """A kind of GPU."""
 
-    title: Title
+    title: texts.Title
     """Name for people."""
     resource: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,80}/[A-Za-z0-9._-]{1,60}$")] = "nvidia.com/gpu"
     """Kubernetes resource of the GPU."""
-    node_pool: Name | None = None
+    node_pool: texts.Name | None = None
     """Node pool with these GPUs."""
     hour: Price | None = None
     """Price of one GPU for one hour, instead of `prices.gpu_hour`."""
@@ -83,9 +74,9 @@ class GpuKind(Model):
 class Toleration(Model):
     """A toleration of sessions for a taint of nodes."""
 
-    key: LabelKey
+    key: texts.LabelKey
     """Key of the taint."""
-    value: Label = ""
+    value: texts.Label = ""
     """Value of the taint. If empty, any value."""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
     """Effect of the taint."""
@@ -99,9 +90,9 @@ class Toleration(Model):
 class NodePool(Model):
     """Nodes on which sessions can be placed."""
 
-    title: Title
+    title: texts.Title
     """Name for people."""
-    labels: Annotated[dict[LabelKey, Label], Field(min_length=1, max_length=10)]
+    labels: Annotated[dict[texts.LabelKey, texts.Label], Field(min_length=1, max_length=10)]
     """Labels of the nodes."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=10, strict=False)] = ()
     """Tolerations for the taints of the nodes."""
@@ -110,13 +101,13 @@ class NodePool(Model):
 class Tool(Model):
     """An app besides JupyterLab, RStudio and VS Code, for example a remote desktop or a dashboard."""
 
-    title: Title
+    title: texts.Title
     """Name for people."""
-    address: UrlPath
+    address: texts.UrlPath
     """Path of the app below the URL of the session, for example `/desktop/`."""
-    folder: Name | None = None
+    folder: texts.Name | None = None
     """Folder that the app opens, in the home folder. If not set, the home folder."""
-    program: ProgramName | None = None
+    program: texts.ProgramName | None = None
     """Program that has to be installed where no images are used. If not set, every session has it."""
 
 
@@ -155,15 +146,15 @@ class Policy(Model):
     """Version of the format of the files."""
     ceilings: Ceilings
     """The largest session that any team may offer."""
-    registries: Annotated[tuple[ImagePattern, ...], Field(min_length=1, max_length=100, strict=False)]
+    registries: Annotated[tuple[texts.ImagePattern, ...], Field(min_length=1, max_length=100, strict=False)]
     """Allowed registries of images: `registry/*` or `registry/folder/*`."""
-    repositories: Annotated[tuple[RepositoryPattern, ...], Field(max_length=100, strict=False)] = ()
+    repositories: Annotated[tuple[texts.RepositoryPattern, ...], Field(max_length=100, strict=False)] = ()
     """Git repositories that profiles may check out: `https://host/*` or `https://host/folder/*`. If empty, none."""
-    gpu_kinds: Annotated[dict[Name, GpuKind], Field(max_length=20)] = Field(default_factory=dict)
+    gpu_kinds: Annotated[dict[texts.Name, GpuKind], Field(max_length=20)] = Field(default_factory=dict)
     """Kinds of GPU. If there are any, a profile with GPUs has to name one."""
-    node_pools: Annotated[dict[Name, NodePool], Field(max_length=20)] = Field(default_factory=dict)
+    node_pools: Annotated[dict[texts.Name, NodePool], Field(max_length=20)] = Field(default_factory=dict)
     """Node pools. A profile can name those in the envelope of its team."""
-    tools: Annotated[dict[Name, Tool], Field(max_length=20)] = Field(default_factory=dict)
+    tools: Annotated[dict[texts.Name, Tool], Field(max_length=20)] = Field(default_factory=dict)
     """Apps besides JupyterLab, RStudio and VS Code, for the `app` of a profile."""
     prices: Prices = Prices()
     """Prices per hour."""
@@ -190,11 +181,9 @@ class Policy(Model):
     def _references_exist(self) -> Self:
         for name, kind in self.gpu_kinds.items():
             if kind.node_pool is not None and kind.node_pool not in self.node_pools:
-                raise invalid(
-                    "node-pool-unknown",
-                    f"The GPUs {name} are in the node pool {kind.node_pool}, which the policy does not have.",
-                    f"Add it under node_pools, or name one of {', '.join(self.node_pools) or 'none yet'}.",
-                )
+                message = f"The GPUs {name} are in the node pool {kind.node_pool}, which the policy does not have."
+                remedy = f"Add it under node_pools, or name one of {', '.join(self.node_pools) or 'none yet'}."
+                raise invalid("node-pool-unknown", message, remedy)
         taken = sorted(set(self.tools) & set(BUILT_IN_APPS))
         if taken:
             raise invalid("tool-name", f"{taken[0]} is the name of an app.", "Choose another name for the tool.")

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid, quoted
 from allotment_profiles.model.team import People
+from allotment_profiles.model.values import texts
 from allotment_profiles.model.values.quantities import (
     Cpu,
     Duration,
@@ -15,22 +16,6 @@ from allotment_profiles.model.values.quantities import (
     format_cpu,
     format_duration,
     format_memory,
-)
-from allotment_profiles.model.values.texts import (
-    Date,
-    GitRevision,
-    Group,
-    Image,
-    Line,
-    Lines,
-    Name,
-    ProfileId,
-    Repository,
-    Title,
-    Variable,
-    VariableValue,
-    WebAddress,
-    skeleton,
 )
 
 
@@ -45,11 +30,8 @@ class CpuRange(Model):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.guarantee > self.limit:
-            raise invalid(
-                "cpu-order",
-                f"The CPU limit {format_cpu(self.limit)} is below the guarantee {format_cpu(self.guarantee)}.",
-                "Raise the limit or lower the guarantee.",
-            )
+            message = f"The CPU limit {format_cpu(self.limit)} is below the guarantee {format_cpu(self.guarantee)}."
+            raise invalid("cpu-order", message, "Raise the limit or lower the guarantee.")
         return self
 
 
@@ -81,7 +63,7 @@ class Resources(Model):
     """Memory."""
     gpu: Gpus = 0
     """Number of GPUs."""
-    gpu_kind: Name | None = None
+    gpu_kind: texts.Name | None = None
     """Kind of GPU, one of the policy."""
 
 
@@ -112,30 +94,30 @@ class ResourcesOverride(Model):
     """Memory."""
     gpu: Gpus | None = None
     """Number of GPUs."""
-    gpu_kind: Name | None = None
+    gpu_kind: texts.Name | None = None
     """Kind of GPU."""
 
 
-Only = Annotated[tuple[Group, ...], Field(max_length=50, strict=False)]
-Environment = Annotated[dict[Variable, VariableValue], Field(max_length=50)]
+Only = Annotated[tuple[texts.Group, ...], Field(max_length=50, strict=False)]
+Environment = Annotated[dict[texts.Variable, texts.VariableValue], Field(max_length=50)]
 
 
 class Choice(Model):
     """A choice of an option, and the values of the profile that it replaces."""
 
-    title: Title
+    title: texts.Title
     """Title on the start page."""
-    description: Line = ""
+    description: texts.Line = ""
     """Description on the start page, one line."""
     resources: ResourcesOverride = ResourcesOverride()
     """Size, instead of the profile's. Only the values that differ are needed."""
-    image: Image | None = None
+    image: texts.Image | None = None
     """Image, instead of the profile's."""
     environment: Environment = Field(default_factory=dict)
     """Environment variables to add or replace."""
-    app: Name | None = None
+    app: texts.Name | None = None
     """App, instead of the profile's."""
-    node_pool: Name | None = None
+    node_pool: texts.Name | None = None
     """Node pool, instead of the profile's."""
     only: Only = ()
     """Groups of the team that may use the choice. If empty, everyone who may start the profile."""
@@ -144,29 +126,23 @@ class Choice(Model):
 class Option(Model):
     """A question on the start page."""
 
-    title: Title
+    title: texts.Title
     """Title on the start page."""
-    description: Line = ""
+    description: texts.Line = ""
     """Description on the start page, one line."""
-    default: Name
+    default: texts.Name
     """Choice that is selected if the user selects none."""
-    choices: Annotated[dict[Name, Choice], Field(min_length=1, max_length=20)]
+    choices: Annotated[dict[texts.Name, Choice], Field(min_length=1, max_length=20)]
     """Choices, in the order of the start page."""
 
     @model_validator(mode="after")
     def _default_exists(self) -> Self:
         if self.default not in self.choices:
-            raise invalid(
-                "option-default",
-                f"The default {quoted(self.default)} is not one of the choices.",
-                f"Choose one of {', '.join(self.choices)}.",
-            )
+            remedy = f"Choose one of {', '.join(self.choices)}."
+            raise invalid("option-default", f"The default {quoted(self.default)} is not one of the choices.", remedy)
         if self.choices[self.default].only:
-            raise invalid(
-                "option-default-only",
-                f"The default {quoted(self.default)} is not for everyone.",
-                "Remove its `only`, or choose a default without `only`.",
-            )
+            remedy = "Remove its `only`, or choose a default without `only`."
+            raise invalid("option-default-only", f"The default {quoted(self.default)} is not for everyone.", remedy)
         _reject_lookalikes(self.choices)
         return self
 
@@ -175,7 +151,7 @@ def _reject_lookalikes(names: dict[str, Choice] | dict[str, Option]) -> None:
     """Reject keys that look alike, as a reviewer could confuse them."""
     seen: dict[str, str] = {}
     for name in names:
-        other = seen.setdefault(skeleton(name), name)
+        other = seen.setdefault(texts.skeleton(name), name)
         if other != name:
             raise invalid("name-collision", f"{name} looks like {other}.", "Choose names that differ clearly.")
 
@@ -183,7 +159,7 @@ def _reject_lookalikes(names: dict[str, Choice] | dict[str, Option]) -> None:
 class ImageSource(Model):
     """Source code of the image."""
 
-    repository: WebAddress
+    repository: texts.WebAddress
     """Git repository with the source of the image."""
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
     """Commit that the image was built from."""
@@ -201,20 +177,20 @@ class Storage(Model):
 class Checkout(Model):
     """A git repository that is cloned when the session starts, unless the folder exists already."""
 
-    repository: Repository
+    repository: texts.Repository
     """URL of the repository. The policy lists the allowed ones."""
-    ref: GitRevision | None = None
+    ref: texts.GitRevision | None = None
     """Branch, tag or commit. If not set, the default branch of the repository."""
-    folder: Name
+    folder: texts.Name
     """Folder to clone into, in the home folder."""
 
 
 class Acceptance(Model):
     """Acceptance of a problem by an administrator."""
 
-    reason: Lines
+    reason: texts.Lines
     """Why the problem is accepted."""
-    until: Date | None = None
+    until: texts.Date | None = None
     """Last day of the acceptance."""
 
 
@@ -230,42 +206,39 @@ class Lifetime(Model):
     def _ordered(self) -> Self:
         if "idle" in self.model_fields_set and self.idle > self.total:
             idle, total = format_duration(self.idle), format_duration(self.total)
-            raise invalid(
-                "lifetime-order",
-                f"The idle time {idle} is longer than the total time {total}.",
-                "Shorten the idle time or lengthen the total time.",
-            )
+            remedy = "Shorten the idle time or lengthen the total time."
+            raise invalid("lifetime-order", f"The idle time {idle} is longer than the total time {total}.", remedy)
         return self
 
 
 class Profile(Model):
     """A kind of session that a team offers: `teams/<team>/profiles/<name>.yaml`."""
 
-    title: Title
+    title: texts.Title
     """Title on the start page."""
-    description: Line = ""
+    description: texts.Line = ""
     """Description below the title, one line."""
-    purpose: Lines
+    purpose: texts.Lines
     """What the profile is used for."""
-    app: Name
+    app: texts.Name
     """App that the session opens: `jupyterlab`, `rstudio`, `vscode`, or a tool of the policy."""
-    image: Image
+    image: texts.Image
     """Container image, preferably with a digest."""
     resources: Resources
     """Size of the session."""
-    node_pool: Name | None = None
+    node_pool: texts.Name | None = None
     """Node pool of the policy in which the session runs."""
     storage: Storage = Storage()
     """Home folder, and shared folder of the team."""
     checkout: Checkout | None = None
     """A git repository that is cloned to the home folder when the session starts."""
-    options: Annotated[dict[Name, Option], Field(max_length=8)] = Field(default_factory=dict)
+    options: Annotated[dict[texts.Name, Option], Field(max_length=8)] = Field(default_factory=dict)
     """Questions on the start page."""
     environment: Environment = Field(default_factory=dict)
     """Environment variables. Secrets are not allowed."""
     image_source: ImageSource | None = None
     """Source code of the image."""
-    data_roles: Annotated[tuple[Name, ...], Field(max_length=20, strict=False)] = ()
+    data_roles: Annotated[tuple[texts.Name, ...], Field(max_length=20, strict=False)] = ()
     """Data that the session can use. The team needs a grant for each data role."""
     lifetime: Lifetime = Lifetime()
     """When a session is stopped automatically."""
@@ -275,13 +248,13 @@ class Profile(Model):
     """Users who maintain the profile. They see it while it is hidden, and make the changes that the policy allows."""
     visibility: Literal["draft", "active", "deprecated"] = "active"
     """`draft` hides the profile from all but leads, deputies and maintainers. `deprecated` needs a `successor`."""
-    successor: ProfileId | None = None
+    successor: texts.ProfileId | None = None
     """Profile that replaces this one: `team/name`."""
-    retired_from: Date | None = None
+    retired_from: texts.Date | None = None
     """First day on which the profile no longer starts. Its successor is offered instead."""
-    accepted: Annotated[dict[Name, Acceptance], Field(max_length=20)] = Field(default_factory=dict)
+    accepted: Annotated[dict[texts.Name, Acceptance], Field(max_length=20)] = Field(default_factory=dict)
     """Problems that an administrator has accepted, by code."""
-    review_by: Date | None = None
+    review_by: texts.Date | None = None
     """Last day on which the profile is offered, unless it has been reviewed and the date moved."""
 
     @model_validator(mode="after")
@@ -295,9 +268,6 @@ class Profile(Model):
         if self.options:
             _reject_lookalikes(self.options)
         if self.visibility == "deprecated" and self.successor is None:
-            raise invalid(
-                "successor-missing",
-                "A deprecated profile needs a successor.",
-                "Add `successor: team/name`. If there is none, set `retired_from: DATE` instead of `deprecated`.",
-            )
+            remedy = "Add `successor: team/name`. If there is none, set `retired_from: DATE` instead of `deprecated`."
+            raise invalid("successor-missing", "A deprecated profile needs a successor.", remedy)
         return self

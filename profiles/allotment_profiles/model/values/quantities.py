@@ -51,9 +51,8 @@ def parse_memory(value: object) -> int:
     """Parse `8 GiB` to bytes. Raises PydanticCustomError."""
     size = _amount(value, MEMORY_UNITS, "memory-unit", "8 GiB")
     if not 0 < size <= MAXIMUM_MEMORY:
-        raise invalid(
-            "memory-range", f"{quoted(value)} is not a possible amount of memory.", "Write for example 8 GiB."
-        )
+        remedy = "Write for example 8 GiB."
+        raise invalid("memory-range", f"{quoted(value)} is not a possible amount of memory.", remedy)
     return size
 
 

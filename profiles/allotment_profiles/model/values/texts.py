@@ -118,39 +118,27 @@ def is_profile_id(text: str) -> bool:
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or _NAME.fullmatch(value) is None:
-        raise invalid(
-            "name",
-            f"{quoted(value)} is not a name.",
-            "Use up to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit.",
-        )
+        remedy = "Use up to 40 lower-case letters, digits and hyphens, beginning and ending with a letter or a digit."
+        raise invalid("name", f"{quoted(value)} is not a name.", remedy)
     return value
 
 
 def _variable(value: object) -> str:
     name = _credential_variable(value)
     if any(word in name.upper() for word in _SECRET_WORDS):
-        raise invalid(
-            "environment-secret",
-            f"{name} looks like a secret, and everyone can read a profile.",
-            "Put secrets into a data role's binding.",
-        )
+        remedy = "Put secrets into a data role's binding."
+        raise invalid("environment-secret", f"{name} looks like a secret, and everyone can read a profile.", remedy)
     return name
 
 
 def _credential_variable(value: object) -> str:
     if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
-        raise invalid(
-            "environment-name",
-            f"{quoted(value)} is not the name of a variable.",
-            "Use letters, digits and underscores.",
-        )
+        remedy = "Use letters, digits and underscores."
+        raise invalid("environment-name", f"{quoted(value)} is not the name of a variable.", remedy)
     upper = value.upper()
     if upper in _FORBIDDEN_VARIABLES or upper.startswith(_FORBIDDEN_PREFIXES) or upper.endswith(_FORBIDDEN_SUFFIXES):
-        raise invalid(
-            "environment-forbidden",
-            f"{value} controls programs or identities. A profile cannot set it.",
-            "Choose another name, or put the setting into the image.",
-        )
+        message = f"{value} controls programs or identities. A profile cannot set it."
+        raise invalid("environment-forbidden", message, "Choose another name, or put the setting into the image.")
     return value
 
 
@@ -158,9 +146,8 @@ def _variable_value(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise invalid("environment-value", f"{quoted(value)} is not text.", "Put the value in quotation marks.")
     if isinstance(value, int | float):
-        raise invalid(
-            "environment-value", f"{quoted(value)} is a number, not text.", "Put the value in quotation marks."
-        )
+        remedy = "Put the value in quotation marks."
+        raise invalid("environment-value", f"{quoted(value)} is a number, not text.", remedy)
     return _line(value)
 
 
@@ -183,9 +170,8 @@ def _image(value: object) -> str:
         raise invalid("image", "The image's name is longer than 400 characters.", remedy)
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
-        raise invalid(
-            "image-digest", f"{quoted(digest)} is not a digest.", "A digest is sha256: and 64 hexadecimal digits."
-        )
+        remedy = "A digest is sha256: and 64 hexadecimal digits."
+        raise invalid("image-digest", f"{quoted(digest)} is not a digest.", remedy)
     head, slash, last = rest.rpartition("/")
     name, colon, tag = last.partition(":")
     parts = [*head.split("/"), name] if slash else [name]
