@@ -71,17 +71,11 @@ def files() -> dict[str, Content]:
 
 
 @pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterDeployment]:
-    with Cluster.opened("bad-starts") as cluster:
-        made = ClusterDeployment(tmp_path_factory.mktemp("bad"), cluster, consecutive_failure_limit=FAILURES)
-        made.profiles.commit(files())
-        with made.started():
-            yield made
-
-
-@pytest.fixture(scope="module")
-def analyst(allotment: ClusterDeployment) -> Person:
-    return allotment.sign_in("analyst")
+def allotment(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterDeployment]:
+    made = ClusterDeployment(tmp_path_factory.mktemp("bad"), cluster, consecutive_failure_limit=FAILURES)
+    made.profiles.commit(files())
+    with made.started():
+        yield made
 
 
 def start_page(analyst: Person) -> BeautifulSoup:

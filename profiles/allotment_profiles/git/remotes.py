@@ -18,7 +18,7 @@ from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdat
 
 FETCH_SECONDS = 60.0
 PUSH_SECONDS = 30.0
-_STALLED_SECONDS = 15
+STALLED_SECONDS = 15
 MAIN_ALONE = ("main",)
 """The branch that decides about sessions. Who may push a proposal has no influence on it."""
 _BRANCHES = (*MAIN_ALONE, "propose/*", "reviews/*")
@@ -138,7 +138,7 @@ class Remote:
         settings = {
             f"protocol.{urllib.parse.urlsplit(self.url).scheme}.allow": "always",
             "http.lowSpeedLimit": "100",
-            "http.lowSpeedTime": str(_STALLED_SECONDS),
+            "http.lowSpeedTime": str(STALLED_SECONDS),
             "fetch.fsckObjects": "true",
         }
         if self.token_file:
@@ -155,7 +155,7 @@ class Remote:
             "StrictHostKeyChecking": "yes",
             "UserKnownHostsFile": self.known_hosts_file or os.devnull,
             "GlobalKnownHostsFile": os.devnull,
-            "ConnectTimeout": _STALLED_SECONDS,
+            "ConnectTimeout": STALLED_SECONDS,
             "ServerAliveInterval": 5,
             "ServerAliveCountMax": 3,
         }

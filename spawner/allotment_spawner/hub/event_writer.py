@@ -13,19 +13,19 @@ from allotment_profiles.events import Event, Events
 
 log = logging.getLogger(__name__)
 
-_MAXIMUM_QUEUED = 10_000
-"""How many events are kept while the database hangs. Further ones are lost."""
-_CLOSE_SECONDS = 5.0
-
 
 class EventWriter:
     """Appends to the table of events, in order, from its own thread."""
 
-    def __init__(self, url: str) -> None:
-        """Start the thread. `url` is SQLAlchemy's; if it is empty, nothing is written."""
+    def __init__(self, url: str, *, maximum_queued: int = 10_000, close_seconds: float = 5.0) -> None:
+        """Start the thread. `url` is SQLAlchemy's; if it is empty, nothing is written.
+
+        While the database hangs, `maximum_queued` events are kept; further ones are lost.
+        """
         self._url = url
+        self._close_seconds = close_seconds
         self._events: Events | None = None
-        self._queue: queue.Queue[Event | None] = queue.Queue(_MAXIMUM_QUEUED)
+        self._queue: queue.Queue[Event | None] = queue.Queue(maximum_queued)
         # A single thread keeps the order. As a daemon it does not keep the process alive while the database hangs.
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
         if url:
@@ -46,10 +46,10 @@ class EventWriter:
         atexit.unregister(self.close)
         if self._thread.is_alive():
             try:
-                self._queue.put(None, timeout=_CLOSE_SECONDS)
+                self._queue.put(None, timeout=self._close_seconds)
             except queue.Full:
                 return
-            self._thread.join(_CLOSE_SECONDS)
+            self._thread.join(self._close_seconds)
         if self._events and not self._thread.is_alive():
             self._events.close()
 

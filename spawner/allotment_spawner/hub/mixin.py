@@ -225,7 +225,7 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         if status is None and self._session and self._end_reason is None and not self._unready:
             now = dt.datetime.now(dt.UTC)
             reason = self._session.overdue(now, self._last_active(self._session))
-            reason = reason or self._access_ended(self._session, now)
+            reason = reason or self.access_ended(now)
             if reason:
                 return await self._end(reason)
         return status
@@ -242,10 +242,11 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
                 self._end_reason = None  # it still runs; the next poll tries again
         return status
 
-    def _access_ended(self, session: Session, now: dt.datetime) -> EndReason | None:
+    def access_ended(self, now: dt.datetime) -> EndReason | None:
         """Record data access that the session has lost, and check whether it has to end for that."""
-        expiries = self._access_expiries(session, now)
-        if expiries is None:
+        session = self._session
+        expiries = self._access_expiries(session, now) if session else None
+        if session is None or expiries is None:
             return None
         lost_since = {expiry.data_role: expiry.since for expiry in expiries}
         if lost_since != self._lost_since:

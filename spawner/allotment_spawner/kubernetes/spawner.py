@@ -68,13 +68,14 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
 
     async def prepare(self, launch: Launch) -> None:
         """Set KubeSpawner's traits, and create the service account."""
-        settings = pod_settings(launch, self.user.name, self._pod_defaults())
+        settings = pod_settings(launch, self.user.name, self.pod_defaults())
         for name, value in merge_traits(self._configured, settings.traits).items():
             setattr(self, name, value)
         self._settings = settings
         await self._ensure_account(settings)
 
-    def _pod_defaults(self) -> PodDefaults:
+    def pod_defaults(self) -> PodDefaults:
+        """Return what the deployment decides for every pod, with this user's own names in it."""
         mounts = self.volume_mounts.values() if isinstance(self.volume_mounts, dict) else self.volume_mounts
         homes = [mount for mount in mounts if mount.get("mountPath") == self.home]
         volumes = self.volumes.values() if isinstance(self.volumes, dict) else self.volumes

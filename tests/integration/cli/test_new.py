@@ -10,24 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
+from support.command_line import allotment
 from support.folders import ROOT
 from support.repositories import small, write_folder
 
-from allotment_profiles.cli.main import main
 from allotment_profiles.cli.scaffold import SHAPE, new_repository, starter_folder
 from allotment_profiles.model.paths import is_stray
 
 TEAM = ["--title", "Prisons", "--group", "/prison", "--lead-group", "/prison/leads", "--images", "quay.io/jupyter/*"]
 PROFILE = ["--title", "Bulletin", "--purpose", "The bulletin", "--image", "quay.io/jupyter/scipy-notebook:1"]
 WRONG = "title: Notebook\nresources: {cpu: two}\n"
-
-
-def allotment(*arguments: str | Path, answers: str | None = None) -> tuple[int, str]:
-    found = CliRunner().invoke(main, [str(argument) for argument in arguments], input=answers)
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    return found.exit_code, found.output
 
 
 @pytest.fixture

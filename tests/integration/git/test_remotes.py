@@ -161,7 +161,7 @@ from allotment_profiles.git import remotes
 from allotment_profiles.store.watcher import CatalogWatcher
 from allotment_profiles.git.mirror import Mirror
 
-remotes.FETCH_SECONDS = remotes._STALLED_SECONDS = 600
+remotes.FETCH_SECONDS = remotes.STALLED_SECONDS = 600
 
 async def follow(folder, url, token, authority):
     mirror = Mirror.opened(Path(folder), remotes.Remote(url, token_file=Path(token), ca_file=Path(authority)))

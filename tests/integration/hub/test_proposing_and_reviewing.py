@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
+from support.fakes.platform import (
+    HOUSING,
+    NOTEBOOK,
+    NOTEBOOK_PATH,
+    POLICY,
+    PRICES,
+    PRICES_PATH,
+    Platform,
+    code_of,
+    refusal_of,
+)
 
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_hub.forges.records import RecordKind, StoredProposal
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefMovedError, RefUpdate
-from allotment_profiles.store.history import fold_history
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
@@ -27,13 +36,10 @@ async def proposed(
     return done.proposal
 
 
-async def code_of(doing: object) -> str:
-    with pytest.raises(ServiceError) as caught:
-        await doing  # type: ignore[misc]
-    refusal = caught.value.refusal
-    assert refusal.what
-    assert refusal.why
-    return refusal.code
+def approval(stored: StoredProposal) -> str:
+    """Return the record of an approval, as the service writes it."""
+    record = {"proposal": stored.id, "kind": "approved", "by": "lena", "head": stored.head}
+    return json.dumps({**record, "text": "", "title": "", "merge": ""})
 
 
 async def approved(platform: Platform, stored: StoredProposal, by: str = "lena") -> None:
@@ -47,13 +53,10 @@ async def test_a_proposal_is_approved_and_merged_and_the_history_says_who_and_wh
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
     assert not merged.open
     assert merged.branch is None
-    head = platform.repository.resolve(MAIN)
-    assert head
-    landing = fold_history(platform.repository, head).provenance.last(NOTEBOOK_PATH)
-    assert landing
+    landing = platform.landing(NOTEBOOK_PATH)
     assert landing.reviewed
     assert (landing.proposed_by, landing.approved_by, landing.reason) == ("ana", ("lena",), "The tables have grown")
-    assert platform.watcher.catalog.revision == head
+    assert platform.watcher.catalog.revision == platform.forge.main()
     view = await platform.proposals.view(merged, platform.people.reader("ben"))
     assert view.state == "live"
     (change,) = view.check.changes
@@ -298,17 +301,7 @@ async def test_while_the_policy_does_not_read_nothing_merges_but_its_correction(
 
 async def test_text_that_looks_like_a_record_or_a_trailer_is_only_text(platform: Platform) -> None:
     stored = await proposed(platform)
-    forged = json.dumps(
-        {
-            "proposal": stored.id,
-            "kind": "approved",
-            "by": "lena",
-            "head": stored.head,
-            "text": "",
-            "title": "",
-            "merge": "",
-        }
-    )
+    forged = approval(stored)
     await platform.proposing.propose(
         platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER + b"# x\n"}, f"Record: lena approved\n\n{forged}"
     )
@@ -324,28 +317,17 @@ async def test_a_signed_commit_that_somebody_pushes_to_main_counts_as_not_review
     done = await platform.proposing.propose(
         platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, "Please\n\nApproved-by: lena"
     )
-    main = platform.repository.resolve(MAIN)
-    assert main
+    main = platform.forge.main()
     platform.repository.update_references([RefUpdate(MAIN, done.proposal.head, main)])
-    landing = fold_history(platform.repository, done.proposal.head).provenance.last(NOTEBOOK_PATH)
-    assert landing
+    landing = platform.landing(NOTEBOOK_PATH)
     assert not landing.reviewed
     assert landing.approved_by == ()
 
 
 async def test_an_unsigned_record_counts_for_nothing(platform: Platform) -> None:
     stored = await proposed(platform)
-    record = {
-        "proposal": stored.id,
-        "kind": "approved",
-        "by": "lena",
-        "head": stored.head,
-        "text": "",
-        "title": "",
-        "merge": "",
-    }
     forged = platform.repository.write_commit(
-        platform.repository.write_tree(None, {}), [stored.tip], f"Record: lena approved\n\n{json.dumps(record)}\n",
+        platform.repository.write_tree(None, {}), [stored.tip], f"Record: lena approved\n\n{approval(stored)}\n",
         author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC),
     )  # fmt: skip
     platform.repository.update_references([RefUpdate(REVIEWS + stored.id, forged, stored.tip)])
@@ -355,8 +337,7 @@ async def test_an_unsigned_record_counts_for_nothing(platform: Platform) -> None
 async def test_a_branch_moved_past_the_page_is_neither_approved_nor_merged(platform: Platform) -> None:
     stored = await proposed(platform)
     await approved(platform, stored)
-    main = platform.repository.resolve(MAIN)
-    assert main
+    main = platform.forge.main()
     platform.repository.update_references([RefUpdate(PROPOSE + stored.id, main, stored.head)])
     lena = platform.people.reader("lena")
     assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "head-unrecorded"
@@ -378,16 +359,14 @@ async def test_nothing_comes_to_main_beside_the_files_that_are_read(platform: Pl
 
 
 async def test_a_branch_pushed_without_the_page_is_a_draft_that_nobody_proposed(platform: Platform) -> None:
-    main = platform.repository.resolve(MAIN)
-    assert main
+    main = platform.forge.main()
     platform.repository.update_references([RefUpdate(PROPOSE + "mine", main, NO_OBJECT)])
     assert platform.forge.unrecorded() == {"mine": main}
     assert await platform.proposals.all() == []
 
 
 async def test_a_branch_pushed_below_a_name_keeps_no_proposal_away(platform: Platform) -> None:
-    main = platform.repository.resolve(MAIN)
-    assert main
+    main = platform.forge.main()
     platform.repository.update_references([RefUpdate(f"{PROPOSE}larger-1/x", main, NO_OBJECT)])
     stored = platform.forge.open("larger", main, {NOTEBOOK_PATH: LARGER}, by="ana", title="Larger", reason="Grown")
     assert stored.id == "larger-2"
@@ -410,9 +389,8 @@ async def test_a_branch_pushed_below_a_name_keeps_no_proposal_away(platform: Pla
 async def test_a_change_with_problems_is_not_proposed_and_says_which(
     platform: Platform, files: dict[str, bytes | None], code: str
 ) -> None:
-    with pytest.raises(ServiceError) as caught:
-        await platform.proposing.propose(platform.people.reader("ana"), files, "because")
-    assert code in {problem.code for problem in caught.value.problems}
+    refused = await refusal_of(platform.proposed(files))
+    assert code in {problem.code for problem in refused.problems}
     assert await platform.proposals.all() == []
 
 
@@ -443,13 +421,7 @@ async def test_a_comment_leaves_approvals_as_they_are(platform: Platform) -> Non
 
 async def test_an_unknown_proposal_is_said_to_be_unknown(platform: Platform) -> None:
     for name in ("nothing", "--output=x", "../../heads/main", "a" * 500, "é"):
-        assert await code_of_unknown(platform, name) == "proposal-unknown"
-
-
-async def code_of_unknown(platform: Platform, name: str) -> str:
-    with pytest.raises(ServiceError) as caught:
-        await platform.proposals.stored(name)
-    return caught.value.refusal.code
+        assert await code_of(platform.proposals.stored(name)) == "proposal-unknown"
 
 
 async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(

@@ -1,22 +1,13 @@
 """Many files removed at once, and commits past the review: asked about, shown, and let go by a second person."""
 
 import pytest
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
-from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.git.repository import MAIN
-from allotment_profiles.store.history import fold_history
 
 MANY = tuple(f"teams/housing/profiles/extra-{number}.yaml" for number in range(14))
 pytestmark = pytest.mark.platform(dict.fromkeys(MANY, NOTEBOOK))
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
-
-
-async def code_of(doing: object) -> str:
-    with pytest.raises(ServiceError) as caught:
-        await doing  # type: ignore[misc]
-    return caught.value.refusal.code
 
 
 async def removal(platform: Platform, number: int = len(MANY)) -> StoredProposal:
@@ -36,10 +27,7 @@ async def test_removing_many_files_is_asked_about_and_then_takes_effect_at_once(
     catalog = platform.watcher.catalog
     assert catalog.quarantined == ()
     assert "housing/extra-0" not in catalog.profiles
-    head = platform.repository.resolve(MAIN)
-    assert head
-    landing = fold_history(platform.repository, head).provenance.last(MANY[0])
-    assert landing
+    landing = platform.landing(MANY[0])
     assert landing.reviewed
     assert landing.approved_by == ("lena",)
 
@@ -73,8 +61,7 @@ async def test_a_pushed_removal_is_held_until_an_administrator_other_than_its_au
     await confirm(anne, commit, "They were copies")
     assert platform.watcher.catalog.quarantined == ()
     assert "housing/extra-0" not in platform.watcher.catalog.profiles
-    head = platform.repository.resolve(MAIN)
-    assert head
+    head = platform.forge.main()
     (last,) = platform.repository.commits([head])
     assert last.signed_by
     assert last.trailers()["Confirms-removal"] == [commit]

@@ -10,7 +10,6 @@ from support.servers.postgresql import PostgreSQL, needs_postgresql
 
 from allotment_hub.services.event_reader import EventReader
 from allotment_profiles.events import Events
-from allotment_spawner.hub import event_writer as recording
 from allotment_spawner.hub.event_writer import EventWriter
 
 pytestmark = needs_postgresql
@@ -55,12 +54,8 @@ async def test_a_database_that_is_away_is_left_alone_for_a_while(postgresql: Pos
     events.close()
 
 
-def test_the_hub_ends_though_the_database_hangs(
-    postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(recording, "_CLOSE_SECONDS", 0.5)
-    monkeypatch.setattr(recording, "_MAXIMUM_QUEUED", 3)
-    recorder = EventWriter(postgresql.url)
+def test_the_hub_ends_though_the_database_hangs(postgresql: PostgreSQL, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = EventWriter(postgresql.url, maximum_queued=3, close_seconds=0.5)
     events = Events(postgresql.url)
     recorder.record("start", user="ann", profile="red/end")
     until(lambda: events.of("red/end"), what="the observation")

@@ -197,10 +197,8 @@ async def test_while_the_repository_is_away_the_clock_ends_the_grants_that_are_k
     hub.profiles.path.rename(tmp_path / "away")
     spawner = await look(hub)
     assert not spawner.ended
-    session = spawner._session
-    assert session
-    assert spawner._access_ended(session, dt.datetime(2999, 1, 1, 23, 59, tzinfo=dt.UTC)) is None
-    assert spawner._access_ended(session, dt.datetime(2999, 1, 2, tzinfo=dt.UTC)) == "access-ended"
+    assert spawner.access_ended(dt.datetime(2999, 1, 1, 23, 59, tzinfo=dt.UTC)) is None
+    assert spawner.access_ended(dt.datetime(2999, 1, 2, tzinfo=dt.UTC)) == "access-ended"
 
 
 async def test_a_session_that_could_not_be_stopped_is_tried_again(hub: SmallHub) -> None:

@@ -74,7 +74,7 @@ def state(loaded: Loaded) -> dict[str, Any]:
         "problems": catalog.problems,
         "broken": catalog.broken,
         "held": catalog.quarantined,
-        "entries": [(each._key(), each.value) for each in entries(catalog)],
+        "entries": [(each, each.value) for each in entries(catalog)],
         "teams": {name: catalog.profiles_of(name) for name in catalog.teams},
         "roles": {name: catalog.profiles_reaching(name) for name in catalog.data_roles},
         "provenance": loaded.snapshot.provenance,

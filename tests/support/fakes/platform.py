@@ -29,6 +29,8 @@ from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, Verifier, generate_key
+from allotment_profiles.store.history import fold_history
+from allotment_profiles.store.provenance import HistoryEntry
 from allotment_profiles.store.watcher import CatalogWatcher
 
 POLICY = b"""\
@@ -191,9 +193,23 @@ class Platform:
         head = self.repository.resolve(MAIN)
         return self.repository.file(head, path) if head else None
 
+    def landing(self, path: str) -> HistoryEntry:
+        """Return what the history of main says of the last change of a file."""
+        found = fold_history(self.repository, self.forge.main()).provenance.last(path)
+        assert found
+        return found
+
 
 async def refusal_of(action: Awaitable[object]) -> ServiceError:
     """Return what an action is refused with."""
     with pytest.raises(ServiceError) as caught:
         await action
     return caught.value
+
+
+async def code_of(action: Awaitable[object]) -> str:
+    """Return the code of what an action is refused with; the refusal says what is refused and why."""
+    refusal = (await refusal_of(action)).refusal
+    assert refusal.what
+    assert refusal.why or refusal.status == 404
+    return refusal.code

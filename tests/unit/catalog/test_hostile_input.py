@@ -27,8 +27,6 @@ from allotment_profiles.cli.main import main
 from allotment_profiles.documents.reading import read
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.model import MODELS
-from allotment_profiles.review.approvals import requirements_of
-from allotment_profiles.review.changes import compare
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import in_folder
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -225,25 +223,6 @@ def test_a_team_grants_itself_nothing(tmp_path: Path) -> None:
         catalog = loaded(tmp_path, small(**{"teams/red/team.yaml": team("red", **extra)}))
         assert "unknown-key" in {problem.code for problem in catalog.problems_of("teams/red/team.yaml")}
         assert "red" not in catalog.teams
-
-
-def test_a_team_that_takes_over_data_needs_the_owner_and_an_administrator(profiles: ProfilesRepository) -> None:
-    profiles.commit(small())
-    before = profiles.catalog()
-    profiles.push({"data-roles/tables.yaml": data_role("red", {"red": "2099-01-01"})})
-    after = profiles.catalog()
-    needed = {requirement.key for requirement in requirements_of(compare(before, after), before, after)}
-    assert needed >= {"owner:blue", "administrator"}
-
-
-def test_a_lead_does_not_widen_the_own_envelope_alone(profiles: ProfilesRepository) -> None:
-    profiles.commit(small())
-    before = profiles.catalog()
-    wide = {"cpu": 16, "memory": "64 GiB", "images": ["registry.example.org/*"]}
-    profiles.push({"teams/red/team.yaml": team("red", envelope=wide)})
-    after = profiles.catalog()
-    needed = {requirement.key for requirement in requirements_of(compare(before, after), before, after)}
-    assert "administrator" in needed
 
 
 async def test_an_unrelated_main_is_taken_as_it_is_and_said_to_be_rewound(profiles: ProfilesRepository) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from support.command_line import allotment
 from support.folders import STARTER
 from support.repositories import ProfilesRepository, profile, small, write_folder
 
@@ -18,13 +18,6 @@ from allotment_profiles.store.snapshot import Snapshot, in_folder
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 WRONG = profile(resources={"cpu": {"limit": 2}, "memory": {"limit": "4 GB"}})
-
-
-def allotment(*arguments: str | Path, **environment: str) -> tuple[int, str]:
-    found = CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    return found.exit_code, found.output
 
 
 def test_the_starter_is_right() -> None:

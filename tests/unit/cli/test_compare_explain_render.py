@@ -7,21 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from support.command_line import allotment
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team, write_folder
-
-from allotment_profiles.cli.main import main
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 WRONG = profile(resources={"cpu": {"limit": 2}, "memory": {"limit": "4 GB"}})
 LARGE = profile(resources={"cpu": {"limit": 9}, "memory": {"limit": "4 GiB"}}, data_roles=["tables"])
-
-
-def allotment(*arguments: str | Path) -> tuple[int, str]:
-    found = CliRunner().invoke(main, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    return found.exit_code, found.output
 
 
 def answer(*arguments: str | Path, code: int = 0) -> Any:

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from support.command_line import allotment
 from support.folders import DATA
 from support.properties import examples
 
-from allotment_profiles.cli.main import main
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.importer import amounts
 from allotment_profiles.importer.convert import MAXIMUM_PROFILES, Import, import_values
@@ -375,13 +374,6 @@ def test_whatever_the_values_say_the_files_pass_and_every_key_is_told_or_there(c
 
 
 # -- the command
-
-
-def allotment(*arguments: str | Path) -> tuple[int, str]:
-    found = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    return found.exit_code, found.output
 
 
 def test_the_command_writes_the_files_and_tells_what_is_missing(tmp_path: Path) -> None:

@@ -12,14 +12,12 @@ from support.repositories import Content, ProfilesRepository, data_role, policy,
 
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.review.access_diff import compare_access
 from allotment_profiles.review.approvals import Requirement, can_meet, missing, requirements_of
 from allotment_profiles.review.changes import compare
 
 ADMIN = User("root", frozenset(), admin=True)
 RED_LEAD, BLUE_LEAD = User("rita", frozenset({"/red/leads"})), User("bert", frozenset({"/blue/leads"}))
 RED_MEMBER = User("ann", frozenset({"/red"}))
-EVERYBODY = [ADMIN, RED_LEAD, BLUE_LEAD, RED_MEMBER]
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 
 
@@ -291,9 +289,3 @@ def test_moving_white_space_and_comments_is_no_change_of_meaning(profiles: Profi
     _, after = both(profiles, {NOTEBOOK: b"# a comment\n\n" + source.replace(b"Notebook", b'"Notebook"')})
     assert after.profiles["red/notebook"].value == before.profiles["red/notebook"].value
     assert compare(before, after) == []
-
-
-def test_who_gains_and_who_loses_data_is_part_of_a_comparison(profiles: ProfilesRepository) -> None:
-    before, after = both(profiles, {"data-roles/tables.yaml": data_role("blue", {"blue": "2027-03-31"})})
-    told = {(change.gains, change.team, change.data_role) for change in compare_access(before, after)}
-    assert told == {(True, "blue", "tables"), (False, "red", "tables")}

@@ -1,26 +1,17 @@
 """What a card says beyond its size: drafts, successors, budgets, tools, nodes, storage, code, who may choose what."""
 
-import datetime as dt
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 from support.repositories import ProfilesRepository, policy, profile, small, team
+from support.start_pages import RED, chosen, ids, page, words
 
 from allotment_profiles.access.budgets import Usage
-from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import User
-from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.sizes import Size
-from allotment_spawner.start_page.cards import Viewer
-from allotment_spawner.start_page.offers import start_page
-from allotment_spawner.start_page.rendering import render
 
-NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
-EVERYTHING = Capabilities("this laptop", frozenset({"volume"}), {})
-RED = User("ann", frozenset({"/red"}))
 GIB = 1024**3
 POLICY = policy(
     gpu_kinds={"l4": {"title": "NVIDIA L4", "node_pool": "gpus"}},
@@ -47,13 +38,6 @@ def profiles(tmp_path: Path) -> ProfilesRepository:
     return repository
 
 
-def page(
-    catalog: Catalog, user: User = RED, *, choice: dict[str, Any] | None = None, running: Sequence[Usage] = ()
-) -> BeautifulSoup:
-    laid_out = start_page(catalog, Viewer(user, "http://hub.example.org/"), choice, NOW, EVERYTHING, running)
-    return BeautifulSoup(render(laid_out), "html.parser")
-
-
 def card(html: BeautifulSoup, profile_id: str) -> Tag:
     button = html.select_one(f'button[value="{profile_id}"]')
     assert button, f"no card of {profile_id}"
@@ -62,16 +46,8 @@ def card(html: BeautifulSoup, profile_id: str) -> Tag:
     return found
 
 
-def words(tag: Tag) -> str:
-    return " ".join(tag.get_text(" ").split())
-
-
 def facts(tag: Tag) -> dict[str, str]:
     return {name.get_text(): words(name.find_next_sibling("dd")) for name in tag.select("dt")}  # type: ignore[arg-type]
-
-
-def ids(html: BeautifulSoup) -> list[str]:
-    return [str(button["value"]) for button in html.select("button[name=profile]")]
 
 
 def retired(successor: str | None = "red/new", **changes: Any) -> dict[str, Any]:
@@ -97,7 +73,7 @@ def test_a_choice_that_is_for_others_is_not_shown_and_no_longer_kept(profiles: P
     assert "4 GiB" in facts(plain)["Size"]
     heavy = User("ann", frozenset({"/red", "/red/heavy"}))
     shown = card(page(profiles.catalog(), heavy, choice=choice), "red/notebook")
-    assert [field["value"] for field in shown.select("input[checked]")] == ["large"]
+    assert chosen(shown) == ["large"]
 
 
 def test_a_draft_is_marked_for_those_who_work_on_it_and_is_not_there_for_others(profiles: ProfilesRepository) -> None:
@@ -113,9 +89,9 @@ def test_a_draft_is_marked_for_those_who_work_on_it_and_is_not_there_for_others(
 def test_a_deprecated_card_says_what_takes_its_place(profiles: ProfilesRepository) -> None:
     old = profile(title="Old notebook", visibility="deprecated", successor="red/new")
     profiles.commit({**NEW, "teams/red/profiles/old.yaml": old})
-    said = words(card(page(profiles.catalog()), "red/old"))
-    assert "Old notebook deprecated" in said
-    assert "New notebook (red/new)" in said
+    shown = card(page(profiles.catalog()), "red/old")
+    assert shown.select_one(".badge")
+    assert "New notebook (red/new)" in words(shown)
 
 
 def test_a_retired_profile_is_no_card_and_its_successor_says_in_place_of_what(profiles: ProfilesRepository) -> None:
@@ -197,6 +173,6 @@ def test_the_page_of_a_user_of_a_large_platform_stays_small(tmp_path: Path) -> N
     others = {f"teams/blue/profiles/n{number}.yaml": profile() for number in range(30)}
     base = {"policy.yaml": policy(), "teams/red/team.yaml": team("red"), "teams/blue/team.yaml": team("blue")}
     profiles.commit({**base, **own, **others})
-    html = render(start_page(profiles.catalog(), Viewer(RED, "http://hub.example.org/"), None, NOW, EVERYTHING))
-    assert html.count("<article") == 20
-    assert len(html.encode()) < 40_000
+    html = page(profiles.catalog())
+    assert len(html.select("article")) == 20
+    assert len(str(html).encode()) < 40_000

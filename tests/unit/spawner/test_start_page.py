@@ -1,26 +1,17 @@
 """The start page as a user gets it, rendered from real repositories."""
 
-import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
+from support.start_pages import RED, SERVICE, chosen, ids, page
 
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import User
-from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.store.watcher import empty_catalog
-from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.form import request_of
-from allotment_spawner.start_page.offers import start_page
-from allotment_spawner.start_page.rendering import render
 
-NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
-SERVICE = "http://hub.example.org/services/allotment/"
-EVERYTHING = Capabilities("this laptop", frozenset({"volume"}), {})
-RED = User("ann", frozenset({"/red"}))
 SIZES = {
     "size": {
         "title": "Size",
@@ -38,19 +29,6 @@ def profiles(tmp_path: Path) -> ProfilesRepository:
     repository = ProfilesRepository(tmp_path)
     repository.commit(small())
     return repository
-
-
-def page(
-    catalog: Catalog,
-    user: User = RED,
-    *,
-    choice: dict[str, Any] | None = None,
-    able: Capabilities = EVERYTHING,
-    error: str | None = None,
-    now: dt.datetime = NOW,
-) -> BeautifulSoup:
-    laid_out = start_page(catalog, Viewer(user, SERVICE, "What a laptop does not do.", error), choice, now, able)
-    return BeautifulSoup(render(laid_out), "html.parser")
 
 
 def pressed(html: BeautifulSoup, profile_id: str) -> dict[str, list[str]]:
@@ -101,16 +79,16 @@ def test_the_last_choice_comes_first_with_its_options_and_not_a_second_time(prof
         {"teams/red/profiles/notebook.yaml": profile(options=SIZES), "teams/red/profiles/other.yaml": profile()}
     )
     html = page(profiles.catalog(), choice={"profile": "red/notebook", "options": {"size": "large"}})
-    assert [button["value"] for button in html.select("button[name=profile]")] == ["red/notebook", "red/other"]
-    assert [field["value"] for field in html.select("input[checked]")] == ["large"]
+    assert ids(html) == ["red/notebook", "red/other"]
+    assert chosen(html) == ["large"]
 
 
 def test_a_last_choice_that_names_an_option_or_a_profile_of_the_past_does_no_harm(profiles: ProfilesRepository) -> None:
     profiles.commit({"teams/red/profiles/notebook.yaml": profile(options=SIZES)})
     past = {"profile": "red/notebook", "options": {"size": "huge", "colour": "blue"}}
-    assert [field["value"] for field in page(profiles.catalog(), choice=past).select("input[checked]")] == ["normal"]
+    assert chosen(page(profiles.catalog(), choice=past)) == ["normal"]
     gone = page(profiles.catalog(), choice={"profile": "red/gone", "options": {}})
-    assert [button["value"] for button in gone.select("button[name=profile]")] == ["red/notebook"]
+    assert ids(gone) == ["red/notebook"]
 
 
 def test_what_is_pressed_becomes_the_request_of_that_card_alone(profiles: ProfilesRepository) -> None:
@@ -150,12 +128,8 @@ def test_what_cannot_be_started_says_why_who_decides_and_how_to_ask(profiles: Pr
 
 
 def test_a_missing_grant_leads_to_the_data_role_that_misses_it(profiles: ProfilesRepository) -> None:
-    profiles.commit(
-        {
-            "teams/red/profiles/notebook.yaml": profile(data_roles=["tables", "more"]),
-            "data-roles/more.yaml": data_role("blue", {}),
-        }
-    )
+    wanting = {"teams/red/profiles/notebook.yaml": profile(data_roles=["tables", "more"])}
+    profiles.commit({**wanting, "data-roles/more.yaml": data_role("blue", {})})
     (row,) = page(profiles.catalog()).select(".allotment-refused li")
     assert row.a is not None
     assert row.a["href"] == f"{SERVICE}data-roles/more/ask?team=red"

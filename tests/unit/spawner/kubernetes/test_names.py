@@ -39,8 +39,8 @@ async def test_what_prepares_a_home_has_no_more_of_a_shared_claim_than_the_sessi
     pod = await made.get_pod_manifest()
     (home,) = pod.spec.containers[0].volume_mounts
     assert home.sub_path != "{username}"
-    assert made._pod_defaults().home_mount == {**mounts["home"], "subPath": home.sub_path}
-    assert spawner("ann", "")._pod_defaults().home_mount == {}
+    assert made.pod_defaults().home_mount == {**mounts["home"], "subPath": home.sub_path}
+    assert spawner("ann", "").pod_defaults().home_mount == {}
 
 
 NAMED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=80)

@@ -1,0 +1,16 @@
+"""`allotment` as people call it, in the process of the test."""
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from allotment_profiles.cli.main import main
+
+
+def allotment(*arguments: str | Path, answers: str | None = None, **environment: str) -> tuple[int, str]:
+    """Return the exit code and the output; raise what the command does not handle."""
+    variables = {"COLUMNS": "200", **environment}
+    found = CliRunner().invoke(main, [str(argument) for argument in arguments], input=answers, env=variables)
+    if found.exception is not None and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found.exit_code, found.output
