@@ -3,9 +3,8 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
-from support.browsing import needs_browser, opened, signed_in
+from support.browsing import barriers, needs_browser, opened, signed_in
 from support.servers.deployment import Deployment
 
 pytestmark = needs_browser
@@ -52,18 +51,7 @@ def test_pages_have_no_serious_barrier(chromium: Browser, allotment: Deployment,
         f"{SERVICE}propose?from=housing-statistics/notebook", f"{SERVICE}proposals", f"{SERVICE}data-roles",
         f"{SERVICE}data-roles/housing-open", f"{SERVICE}data-roles/weather-open/ask?team=housing-statistics",
     ]  # fmt: skip
-    found = []
-    for path in paths:
-        page = opened(window, allotment, path)
-        page.set_viewport_size({"width": width, "height": 900})
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 1:
-            found.append(f"{path}: {wide} pixels wider than the screen")
-        for violation in Axe().run(page).response["violations"]:
-            if violation["impact"] in ("serious", "critical"):
-                targets = [node["target"] for node in violation["nodes"]][:3]
-                found.append(f"{path}: {violation['id']} {targets}")
-        page.close()
+    found = barriers(window, allotment, paths, width)
     window.close()
     assert not found
 

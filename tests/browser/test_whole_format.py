@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
-from support.browsing import needs_browser, opened, signed_in
+from support.browsing import barriers, needs_browser, opened, signed_in, violations
 from support.clones import Clone
 from support.servers.deployment import Deployment, Person
 
@@ -129,24 +128,6 @@ def test_a_maintainers_other_words_are_live_with_one_click(allotment: Deployment
     window.close()
 
 
-def test_a_sessions_automatic_proposal_waits_for_its_person(allotment: Deployment, analyst: Person) -> None:
-    token = analyst.new_token(scopes=["access:services!service=allotment"], note="as a session has")
-    settings = analyst.service("GET", "profiles/housing-statistics/maintained").json()["settings"]
-    settings["description"] = "Other words"
-    body = {"team": "housing-statistics", "name": "maintained", "profile": settings, "reason": "Clearer"}
-    check = allotment.service("POST", "checks", token=token, json={k: v for k, v in body.items() if k != "reason"})
-    assert "analyst maintains it" in check.json()["automatic"][0]
-    proposal = allotment.service("POST", "proposals", token=token, json=body).json()
-    assert (proposal["state"], proposal["requirements"]) == ("approved", [])
-    merge = f"proposals/{proposal['id']}/merge"
-    refused = allotment.service("POST", merge, token=token, json={"head": proposal["head"]})
-    assert (refused.status_code, refused.json()["code"]) == (403, "scope-missing")
-    assert analyst.service("POST", merge, json={"head": proposal["head"]}).json()["state"] in ("merged", "live")
-    told = analyst.service("GET", "profiles/housing-statistics/maintained").json()
-    assert told["approved_by"] == ["policy (automatic: text)"]
-    assert told["reviewed"]
-
-
 # -- many files at once
 
 
@@ -198,8 +179,7 @@ def test_a_pushed_removal_is_held_shown_and_confirmed_by_an_administrator(
     window = signed_in(chromium, allotment, "admin")
     page = opened(window, allotment, f"{SERVICE}proposals")
     expect(page.get_by_text("removal held")).to_be_visible()
-    violations = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
-    assert violations == []
+    assert violations(page) == []
     page.get_by_label("Why it is right").fill("They were copies")
     page.get_by_role("button", name="Confirm the removal").click()
     expect(page.get_by_text("removal held")).to_have_count(0)
@@ -255,23 +235,12 @@ def test_the_form_writes_the_keys_that_a_lead_needs_often(
 @pytest.mark.parametrize("width", [1280, 390])
 def test_new_pages_have_no_serious_barrier(chromium: Browser, allotment: Deployment, scheme: str, width: int) -> None:
     window = signed_in(chromium, allotment, "lead", color_scheme=scheme)
-    found = []
-    for path in (
+    paths = (
         "profiles", "profiles/housing-statistics/old", "profiles/housing-statistics/sketch",
         "profiles/transport-analysis/scratch", "teams/housing-statistics", "propose?from=housing-statistics/maintained",
         "propose?from=transport-analysis/scratch", "data-roles/housing-open", "proposals",
-    ):  # fmt: skip
-        page = opened(window, allotment, SERVICE + path)
-        page.set_viewport_size({"width": width, "height": 900})
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        if wide > 1:
-            found.append(f"{path}: {wide} pixels wider than the screen")
-        found += [
-            f"{path}: {violation['id']} {[node['target'] for node in violation['nodes']][:3]}"
-            for violation in Axe().run(page).response["violations"]
-            if violation["impact"] in ("serious", "critical")
-        ]
-        page.close()
+    )  # fmt: skip
+    found = barriers(window, allotment, [SERVICE + path for path in paths], width)
     window.close()
     assert not found
 
@@ -325,24 +294,6 @@ def test_a_long_list_comes_in_parts_and_words_look_in_all_of_it(clone: Clone, an
 
 
 # -- what machines look at
-
-
-def test_health_and_metrics_say_what_was_attempted_and_applied(allotment: Deployment, analyst: Person) -> None:
-    health = analyst.service("GET", "health").json()
-    for name in ("attempted", "applied"):
-        assert {"revision", "time", "seconds", "failed", "problems", "rewound"} <= set(health[name])
-    metrics = httpx.get(f"{allotment.url}{SERVICE}api/v1/metrics").text
-    for name in ("applied_seconds", "attempted_problems", "applied_rewound", "held", "profiles"):
-        assert f"\nallotment_catalog_{name}" in metrics, name
-    assert health["applied"]["revision"] in metrics
-
-
-def test_the_new_calls_are_described(analyst: Person) -> None:
-    described = analyst.service("GET", "openapi.json").json()
-    assert {"/teams/{name}", "/holds", "/holds/{commit}/confirmation"} <= set(described["paths"])
-    schemas = described["components"]["schemas"]
-    assert "confirm_removal" in schemas["MergeBody"]["properties"]
-    assert "accept" in schemas["ProposalBody"]["properties"]
 
 
 def test_the_bare_address_leads_below_the_base_url(allotment: Deployment) -> None:

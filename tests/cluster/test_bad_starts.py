@@ -82,18 +82,6 @@ def start_page(analyst: Person) -> BeautifulSoup:
     return BeautifulSoup(analyst.page("hub/spawn").text, "html.parser")
 
 
-def press(analyst: Person, page: BeautifulSoup, profile_id: str) -> tuple[int, str]:
-    """Press the start button of a card on a page that was read before; give the status and what is said then."""
-    form = page.select_one("form#spawn_form")
-    assert form is not None
-    fields = {str(each["name"]): str(each["value"]) for each in form.select("input[type=radio][checked]")}
-    button = form.select_one(f"button[value='{profile_id}']")
-    assert button is not None
-    address = analyst.client.base_url.join(str(form["action"]))
-    answer = analyst.client.post(address, data={**fields, str(button["name"]): profile_id}, follow_redirects=False)
-    return answer.status_code, BeautifulSoup(answer.text, "html.parser").get_text(" ", strip=True)
-
-
 def test_fifty_bad_starts_are_fifty_4xx_and_the_hub_counts_no_failure(
     allotment: ClusterDeployment, analyst: Person
 ) -> None:
@@ -114,34 +102,6 @@ def test_fifty_bad_starts_are_fifty_4xx_and_the_hub_counts_no_failure(
     assert not allotment.cluster.items("pvc")
     assert not [each for each in allotment.cluster.items("serviceaccounts") if each["metadata"]["name"] != "default"]
     analyst.start_session({"profile": "red/lab"})
-
-
-def test_a_profile_that_is_deleted_between_the_form_and_the_start_is_refused(
-    allotment: ClusterDeployment, analyst: Person
-) -> None:
-    stop_all(analyst)
-    allotment.profiles.commit({"teams/red/profiles/soon-gone.yaml": profile(image=SLEEPER, resources=SMALL)})
-    until(lambda: "red/soon-gone" in str(start_page(analyst)))
-    page = start_page(analyst)
-    allotment.profiles.commit({"teams/red/profiles/soon-gone.yaml": None})
-    status, words = press(analyst, page, "red/soon-gone")
-    assert (status, "[profile-unknown]" in words) == (404, True), words
-    assert not allotment.pods()
-
-
-def test_a_profile_that_is_retired_between_the_form_and_the_start_is_refused_with_its_successor(
-    allotment: ClusterDeployment, analyst: Person
-) -> None:
-    stop_all(analyst)
-    old = profile(title="Old lab", image=SLEEPER, resources=SMALL)
-    allotment.profiles.commit({"teams/red/profiles/old.yaml": old})
-    until(lambda: "red/old" in str(start_page(analyst)))
-    page = start_page(analyst)
-    retired = {**old, "visibility": "deprecated", "successor": "red/lab", "retired_from": "2026-01-01"}
-    allotment.profiles.commit({"teams/red/profiles/old.yaml": retired})
-    status, words = press(analyst, page, "red/old")
-    assert (400 <= status < 500, "[profile-retired]" in words) == (True, True), words
-    assert not allotment.pods()
 
 
 def test_a_stored_choice_whose_option_or_profile_is_gone_is_refused_and_the_page_still_opens(

@@ -1,20 +1,14 @@
-"""Lifetimes, lost data and budgets on a real cluster: what ends is a pod, and what counts are pods."""
+"""Lifetimes and lost data on a real cluster: what ends is a pod."""
 
-import asyncio
 from typing import Any
 
-from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import exponential_backoff
 from support.repositories import Content, data_role, policy, profile, team
-from support.servers.cluster import SLEEPER, Cluster, needs_cluster
+from support.servers.cluster import CLAIM, SLEEPER, Cluster, needs_cluster
 from support.servers.cluster_hub import ClusterHub
 
 pytestmark = needs_cluster
 
-CLAIM = {
-    "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "tables"},
-    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-}  # fmt: skip
 SIZE = {"cpu": {"guarantee": 0.1, "limit": 1}, "memory": {"guarantee": "64 MiB", "limit": "256 MiB"}}
 TABLES = "data-roles/tables.yaml"
 
@@ -65,20 +59,3 @@ async def test_a_pod_ends_when_its_grant_is_revoked(hub: ClusterHub, cluster: Cl
     assert await spawner.poll() is not None
     assert spawner._end_reason == "access-ended"
     assert pods(cluster) == []
-
-
-async def test_of_starts_at_one_time_as_many_pods_run_as_the_budget_has_room_for(
-    hub: ClusterHub, cluster: Cluster
-) -> None:
-    hub.profiles.commit(files(budget={"sessions": 2}))
-    users = [f"user{number}" for number in range(5)]
-    answers = await asyncio.gather(*(hub.start(user, "red/short") for user in users), return_exceptions=True)
-    refusals = [answer.reason for answer in answers if isinstance(answer, SpawnException)]
-    assert refusals == ["budget-team"] * 3
-    assert len(pods(cluster)) == 2
-    for answer in answers:
-        if not isinstance(answer, BaseException):
-            await answer.stop(now=True)
-            answer.clear_state()
-    assert pods(cluster) == []
-    await (await hub.start("user0", "red/short")).stop(now=True)

@@ -8,38 +8,25 @@ from typing import Any
 import httpx
 import pytest
 from support.conditions import until
-from support.repositories import policy, profile, team
-from support.servers.cluster import SLEEPER, Cluster, needs_cluster
+from support.outage import files
+from support.servers.cluster import Cluster, needs_cluster
 from support.servers.cluster_deployment import ClusterDeployment
 from support.servers.deployment import Person
 from support.starting import ask, stop_all
 
 pytestmark = [needs_cluster, pytest.mark.timeout(400)]
 
-SMALL = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "32 MiB", "limit": "256 MiB"}}
 LAB = {"profile": "red/lab", "options": {}}
 
 
 @pytest.fixture(scope="module")
-def allotment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterDeployment]:
-    with Cluster.opened("killed-hub") as cluster:
-        made = ClusterDeployment(tmp_path_factory.mktemp("killed"), cluster, http_timeout=30)
-        envelope = {"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}
-        made.profiles.commit(
-            {
-                "policy.yaml": policy(registries=["localhost/*"]),
-                "teams/red/team.yaml": team(
-                    "red", members={"groups": ["/example/housing-statistics"]}, envelope=envelope
-                ),
-                "teams/red/profiles/lab.yaml": profile(image=SLEEPER, resources=SMALL),
-                # Its pod runs and never answers: a start that goes on until the hub gives it up.
-                "teams/red/profiles/silent.yaml": profile(
-                    image=SLEEPER, resources=SMALL, environment={"SILENT": "yes"}
-                ),
-            }
-        )
-        with made.started():
-            yield made
+def allotment(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterDeployment]:
+    made = ClusterDeployment(tmp_path_factory.mktemp("killed"), cluster, http_timeout=30)
+    # The pod of `silent` runs and never answers: a start that goes on until the hub gives it up.
+    profiles = {"lab": {}, "silent": {"environment": {"SILENT": "yes"}}}
+    made.profiles.commit(files({"groups": ["/example/housing-statistics"]}, **profiles))
+    with made.started():
+        yield made
 
 
 @pytest.fixture

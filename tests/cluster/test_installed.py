@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.conditions import until
 from support.repositories import Content, data_role, policy, profile, team, write_folder
-from support.servers.cluster import needs_cluster
+from support.servers.cluster import CLAIM, needs_cluster
 from support.servers.forge import Forge, needs_forge
 from support.servers.git_server import git
 from support.servers.installed import JUPYTERLAB, STAND_INS, ForgePerson, Installed
@@ -65,12 +65,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         for name in ("prices", "salaries"):
             secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"key": name}}
             installed.cluster.apply(secret)
-        installed.cluster.apply(
-            {
-                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "tables"},
-                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-            }
-        )  # fmt: skip
+        installed.cluster.apply(CLAIM)
         installed.prepare(repository, groups)
         notes = installed.install()
         assert "Allotment is installed" in notes

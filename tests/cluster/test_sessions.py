@@ -6,17 +6,13 @@ from typing import Any
 import pytest
 from jupyterhub.spawner import SpawnException
 from support.repositories import Content, data_role, policy, profile, team
-from support.servers.cluster import SLEEPER, Cluster, needs_cluster
+from support.servers.cluster import CLAIM, SLEEPER, Cluster, needs_cluster
 from support.servers.cluster_hub import ClusterHub
 
 from allotment_profiles.access.service_accounts import service_account
 
 pytestmark = needs_cluster
 
-CLAIM = {
-    "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "tables"},
-    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-}  # fmt: skip
 SECRET = {
     "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"},
     "stringData": {"user": "analyst", "password": "correct-horse"},

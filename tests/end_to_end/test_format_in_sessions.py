@@ -12,7 +12,7 @@ from support.conditions import until
 from support.repositories import Content, profile
 from support.servers.deployment import Deployment, Person
 from support.servers.git_server import GitServer
-from support.starting import ask, commit, events, hub_log, source, stop_all
+from support.starting import ask, assert_calm, commit, events, hub_log, source, stop_all
 
 pytestmark = pytest.mark.deployment(
     kept={"service_module": "support.fakes.quiet_service", "spawner_class": "support.fakes.spawning.TrustingSpawner"}
@@ -112,25 +112,7 @@ def test_what_changed_since_the_form_or_the_last_time_is_refused_and_the_last_go
         assert last_choice(idle) == GOOD["profile"]
     refused(idle, {"profile": f"{TEAM}/choice", "options": {"size": "other"}}, 403, "choice-only")
     assert "New one" in refused(idle, {"profile": f"{TEAM}/old"}, 410, "profile-retired")
-    log = hub_log(allotment)
-    assert "Traceback" not in log
-    assert "consecutive spawns failed" not in log
-
-
-def test_the_start_page_offers_the_successor_and_shows_a_draft_to_who_works_on_it(
-    allotment: Deployment, idle: Person
-) -> None:
-    commit(allotment, {
-        f"{PLACE}/old.yaml": made(title="Old one", retired_from="2026-01-01", successor=f"{TEAM}/new"),
-        f"{PLACE}/new.yaml": made(title="New one"),
-        f"{PLACE}/draft.yaml": made(title="Not yet", visibility="draft"),
-    })  # fmt: skip
-    text = form_of(idle).get_text(" ", strip=True)
-    assert "in place of Old one" in text
-    assert "Not yet" not in text
-    lead = form_of(allotment.sign_in("lead"))
-    assert lead.select_one(f'button[value="{TEAM}/draft"]')
-    assert lead.select_one(".badge")
+    assert_calm(allotment)
 
 
 def test_a_stored_choice_that_was_retired_is_refused_and_its_successor_is_what_the_page_offers_first(
@@ -228,6 +210,4 @@ def test_of_many_starts_at_one_time_as_many_start_as_there_is_room_for_and_a_res
         until(lambda person=person: all(one["ready"] for one in person.sessions().values()), within=90)
         stop_all(person)
     assert [kind for kind, _ in events(allotment, "everyone/notebook")].count("start") == 4
-    log = hub_log(allotment)
-    assert "Traceback" not in log
-    assert "consecutive spawns failed" not in log
+    assert_calm(allotment)

@@ -177,13 +177,6 @@ def test_a_problem_stands_beside_its_field_and_nothing_typed_is_lost(analyst: Pe
     assert "is not a number of CPUs" in told.text
 
 
-def test_a_name_that_is_taken_is_refused_and_not_silently_changed(analyst: Person) -> None:
-    form = filled(opened(analyst, "propose?from=transport-analysis/delays&copy=1&team=transport-analysis"), "propose")
-    answer = send(analyst, form, name="scratch", reason="Another one", do="propose")
-    assert answer.status_code == 422
-    assert "There is already a profile transport-analysis/scratch." in answer.text
-
-
 def test_a_second_proposal_for_a_profile_shows_the_first_one(analyst: Person, lead: Person) -> None:
     form = filled(opened(analyst, "propose?from=housing-statistics/vscode"), "propose")
     assert send(analyst, form, description="Mine", reason="First", do="propose").status_code == 200

@@ -66,7 +66,13 @@ def test_health_and_metrics_are_for_everyone_and_say_the_revision(allotment: Dep
     health = httpx.get(f"{allotment.url}services/allotment/api/v1/health").json()
     assert health["ok"]
     assert health["applied"]["revision"] == health["attempted"]["revision"]
-    assert "python_info" in httpx.get(f"{allotment.url}services/allotment/api/v1/metrics").text
+    for name in ("attempted", "applied"):
+        assert {"revision", "time", "seconds", "failed", "problems", "rewound"} <= set(health[name])
+    metrics = httpx.get(f"{allotment.url}services/allotment/api/v1/metrics").text
+    for name in ("applied_seconds", "attempted_problems", "applied_rewound", "held", "profiles"):
+        assert f"\nallotment_catalog_{name}" in metrics, name
+    assert "python_info" in metrics
+    assert health["applied"]["revision"] in metrics
 
 
 def test_nobody_reads_without_a_sign_in(allotment: Deployment) -> None:

@@ -2,12 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from support.folders import ROOT
 from support.servers.deployment import Deployment
@@ -54,6 +55,25 @@ def opened(window: BrowserContext, allotment: Deployment, path: str) -> Page:
     assert answer
     assert answer.status == 200, path
     return page
+
+
+def violations(page: Page) -> list[str]:
+    """Return what keeps people with a disability from the page, by axe's rules."""
+    found = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']} {[node['target'] for node in each['nodes']][:3]}" for each in found]
+
+
+def barriers(window: BrowserContext, allotment: Deployment, paths: Iterable[str], width: int) -> list[str]:
+    """Return what is wrong with pages on a screen of this width: what axe finds, and what is wider than the screen."""
+    found = []
+    for path in paths:
+        page = opened(window, allotment, path)
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        found += [f"{path}: {wide} pixels wider than the screen"] if wide > 1 else []
+        found += [f"{path}: {violation}" for violation in violations(page)]
+        page.close()
+    return found
 
 
 def picture(page: Page, name: str) -> None:

@@ -44,6 +44,16 @@ PROFILE = st.builds(
 )
 
 
+@st.composite
+def overrides(draw: st.DrawFn, cpus: st.SearchStrategy[float], memory: st.SearchStrategy[str], gpus: int) -> Any:
+    """Draw what a choice may change of the resources: guarantees and limits, and the number of GPUs."""
+    parts: dict[str, Any] = {}
+    for name, amounts in (("cpu", cpus), ("memory", memory)):
+        chosen = {key: draw(amounts) for key in ("guarantee", "limit") if draw(st.booleans())}
+        parts |= {name: chosen} if chosen else {}
+    return parts | ({"gpu": draw(st.integers(0, gpus))} if draw(st.booleans()) else {})
+
+
 def entry(name: str, path: str, value: Model) -> Entry[Any]:
     """Give an entry whose blob depends on its value alone."""
     data = value.model_dump_json().encode()

@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,14 +40,15 @@ class Story:
     """What the looks at a session gave whose pod was deleted during the outage: the last before its end, and after."""
 
 
-def files(**profiles: dict[str, Any]) -> dict[str, Content]:
+def files(members: Mapping[str, Any] | None = None, **profiles: dict[str, Any]) -> dict[str, Content]:
     """Give a repository with a team and small profiles; `plain` is always among them."""
     size = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "32 MiB", "limit": "256 MiB"}}
     there = {name: {"image": SLEEPER, "resources": size, **changes} for name, changes in profiles.items()}
     images = ["localhost/*", "registry.invalid/*"]
+    envelope = {"cpu": 8, "memory": "32 GiB", "images": images}
     return {
         "policy.yaml": policy(registries=images),
-        "teams/red/team.yaml": team("red", envelope={"cpu": 8, "memory": "32 GiB", "images": images}),
+        "teams/red/team.yaml": team("red", envelope=envelope, **({"members": members} if members else {})),
         **{
             f"teams/red/profiles/{name}.yaml": profile(**values)
             for name, values in {"plain": {"image": SLEEPER, "resources": size}, **there}.items()

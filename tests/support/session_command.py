@@ -3,8 +3,11 @@
 import subprocess
 from collections.abc import Callable
 
-from support.folders import ROOT
+from support.folders import DATA, ROOT
 
 PACKAGE = ROOT / "extensions" / "allotment-session"
+GOLDEN = DATA / "session-words.json"
+"""What the command says, by the name of the test that has it said."""
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Talk = Callable[..., tuple[int, str]]
+Words = Callable[..., None]

@@ -55,6 +55,13 @@ def hub_log(allotment: Deployment) -> str:
     return (allotment.folder / "logs" / "hub.log").read_text()
 
 
+def assert_calm(allotment: Deployment) -> None:
+    """Check that the hub has logged no accident, and counts no failed start."""
+    log = hub_log(allotment)
+    assert "Traceback" not in log
+    assert "consecutive spawns failed" not in log
+
+
 def stop_all(person: Person) -> None:
     """End every session of somebody."""
     for server in person.sessions():

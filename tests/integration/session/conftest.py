@@ -1,6 +1,8 @@
 """The command as users run it: a process of its own, beside a service that answers."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes.session_service import TOKEN, SessionService, running_service
-from support.session_command import PACKAGE, Command
+from support.session_command import GOLDEN, PACKAGE, Command, Words
 
 
 @pytest.fixture
@@ -48,3 +50,18 @@ def command(environment: dict[str, str], tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def words(request: pytest.FixtureRequest) -> Words:
+    """Compare what commands say with the golden file, which UPDATE_DOCUMENTS=1 writes."""
+
+    def compare(*done: subprocess.CompletedProcess[str]) -> None:
+        told = re.sub(r"127\.0\.0\.1:\d+", "HOST", "".join(each.stdout + each.stderr for each in done)).splitlines()
+        golden = json.loads(GOLDEN.read_text())
+        if os.environ.get("UPDATE_DOCUMENTS"):
+            golden[request.node.name] = told
+            GOLDEN.write_text(json.dumps(golden, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
+        assert told == golden.get(request.node.name), "run with UPDATE_DOCUMENTS=1, and look at what changed"
+
+    return compare

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from support.fakes.session_service import NOTEBOOK_FILE, TOKEN, SessionService, answer, problem, running_service
-from support.session_command import PACKAGE, Command
+from support.session_command import PACKAGE, Command, Words
 
 BIGGER = ("propose", "--name", "notebook-big", "--set", "memory.limit=16GiB", "--reason", "A large join", "--yes")
 
@@ -43,18 +43,10 @@ def self_signed(folder: Path) -> Path:
     return path
 
 
-def test_a_profile_is_proposed_from_the_one_that_runs(command: Command, service: SessionService) -> None:
+def test_a_profile_is_proposed_from_the_one_that_runs(command: Command, service: SessionService, words: Words) -> None:
     done = command(*BIGGER)
     assert done.returncode == 0, done.stderr
-    for said in (
-        "profile housing-statistics/notebook-big: memory limit 4 GiB → 16 GiB",
-        "data role rail-open: grant housing-statistics added",
-        "gains housing-open until 2029-12-31",
-        "£0.124 an hour",
-        "a lead of Housing statistics: it is their profile",
-    ):
-        assert said in done.stdout
-    assert service.url.removesuffix("/api/v1") + "/proposals/notebook-big" in done.stdout
+    words(done)
     body = service.bodies["notebook-big"]
     assert body["reason"] == "A large join"
     assert body["profile"]["resources"]["memory"] == {"guarantee": "1 GiB", "limit": "16GiB"}
@@ -78,16 +70,6 @@ def test_settings_keep_their_kinds_and_lists_grow_and_shrink(command: Command, s
     assert profile["options"] == {"size": {"title": "Size"}}
 
 
-@pytest.mark.parametrize(
-    "setting", ["memory.limit", "=1", "title.deep=1", "a..b=1", "title+=x", "data_roles-=unknown", "__class__"]
-)
-def test_a_setting_that_can_not_be_made_is_wrong_usage(command: Command, service: SessionService, setting: str) -> None:
-    done = command("propose", f"--set={setting}", "--reason", "x", "--yes")
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert not service.proposals
-
-
 def test_a_file_is_proposed_byte_for_byte_as_it_is_written(
     command: Command, service: SessionService, tmp_path: Path
 ) -> None:
@@ -99,19 +81,12 @@ def test_a_file_is_proposed_byte_for_byte_as_it_is_written(
     assert (body["team"], body["name"], body["content"]) == ("other-team", "mine", written)
 
 
-def test_problems_end_with_code_1_and_nothing_is_proposed(command: Command, service: SessionService) -> None:
+def test_problems_end_with_code_1_and_nothing_is_proposed(
+    command: Command, service: SessionService, words: Words
+) -> None:
     done = command("propose", "--set", "memory.limit=16 GB", "--reason", "x", "--yes")
     assert done.returncode == 1
-    assert "teams/housing-statistics/profiles/notebook.yaml:7:12 resources.memory.limit:" in done.stdout
-    assert "[memory-unit]" in done.stdout
-    assert "Did you mean GiB?" in done.stdout
-    assert not service.proposals
-
-
-def test_an_unchanged_profile_is_not_proposed(command: Command, service: SessionService) -> None:
-    done = command("propose", "--set", "memory.limit=4 GiB", "--reason", "x", "--yes")
-    assert done.returncode == 0
-    assert "Nothing changes." in done.stdout
+    words(done)
     assert not service.proposals
 
 
@@ -139,12 +114,33 @@ def test_wrong_usage_ends_with_code_2_and_asks_the_service_nothing(
     assert not service.requests
 
 
-def test_somebody_elses_proposal_is_a_refusal_that_names_it(command: Command, service: SessionService) -> None:
+WRONG = ("memory.limit", "=1", "title.deep=1", "a..b=1", "title+=x", "data_roles-=unknown", "__class__")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        *((["--set", setting], 2) for setting in WRONG),
+        (["--set", "memory.limit=16 GiB", "--accept", "cpu-envelope"], 2),
+        (["--set", "memory.limit=4 GiB"], 0),
+    ],
+)
+def test_a_setting_that_can_not_be_made_is_wrong_usage_and_one_that_changes_nothing_is_not_proposed(
+    command: Command, service: SessionService, arguments: list[str], code: int
+) -> None:
+    done = command("propose", *arguments, "--reason", "x", "--yes")
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert not service.proposals
+
+
+def test_somebody_elses_proposal_is_a_refusal_that_names_it(
+    command: Command, service: SessionService, words: Words
+) -> None:
     service.proposals["notebook-big"] = {"id": "notebook-big", "proposer": "somebody-else"}
     done = command(*BIGGER)
     assert done.returncode == 3
-    for said in ("Somebody else", "[proposal-exists]", "Why: Two proposals", "What helps: Comment", "/proposals/1"):
-        assert said in done.stderr
+    words(done)
 
 
 def test_a_file_is_checked_for_the_profile_that_its_path_names(
@@ -159,19 +155,14 @@ def test_a_file_is_checked_for_the_profile_that_its_path_names(
     assert command("check", str(file)).returncode == 1
 
 
-def test_profiles_and_a_profile_are_shown(command: Command, service: SessionService) -> None:
+def test_profiles_and_a_profile_are_shown(command: Command, service: SessionService, words: Words) -> None:
     service.profiles["housing-statistics/rstudio"] = {
         "id": "housing-statistics/rstudio",
         "title": "RStudio",
         "startable": False,
         "refusal": {"code": "app-missing", "why": "RStudio is not installed here.", "remedy": "Install rserver."},
     }
-    done = command("profiles")
-    assert "housing-statistics/rstudio   RStudio  (refused: RStudio is not installed here.)" in done.stdout
-    shown = command("show")
-    for said in ("housing-statistics/notebook", "1 GiB to 4 GiB", "housing-open", "Approved by:", "start it: yes"):
-        assert said in shown.stdout
-    assert "What helps:       Install rserver." in command("show", "housing-statistics/rstudio").stdout
+    words(command("profiles"), command("show"), command("show", "housing-statistics/rstudio"))
     assert command("show", "--file").stdout == NOTEBOOK_FILE
 
 
@@ -224,20 +215,14 @@ def test_the_token_is_never_sent_on_to_another_address(command: Command, service
     assert TOKEN not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("location", ["/hub/login?next=x", "/base/hub/api/oauth2/authorize?client_id=x"])
-def test_being_sent_to_the_login_means_that_the_token_is_not_accepted(
-    command: Command, service: SessionService, location: str
+@pytest.mark.parametrize("location", ["", "/hub/login?next=x", "/base/hub/api/oauth2/authorize?client_id=x"])
+def test_a_token_that_is_refused_or_sent_to_the_login_is_not_accepted(
+    command: Command, service: SessionService, words: Words, location: str
 ) -> None:
-    service.instead = lambda *_: (302, {"Location": location}, b"")
-    done = command("profiles")
-    assert done.returncode == 3
-    assert "does not accept this session's token" in done.stderr
-
-
-def test_a_wrong_token_is_refused_with_what_helps(command: Command) -> None:
+    service.instead = lambda *_: (302, {"Location": location}, b"") if location else None
     done = command("profiles", JUPYTERHUB_API_TOKEN="wrong")
     assert done.returncode == 3
-    assert "start it again" in done.stderr
+    words(done)
 
 
 @pytest.mark.parametrize(
@@ -270,14 +255,13 @@ def test_an_answer_of_another_shape_is_no_traceback(
         assert "Traceback" not in done.stderr
 
 
-def test_a_service_that_is_away_is_told_apart(command: Command) -> None:
+def test_a_service_that_is_away_is_told_apart(command: Command, words: Words) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/services/allotment/api/v1"
         done = command("profiles", ALLOTMENT_URL=url)
     assert done.returncode == 4
-    assert "can not be reached" in done.stderr
-    assert "sessions keep running" in done.stderr
+    words(done)
 
 
 def test_a_proxy_in_the_environment_never_sees_a_token_for_this_machine(command: Command) -> None:
@@ -327,7 +311,7 @@ def test_the_package_is_readable_for_python_3_9_and_imports_the_standard_library
 
 
 def test_a_soft_problem_says_that_an_administrator_may_accept_it_and_how_to_ask(
-    command: Command, service: SessionService
+    command: Command, service: SessionService, words: Words
 ) -> None:
     found = {
         "path": "teams/x/profiles/y.yaml", "line": 7, "column": 3, "field": "resources.cpu.limit", "level": "soft",
@@ -337,8 +321,7 @@ def test_a_soft_problem_says_that_an_administrator_may_accept_it_and_how_to_ask(
     service.instead = lambda method, path: checks if path.endswith("/checks") else None
     done = command(*BIGGER)
     assert done.returncode == 1
-    assert "An administrator may accept this." in done.stdout
-    assert "--accept cpu-envelope='WHY'" in done.stdout
+    words(done)
     service.instead = lambda method, path: None
     done = command(*BIGGER, "--accept", "cpu-envelope=A larger census")
     assert done.returncode == 0, done.stderr
@@ -346,18 +329,12 @@ def test_a_soft_problem_says_that_an_administrator_may_accept_it_and_how_to_ask(
     assert body["accept"] == [{"code": "cpu-envelope", "reason": "A larger census"}]
 
 
-def test_an_acceptance_without_a_reason_is_wrong_usage(command: Command) -> None:
-    done = command(*BIGGER, "--accept", "cpu-envelope")
-    assert done.returncode == 2
-    assert "CODE=REASON" in done.stderr
-
-
-def test_what_nobody_has_to_approve_is_said_with_the_reason(command: Command, service: SessionService) -> None:
+def test_what_nobody_has_to_approve_is_said_with_the_reason(
+    command: Command, service: SessionService, words: Words
+) -> None:
     checks = answer(200, {
         "ok": True, "problems": [], "changes": [{"text": "title A → B"}], "requirements": [],
         "automatic": ["analyst maintains it, and the policy allows other words."],
     })  # fmt: skip
     service.instead = lambda method, path: checks if path.endswith("/checks") else None
-    done = command(*BIGGER)
-    assert "Nobody has to approve this." in done.stdout
-    assert "the policy allows other words" in done.stdout
+    words(command(*BIGGER))

@@ -86,7 +86,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[SmallHub]:
 
 async def look(hub: SmallHub, server: str = "") -> NothingFromProfiles:
     """Have the hub look at the newest catalog and then at a session of ann's."""
-    spawner = hub.spawner("ann", server)
+    spawner: NothingFromProfiles = hub.spawner("ann", server)
     for shared in hub.settings.get("allotment", {}).values():
         await shared.watcher.refresh()
     await spawner.poll()
@@ -94,8 +94,7 @@ async def look(hub: SmallHub, server: str = "") -> NothingFromProfiles:
 
 
 def told(hub: SmallHub, tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
-    for shared in hub.settings["allotment"].values():
-        shared.event_writer.close()
+    hub.write_events()
     table = Events(f"sqlite:///{tmp_path / 'events.sqlite'}")
     found = [(event.kind, dict(event.details)) for event in reversed(table.of("red/notebook"))]
     table.close()

@@ -1,6 +1,5 @@
 """A hub that is killed while hundreds of sessions run finds all of them again, and leaves them in peace."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,39 +13,33 @@ USERS = [f"user-{number}" for number in range(SESSIONS)]
 NOTEBOOK = {"profile": "red/notebook", "options": {}}
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[StandInCluster]:
-    with StandInCluster.started(tmp_path / "cluster") as cluster:
-        yield cluster
-
-
 @pytest.mark.timeout(600)  # so many starts take processor time
-def test_a_hundred_sessions_outlive_a_killed_hub_untouched(cluster: StandInCluster, tmp_path: Path) -> None:
+def test_a_hundred_sessions_outlive_a_killed_hub_untouched(stand_in: StandInCluster, tmp_path: Path) -> None:
     profiles = ProfilesRepository(tmp_path)
     commit = profiles.commit(small(**{"data-roles/tables.yaml": data_role("blue", {"red": "2199-12-31"})}))
     events = f"sqlite:///{tmp_path / 'events.sqlite'}"
-    hub = StandInHub(tmp_path / "hub", cluster, {"/red": USERS}, repository=str(profiles.path), events_url=events)
+    hub = StandInHub(tmp_path / "hub", stand_in, {"/red": USERS}, repository=str(profiles.path), events_url=events)
     with hub.started():
         hub.start_sessions(dict.fromkeys(USERS, NOTEBOOK))
-        pods = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in cluster.items("pods")}
+        pods = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in stand_in.items("pods")}
         assert len(pods) == SESSIONS
         hub.kill()
-        before = cluster.counts()
+        before = stand_in.counts()
 
         hub.start()
         hub.wait_for(USERS)
-        assert {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in cluster.items("pods")} == pods
-        asked = cluster.counts() - before
+        assert {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in stand_in.items("pods")} == pods
+        asked = stand_in.counts() - before
         assert {request.split()[0] for request in asked} == {"list", "watch"}
 
         # What is known of a session came back with it, and it can be ended and started as before.
         some = USERS[:20]
         hub.stop_sessions(some)
         assert hub.ready() == set(USERS) - set(some)
-        assert len(cluster.items("pods")) == SESSIONS - len(some)
+        assert len(stand_in.items("pods")) == SESSIONS - len(some)
         hub.start_sessions({user: {} for user in some})  # the last good choice
         assert hub.ready() == set(USERS)
-        now = {pod["metadata"]["name"]: pod for pod in cluster.items("pods")}
+        now = {pod["metadata"]["name"]: pod for pod in stand_in.items("pods")}
         assert set(now) == set(pods)
         assert {pod["metadata"]["annotations"]["allotment/commit"] for pod in now.values()} == {commit}
         assert sum(now[name]["metadata"]["uid"] != uid for name, uid in pods.items()) == len(some)

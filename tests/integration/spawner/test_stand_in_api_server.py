@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from support.conditions import until
 from support.fakes.stand_in import NAMESPACE, StandInCluster
 from support.servers.cluster import SLEEPER, Cluster, needs_cluster
@@ -17,12 +16,6 @@ from support.servers.cluster import SLEEPER, Cluster, needs_cluster
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 Answer = tuple[int, str]
-
-
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandInCluster]:
-    with StandInCluster.started(tmp_path_factory.mktemp("stand-in")) as cluster:
-        yield cluster
 
 
 @contextmanager

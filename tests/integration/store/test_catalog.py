@@ -8,9 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from support.properties import examples
 from support.repositories import (
     START,
     Content,
@@ -264,39 +261,6 @@ def test_paths_that_no_name_allows_are_shown_harmlessly(profiles: ProfilesReposi
     catalog = profiles.catalog()
     assert {problem.code for problem in catalog.problems} == {"path"}
     assert all(str(problem).isprintable() for problem in catalog.problems)
-
-
-CONTENTS: dict[str, list[Content]] = {
-    NOTEBOOK: [profile(), profile(data_roles=["tables"]), profile(image="evil.example.org/x:1"), "title: [", None],
-    "teams/red/team.yaml": [team("red"), team("red", members={}), "x", None],
-    TABLES: [data_role("blue", {"red": "2027-03-31"}), data_role("blue"), "x", None],
-    "policy.yaml": [policy(), policy(ceilings={"cpu": 1, "memory": "1 GiB"}), "x", None],
-}
-STEPS = st.lists(st.sampled_from(sorted(CONTENTS)).flatmap(
-    lambda path: st.tuples(st.just(path), st.sampled_from(CONTENTS[path]), st.booleans())
-), max_size=6)  # fmt: skip
-
-
-@examples(10)
-@given(STEPS)
-def test_after_any_history_the_catalog_is_the_one_built_from_nothing_and_denials_hold(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Content, bool]]
-) -> None:
-    profiles = ProfilesRepository(tmp_path_factory.mktemp("history"))
-    profiles.commit(small())
-    now = small()
-    for path, content, look in steps:
-        profiles.push({path: content} if content is not None or now.get(path) is not None else {})
-        now[path] = content
-        if look:
-            profiles.catalog()
-    catalog = profiles.catalog()
-    assert dataclasses.asdict(catalog) == dataclasses.asdict(profiles.catalog(fresh=True))
-    if refusal(catalog, profiles.time) is None:
-        assert None not in (now[NOTEBOOK], now["teams/red/team.yaml"], now["policy.yaml"])
-        assert now["teams/red/team.yaml"] != team("red", members={})
-        if catalog.profiles["red/notebook"].value.data_roles:
-            assert now[TABLES] == data_role("blue", {"red": "2027-03-31"})
 
 
 def test_a_cache_changes_the_time_and_never_the_answer(profiles: ProfilesRepository) -> None:

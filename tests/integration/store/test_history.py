@@ -69,21 +69,15 @@ def test_few_files_or_a_small_share_are_removed_at_once(
     assert ("red/p00" in profiles.catalog().profiles) == is_held
 
 
-def test_moved_files_are_not_removed_ones(profiles: ProfilesRepository) -> None:
+@pytest.mark.parametrize(("old", "new", "removed"), [("/red/", "/blue/", 0), ("teams/", "attic/", 11)])
+def test_moved_files_are_removed_ones_only_where_nothing_reads_them(
+    profiles: ProfilesRepository, old: str, new: str, removed: int
+) -> None:
     profiles.commit(small(**MANY))
-    profiles.push({**GONE, **{path.replace("/red/", "/blue/"): content for path, content in MANY.items()}})
+    profiles.push({**GONE, **{path.replace(old, new): as_bytes(path, content) for path, content in MANY.items()}})
     catalog = profiles.catalog()
-    assert catalog.quarantined == ()
-    assert "blue/p00" in catalog.profiles
-    assert "red/p00" not in catalog.profiles
-
-
-def test_files_moved_to_where_nothing_is_read_are_removed_ones(profiles: ProfilesRepository) -> None:
-    profiles.commit(small(**MANY))
-    profiles.push(
-        {**GONE, **{path.replace("teams/", "attic/"): as_bytes(path, content) for path, content in MANY.items()}}
-    )
-    assert len(held(profiles)) == 11
+    assert len(catalog.quarantined) == removed
+    assert ("blue/p00" in catalog.profiles, "red/p00" in catalog.profiles) == (not removed, bool(removed))
 
 
 def test_a_merge_that_names_the_head_it_merges_confirms_itself(profiles: ProfilesRepository) -> None:

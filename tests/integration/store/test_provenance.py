@@ -10,7 +10,7 @@ from support.repositories import MAIN, SERVICE, ProfilesRepository, small
 
 from allotment_profiles.git.repository import RefUpdate
 from allotment_profiles.store.history import Applied, fold_history
-from allotment_profiles.store.provenance import Provenance
+from allotment_profiles.store.provenance import HistoryEntry, Provenance
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 MESSAGE = """Merge the proposal to add a notebook
@@ -23,10 +23,15 @@ Reason: We need it
 """
 
 
+def last(profiles: ProfilesRepository, path: str = NOTEBOOK) -> HistoryEntry:
+    landing = fold_history(profiles.repository, profiles.head).provenance.last(path)
+    assert landing is not None
+    return landing
+
+
 def test_a_reviewed_landing_says_who_proposed_who_approved_and_why(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), MESSAGE)
-    landing = fold_history(profiles.repository, profiles.head).provenance.last(NOTEBOOK)
-    assert landing is not None
+    landing = last(profiles)
     assert landing.subject == "Merge the proposal to add a notebook"
     assert (landing.proposal, landing.proposed_by, landing.approved_by) == ("add-notebook", "ann", ("rita", "root"))
     assert (landing.reason, landing.reviewed) == ("We need it", True)
@@ -35,23 +40,20 @@ def test_a_reviewed_landing_says_who_proposed_who_approved_and_why(profiles: Pro
 def test_what_was_pushed_past_the_page_is_not_reviewed_whatever_it_says(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), MESSAGE)
     profiles.push({NOTEBOOK: "title: x"}, MESSAGE)
-    landing = fold_history(profiles.repository, profiles.head).provenance.last(NOTEBOOK)
-    assert landing is not None
+    landing = last(profiles)
     assert (landing.reviewed, landing.approved_by, landing.proposed_by, landing.author) == (False, (), "", "Somebody")
 
 
 def test_a_record_of_the_service_that_somebody_pushes_to_main_is_not_reviewed(profiles: ProfilesRepository) -> None:
     profiles.commit(small(), "Propose: whatever\n\nApproved-by: root")
-    landing = fold_history(profiles.repository, profiles.head).provenance.last(NOTEBOOK)
-    assert landing is not None
+    landing = last(profiles)
     assert (landing.reviewed, landing.approved_by) == (False, ())
 
 
 def test_a_path_cannot_claim_to_be_another_landing(profiles: ProfilesRepository) -> None:
     reviewed = profiles.commit({"README.md": "x"}, MESSAGE)
     profiles.push({f"\x01{reviewed}\nteams/red/team.yaml": "x", "teams/red/team.yaml": "x"})
-    landing = fold_history(profiles.repository, profiles.head).provenance.last("teams/red/team.yaml")
-    assert landing is not None
+    landing = last(profiles, "teams/red/team.yaml")
     assert not landing.reviewed
 
 

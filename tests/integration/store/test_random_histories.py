@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from support.properties import examples
 from support.repositories import Content, ProfilesRepository, as_bytes, data_role, policy, profile, small, team
 
+from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.offers import offer
+from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.snapshot import with_commit, with_files
@@ -18,6 +21,10 @@ from allotment_profiles.store.tracker import Tracker
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 MANY = [f"teams/blue/profiles/p{number:02}.yaml" for number in range(14)]
 ELSEWHERE = [f"teams/red/profiles/p{number:02}.yaml" for number in range(14)]
+RED, TABLES = "teams/red/team.yaml", "data-roles/tables.yaml"
+NOBODY, GRANTED = team("red", members={}), data_role("blue", {"red": "2027-03-31"})
+LAPTOP = Capabilities("this laptop", frozenset({"volume"}), {})
+ANN = User("ann", frozenset({"/red"}))
 CONTENTS: dict[str, list[Content]] = {
     NOTEBOOK: [
         profile(), profile(data_roles=["tables"]), profile(image="evil.example.org/x:1"), "title: [", "x" * 70_000,
@@ -29,13 +36,13 @@ CONTENTS: dict[str, list[Content]] = {
     "teams/red/profiles/n0tebook.yaml": [profile(title="Looks alike"), None],
     "teams/red/profiles/Notebook.yaml": ["x", None],
     "teams/Red/team.yaml": ["x", None],
-    "teams/red/team.yaml": [
-        team("red"), team("red", members={}), "x", None,
+    RED: [
+        team("red"), NOBODY, "x", None,
         team("red", envelope={"cpu": 99, "memory": "1 GiB", "images": ["registry.example.org/*"]}),
         "members: {users: [ann]}\nenvelope: oops\n",
     ],
     "teams/blue/team.yaml": [team("blue"), None],
-    "data-roles/tables.yaml": [data_role("blue", {"red": "2027-03-31"}), data_role("blue"), "x", None],
+    TABLES: [GRANTED, data_role("blue"), "x", None],
     "data-roles/tab1es.yaml": [data_role("blue"), None],
     "policy.yaml": [
         policy(), policy(direct_push="hold"), policy(removal_share=90), policy(ceilings={"cpu": 1, "memory": "1 GiB"}),
@@ -144,11 +151,16 @@ def test_however_it_is_loaded_the_catalog_is_the_same(
 
 
 def denials_hold(story: Story, catalog: Catalog) -> None:
-    """What main does not have applies only where its removal is held."""
+    """What main does not have applies only where its removal is held; nobody starts what main no longer allows."""
     tree = story.profiles.repository.tree(story.profiles.head)
     held = {hold.path for hold in catalog.quarantined if hold.reason == "removal"}
     for entry in entries(catalog)[1 if catalog.policy else 0 :]:
         assert entry.path in tree or entry.path in held
+    if offer(catalog, ANN, "red/notebook", story.profiles.time, LAPTOP).startable:
+        now = {path: story.profiles.repository.file(story.profiles.head, path) for path in (RED, TABLES)}
+        assert now[RED] != as_bytes(RED, NOBODY)
+        if catalog.profiles["red/notebook"].value.data_roles:
+            assert now[TABLES] == as_bytes(TABLES, GRANTED)
     for hold in catalog.quarantined:
         assert (hold.path in tree) == (hold.reason == "direct-push")
         assert hold.since <= story.profiles.time + dt.timedelta(seconds=1)

@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
-from jupyterhub import orm
 from jupyterhub.spawner import Spawner, SpawnException
-from jupyterhub.user import UserDict
+from support.fakes.hub_side import HubSide
 from support.repositories import ProfilesRepository
-from traitlets.config import Config
 
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Launch
@@ -63,38 +60,14 @@ class NothingFromProfiles(ProfileSpawnerMixin, Nothing):
             raise OSError("no space left on device")
 
 
-class SmallHub:
-    """What a hub gives to its spawners."""
+class SmallHub(HubSide):
+    """Starts sessions of which nothing is there but what the hub knows."""
 
     def __init__(self, profiles: ProfilesRepository, events_url: str = "") -> None:
-        self.profiles = profiles
-        self.db = orm.new_session_factory("sqlite:///:memory:")()
-        self.db.add(orm.Group(name="/red"))
-        self.settings: dict[str, Any] = {
-            "config": Config(
-                {
-                    "ProfileSpawnerMixin": {
-                        "repository": str(profiles.path),
-                        "events_url": events_url,
-                        "service_url": "/service/",
-                    },
-                }
-            ),
-            "spawner_class": NothingFromProfiles,
-            "authenticator": SimpleNamespace(),
-            "reached": asyncio.Event(),
-        }
-        self.users = self.settings["users"] = UserDict(lambda: self.db, self.settings)
-
-    def spawner(self, user: str, server: str = "") -> NothingFromProfiles:
-        """Give a user's spawner; the user is in the group /red."""
-        found = self.db.query(orm.User).filter_by(name=user).first()
-        if found is None:
-            found = orm.User(name=user, groups=self.db.query(orm.Group).all())
-            self.db.add(found)
-            self.db.commit()
-        spawner: NothingFromProfiles = self.users[found].get_or_create_spawner(server, "")
-        return spawner
+        mixin = {"repository": str(profiles.path), "events_url": events_url, "service_url": "/service/"}
+        reached = asyncio.Event()
+        config = {"ProfileSpawnerMixin": mixin}
+        super().__init__(profiles, "sqlite:///:memory:", NothingFromProfiles, config, reached=reached)
 
     async def start(self, user: str, options: Mapping[str, Any] = NOTEBOOK, server: str = "") -> str:
         """Start a session as the hub does; give `started` or the code of the refusal."""
@@ -121,10 +94,3 @@ class SmallHub:
     def held(self) -> list[str]:
         """Name the users who hold a share."""
         return sorted(each.user for each in usage(self.users))
-
-    async def close(self) -> None:
-        """End what was begun."""
-        for each in self.settings.get("allotment", {}).values():
-            await each.watcher.stop()
-            each.event_writer.close()
-        self.db.close()

@@ -15,6 +15,10 @@ from typing import Any, Self
 
 import pytest
 
+CLAIM = {
+    "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "tables"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+}  # fmt: skip
 SLEEPER = "localhost/sleeper:1"
 """The image of tests/support/images/sleeper, which `.ci/run` puts on the node."""
 

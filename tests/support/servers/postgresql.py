@@ -1,5 +1,6 @@
 """A real PostgreSQL in a folder of its own, from the programs of Debian's package; it can be stopped and started."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -72,12 +73,14 @@ class PostgreSQL:
         main = psutil.Process(int((self._data / "postmaster.pid").read_text().split()[0]))
         processes = [main, *main.children(recursive=True)]
         for process in processes:
-            process.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just served a connection
+                process.suspend()
         try:
             yield
         finally:
             for process in processes:
-                process.resume()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         assert PROGRAMS

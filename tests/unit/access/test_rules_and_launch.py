@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.catalogs import overrides
 from support.properties import examples
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
@@ -175,21 +176,11 @@ CPUS = st.sampled_from([0.5, 1, 2, 4, 8, 12])
 SIZES = st.sampled_from([1, 2, 4, 8, 16, 48])
 
 
-@st.composite
-def overrides(draw: st.DrawFn) -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    for name, amounts in (("cpu", CPUS), ("memory", SIZES.map(lambda size: f"{size} GiB"))):
-        chosen = {key: draw(amounts) for key in ("guarantee", "limit") if draw(st.booleans())}
-        if chosen:
-            parts[name] = chosen
-    if draw(st.booleans()):
-        parts["gpu"] = draw(st.integers(0, 3))
-    image = (
-        {"image": draw(st.sampled_from(["registry.example.org/analysis/b:2", "evil.example.org/x:1"]))}
-        if draw(st.booleans())
-        else {}
-    )
-    return {"title": "Choice", "resources": parts, **image}
+IMAGES = st.sampled_from(["registry.example.org/analysis/b:2", "evil.example.org/x:1"])
+CHOICES = st.fixed_dictionaries(
+    {"title": st.just("Choice"), "resources": overrides(CPUS, SIZES.map(lambda size: f"{size} GiB"), 3)},
+    optional={"image": IMAGES},
+)
 
 
 @st.composite
@@ -198,7 +189,7 @@ def profiles_with_options(draw: st.DrawFn) -> dict[str, Any]:
         f"option-{number}": {
             "title": "Option",
             "default": "one",
-            "choices": {"one": {"title": "One"}, "two": draw(overrides())},
+            "choices": {"one": {"title": "One"}, "two": draw(CHOICES)},
         }
         for number in range(draw(st.integers(0, 3)))
     }

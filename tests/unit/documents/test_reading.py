@@ -180,17 +180,6 @@ VALID = {
 }
 
 
-@given(st.sampled_from(KINDS), st.binary(max_size=300))
-@example("profile", b"\xff")
-def test_any_bytes_give_a_model_or_problems(kind: str, data: bytes) -> None:
-    assert_answered(kind, data)
-
-
-@given(st.sampled_from(KINDS), st.text(max_size=300))
-def test_any_text_gives_a_model_or_problems(kind: str, text: str) -> None:
-    assert_answered(kind, text.encode(errors="surrogatepass"))
-
-
 TOKENS = [
     *"[]{}:,-?&*!|>'\"%@`#~ \n\t", ": ", "- ", "? ", "\n  ", "---\n", "...\n", "<<: ", "&a ", "*a", "!!int ", "|\n ",
     "title", "resources", "cpu", "limit", "0x10", "1e400", "-0", ".nan", "9" * 40, "\u2028", "\ufeff", "\x85", "null",
@@ -198,9 +187,15 @@ TOKENS = [
 ]  # fmt: skip
 
 
-@given(st.sampled_from(KINDS), st.lists(st.sampled_from(TOKENS), max_size=60).map("".join))
-def test_anything_like_yaml_gives_a_model_or_problems(kind: str, text: str) -> None:
-    assert_answered(kind, text.encode())
+TEXTS = st.text(max_size=300) | st.lists(st.sampled_from(TOKENS), max_size=60).map("".join)
+BYTES = st.binary(max_size=300) | TEXTS.map(lambda text: text.encode(errors="surrogatepass"))
+
+
+@examples(450)
+@given(st.sampled_from(KINDS), BYTES)
+@example("profile", b"\xff")
+def test_any_bytes_any_text_and_anything_like_yaml_give_a_model_or_problems(kind: str, data: bytes) -> None:
+    assert_answered(kind, data)
 
 
 @given(st.sampled_from(KINDS), st.data())

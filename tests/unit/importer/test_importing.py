@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support.command_line import allotment
 from support.folders import DATA
 from support.properties import examples
+from support.repositories import write_folder
 
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.importer import amounts
@@ -32,13 +33,6 @@ def imported(name: str, team: str = "everyone") -> tuple[dict[str, Any], dict[st
     result = import_values((VALUES / name).read_bytes(), team)
     files = {path: parse_yaml(data) for path, data in result.files.items() if path.endswith(".yaml")}
     return files, {each.path: (each.outcome, each.why) for each in result.findings}
-
-
-def written(result: Import, folder: Path) -> Path:
-    for path, data in result.files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
 
 
 def leaves(node: Node) -> Iterator[Node]:
@@ -96,7 +90,7 @@ class Output:
 @pytest.mark.parametrize("team", ["everyone", "analysts"])
 def test_what_comes_out_passes_the_check(path: Path, team: str, tmp_path: Path) -> None:
     result = import_values(path.read_bytes(), team)
-    problems = load(in_folder(written(result, tmp_path))).problems
+    problems = load(in_folder(write_folder(tmp_path, result.files))).problems
     assert [str(problem) for problem in problems] == []
     assert result.profiles
     assert (tmp_path / "IMPORT.md").is_file()

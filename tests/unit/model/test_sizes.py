@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.catalogs import overrides
 from support.properties import examples
 from support.repositories import policy, profile
 
@@ -20,15 +21,7 @@ KINDS = st.sampled_from(["l4", "a100"])
 
 @st.composite
 def choices(draw: st.DrawFn) -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    for name, amounts in (("cpu", CPUS), ("memory", MEMORY)):
-        chosen = {key: draw(amounts) for key in ("guarantee", "limit") if draw(st.booleans())}
-        if chosen:
-            parts[name] = chosen
-    if draw(st.booleans()):
-        parts["gpu"] = draw(st.integers(0, 2))
-    if draw(st.booleans()):
-        parts["gpu_kind"] = draw(KINDS)
+    parts = draw(overrides(CPUS, MEMORY, 2)) | ({"gpu_kind": draw(KINDS)} if draw(st.booleans()) else {})
     pool = {"node_pool": "large"} if draw(st.booleans()) else {}
     return {"title": "Choice", **({"resources": parts} if parts else {}), **pool}
 

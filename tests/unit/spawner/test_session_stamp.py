@@ -47,17 +47,6 @@ def test_a_state_of_something_else_is_no_session(state: object) -> None:
     assert Session.from_state(state) is None
 
 
-def test_observations_are_written_in_order(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'events.sqlite'}"
-    recorder = EventWriter(url)
-    for kind in ("start", "ready", "end"):
-        recorder.record(kind, user="ann", profile="red/notebook", revision="c0ffee", server="")
-    recorder.close()
-    events = Events(url)
-    assert [event.kind for event in events.of("red/notebook")] == ["end", "ready", "start"]
-    events.close()
-
-
 def test_many_observations_at_one_moment_are_written_one_after_the_other(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'events.sqlite'}"
     recorder = EventWriter(url)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup, Tag
-from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
+from support.repositories import Content, ProfilesRepository, data_role, policy, profile, small, team
 from support.start_pages import RED, SERVICE, chosen, ids, page
 
 from allotment_profiles.access.deployments import Capabilities
@@ -29,6 +29,11 @@ def profiles(tmp_path: Path) -> ProfilesRepository:
     repository = ProfilesRepository(tmp_path)
     repository.commit(small())
     return repository
+
+
+def red(**profiles: Content) -> dict[str, Content]:
+    """Return files of the team red, by their profiles' names."""
+    return {f"teams/red/profiles/{name}.yaml": content for name, content in profiles.items()}
 
 
 def pressed(html: BeautifulSoup, profile_id: str) -> dict[str, list[str]]:
@@ -59,14 +64,12 @@ def test_a_card_says_title_app_size_price_data_and_image(profiles: ProfilesRepos
 def test_text_of_a_profile_is_shown_as_it_is_written_and_never_interpreted(profiles: ProfilesRepository) -> None:
     hostile = "<img src=x onerror=alert(1)> {username.__class__} {{7*7}} {% raw %} ${7*7} \"' &amp;"
     option = {"q": {"title": hostile[:80], "default": "a", "choices": {"a": {"title": hostile[:80]}}}}
-    profiles.commit(
-        {
-            "teams/red/team.yaml": team("red", title=hostile[:80]),
-            "teams/red/profiles/notebook.yaml": profile(title=hostile[:80], description=hostile, options=option),
-            "teams/red/profiles/broken.yaml": "title: <script>alert(2)</script>\nextra<b>: 1\n",
-            "data-roles/tables.yaml": data_role("blue", {"red": "2027-03-31"}, title=hostile[:80]),
-        }
+    files = red(
+        notebook=profile(title=hostile[:80], description=hostile, options=option),
+        broken="title: <script>alert(2)</script>\nextra<b>: 1\n",
     )
+    data = data_role("blue", {"red": "2027-03-31"}, title=hostile[:80])
+    profiles.commit({**files, "teams/red/team.yaml": team("red", title=hostile[:80]), "data-roles/tables.yaml": data})
     html = page(profiles.catalog(), choice={"profile": "red/notebook", "options": {"q": "a"}})
     assert not html.select("img, script, b")
     assert not [tag for tag in html.find_all(True) if any(name.startswith("on") for name in tag.attrs)]
@@ -75,9 +78,7 @@ def test_text_of_a_profile_is_shown_as_it_is_written_and_never_interpreted(profi
 
 
 def test_the_last_choice_comes_first_with_its_options_and_not_a_second_time(profiles: ProfilesRepository) -> None:
-    profiles.commit(
-        {"teams/red/profiles/notebook.yaml": profile(options=SIZES), "teams/red/profiles/other.yaml": profile()}
-    )
+    profiles.commit(red(notebook=profile(options=SIZES), other=profile()))
     html = page(profiles.catalog(), choice={"profile": "red/notebook", "options": {"size": "large"}})
     assert ids(html) == ["red/notebook", "red/other"]
     assert chosen(html) == ["large"]
@@ -95,26 +96,18 @@ def test_what_is_pressed_becomes_the_request_of_that_card_alone(profiles: Profil
     many = {
         "size": {**SIZES["size"], "choices": {f"c{n}": {"title": f"Choice {n}"} for n in range(6)}, "default": "c3"}
     }
-    profiles.commit(
-        {
-            "teams/red/profiles/notebook.yaml": profile(options=SIZES),
-            "teams/red/profiles/other.yaml": profile(options=many),
-        }
-    )
+    profiles.commit(red(notebook=profile(options=SIZES), other=profile(options=many)))
     html = page(profiles.catalog())
     assert request_of(pressed(html, "red/notebook")) == {"profile": "red/notebook", "options": {"size": "normal"}}
     assert request_of(pressed(html, "red/other")) == {"profile": "red/other", "options": {"size": "c3"}}
 
 
 def test_what_cannot_be_started_says_why_who_decides_and_how_to_ask(profiles: ProfilesRepository) -> None:
-    profiles.commit(
-        {
-            "teams/red/profiles/expired.yaml": profile(title="Expired", data_roles=["old"]),
-            "data-roles/old.yaml": data_role("blue", {"red": "2026-01-02"}, title="Old tables"),
-            "teams/red/profiles/late.yaml": profile(title="Late", review_by="2026-01-02"),
-            "teams/red/profiles/studio.yaml": profile(title="Studio", app="rstudio"),
-        }
-    )
+    files = red(
+        expired=profile(title="Expired", data_roles=["old"]), late=profile(title="Late", review_by="2026-01-02"),
+        studio=profile(title="Studio", app="rstudio"),
+    )  # fmt: skip
+    profiles.commit({**files, "data-roles/old.yaml": data_role("blue", {"red": "2026-01-02"}, title="Old tables")})
     able = Capabilities("this laptop", frozenset({"volume"}), {"rstudio": "RStudio is not installed."})
     rows = {row.strong.get_text(): row for row in page(profiles.catalog(), able=able).select("li") if row.strong}
     said = {name: " ".join(row.get_text(" ", strip=True).split()) for name, row in rows.items()}
@@ -128,8 +121,8 @@ def test_what_cannot_be_started_says_why_who_decides_and_how_to_ask(profiles: Pr
 
 
 def test_a_missing_grant_leads_to_the_data_role_that_misses_it(profiles: ProfilesRepository) -> None:
-    wanting = {"teams/red/profiles/notebook.yaml": profile(data_roles=["tables", "more"])}
-    profiles.commit({**wanting, "data-roles/more.yaml": data_role("blue", {})})
+    wanting = profile(data_roles=["tables", "more"])
+    profiles.commit({**red(notebook=wanting), "data-roles/more.yaml": data_role("blue", {})})
     (row,) = page(profiles.catalog()).select(".allotment-refused li")
     assert row.a is not None
     assert row.a["href"] == f"{SERVICE}data-roles/more/ask?team=red"
