@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.catalog.catalog import Catalog, ModelCache
 from allotment_profiles.documents.writing import write
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, Verifier, generate_key
 from allotment_profiles.model.paths import file_ref
-from allotment_profiles.store.loading import ReadingCache, load
+from allotment_profiles.store.loading import Loaded, renew
 from allotment_profiles.store.snapshot import applied
 
 START = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
@@ -120,7 +120,8 @@ class ProfilesRepository:
         self.signer = Signer(self.signing_key)
         self.repository = Repository.create(self.path, Verifier(self.allowed_signers.read_text()))
         self.time = START
-        self.cache = ReadingCache()
+        self._loaded: Loaded | None = None
+        self._models = ModelCache()
 
     @property
     def head(self) -> str:
@@ -166,5 +167,8 @@ class ProfilesRepository:
 
     def catalog(self, revision: str | None = None, *, fresh: bool = False) -> Catalog:
         """Load what applies at a commit, or at main; with `fresh`, without what was read before."""
-        cache = ReadingCache() if fresh else self.cache
-        return load(applied(self.repository, revision or self.head), cache)
+        snapshot = applied(self.repository, revision or self.head)
+        if fresh:
+            return renew(snapshot, None, ModelCache()).catalog
+        self._loaded = renew(snapshot, self._loaded, self._models)
+        return self._loaded.catalog

@@ -66,7 +66,7 @@ class ImageInventory:
         active = [
             needs
             for entry in catalog.profiles.values()
-            if not (needs := self._needs[entry.blob]).hidden and not is_retired(needs, now)
+            if not (needs := self._needs[entry.blob]).hidden and not is_retired(needs.retired_from, now)
         ]
         uses = Counter(image for needs in active for image in needs.images)
         images = sorted(uses, key=lambda image: (-uses[image], image))

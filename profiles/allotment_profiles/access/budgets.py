@@ -8,7 +8,7 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Budget
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.sizes import Size
-from allotment_profiles.model.values.quantities import format_count, format_cpu, format_memory
+from allotment_profiles.model.values.quantities import format_count, format_cpus, format_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,13 @@ def _excess(bound: _Bound, size: Size) -> str | None:
     budget, sizes = bound.budget, [session.size for session in bound.running]
     amounts: tuple[tuple[int | None, int, int, Callable[[int], str]], ...] = (
         (budget.sessions, len(sizes), 1, lambda number: format_count(number, "session")),
-        (budget.cpu, sum(other.cpu for other in sizes), size.cpu, _cpus),
-        (budget.memory, sum(other.memory for other in sizes), size.memory, _memory),
+        (budget.cpu, sum(other.cpu for other in sizes), size.cpu, format_cpus),
+        (
+            budget.memory,
+            sum(other.memory for other in sizes),
+            size.memory,
+            lambda amount: f"{format_memory(amount)} of memory",
+        ),
         (budget.gpu, sum(other.gpu for other in sizes), size.gpu, lambda number: format_count(number, "GPU")),
     )
     for limit, used, requested, text in amounts:
@@ -75,10 +80,6 @@ def _excess(bound: _Bound, size: Size) -> str | None:
             too_much = f"With {in_use}, {text(requested)} more would be too much."
             return f"{bound.whose} may use {text(limit)} at one time. {too_much}"
     return None
-
-
-def _cpus(amount: int) -> str:
-    return f"{format_cpu(amount)} CPU{'' if amount == 1000 else 's'}"
 
 
 def _memory(amount: int) -> str:

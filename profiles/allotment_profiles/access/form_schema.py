@@ -127,15 +127,7 @@ def _maximum(catalog: Catalog, envelope: Envelope) -> dict[str, Any]:
 
 def _known_images(catalog: Catalog, envelope: Envelope) -> list[str]:
     """Return the images that any profile uses and that this envelope allows."""
-    used = {
-        image
-        for entry in catalog.profiles.values()
-        for image in (
-            entry.value.image,
-            *(choice.image for option in entry.value.options.values() for choice in option.choices.values()),
-        )
-        if image
-    }
+    used = {image for entry in catalog.profiles.values() for _, image in entry.value.images()}
     return sorted(image for image in used if any(image_matches(image, pattern) for pattern in envelope.images))
 
 

@@ -1,7 +1,7 @@
 """What a user may start now: the one evaluation behind the start page, explanations and every spawn. Pure functions."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from allotment_profiles.access.deployments import Capabilities
@@ -71,72 +71,32 @@ def may_know(catalog: Catalog, user: User, profile_id: str) -> bool:
     return profile.visibility != "draft" or user.admin or works_on(user, profile, team)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outlook:
-    """A profile, and the days about which its users are warned."""
-
-    catalog: Catalog
-    entry: Entry[Profile]
-    now: dt.datetime
-    window: int
-    """How many days ahead a warning comes."""
-
-    @property
-    def profile(self) -> Profile:
-        return self.entry.value
-
-    def soon(self, day: dt.date | None, *, first: int = 0) -> bool:
-        """Return whether a day comes within the window, not sooner than `first` days from now."""
-        return day is not None and first <= days_left(day, self.now) <= self.window
-
-
 def _warnings(catalog: Catalog, entry: Entry[Profile], now: dt.datetime) -> Iterator[str]:
-    window = (catalog.policy.value.review_warning if catalog.policy else 0) // _ONE_DAY
-    outlook = _Outlook(catalog, entry, now, window)
-    for warning in _WARNINGS:
-        yield from warning(outlook)
-
-
-def _outdated(outlook: _Outlook) -> Iterator[str]:
-    if outlook.entry.outdated_since:
+    profile = entry.value
+    if entry.outdated_since:
         yield "The newest version of the file is not valid; an earlier version applies."
-
-
-def _deprecated(outlook: _Outlook) -> Iterator[str]:
-    profile = outlook.profile
-    if profile.visibility == "deprecated" and not is_retired(profile, outlook.now):
-        successor = successor_of(outlook.catalog, outlook.entry.id, outlook.now) or profile.successor or ""
-        successor_entry = outlook.catalog.profiles.get(successor)
+    if profile.visibility == "deprecated" and not is_retired(profile.retired_from, now):
+        successor = successor_of(catalog, entry.id, now) or profile.successor or ""
+        successor_entry = catalog.profiles.get(successor)
         name = f"{successor_entry.value.title} ({successor})" if successor_entry else successor
         yield f"It is deprecated; its successor is {name}."
+    window = (catalog.policy.value.review_warning if catalog.policy else 0) // _ONE_DAY
+    for day, warning in _dated_warnings(catalog, entry, now):
+        if day is not None and 0 <= days_left(day, now) <= window:
+            yield warning
 
 
-def _retires_soon(outlook: _Outlook) -> Iterator[str]:
-    if outlook.soon(outlook.profile.retired_from, first=1):
-        yield f"It is retired from {outlook.profile.retired_from} on."
-
-
-def _review_due(outlook: _Outlook) -> Iterator[str]:
-    if outlook.soon(outlook.profile.review_by):
-        yield f"Its review is due by {outlook.profile.review_by}."
-
-
-def _acceptance_ends(outlook: _Outlook) -> Iterator[str]:
-    for code, acceptance in outlook.profile.accepted.items():
-        if outlook.soon(acceptance.until):
-            yield f"An administrator's acceptance of {code} ends on {acceptance.until}."
-
-
-def _grant_ends(outlook: _Outlook) -> Iterator[str]:
-    for role in outlook.profile.data_roles:
-        data_role = outlook.catalog.data_roles.get(role)
-        grant = data_role.value.granted_to.get(outlook.entry.id.partition("/")[0]) if data_role else None
-        if grant and outlook.soon(grant.until):
-            yield f"The grant for {role} ends on {grant.until}."
-        if grant and outlook.soon(grant.review_by):
-            yield f"The review of the grant for {role} is due by {grant.review_by}."
-
-
-_WARNINGS: tuple[Callable[[_Outlook], Iterator[str]], ...] = (
-    _outdated, _deprecated, _retires_soon, _review_due, _acceptance_ends, _grant_ends,
-)  # fmt: skip
+def _dated_warnings(catalog: Catalog, entry: Entry[Profile], now: dt.datetime) -> Iterator[tuple[dt.date | None, str]]:
+    """Yield each day about which users are warned when it is near, with the warning."""
+    profile = entry.value
+    if not is_retired(profile.retired_from, now):
+        yield profile.retired_from, f"It is retired from {profile.retired_from} on."
+    yield profile.review_by, f"Its review is due by {profile.review_by}."
+    for code, acceptance in profile.accepted.items():
+        yield acceptance.until, f"An administrator's acceptance of {code} ends on {acceptance.until}."
+    for role in profile.data_roles:
+        data_role = catalog.data_roles.get(role)
+        grant = data_role.value.granted_to.get(entry.id.partition("/")[0]) if data_role else None
+        if grant:
+            yield grant.until, f"The grant for {role} ends on {grant.until}."
+            yield grant.review_by, f"The review of the grant for {role} is due by {grant.review_by}."

@@ -199,7 +199,7 @@ def _in_group(context: RuleContext) -> RuleResult:
 
 def _not_retired(context: RuleContext) -> RuleResult:
     refusal = None
-    if is_retired(context.profile, context.now):
+    if is_retired(context.profile.retired_from, context.now):
         successor = successor_of(context.catalog, context.profile_id, context.now)
         remedy = "There is no successor. Choose another one, or propose one."
         if successor:

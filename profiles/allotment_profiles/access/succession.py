@@ -1,23 +1,14 @@
 """When a profile is retired, and which profile succeeds it. Pure functions."""
 
 import datetime as dt
-from typing import Protocol
 
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.values.dates import days_left
 
 
-class Retiring(Protocol):
-    """A profile, or an index entry made from one."""
-
-    @property
-    def retired_from(self) -> dt.date | None:
-        """The first day on which it no longer starts."""
-
-
-def is_retired(profile: Retiring, now: dt.datetime) -> bool:
-    """Return whether a profile no longer starts."""
-    return profile.retired_from is not None and days_left(profile.retired_from, now) <= 0
+def is_retired(retired_from: dt.date | None, now: dt.datetime) -> bool:
+    """Return whether a profile that is retired from a day on no longer starts."""
+    return retired_from is not None and days_left(retired_from, now) <= 0
 
 
 def successor_of(catalog: Catalog, profile_id: str, now: dt.datetime) -> str | None:
@@ -29,6 +20,6 @@ def successor_of(catalog: Catalog, profile_id: str, now: dt.datetime) -> str | N
         if entry is None:
             return None
         seen.add(entry.id)
-        if entry.value.visibility != "deprecated" and not is_retired(entry.value, now):
+        if entry.value.visibility != "deprecated" and not is_retired(entry.value.retired_from, now):
             return entry.id
     return None

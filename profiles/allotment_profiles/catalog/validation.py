@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from allotment_profiles.model import BUILT_IN_APPS, Choice, DataRole, Envelope, Policy, Profile, RuleLevel, Team
+from allotment_profiles.model import BUILT_IN_APPS, DataRole, Envelope, Policy, Profile, RuleLevel, Team
 from allotment_profiles.model.limits import MAXIMUM_SIZES
 from allotment_profiles.model.paths import POLICY, data_role_path, profile_path, team_path
 from allotment_profiles.model.problems import Problem, quoted
@@ -59,17 +59,8 @@ class _Subject:
         self.team = profile_id.partition("/")[0]
         self.profile = profile
         self.sizes = sizes_of(profile)
-        self.choices = _choices_of(profile) if profile.options else []
-        self.images = [("image", profile.image)]
-        self.images += [(f"{field}.image", choice.image) for field, choice in self.choices if choice.image]
-
-
-def _choices_of(profile: Profile) -> list[tuple[str, Choice]]:
-    return [
-        (f"options.{name}.choices.{key}", choice)
-        for name, option in profile.options.items()
-        for key, choice in option.choices.items()
-    ]
+        self.choices = list(profile.all_choices())
+        self.images = profile.images()
 
 
 def _apply_acceptances(path: str, profile: Profile, problems: Iterable[Problem]) -> Iterator[Problem]:

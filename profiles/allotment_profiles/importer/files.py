@@ -15,7 +15,7 @@ from allotment_profiles.model.paths import POLICY, file_ref, profile_path, team_
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.values.quantities import cpu_number, format_memory
 from allotment_profiles.model.values.texts import image_name
-from allotment_profiles.review.team_limits import images_of, reach_of
+from allotment_profiles.review.team_limits import reach_of
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import Snapshot, with_files
 
@@ -114,7 +114,7 @@ def _limits(values: Iterable[Profile], minimum: Mapping[str, int]) -> dict[str, 
 
 def _patterns(values: Iterable[Profile], more: Iterable[str]) -> list[str]:
     """Return patterns for all images: their folders, or their registries if there are too many folders."""
-    images = [image_name(image) for value in values for _, image in images_of(value)]
+    images = [image_name(image) for value in values for _, image in value.images()]
     folders = {image: image.rpartition("/")[0] for image in images}
     patterns = {f"{folder}/*" if "/" in folder else image for image, folder in folders.items()} | set(more)
     if len(patterns) > _MAXIMUM_IMAGES:

@@ -1,5 +1,6 @@
 """A kind of session that a team offers: `teams/<team>/profiles/<name>.yaml`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -256,6 +257,17 @@ class Profile(Model):
     """Problems that an administrator has accepted, by code."""
     review_by: texts.Date | None = None
     """Last day on which the profile is offered, unless it has been reviewed and the date moved."""
+
+    def all_choices(self) -> Iterator[tuple[str, Choice]]:
+        """Yield the choices of all options, each with its field: `options.size.choices.large`."""
+        for name, option in self.options.items():
+            for key, choice in option.choices.items():
+                yield f"options.{name}.choices.{key}", choice
+
+    def images(self) -> list[tuple[str, str]]:
+        """Return the image of the profile and those of its choices, each with its field."""
+        choices = [(f"{field}.image", choice.image) for field, choice in self.all_choices() if choice.image]
+        return [("image", self.image), *choices]
 
     @model_validator(mode="after")
     def _roles_once(self) -> Self:

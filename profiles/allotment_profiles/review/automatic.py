@@ -16,9 +16,9 @@ from allotment_profiles.review.changes import Change
 from allotment_profiles.review.team_limits import (
     binding_envelope,
     further_outside,
-    images_of,
     larger_dimensions,
     pinned,
+    questions_of,
     same_image,
 )
 
@@ -86,7 +86,7 @@ def _grows(before: Profile, after: Profile) -> bool:
 
 
 def _same_images(before: Profile, after: Profile) -> bool:
-    olds, news = dict(images_of(before)), dict(images_of(after))
+    olds, news = dict(before.images()), dict(after.images())
     return olds.keys() == news.keys() and all(
         olds[field] == image or (same_image(olds[field], image) and (pinned(image) or not pinned(olds[field])))
         for field, image in news.items()
@@ -106,10 +106,10 @@ def _rest(profile: Profile) -> dict[str, Any]:
             del choice["title"], choice["description"], choice["image"]
             _without_amounts(choice["resources"])
     # The order of options matters, but the comparison of dictionaries ignores it.
-    order = [(name, list(option.choices)) for name, option in profile.options.items()]
+    content["order"] = questions_of(profile)
     for name in ("data_roles", "only"):
         content[name] = sorted(content[name])
-    return {**content, "order": order}
+    return content
 
 
 def _without_amounts(resources: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """The type of a change: a closed set of stable names, for programs and for the policy. Pure functions."""
 
+import functools
 import re
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from allotment_profiles.model import DataRole, Model, Policy, Profile
 from allotment_profiles.review.team_limits import larger_dimensions, pinned, reach_of, same_image
@@ -60,11 +61,8 @@ _BY_FIRST: dict[str, ChangeType] = {
 }
 
 
-class ChangeTypes(Protocol):
-    """Returns the type of each change between two versions of one file."""
-
-    def __call__(self, field: str, was: Any, now: Any) -> ChangeType:
-        """Return the type of the change of one field, or of one item of a list."""
+ChangeTypes = Callable[[str, Any, Any], ChangeType]
+"""Returns the type of a change, by the field and its values before and after, or one item of a list in them."""
 
 
 def change_types(before: Model, after: Model, outside: frozenset[str] = frozenset()) -> ChangeTypes:
@@ -72,7 +70,7 @@ def change_types(before: Model, after: Model, outside: frozenset[str] = frozense
     if isinstance(before, Profile) and isinstance(after, Profile):
         return _ProfileChangeTypes(before, after, outside)
     if isinstance(before, DataRole) and isinstance(after, DataRole):
-        return _DataRoleChangeTypes(before, after)
+        return functools.partial(_of_data_role, before, after)
     if isinstance(after, Policy):
         return lambda field, was, now: "policy"
     return lambda field, was, now: _by_field(field)
@@ -145,23 +143,18 @@ def _of_image(was: str | None, now: str | None) -> ChangeType:
     return "image-unpinned" if pinned(was) and not pinned(now) else "image-version"
 
 
-class _DataRoleChangeTypes:
-    def __init__(self, before: DataRole, after: DataRole) -> None:
-        self._before = before
-        self._after = after
-
-    def __call__(self, field: str, was: Any, now: Any) -> ChangeType:
-        if not field.startswith("granted_to."):
-            return _by_field(field)
-        _, team, what = field.split(".", 2)
-        if team not in self._before.granted_to:
-            return "grant-added"
-        if team not in self._after.granted_to:
-            return "grant-removed"
-        if what == "reason":
-            return "text"
-        # Without a review date, the grant is not limited by one.
-        return "grant-longer" if was is not None and (now is None or now > was) else "grant-shorter"
+def _of_data_role(before: DataRole, after: DataRole, field: str, was: Any, now: Any) -> ChangeType:
+    if not field.startswith("granted_to."):
+        return _by_field(field)
+    _, team, what = field.split(".", 2)
+    if team not in before.granted_to:
+        return "grant-added"
+    if team not in after.granted_to:
+        return "grant-removed"
+    if what == "reason":
+        return "text"
+    # Without a review date, the grant is not limited by one.
+    return "grant-longer" if was is not None and (now is None or now > was) else "grant-shorter"
 
 
 def type_of_new_field(field: str, outside: frozenset[str] = frozenset()) -> ChangeType:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from allotment_profiles.model import Model, Toleration
-from allotment_profiles.model.values.quantities import format_cpu, format_duration, format_memory
+from allotment_profiles.model.values.quantities import format_cpus, format_duration, format_memory
 
 _DURATIONS = (
     "lifetime", "lifetime.idle", "lifetime.total", "ceilings.lifetime", "review_warning", "last_good",
@@ -51,5 +51,5 @@ def _amount(field: str, value: int) -> str:
     if "memory" in parts[-2:] or parts[-1] == "home":
         return format_memory(value)
     if "cpu" in parts[-2:]:
-        return "1 CPU" if value == 1000 else f"{format_cpu(value)} CPUs"
+        return format_cpus(value)
     return f"{value} %" if field == "removal_share" else str(value)

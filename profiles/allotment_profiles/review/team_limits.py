@@ -1,13 +1,13 @@
 """Whether a profile exceeds its team's envelope, and whether its sessions grow. Pure functions."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model import Envelope, Option, Profile
+from allotment_profiles.model import Envelope, Profile
 from allotment_profiles.model.limits import MAXIMUM_SIZES
 from allotment_profiles.model.sizes import sizes_of
-from allotment_profiles.model.values.quantities import format_cpu, format_memory
+from allotment_profiles.model.values.quantities import format_count, format_cpus, format_memory
 from allotment_profiles.model.values.texts import image_matches, image_name
 
 _AMOUNTS: dict[str, Callable[[Any], int | None]] = {
@@ -49,10 +49,8 @@ def further_outside(before: Profile | None, after: Profile, envelope: Envelope |
 
 
 def _amount_text(name: str, amount: int) -> str:
-    if name == "cpu":
-        return "1 CPU" if amount == 1000 else f"{format_cpu(amount)} CPUs"
-    if name == "gpu":
-        return "1 GPU" if amount == 1 else f"{amount} GPUs"
+    if name in ("cpu", "gpu"):
+        return format_cpus(amount) if name == "cpu" else format_count(amount, "GPU")
     return f"{format_memory(amount)} of memory" if name == "memory" else f"a home of {format_memory(amount)}"
 
 
@@ -80,24 +78,13 @@ def _names(profile: Profile) -> dict[str, frozenset[str]]:
     return {
         "gpu_kind": frozenset(size.gpu_kind for size in sizes if size.gpu and size.gpu_kind),
         "node_pool": frozenset(size.node_pool for size in sizes if size.node_pool),
-        "image": frozenset(image for _, image in images_of(profile)),
+        "image": frozenset(image for _, image in profile.images()),
     }
 
 
-def images_of(profile: Profile) -> Iterator[tuple[str, str]]:
-    """Return every image of a profile with its field."""
-    yield "image", profile.image
-    for name, option in profile.options.items():
-        for key, choice in option.choices.items():
-            if choice.image:
-                yield f"options.{name}.choices.{key}.image", choice.image
-
-
-def same_questions(before: Mapping[str, Option], after: Mapping[str, Option]) -> bool:
-    """Return whether both have the same options with the same choices, in the same order."""
-    return [(name, list(option.choices)) for name, option in before.items()] == [
-        (name, list(option.choices)) for name, option in after.items()
-    ]
+def questions_of(profile: Profile) -> list[tuple[str, list[str]]]:
+    """Return the options and the names of their choices, in order."""
+    return [(name, list(option.choices)) for name, option in profile.options.items()]
 
 
 def larger_dimensions(before: Profile, after: Profile) -> frozenset[str]:
@@ -106,7 +93,7 @@ def larger_dimensions(before: Profile, after: Profile) -> frozenset[str]:
     Options apply in order, and for each amount a later option overrides an earlier one. So both profiles are walked
     through option by option, which is exact without trying every combination.
     """
-    if not same_questions(before.options, after.options):
+    if questions_of(before) != questions_of(after):
         return frozenset(DIMENSIONS)
     return frozenset(name for name, amount in _AMOUNTS.items() if _grows(before, after, amount))
 

@@ -71,11 +71,6 @@ class Applied:
     """Both from the last policy that applied and could be read, so that removing the policy does not lift its rules."""
     provenance: Provenance
 
-    @property
-    def quarantined(self) -> tuple[QuarantinedChange, ...]:
-        """The quarantined changes, by path."""
-        return quarantined_changes(self.files)
-
 
 def quarantined_changes(files: Mapping[str, File]) -> tuple[QuarantinedChange, ...]:
     """Return the quarantined changes by path, older changes of one path first."""

@@ -8,7 +8,7 @@ change cannot affect are not evaluated again: they are shared with the catalog b
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from allotment_profiles.catalog.catalog import Catalog, ModelCache
@@ -42,19 +42,9 @@ class Loaded:
     """The successor of each profile whose newest version can be read and names one."""
 
 
-@dataclass
-class ReadingCache:
-    """What was loaded last, so that only later changes are read."""
-
-    loaded: Loaded | None = None
-    models: ModelCache = field(default_factory=ModelCache)
-
-
-def load(snapshot: Snapshot, cache: ReadingCache | None = None) -> Catalog:
+def load(snapshot: Snapshot) -> Catalog:
     """Load a snapshot. Raise GitError where objects cannot be read; errors in files are problems of the catalog."""
-    cache = cache or ReadingCache()
-    cache.loaded = renew(snapshot, cache.loaded, cache.models)
-    return cache.loaded.catalog
+    return renew(snapshot, None, ModelCache()).catalog
 
 
 def renew(

@@ -160,7 +160,7 @@ def _row(
         last_change=provenance.last(path),
         offer=offered,
         successors=_successors(catalog, user, profile) if profile and profile.successor else (),
-        retired=profile is not None and is_retired(profile, now),
+        retired=profile is not None and is_retired(profile.retired_from, now),
         quarantined=tuple(change for change in catalog.quarantined if change.path == path),
         problems=tuple(catalog.problems_of(path)),
         full=user.admin or (team is not None and belongs(user, team.value)),

@@ -74,8 +74,7 @@ def _example_user(catalog: "Catalog", profile_id: str) -> "User":
     groups = set()
     if team and entry:
         groups = {*team.value.members.groups, *team.value.leads.groups, *entry.value.only}
-        for option in entry.value.options.values():
-            groups.update(group for choice in option.choices.values() for group in choice.only)
+        groups.update(group for _, choice in entry.value.all_choices() for group in choice.only)
     names = [*team.value.leads.users, *team.value.members.users] if team else []
     return User(names[0] if names else "somebody", frozenset(groups))
 

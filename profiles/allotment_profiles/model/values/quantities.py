@@ -106,6 +106,11 @@ def format_cpu(milli: int) -> str:
     return _trim(Decimal(milli) / 1000)
 
 
+def format_cpus(milli: int) -> str:
+    """Format thousandths of a CPU with the noun: `1 CPU`, `0.5 CPUs`."""
+    return f"{format_cpu(milli)} CPU{'' if milli == 1000 else 's'}"
+
+
 def cpu_number(milli: int) -> int | float:
     """Return thousandths of a CPU as the number to write to a file."""
     return milli // 1000 if milli % 1000 == 0 else milli / 1000
