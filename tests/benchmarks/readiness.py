@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kubespawner import KubeSpawner
-from support.repositories import policy, profile, team
+from support.outage import files
 from support.servers.cluster import SLEEPER
 from support.servers.cluster_hub import ClusterHub
 
@@ -31,11 +31,7 @@ async def in_turn(folder: Path, namespace: str, rounds: int, *, home: bool) -> t
         own.mkdir()
         hubs.append(ClusterHub(own, namespace, spawner_class, profile_list=listed, **restricted))
     size = {"cpu": {"guarantee": 0.1, "limit": 1}, "memory": {"guarantee": "64 MiB", "limit": "256 MiB"}}
-    hubs[0].profiles.commit({
-        "policy.yaml": policy(registries=["localhost/*"]),
-        "teams/red/team.yaml": team("red", envelope={"cpu": 8, "memory": "32 GiB", "images": ["localhost/*"]}),
-        "teams/red/profiles/notebook.yaml": profile(image=SLEEPER, resources=size),
-    })  # fmt: skip
+    hubs[0].profiles.commit(files(notebook={"resources": size}))
 
     async def once(hub: ClusterHub, user: str) -> float:
         began = time.monotonic()

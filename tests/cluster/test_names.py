@@ -4,8 +4,9 @@ import asyncio
 import re
 from pathlib import Path
 
-from support.repositories import data_role, policy, profile, team
-from support.servers.cluster import SLEEPER, Cluster, needs_cluster
+from support.outage import files
+from support.repositories import data_role
+from support.servers.cluster import Cluster, needs_cluster
 from support.servers.cluster_hub import ClusterHub
 
 from allotment_spawner.kubernetes.names import SERVERNAME, USERNAME
@@ -33,14 +34,9 @@ async def test_people_with_names_that_are_close_work_at_once_each_in_a_home_and_
             volume_mounts=[{"name": "home", "mountPath": "/home/jovyan"}],
         )  # fmt: skip
         size = {"cpu": {"guarantee": 0.01, "limit": 1}, "memory": {"guarantee": "16 MiB", "limit": "128 MiB"}}
-        hub.profiles.commit(
-            {
-                "policy.yaml": policy(registries=["localhost/*"]),
-                "teams/red/team.yaml": team("red", envelope={"cpu": 8, "memory": "1 GiB", "images": ["localhost/*"]}),
-                "data-roles/lake.yaml": data_role("red", {"red": "2099-03-31"}, binding={"aws_role": ROLE}),
-                "teams/red/profiles/lake.yaml": profile(image=SLEEPER, resources=size, data_roles=["lake"]),
-            }
-        )
+        role = data_role("red", {"red": "2099-03-31"}, binding={"aws_role": ROLE})
+        lake = files(lake={"resources": size, "data_roles": ["lake"]})
+        hub.profiles.commit({**lake, "data-roles/lake.yaml": role})
         started = await asyncio.gather(*(hub.start(user, "red/lake", server=server) for user, server in PEOPLE))
         pods = {
             (about["annotations"][USERNAME], about["annotations"].get(SERVERNAME, "")): pod

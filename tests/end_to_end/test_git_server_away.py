@@ -100,23 +100,13 @@ def answering_with(status: int) -> Callable[[GitServer], AbstractContextManager[
     return answering
 
 
-@contextmanager
-def hanging(server: GitServer) -> Iterator[None]:
-    server.asked.clear()
-    server.answering.clear()
-    try:
-        yield
-    finally:
-        server.answering.set()
-
-
 TROUBLES: dict[str, tuple[Callable[[GitServer], AbstractContextManager[None]], str]] = {
     "away": (GitServer.away, "it cannot be reached"),
     "revoked": (revoked, "it refuses the credentials of this installation"),
     "forbidden": (answering_with(403), "it refuses the credentials of this installation"),
     "gone": (answering_with(404), "it has no such repository, or shows none with these credentials"),
     "broken": (answering_with(502), "it reports an internal error"),
-    "hanging": (hanging, HANGING),
+    "hanging": (GitServer.hanging, HANGING),
 }
 
 

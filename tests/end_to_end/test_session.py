@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.servers.deployment import Deployment, Person
@@ -29,6 +30,14 @@ def in_session(at_work: Person, *command: str) -> subprocess.CompletedProcess[st
         [program, *command[1:]], env=environment, cwd=environment["HOME"], capture_output=True, text=True, timeout=60,
         check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def proposed(at_work: Person, *arguments: str) -> dict[str, Any]:
+    """Propose from a terminal of the session, and return the proposal."""
+    done = in_session(at_work, "allotment-session", "propose", *arguments, "--yes", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    proposal: dict[str, Any] = json.loads(done.stdout)["proposal"]
+    return proposal
 
 
 def test_jupyterlab_opens_and_the_session_says_what_it_is(at_work: Person) -> None:
@@ -68,10 +77,7 @@ def test_a_proposal_from_the_terminal_starts_from_the_profile_that_runs(at_work:
     refused = in_session(at_work, *propose, "--set", "memory.limit=6000GiB", "--reason", "Too much", "--yes")
     assert refused.returncode == 1
     assert "memory-envelope" in refused.stdout + refused.stderr
-    done = in_session(at_work, *propose, "--reason", "Larger joins", "--yes", "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    answer = json.loads(done.stdout)
-    answer = answer.get("proposal", answer)
+    answer = proposed(at_work, *propose[2:], "--reason", "Larger joins")
     assert answer["proposer"] == "analyst"
     assert answer["reason"] == "Larger joins"
     assert any(change["text"] == "memory limit: 6 GiB" for change in answer["changes"])
@@ -80,15 +86,11 @@ def test_a_proposal_from_the_terminal_starts_from_the_profile_that_runs(at_work:
 
 
 def test_a_proposal_from_the_terminal_can_carry_the_request_for_data(at_work: Person) -> None:
-    done = in_session(
-        at_work, "allotment-session", "propose", "--from", "transport-analysis/scratch",
-        "--name", "transport-analysis/prices",
+    answer = proposed(
+        at_work, "--from", "transport-analysis/scratch", "--name", "transport-analysis/prices",
         "--set", "data_roles+=housing-open", "--grant", "housing-open=2027-12-31",
-        "--reason", "Comparing house prices along lines", "--yes", "--json",
+        "--reason", "Comparing house prices along lines",
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    answer = json.loads(done.stdout)
-    answer = answer.get("proposal", answer)
     assert [need["key"] for need in answer["requirements"]] == ["lead:transport-analysis", "owner:open-data"]
     assert [change["data_role"] for change in answer["access"] if change["gains"]] == ["housing-open"]
     assert at_work.service("POST", f"proposals/{answer['id']}/withdrawal").status_code == 200

@@ -19,14 +19,8 @@ needs_ssh_keygen = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason
 def test_git_accepts_a_signed_commit_and_refuses_an_unsigned_one(profiles: ProfilesRepository) -> None:
     signed = profiles.commit({"a": "1"}, "Größe\n\nReason: 東京")
     pushed = profiles.push({"a": "2"})
-    verify = [
-        "git",
-        "-c",
-        "gpg.format=ssh",
-        "-c",
-        f"gpg.ssh.allowedSignersFile={profiles.allowed_signers}",
-        "verify-commit",
-    ]
+    signers = f"gpg.ssh.allowedSignersFile={profiles.allowed_signers}"
+    verify = ["git", "-c", "gpg.format=ssh", "-c", signers, "verify-commit"]
     done = subprocess.run([*verify, signed], cwd=profiles.path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f'Good "git" signature for {SERVICE.email}' in done.stderr
@@ -44,14 +38,10 @@ def test_openssh_accepts_our_signature_and_we_accept_openssh_s(tmp_path: Path) -
     signature.write_text(Signer(key).sign(payload) + "\n")
     check = ["ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "service@x", "-n", "git", "-s", signature]
     assert b"Good" in subprocess.run(check, input=payload, capture_output=True, check=True).stdout
-    theirs = subprocess.run(
-        ["ssh-keygen", "-Y", "sign", "-f", key, "-n", "git"], input=payload, capture_output=True, check=True
-    )
-    assert Verifier(allowed.read_text()).verify(payload, theirs.stdout.decode()) == "service@x"
-    other = subprocess.run(
-        ["ssh-keygen", "-Y", "sign", "-f", key, "-n", "file"], input=payload, capture_output=True, check=True
-    )
-    assert Verifier(allowed.read_text()).verify(payload, other.stdout.decode()) is None
+    for namespace, signer in (("git", "service@x"), ("file", None)):
+        sign = ["ssh-keygen", "-Y", "sign", "-f", key, "-n", namespace]
+        theirs = subprocess.run(sign, input=payload, capture_output=True, check=True).stdout.decode()
+        assert Verifier(allowed.read_text()).verify(payload, theirs) == signer
 
 
 @pytest.fixture(scope="module")

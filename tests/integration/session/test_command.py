@@ -1,46 +1,17 @@
 """`allotment-session` as programs and scripts use it: no terminal, exit codes, JSON."""
 
 import ast
-import datetime as dt
-import ipaddress
 import json
 import socket
 import sys
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from support.fakes.session_service import NOTEBOOK_FILE, TOKEN, SessionService, answer, problem, running_service
+from support.servers.git_server import write_certificates
 from support.session_command import PACKAGE, Command, Words
 
 BIGGER = ("propose", "--name", "notebook-big", "--set", "memory.limit=16GiB", "--reason", "A large join", "--yes")
-
-
-def self_signed(folder: Path) -> Path:
-    """Make a certificate for 127.0.0.1 and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "service.pem"
-    path.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
 
 
 def test_a_profile_is_proposed_from_the_one_that_runs(command: Command, service: SessionService, words: Words) -> None:
@@ -269,13 +240,13 @@ def test_a_proxy_in_the_environment_never_sees_a_token_for_this_machine(command:
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_no_token(command: Command, tmp_path: Path) -> None:
-    certificate = self_signed(tmp_path)
+    certificate = write_certificates(tmp_path)
     with running_service(certificate) as encrypted:
         done = command("profiles", ALLOTMENT_URL=encrypted.url)
         assert done.returncode == 4
         assert "certificate" in done.stderr
         assert not encrypted.tokens
-        assert command("profiles", ALLOTMENT_URL=encrypted.url, SSL_CERT_FILE=str(certificate)).returncode == 0
+        assert command("profiles", ALLOTMENT_URL=encrypted.url, SSL_CERT_FILE=str(tmp_path / "ca.pem")).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class GitServer:
         self.asked = threading.Event()
         """Set with the first request."""
         (folder / "repositories").mkdir(parents=True)
-        certificate = _write_certificates(folder)
+        certificate = write_certificates(folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self._context = context
@@ -79,6 +79,16 @@ class GitServer:
         finally:
             self._listen(self._server.server_port)
             self._thread.start()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Take connections and answer nothing meanwhile; `asked` tells of the first request."""
+        self.asked.clear()
+        self.answering.clear()
+        try:
+            yield
+        finally:
+            self.answering.set()
 
     def _listen(self, port: int) -> None:
         self._server = _Server((_HOST, port), _Handler)
@@ -142,22 +152,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         owner.asked.set()
         owner.answering.wait()
         if owner.status:
-            self.send_response(owner.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._answer(owner.status, {})
             return
         if self.path.startswith("/moved/"):
-            self.send_response(301)
-            self.send_header("Location", owner.url(self.path.removeprefix("/moved/")))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._answer(301, {"Location": owner.url(self.path.removeprefix("/moved/"))})
             return
         given = self.headers.get("Authorization", "").removeprefix("Basic ")
         if owner.token and base64.b64decode(given).decode().partition(":")[2] != owner.token:
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", "Basic")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._answer(401, {"WWW-Authenticate": "Basic"})
             return
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -173,8 +175,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-        self.send_response(int(fields.pop("Status", "200").split()[0]))
-        for name, value in {**fields, "Content-Length": str(len(content))}.items():
+        self._answer(int(fields.pop("Status", "200").split()[0]), fields, content)
+
+    def _answer(self, status: int, headers: Mapping[str, str], content: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
@@ -183,7 +188,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.do_GET()
 
 
-def _write_certificates(folder: Path) -> Path:
+def write_certificates(folder: Path) -> Path:
     """Make an authority, and a server's certificate by it; give the file with the server's key and certificate."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Authority of a test")])

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.repositories import START, policy, team
+from support.catalogs import catalog as catalog_of
+from support.repositories import team
 
 from allotment_profiles.access.budgets import Usage, over_budget
 from allotment_profiles.access.people import User
-from allotment_profiles.catalog.catalog import Catalog, Entry
-from allotment_profiles.model import Policy, Team
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.sizes import Size
 
 ANN = User("ann", frozenset({"/red"}))
@@ -22,12 +22,8 @@ def size(cpu: int = 1, memory: int = 1, gpu: int = 0) -> Size:
 
 
 def catalog(everywhere: Any = None, **red: Any) -> Catalog:
-    rules = Policy.model_validate(policy(**({"user_budget": everywhere} if everywhere else {})))
-    teams = {name: Team.model_validate(team(name, **(red if name == "red" else {}))) for name in ("red", "blue")}
-    return Catalog(
-        "c" * 40, START, Entry("policy", "policy.yaml", rules, "", b""),
-        {name: Entry(name, name, value, "", b"") for name, value in teams.items()}, {}, {}, (),
-    )  # fmt: skip
+    rules = {"user_budget": everywhere} if everywhere else {}
+    return catalog_of({"red": team("red", **red), "blue": team("blue")}, {}, {}, **rules)
 
 
 @pytest.mark.parametrize(

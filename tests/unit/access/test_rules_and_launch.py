@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.catalogs import overrides
+from support.catalogs import GROUPS, NAMES, PEOPLE, TEAMS, TODAY, overrides
+from support.catalogs import catalog as catalog_of
 from support.properties import examples
 from support.repositories import START, data_role, policy, profile, small, team, write_folder
 
@@ -21,12 +22,8 @@ from allotment_profiles.model.problems import RefusedError
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import in_folder
 
-TEAMS, ROLES, GROUPS, NAMES = ["red", "blue"], ["tables", "files", "bucket"], ["/a", "/b", "/c"], ["ann", "bob"]
-TODAY = START.date()
+ROLES = ["tables", "files", "bucket"]
 DAYS = st.integers(-2, 2).map(lambda days: TODAY + dt.timedelta(days=days))
-PEOPLE = st.fixed_dictionaries(
-    {"groups": st.lists(st.sampled_from(GROUPS), max_size=2), "users": st.lists(st.sampled_from(NAMES), max_size=1)}
-)
 GRANTS = st.fixed_dictionaries({"until": DAYS.map(str)}, optional={"review_by": DAYS.map(str)})
 MORE = st.fixed_dictionaries({}, optional={
     "review_by": DAYS.map(str),
@@ -288,7 +285,7 @@ ANYTHING = st.recursive(
 
 @given(ANYTHING)
 def test_any_request_is_resolved_or_refused_with_a_status_of_the_caller(body: object) -> None:
-    catalog = Catalog("c" * 40, START, entry("policy", Policy.model_validate(policy())), {}, {}, {}, ())
+    catalog = catalog_of({}, {}, {})
     with pytest.raises(RefusedError) as caught:
         resolve(catalog, User("ann", frozenset()), parse_request(body), START, CAPABLE)
     assert 400 <= caught.value.refusal.status < 500
@@ -344,16 +341,12 @@ def test_a_default_is_used_where_nothing_is_chosen_and_the_last_choice_wins(tmp_
 def _chain(**links: tuple[str | None, str | None]) -> Catalog:
     """Give profiles of the team red, each with its successor and the day from which it is retired."""
     found = {
-        f"red/{name}": Profile.model_validate(profile(
+        f"red/{name}": profile(
             title=f"The {name}", **({"successor": f"red/{to}"} if to else {}), **({"retired_from": day} if day else {}),
-        ))
+        )
         for name, (to, day) in links.items()
     }  # fmt: skip
-    return Catalog(
-        "c" * 40, START, entry("policy", Policy.model_validate(policy())),
-        {"red": entry("red", Team.model_validate(team("red")))},
-        {name: entry(name, value) for name, value in found.items()}, {}, (),
-    )  # fmt: skip
+    return catalog_of({"red": team("red")}, {}, found)
 
 
 PAST, FUTURE = "2025-12-31", "2026-02-01"
@@ -383,12 +376,8 @@ def test_a_retired_profile_names_the_end_of_its_chain(
 
 
 def test_a_draft_is_unknown_to_those_who_do_not_work_on_it() -> None:
-    drafted = Profile.model_validate(profile(visibility="draft", maintainers={"users": ["ann"]}))
-    catalog = Catalog(
-        "c" * 40, START, entry("policy", Policy.model_validate(policy())),
-        {"red": entry("red", Team.model_validate(team("red", deputies={"users": ["dee"]})))},
-        {"red/draft": entry("red/draft", drafted)}, {}, (),
-    )  # fmt: skip
+    drafted = profile(visibility="draft", maintainers={"users": ["ann"]})
+    catalog = catalog_of({"red": team("red", deputies={"users": ["dee"]})}, {}, {"red/draft": drafted})
     red = frozenset({"/red"})
     assert offers(catalog, User("bob", red), START, CAPABLE) == []
     with pytest.raises(RefusedError) as caught:
@@ -399,18 +388,13 @@ def test_a_draft_is_unknown_to_those_who_do_not_work_on_it() -> None:
         unknown.value.refusal.code, unknown.value.refusal.why,
     )  # fmt: skip
     for user in (User("ann", red), User("dee", frozenset()), User("lee", frozenset({"/red/leads"}))):
-        assert resolve(catalog, user, Request("red/draft", {}), START, CAPABLE).title == drafted.title
+        assert resolve(catalog, user, Request("red/draft", {}), START, CAPABLE).title == drafted["title"]
 
 
 def test_a_choice_of_other_groups_is_refused_and_never_the_default() -> None:
     choices = {"normal": {"title": "Normal"}, "large": {"title": "Large", "only": ["/red/leads"]}}
-    wanted = Profile.model_validate(
-        profile(options={"size": {"title": "Size", "default": "normal", "choices": choices}})
-    )
-    catalog = Catalog(
-        "c" * 40, START, entry("policy", Policy.model_validate(policy())),
-        {"red": entry("red", Team.model_validate(team("red")))}, {"red/a": entry("red/a", wanted)}, {}, (),
-    )  # fmt: skip
+    wanted = profile(options={"size": {"title": "Size", "default": "normal", "choices": choices}})
+    catalog = catalog_of({"red": team("red")}, {}, {"red/a": wanted})
     member, lead = User("ann", frozenset({"/red"})), User("lee", frozenset({"/red", "/red/leads"}))
     large = Request("red/a", {"size": "large"})
     assert resolve(catalog, lead, large, START, CAPABLE).request.options == {"size": "large"}

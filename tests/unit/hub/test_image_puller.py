@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -162,11 +161,6 @@ async def following(
         yield watcher, pulling
     finally:
         await pulling.stop()
-
-
-@pytest.fixture
-def profiles(tmp_path: Path) -> ProfilesRepository:
-    return ProfilesRepository(tmp_path)
 
 
 @pytest.fixture
