@@ -153,24 +153,28 @@ def proposal_line(stored: StoredProposal, url: str) -> responses.ProposalLine:
 
 def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
     """Return the answer for a proposal."""
-    check = view.check
+    case, stored, check = view.case, view.case.stored, view.check
     return answer_from(
         responses.ProposalAnswer,
         view,
+        **attributes(stored, "id", "proposer", "head"),
+        **attributes(case.judgement, "conflicts", "removals"),
         url=url,
-        proposer=view.stored.proposer,
-        head=view.stored.head,
-        created=view.records[0].time,
+        state=case.state,
+        title=stored.current.title,
+        reason=stored.current.text,
+        created=stored.records[0].time,
+        automatic=() if case.requirements else case.automatic,
         problems=check.problems,
         changes=check.changes,
         access=check.access,
         starts=check.starts,
         cost=_cost(check),
         requirements=[
-            {**requirement.as_dict(), "met_by": list(view.met.get(requirement.key, ()))}
+            {**requirement.as_dict(), "met_by": list(case.met.get(requirement.key, ()))}
             for requirement in check.requirements
         ],
-        records=[attributes(record, "kind", "by", "time", "head", "text") for record in view.records],
+        records=[attributes(record, "kind", "by", "time", "head", "text") for record in stored.records],
         steps=[asdict(step) for step in view.steps],
         files=[
             {"path": path, "content": None if data is None else data.decode(errors="replace")}

@@ -56,52 +56,19 @@ class ProposalAction(Page):
 
     active: ClassVar[str] = "proposals"
 
-    async def post(self, proposal: str) -> None:
-        """POST proposals/ID/ACTION."""
-        await self.do(proposal)
+    async def post(self, proposal: str, action: str) -> None:
+        """POST proposals/ID/ACTION. An approval and a merge are of the head that the page showed."""
+        reviewing, proposing, head = self.services.reviewing, self.services.proposing, self.field("head")
+        match action:
+            case "approve":
+                await reviewing.approve(self.reader, proposal, head)
+            case "merge":
+                confirmed = self.field("confirm_removal") == "yes"
+                await reviewing.merge(self.reader, proposal, head, confirm_removal=confirmed)
+            case "reject":
+                await reviewing.reject(self.reader, proposal, self.field("reason"))
+            case "withdraw":
+                await proposing.withdraw(self.reader, proposal)
+            case _:
+                await proposing.comment(self.reader, proposal, self.field("text"))
         self.go(f"proposals/{proposal}")
-
-    async def do(self, proposal: str) -> None:
-        """Carry out the action. Raise a refusal."""
-        raise NotImplementedError
-
-
-class Approve(ProposalAction):
-    """Approve the head that the page showed."""
-
-    async def do(self, proposal: str) -> None:
-        """Approve."""
-        await self.services.reviewing.approve(self.reader, proposal, self.field("head"))
-
-
-class Merge(ProposalAction):
-    """Merge the proposal into main."""
-
-    async def do(self, proposal: str) -> None:
-        """Merge."""
-        confirmed = self.field("confirm_removal") == "yes"
-        await self.services.reviewing.merge(self.reader, proposal, self.field("head"), confirm_removal=confirmed)
-
-
-class Reject(ProposalAction):
-    """Reject the proposal with a reason."""
-
-    async def do(self, proposal: str) -> None:
-        """Reject."""
-        await self.services.reviewing.reject(self.reader, proposal, self.field("reason"))
-
-
-class Withdraw(ProposalAction):
-    """Withdraw one's own proposal."""
-
-    async def do(self, proposal: str) -> None:
-        """Withdraw."""
-        await self.services.proposing.withdraw(self.reader, proposal)
-
-
-class Comment(ProposalAction):
-    """Add a comment."""
-
-    async def do(self, proposal: str) -> None:
-        """Comment."""
-        await self.services.proposing.comment(self.reader, proposal, self.field("text"))

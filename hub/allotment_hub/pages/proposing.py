@@ -62,7 +62,6 @@ class FormView:
     profile: EditedProfile
     form: ProfileForm
     catalog: Catalog
-    more: ClassVar[tuple[str, ...]] = MORE
 
     @property
     def teams(self) -> dict[str, str]:
@@ -82,20 +81,10 @@ class FormView:
         """The fields by section."""
         return sections_of(self.form.fields, self.profile.values, self.bounds)
 
-    @property
-    def titles(self) -> dict[str, dict[str, str]]:
-        """The words for the choices of a field, by the field's name."""
-        return titles_of(self.catalog)
-
     @functools.cached_property
     def missing(self) -> set[str]:
         """The data roles that the chosen team has no valid grant of."""
         return {role for role in self.catalog.data_roles if not has_grant(self.catalog, role, self.profile.team)}
-
-    @property
-    def text(self) -> str:
-        """The profile's file."""
-        return self.profile.text(self.form.fields)
 
     @property
     def kept(self) -> list[str]:
@@ -256,8 +245,10 @@ class ProposePage(Proposer):
         return panel_of(check, self.reader.user, draft, form.fields, own)
 
     def _show(self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None) -> None:
-        view = FormView(draft.profile, form, self.services.catalog) if draft.profile else None
-        self.show("propose.html", view=view, draft=draft, panel=panel, error=error, next_year=in_a_year())
+        catalog = self.services.catalog
+        view = FormView(draft.profile, form, catalog) if draft.profile else None
+        texts = {"titles": titles_of(catalog), "more": MORE, "next_year": in_a_year()}
+        self.show("propose.html", view=view, draft=draft, panel=panel, error=error, **texts)
 
 
 def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:

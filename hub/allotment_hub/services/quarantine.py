@@ -9,12 +9,11 @@ from typing import Literal
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.proposals.checking import ChangeChecker
-from allotment_hub.services.proposals.proposing import checked_text, moved_error
+from allotment_hub.services.proposals.proposing import checked_text, written
 from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for
 from allotment_profiles.catalog.catalog import Catalog, QuarantinedChange
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.approvals import can_meet
@@ -110,10 +109,7 @@ class Quarantine:
                 raise ServiceError(refusal)
             message, by = _message(quarantined, actor, reason), actor.user.name
             main = await asyncio.to_thread(self._forge.main)
-            try:
-                await asyncio.to_thread(self._forge.add_empty, main, message, by=by)
-            except RefMovedError as error:
-                raise moved_error() from error
+            await written(self._forge.add_empty, main, message, by=by)
         await self._watcher.refresh()
 
     async def _all(self, catalog: Catalog) -> list[QuarantinedCommit]:

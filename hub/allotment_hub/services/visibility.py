@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
+from allotment_profiles.access.offers import may_know
 from allotment_profiles.access.people import User, belongs, works_on
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.reading import read
@@ -31,6 +32,20 @@ def may_see(user: User, path: str, catalog: Catalog) -> bool:
         name = role.value.owner if role else ""
     team = catalog.teams.get(name)
     return team is not None and belongs(user, team.value)
+
+
+def team_is_listed(catalog: Catalog, user: User, team: str) -> bool:
+    """Whether the policy lists a team for a user."""
+    if catalog.policy is None or catalog.policy.value.listing == "all" or user.admin:
+        return True
+    entry = catalog.teams.get(team)
+    return entry is not None and belongs(user, entry.value)
+
+
+def profile_is_listed(catalog: Catalog, user: User, profile_id: str) -> bool:
+    """Whether a user may know of a profile: its team is listed, and the profile is not hidden from them."""
+    visible = profile_id not in catalog.profiles or may_know(catalog, user, profile_id)
+    return visible and team_is_listed(catalog, user, profile_id.partition("/")[0])
 
 
 def hides_a_profile(user: User, files: Mapping[str, bytes | None], catalog: Catalog) -> bool:

@@ -35,7 +35,7 @@ async def test_a_new_version_by_a_maintainer_is_live_at_once_and_the_history_say
     platform.people.groups["ana"] = []
     platform.push({"policy.yaml": POLICY}, "Set up without automation", signed=True)
     view = await platform.proposals.view(stored, platform.people.reader("ben"))
-    assert view.automatic
+    assert view.case.automatic
     assert view.check.requirements == ()
     assert [step.text for step in view.steps if step.name == "approved"] == ["by the policy"]
 
@@ -45,7 +45,7 @@ async def test_what_a_session_proposes_waits_until_the_person_merges_it(platform
     assert stored.open
     ana, ben = platform.people.reader("ana"), platform.people.reader("ben")
     view = await platform.proposals.view(stored, ana)
-    assert view.state == "approved"
+    assert view.case.state == "approved"
     assert view.waits_for == "ana to merge it"
     assert view.actions["merge"] is None
     assert [line.id for line in (await overview(platform.proposals, ana)).for_me] == [stored.id]
@@ -59,7 +59,7 @@ async def test_whatever_goes_further_waits_for_the_lead_as_ever(platform: Platfo
     stored = await proposed(platform, LARGER)
     assert stored.open
     view = await platform.proposals.view(stored, platform.people.reader("ana"))
-    assert view.automatic == ()
+    assert view.case.automatic == ()
     refusal = view.actions["merge"]
     assert refusal
     assert refusal.code == "own-proposal"
@@ -74,7 +74,7 @@ async def test_the_switch_turns_all_of_it_off_even_for_what_is_already_proposed(
     platform.push({"policy.yaml": AUTOMATIC.replace(b"true", b"false")}, "Set up the switch", signed=True)
     await platform.watcher.refresh()
     view = await platform.proposals.view(stored, platform.people.reader("ana"))
-    assert view.automatic == ()
-    assert view.state == "open"
+    assert view.case.automatic == ()
+    assert view.case.state == "open"
     assert (await platform.reviewing.merge_if_automatic(platform.people.reader("ana"), stored)).open
     assert platform.main_file(NOTEBOOK_PATH) == MAINTAINED

@@ -35,7 +35,7 @@ async def test_a_page_offers_no_merge_of_a_date_that_passed_at_midnight(platform
     assert (await platform.proposals.view(stored, dora)).actions["merge"] is None
     platform.now = FIRST_SECOND
     view = await platform.proposals.view(stored, dora)
-    assert view.state == "broken"
+    assert view.case.state == "broken"
     assert [problem.code for problem in view.check.errors] == ["date-past"]
     refusal = view.actions["merge"]
     assert refusal
@@ -49,7 +49,7 @@ async def test_a_merge_before_midnight_is_judged_by_that_day_for_ever(platform: 
     assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
     platform.now = FIRST_SECOND
     view = await platform.proposals.view(merged, dora)
-    assert view.state == "live"
+    assert view.case.state == "live"
     assert view.check.problems == ()
 
 

@@ -49,7 +49,7 @@ async def test_of_a_removed_profile_it_is_said_who_removed_it_and_where(platform
     waiting = await platform.proposals.view(stored, ana)
     done = await platform.merged(stored)
     view = await platform.proposals.view(done, ana)
-    assert view.state == "live"
+    assert view.case.state == "live"
     assert [step.name for step in view.steps] == ["proposed", "checked", "approved", "merged", "live"]
     assert [step.name for step in waiting.steps] == [step.name for step in view.steps]
     gone = await refusal_of(profiles.row(ana.user, "housing/notebook"))

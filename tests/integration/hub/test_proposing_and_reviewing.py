@@ -58,7 +58,7 @@ async def test_a_proposal_is_approved_and_merged_and_the_history_says_who_and_wh
     assert (landing.proposed_by, landing.approved_by, landing.reason) == ("ana", ("lena",), "The tables have grown")
     assert platform.watcher.catalog.revision == platform.forge.main()
     view = await platform.proposals.view(merged, platform.people.reader("ben"))
-    assert view.state == "live"
+    assert view.case.state == "live"
     (change,) = view.check.changes
     assert (change.path, change.field, change.category) == (NOTEBOOK_PATH, "resources.memory.limit", "larger-inside")
 
@@ -80,7 +80,7 @@ async def test_what_was_observed_is_shown_and_only_that_is_missing_while_its_tab
         else:
             damage(tmp_path / "events.sqlite")
         view = await platform.proposals.view(merged, platform.people.reader("ben"))
-        assert view.state == "live"
+        assert view.case.state == "live"
         assert [step.text for step in view.steps if step.name == "first start" and step.text] == known
 
 
@@ -90,7 +90,7 @@ async def test_what_was_proposed_survives_its_end(platform: Platform) -> None:
     assert PROPOSE + stored.id not in platform.repository.references(PROPOSE)
     kept = await platform.proposals.stored(stored.id)
     view = await platform.proposals.view(kept, platform.people.reader("ana"))
-    assert view.state == "rejected"
+    assert view.case.state == "rejected"
     assert view.files == {NOTEBOOK_PATH: LARGER}
     assert platform.repository.is_ancestor(stored.head, platform.repository.references(REVIEWS)[REVIEWS + stored.id])
 
@@ -255,8 +255,8 @@ async def test_a_base_that_moved_elsewhere_is_merged_and_one_that_conflicts_is_r
     platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"6 GiB")})
     stored = await platform.proposals.stored(stored.id)
     view = await platform.proposals.view(stored, platform.people.reader("lena"))
-    assert view.state == "conflict"
-    assert view.conflicts == (NOTEBOOK_PATH,)
+    assert view.case.state == "conflict"
+    assert view.case.judgement.conflicts == (NOTEBOOK_PATH,)
     lena = platform.people.reader("lena")
     assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "conflict"
     again = await proposed(platform)

@@ -20,7 +20,7 @@ async def removal(platform: Platform, number: int = len(MANY)) -> StoredProposal
 async def test_removing_many_files_is_asked_about_and_then_takes_effect_at_once(platform: Platform) -> None:
     stored, lena = await removal(platform), platform.people.reader("lena")
     view = await platform.proposals.view(stored, lena)
-    assert set(view.removals) == set(MANY)
+    assert set(view.case.judgement.removals) == set(MANY)
     assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "removal-unconfirmed"
     assert platform.main_file(MANY[0]) == NOTEBOOK
     await platform.reviewing.merge(lena, stored.id, stored.head, confirm_removal=True)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
-from allotment_hub.services.browse.listed import profile_is_listed
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.visibility import profile_is_listed
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, belongs, leads_of
 from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange

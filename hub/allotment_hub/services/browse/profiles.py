@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.services.browse.listed import profile_is_listed, team_is_listed
 from allotment_hub.services.browse.search import ProfileIndex, matching, words_of
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.visibility import profile_is_listed, team_is_listed
 from allotment_profiles.access.cost import Cost, dearest, usual
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.offers import Offer, may_know, offer

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from allotment_hub.errors import refused
 from allotment_hub.services.browse.data_roles import grant_days_left
-from allotment_hub.services.browse.listed import profile_is_listed, team_is_listed
+from allotment_hub.services.visibility import profile_is_listed, team_is_listed
 from allotment_profiles.access.people import User, answers_for, belongs, leads
 from allotment_profiles.catalog.catalog import Entry, QuarantinedChange
 from allotment_profiles.model import Grant, Team

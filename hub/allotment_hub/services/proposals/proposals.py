@@ -5,16 +5,16 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
-from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, State
+from allotment_hub.services.proposals.case import Case, CaseKey, Judgement
 from allotment_hub.services.proposals.checking import ChangeChecker, Check
-from allotment_hub.services.proposals.rights import Action, Actor, actions
+from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import hides_a_profile, is_new, may_see, redacted
 from allotment_profiles.access.people import User
@@ -56,56 +56,6 @@ class ProposalView:
     """Since when it waits for that."""
     actions: Mapping[Action, Refusal | None]
     """For each action None where the reader may take it, otherwise why not."""
-
-    @property
-    def stored(self) -> StoredProposal:
-        """The proposal as the forge keeps it."""
-        return self.case.stored
-
-    @property
-    def id(self) -> str:
-        """The proposal's id."""
-        return self.stored.id
-
-    @property
-    def state(self) -> State:
-        """Where the proposal stands."""
-        return self.case.state
-
-    @property
-    def title(self) -> str:
-        """The title of what is proposed now."""
-        return self.stored.current.title
-
-    @property
-    def reason(self) -> str:
-        """The reason for what is proposed now."""
-        return self.stored.current.text
-
-    @property
-    def records(self) -> tuple[Record, ...]:
-        """What people did, oldest first."""
-        return self.stored.records
-
-    @property
-    def conflicts(self) -> tuple[str, ...]:
-        """The paths that main has changed as well."""
-        return self.case.judgement.conflicts
-
-    @property
-    def removals(self) -> tuple[str, ...]:
-        """The files that a merge would remove: so many that it has to be confirmed."""
-        return self.case.judgement.removals
-
-    @property
-    def met(self) -> Mapping[str, tuple[str, ...]]:
-        """Who met each requirement, by its key."""
-        return self.case.met
-
-    @property
-    def automatic(self) -> tuple[str, ...]:
-        """Why nobody has to approve, where the policy lets the proposer do without."""
-        return self.case.automatic if not self.case.requirements else ()
 
 
 def profiles_in(files: Mapping[str, bytes | None]) -> list[str]:
@@ -215,7 +165,7 @@ class Proposals:
 
         An open proposal is judged against main as it is now, an ended one against main as it was at its end.
         """
-        merge = await self._merge_of(stored)
+        merge = await asyncio.to_thread(self._merge, stored)
         if stored.ending:
             judgement = await self._judgement_at_end(stored, stored.ending, merge)
         elif judgement is None:
@@ -241,9 +191,8 @@ class Proposals:
             _keep(self._checks, key, await self._checking.commit(key.main, key.head, key.day), _MAXIMUM_JUDGEMENTS)
         return self._checks[key]
 
-    async def _merge_of(self, stored: StoredProposal) -> Commit | None:
-        merge = stored.ending.merge if stored.ending else ""
-        return await asyncio.to_thread(self.forge.commit, merge) if merge else None
+    def _merge(self, stored: StoredProposal) -> Commit | None:
+        return self.forge.commit(stored.ending.merge) if stored.ending and stored.ending.merge else None
 
     async def _judgement_at_end(self, stored: StoredProposal, ending: Record, merge: Commit | None) -> Judgement:
         """Judge an ended proposal by the main and the day of its end."""
@@ -262,9 +211,8 @@ class Proposals:
         return await asyncio.to_thread(self._merge_base, stored)
 
     def _merge_base(self, stored: StoredProposal) -> str:
-        merged = stored.ending.merge if stored.ending else ""
-        commit = self.forge.commit(merged) if merged else None
-        main = commit.parents[0] if commit else self.forge.main()
+        merge = self._merge(stored)
+        main = merge.parents[0] if merge else self.forge.main()
         return self.forge.repository.merge_base(main, stored.head) or main
 
     def _files(self, stored: StoredProposal) -> dict[str, bytes | None]:
@@ -299,7 +247,7 @@ class Proposals:
             steps=tuple(await self._stages(case, files)),
             waits_for=waits_for,
             since=since,
-            actions=actions(case, reader),
+            actions={action: refusal_of(action, case, reader) for action in get_args(Action)},
         )
 
     async def _stages(self, case: Case, files: Mapping[str, bytes | None]) -> list[Stage]:

@@ -3,10 +3,13 @@
 import asyncio
 import dataclasses
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.forges.records import RecordKind, StoredProposal
+from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_hub.services.proposals.rights import Actor, refusal_to_change
@@ -17,6 +20,9 @@ from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.model.values.texts import harmful_character
 from allotment_profiles.review.approvals import addressed
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
@@ -65,24 +71,16 @@ class Submissions:
             if check.errors:
                 raise ServiceError(_HAS_PROBLEMS, check.problems)
             earlier = await self._earlier(actor, files, update)
+            send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _slug(files))
             title, by = _title(files, check), actor.user.name
-            try:
-                if earlier:
-                    stored = await asyncio.to_thread(
-                        self._forge.update, earlier, main, files, by=by, title=title, reason=reason
-                    )
-                else:
-                    stored = await asyncio.to_thread(
-                        self._forge.open, _slug(files), main, files, by=by, title=title, reason=reason
-                    )
-            except RefMovedError as error:
-                raise moved_error() from error
+            stored = await written(send, main, files, by=by, title=title, reason=reason)
         automatic = not check.required_of(actor.user) and bool(check.automatic_for(actor.user))
         return Proposed(stored, earlier is None, automatic)
 
     async def withdraw(self, actor: Actor, proposal: str) -> StoredProposal:
         """End one's own proposal."""
-        return await self._record(await self.own(actor, proposal), "withdrawn", actor, "")
+        stored = await self.own(actor, proposal)
+        return await written(self._forge.record, stored, "withdrawn", by=actor.user.name)
 
     async def comment(self, actor: Actor, proposal: str, text: str) -> StoredProposal:
         """Add a comment."""
@@ -91,7 +89,7 @@ class Submissions:
         if len(stored.records) >= MAXIMUM_RECORDS:
             why, remedy = f"It has {len(stored.records)} entries.", "Continue elsewhere, or make a new proposal."
             raise refused(409, "conversation-full", "The conversation is full.", why, remedy)
-        return await self._record(stored, "commented", actor, text)
+        return await written(self._forge.record, stored, "commented", by=actor.user.name, text=text)
 
     async def own(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return an open proposal that the actor made. Raise a refusal for every other one."""
@@ -109,12 +107,6 @@ class Submissions:
                 why = f"The name {profile_id} is taken."
                 raise refused(409, "name-taken", "This cannot be proposed.", why, "Choose another name.")
         return check
-
-    async def _record(self, stored: StoredProposal, kind: RecordKind, actor: Actor, text: str) -> StoredProposal:
-        try:
-            return await asyncio.to_thread(self._forge.record, stored, kind, by=actor.user.name, text=text)
-        except RefMovedError as error:
-            raise moved_error() from error
 
     async def _earlier(self, actor: Actor, files: Files, update: str | None) -> StoredProposal | None:
         """Find the open proposal that this one updates. Raise a refusal where it belongs to somebody else."""
@@ -145,6 +137,14 @@ def _limit(files: Files) -> None:
     if len(files) > MAXIMUM_FILES:
         why = f"{len(files)} files were sent; {MAXIMUM_FILES} are allowed."
         raise refused(422, "many-files", "These are too many changes at once.", why, "Split them.")
+
+
+async def written(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Write with the forge, in a thread. Raise a refusal where another change was faster."""
+    try:
+        return await asyncio.to_thread(write, *args, **kwargs)
+    except RefMovedError as error:
+        raise moved_error() from error
 
 
 def moved_error() -> ServiceError:

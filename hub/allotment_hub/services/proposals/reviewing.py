@@ -3,12 +3,11 @@
 import asyncio
 
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.forges.records import RecordKind, StoredProposal
+from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals
-from allotment_hub.services.proposals.proposing import checked_text, moved_error
+from allotment_hub.services.proposals.proposing import checked_text, moved_error, written
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
-from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.store.history import CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -27,14 +26,14 @@ class Reviews:
         """Approve exactly the head that was looked at."""
         async with self._lock:
             case = await self._allowed("approve", actor, proposal, head)
-            return await self._record(case, "approved", actor, "")
+            return await written(self._forge.record, case.stored, "approved", by=actor.user.name)
 
     async def reject(self, actor: Actor, proposal: str, reason: str) -> StoredProposal:
         """End a proposal with a reason."""
         reason = checked_text(reason, "reason")
         async with self._lock:
             case = await self._allowed("reject", actor, proposal, None)
-            return await self._record(case, "rejected", actor, reason)
+            return await written(self._forge.record, case.stored, "rejected", by=actor.user.name, text=reason)
 
     async def merge(self, actor: Actor, proposal: str, head: str, *, confirm_removal: bool = False) -> StoredProposal:
         """Merge a proposal into main.
@@ -50,13 +49,8 @@ class Reviews:
                 raise moved_error()
             if judgement.removals and not confirm_removal:
                 raise _unconfirmed(judgement.removals, proposal)
-            message = _message(case, actor)
-            try:
-                merged = await asyncio.to_thread(
-                    self._forge.merge, case.stored, judgement.candidate, message, by=actor.user.name
-                )
-            except RefMovedError as error:
-                raise moved_error() from error
+            message, by = _message(case, actor), actor.user.name
+            merged = await written(self._forge.merge, case.stored, judgement.candidate, message, by=by)
         await self._watcher.refresh()
         return merged
 
@@ -83,12 +77,6 @@ class Reviews:
                 "Look at it again, then decide.", link=f"proposals/{proposal}",
             )  # fmt: skip
         return case
-
-    async def _record(self, case: Case, kind: RecordKind, actor: Actor, text: str) -> StoredProposal:
-        try:
-            return await asyncio.to_thread(self._forge.record, case.stored, kind, by=actor.user.name, text=text)
-        except RefMovedError as error:
-            raise moved_error() from error
 
 
 def _unconfirmed(removed: tuple[str, ...], proposal: str) -> ServiceError:

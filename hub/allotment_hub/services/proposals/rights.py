@@ -1,7 +1,7 @@
 """Who may do what with a proposal. The page's buttons and the actions themselves ask the same function. Pure."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.case import Case
@@ -9,7 +9,6 @@ from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.model.problems import Refusal
 
 Action = Literal["comment", "approve", "reject", "merge", "withdraw", "update"]
-ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +18,6 @@ class Actor:
     user: User
     may_review: bool
     """Whether the token has the scope for reviewing. The token of a session does not have it."""
-
-
-def actions(case: Case, actor: Actor) -> dict[Action, Refusal | None]:
-    """Return, for each action, None where it is allowed and otherwise why it is not."""
-    return {action: refusal_of(action, case, actor) for action in ACTIONS}
 
 
 def refusal_of(action: Action, case: Case, actor: Actor) -> Refusal | None:
