@@ -103,14 +103,11 @@ class PlainGitForge:
             number += 1
         proposal = f"{slug}-{number}"
         head = self._content(base, [base], files, by=by, title=title, reason=reason)
-        record = Record("proposed", by, _now(), head, reason, title)
+        record = Record("proposed", by, dt.datetime.now(dt.UTC), head, reason, title)
         # The chain of records starts with a commit without parents, so that it never leads into proposed content.
-        root = self.repository.write_commit(
-            self.repository.write_tree(None, {}), [], f"Reviews of {proposal}\n", author=SERVICE, committer=SERVICE,
-            time=record.time, signer=self._signer,
-        )  # fmt: skip
+        root = self._write(self.repository.write_tree(None, {}), [], f"Reviews of {proposal}\n", SERVICE)
         tip = self._recorded(proposal, record, [root, head])
-        self._move([RefUpdate(PROPOSE + proposal, head, NO_OBJECT), RefUpdate(REVIEWS + proposal, tip, NO_OBJECT)])
+        self._move(RefUpdate(PROPOSE + proposal, head, NO_OBJECT), RefUpdate(REVIEWS + proposal, tip, NO_OBJECT))
         return self._reload(proposal)
 
     def update(
@@ -126,25 +123,25 @@ class PlainGitForge:
         """Replace the content of an open proposal, on top of a commit of main. Raise RefMovedError."""
         parents = [proposal.branch or proposal.head] + ([base] if base else [])
         head = self._content(base, parents, files, by=by, title=title, reason=reason)
-        record = Record("updated", by, _now(), head, reason, title)
+        record = Record("updated", by, dt.datetime.now(dt.UTC), head, reason, title)
         tip = self._recorded(proposal.id, record, [proposal.tip, head])
         self._move(
-            [
-                RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT),
-                RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
-            ]
+            RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT),
+            RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
         )
         return self._reload(proposal.id)
 
     def record(self, proposal: StoredProposal, kind: RecordKind, *, by: str, text: str = "") -> StoredProposal:
         """Add a comment, an approval, a rejection or a withdrawal. Raise RefMovedError if the proposal has changed."""
-        tip = self._recorded(proposal.id, Record(kind, by, _now(), proposal.head, text), [proposal.tip])
+        tip = self._recorded(
+            proposal.id, Record(kind, by, dt.datetime.now(dt.UTC), proposal.head, text), [proposal.tip]
+        )
         updates = [RefUpdate(REVIEWS + proposal.id, tip, proposal.tip)]
         if proposal.branch and kind in ("rejected", "withdrawn"):
             updates.append(RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.branch))
         elif proposal.branch:
             updates.append(RefUpdate(PROPOSE + proposal.id, proposal.branch, proposal.branch))
-        self._move(updates)
+        self._move(*updates)
         return self._reload(proposal.id)
 
     def candidate(self, proposal: StoredProposal, main: str) -> Candidate:
@@ -153,41 +150,38 @@ class PlainGitForge:
         Its commit is not signed and no reference leads to it. If somebody pushes it to main, it counts as not reviewed.
         """
         tree = self.repository.merged_tree(main, proposal.head)
-        commit = self._merge_commit(proposal, tree, main, "Candidate\n", signer=None)
+        author = Person(proposal.proposer, "")
+        commit = self._write(tree, [main, proposal.head], "Candidate\n", author, signed=False)
         return Candidate(main, proposal.head, tree, commit)
 
     def merge(self, proposal: StoredProposal, candidate: Candidate, message: str, *, by: str) -> StoredProposal:
         """Move main to a candidate. Raise RefMovedError unless main and the proposal are still where they were."""
         if candidate.head != proposal.head:
             raise RefMovedError(f"the proposal {proposal.id} has another head than what was judged")
-        commit = self._merge_commit(proposal, candidate.tree, candidate.main, message, signer=self._signer)
-        record = Record("merged", by, _now(), proposal.head, merge=commit)
+        parents = [candidate.main, proposal.head]
+        commit = self._write(candidate.tree, parents, message, Person(proposal.proposer, ""))
+        record = Record("merged", by, dt.datetime.now(dt.UTC), proposal.head, merge=commit)
         tip = self._recorded(proposal.id, record, [proposal.tip])
         self._move(
-            [
-                RefUpdate(MAIN, commit, candidate.main),
-                RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
-                RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head),
-            ]
+            RefUpdate(MAIN, commit, candidate.main),
+            RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
+            RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head),
         )
         return self._reload(proposal.id)
 
     def add_empty(self, main: str, message: str, *, by: str) -> str:
         """Add an empty commit with a message to main. Raise RefMovedError."""
-        commit = self.repository.write_commit(
-            self.repository.write_tree(main, {}), [main], message, author=Person(by, ""), committer=SERVICE,
-            time=_now(), signer=self._signer,
-        )  # fmt: skip
-        self._move([RefUpdate(MAIN, commit, main)])
+        commit = self._write(self.repository.write_tree(main, {}), [main], message, Person(by, ""))
+        self._move(RefUpdate(MAIN, commit, main))
         return commit
 
-    def _merge_commit(self, proposal: StoredProposal, tree: str, main: str, message: str, signer: Signer | None) -> str:
+    def _write(self, tree: str, parents: Sequence[str], message: str, author: Person, *, signed: bool = True) -> str:
+        signer, time = self._signer if signed else None, dt.datetime.now(dt.UTC)
         return self.repository.write_commit(
-            tree, [main, proposal.head], message, author=Person(proposal.proposer, ""), committer=SERVICE,
-            time=_now(), signer=signer,
-        )  # fmt: skip
+            tree, parents, message, author=author, committer=SERVICE, time=time, signer=signer
+        )
 
-    def _move(self, updates: Sequence[RefUpdate]) -> None:
+    def _move(self, *updates: RefUpdate) -> None:
         if self._mirror:
             self._mirror.push(updates)
         else:
@@ -204,21 +198,12 @@ class PlainGitForge:
     ) -> str:
         tree = self.repository.write_tree(base, files)
         message = f"Propose: {' '.join(title.split())[:100]}\n\n{reason}\n"
-        return self.repository.write_commit(
-            tree, parents, message, author=Person(by, ""), committer=SERVICE, time=_now(), signer=self._signer
-        )
+        return self._write(tree, parents, message, Person(by, ""))
 
     def _recorded(self, proposal: str, record: Record, parents: Sequence[str]) -> str:
         tree = self.repository.write_tree(None, {})
-        return self.repository.write_commit(
-            tree, parents, record.message(proposal), author=Person(record.by, ""), committer=SERVICE,
-            time=record.time, signer=self._signer,
-        )  # fmt: skip
+        return self._write(tree, parents, record.message(proposal), Person(record.by, ""))
 
     def commit(self, commit: str) -> Commit | None:
         """Return one commit, or None."""
         return next(iter(self.repository.commits([commit])), None)
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

@@ -24,7 +24,6 @@ class StateFolder:
         self.repository = path / "profiles.git"
         """The repository of profiles, unless another one was named."""
         self.signing_key = path / "keys" / "service"
-        """The private key of the service."""
         self.allowed_signers = path / "keys" / "allowed_signers"
         """The public keys whose signatures count."""
         self.homes = path / "homes"
@@ -36,9 +35,7 @@ class StateFolder:
         self.proxy_routes = path / "proxy" / "routes.toml"
         """The proxy's routes, written by the hub."""
         self.hub_database = f"sqlite:///{path / 'jupyterhub.sqlite'}"
-        """The SQLAlchemy URL of JupyterHub's own database."""
         self.events = f"sqlite:///{path / 'events.sqlite'}"
-        """The SQLAlchemy URL of the table of events."""
 
     def cache(self, program: str) -> Path:
         """The catalog cache of a program; it may be deleted at any time."""

@@ -73,7 +73,6 @@ class Page(Handler):
     """A page for a signed-in person."""
 
     active: ClassVar[str] = ""
-    """The highlighted entry of the navigation bar."""
 
     def set_default_headers(self) -> None:
         """Add the Content-Security-Policy."""

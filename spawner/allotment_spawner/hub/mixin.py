@@ -96,7 +96,7 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
     @default("apply_user_options")
     def _apply_user_options_default(self) -> Any:
         # JupyterHub logs a traceback for exceptions raised here, so start() decides everything.
-        return _ignore_options
+        return lambda _spawner, _options: None
 
     async def get_options_form(self) -> str:
         """Render the start page from the current catalog."""
@@ -116,7 +116,9 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         self.messages, self._lost_since = [], {}
         try:
             launch, session = await self._decide()
-            self._report_launch(launch)
+            self.report(20, f"Starting {launch.title}: {size_text(launch.size, launch.gpu)}")
+            if launch.bindings:
+                self.report(30, f"Data: {', '.join(launch.bindings)}")
             await self.prepare(launch)
         except BaseException as error:
             self._session = None  # releases its share of the budgets
@@ -195,11 +197,6 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         self.messages.append({"progress": percent, "message": message})
         event, self._new_message = self._new_message, asyncio.Event()
         event.set()
-
-    def _report_launch(self, launch: Launch) -> None:
-        self.report(20, f"Starting {launch.title}: {size_text(launch.size, launch.gpu)}")
-        if launch.bindings:
-            self.report(30, f"Data: {', '.join(launch.bindings)}")
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Yield the messages of the start. JupyterHub stops the iteration when the session is ready."""
@@ -348,10 +345,6 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
             self._record("end", session, seconds=self._age(session), reason=reason, server=self.name)
         self._launch = self._end_reason = None
         self._lost_since = {}
-
-
-def _ignore_options(_spawner: Spawner, _options: object) -> None:
-    """Do not apply the options of a request."""
 
 
 def _parse_choice(state: object) -> Mapping[str, Any] | None:

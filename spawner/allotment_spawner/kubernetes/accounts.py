@@ -6,9 +6,8 @@ from typing import Any
 
 from kubernetes_asyncio.client import ApiException
 
-from allotment_profiles.access.people import ADMINISTRATORS
-from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.kubernetes.retry import CONNECTION_ERRORS, is_temporary, wait_retry_after
+from allotment_spawner.session.errors import not_started
 
 _MANAGER = "allotment"
 _applied: dict[tuple[str, str], Mapping[str, str]] = {}
@@ -52,16 +51,9 @@ async def ensure(api: Any, namespace: str, name: str, annotations: Mapping[str, 
         return False
     except ApiException as error:
         if error.status in (401, 403, 404, 422):
-            raise RefusedError(
-                Refusal(
-                    "service-account",
-                    "The session was not started.",
-                    f"Its service account {name} could not be created in the namespace {namespace}.",
-                    "The hub's role has to allow it to get, create and patch service accounts there.",
-                    ADMINISTRATORS,
-                    503,
-                )
-            ) from error
+            why = f"Its service account {name} could not be created in the namespace {namespace}."
+            remedy = "The hub's role has to allow it to get, create and patch service accounts there."
+            raise not_started("service-account", why, remedy, status=503) from error
         if not is_temporary(error):
             raise
         await wait_retry_after(error)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from allotment_profiles.access.people import ADMINISTRATORS
-from allotment_profiles.model.problems import Refusal, RefusedError
+from allotment_profiles.model.problems import RefusedError
+from allotment_spawner.session.errors import not_started
 
 DATA = "/data"
 """The folder of a session for data: `/data/<data role>`."""
@@ -60,9 +60,7 @@ def merge_patches(patches: Iterable[PodPatch]) -> PodPatch:
 def conflict(why: str) -> RefusedError:
     """Return the error for data roles that one session cannot have together."""
     remedy = "Make two profiles of it, or bind the data roles to one credential."
-    return RefusedError(
-        Refusal("credentials-conflict", "The session was not started.", why, remedy, ADMINISTRATORS, 409)
-    )
+    return not_started("credentials-conflict", why, remedy)
 
 
 def only_one(values: Iterable[str], what: str) -> str:

@@ -6,17 +6,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from allotment_profiles.access.launch import Launch
-from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.access.service_accounts import service_account
-from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.kubernetes.bindings import binding_patch
 from allotment_spawner.kubernetes.names import label
 from allotment_spawner.kubernetes.pod_patch import DATA, PodContext, PodPatch
+from allotment_spawner.session.errors import not_started
 
 LABEL = "allotment"
 """The prefix of our labels and annotations."""
 TEAMS = "/teams"
 """The folder of a session for the folder of its team."""
+_CHOOSE_ANOTHER = "Choose a profile without it."
 _DEFAULT_GPU = "nvidia.com/gpu"
 _TEAM_VOLUME = "team-folder"
 
@@ -170,14 +170,15 @@ def _check_claims(launch: Launch, defaults: PodDefaults) -> None:
     for role, binding in launch.bindings.items():
         if binding.volume and binding.volume.claim in reserved:
             why = f"The data role {role} is bound to a volume that holds the homes or the folders of teams."
-            raise _unavailable("binding-reserved", why, "Keep the data in a separate volume.")
+            raise not_started("binding-reserved", why, "Keep the data in a separate volume.")
 
 
 def _team_folder(launch: Launch, defaults: PodDefaults) -> PodPatch:
     if launch.storage.team == "none":
         return PodPatch()
     if not defaults.team_claim:
-        raise _unavailable("team-folder-unavailable", "It needs the folder of its team, and this cluster has none.")
+        why = "It needs the folder of its team, and this cluster has none."
+        raise not_started("team-folder-unavailable", why, _CHOOSE_ANOTHER)
     mount = {
         "name": _TEAM_VOLUME,
         "mountPath": f"{TEAMS}/{launch.team}",
@@ -205,7 +206,8 @@ def _init_container(launch: Launch, defaults: PodDefaults) -> dict[str, Any] | N
     if not defaults.preparing_image or not defaults.home_mount:
         if code is None:
             return None  # the tool opens in the home folder instead
-        raise _unavailable("checkout-unavailable", "It fetches code, and this cluster is not set up for that.")
+        why = "It fetches code, and this cluster is not set up for that."
+        raise not_started("checkout-unavailable", why, _CHOOSE_ANOTHER)
     arguments = [f"--home={defaults.home}"]
     if folder is not None:
         arguments.append(f"--folder={folder}")
@@ -223,10 +225,6 @@ def _init_container(launch: Launch, defaults: PodDefaults) -> dict[str, Any] | N
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True},
     }
-
-
-def _unavailable(code: str, why: str, remedy: str = "Choose a profile without it.") -> RefusedError:
-    return RefusedError(Refusal(code, "The session was not started.", why, remedy, ADMINISTRATORS, 409))
 
 
 def merge_traits(configured: Mapping[str, Any], traits: LaunchTraits) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from allotment_profiles.model import Volume
-from allotment_profiles.model.problems import Refusal, RefusedError
+from allotment_profiles.model.problems import RefusedError
+from allotment_spawner.session.errors import not_started
 
 _SAFE_NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,38}[a-z0-9])?", re.ASCII)
 DATA = "data"
@@ -32,16 +33,9 @@ def data_folder(volumes: Path, role: str, volume: Volume) -> Path:
     except (OSError, RuntimeError):  # a loop of links
         folder = base
     if not folder.is_relative_to(base / volume.claim) or not folder.is_dir():
-        raise RefusedError(
-            Refusal(
-                "data-missing",
-                "The session was not started.",
-                f"The data role {role} is bound to the folder {volume.claim}/{volume.sub_path}, which does not exist.",
-                "Put the data there, or choose a profile without this data.",
-                "an administrator of the platform",
-                409,
-            )
-        )
+        why = f"The data role {role} is bound to the folder {volume.claim}/{volume.sub_path}, which does not exist."
+        remedy = "Put the data there, or choose a profile without this data."
+        raise not_started("data-missing", why, remedy)
     return folder
 
 
@@ -55,7 +49,8 @@ def make_home(home: Path, volumes: Path, data: Mapping[str, Volume], in_use: Col
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _home_unusable(home.name) from error
+        why = f"The home folder {home.name} cannot be created or is not a folder."
+        raise not_started("home-missing", why, "Remove what is in its place.") from error
     folder = home / DATA
     if targets and not os.path.lexists(folder):
         folder.mkdir(mode=0o700)
@@ -111,26 +106,7 @@ def _replace(link: Path, target: Path) -> None:
     new.replace(link)
 
 
-def _home_unusable(name: str) -> RefusedError:
-    return RefusedError(
-        Refusal(
-            "home-missing",
-            "The session was not started.",
-            f"The home folder {name} cannot be created or is not a folder.",
-            "Remove what is in its place.",
-            "an administrator of the platform",
-            409,
-        )
-    )
-
-
 def _occupied(code: str, place: str) -> RefusedError:
-    return RefusedError(
-        Refusal(
-            code,
-            "The session was not started.",
-            f"It needs {place} in your home folder, where a file or folder of yours is.",
-            f"Start a profile that does not need it, and rename {place} there.",
-            status=409,
-        )
-    )
+    why = f"It needs {place} in your home folder, where a file or folder of yours is."
+    remedy = f"Start a profile that does not need it, and rename {place} there."
+    return not_started(code, why, remedy, decides="")

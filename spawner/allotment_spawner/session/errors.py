@@ -5,7 +5,13 @@ from html import escape
 
 from jupyterhub.spawner import SpawnException
 
-from allotment_profiles.model.problems import Refusal
+from allotment_profiles.access.people import ADMINISTRATORS
+from allotment_profiles.model.problems import Refusal, RefusedError
+
+
+def not_started(code: str, why: str, remedy: str, decides: str = ADMINISTRATORS, status: int = 409) -> RefusedError:
+    """Return the error for a session that this deployment cannot start."""
+    return RefusedError(Refusal(code, "The session was not started.", why, remedy, decides, status))
 
 
 def spawn_exception(refusal: Refusal) -> SpawnException:

@@ -56,7 +56,7 @@ async def test_a_lock_that_was_left_behind_is_no_other_person_and_leaves_nothing
     assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK
     lock.unlink()
     again = await platform.proposals.view(await platform.proposals.stored(stored.id), leo)
-    assert again.state == "approved"
+    assert again.case.state == "approved"
     await platform.reviewing.merge(leo, stored.id, stored.head)
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
 

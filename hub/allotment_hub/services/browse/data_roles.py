@@ -79,14 +79,10 @@ class DataRoles:
         """Return one data role with the users who can reach it. Only its owner's leads and administrators may ask."""
         row = await self.row(user, name)
         if not row.readable_by:
-            raise refused(
-                403,
-                "readers-private",
-                "You may not see the names of those who can reach this data.",
-                "Only the leads and deputies of its owner, and administrators, see them.",
-                "The page of the data role shows the groups.",
-                row.owners,
-            )
+            what = "You may not see the names of those who can reach this data."
+            why = "Only the leads and deputies of its owner, and administrators, see them."
+            remedy = "The page of the data role shows the groups."
+            raise refused(403, "readers-private", what, why, remedy, row.owners)
         everyone = await self._directory.everyone()
         return _row(self._watcher.catalog, self._watcher.provenance, user, name, everyone)
 

@@ -100,18 +100,14 @@ class Profiles:
     async def explain(self, caller: User, name: str, profile_id: str) -> Offer:
         """Explain rule by rule whether a user can start a profile."""
         catalog = self._watcher.catalog
-        team = catalog.teams.get(profile_id.partition("/")[0])
+        team = profile_id.partition("/")[0]
         user: User | None = caller
         if name != caller.name:
-            if not (caller.admin or (team and answers_for(caller, team.value))):
-                raise refused(
-                    403,
-                    "explain-others",
-                    "You cannot ask about other users.",
-                    "Only the team's leads and deputies, and administrators, may ask about others.",
-                    "Ask about yourself.",
-                    leads_of(catalog, profile_id.partition("/")[0]),
-                )
+            entry = catalog.teams.get(team)
+            if not (caller.admin or (entry and answers_for(caller, entry.value))):
+                what, remedy = "You cannot ask about other users.", "Ask about yourself."
+                why = "Only the team's leads and deputies, and administrators, may ask about others."
+                raise refused(403, "explain-others", what, why, remedy, leads_of(catalog, team))
             user = await self._directory.user(name)
         if user is None:
             raise refused(404, "user-unknown", "There is no such user.", "The hub has no user of this name.")
@@ -185,11 +181,6 @@ def _unknown(provenance: Provenance, profile_id: str) -> ServiceError:
     if entry is None:
         return refused(404, "profile-unknown", "There is no such profile.", "", "Look at the list of profiles.")
     who = f" by {entry.proposed_by}" if entry.proposed_by else ""
-    return refused(
-        404,
-        "profile-removed",
-        "There is no such profile any more.",
-        f"It was removed on {entry.time.date().isoformat()}{who}.",
-        "Its file is still in the history of git.",
-        link=f"proposals/{entry.proposal}" if entry.proposal else "",
-    )
+    why, remedy = f"It was removed on {entry.time.date()}{who}.", "Its file is still in the history of git."
+    link = f"proposals/{entry.proposal}" if entry.proposal else ""
+    return refused(404, "profile-removed", "There is no such profile any more.", why, remedy, link=link)

@@ -1,7 +1,7 @@
 """A draft proposal: what somebody edits in the form or the file, and the files that it changes. Pure."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -179,34 +179,26 @@ def with_acceptances(content: bytes, accepts: Mapping[str, Acceptance]) -> bytes
 
 def own_problems(draft: DraftProposal, catalog: Catalog) -> list[Problem]:
     """Return what is wrong with the team, the name and the reason, which are no part of the files."""
-    problems = _problems_of_the_name(draft.profile, draft.update, catalog) if draft.profile else []
+    problems = list(_problems_of_the_name(draft.profile, draft.update, catalog)) if draft.profile else []
     if not draft.reason.strip():
         remedy = "Write the reason in a sentence."
         problems.append(Problem("", "reason-missing", "The reason is missing.", remedy, field="reason"))
     return problems
 
 
-def _problems_of_the_name(profile: EditedProfile, update: str, catalog: Catalog) -> list[Problem]:
-    problems = []
+def _problems_of_the_name(profile: EditedProfile, update: str, catalog: Catalog) -> Iterator[Problem]:
     if not profile.team:
-        problems.append(
-            Problem("", "team-missing", "No team is chosen.", "Choose the team that offers it.", field="team")
-        )
+        yield Problem("", "team-missing", "No team is chosen.", "Choose the team that offers it.", field="team")
     elif not is_name(profile.team):
-        problems.append(
-            Problem("", "name", f"{quoted(profile.team)} is no team.", "Choose one of the list.", field="team")
-        )
+        yield Problem("", "name", f"{quoted(profile.team)} is no team.", "Choose one of the list.", field="team")
     remedy = "Use up to 40 lower-case letters, digits and hyphens, such as rail-maps."
     if not profile.name:
-        problems.append(Problem("", "name-missing", "The name is missing.", remedy, field="name"))
+        yield Problem("", "name-missing", "The name is missing.", remedy, field="name")
     elif not is_name(profile.name):
-        problems.append(Problem("", "name", f"{quoted(profile.name)} is not a name.", remedy, field="name"))
+        yield Problem("", "name", f"{quoted(profile.name)} is not a name.", remedy, field="name")
     elif profile.new and not update and profile.id in catalog.profiles:
-        message = f"There is already a profile {profile.id}."
-        problems.append(
-            Problem("", "name-taken", message, "Choose another name, or change that profile.", field="name")
-        )
-    return problems
+        message, remedy = f"There is already a profile {profile.id}.", "Choose another name, or change that profile."
+        yield Problem("", "name-taken", message, remedy, field="name")
 
 
 def still_needed(problem: Problem) -> bool:

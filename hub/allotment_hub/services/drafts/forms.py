@@ -14,23 +14,14 @@ from allotment_profiles.review.labels import label_of
 FieldKind = Literal["line", "lines", "number", "date", "choice", "list"]
 _LONG = 300
 _SECTIONS = {
-    "title": "Description",
-    "description": "Description",
-    "purpose": "Description",
-    "app": "Program",
-    "image": "Program",
-    "resources": "Size",
-    "node_pool": "Size",
-    "lifetime": "Time",
-    "review_by": "Time",
-    "storage": "Files",
-    "checkout": "Files",
-    "only": "Access",
-    "maintainers": "Access",
-    "visibility": "Access",
-    "successor": "Retirement",
-    "retired_from": "Retirement",
-    "image_source": "Image source",
+    "Description": ("title", "description", "purpose"),
+    "Program": ("app", "image"),
+    "Size": ("resources", "node_pool"),
+    "Time": ("lifetime", "review_by"),
+    "Files": ("storage", "checkout"),
+    "Access": ("only", "maintainers", "visibility"),
+    "Retirement": ("successor", "retired_from"),
+    "Image source": ("image_source",),
 }
 MORE = ("Files", "Access", "Retirement", "Image source", "More")
 """The sections that are collapsed: most profiles need none of them."""
@@ -156,7 +147,7 @@ def _field(name: str, here: Mapping[str, Any], *, required: bool) -> Field:
         help=_HELP.get(name) or str(here.get("description", "")),
         kind=kind,
         required=required,
-        section=_SECTIONS.get(name.partition(".")[0], "More"),
+        section=next((section for section, keys in _SECTIONS.items() if name.partition(".")[0] in keys), "More"),
         choices=tuple(str(value) for value in here.get("enum", ())),
         suggestions=examples if name == "image" else (),
         example=examples[0] if examples else "",
