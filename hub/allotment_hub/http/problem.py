@@ -49,10 +49,7 @@ class ProblemDetails(BaseModel):
 
 
 def details_of(status: int, error: BaseException | None, address: Callable[[str], str]) -> ProblemDetails:
-    """Return the answer for an error. An unexpected error reveals nothing about the service.
-
-    `address` turns a path of the service into a full address.
-    """
+    """Return the answer for an error, with a full `address` as its link. Nothing is said about an unexpected error."""
     refusal = _refusal_of(error)
     if refusal:
         link = error.link if isinstance(error, ServiceError) else ""

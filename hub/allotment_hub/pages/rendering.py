@@ -61,7 +61,7 @@ def templates() -> Environment:
         "day": day,
         "app": lambda app: BUILT_IN_APPS.get(app, app),
         "cpu": cpu_text,
-        "memory": memory_text,
+        "memory": lambda resources: format_memory(resources.memory.limit),
         "bytes": format_memory,
         "cpus": format_cpu,
         "remedy": remedy_text,
@@ -114,11 +114,6 @@ def cpu_text(resources: Resources) -> str:
     """Format the CPU limit of a session."""
     text = format_cpu(resources.cpu.limit)
     return f"{text} CPU{'' if text == '1' else 's'}"
-
-
-def memory_text(resources: Resources) -> str:
-    """Format the memory limit of a session."""
-    return format_memory(resources.memory.limit)
 
 
 def duration_text(seconds: int) -> str:

@@ -334,10 +334,7 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         self.user.db.commit()
 
     def clear_state(self) -> None:
-        """Forget the session. JupyterHub calls this at every end: requested, timed, by itself or found after a restart.
-
-        The last good choice stays, because it belongs to the user.
-        """
+        """Forget the session, but not the user's last good choice. JupyterHub calls this at every end of a session."""
         super().clear_state()
         session, self._session = self._session, None
         if session:

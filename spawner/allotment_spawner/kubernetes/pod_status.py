@@ -1,7 +1,7 @@
 """Why a pod does not start, what its events mean, and why a session ended. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,16 +32,12 @@ class PodEnd:
     sentence: str
 
 
-_CANNOT_MOUNT = "A folder or a credential of this session cannot be mounted yet"
-_NOT_YET = "The session cannot start yet"
-_PREFIXES: Mapping[str, str] = {
-    "FailedMount": _CANNOT_MOUNT,
-    "FailedAttachVolume": _CANNOT_MOUNT,
-    "FailedMapVolume": _CANNOT_MOUNT,
-    "Failed": _NOT_YET,
-    "BackOff": _NOT_YET,
-    "InspectFailed": _NOT_YET,
-    "ErrImageNeverPull": _NOT_YET,
+_PREFIXES = {
+    **dict.fromkeys(
+        ("FailedMount", "FailedAttachVolume", "FailedMapVolume"),
+        "A folder or a credential of this session cannot be mounted yet",
+    ),
+    **dict.fromkeys(("Failed", "BackOff", "InspectFailed", "ErrImageNeverPull"), "The session cannot start yet"),
 }
 """Event reason → what is written before the event's message."""
 _MESSAGES: Mapping[str, str | None] = {
@@ -84,7 +80,8 @@ def pod_problem(pod: Mapping[str, Any] | None) -> PodProblem | None:
         return PodProblem(_refusal("session-ended", _sentence(f"The cluster ended it: {cause}"), "Try again."), 0)
     if pod["metadata"].get("deletionTimestamp"):
         return deleted()
-    return next(filter(None, map(_container_problem, _containers(status))), None) or _unscheduled(status)
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    return next(filter(None, map(_container_problem, containers)), None) or _unscheduled(status)
 
 
 def _unscheduled(status: Mapping[str, Any]) -> PodProblem | None:
@@ -107,11 +104,6 @@ def _unscheduled_message(message: str) -> str:
 
 def _lacks_volume(message: str) -> bool:
     return "persistentvolumeclaim" in message.lower() or "volume node affinity" in message
-
-
-def _containers(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for kind in ("initContainerStatuses", "containerStatuses"):
-        yield from status.get(kind) or ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +135,10 @@ _CRASHED = _Waiting(
     "Its program ended again and again, with the code {exit_code}.",
     "The image has to have JupyterHub's single-user server.",
 )
-_WAITING: Mapping[str, _Waiting] = {
-    "InvalidImageName": _NO_IMAGE,
-    "ErrImageNeverPull": _NO_IMAGE,
-    "ImagePullBackOff": _NOT_PULLED,
-    "ErrImagePull": _NOT_PULLED,
-    "RegistryUnavailable": _NOT_PULLED,
-    "ImageInspectError": _NOT_PULLED,
-    "CreateContainerConfigError": _NOT_CREATED,
-    "CreateContainerError": _NOT_CREATED,
-    "RunContainerError": _NOT_CREATED,
+_WAITING = {
+    **dict.fromkeys(("InvalidImageName", "ErrImageNeverPull"), _NO_IMAGE),
+    **dict.fromkeys(("ImagePullBackOff", "ErrImagePull", "RegistryUnavailable", "ImageInspectError"), _NOT_PULLED),
+    **dict.fromkeys(("CreateContainerConfigError", "CreateContainerError", "RunContainerError"), _NOT_CREATED),
     "CrashLoopBackOff": _CRASHED,
 }
 

@@ -109,14 +109,11 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         env: dict[str, Any] = super().get_env()
         if self._launch and self._settings:
             env["JUPYTERHUB_DEFAULT_URL"] = default_url(self._launch)
-            env["JUPYTERHUB_ROOT_DIR"] = self._folder(self._launch, self._settings)
+            # A folder below the home is opened only if the init container creates it.
+            folder = self._launch.tool.folder if self._launch.tool and self._settings.init_container else None
+            env["JUPYTERHUB_ROOT_DIR"] = f"{self.home}/{folder}" if folder else self.home
             env.update(self._settings.patch.environment)
         return env
-
-    def _folder(self, launch: Launch, settings: PodSettings) -> str:
-        """Return the folder that the session opens: below the home only if the init container creates it."""
-        folder = launch.tool.folder if launch.tool else None
-        return f"{self.home}/{folder}" if folder and settings.init_container else self.home
 
     async def load_user_options(self) -> None:
         """Skip KubeSpawner's own list of profiles: everything is decided already."""

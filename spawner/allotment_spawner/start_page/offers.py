@@ -79,10 +79,7 @@ def start_page(
     capabilities: Capabilities,
     running: Sequence[Usage] = (),
 ) -> StartPage:
-    """Build the start page. `choice` is the user's last good one: `{"profile": …, "options": …}`.
-
-    `running` is what runs on the hub, for the budgets.
-    """
+    """Build the start page. `choice` is the user's last good one, `running` what counts against the budgets."""
     offered = offers(catalog, viewer.user, now, capabilities)
     successors = _startable_successors(catalog, offered, now)
     last_id, chosen = _parse_choice(choice)

@@ -113,7 +113,7 @@ async def test_a_main_that_goes_back_to_where_a_conflict_began_is_merged_with(pl
     base = platform.forge.main()
     pushed = platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"2 GiB")}, "Pushed by mistake")
     await platform.watcher.refresh()
-    assert (await platform.proposals.view(stored, ana)).state == "conflict"
+    assert (await platform.proposals.view(stored, ana)).case.state == "conflict"
     platform.repository.update_references([RefUpdate(MAIN, base, pushed)])
     await platform.watcher.refresh()
     await platform.reviewing.approve(lena, stored.id, stored.head)

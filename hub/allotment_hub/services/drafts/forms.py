@@ -243,10 +243,7 @@ def _set(document: dict[str, Any], keys: list[str], value: Any) -> None:
 def sections_of(
     fields: Iterable[Field], values: Mapping[str, str], bounds: Mapping[str, Any] | None
 ) -> dict[str, list[Field]]:
-    """Return the fields by section, as one team gets them: with its own choices, without fields that it cannot use.
-
-    A field that has a value is always shown.
-    """
+    """Return the fields by section, with the choices of one team. Empty fields that it cannot use are left out."""
     own: dict[str, Sequence[str]] = {}
     if bounds:
         own = {"resources.gpu_kind": bounds["gpu_kinds"], "node_pool": bounds["node_pools"], "only": bounds["groups"]}

@@ -59,10 +59,7 @@ class Submissions:
         return dataclasses.replace(check, changes=changes, requirements=requirements)
 
     async def propose(self, actor: Actor, files: Files, reason: str, *, update: str | None = None) -> Proposed:
-        """Propose files, or update the open proposal of the same person for the same profile.
-
-        `update` names the proposal to update, for changes that no profile identifies.
-        """
+        """Propose files, or update the person's open proposal: the one for the same profile, or the one named."""
         _limit(files)
         reason = checked_text(reason, "reason")
         async with self._lock:
