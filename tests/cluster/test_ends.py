@@ -55,7 +55,7 @@ async def test_a_pod_ends_when_its_grant_is_revoked(hub: ClusterHub, cluster: Cl
     spawner = await ready(hub, "ann", "red/data")
     assert await spawner.poll() is None
     hub.profiles.commit({TABLES: data_role("red")})
-    await spawner._shared.watcher.refresh()
+    await hub.refresh()
     assert await spawner.poll() is not None
     assert spawner._end_reason == "access-ended"
     assert pods(cluster) == []

@@ -1,5 +1,7 @@
 """`allotment` as people call it, in the process of the test."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -14,3 +16,13 @@ def allotment(*arguments: str | Path, answers: str | None = None, **environment:
     if found.exception is not None and not isinstance(found.exception, SystemExit):
         raise found.exception
     return found.exit_code, found.output
+
+
+def modules_of(*arguments: str | Path) -> set[str]:
+    """Return the modules that a process has loaded after it ran the command."""
+    program = (
+        "import sys; from allotment_profiles.cli.main import main; main(sys.argv[1:], standalone_mode=False);"
+        "print(*sys.modules, sep='\\n')"
+    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())

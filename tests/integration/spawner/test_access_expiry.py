@@ -87,8 +87,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[SmallHub]:
 async def look(hub: SmallHub, server: str = "") -> NothingFromProfiles:
     """Have the hub look at the newest catalog and then at a session of ann's."""
     spawner: NothingFromProfiles = hub.spawner("ann", server)
-    for shared in hub.settings.get("allotment", {}).values():
-        await shared.watcher.refresh()
+    await hub.refresh()
     await spawner.poll()
     return spawner
 

@@ -38,6 +38,11 @@ class HubSide:
             self.db.commit()
         return self.users[found].get_or_create_spawner(server, "")
 
+    async def refresh(self) -> None:
+        """Have the newest catalog apply."""
+        for shared in self.settings.get("allotment", {}).values():
+            await shared.watcher.refresh()
+
     def write_events(self) -> None:
         """Have what was observed up to here in the table of events; nothing is written after it."""
         for shared in self.settings.get("allotment", {}).values():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.catalogs import DATA_ROLE, GROUPS, NAMES, PROFILE, ROLES, TEAM, TEAMS, catalog
+from support.golden import assert_golden
 from support.properties import examples
 from support.repositories import START, data_role, profile, team
 
@@ -82,22 +83,28 @@ def test_a_grant_is_lost_at_the_end_of_its_last_day() -> None:
     assert codes(with_data(), now=midnight) == ["grant-expired"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"data_roles": {}}, "data-role-unknown"),
-        ({"data_roles": {"tables": data_role("blue") | {"granted_to": {}}}}, "grant-missing"),
-        ({"teams": {"blue": team("blue")}}, "team-broken"),
-        ({"teams": {"red": team("red", members={"groups": ["/other"]})}}, "not-a-member"),
-        ({"profiles": {SESSION: profile(data_roles=["tables"], only=["/red/few"])}}, "only-groups"),
-        ({"profiles": {SESSION: profile(data_roles=["tables"], visibility="draft")}}, "profile-unknown"),
-        ({"profiles": {SESSION: profile()}}, "data-role-dropped"),
-        ({"profiles": {}}, "data-role-dropped"),
-    ],
-)
+TAKEN: list[tuple[dict[str, Any], str]] = [
+    ({"data_roles": {}}, "data-role-unknown"),
+    ({"data_roles": {"tables": data_role("blue") | {"granted_to": {}}}}, "grant-missing"),
+    ({"teams": {"blue": team("blue")}}, "team-broken"),
+    ({"teams": {"red": team("red", members={"groups": ["/other"]})}}, "not-a-member"),
+    ({"profiles": {SESSION: profile(data_roles=["tables"], only=["/red/few"])}}, "only-groups"),
+    ({"profiles": {SESSION: profile(data_roles=["tables"], visibility="draft")}}, "profile-unknown"),
+    ({"profiles": {SESSION: profile()}}, "data-role-dropped"),
+    ({"profiles": {}}, "data-role-dropped"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), TAKEN)
 def test_what_is_taken_away_is_lost_with_the_reason(changes: dict[str, Any], code: str) -> None:
     assert codes(with_data()) == []
     assert codes(with_data(**changes)) == [code]
+
+
+def test_refusals_are_said_in_the_words_of_the_golden_file() -> None:
+    found = (lost_access(catalog(**with_data(**changes)), ANN, SESSION, ["tables"], START) for changes, _ in TAKEN)
+    ended = lost_access(catalog(**with_data()), ANN, SESSION, ["tables"], START + dt.timedelta(days=1))
+    assert_golden("refusals.txt", (each.refusal.sentence for lost in (*found, ended) for each in lost))
 
 
 def test_the_policy_says_how_long_a_session_runs_on() -> None:

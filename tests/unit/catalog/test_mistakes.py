@@ -1,13 +1,12 @@
 """Thirty different mistakes in one repository: their exact places and their words, as in `tests/data`."""
 
 import json
-import os
 
 from support.command_line import allotment
 from support.folders import DATA
+from support.golden import assert_golden
 
 FOLDER = DATA / "thirty-mistakes"
-GOLDEN = DATA / "thirty-mistakes.txt"
 
 
 def test_thirty_mistakes_have_thirty_exact_places_and_the_words_of_the_golden_file() -> None:
@@ -21,8 +20,5 @@ def test_thirty_mistakes_have_thirty_exact_places_and_the_words_of_the_golden_fi
         if each["column"] is not None:
             line = (FOLDER / each["path"]).read_bytes().decode().split("\n")[each["line"] - 1]
             assert 1 <= each["column"] <= len(line)
-    lines = ("{path}:{line}:{column} {level} [{code}] {message} {remedy}\n".format(**each) for each in problems)
-    told = "".join(sorted(lines))
-    if os.environ.get("UPDATE_DOCUMENTS"):
-        GOLDEN.write_text(told)
-    assert GOLDEN.read_text() == told, "run the test with UPDATE_DOCUMENTS=1, and look at what changed"
+    words = "{path}:{line}:{column} {level} [{code}] {message} {remedy}"
+    assert_golden("thirty-mistakes.txt", (words.format(**each) for each in problems))

@@ -1,14 +1,13 @@
 """`allotment` as people and pipelines call it."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
-from support.command_line import allotment
+from support.command_line import allotment, modules_of
 from support.folders import STARTER
 from support.repositories import ProfilesRepository, profile, small, write_folder
 
@@ -176,13 +175,15 @@ def test_a_command_of_another_package_that_does_not_load_says_so_and_harms_no_ot
 
 
 def test_check_loads_no_other_package() -> None:
-    program = (
-        "import sys; from allotment_profiles.cli.main import main; main(['check', sys.argv[1]], standalone_mode=False);"
-        "others = ('allotment_hub', 'allotment_spawner', 'jupyterhub');"
-        "print(sorted(name for name in sys.modules if name.split('.')[0] in others))"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(STARTER)], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    loaded = {name.split(".")[0] for name in modules_of("check", STARTER)}
+    assert "allotment_profiles" in loaded
+    assert not loaded & {"allotment_hub", "allotment_spawner", "jupyterhub"}
+
+
+def test_help_loads_no_parser() -> None:
+    loaded = modules_of("--help")
+    assert "allotment_profiles.cli.main" in loaded
+    assert not loaded & {"pydantic", "ryaml", "rich.table"}
 
 
 def test_every_command_has_help_that_names_its_options() -> None:

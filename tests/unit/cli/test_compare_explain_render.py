@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -208,18 +207,3 @@ def test_text_of_a_file_is_never_markup_of_the_terminal(tmp_path: Path) -> None:
     code, output = allotment("render", "red/notebook", "--repository", tmp_path)
     assert code == 0
     assert "[bold red]x[/]" in output
-
-
-HELP = """
-import sys
-from click.testing import CliRunner
-from allotment_profiles.cli.main import main
-result = CliRunner().invoke(main, ["--help"])
-assert result.exit_code == 0, result.output
-print([module for module in ("pydantic", "ryaml", "rich.table") if module in sys.modules])
-"""
-
-
-def test_help_loads_no_parser() -> None:
-    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
