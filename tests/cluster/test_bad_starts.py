@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from support.conditions import until
-from support.repositories import Content, policy, profile, team
+from support.repositories import Content, policy, profile, size_option, team
 from support.servers.cluster import SLEEPER, Cluster, needs_cluster
 from support.servers.cluster_deployment import ClusterDeployment
 from support.servers.deployment import Person
@@ -16,16 +16,7 @@ pytestmark = [needs_cluster, pytest.mark.timeout(400)]
 
 GROUP = "/example/housing-statistics"
 SMALL = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "32 MiB", "limit": "256 MiB"}}
-SIZES = {
-    "size": {
-        "title": "Size",
-        "default": "normal",
-        "choices": {
-            "normal": {"title": "Normal"},
-            "large": {"title": "Large", "resources": {"memory": {"limit": "2 GiB"}}},
-        },
-    }
-}
+SIZES = {"size": size_option("2 GiB")}
 FAILURES = 3
 """So many failed starts in a row would end the hub."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from support.conditions import until
-from support.repositories import Content, profile
+from support.repositories import Content, profile, size_option
 from support.servers.deployment import Deployment, Person
 from support.servers.git_server import GitServer
 from support.starting import ask, assert_calm, commit, events, hub_log, source, stop_all
@@ -21,14 +21,7 @@ TEAM = "transport-analysis"
 PLACE = f"teams/{TEAM}/profiles"
 IMAGE = "quay.io/jupyter/scipy-notebook:2025-01-06"
 GOOD: dict[str, Any] = {"profile": f"{TEAM}/scratch", "options": {}}
-SIZES = {
-    "title": "Size",
-    "default": "normal",
-    "choices": {
-        "normal": {"title": "Normal"},
-        "other": {"title": "Other", "resources": {"memory": {"limit": "2 GiB"}}},
-    },
-}
+SIZES = size_option("2 GiB")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,14 +77,14 @@ def test_what_changed_since_the_form_or_the_last_time_is_refused_and_the_last_go
     idle.start_session(GOOD)
     idle.stop_session()
     form = form_of(idle)
-    only = {**SIZES["choices"]["other"], "only": ["/example/transport-analysis/leads"]}  # type: ignore[index]
+    only = {**SIZES["choices"]["large"], "only": ["/example/transport-analysis/leads"]}
     changed: dict[str, Content] = {
         f"{PLACE}/gone.yaml": None,
         f"{PLACE}/old.yaml": made(title="Old one", retired_from="2026-01-01", successor=f"{TEAM}/choice"),
         f"{PLACE}/draft.yaml": made(title="draft", visibility="draft"),
         f"{PLACE}/choice.yaml": made(
             title="New one",
-            options={"size": {**SIZES, "choices": {**SIZES["choices"], "other": only}}},  # type: ignore[dict-item]
+            options={"size": {**SIZES, "choices": {**SIZES["choices"], "large": only}}},
         ),
         f"{PLACE}/accepted.yaml": {
             **made(title="accepted", accepted={"cpu-envelope": {"reason": "A census", "until": "2026-01-01"}}),
@@ -110,7 +103,7 @@ def test_what_changed_since_the_form_or_the_last_time_is_refused_and_the_last_go
         assert (page.status_code, f"[{code}]" in page.text) == (status, True), name
         refused(idle, {"profile": f"{TEAM}/{name}"}, status, code)
         assert last_choice(idle) == GOOD["profile"]
-    refused(idle, {"profile": f"{TEAM}/choice", "options": {"size": "other"}}, 403, "choice-only")
+    refused(idle, {"profile": f"{TEAM}/choice", "options": {"size": "large"}}, 403, "choice-only")
     assert "New one" in refused(idle, {"profile": f"{TEAM}/old"}, 410, "profile-retired")
     assert_calm(allotment)
 

@@ -88,6 +88,12 @@ def small(**extra: Content) -> dict[str, Content]:
     }
 
 
+def size_option(limit: str) -> dict[str, Any]:
+    """Return an option with the choice `normal` and the choice `large`, which has this limit of memory."""
+    choices = {"normal": {"title": "Normal"}, "large": {"title": "Large", "resources": {"memory": {"limit": limit}}}}
+    return {"title": "Size", "default": "normal", "choices": choices}
+
+
 def as_bytes(path: str, content: Content) -> bytes | None:
     """Give what a file holds."""
     if content is None or isinstance(content, bytes):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.catalogs import catalog, entry, pairs
-from support.repositories import ProfilesRepository, data_role, policy, profile, small, team
+from support.repositories import ProfilesRepository, data_role, policy, profile, size_option, small, team
 
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
@@ -19,14 +19,7 @@ from allotment_profiles.review.labels import label_of
 
 PROFILE, TEAM, ROLE = "teams/red/profiles/desk.yaml", "teams/red/team.yaml", "data-roles/tables.yaml"
 DIGEST, OTHER = (f"registry.example.org/analysis/notebook@sha256:{digit * 64}" for digit in "ab")
-SIZES = {
-    "title": "Size",
-    "default": "normal",
-    "choices": {
-        "normal": {"title": "Normal"},
-        "large": {"title": "Large", "resources": {"memory": {"limit": "16 GiB"}}},
-    },
-}
+SIZES = size_option("16 GiB")
 FULL = profile(
     options={"size": SIZES}, data_roles=["tables"], environment={"TZ": "UTC"}, review_by="2027-01-31",
     lifetime={"idle": "2 h", "total": "12 h"}, image_source={"repository": "https://git.example.org/x", "commit": "abcdef1"},

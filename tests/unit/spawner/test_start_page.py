@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup, Tag
-from support.repositories import Content, ProfilesRepository, data_role, policy, profile, small, team
+from support.repositories import Content, ProfilesRepository, data_role, policy, profile, size_option, small, team
 from support.start_pages import RED, SERVICE, chosen, ids, page
 
 from allotment_profiles.access.deployments import Capabilities
@@ -12,16 +12,7 @@ from allotment_profiles.access.people import User
 from allotment_profiles.store.watcher import empty_catalog
 from allotment_spawner.start_page.form import request_of
 
-SIZES = {
-    "size": {
-        "title": "Size",
-        "default": "normal",
-        "choices": {
-            "normal": {"title": "Normal"},
-            "large": {"title": "Large", "resources": {"memory": {"limit": "8 GiB"}}},
-        },
-    }
-}
+SIZES = {"size": size_option("8 GiB")}
 
 
 @pytest.fixture
