@@ -268,7 +268,7 @@ def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:
 
 
 def in_a_year(after: dt.date | None = None) -> str:
-    """Return the day a year from now, or from a later day."""
+    """Return the day a year after today, or after `after` if that is later."""
     today = dt.datetime.now(dt.UTC).date()
     return (max(today, after or today) + dt.timedelta(days=365)).isoformat()
 

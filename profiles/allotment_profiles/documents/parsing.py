@@ -18,6 +18,7 @@ from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.model.values.texts import harmful_character
 
 _COMPLEX_KEY = re.compile(rb"^[ \t]*\?", re.MULTILINE)
+_INDENTED = b"\n" + b" " * (MAXIMUM_DEPTH // 2 - 2)
 
 
 class DocumentError(ValueError):
@@ -54,10 +55,17 @@ def parse_yaml(data: bytes) -> dict[str, Any]:
         raise DocumentError(
             "not-a-mapping", "The file is not a mapping of keys to values.", "Begin with `title: …`.", 1
         )
+    if _may_nest_deeply(data) and _depth(document) > MAXIMUM_DEPTH:
+        _check_events(text)  # names the place
     if len(data) > 2 * MAXIMUM_VALUES and _count(document) > MAXIMUM_VALUES:
         message = f"The file has more than {MAXIMUM_VALUES} keys and entries."
         raise DocumentError("values-many", message, "Make it smaller, or split it.", 1)
     return document
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0) if isinstance(value, dict | list) else 0
 
 
 def _count(value: Any) -> int:
@@ -88,6 +96,8 @@ def _decode(data: bytes) -> str:
 def _needs_event_check(data: bytes) -> bool:
     """Whether the bytes may contain something that the fast parser accepts and `_check_events` refuses.
 
+    Deep nesting in block style is left to the caller: the fast parser refuses it far beyond MAXIMUM_DEPTH.
+
     Searching for fixed bytes is many times faster than one regular expression. A document with at most MAXIMUM_DEPTH
     opening brackets cannot nest too deeply in flow style. Closing brackets prove nothing, as they may be inside quotes.
     """
@@ -103,6 +113,11 @@ def _needs_event_check(data: bytes) -> bool:
         or (b"?" in data and _COMPLEX_KEY.search(data) is not None)
         or data.count(b"[") + data.count(b"{") > MAXIMUM_DEPTH
     )
+
+
+def _may_nest_deeply(data: bytes) -> bool:
+    """Whether block style may nest deeply. Two levels can take a single column, and a hyphen takes two of them."""
+    return _INDENTED in data or b"- -" in data or b"-  " in data
 
 
 def _check_events(text: str) -> None:

@@ -11,8 +11,8 @@ SERVERNAME = "hub.jupyter.org/servername"
 def label(text: str, *, at_least: int = 0, at_most: int = 63) -> str:
     """Return a valid label value within these lengths. A text that is already valid stays the same.
 
-    KubeSpawner's check takes four letters for ASCII (the dotless i, the i with a dot above, the long s, the sign of
-    Kelvin), which Kubernetes rejects.
+    KubeSpawner's check accepts four letters that are not ASCII (the dotless i, the i with a dot above, the long s, the
+    sign of Kelvin). Kubernetes rejects them.
     """
     if not text.isascii() or len(text) < at_least:
         return str(strip_and_hash(text, max_length=at_most))

@@ -13,7 +13,7 @@ _FIRST_PERCENT, _LAST_PERCENT = 50, 90
 
 
 def is_earlier(pod: Mapping[str, Any], start: str) -> bool:
-    """Check whether a pod is of another start. A restarted hub knows no start and treats every pod as current."""
+    """Return whether a pod belongs to an earlier start. A restarted hub knows no start: every pod is current."""
     return bool(start) and (pod["metadata"].get("annotations") or {}).get(START) != start
 
 

@@ -76,3 +76,7 @@ def test_what_is_missing_is_said_with_what_helps(path: Path) -> None:
         "VS Code is not installed on this laptop: there is no program code-server on its PATH. "
         "Install code-server, or choose a JupyterLab profile."
     )
+
+
+def test_a_laptop_has_folders_and_no_other_credential(path: Path) -> None:
+    assert laptop().bindings == {"volume"}

@@ -64,6 +64,9 @@ def test_a_data_role_is_lost_exactly_where_a_start_now_would_not_give_it(
         assert lost_access(catalog(**{**content, "profiles": ended}), user, SESSION, ROLES, now) == lost
 
 
+OVERDUE = {"until": "2999-12-31", "review_by": "2000-01-01"}
+
+
 def with_data(**changes: Any) -> dict[str, Any]:
     granted = data_role("blue") | {"granted_to": {"red": {"until": str(START.date())}}}
     return {
@@ -86,6 +89,7 @@ def test_a_grant_is_lost_at_the_end_of_its_last_day() -> None:
 TAKEN: list[tuple[dict[str, Any], str]] = [
     ({"data_roles": {}}, "data-role-unknown"),
     ({"data_roles": {"tables": data_role("blue") | {"granted_to": {}}}}, "grant-missing"),
+    ({"data_roles": {"tables": data_role("blue") | {"granted_to": {"red": OVERDUE}}}}, "grant-review-overdue"),
     ({"teams": {"blue": team("blue")}}, "team-broken"),
     ({"teams": {"red": team("red", members={"groups": ["/other"]})}}, "not-a-member"),
     ({"profiles": {SESSION: profile(data_roles=["tables"], only=["/red/few"])}}, "only-groups"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from allotment_profiles.model import AzureIdentity
 from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch, only_one
 
-_MISSING = "Azure's workload identity webhook is not installed on this cluster."
+_MISSING = "Azure's workload identity webhook has not added its variables. Is it installed?"
 
 
 def patch(roles: Mapping[str, AzureIdentity], _context: PodContext) -> PodPatch:
