@@ -118,16 +118,9 @@ class Events:
 
     def _select(self, query: sa.Select[Any]) -> list[Event]:
         with self._table() as engine, engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
+            rows = connection.execute(query).all()
         return [
-            Event(
-                time=row["time"].replace(tzinfo=dt.UTC),
-                kind=row["kind"],
-                user=row["user"],
-                profile=row["profile"],
-                revision=row["revision"],
-                details=row["details"],
-            )
+            Event(row.time.replace(tzinfo=dt.UTC), row.kind, row.user, row.profile, row.revision, row.details)
             for row in rows
         ]
 

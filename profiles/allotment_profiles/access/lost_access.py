@@ -5,7 +5,8 @@ a profile's retirement and review date, an acceptance, the policy, what the depl
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allotment_profiles.access.people import User
@@ -36,7 +37,8 @@ def lost_access(
         title = entry.value.title if entry else role
         what = f"The session {quoted(profile_id)} has lost its access to the data {title}."
         context = RuleContext(catalog, user, profile_id, now, what)
-        refusal = next((result.refusal for result in _rules(context, role) if result.refusal), None)
+        results = itertools.chain([_named(context, role)], person_rules(context), data_rules(context, role))
+        refusal = next((result.refusal for result in results if result.refusal), None)
         if refusal:
             lost.append(LostAccess(role, title, refusal))
     return tuple(lost)
@@ -45,12 +47,6 @@ def lost_access(
 def time_left(catalog: Catalog) -> dt.timedelta:
     """Return how long a session keeps running after it has lost data."""
     return dt.timedelta(seconds=catalog.policy.value.after_access_ends if catalog.policy else _DEFAULT_GRACE)
-
-
-def _rules(context: RuleContext, role: str) -> Iterator[RuleResult]:
-    yield _named(context, role)
-    yield from person_rules(context)
-    yield from data_rules(context, role)
 
 
 def _named(context: RuleContext, role: str) -> RuleResult:

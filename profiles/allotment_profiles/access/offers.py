@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import User, belongs, works_on
-from allotment_profiles.access.rules import RuleResult, start_context, start_rules
+from allotment_profiles.access.rules import RuleContext, RuleResult, start_rules
 from allotment_profiles.access.succession import is_retired, successor_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Profile, Team
-from allotment_profiles.model.problems import Refusal
+from allotment_profiles.model.problems import Refusal, quoted
 from allotment_profiles.model.values.dates import days_left
 
 _ONE_DAY = 86400
@@ -39,7 +39,7 @@ class Offer:
 
 def offer(catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities) -> Offer:
     """Evaluate the rules for one user and one profile, in order, up to the first refusal."""
-    context = start_context(catalog, user, profile_id, now)
+    context = RuleContext(catalog, user, profile_id, now, f"{quoted(profile_id)} cannot be started.")
     results: list[RuleResult] = []
     for result in start_rules(context, capabilities):
         results.append(result)

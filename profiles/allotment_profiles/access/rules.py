@@ -105,11 +105,6 @@ class RuleResult:
         return self.refusal is None
 
 
-def start_context(catalog: Catalog, user: User, profile_id: str, now: dt.datetime) -> RuleContext:
-    """Return the context in which a start is decided."""
-    return RuleContext(catalog, user, profile_id, now, f"{quoted(profile_id)} cannot be started.")
-
-
 def start_rules(context: RuleContext, capabilities: Capabilities) -> Iterator[RuleResult]:
     """Evaluate every rule for a start, in order; the caller must stop at the first refusal."""
     yield _policy_valid(context)

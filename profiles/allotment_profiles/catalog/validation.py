@@ -5,11 +5,11 @@ The form, the check of a proposal, the loading of the catalog and the start of a
 
 import dataclasses
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from allotment_profiles.model import BUILT_IN_APPS, DataRole, Envelope, Policy, Profile, RuleLevel, Team
 from allotment_profiles.model.limits import MAXIMUM_SIZES
 from allotment_profiles.model.paths import POLICY, data_role_path, profile_path, team_path
+from allotment_profiles.model.policy import Ceilings
 from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.model.sizes import Size, sizes_of
 from allotment_profiles.model.values.quantities import format_cpu, format_duration, format_memory
@@ -122,32 +122,21 @@ def _check_only(subject: _Subject, team: Team) -> Iterator[Problem]:
 
 
 def _check_ceilings(subject: _Subject, policy: Policy) -> Iterator[Problem]:
-    ceilings, remedy = policy.ceilings, "Choose less; an administrator sets the ceiling."
+    remedy = "Choose less; an administrator sets the ceiling."
     for size in subject.sizes:
-        for excess in _excesses(size, ceilings.cpu, ceilings.memory, ceilings.gpu):
-            message = f"{excess.amount} is more than the platform's ceiling of {excess.limit}."
-            yield Problem(subject.path, f"{excess.resource}-ceiling", message, remedy, field=excess.field)
+        for resource, field, amount, limit in _excesses(size, policy.ceilings):
+            message = f"{amount} is more than the platform's ceiling of {limit}."
+            yield Problem(subject.path, f"{resource}-ceiling", message, remedy, field=field)
 
 
-class _Excess(NamedTuple):
-    """A resource of which a size has more than allowed."""
-
-    resource: str
-    field: str
-    amount: str
-    limit: str
-
-
-def _excesses(size: Size, cpu: int, memory: int, gpu: int) -> list[_Excess]:
-    excesses = []
-    if size.cpu > cpu:
-        excesses.append(_Excess("cpu", size.cpu_field, f"{format_cpu(size.cpu)} CPUs", format_cpu(cpu)))
-    if size.memory > memory:
-        amount = f"{format_memory(size.memory)} of memory"
-        excesses.append(_Excess("memory", size.memory_field, amount, format_memory(memory)))
-    if size.gpu > gpu:
-        excesses.append(_Excess("gpu", size.gpu_field, f"{size.gpu} GPUs", str(gpu)))
-    return excesses
+def _excesses(size: Size, bounds: Ceilings | Envelope) -> Iterator[tuple[str, str, str, str]]:
+    """Yield each resource of which a size has more than allowed, its field, its amount and the bound."""
+    if size.cpu > bounds.cpu:
+        yield "cpu", size.cpu_field, f"{format_cpu(size.cpu)} CPUs", format_cpu(bounds.cpu)
+    if size.memory > bounds.memory:
+        yield "memory", size.memory_field, f"{format_memory(size.memory)} of memory", format_memory(bounds.memory)
+    if size.gpu > bounds.gpu:
+        yield "gpu", size.gpu_field, f"{size.gpu} GPUs", str(bounds.gpu)
 
 
 def _check_gpu_kinds(subject: _Subject, policy: Policy) -> Iterator[Problem]:
@@ -277,9 +266,9 @@ def _check_envelope(subject: _Subject, envelope: Envelope, level: RuleLevel) -> 
 
 def _check_envelope_size(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
     for size in subject.sizes:
-        for excess in _excesses(size, envelope.cpu, envelope.memory, envelope.gpu):
-            message = f"{excess.amount} is more than the envelope of {subject.team} allows: {excess.limit}."
-            yield Problem(subject.path, f"{excess.resource}-envelope", message, "Choose less,", excess.field)
+        for resource, field, amount, limit in _excesses(size, envelope):
+            message = f"{amount} is more than the envelope of {subject.team} allows: {limit}."
+            yield Problem(subject.path, f"{resource}-envelope", message, "Choose less,", field)
 
 
 def _check_envelope_gpu_kinds(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:

@@ -4,24 +4,13 @@ Allotment's own commands are in `commands`, one module each. Other packages add 
 group `allotment.commands`. A command is imported when it is used.
 """
 
-from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 import click
 
 GROUP = "allotment.commands"
-OWN: Mapping[str, str] = {
-    "check": "allotment_profiles.cli.commands.check",
-    "compare": "allotment_profiles.cli.commands.compare",
-    "explain": "allotment_profiles.cli.commands.explain",
-    "import": "allotment_profiles.cli.commands.importing:import_values",
-    "new": "allotment_profiles.cli.commands.new",
-    "readers": "allotment_profiles.cli.commands.readers",
-    "render": "allotment_profiles.cli.commands.render",
-    "schema": "allotment_profiles.cli.commands.schema",
-}
-"""Command → its module; the function has the command's name, or the name after the colon."""
+OWN = ("check", "compare", "explain", "import", "new", "readers", "render", "schema")
 
 
 class Commands(click.Group):
@@ -37,8 +26,9 @@ class Commands(click.Group):
         if own is not None:
             return own
         if cmd_name in OWN:
-            module, _, name = OWN[cmd_name].partition(":")
-            command: click.Command = getattr(import_module(module), name or cmd_name)
+            # `import` is a keyword of Python, and cannot name a module's function.
+            module, name = ("importing", "import_values") if cmd_name == "import" else (cmd_name, cmd_name)
+            command: click.Command = getattr(import_module(f"allotment_profiles.cli.commands.{module}"), name)
             return command
         return next((_load(point) for point in entry_points(group=GROUP, name=cmd_name)), None)
 

@@ -3,16 +3,18 @@
 The content of files is untrusted: only its printable characters reach the terminal, and none of it is read as markup.
 """
 
+import hashlib
 import itertools
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from allotment_profiles.cli.sarif import sarif
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.problems import Level, Problem
 from allotment_profiles.model.values.quantities import format_count
@@ -21,6 +23,8 @@ from allotment_profiles.store.snapshot import Snapshot
 _BEFORE, _AFTER = 60, 60
 _WORDS: Mapping[Level, str] = {"hard": "error", "soft": "needs acceptance", "advice": "warning"}
 _ANNOTATIONS: Mapping[Level, str] = {"hard": "error", "soft": "warning", "advice": "notice"}
+_SARIF_LEVELS: Mapping[Level, str] = {"hard": "error", "soft": "warning", "advice": "note"}
+_SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def write_report(form: str, snapshot: Snapshot, problems: Sequence[Problem]) -> None:
@@ -28,7 +32,7 @@ def write_report(form: str, snapshot: Snapshot, problems: Sequence[Problem]) -> 
     if form == "json":
         sys.stdout.write(json.dumps({"problems": [problem.as_dict() for problem in problems]}, indent=2) + "\n")
     elif form == "sarif":
-        sys.stdout.write(sarif(problems))
+        sys.stdout.write(_sarif(problems))
     elif form == "github":
         sys.stdout.writelines(_annotation(problem) + "\n" for problem in problems)
     else:
@@ -112,3 +116,35 @@ def _annotation(problem: Problem) -> str:
     fields = {"file": problem.path, "line": problem.line, "col": problem.column, "title": problem.code}
     written = ",".join(f"{key}={escaped(str(value), ':', ',')}" for key, value in fields.items() if value is not None)
     return f"::{_ANNOTATIONS[problem.level]} {written}::{escaped(f'{problem.message} {problem.remedy}')}"
+
+
+def _sarif(problems: Sequence[Problem]) -> str:
+    """Return problems as SARIF 2.1.0, which code hosts show beside the lines of a change."""
+    codes = sorted({problem.code for problem in problems})
+    driver = {
+        "name": "allotment",
+        "version": version("allotment"),
+        "rules": [{"id": code, "shortDescription": {"text": code.replace("-", " ")}} for code in codes],
+    }
+    results = [_sarif_result(problem, codes.index(problem.code)) for problem in problems]
+    log = {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+    return json.dumps(log, indent=2) + "\n"
+
+
+def _sarif_result(problem: Problem, rule: int) -> dict[str, Any]:
+    location: dict[str, Any] = {"artifactLocation": {"uri": problem.path or "policy.yaml"}}
+    if problem.line is not None:
+        location["region"] = {
+            "startLine": problem.line,
+            **({"startColumn": problem.column} if problem.column is not None else {}),
+        }
+    # The fingerprint has no line number, so that a problem keeps its identity when its line moves.
+    identity = f"{problem.path}\0{problem.code}\0{problem.field}"
+    return {
+        "ruleId": problem.code,
+        "ruleIndex": rule,
+        "level": _SARIF_LEVELS[problem.level],
+        "message": {"text": f"{problem.message} {problem.remedy}".strip()},
+        "locations": [{"physicalLocation": location}],
+        "partialFingerprints": {"allotment/v1": hashlib.sha256(identity.encode(errors="replace")).hexdigest()[:32]},
+    }

@@ -76,14 +76,6 @@ class GitCommandError(GitError):
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
-    """A git command that has ended."""
-
-    code: int
-    output: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class GitProcess:
     """How to run git in one folder."""
 
@@ -100,7 +92,7 @@ class GitProcess:
         accept: Collection[int] = (0,),
         seconds: float = TIME_LIMIT,
         merge_errors: bool = False,
-    ) -> Completed:
+    ) -> "subprocess.CompletedProcess[bytes]":
         """Run a command and return its output, with `merge_errors` including what it writes to stderr.
 
         Raise GitCommandError for an exit code that is not in `accept`, GitTimeoutError after `seconds`, and GitError
@@ -129,7 +121,7 @@ class GitProcess:
                 _end(process)
         if process.returncode not in accept:
             raise GitCommandError(arguments[0], _reason(output if merge_errors else errors, process.returncode))
-        return Completed(process.returncode, output)
+        return subprocess.CompletedProcess(arguments, process.returncode, output)
 
     async def run_async(self, *arguments: str) -> str:
         """Run a command in an event loop and return the end of its output, stderr included.
@@ -180,7 +172,7 @@ class GitProcess:
 
 def git_version() -> tuple[int, int]:
     """Return git's version as two numbers. Raise GitError where git cannot be run."""
-    output = GitProcess(Path("/")).run("version").output.decode(errors="replace")
+    output = GitProcess(Path("/")).run("version").stdout.decode(errors="replace")
     match = re.search(r"(\d+)\.(\d+)", output)
     return (int(match[1]), int(match[2])) if match else (0, 0)
 

@@ -108,7 +108,7 @@ class Repository:
         return repository
 
     def _git(self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
-        return self._process.run(*arguments, stdin=stdin, environment=environment).output
+        return self._process.run(*arguments, stdin=stdin, environment=environment).stdout
 
     # -- reading
 
@@ -131,7 +131,7 @@ class Repository:
         if "\0" in name or not _is_unicode(name):
             return None
         arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", name)
-        text = self._process.run(*arguments, accept=(0, 1, 128)).output.decode(errors="replace").strip()
+        text = self._process.run(*arguments, accept=(0, 1, 128)).stdout.decode(errors="replace").strip()
         return text if _ID.fullmatch(text) else None
 
     def references(self, prefix: str) -> dict[str, str]:
@@ -220,11 +220,11 @@ class Repository:
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Return the best common ancestor of two commits, or None."""
-        return self._process.run("merge-base", _id(one), _id(other), accept=(0, 1)).output.decode().strip() or None
+        return self._process.run("merge-base", _id(one), _id(other), accept=(0, 1)).stdout.decode().strip() or None
 
     def is_ancestor(self, ancestor: str, of: str) -> bool:
         """Whether one commit is part of another's history."""
-        return self._process.run("merge-base", "--is-ancestor", _id(ancestor), _id(of), accept=(0, 1)).code == 0
+        return self._process.run("merge-base", "--is-ancestor", _id(ancestor), _id(of), accept=(0, 1)).returncode == 0
 
     # -- writing
 
@@ -246,8 +246,8 @@ class Repository:
         """Merge two commits without a worktree and return the tree's id. Raise MergeConflictError with the paths."""
         arguments = ("--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z")
         completed = self._process.run("merge-tree", *arguments, _id(ours), _id(theirs), accept=(0, 1))
-        tree, *paths = completed.output.decode(errors="replace").rstrip("\0\n").split("\0")
-        if completed.code:
+        tree, *paths = completed.stdout.decode(errors="replace").rstrip("\0\n").split("\0")
+        if completed.returncode:
             raise MergeConflictError(sorted({path for path in paths if path}))
         return tree
 

@@ -16,7 +16,7 @@ from allotment_profiles.importer.kubespawner_settings import (
 from allotment_profiles.importer.ledger import Finding, Ledger
 from allotment_profiles.importer.people import MAXIMUM_NAMES, import_people
 from allotment_profiles.importer.platform import Platform
-from allotment_profiles.importer.profiles import ImportedProfile, import_profile
+from allotment_profiles.importer.profiles import ImportedProfile, ProfileImporter
 from allotment_profiles.importer.values import Node, UnreadableError, read_values
 from allotment_profiles.model import EVERYONE
 
@@ -143,7 +143,7 @@ def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> tuple[list[Nod
     profiles: list[ImportedProfile] = []
     for node, key in entries:
         if len(profiles) < MAXIMUM_PROFILES:
-            profiles.append(import_profile(node, key, names, defaults, platform, ledger))
+            profiles.append(ProfileImporter(node, key, names, defaults, platform, ledger).run())
         else:
             ledger.lost(node, f"An import has at most {MAXIMUM_PROFILES} profiles.")
     return [*sources, *defaults.sources.values()], profiles

@@ -42,14 +42,9 @@ class _Option:
     choices: list[ImportedChoice]
 
 
-def import_profile(
-    node: Node, key: str, names: Names, defaults: KubeSpawnerSettings, platform: Platform, ledger: Ledger
-) -> ImportedProfile:
-    """Import one entry of a profile list, and record its keys in the ledger."""
-    return _ProfileImporter(node, key, names, defaults, platform, ledger).run()
+class ProfileImporter:
+    """Imports one entry of a profile list, and records its keys in the ledger."""
 
-
-class _ProfileImporter:
     def __init__(
         self, node: Node, key: str, names: Names, defaults: KubeSpawnerSettings, platform: Platform, ledger: Ledger
     ) -> None:
@@ -59,6 +54,7 @@ class _ProfileImporter:
         self._images: list[str] = []
 
     def run(self) -> ImportedProfile:
+        """Return the profile."""
         node = self._node
         value = self._words()
         name = self._names.free(self._slug() or value["title"], "profile")

@@ -30,17 +30,13 @@ def automatic_paths(
     changes: Iterable[Change], before: Catalog, after: Catalog, proposer: User | None
 ) -> dict[str, str]:
     """Return the files whose changes need no approval, each with the reason; main (`before`) alone decides."""
-    if (
-        proposer is None
-        or before.policy is None
-        or not before.policy_reads
-        or not before.policy.value.automatic.enabled
-    ):
+    if proposer is None or before.policy is None or not before.policy_reads:
         return {}
+    rules = before.policy.value.automatic
     by_path: dict[str, list[Change]] = {}
     for change in changes:
         by_path.setdefault(change.path, []).append(change)
-    allowed = frozenset(before.policy.value.automatic.changes)
+    allowed = frozenset(rules.changes if rules.enabled else ())
     automatic = {}
     for path, file_changes in by_path.items():
         kinds = {"text" if change.category == "layout" else change.category for change in file_changes}

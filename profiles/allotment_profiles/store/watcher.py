@@ -159,7 +159,9 @@ class CatalogWatcher:
                     return self.catalog
                 loaded, rewound = await asyncio.to_thread(self._load, revision)
             except GitError as error:
-                self._load_failed(LoadStatus(revision, now, time.monotonic() - start, str(error)))
+                if self.attempted is None or self.attempted.error != str(error):
+                    log.warning("the catalog was not loaded: %s", error)
+                self.attempted = LoadStatus(revision, now, time.monotonic() - start, str(error))
                 return self.catalog
             before, catalog = self.catalog.revision, loaded.catalog
             self.catalog, self.provenance = catalog, loaded.snapshot.provenance
@@ -175,11 +177,6 @@ class CatalogWatcher:
             for notify in self._on_change:
                 notify(catalog)
             return catalog
-
-    def _load_failed(self, status: LoadStatus) -> None:
-        if self.attempted is None or self.attempted.error != status.error:
-            log.warning("the catalog was not loaded: %s", status.error)
-        self.attempted = status
 
     def _head(self) -> str:
         if self.catalog.revision and self.repository.is_surely_at(MAIN, self.catalog.revision):

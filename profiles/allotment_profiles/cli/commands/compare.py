@@ -33,11 +33,6 @@ class Comparison:
     requirements: "list[Requirement]"
     automatic: tuple[str, ...]
 
-    @property
-    def blocks(self) -> bool:
-        """Whether the change cannot apply as it is."""
-        return any(problem.blocks for problem in self.problems)
-
     def as_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON shows it."""
         lists = {
@@ -82,7 +77,7 @@ def compare(
         click.echo(json.dumps(result.as_dict(), indent=2))
     else:
         _print(result)
-    context.exit(1 if result.blocks else 0)
+    context.exit(1 if any(problem.blocks for problem in result.problems) else 0)
 
 
 def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = None) -> Comparison:

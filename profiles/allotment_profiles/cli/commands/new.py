@@ -63,10 +63,7 @@ def profile(
             "memory": {"limit": _value(memory, "--memory", "Memory at most", "4 GiB")},
         },
     }
-    if gpu:
-        value["resources"] |= {"gpu": gpu}
-    if gpu_kind:
-        value["resources"] |= {"gpu_kind": gpu_kind}
+    value["resources"] |= {key: given for key, given in (("gpu", gpu), ("gpu_kind", gpu_kind)) if given}
     if data_roles:
         value["data_roles"] = list(data_roles)
     _write(folder, "profile", profile_path(profile), value)
