@@ -31,7 +31,8 @@ def valid_files(
     """Write and check the files. Remove what does not pass, also from `profiles`, until there are no problems."""
     while True:
         files = {profile_path(f"{team}/{profile.name}"): _profile_file(profile) for profile in profiles}
-        values = _models(files)
+        readings = (read("profile", path, data) for path, data in files.items())
+        values = [reading.value for reading in readings if isinstance(reading.value, Profile)]
         images = _patterns(values, (pattern for profile in profiles for pattern in profile.images))
         files |= {
             POLICY: _policy(values, images, platform),
@@ -91,11 +92,6 @@ def _remove_option(profile: ImportedProfile, parts: list[str], why: str, ledger:
 def _profile_file(profile: ImportedProfile) -> bytes:
     comment = f"# Imported from line {profile.node.line} of the values file. {REPORT} lists what is different.\n"
     return comment.encode() + write("profile", profile.value)
-
-
-def _models(files: Mapping[str, bytes]) -> list[Profile]:
-    values = (read("profile", path, data).value for path, data in files.items())
-    return [value for value in values if isinstance(value, Profile)]
 
 
 def _limits(values: Iterable[Profile], minimum: Mapping[str, int]) -> dict[str, Any]:

@@ -38,15 +38,9 @@ _SIZING = frozenset({"resources", "node_pool"})
 
 def base_size(resources: Resources, node_pool: str | None = None) -> Size:
     """Return the size before any choice."""
-    return Size(
-        cpu_guarantee=resources.cpu.guarantee,
-        cpu=resources.cpu.limit,
-        memory_guarantee=resources.memory.guarantee,
-        memory=resources.memory.limit,
-        gpu=resources.gpu,
-        gpu_kind=resources.gpu_kind,
-        node_pool=node_pool,
-    )
+    cpu, memory = resources.cpu, resources.memory
+    amounts = cpu.guarantee, cpu.limit, memory.guarantee, memory.limit
+    return Size(*amounts, resources.gpu, resources.gpu_kind, node_pool)
 
 
 def size_of(profile: Profile, choices: Mapping[str, Choice] | None = None) -> Size:

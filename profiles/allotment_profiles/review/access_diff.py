@@ -307,10 +307,7 @@ def _reaching(catalog: Catalog, role: str, team: str) -> tuple[str, ...]:
 
 
 def _stopped(entry: Entry[Profile], now: dt.datetime) -> bool:
-    """Return whether a review or an acceptance has ended.
-
-    Such a day stops starts now, but does not count as the end of a way, since it is usually moved.
-    """
+    """Return whether a review or an acceptance has ended: no end of a way, since such a day is usually moved."""
     if entry.value.review_by is not None and days_left(entry.value.review_by, now) < 0:
         return True
     codes = {problem.code for problem in entry.problems}
@@ -336,7 +333,8 @@ def _deltas(was: _Way | None, now: _Way | None) -> Iterator[_Delta]:
     """Compare two ways clause by clause; one of the clauses covers each user who gains or loses."""
     if was == now:
         return
-    old_clauses, new_clauses = _clauses(was), _clauses(now)
+    old_clauses = clauses_of(was.conditions) if was else ()
+    new_clauses = clauses_of(now.conditions) if now else ()
     gained, lost = _unmet(new_clauses, was), _unmet(old_clauses, now)
     if now and gained:
         yield _Delta("gains", gained, now.until, partial=was is not None)
@@ -350,10 +348,6 @@ def _deltas(was: _Way | None, now: _Way | None) -> Iterator[_Delta]:
         kept = _without(old_clauses, lost)
         if kept:
             yield _Delta("shorter", kept, now.until, was.until)
-
-
-def _clauses(way: _Way | None) -> tuple[Clause, ...]:
-    return clauses_of(way.conditions) if way else ()
 
 
 def _unmet(clauses: Iterable[Clause], way: _Way | None) -> tuple[Clause, ...]:

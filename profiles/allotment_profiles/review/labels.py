@@ -2,6 +2,7 @@
 
 import re
 
+# Fields whose label is not just their own words.
 _LABELS = {
     "app": "what it opens",
     "resources.cpu.guarantee": "CPU guarantee",
@@ -10,7 +11,6 @@ _LABELS = {
     "resources.memory.limit": "memory limit",
     "resources.gpu": "GPUs",
     "resources.gpu_kind": "kind of GPU",
-    "node_pool": "node pool",
     "storage.home": "size of the home folder",
     "storage.team": "the team's shared folder",
     "checkout.repository": "repository that is checked out",
@@ -25,9 +25,6 @@ _LABELS = {
     "only": "only for the group",
     "maintainers.groups": "group of maintainers",
     "maintainers.users": "maintainer",
-    "visibility": "visibility",
-    "successor": "successor",
-    "retired_from": "retired from",
     "review_by": "to be reviewed by",
     "members.groups": "group of members",
     "members.users": "member",
@@ -37,7 +34,6 @@ _LABELS = {
     "deputies.groups": "group of deputies",
     "deputies.users": "deputy",
     "envelope.cpu": "largest session, CPU",
-    "cost_centre": "cost centre",
     "envelope.memory": "largest session, memory",
     "envelope.gpu": "largest session, GPUs",
     "envelope.home": "largest home folder",
@@ -45,8 +41,6 @@ _LABELS = {
     "envelope.gpu_kinds": "kind of GPU that the team may use",
     "envelope.node_pools": "node pool that the team may use",
     "granted_to": "grant",
-    "owner": "owner",
-    "paperwork": "paperwork",
     "binding.volume.claim": "binding, volume claim",
     "binding.volume.sub_path": "binding, volume's sub path",
     "binding.volume.read_only": "binding, read only for sessions",

@@ -199,16 +199,8 @@ def _stored(lines: Iterable[bytes]) -> Stored:
     entries = [
         parser.history_entry(values, tuple(paths.get(number, ()))) for number, values in enumerate(sections["entries"])
     ]
-    history = Applied(
-        head=head["head"],
-        time=_time(head["time"]),
-        count=head["count"],
-        files=files,
-        gone=frozenset(head["gone"]),
-        direct_push=head["direct_push"],
-        removal_share=head["removal_share"],
-        provenance=Provenance.of_entries(head["head"], entries),
-    )
+    head |= {"time": _time(head["time"]), "gone": frozenset(head["gone"])}
+    history = Applied(**head, files=files, provenance=Provenance.of_entries(head["head"], entries))
     resolutions = {path: parser.resolution(values) for path, _, values in sections["files"] if values is not None}
     return Stored(history, resolutions)
 

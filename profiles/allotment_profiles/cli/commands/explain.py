@@ -44,6 +44,7 @@ def explain(
     from allotment_profiles.access.deployments import unlimited
     from allotment_profiles.access.offers import offer
     from allotment_profiles.access.people import User
+    from allotment_profiles.model.base import attributes
 
     catalog = catalog_of(path, revision)
     decided = offer(catalog, User(user, frozenset(groups), admin), profile, time_of(day), unlimited("the platform"))
@@ -52,9 +53,7 @@ def explain(
             "user": user,
             "profile": profile,
             "startable": decided.startable,
-            "steps": [
-                {"rule": result.rule, "text": result.text, "passed": result.passed} for result in decided.results
-            ],
+            "steps": [attributes(result, "rule", "text", "passed") for result in decided.results],
             "refusal": decided.refusal.as_dict() if decided.refusal else None,
             "warnings": list(decided.warnings),
         }
