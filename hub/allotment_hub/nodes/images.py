@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from allotment_profiles.access.succession import is_retired
+from allotment_profiles.access.rules import is_retired
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Policy, Profile, Toleration
 

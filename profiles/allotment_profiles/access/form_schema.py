@@ -89,24 +89,21 @@ def _value(part: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _team(catalog: Catalog, name: str, team: Team, now: dt.datetime) -> dict[str, Any]:
+    envelope, kinds = team.envelope, catalog.policy.value.gpu_kinds if catalog.policy else {}
+    used = {image for entry in catalog.profiles.values() for _, image in entry.value.images()}
+    known = sorted(image for image in used if any(image_matches(image, pattern) for pattern in envelope.images))
     return {
         "title": team.title,
-        "envelope": _bounds(team.envelope.cpu, team.envelope.memory, team.envelope.gpu),
-        "maximum": _maximum(catalog, team.envelope),
-        "images": {"patterns": list(team.envelope.images), "known": _known_images(catalog, team.envelope)},
+        "envelope": _bounds(envelope.cpu, envelope.memory, envelope.gpu),
+        "maximum": _maximum(catalog, envelope),
+        "images": {"patterns": list(envelope.images), "known": known},
         "data_roles": _data_roles(catalog, name, now),
         "groups": [*team.members.groups, *team.leads.groups, *team.deputies.groups],
-        "gpu_kinds": _gpu_kinds(catalog, team.envelope),
-        "node_pools": list(team.envelope.node_pools),
-        "home": format_memory(team.envelope.home),
+        "gpu_kinds": [kind for kind in kinds if not envelope.gpu_kinds or kind in envelope.gpu_kinds],
+        "node_pools": list(envelope.node_pools),
+        "home": format_memory(envelope.home),
         "repositories": list(catalog.policy.value.repositories) if catalog.policy else [],
     }
-
-
-def _gpu_kinds(catalog: Catalog, envelope: Envelope) -> list[str]:
-    """Return the kinds of GPU of the policy that an envelope allows; an envelope that names none allows all."""
-    kinds = catalog.policy.value.gpu_kinds if catalog.policy else {}
-    return [kind for kind in kinds if not envelope.gpu_kinds or kind in envelope.gpu_kinds]
 
 
 def _bounds(cpu: int, memory: int, gpu: int) -> dict[str, Any]:
@@ -123,12 +120,6 @@ def _maximum(catalog: Catalog, envelope: Envelope) -> dict[str, Any]:
     return _bounds(
         min(envelope.cpu, ceilings.cpu), min(envelope.memory, ceilings.memory), min(envelope.gpu, ceilings.gpu)
     )
-
-
-def _known_images(catalog: Catalog, envelope: Envelope) -> list[str]:
-    """Return the images that any profile uses and that this envelope allows."""
-    used = {image for entry in catalog.profiles.values() for _, image in entry.value.images()}
-    return sorted(image for image in used if any(image_matches(image, pattern) for pattern in envelope.images))
 
 
 def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list[dict[str, Any]]]:

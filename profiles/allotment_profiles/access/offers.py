@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import User, belongs, works_on
-from allotment_profiles.access.rules import RuleContext, RuleResult, start_rules
-from allotment_profiles.access.succession import is_retired, successor_of
+from allotment_profiles.access.rules import RuleContext, RuleResult, is_retired, start_rules, successor_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Profile, Team
 from allotment_profiles.model.problems import Refusal, quoted

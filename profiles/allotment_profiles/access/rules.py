@@ -10,7 +10,6 @@ from typing import Any
 
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import ADMINISTRATORS, User, belongs, leads_of, works_on
-from allotment_profiles.access.succession import is_retired, successor_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Profile
 from allotment_profiles.model.paths import data_role_path, profile_path
@@ -129,7 +128,8 @@ def person_rules(context: RuleContext) -> Iterator[RuleResult]:
 def data_rules(context: RuleContext, role: str) -> Iterator[RuleResult]:
     """Evaluate whether the profile's team has a data role; the caller must stop at the first refusal."""
     yield _data_role_valid(context, role)
-    yield _granted(context, role)
+    text = f"The team {context.team} has a grant for {role} that has not ended."
+    yield RuleResult("grant", text, _grant_refusal(context, context.catalog.data_roles[role].value))
 
 
 def _policy_valid(context: RuleContext) -> RuleResult:
@@ -239,12 +239,6 @@ def _data_role_valid(context: RuleContext, role: str) -> RuleResult:
     return RuleResult("data-role", f"The data role {role} exists and is valid.", refusal)
 
 
-def _granted(context: RuleContext, role: str) -> RuleResult:
-    data_role = context.catalog.data_roles[role].value
-    text = f"The team {context.team} has a grant for {role} that has not ended."
-    return RuleResult("grant", text, _grant_refusal(context, data_role))
-
-
 def _grant_refusal(context: RuleContext, role: DataRole) -> Refusal | None:
     grant, owner = role.granted_to.get(context.team), leads_of(context.catalog, role.owner)
     if grant is None:
@@ -279,3 +273,22 @@ def _app_available(context: RuleContext, capabilities: Capabilities) -> RuleResu
 
 def _capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def is_retired(retired_from: dt.date | None, now: dt.datetime) -> bool:
+    """Return whether a profile that is retired from a day on no longer starts."""
+    return retired_from is not None and days_left(retired_from, now) <= 0
+
+
+def successor_of(catalog: Catalog, profile_id: str, now: dt.datetime) -> str | None:
+    """Return the first profile in the chain of successors that is neither deprecated nor retired itself."""
+    seen = {profile_id}
+    entry = catalog.profiles.get(profile_id)
+    while entry is not None and entry.value.successor and entry.value.successor not in seen:
+        entry = catalog.profiles.get(entry.value.successor)
+        if entry is None:
+            return None
+        seen.add(entry.id)
+        if entry.value.visibility != "deprecated" and not is_retired(entry.value.retired_from, now):
+            return entry.id
+    return None

@@ -1,4 +1,4 @@
-"""Reports of problems for terminals and pipelines: like a compiler's, with the line and a caret below the position.
+"""Tables, and reports of problems for terminals and pipelines: like a compiler's, with a caret below the position.
 
 The content of files is untrusted: only its printable characters reach the terminal, and none of it is read as markup.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from allotment_profiles.model.limits import MAXIMUM_BYTES
@@ -45,6 +46,27 @@ def printable(text: str) -> str:
         character if character.isprintable() else " " if character == "\t" else "\N{REPLACEMENT CHARACTER}"
         for character in text
     )
+
+
+def console() -> Console:
+    """Return a console that does not interpret markup, emoji codes or highlights."""
+    wide = not sys.stdout.isatty()
+    return Console(highlight=False, markup=False, emoji=False, **({"width": 200} if wide else {}))  # type: ignore[arg-type]
+
+
+def text(value: object, style: str = "") -> Text:
+    """Return one cell or line, with its printable characters only."""
+    return Text(printable(str(value)), style=style)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
+    """Return a table without a border."""
+    made = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in headings:
+        made.add_column(heading, overflow="fold", header_style="bold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
+    return made
 
 
 def _write_text(snapshot: Snapshot, problems: Sequence[Problem]) -> None:

@@ -11,7 +11,7 @@ from allotment_profiles.importer.platform import Platform
 from allotment_profiles.importer.profiles import ImportedProfile
 from allotment_profiles.importer.values import UnreadableError
 from allotment_profiles.model import EVERYONE, Profile
-from allotment_profiles.model.paths import POLICY, file_ref, profile_path, team_path
+from allotment_profiles.model.paths import POLICY, profile_path, team_path
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.values.quantities import cpu_number, format_memory
 from allotment_profiles.model.values.texts import image_name
@@ -29,8 +29,11 @@ def valid_files(
     team: str, people: dict[str, Any], profiles: list[ImportedProfile], platform: Platform, ledger: Ledger
 ) -> dict[str, bytes]:
     """Write and check the files. Remove what does not pass, also from `profiles`, until there are no problems."""
+    empty = Snapshot("", dt.datetime.now(dt.UTC), {}, lambda ids: {})
     while True:
-        files = {profile_path(f"{team}/{profile.name}"): _profile_file(profile) for profile in profiles}
+        files: dict[str, bytes] = {
+            profile_path(f"{team}/{profile.name}"): _profile_file(profile) for profile in profiles
+        }
         readings = (read("profile", path, data) for path, data in files.items())
         values = [reading.value for reading in readings if isinstance(reading.value, Profile)]
         images = _patterns(values, (pattern for profile in profiles for pattern in profile.images))
@@ -38,7 +41,7 @@ def valid_files(
             POLICY: _policy(values, images, platform),
             team_path(team): _team(team, people, values, images, platform),
         }
-        problems = [problem for problem in load(_snapshot(files)).problems if problem.blocks]
+        problems = [problem for problem in load(with_files(empty, files)).problems if problem.blocks]
         if not problems:
             return files
         by_path = {profile_path(f"{team}/{profile.name}"): profile for profile in profiles}
@@ -138,11 +141,6 @@ def _team(
     title = "Everyone" if name == EVERYONE else name.replace("-", " ").capitalize()
     comment = "# Imported: the envelope fits the sessions of the values file.\n"
     return comment.encode() + write("team", {"title": title, **people, "envelope": envelope})
-
-
-def _snapshot(files: Mapping[str, bytes]) -> Snapshot:
-    empty = Snapshot("", dt.datetime.now(dt.UTC), {}, lambda ids: {})
-    return with_files(empty, {path: data for path, data in files.items() if file_ref(path)})
 
 
 _TITLES = {

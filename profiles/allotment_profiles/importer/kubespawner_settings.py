@@ -113,12 +113,12 @@ def read_override(node: Node, ledger: Ledger, *, choice: bool = False) -> KubeSp
 
 def read_defaults(singleuser: Node, ledger: Ledger) -> KubeSpawnerSettings:
     """Read the settings of `singleuser`, which apply to every session."""
-    reader = _SettingsReader(ledger, choice=False)
+    reader, storage = _SettingsReader(ledger, choice=False), singleuser.at("storage", "type")
     for name, keys in _OF_SINGLEUSER.items():
         node = singleuser.at(*keys)
         if node is None or node.is_empty:
             continue
-        if name == "storage_capacity" and _text(singleuser.at("storage", "type")) in ("static", "none"):
+        if name == "storage_capacity" and storage and storage.value in ("static", "none"):
             ledger.stays(node, "With this type of storage it has no effect.")
         else:
             reader.read(name, node)
@@ -134,10 +134,6 @@ def read_defaults(singleuser: Node, ledger: Ledger) -> KubeSpawnerSettings:
     if singleuser.at("memory", "guarantee") is None:
         reader.values["memory_guarantee"] = CHART_GUARANTEE
     return reader.settings()
-
-
-def _text(node: Node | None) -> str:
-    return node.value if node and isinstance(node.value, str) else ""
 
 
 def _current_name(name: str) -> str:

@@ -21,7 +21,7 @@ def renamed(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) 
     and the most similar pairs first. The result is deterministic.
     """
     pairs = _equal(removed, added)
-    for group in (_kind_and_name, _kind):
+    for group in (_kind_and_name, lambda path: _ref(path).kind):
         taken = set(pairs.values())
         olds = _grouped((path for path in removed if path not in taken), group)
         news = _grouped((path for path in added if path not in pairs), group)
@@ -30,10 +30,6 @@ def renamed(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]]) 
                 _similar({path: removed[path] for path in olds[key]}, {path: added[path] for path in news[key]})
             )
     return pairs
-
-
-def _kind(path: str) -> str:
-    return _ref(path).kind
 
 
 def _kind_and_name(path: str) -> str:
@@ -86,7 +82,7 @@ def _similar(removed: Mapping[str, Entry[Any]], added: Mapping[str, Entry[Any]])
         (-share, _distance(old, new), old, new)
         for old, was in olds.items()
         for new, now in news.items()
-        if (share := _share(was, now)) >= SIMILAR
+        if (share := len(was & now) / max(len(was), len(now), 1)) >= SIMILAR
     )
     pairs: dict[str, str] = {}
     taken = set()
@@ -101,10 +97,6 @@ def _distance(old: str, new: str) -> int:
     """Return 0 if two ids share the name, 1 if they share the team, or else 2."""
     (team, _, name), (other, _, another) = _ref(old).id.partition("/"), _ref(new).id.partition("/")
     return 0 if name and name == another else 1 if team == other else 2
-
-
-def _share(was: frozenset[tuple[str, object]], now: frozenset[tuple[str, object]]) -> float:
-    return len(was & now) / max(len(was), len(now), 1)
 
 
 def _fields(entry: Entry[Any]) -> frozenset[tuple[str, object]]:

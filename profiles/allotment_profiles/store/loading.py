@@ -257,7 +257,9 @@ class _Loader:
         for batch in self._read_ahead([order[at : at + _BATCH_SIZE] for at in range(0, len(order), _BATCH_SIZE)]):
             for path in batch:
                 ref = paths[path]
-                resolution = self._resolve_unread(path) or self._resolve_cached(path, ref)
+                resolution = self._resolve_unread(path)
+                if resolution is None and path in self._cached:
+                    resolution = self._resolver.resolve_cached(path, ref, self._cached[path])
                 if resolution is None:
                     value = self._resolver.newest(path, ref, self._files[path])
                     successor = value.successor if isinstance(value, Profile) else None
@@ -273,10 +275,6 @@ class _Loader:
                     _put(self._profiles, ref.id, resolution.entry_of(Profile))
             self._resolver.clear()
         return deferred
-
-    def _resolve_cached(self, path: str, ref: FileRef) -> Resolution | None:
-        cached = self._cached.get(path)
-        return self._resolver.resolve_cached(path, ref, cached) if cached else None
 
     def _read_ahead(self, batches: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
         """Yield each batch with its contents read, while git reads the next one."""

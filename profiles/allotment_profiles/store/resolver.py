@@ -155,10 +155,12 @@ class Resolver:
         """Return the resolution of a profile."""
         entry: Entry[Profile] | None = None
         if cached.blob is not None:
+            # One tuple for all that are equal: thousands of profiles name the same data roles.
+            roles = self._data_roles.setdefault(cached.data_roles, cached.data_roles)
+            source, since = self._source(cached.blob), cached.outdated_since
             entry = Entry(
-                ref.id, path, None, cached.blob, self._source(cached.blob), cached.problems,
-                cached.outdated_since, lazy=self._lazy, data_roles=self._shared(cached.data_roles),
-            )  # fmt: skip
+                ref.id, path, None, cached.blob, source, cached.problems, since, lazy=self._lazy, data_roles=roles
+            )
         return Resolution(entry, cached.problems, entry is None, cached.successor)
 
     def _read(self, path: str, ref: FileRef, entry: TreeEntry) -> Reading:
@@ -233,10 +235,6 @@ class Resolver:
         newest = file.quarantined[-1].entry if file.quarantined else None
         if newest:
             yield self._source(newest.blob) if newest.mode in REGULAR else b""
-
-    def _shared(self, data_roles: tuple[str, ...]) -> tuple[str, ...]:
-        """Return one tuple for all that are equal: thousands of profiles name the same data roles."""
-        return self._data_roles.setdefault(data_roles, data_roles)
 
 
 def _entry(file: File) -> TreeEntry:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from allotment_profiles.access.budgets import Usage
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.offers import Offer, offers
-from allotment_profiles.access.succession import successor_of
+from allotment_profiles.access.rules import successor_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.values.dates import relative_time

@@ -15,7 +15,7 @@ from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Request, parse_request, resolve
 from allotment_profiles.access.offers import offer, offers
 from allotment_profiles.access.people import User
-from allotment_profiles.access.succession import successor_of
+from allotment_profiles.access.rules import successor_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Policy, Profile, Team
 from allotment_profiles.model.problems import RefusedError

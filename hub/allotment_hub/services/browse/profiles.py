@@ -13,8 +13,8 @@ from allotment_profiles.access.cost import Cost, dearest, usual
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.offers import Offer, may_know, offer
 from allotment_profiles.access.people import User, answers_for, belongs, leads_of
+from allotment_profiles.access.rules import is_retired
 from allotment_profiles.access.subjects import people_of
-from allotment_profiles.access.succession import is_retired
 from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.model import Profile
 from allotment_profiles.model.paths import file_ref, profile_path

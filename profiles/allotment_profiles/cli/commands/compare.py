@@ -105,7 +105,7 @@ def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = 
 
 
 def _print(result: Comparison) -> None:
-    from allotment_profiles.cli.commands.tables import console, table, text
+    from allotment_profiles.cli.report import console, table, text
 
     out = console()
     if not result.changes and not result.problems:

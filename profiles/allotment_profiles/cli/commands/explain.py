@@ -64,7 +64,7 @@ def explain(
 
 
 def _print(decided: "Offer") -> None:
-    from allotment_profiles.cli.commands.tables import console, text
+    from allotment_profiles.cli.report import console, text
 
     out = console()
     for result in decided.results:

@@ -73,7 +73,7 @@ def _print(result: "Import", form: str) -> None:
         }
         click.echo(json.dumps(answer, indent=2))
         return
-    from allotment_profiles.cli.commands.tables import console, table, text
+    from allotment_profiles.cli.report import console, table, text
     from allotment_profiles.model.values.quantities import format_count
 
     rows = [

@@ -57,7 +57,7 @@ def readers(
 
 
 def _print(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    from allotment_profiles.cli.commands.tables import console, table, text
+    from allotment_profiles.cli.report import console, table, text
 
     out = console()
     out.print(text(title))

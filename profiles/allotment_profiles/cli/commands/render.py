@@ -62,7 +62,7 @@ def render(
     if form == "json":
         click.echo(json.dumps(content, indent=2))
         return
-    from allotment_profiles.cli.commands.tables import console, table
+    from allotment_profiles.cli.report import console, table
 
     console().print(table(["key", "value"], [(key.replace("_", " "), _plain(value)) for key, value in content.items()]))
 
