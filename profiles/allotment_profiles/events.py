@@ -43,10 +43,7 @@ _LIBPQ = {
 
 
 class Events:
-    """The table. Calls block, some forever if the server hangs: in an event loop, give each a thread of its own.
-
-    They raise SQLAlchemyError if the database is unreachable.
-    """
+    """The table. Calls raise SQLAlchemyError, or block forever if the server hangs: give each a thread of its own."""
 
     def __init__(self, url: str) -> None:
         """Connect at the first call. The URL, in SQLAlchemy's form, may set the driver's limits itself."""

@@ -27,7 +27,6 @@ class _Bound:
     code: str
     budget: Budget
     whose: str
-    """Who may use the budget, as the subject of a sentence."""
     running: tuple[Usage, ...]
     remedy: str
 

@@ -13,7 +13,6 @@ class Capabilities:
     """What a deployment can do for a session."""
 
     deployment: str
-    """The deployment's name in messages: `this laptop`, `this cluster`."""
     bindings: frozenset[str]
     missing_apps: Mapping[str, str]
     """Apps that cannot be started, each with the reason and what would help, as one or two sentences."""

@@ -45,7 +45,6 @@ class Launch:
     total: int
     """Seconds after the start at which the session ends."""
     request: Request
-    """The request with every option spelled out."""
     cost: Cost
     gpu: model.GpuKind | None
     """The kind of the GPUs; None without GPUs, or where the policy names no kinds."""

@@ -42,4 +42,3 @@ PROBLEMS = {
     "path": "a file below `teams/` or `data-roles/` that is not read (advice; in a proposal an error)",
     "policy-missing": "there is no valid policy",
 }
-"""Code → meaning; the reference of the format lists them."""

@@ -1,7 +1,4 @@
-"""Check a profile against other files: ceilings and registries, the team's envelope, grants. Pure.
-
-The form, the check of a proposal, the loading of the catalog and the start of a session all call these functions.
-"""
+"""Check a profile against other files: ceilings and registries, the team's envelope, grants. Pure."""
 
 import dataclasses
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping

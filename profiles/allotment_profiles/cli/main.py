@@ -1,8 +1,4 @@
-"""The command `allotment`, for people and pipelines.
-
-Allotment's own commands are in `commands`, one module each. Other packages add click commands through the entry point
-group `allotment.commands`. A command is imported when it is used.
-"""
+"""The command `allotment`. Its commands, and those of other packages, are imported when they are used."""
 
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points

@@ -156,10 +156,8 @@ def _sarif(problems: Sequence[Problem]) -> str:
 def _sarif_result(problem: Problem, rule: int) -> dict[str, Any]:
     location: dict[str, Any] = {"artifactLocation": {"uri": problem.path or "policy.yaml"}}
     if problem.line is not None:
-        location["region"] = {
-            "startLine": problem.line,
-            **({"startColumn": problem.column} if problem.column is not None else {}),
-        }
+        region = {"startLine": problem.line, "startColumn": problem.column}
+        location["region"] = {key: number for key, number in region.items() if number is not None}
     # The fingerprint has no line number, so that a problem keeps its identity when its line moves.
     identity = f"{problem.path}\0{problem.code}\0{problem.field}"
     return {

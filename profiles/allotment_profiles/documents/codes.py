@@ -35,4 +35,3 @@ PROBLEMS = {
     "whole-number": "a whole number was expected",
     "yes-or-no": "`true` or `false` was expected",
 }
-"""Code → meaning; the reference of the format lists them."""

@@ -113,10 +113,7 @@ class Repository:
     # -- reading
 
     def is_surely_at(self, name: str, commit: str) -> bool:
-        """Whether a reference is at a commit, by its file and without a process. False means: unknown, ask git.
-
-        A reference that has a file of its own is where the file says, whatever the packed references say.
-        """
+        """Whether a reference's own file, which outranks packed ones, names a commit. False: unknown, ask git."""
         try:
             return (self.path / name).read_bytes() == f"{commit}\n".encode()
         except OSError:

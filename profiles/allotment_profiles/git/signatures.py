@@ -68,15 +68,8 @@ class Signer:
     def sign(self, payload: bytes) -> str:
         """Return the armored signature of a payload."""
         signature = _string(b"ssh-ed25519") + _string(self._key.sign(_wrapped(payload)))
-        blob = (
-            _MAGIC
-            + struct.pack(">I", 1)
-            + _string(_public_blob(self._key.public_key()))
-            + _string(_NAMESPACE)
-            + _string(b"")
-            + _string(b"sha512")
-            + _string(signature)
-        )
+        parts = _public_blob(self._key.public_key()), _NAMESPACE, b"", b"sha512", signature
+        blob = _MAGIC + struct.pack(">I", 1) + b"".join(map(_string, parts))
         text = base64.b64encode(blob).decode()
         lines = [text[start : start + 70] for start in range(0, len(text), 70)]
         return "\n".join([_BEGIN, *lines, _END])

@@ -34,10 +34,7 @@ class Import:
 
 
 def import_values(data: bytes, team: str = EVERYONE, leads: Sequence[str] = ()) -> Import:
-    """Convert a values file to a repository with one team. Raises UnreadableError if it is not a values file.
-
-    `leads` are groups that lead the team, in addition to the administrators in the values.
-    """
+    """Convert a values file to a repository with one team, which the groups `leads` lead as well."""
     root, duplicates = read_values(data)
     ledger = Ledger()
     for node in duplicates:

@@ -26,10 +26,8 @@ class Names:
     """A set of names that do not look alike."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._known: set[str] = set()
+        self._known = set(map(skeleton, taken))
         self._numbers: dict[str, int] = {}
-        for name in taken:
-            self.add(name)
 
     def add(self, name: str) -> None:
         """Add a name."""

@@ -32,7 +32,6 @@ class ImportedProfile:
     settings: Mapping[str, Node] = field(default_factory=dict)
     """Setting → node, for its own settings and those for all sessions."""
     images: list[str] = field(default_factory=list)
-    """Patterns of images that users could type in."""
 
 
 @dataclass

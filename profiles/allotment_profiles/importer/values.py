@@ -1,7 +1,4 @@
-"""Parse a values file to a tree with the position of every value. YAML bombs and deep nesting are refused.
-
-Unlike the files of a profiles repository, a values file may contain anchors, aliases and merge keys: Helm accepts them.
-"""
+"""Parse a values file, also with anchors and merge keys, to a tree with positions. YAML bombs are refused."""
 
 import math
 import re

@@ -46,4 +46,3 @@ PROBLEMS = {
     "url-path": "not a path of an address",
     "web-address": "not an address that begins with `https://`",
 }
-"""Code → meaning; the reference of the format lists them."""

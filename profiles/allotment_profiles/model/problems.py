@@ -19,7 +19,6 @@ class Problem:
 
     path: str
     code: str
-    """Stable identifier, for example `memory-unit` or `unknown-key`."""
     message: str
     """What is wrong, as plain text, not HTML."""
     remedy: str
@@ -49,9 +48,7 @@ class Refusal:
     """Why a request is refused, how to solve it, and who decides."""
 
     code: str
-    """Stable identifier, for example `not-a-member` or `grant-expired`."""
     what: str
-    """What was refused, as one sentence."""
     why: str
     remedy: str
     decides: str = ""

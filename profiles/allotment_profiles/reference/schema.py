@@ -10,7 +10,6 @@ from allotment_profiles.model.paths import Kind
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 KINDS: dict[str, Kind] = {"profile": "profile", "team": "team", "data-role": "data role", "policy": "policy"}
-"""Name of a schema, in the command and in file names → kind of file."""
 
 
 def schema_of(kind: Kind) -> dict[str, Any]:

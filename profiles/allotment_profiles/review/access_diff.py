@@ -21,7 +21,6 @@ from allotment_profiles.review.renames import differing, same_team_origins
 AccessKind = Literal["gains", "loses", "longer", "shorter"]
 _ONE_DAY = dt.timedelta(days=1)
 _LISTED = 10
-"""How many profiles a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,6 @@ class AccessChange:
     until: str
     """The last day: the proposed one; where the way is lost, the previous one."""
     was_until: str = ""
-    """With `longer` and `shorter`, the previous last day."""
     also_via_other_profile: bool = False
     """Whether another profile of the team gives it as long: before the change for a gain, after it for a loss."""
 

@@ -185,18 +185,14 @@ def _for_change(change: Change, before: Catalog, after: Catalog) -> Iterator[_Re
     if ref is None or ref.kind == "policy":
         yield _administrator(f"{change.subject[0].upper()}{change.subject[1:]} applies to everyone.")
     elif ref.kind == "profile":
-        yield from _for_profile(change, ref.id)
+        participle = _PARTICIPLES.get(change.kind, change.kind)
+        yield _Reason("lead", ref.id.partition("/")[0], f"The profile {ref.id} is {participle}.")
+        if change.category == "acceptance":
+            yield _administrator(f"Only an administrator accepts problems of the profile {ref.id}: {change.text}.")
     elif ref.kind == "team":
         yield from _for_team(change, ref.id, before, after)
     else:
         yield from _for_data_role(change, ref.id, before, after)
-
-
-def _for_profile(change: Change, profile_id: str) -> Iterator[_Reason]:
-    team = profile_id.partition("/")[0]
-    yield _Reason("lead", team, f"The profile {profile_id} is {_PARTICIPLES.get(change.kind, change.kind)}.")
-    if change.category == "acceptance":
-        yield _administrator(f"Only an administrator accepts problems of the profile {profile_id}: {change.text}.")
 
 
 def _beyond_envelope(path: str, changes: list[Change], before: Catalog, after: Catalog) -> Iterator[_Reason]:

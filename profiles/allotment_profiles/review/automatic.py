@@ -23,7 +23,6 @@ from allotment_profiles.review.team_limits import (
 )
 
 ACTIONS = {"image-version": "change image versions", "smaller": "reduce sizes", "text": "change texts"}
-"""Kind of change in the policy's `automatic` → what it lets maintainers do."""
 
 
 def automatic_paths(

@@ -31,18 +31,16 @@ _SIZES = {
     "resources.memory.limit": "memory",
     "resources.gpu": "gpu",
 }
+_OWN_TYPES: tuple[ChangeType, ...] = (
+    "app", "storage", "options", "checkout", "environment", "visibility", "envelope", "budget", "owner", "binding",
+)  # fmt: skip
 _BY_FIRST: dict[str, ChangeType] = {
-    "app": "app",
+    **{name: name for name in _OWN_TYPES},
     "image_source": "image-source",
     "resources": "hardware",
     "node_pool": "hardware",
-    "storage": "storage",
-    "options": "options",
-    "checkout": "checkout",
-    "environment": "environment",
     "only": "audience",
     "maintainers": "people",
-    "visibility": "visibility",
     "successor": "retirement",
     "retired_from": "retirement",
     "accepted": "acceptance",
@@ -50,12 +48,8 @@ _BY_FIRST: dict[str, ChangeType] = {
     "members": "people",
     "leads": "people",
     "deputies": "people",
-    "envelope": "envelope",
-    "budget": "budget",
     "user_budget": "budget",
     "cost_centre": "budget",
-    "owner": "owner",
-    "binding": "binding",
     "sensitivity": "classification",
     "paperwork": "classification",
 }

@@ -25,7 +25,6 @@ class Change:
 
     kind: ChangeKind
     path: str
-    """The path of the file; of a removed file, its former path."""
     subject: str
     """`profile housing/notebook`, `team housing`, `data role rail`, `the policy`."""
     field: str

@@ -156,7 +156,8 @@ class _Fold:
         kept = set() if confirmed else self._removals_to_quarantine(changes, pushed)
         for change in changes:
             if change.path in kept:
-                self._quarantine_removal(commit, change.path)
+                removal = QuarantinedVersion(commit.id, commit.time, "removal", None)
+                self._files[change.path] = dataclasses.replace(self._files[change.path], quarantined=(removal,))
             elif change.removed:
                 self._remove(change.path)
             elif pushed:
@@ -225,10 +226,6 @@ class _Fold:
         ref = file_ref(path)
         if file and file.entry and ref and ref.kind == "data role":
             self._gone.add(path)
-
-    def _quarantine_removal(self, commit: LoggedCommit, path: str) -> None:
-        version = QuarantinedVersion(commit.id, commit.time, "removal", None)
-        self._files[path] = dataclasses.replace(self._files[path], quarantined=(version,))
 
     def _quarantine_push(self, commit: LoggedCommit, change: FileChange) -> None:
         file = self._files.get(change.path) or File(None)

@@ -36,7 +36,6 @@ class LoadStatus:
     problem_count: int = 0
     problems: tuple[Problem, ...] = ()
     rewound: bool = False
-    """Whether it does not descend from the revision before: main was rewound or replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,6 @@ class FetchStatus:
 
     time: dt.datetime
     error: str | None = None
-    """Git's message if the fetch failed, otherwise None."""
     failing_since: dt.datetime | None = None
     why: str = ""
     """The reason in words that everyone may read: a part of a sentence about the git server."""

@@ -143,11 +143,9 @@ def _credential_variable(value: object) -> str:
 
 
 def _variable_value(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise invalid("environment-value", f"{quoted(value)} is not text.", "Put the value in quotation marks.")
-    if isinstance(value, int | float):
-        remedy = "Put the value in quotation marks."
-        raise invalid("environment-value", f"{quoted(value)} is a number, not text.", remedy)
+    if not isinstance(value, str):
+        what = "a number, not text" if isinstance(value, int | float) and not isinstance(value, bool) else "not text"
+        raise invalid("environment-value", f"{quoted(value)} is {what}.", "Put the value in quotation marks.")
     return _line(value)
 
 
