@@ -216,7 +216,7 @@ def test_a_git_that_ignores_the_time_limit_is_killed(tmp_path: Path, monkeypatch
 def test_what_git_inherits_does_not_include_variables_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_TRACE", "1")
     monkeypatch.setenv("GIT_DIR", "/nonexistent")
-    output = program(monkeypatch, tmp_path, "env").run("x").output.decode()
+    output = program(monkeypatch, tmp_path, "env").run("x").stdout.decode()
     assert "GIT_TRACE=" not in output
     assert "GIT_DIR=" not in output
 
