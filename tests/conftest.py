@@ -19,6 +19,10 @@ settings.load_profile("allotment")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the folder that it lies in."""
+    """Mark each test with the folder that it lies in, and run those with a browser last.
+
+    Playwright's synchronous API keeps an event loop running in its process, so no asynchronous test can follow.
+    """
     for item in items:
         item.add_marker(item.path.relative_to(TESTS).parts[0])
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
