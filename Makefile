@@ -36,7 +36,8 @@ ifdef ARGS
 else
 	@failed=0; \
 	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) --durations=10 || failed=1; \
-	$(BIN)/pytest tests --ignore tests/unit --ignore tests/cluster $(SIDE_BY_SIDE) --durations=10 || failed=1; \
+	$(BIN)/pytest tests --ignore tests/unit --ignore tests/browser --ignore tests/cluster $(SIDE_BY_SIDE) --durations=10 || failed=1; \
+	$(BIN)/pytest tests/browser $(SIDE_BY_SIDE) --durations=10 || failed=1; \
 	$(BIN)/pytest tests/cluster --durations=10 || failed=1; \
 	exit $$failed
 endif
