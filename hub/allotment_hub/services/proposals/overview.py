@@ -48,8 +48,9 @@ class Overview:
 
 async def overview(proposals: Proposals, reader: Actor) -> Overview:
     """List all proposals. Main is looked up once, and the people are asked for once."""
+    main = await proposals.main()  # first: what is still open afterwards was open on it
     readable = await proposals.readable(reader.user)
-    people, main = await proposals.people(stored for stored in readable if stored.open), await proposals.main()
+    people = await proposals.people(stored for stored in readable if stored.open)
     lines = []
     for stored in readable:
         state, waits_for, for_me = await _standing(proposals, stored, main, people, reader)

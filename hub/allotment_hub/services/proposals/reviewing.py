@@ -67,7 +67,11 @@ class Reviews:
             return stored  # the proposal's page shows why, and what helps
 
     async def _allowed(self, action: Action, actor: Actor, proposal: str, head: str | None) -> Case:
-        case = await self._proposals.case(await self._proposals.visible(proposal, actor.user))
+        # A merge ends a proposal and moves main at once: one that is open after main was read was open on that main.
+        main = await self._proposals.main()
+        stored = await self._proposals.visible(proposal, actor.user)
+        judgement = await self._proposals.judgement(stored, main) if stored.open else None
+        case = await self._proposals.case(stored, judgement)
         refusal = refusal_of(action, case, actor)
         if refusal:
             raise ServiceError(refusal, case.check.errors if refusal.code == "problems" else ())
