@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 from bs4 import BeautifulSoup, Tag
-from support.browsing import browser, needs_browser, opened, signed_in
+from playwright.sync_api import Browser
+from support.browsing import needs_browser, opened, signed_in
 from support.conditions import until
 from support.servers.deployment import Deployment, Person
 from support.starting import commit, events, hub_log, source
@@ -86,16 +87,17 @@ def test_a_session_whose_grant_is_revoked_is_named_on_every_page_and_stopped_aft
 
 
 @needs_browser
-def test_a_grant_that_is_given_again_takes_the_warning_away(allotment: Deployment, idle: Person) -> None:
+def test_a_grant_that_is_given_again_takes_the_warning_away(
+    chromium: Browser, allotment: Deployment, idle: Person
+) -> None:
     set_period(allotment, "1 h")
     idle.start_session({"profile": WITH_DATA}, within=120)
     was = revoke(allotment)
     until(lambda: warning(idle), what="the warning")
-    with browser() as running:
-        window = signed_in(running, allotment, "analyst", java_script_enabled=False)
-        page = opened(window, allotment, "hub/home")
-        assert page.get_by_role("alert").get_by_text("will be stopped in 59 minutes").is_visible()
-        window.close()
+    window = signed_in(chromium, allotment, "analyst", java_script_enabled=False)
+    page = opened(window, allotment, "hub/home")
+    assert page.get_by_role("alert").get_by_text("will be stopped in 59 minutes").is_visible()
+    window.close()
     commit(allotment, {ROLE: was})
     until(lambda: warning(idle) is None, what="no warning")
     assert idle.session()
