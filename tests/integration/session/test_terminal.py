@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+from support.conditions import until
 from support.fakes.session_service import SessionService, answer
 from support.processes import INTERRUPTIBLE
 from support.session_command import Talk
@@ -38,6 +40,8 @@ def talk(environment: dict[str, str], tmp_path: Path) -> Talk:
             while chunk := os.read(ours, 65536):
                 written += chunk
                 if interrupt_at and interrupt_at in written:
+                    # Python's `input` misses a signal between writing the question and reading the answer.
+                    until(lambda: waits(process), what="the command waits for the answer")
                     process.send_signal(signal.SIGINT)
                     interrupt_at = b""
         except OSError:
@@ -46,6 +50,10 @@ def talk(environment: dict[str, str], tmp_path: Path) -> Talk:
         return process.wait(timeout=60), written.decode()
 
     return run
+
+
+def waits(process: subprocess.Popen[bytes]) -> bool:
+    return psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING
 
 
 def script(tmp_path: Path, *edits: str) -> str:
