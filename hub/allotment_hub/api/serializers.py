@@ -8,7 +8,7 @@ from allotment_hub.api import responses
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.browse.data_roles import DataRoleRow
 from allotment_hub.services.browse.profiles import ProfileRow
-from allotment_hub.services.browse.teams import TeamPage
+from allotment_hub.services.browse.teams import TeamDetails
 from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.proposals.proposals import ProposalView
 from allotment_profiles.access.offers import Offer
@@ -81,7 +81,7 @@ def _last_change_fields(entry: HistoryEntry | None) -> dict[str, Any]:
     return {"revision": entry.commit, **attributes(entry, "reviewed", "reason", "proposed_by", "approved_by")}
 
 
-def team_answer(page: TeamPage) -> responses.TeamAnswer:
+def team_answer(page: TeamDetails) -> responses.TeamAnswer:
     """Return the answer for a team."""
     document = page.entry.value.model_dump(mode="json")
     copied = ("title", "description", "members", "leads", "deputies", "envelope", "budget", "user_budget")
@@ -89,18 +89,18 @@ def team_answer(page: TeamPage) -> responses.TeamAnswer:
         responses.TeamAnswer,
         page,
         profiles=[profile for profile, _ in page.profiles],
-        data_roles=[{"name": role, **_grant_fields(grant, days)} for role, _, grant, days in page.grants],
+        data_roles=[{"name": role, **_grant_fields(grant, state)} for role, _, grant, state in page.grants],
         owns=[role for role, _ in page.owns],
         held=page.quarantined,
         **{key: document[key] for key in copied},
     )
 
 
-def _grant_fields(grant: Grant, days: int) -> dict[str, Any]:
+def _grant_fields(grant: Grant, state: str) -> dict[str, Any]:
     return {
         "until": grant.until.isoformat(),
         "review_by": grant.review_by.isoformat() if grant.review_by else None,
-        "ended": days < 0,
+        "ended": state != "",
     }
 
 
@@ -196,7 +196,7 @@ def readers_answer(row: DataRoleRow) -> responses.ReadersAnswer:
                 "groups_and_users": list(grant.people),
                 "users_seen": list(grant.seen),
                 "profiles": list(grant.profiles),
-                **_grant_fields(grant.grant, grant.days),
+                **_grant_fields(grant.grant, grant.state),
             }
             for grant in row.grants
         ],

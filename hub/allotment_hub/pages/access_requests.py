@@ -4,8 +4,8 @@ import datetime as dt
 from typing import ClassVar
 
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.pages.proposing import Proposer, in_a_year, unreadable
-from allotment_hub.services.browse.data_roles import DataRoleRow, grant_days_left
+from allotment_hub.pages.proposing import ProposingPage, in_a_year, unreadable
+from allotment_hub.services.browse.data_roles import DataRoleRow, grant_state
 from allotment_hub.services.drafts.grants import Ask, with_grant
 from allotment_hub.services.drafts.panel import panel_of
 from allotment_profiles.access.people import belongs
@@ -13,7 +13,7 @@ from allotment_profiles.model import DataRole
 from allotment_profiles.model.paths import data_role_path, profile_path
 
 
-class AskPage(Proposer):
+class AskPage(ProposingPage):
     """Ask for data, or renew a grant."""
 
     active: ClassVar[str] = "data-roles"
@@ -70,13 +70,13 @@ class AskPage(Proposer):
             ask=ask,
             panel=panel_of(check, user),
             current=current,
-            ended=current is not None and grant_days_left(current, now) < 0,
+            state=grant_state(current, now) if current else "",
             today=now.date(),
             error=error,
         )
 
 
-class RetirePage(Proposer):
+class RemovalPage(ProposingPage):
     """Propose to remove a profile, after a look at what that means."""
 
     async def get(self, team: str, name: str) -> None:

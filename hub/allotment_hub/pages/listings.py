@@ -65,7 +65,7 @@ class ProfilePage(Page):
         )
 
 
-class TeamPageHandler(Page):
+class TeamPage(Page):
     """One team."""
 
     active: ClassVar[str] = "profiles"

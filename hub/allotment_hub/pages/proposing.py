@@ -38,7 +38,7 @@ _OTHER = "file:"
 _REMOVED = "remove:"
 
 
-class Proposer(Page):
+class ProposingPage(Page):
     """What the pages share that end in a proposal."""
 
     active: ClassVar[str] = "propose"
@@ -100,7 +100,7 @@ class FormView:
         return items_of(self.profile.values.get(field.name, ""))
 
 
-class ProposePage(Proposer):
+class ProposePage(ProposingPage):
     """The form for a profile, or its file in an editor."""
 
     async def get(self) -> None:

@@ -3,9 +3,9 @@
 from tornado.web import RequestHandler
 
 from allotment_hub.pages import proposals
-from allotment_hub.pages.access_requests import AskPage, RetirePage
+from allotment_hub.pages.access_requests import AskPage, RemovalPage
 from allotment_hub.pages.export import ProfilesExport
-from allotment_hub.pages.listings import DataRolePage, DataRolesPage, ProfilePage, ProfilesPage, TeamPageHandler
+from allotment_hub.pages.listings import DataRolePage, DataRolesPage, ProfilePage, ProfilesPage, TeamPage
 from allotment_hub.pages.page import Page, UnknownPage
 from allotment_hub.pages.proposing import ProposePage
 
@@ -23,13 +23,13 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"profiles", ProfilesPage),
     (r"profiles\.(csv|json)", ProfilesExport),
     (r"profiles/([^/]+)/([^/]+)", ProfilePage),
-    (r"profiles/([^/]+)/([^/]+)/retire", RetirePage),
+    (r"profiles/([^/]+)/([^/]+)/retire", RemovalPage),
     (r"propose", ProposePage),
     (r"proposals", proposals.ProposalsPage),
     (r"proposals/([^/]+)", proposals.ProposalPage),
     (r"proposals/([^/]+)/(approve|merge|reject|withdraw|comment)", proposals.ProposalAction),
     (r"holds/([0-9a-f]{40,64})/confirm", proposals.ConfirmQuarantined),
-    (r"teams/([^/]+)", TeamPageHandler),
+    (r"teams/([^/]+)", TeamPage),
     (r"data-roles", DataRolesPage),
     (r"data-roles/([^/]+)", DataRolePage),
     (r"data-roles/([^/]+)/ask", AskPage),

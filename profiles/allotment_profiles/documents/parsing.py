@@ -48,12 +48,12 @@ def parse_yaml(data: bytes) -> dict[str, Any]:
     try:
         document = ryaml.loads(text)
     except ValueError as error:
-        raise _located(text, str(error)) from error
+        raise _syntax_error(text, str(error)) from error
     if document is None:
         raise DocumentError("empty", "The file is empty.", "Write the file, or delete it.", 1)
     if not isinstance(document, dict):
         raise DocumentError(
-            "not-a-mapping", "The file is not a mapping of keys to values.", "Begin with `title: …`.", 1
+            "not-a-mapping", "The file is not a mapping of keys to values.", "Write `key: value` on each line.", 1
         )
     if _may_nest_deeply(data) and _depth(document) > MAXIMUM_DEPTH:
         _check_events(text)  # names the place
@@ -167,7 +167,7 @@ def _events(text: str) -> Iterator[Any]:
         raise DocumentError("syntax", "This is not YAML.", "Check indentation and quotation marks.") from error
 
 
-def _located(text: str, message: str) -> DocumentError:
+def _syntax_error(text: str, message: str) -> DocumentError:
     """Return the error for a document that the fast parser has refused, with its line."""
     try:
         # This also checks the nesting: composing a deep document would crash.

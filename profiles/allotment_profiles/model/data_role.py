@@ -1,5 +1,6 @@
 """A named permission to use data: `data-roles/<name>.yaml`."""
 
+import datetime as dt
 import re
 from typing import Annotated, Self
 
@@ -33,6 +34,11 @@ class Grant(Model):
     """Last day of the grant unless the owner has reviewed it and set a later date."""
     reason: Lines | None = None
     """What the team needs the data for."""
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last day on which the grant gives access: its end or its review date, whichever comes first."""
+        return min(self.until, self.review_by or self.until)
 
 
 class Volume(Model):

@@ -260,10 +260,10 @@ class _Comparison:
         if entry.value.retired_from is not None:
             until = max(entry.value.retired_from, dt.date(1, 1, 2)) - _ONE_DAY
         for role in entry.value.data_roles:
-            grant = self._grant(catalog, role, name)
-            if grant is None:
+            way = self._grant(catalog, role, name)
+            if way is None:
                 return None
-            until = min(until, grant.until)
+            until = min(until, way.until)
         over = self._now is not None and (days_left(until, self._now) < 0 or _stopped(entry, self._now))
         return None if over else _Way(conditions_of(team.value, entry.value), until)
 
@@ -273,10 +273,9 @@ class _Comparison:
         grant = entry.value.granted_to.get(name) if entry else None
         if grant is None or team is None:
             return None
-        until = min(grant.until, grant.review_by or grant.until)
-        if self._now is not None and days_left(until, self._now) < 0:
+        if self._now is not None and days_left(grant.last_day, self._now) < 0:
             return None
-        return _Way(conditions_of(team.value), until)
+        return _Way(conditions_of(team.value), grant.last_day)
 
 
 class _TeamWays:

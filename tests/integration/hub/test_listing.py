@@ -84,6 +84,24 @@ async def test_a_team_says_who_is_in_it_who_decides_and_what_it_may_use(platform
     assert await code_of(platform.teams.page(platform.people.reader("tom").user, "nobody")) == "team-unknown"
 
 
+@pytest.mark.parametrize(
+    ("until", "review_by", "state"),
+    [
+        ("2999-12-31", "2026-02-01", "review overdue"),
+        ("2026-03-01", "2026-02-01", "ended"),
+        ("2026-02-01", "2026-03-01", "ended"),
+        ("2999-12-31", "2999-12-31", ""),
+    ],
+)
+async def test_a_grant_says_why_it_gives_no_access(platform: Platform, until: str, review_by: str, state: str) -> None:
+    dates = f"until: {until}, review_by: {review_by}"
+    platform.push({PRICES_PATH: PRICES.replace(b"until: 2999-12-31", dates.encode())})
+    await platform.watcher.refresh()
+    user = platform.people.reader("ana").user
+    assert [each.state for each in (await platform.data_roles.row(user, "prices")).grants] == [state]
+    assert [each[-1] for each in (await platform.teams.page(user, "housing")).grants] == [state]
+
+
 async def test_an_accepted_problem_says_who_accepted_it_when_and_why(platform: Platform) -> None:
     content = NOTEBOOK.replace(b"{limit: 2}", b"{limit: 12}") + b"accepted: {cpu-envelope: {reason: The census}}\n"
     ana = platform.people.reader("ana")

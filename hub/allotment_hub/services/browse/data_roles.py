@@ -30,8 +30,8 @@ class GrantRow:
     profiles: tuple[str, ...]
     """The team's profiles with the data role, as far as the caller may know of them."""
     grant: Grant
-    days: int
-    """Days until the grant ends or its review is due; negative once it no longer holds."""
+    state: str
+    """`ended`, `review overdue`, or empty while the grant gives access."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,12 @@ def _grant_row(catalog: Catalog, user: User, role: str, team: str, grant: Grant,
             if profile_id.partition("/")[0] == team and profile_is_listed(catalog, user, profile_id)
         ),
         grant=grant,
-        days=grant_days_left(grant, dt.datetime.now(dt.UTC)),
+        state=grant_state(grant, dt.datetime.now(dt.UTC)),
     )
 
 
-def grant_days_left(grant: Grant, now: dt.datetime) -> int:
-    """Return the days until a grant ends or its review is due, whichever comes first."""
-    days = days_left(grant.until, now)
-    return min(days, days_left(grant.review_by, now)) if grant.review_by else days
+def grant_state(grant: Grant, now: dt.datetime) -> str:
+    """Return why a grant gives no access: `ended` or `review overdue`; empty while it gives access."""
+    if days_left(grant.until, now) < 0:
+        return "ended"
+    return "review overdue" if days_left(grant.last_day, now) < 0 else ""

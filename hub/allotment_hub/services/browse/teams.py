@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
-from allotment_hub.services.browse.data_roles import grant_days_left
+from allotment_hub.services.browse.data_roles import grant_state
 from allotment_hub.services.visibility import profile_is_listed, team_is_listed
 from allotment_profiles.access.people import User, answers_for, belongs, leads
 from allotment_profiles.catalog.catalog import Entry, QuarantinedChange
@@ -16,15 +16,15 @@ from allotment_profiles.store.watcher import CatalogWatcher
 
 
 @dataclass(frozen=True)
-class TeamPage:
+class TeamDetails:
     """One team: its people, its limits, its profiles and its data."""
 
     name: str
     entry: Entry[Team]
     profiles: tuple[tuple[str, str], ...]
     """Id and title of each profile that the caller may know of."""
-    grants: tuple[tuple[str, str, Grant, int], ...]
-    """Name and title of each data role that it may use, the grant, and the days that remain."""
+    grants: tuple[tuple[str, str, Grant, str], ...]
+    """Name and title of each data role that it may use, the grant, and its state."""
     owns: tuple[tuple[str, str], ...]
     """Name and title of each data role that it owns."""
     mine: bool
@@ -41,7 +41,7 @@ class Teams:
     def __init__(self, watcher: CatalogWatcher) -> None:
         self._watcher = watcher
 
-    async def page(self, user: User, name: str) -> TeamPage:
+    async def page(self, user: User, name: str) -> TeamDetails:
         """Return one team. Raises ServiceError if there is none that the user may know of."""
         catalog, provenance, now = self._watcher.catalog, self._watcher.provenance, dt.datetime.now(dt.UTC)
         entry = catalog.teams.get(name)
@@ -51,7 +51,7 @@ class Teams:
         roles = [(role, found.value) for role, found in sorted(catalog.data_roles.items())]
         position = "a lead" if leads(user, team) else "a deputy" if answers_for(user, team) else ""
         mine = belongs(user, team)
-        return TeamPage(
+        return TeamDetails(
             name=name,
             entry=entry,
             profiles=tuple(
@@ -60,7 +60,7 @@ class Teams:
                 if profile_is_listed(catalog, user, profile_id)
             ),
             grants=tuple(
-                (name_of_role, role.title, grant, grant_days_left(grant, now))
+                (name_of_role, role.title, grant, grant_state(grant, now))
                 for name_of_role, role in roles
                 if (grant := role.granted_to.get(name))
             ),

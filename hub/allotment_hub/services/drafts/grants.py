@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from allotment_hub.errors import refused
-from allotment_hub.services.browse.data_roles import grant_days_left
 from allotment_hub.services.proposals.checking import Files
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.model.problems import quoted
+from allotment_profiles.model.values.dates import days_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def has_grant(catalog: Catalog, role: str, team: str) -> bool:
     """Whether a team has a grant of a data role that has not ended and whose review is not overdue."""
     entry = catalog.data_roles.get(role)
     grant = entry.value.granted_to.get(team) if entry else None
-    return grant is not None and grant_days_left(grant, dt.datetime.now(dt.UTC)) >= 0
+    return grant is not None and days_left(grant.last_day, dt.datetime.now(dt.UTC)) >= 0
 
 
 def with_grant(catalog: Catalog, role: str, team: str, ask: Ask) -> bytes:

@@ -38,7 +38,6 @@ def readers(
     now = time_of(day)
     rows = []
     for team, grant in sorted(entry.value.granted_to.items()):
-        last_day = min(grant.until, grant.review_by or grant.until)
         rows.append(
             {
                 "team": team,
@@ -46,7 +45,7 @@ def readers(
                 "profiles": [name for name in catalog.profiles_reaching(data_role) if name.startswith(f"{team}/")],
                 "until": grant.until.isoformat(),
                 "review_by": grant.review_by.isoformat() if grant.review_by else None,
-                "ended": days_left(last_day, now) < 0,
+                "ended": days_left(grant.last_day, now) < 0,
             }
         )
     if form == "json":
