@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.conditions import until
@@ -84,6 +85,52 @@ def test_nodes_hold_the_images_of_what_may_be_started(platform: Platform) -> Non
         return {container["image"] for spec in ready for container in spec["template"]["spec"]["containers"]}
 
     assert until(lambda: held() == {JUPYTERLAB, STAND_INS}, within=120, what="images on the nodes")
+
+
+def pod(containers: dict[str, Any] | None = None, **spec: Any) -> str:
+    """Return a pod that passes Pod Security `restricted`, with more in its container and in its specification."""
+    container = {
+        "name": "notebook",
+        "image": JUPYTERLAB,
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    security = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = {"containers": [container | (containers or {})], "securityContext": security} | spec
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "made-by-the-hub"}, "spec": spec})
+
+
+def test_the_hub_reads_no_secret_of_the_service(platform: Platform) -> None:
+    cluster = platform.installed.cluster
+    hub = f"system:serviceaccount:{cluster.namespace}:hub"
+    assert cluster.allows(hub, "create", "pods")
+    for verb in ("get", "list", "watch"):
+        assert not cluster.allows(hub, verb, "secrets"), verb
+    for name in ("allotment-signing", "allotment-git-write", "allotment-service", "hub"):
+        assert not cluster.allows(hub, "get", "secrets", name), name
+    for right in ("pods/exec", "pods/ephemeralcontainers", "serviceaccounts/token", "roles", "rolebindings"):
+        assert not cluster.allows(hub, "create", right), right
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"volumes": [{"name": "a", "secret": {"secretName": "allotment-signing"}}]},
+        {"volumes": [{"name": "a", "projected": {"sources": [{"secret": {"name": "allotment-git-write"}}]}}]},
+        {"volumes": [{"name": "a", "persistentVolumeClaim": {"claimName": "allotment"}}]},
+        {"containers": {"envFrom": [{"secretRef": {"name": "allotment-service"}}]}},
+        {"containers": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "cryptKey"}}}]}},
+        {"serviceAccountName": "allotment"},
+        {"serviceAccountName": "hub"},
+    ],
+    ids=["volume", "projected", "claim", "all-variables", "variable", "service", "hub"],
+)
+def test_no_pod_of_the_hub_gets_what_is_the_services(platform: Platform, wanted: dict[str, Any]) -> None:
+    cluster = platform.installed.cluster
+    create = (f"--as=system:serviceaccount:{cluster.namespace}:hub", "create", "--dry-run=server", "--filename=-")
+    with pytest.raises(AssertionError, match="A pod of the hub may not"):
+        cluster.kubectl(*create, given=pod(**wanted))
+    of_a_data_role = {"volumes": [{"name": "a", "secret": {"secretName": "prices"}}]}
+    assert "created" in cluster.kubectl(*create, given=pod(**of_a_data_role))
 
 
 def test_people_are_offered_what_their_groups_of_the_provider_may_start(platform: Platform) -> None:

@@ -91,13 +91,12 @@ def test_helm_finds_nothing_to_say(chart: Chart) -> None:
 
 @pytest.mark.parametrize("more", [{}, MOST], ids=["least", "most"])
 def test_every_object_is_one_that_kubernetes_takes(chart: Chart, more: dict[str, Any]) -> None:
-    objects = chart.objects(more)
-    assert len(objects) > 15
-    for found in objects:
-        if found["kind"] == "ServiceMonitor":  # the Prometheus operator's own
-            continue
-        for version in VERSIONS:
-            kubernetes_validate.validate(found, version, strict=True)
+    for version in VERSIONS:
+        objects = chart.objects(more, version)
+        assert len(objects) > 15
+        for found in objects:
+            if found["kind"] != "ServiceMonitor":  # the Prometheus operator's own
+                kubernetes_validate.validate(found, version, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -235,13 +234,34 @@ def test_every_pod_of_ours_is_restricted_and_holds_no_token_that_it_does_not_use
         assert not any("hostPath" in volume for volume in pod.get("volumes", []))
 
 
-def test_the_hub_may_make_service_accounts_and_nothing_more_is_asked_for_it(chart: Chart) -> None:
+def test_the_hub_may_do_what_sessions_need_and_reads_no_secret(chart: Chart) -> None:
     objects = chart.own()
     role = objects["Role", "allotment-hub"]
-    assert role["rules"] == [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["get", "create", "patch"]}]
+    rights = {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
+    sessions = {"get", "watch", "list", "create", "delete"}
+    assert rights == {
+        "pods": sessions,
+        "persistentvolumeclaims": sessions,
+        "events": {"get", "watch", "list"},
+        "serviceaccounts": {"get", "create", "patch"},
+    }
+    assert ("Role", "hub") not in {(each["kind"], each["metadata"]["name"]) for each in chart.objects()}
     binding = objects["RoleBinding", "allotment-hub"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "hub", "namespace": "analysis"}]
     assert not [name for name in objects if name[0].startswith("ClusterRole")]
+
+
+def test_pods_of_the_hub_are_kept_from_the_secrets_that_the_values_name(chart: Chart) -> None:
+    more = {"git": {"writeSecret": "pushes"}, "hub": {"secret": "my-hub", "serviceAccount": "my-account"}}
+    policy = chart.own(more)["ValidatingAdmissionPolicy", "allotment-analysis"]["spec"]
+    variables = {each["name"]: each["expression"] for each in policy["variables"]}
+    assert set(json.loads(variables["secrets"])) == {"allotment-signing", "allotment-service", "pushes", "my-hub"}
+    assert set(json.loads(variables["accounts"])) == {"allotment", "my-account"}
+    assert [each["expression"] for each in policy["matchConditions"]] == [
+        'request.userInfo.username == "system:serviceaccount:analysis:my-account"'
+    ]
+    off = chart.own({"hub": {"guardSecrets": False}})
+    assert not [name for name in off if name[0].startswith("ValidatingAdmissionPolicy")]
 
 
 def test_the_service_may_keep_one_daemonset_that_goes_with_its_role_and_nothing_else(chart: Chart) -> None:

@@ -72,10 +72,11 @@ class Chart:
         assert code, "helm took the values"
         return said
 
-    def objects(self, more: Mapping[str, Any] | None = None) -> list[Object]:
+    def objects(self, more: Mapping[str, Any] | None = None, kubernetes: str = "1.36") -> list[Object]:
         """Render with the least values and these: every object, tests of the chart among them."""
         values = merged(LEAST, more or {})
-        code, text, said = self.helm("template", "allotment", str(self.path), values=values)
+        version = f"--kube-version={kubernetes}.0"
+        code, text, said = self.helm("template", "allotment", str(self.path), version, values=values)
         assert code == 0, said
         return [found for found in yaml.safe_load_all(text) if found]
 

@@ -19,6 +19,11 @@ app.kubernetes.io/component: service
 {{- if $inside }}/{{ $inside }}/{{ else }}/{{ end -}}
 {{- end }}
 
+{{- /* Whether the cluster is asked to guard the service's Secrets, and can. */}}
+{{- define "allotment.guarded" -}}
+{{- and .Values.hub.guardSecrets (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- end }}
+
 {{- define "allotment.image" -}}
 {{ .Values.service.image.name }}:{{ .Values.service.image.tag | default .Chart.AppVersion }}
 {{- end }}

@@ -71,6 +71,17 @@ class Cluster:
         found: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-o", "json"))["items"]
         return found
 
+    def allows(self, user: str, verb: str, resource: str, name: str = "") -> bool:
+        """Whether RBAC lets a user do something with objects of the namespace."""
+        wanted = {"namespace": self.namespace, "verb": verb, "resource": resource, "name": name}
+        resource, _, subresource = resource.partition("/")
+        review = {
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": wanted | {"resource": resource, "subresource": subresource}},
+        }  # fmt: skip
+        answer = self.kubectl("create", "--filename=-", "--output=json", given=json.dumps(review))
+        return bool(json.loads(answer)["status"]["allowed"])
+
     def run(self, pod: str, script: str) -> str:
         """Run a script of the shell in a session's container; gives what it prints."""
         return self.kubectl("exec", pod, "-c", "notebook", "--", "sh", "-c", script)

@@ -30,6 +30,7 @@ c.KubeSpawner.start_timeout = value("singleuser.startTimeout")
 c.KubeSpawner.image_pull_policy = value("singleuser.image.pullPolicy")
 c.KubeSpawner.uid = value("singleuser.uid")
 c.KubeSpawner.fs_gid = value("singleuser.fsGid")
+c.KubeSpawner.extra_labels = value("singleuser.extraLabels")
 c.KubeSpawner.storage_pvc_ensure = True
 c.KubeSpawner.storage_access_modes = ["ReadWriteOnce"]
 c.KubeSpawner.storage_capacity = value("singleuser.storage.capacity")
