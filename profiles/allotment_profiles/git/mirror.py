@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from allotment_profiles.git.locks import clear_leftovers
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import MAIN_ALONE, STAGED, Remote, RemoteError
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefMovedError, RefUpdate, Repository, is_reference
@@ -30,8 +31,9 @@ class Mirror:
 
     @classmethod
     def opened(cls, path: Path, remote: Remote, verifier: Verifier | None = None) -> "Mirror":
-        """Return the mirror at a path. An empty repository is created if there is none."""
+        """Return the mirror at a path, without the locks of a git that was killed. If there is none, create one."""
         repository = Repository(path, verifier) if (path / "HEAD").exists() else Repository.create(path, verifier)
+        clear_leftovers(path)
         return cls(repository, remote)
 
     def fetch(self) -> bool:

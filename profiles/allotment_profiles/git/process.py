@@ -11,17 +11,23 @@ import re
 import signal
 import subprocess
 import tempfile
+import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
+from allotment_profiles.git.locks import clear_leftovers
 from allotment_profiles.model.problems import AllotmentError
 
 MINIMUM_VERSION = (2, 38)
 TIME_LIMIT = 60.0
-_GRACE_SECONDS = 2.0
+GRACE_SECONDS = 10.0
 """How long git has after SIGTERM to remove its lock files, before SIGKILL."""
+_LOOK_SECONDS = 0.02
+_EXISTS = "File exists"
+"""What git says, in `LC_ALL=C`, where it cannot create a lock file."""
 _TAIL_BYTES = 4096
 _INHERITED = ("PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 _ENVIRONMENT = {
@@ -95,33 +101,53 @@ class GitProcess:
     ) -> "subprocess.CompletedProcess[bytes]":
         """Run a command and return its output, with `merge_errors` including what it writes to stderr.
 
-        Raise GitCommandError for an exit code that is not in `accept`, GitTimeoutError after `seconds`, and GitError
-        where git cannot be started.
+        What a git that was ended left behind is removed, and a command that only a lock of such a git stopped is run
+        again. Raise GitCommandError for an exit code that is not in `accept`, GitTimeoutError after `seconds`, and
+        GitError where git cannot be started.
         """
         # Input comes from a file: git would read a pipe in hundreds of small pieces.
         with tempfile.TemporaryFile() if stdin else open(os.devnull, "rb") as file:  # noqa: PTH123  (no path)
             if stdin:
                 file.write(stdin)
+            for last in (False, True):
                 file.seek(0)
-            with _start_errors(arguments[0]):
-                process = subprocess.Popen(
-                    ["git", "--no-pager", *arguments],
-                    cwd=self.folder,
-                    env=self._environment() | dict(environment or {}),
-                    stdin=file,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT if merge_errors else subprocess.PIPE,
-                    start_new_session=True,
-                )
-            try:
-                output, errors = process.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                raise GitTimeoutError(f"git {arguments[0]} took more than {seconds:g} s") from None
-            finally:
-                _end(process)
-        if process.returncode not in accept:
-            raise GitCommandError(arguments[0], _reason(output if merge_errors else errors, process.returncode))
-        return subprocess.CompletedProcess(arguments, process.returncode, output)
+                code, output, errors = self._run_once(arguments, file, environment or {}, seconds, merge_errors)
+                if code in accept:
+                    break
+                reason = _reason(output if merge_errors else errors, code)
+                if last or _EXISTS not in reason or not clear_leftovers(self.folder):
+                    raise GitCommandError(arguments[0], reason)
+        return subprocess.CompletedProcess(arguments, code, output)
+
+    def _run_once(
+        self,
+        arguments: Sequence[str],
+        stdin: IO[bytes],
+        environment: Mapping[str, str],
+        seconds: float,
+        merge_errors: bool,
+    ) -> tuple[int, bytes, bytes]:
+        """Run a command and return its exit code, its output and its errors."""
+        with _start_errors(arguments[0]):
+            process = subprocess.Popen(
+                ["git", "--no-pager", *arguments],
+                cwd=self.folder,
+                env=self._environment() | dict(environment),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if merge_errors else subprocess.PIPE,
+                start_new_session=True,
+            )
+        try:
+            output, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise GitTimeoutError(f"git {arguments[0]} took more than {seconds:g} s") from None
+        finally:
+            finished = process.returncode is not None
+            _end(process)
+            if not finished or process.returncode < 0:
+                clear_leftovers(self.folder)
+        return process.returncode, output, errors or b""
 
     async def run_async(self, *arguments: str) -> str:
         """Run a command in an event loop and return the end of its output, stderr included.
@@ -192,12 +218,15 @@ def _start_errors(command: str) -> Iterator[None]:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End git and its helpers, which are processes of its group, unless they have ended."""
     streams = [stream for stream in (process.stdout, process.stderr) if stream]
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if process.returncode is None or not all(stream.closed for stream in streams):
-            _signal(process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=_GRACE_SECONDS)  # returns when all have closed their output
-    _signal(process.pid, signal.SIGKILL)  # a helper may have closed its output and go on
+    if process.returncode is None or not all(stream.closed for stream in streams):
+        _signal(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=GRACE_SECONDS)  # returns when all have closed their output
+    if _signal(process.pid, signal.SIGTERM):  # a helper has closed its output and goes on
+        deadline = time.monotonic() + GRACE_SECONDS
+        while (process.poll() is None or _signal(process.pid, 0)) and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+        _signal(process.pid, signal.SIGKILL)
     process.wait()
     for stream in streams:
         stream.close()
@@ -217,15 +246,18 @@ async def _end_async(process: asyncio.subprocess.Process, output: asyncio.Stream
 async def _drain(output: asyncio.StreamReader) -> None:
     """Wait until git and its helpers have closed their output."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_GRACE_SECONDS):
+        async with asyncio.timeout(GRACE_SECONDS):
             while await output.read(8192):
                 pass
 
 
-def _signal(group: int, number: signal.Signals) -> None:
-    # macOS answers EPERM for a group whose processes have all ended.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+def _signal(group: int, number: int) -> bool:
+    """Send a signal to a group of processes. Return whether there is one."""
+    try:
         os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):  # macOS answers EPERM where all its processes have ended
+        return False
+    return True
 
 
 def _reason(output: bytes, code: int) -> str:

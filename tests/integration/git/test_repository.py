@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.repositories import MAIN, START, ProfilesRepository
 
+from allotment_profiles.git import process
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.process import GitError, GitMissingError, GitProcess, GitTimeoutError
 from allotment_profiles.git.repository import (
@@ -207,6 +208,7 @@ def test_a_git_that_takes_too_long_can_still_remove_its_locks(tmp_path: Path, mo
 
 
 def test_a_git_that_ignores_the_time_limit_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.5)
     deaf = program(monkeypatch, tmp_path, "trap '' TERM; echo $$ > pid; while true; do sleep 60; done")
     with pytest.raises(GitTimeoutError):
         deaf.run("fetch", seconds=0.5)
