@@ -36,6 +36,7 @@ from allotment_spawner.session.errors import spawn_exception
 from allotment_spawner.session.session import default_url
 
 _ENDED = "allotment_ended"
+_VERSION = "kubespawner_version"
 _POLL_SECONDS = 1.0
 _REFUSE_BEFORE = 5.0
 """Seconds before the hub's own timeout at which a start is refused, so that the refusal names the reason."""
@@ -54,6 +55,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
     """Whether a create request was sent and the reflector has not shown the pod yet, so that it may exist."""
     _last_pod: dict[str, Any] | None = None
     _restarts = 0
+    _of_older_version = False
+    """Whether the state was stored by a KubeSpawner before 7, which did not store the name of the home's claim."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -323,10 +326,17 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         """Restore why the last session ended."""
         super().load_state(state)
         self.notice = str(state.get(_ENDED, ""))
+        self._of_older_version = bool(state) and _VERSION not in state
 
     def get_state(self) -> dict[str, Any]:
-        """Return what the hub or the next page needs after a restart."""
+        """Return what the hub or the next page needs after a restart.
+
+        KubeSpawner looks for a home that an older version of it has created as long as the state names no version. So
+        the version is stored only once a start has found or created the home.
+        """
         state = super().get_state()
+        if self._of_older_version and "pvc_name" not in state:
+            del state[_VERSION]
         return {**state, _ENDED: self.notice} if self.notice else state
 
 

@@ -43,6 +43,16 @@ async def test_what_prepares_a_home_has_no_more_of_a_shared_claim_than_the_sessi
     assert spawner("ann", "").pod_defaults().home_mount == {}
 
 
+async def test_the_state_of_an_older_kubespawner_stays_recognisable_until_a_start_has_its_home() -> None:
+    made = spawner("Ann", "")
+    for _ in range(2):
+        made.load_state({"pod_name": "jupyter-ann"})
+        assert "kubespawner_version" not in made.get_state()  # as after a refused start
+    made.load_state({"pod_name": "jupyter-ann", "pvc_name": "claim-ann"})
+    assert made.get_state()["kubespawner_version"]
+    assert spawner("Ann", "").get_state()["kubespawner_version"]
+
+
 NAMED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=80)
 CLOSE = st.text("aAb-._@\u0430\u0131\u017f\u212a0", min_size=1, max_size=12)
 SERVERS = st.one_of(st.just(""), st.from_regex(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?", fullmatch=True))
