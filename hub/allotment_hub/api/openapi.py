@@ -25,6 +25,7 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "proposals": proposals.ProposalsHandler,
     "proposals/{id}": proposals.ProposalHandler,
     "proposals/{id}/comments": proposals.CommentsHandler,
+    "proposals/{id}/update": proposals.UpdateHandler,
     "proposals/{id}/withdrawal": proposals.WithdrawalHandler,
     "proposals/{id}/approvals": proposals.ApprovalsHandler,
     "proposals/{id}/rejection": proposals.RejectionHandler,

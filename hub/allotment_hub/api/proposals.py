@@ -80,6 +80,15 @@ class CommentsHandler(_ProposalHandler):
         await self.answer_proposal(await self.services.proposing.comment(self.reader, proposal, body.text))
 
 
+class UpdateHandler(_ProposalHandler):
+    """An update of a proposal to main as it is now."""
+
+    @operation(ProposalAnswer)
+    async def post(self, proposal: str) -> None:
+        """Carry a proposal of one's own over to the files that main has changed since. Its approvals end."""
+        await self.answer_proposal(await self.services.proposing.bring_up_to_date(self.reader, proposal))
+
+
 class WithdrawalHandler(_ProposalHandler):
     """The withdrawal of a proposal."""
 
@@ -95,7 +104,7 @@ class ApprovalsHandler(_ProposalHandler):
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: HeadBody) -> None:
         """Approve a proposal at exactly one head."""
-        await self.answer_proposal(await self.services.reviewing.approve(self.reader, proposal, body.head))
+        await self.answer_proposal(await self.services.reviewing.approve(self.reader, proposal, body.head, body.digest))
 
 
 class RejectionHandler(_ProposalHandler):
@@ -114,4 +123,7 @@ class MergeHandler(_ProposalHandler):
     async def post(self, proposal: str, body: MergeBody) -> None:
         """Merge a proposal at exactly one head."""
         merge = self.services.reviewing.merge
-        await self.answer_proposal(await merge(self.reader, proposal, body.head, confirm_removal=body.confirm_removal))
+        confirmed = body.confirm_removal
+        await self.answer_proposal(
+            await merge(self.reader, proposal, body.head, body.digest, confirm_removal=confirmed)
+        )

@@ -159,12 +159,17 @@ class ProposalAnswer(Answer):
     reason: str
     proposer: str
     head: str
+    digest: str
+    """What an approval and a merge are of; empty in a conflict and after the end."""
     base: str
     created: dt.datetime
     waits_for: str
     since: dt.datetime
     problems: list[ProblemAnswer]
     conflicts: list[str]
+    """The files that main has changed since as well. Its proposer can bring it up to date."""
+    collisions: list[Item]
+    """In a conflict, the keys that both have changed: `before` on main, `after` as proposed."""
     changes: list[Item]
     access: list[Item]
     starts: list[Item]

@@ -158,7 +158,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
         responses.ProposalAnswer,
         view,
         **attributes(stored, "id", "proposer", "head"),
-        **attributes(case.judgement, "conflicts", "removals"),
+        **attributes(case.judgement, "conflicts", "removals", "digest"),
         url=url,
         state=case.state,
         title=stored.current.title,

@@ -16,7 +16,7 @@ from allotment_hub.forges.records import Candidate, Record, RecordKind, StoredPr
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefMovedError, RefUpdate, Repository
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, FileChange, RefMovedError, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,14 @@ log = logging.getLogger(__name__)
 PROPOSE = "refs/heads/propose/"
 REVIEWS = "refs/heads/reviews/"
 SERVICE = Person("Allotment", "allotment@localhost")
+
+
+class MergeConflictError(GitError):
+    """Main has changed the files `paths` since a proposal was made that changes them as well."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(f"conflict in {', '.join(paths)}")
+        self.paths = tuple(paths)
 
 
 class PlainGitForge:
@@ -131,11 +139,20 @@ class PlainGitForge:
         )
         return self._reload(proposal.id)
 
-    def record(self, proposal: StoredProposal, kind: RecordKind, *, by: str, text: str = "") -> StoredProposal:
-        """Add a comment, an approval, a rejection or a withdrawal. Raise RefMovedError if the proposal has changed."""
-        tip = self._recorded(
-            proposal.id, Record(kind, by, dt.datetime.now(dt.UTC), proposal.head, text), [proposal.tip]
-        )
+    def record(
+        self,
+        proposal: StoredProposal,
+        kind: RecordKind,
+        *,
+        by: str,
+        text: str = "",
+        candidate: Candidate | None = None,
+        digest: str = "",
+    ) -> StoredProposal:
+        """Add a comment, a rejection or a withdrawal, or the approval of a candidate. Raise RefMovedError."""
+        main = candidate.main if candidate else ""
+        record = Record(kind, by, dt.datetime.now(dt.UTC), proposal.head, text, digest=digest, main=main)
+        tip = self._recorded(proposal.id, record, [proposal.tip])
         updates = [RefUpdate(REVIEWS + proposal.id, tip, proposal.tip)]
         if proposal.branch and kind in ("rejected", "withdrawn"):
             updates.append(RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.branch))
@@ -145,22 +162,39 @@ class PlainGitForge:
         return self._reload(proposal.id)
 
     def candidate(self, proposal: StoredProposal, main: str) -> Candidate:
-        """Prepare the merge of a proposal with a commit of main. Raise MergeConflictError.
+        """Prepare a merge: a commit of main with the files of a proposal. Raise MergeConflictError.
 
-        Its commit is not signed and no reference leads to it. If somebody pushes it to main, it counts as not reviewed.
+        No lines are merged: a file that main has changed as well is a conflict, since nobody has seen what merged lines
+        would mean. The candidate's commit is not signed and no reference leads to it. If somebody pushes it to main, it
+        counts as not reviewed.
         """
-        tree = self.repository.merged_tree(main, proposal.head)
+        changes = self._unmerged(proposal.head, main)
+        tree = self.repository.changed_tree(main, changes)
         author = Person(proposal.proposer, "")
         commit = self._write(tree, [main, proposal.head], "Candidate\n", author, signed=False)
-        return Candidate(main, proposal.head, tree, commit)
+        return Candidate(main, proposal.head, tree, commit, changes)
 
-    def merge(self, proposal: StoredProposal, candidate: Candidate, message: str, *, by: str) -> StoredProposal:
+    def _unmerged(self, head: str, main: str) -> tuple[FileChange, ...]:
+        """Return how a head changes files of main. Raise MergeConflictError."""
+        base = self.repository.merge_base(main, head)
+        if base is None:  # main was replaced by another history
+            raise MergeConflictError([change.path for change in self.repository.changes(main, head)])
+        changes = self.repository.changes(base, head)
+        by_main = {change.path: change for change in self.repository.changes(base, main)} if base != main else {}
+        conflicts = [change.path for change in changes if _overlaps(change, by_main)]
+        if conflicts:
+            raise MergeConflictError(conflicts)
+        return tuple(change for change in changes if change.path not in by_main)
+
+    def merge(
+        self, proposal: StoredProposal, candidate: Candidate, message: str, *, by: str, digest: str = ""
+    ) -> StoredProposal:
         """Move main to a candidate. Raise RefMovedError unless main and the proposal are still where they were."""
         if candidate.head != proposal.head:
             raise RefMovedError(f"the proposal {proposal.id} has another head than what was judged")
         parents = [candidate.main, proposal.head]
         commit = self._write(candidate.tree, parents, message, Person(proposal.proposer, ""))
-        record = Record("merged", by, dt.datetime.now(dt.UTC), proposal.head, merge=commit)
+        record = Record("merged", by, dt.datetime.now(dt.UTC), proposal.head, merge=commit, digest=digest)
         tip = self._recorded(proposal.id, record, [proposal.tip])
         self._move(
             RefUpdate(MAIN, commit, candidate.main),
@@ -207,3 +241,11 @@ class PlainGitForge:
     def commit(self, commit: str) -> Commit | None:
         """Return one commit, or None."""
         return next(iter(self.repository.commits([commit])), None)
+
+
+def _overlaps(change: FileChange, by_main: Mapping[str, FileChange]) -> bool:
+    """Return whether main has changed the same file otherwise, or has a folder or a file in its way."""
+    path, same = change.path, by_main.get(change.path)
+    if same is not None:
+        return (same.mode, same.blob) != (change.mode, change.blob)
+    return any(other.startswith(f"{path}/") or path.startswith(f"{other}/") for other in by_main)

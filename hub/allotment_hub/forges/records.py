@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from allotment_profiles.git.commits import Commit
+from allotment_profiles.git.repository import FileChange
 
 RecordKind = Literal["proposed", "updated", "approved", "rejected", "commented", "withdrawn", "merged"]
 _VERBS = dict(
@@ -37,12 +38,16 @@ class Record:
     """What the proposal is called; with `proposed` and `updated`."""
     merge: str = ""
     """The commit on main; with `merged`."""
+    digest: str = ""
+    """What was judged; with `approved` and `merged`. Empty in records from before there were digests."""
+    main: str = ""
+    """The commit of main that it was judged with; with `approved`."""
 
     def message(self, proposal: str) -> str:
         """Format the record as the message of a commit: a line for people, then JSON for machines."""
         content = {
             "proposal": proposal, "kind": self.kind, "by": self.by, "head": self.head, "text": self.text,
-            "title": self.title, "merge": self.merge,
+            "title": self.title, "merge": self.merge, "digest": self.digest, "main": self.main,
         }  # fmt: skip
         who = " ".join(self.by.split())[:60]
         return f"{MARK}{who} {_VERBS[self.kind]} {proposal}\n\n{json.dumps(content, ensure_ascii=True)}\n"
@@ -64,6 +69,8 @@ def parse_record(commit: Commit, proposal: str) -> Record | None:
             text=str(content["text"]),
             title=str(content["title"]),
             merge=str(content["merge"]),
+            digest=str(content.get("digest", "")),
+            main=str(content.get("main", "")),
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -80,6 +87,8 @@ class Candidate:
     tree: str
     commit: str
     """A commit of the tree that no reference leads to."""
+    changes: tuple[FileChange, ...]
+    """The files of main that the merge changes, by path, with their blobs before and after."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +131,17 @@ class StoredProposal:
         """Everybody who set a head of it. Their approvals never count."""
         return frozenset(record.by for record in self.records if record.kind in ("proposed", "updated"))
 
-    def approvals(self) -> list[Record]:
-        """Return the approvals of exactly this head, one for each person, without people who set a head."""
+    def approvals(self, digest: str) -> list[Record]:
+        """Return the approvals of this head that are of what a digest describes, one for each person.
+
+        Approvals by people who set a head do not count. An approval from before there were digests has none, and counts
+        only where no digest is asked for: in a proposal that ended before there were any.
+        """
         approvals = {
             record.by: record
             for record in self.records
-            if record.kind == "approved" and record.head == self.head and record.by not in self.contributors
+            if record.kind == "approved"
+            and (record.head, record.digest) == (self.head, digest)
+            and record.by not in self.contributors
         }
         return list(approvals.values())

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from allotment_hub.errors import refused
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.page import PAGE_SIZE, Page, Pages
 from allotment_hub.services.proposals.overview import overview
@@ -57,16 +58,24 @@ class ProposalAction(Page):
     active: ClassVar[str] = "proposals"
 
     async def post(self, proposal: str, action: str) -> None:
-        """POST proposals/ID/ACTION. An approval and a merge are of the head that the page showed."""
-        reviewing, proposing, head = self.services.reviewing, self.services.proposing, self.field("head")
+        """POST proposals/ID/ACTION. An approval and a merge are of exactly what the page showed."""
+        reviewing, proposing = self.services.reviewing, self.services.proposing
+        head, digest = self.field("head"), self.field("digest")
+        if action in ("approve", "merge") and not digest:
+            raise refused(
+                400, "digest-missing", "Nothing was decided.", "The form does not say what it showed.",
+                "Load the page again, then decide.", link=f"proposals/{proposal}",
+            )  # fmt: skip
         match action:
             case "approve":
-                await reviewing.approve(self.reader, proposal, head)
+                await reviewing.approve(self.reader, proposal, head, digest)
             case "merge":
                 confirmed = self.field("confirm_removal") == "yes"
-                await reviewing.merge(self.reader, proposal, head, confirm_removal=confirmed)
+                await reviewing.merge(self.reader, proposal, head, digest, confirm_removal=confirmed)
             case "reject":
                 await reviewing.reject(self.reader, proposal, self.field("reason"))
+            case "update":
+                await proposing.bring_up_to_date(self.reader, proposal)
             case "withdraw":
                 await proposing.withdraw(self.reader, proposal)
             case _:

@@ -158,7 +158,8 @@ class ProposePage(ProposingPage):
     async def _from_proposal(self, proposal: str, form: ProfileForm) -> DraftProposal:
         """Start from an open proposal of one's own. Only the grant is carried over from other people's data roles."""
         stored, catalog = await self.services.proposing.own(self.reader, proposal), self.services.catalog
-        files = await self.services.proposals.files(stored)
+        proposals = self.services.proposals
+        files = (await proposals.files_for_main(stored, await proposals.main())).files
         draft = from_proposal(proposal, files, stored.current.text, catalog, form.fields)
         hidden = [path for path in draft.others if not may_see(self.reader.user, path, catalog)]
         if hidden:

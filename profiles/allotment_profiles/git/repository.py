@@ -28,14 +28,6 @@ class RefMovedError(GitError):
     """A reference is not where it was expected: somebody else has moved it."""
 
 
-class MergeConflictError(GitError):
-    """Two commits change the same lines of `paths`."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        super().__init__(f"conflict in {', '.join(paths)}")
-        self.paths = tuple(paths)
-
-
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
     """One file of a tree."""
@@ -228,9 +220,15 @@ class Repository:
     def write_tree(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
         """Write the tree of a commit (None: an empty tree) with files replaced, added, or removed (None)."""
         blobs = {path: self._object("blob", data) for path, data in files.items() if data is not None}
+        return self._tree(base, {path: ("100644", blobs[path]) if path in blobs else None for path in files})
+
+    def changed_tree(self, base: str, changes: Iterable[FileChange]) -> str:
+        """Write the tree of a commit with files as changes leave them, whatever they were before."""
+        return self._tree(base, {each.path: None if each.removed else (each.mode, each.blob) for each in changes})
+
+    def _tree(self, base: str | None, entries: Mapping[str, tuple[str, str] | None]) -> str:
         lines = b"".join(
-            (f"100644 {blobs[path]}\t{path}" if path in blobs else f"0 {NO_OBJECT}\t{path}").encode() + b"\0"
-            for path in files
+            f"{' '.join(entry) if entry else f'0 {NO_OBJECT}'}\t{path}\0".encode() for path, entry in entries.items()
         )
         with tempfile.TemporaryDirectory(prefix="allotment-index-") as folder:
             environment = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -238,15 +236,6 @@ class Repository:
                 self._git("read-tree", _id(base), environment=environment)
             self._git("update-index", "-z", "--index-info", stdin=lines, environment=environment)
             return self._git("write-tree", environment=environment).decode().strip()
-
-    def merged_tree(self, ours: str, theirs: str) -> str:
-        """Merge two commits without a worktree and return the tree's id. Raise MergeConflictError with the paths."""
-        arguments = ("--write-tree", "--name-only", "--no-messages", "--allow-unrelated-histories", "-z")
-        completed = self._process.run("merge-tree", *arguments, _id(ours), _id(theirs), accept=(0, 1))
-        tree, *paths = completed.stdout.decode(errors="replace").rstrip("\0\n").split("\0")
-        if completed.returncode:
-            raise MergeConflictError(sorted({path for path in paths if path}))
-        return tree
 
     def write_commit(
         self,

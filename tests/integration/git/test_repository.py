@@ -12,7 +12,6 @@ from allotment_profiles.git.commits import Person
 from allotment_profiles.git.process import GitError, GitMissingError, GitProcess, GitTimeoutError
 from allotment_profiles.git.repository import (
     NO_OBJECT,
-    MergeConflictError,
     RefMovedError,
     RefUpdate,
     Repository,
@@ -43,7 +42,7 @@ def test_an_option_is_no_revision(profiles: ProfilesRepository, tmp_path: Path, 
         lambda text: repository.difference(text, profiles.head, ["x"]),
         lambda text: repository.merge_base(profiles.head, text),
         lambda text: repository.is_ancestor(text, profiles.head),
-        lambda text: repository.merged_tree(profiles.head, text), lambda text: repository.write_tree(text, {}),
+        lambda text: repository.changed_tree(text, []), lambda text: repository.write_tree(text, {}),
         lambda text: repository.update_references([RefUpdate(MAIN, text, profiles.head)]),
     ):  # fmt: skip
         with pytest.raises(GitError):
@@ -91,21 +90,19 @@ def test_references_move_together_or_not_at_all(profiles: ProfilesRepository) ->
     assert profiles.repository.references("refs/") == {MAIN: first}
 
 
-def test_two_changes_of_different_files_merge_and_of_one_line_conflict(profiles: ProfilesRepository) -> None:
+def test_the_files_of_one_change_are_written_over_another_commit(profiles: ProfilesRepository) -> None:
     base = profiles.commit({"a": "1\n", "b": "1\n", "c d": "1\n"})
-    ours = profiles.commit({"a": "2\n", "c d": "2\n"})
-    apart = profiles.commit({"b": "2\n"}, branch="refs/heads/propose/b", parents=[base], base=base)
-    against = profiles.commit({"a": "3\n", "c d": "3\n"}, branch="refs/heads/propose/a", parents=[base], base=base)
-    repository = profiles.repository
-    tree = repository.merged_tree(ours, apart)
-    merged = repository.write_commit(
-        tree, [ours, apart], "Merge", author=Person("a", "a"), committer=Person("a", "a"), time=START
+    ours = profiles.commit({"a": "2\n"})
+    theirs = profiles.commit(
+        {"b": None, "c d": "3\n", "e": "3\n"}, branch="refs/heads/propose/b", parents=[base], base=base
     )
-    assert [repository.file(merged, path) for path in ("a", "b", "c d")] == [b"2\n", b"2\n", b"2\n"]
-    with pytest.raises(MergeConflictError) as caught:
-        repository.merged_tree(ours, against)
-    assert caught.value.paths == ("a", "c d")
-    assert repository.merge_base(ours, against) == base
+    repository = profiles.repository
+    tree = repository.changed_tree(ours, repository.changes(base, theirs))
+    merged = repository.write_commit(
+        tree, [ours, theirs], "Merge", author=Person("a", "a"), committer=Person("a", "a"), time=START
+    )
+    assert [repository.file(merged, path) for path in ("a", "b", "c d", "e")] == [b"2\n", None, b"3\n", b"3\n"]
+    assert repository.merge_base(ours, theirs) == base
 
 
 def test_a_folder_that_is_no_repository_is_an_error_even_inside_of_one(

@@ -118,6 +118,8 @@ class Platform:
 
     now: dt.datetime | None = None
     """The time that the services see; None for the real time."""
+    service = SERVICE
+    """Who the service commits as."""
 
     def __init__(self, folder: Path) -> None:
         self.verifier = Verifier(generate_key(folder / "key", "allotment"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from allotment_hub.forges.records import Candidate, StoredProposal
+from allotment_hub.forges.records import Candidate, Record, StoredProposal
 from allotment_hub.services.proposals.checking import Check
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
@@ -35,11 +35,20 @@ class Judgement:
     check: Check | None
     """None where the proposal conflicts with main."""
     conflicts: tuple[str, ...] = ()
-    """The paths that main has changed as well."""
+    """The files that main has changed since as well."""
     candidate: Candidate | None = None
     """What a merge puts on main. None where there is a conflict, and where the proposal has ended."""
     removals: tuple[str, ...] = ()
     """The files that a merge removes: so many that it has to be confirmed."""
+    digest: str = ""
+    """What an approval and a merge are of. Empty where there is a conflict, and where the proposal has ended."""
+
+
+def counting_approvals(stored: StoredProposal, judgement: Judgement) -> list[Record]:
+    """Return the approvals of what was judged: of an ended proposal, at its end."""
+    if stored.ending:
+        return stored.approvals(stored.ending.digest)
+    return stored.approvals(judgement.digest) if judgement.digest else []
 
 
 @dataclass(frozen=True)
@@ -54,11 +63,16 @@ class Case:
     """The catalog whose teams decide who may approve."""
     proposer: User
     approvers: tuple[User, ...]
-    """Who approved exactly this head, as far as the hub still knows them."""
+    """Who approved exactly this, as far as the hub still knows them."""
     automatic: tuple[str, ...] = ()
     """Why the policy stands in for approvals; empty where it does not."""
     live: bool = False
     """Whether its merge is part of the catalog that applies."""
+
+    @functools.cached_property
+    def approvals(self) -> tuple[Record, ...]:
+        """The approvals of exactly this: in a proposal that has ended, of what was merged."""
+        return tuple(counting_approvals(self.stored, self.judgement))
 
     @functools.cached_property
     def requirements(self) -> tuple[Requirement, ...]:

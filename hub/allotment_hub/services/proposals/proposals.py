@@ -3,26 +3,30 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, get_args
 
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.forges.plain_git import MergeConflictError, PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
-from allotment_hub.services.proposals.case import Case, CaseKey, Judgement
+from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
+from allotment_hub.services.proposals.catching_up import Updated, updated
 from allotment_hub.services.proposals.checking import ChangeChecker, Check
+from allotment_hub.services.proposals.digest import digest_of, sentences_of
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import hides_a_profile, is_new, may_see, redacted
 from allotment_profiles.access.people import User
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.git.repository import MergeConflictError
+from allotment_profiles.git.process import GitError
+from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.automatic import ACTIONS
+from allotment_profiles.review.changes import Change
 from allotment_profiles.store.watcher import CatalogWatcher
 
 KeyT = TypeVar("KeyT")
@@ -33,6 +37,17 @@ MAXIMUM_KEPT = 2000
 _MAXIMUM_JUDGEMENTS = 200
 AUTOMATIC = "policy (automatic: "
 """How the message of a merge names the approval where the policy stands in for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """An approval that does not count any more, since it was of something else."""
+
+    approval: Record
+    gone: tuple[str, ...] = ()
+    """What was approved and is not so any more, in sentences."""
+    new: tuple[str, ...] = ()
+    """What is so now and was not approved."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,10 @@ class ProposalView:
     """Since when it waits for that."""
     actions: Mapping[Action, Refusal | None]
     """For each action None where the reader may take it, otherwise why not."""
+    lapsed: Lapsed | None = None
+    """The reader's approval, or else the last one, where it does not count any more."""
+    collisions: tuple[Change, ...] = ()
+    """In a conflict, the keys that main and the proposal have both changed; without any, one click carries it over."""
 
 
 def profiles_in(files: Mapping[str, bytes | None]) -> list[str]:
@@ -114,6 +133,29 @@ class Proposals:
             _keep(self._changed, key, await asyncio.to_thread(self._files, stored), MAXIMUM_KEPT)
         return self._changed[key]
 
+    async def files_for_main(self, stored: StoredProposal, main: str) -> Updated:
+        """Return what a proposal would change on main, with its keys carried over to files that main has changed."""
+        return await asyncio.to_thread(self._files_for_main, stored, main)
+
+    def _files_for_main(self, stored: StoredProposal, main: str) -> Updated:
+        repository = self.forge.repository
+        base = repository.merge_base(main, stored.head) or main
+        proposed, on_main = repository.changes(base, stored.head), repository.changes(base, main)
+        blobs = {
+            "base": {change.path: change.old_blob for change in proposed},
+            "main": {change.path: change.old_blob for change in proposed} | {each.path: each.blob for each in on_main},
+            "proposed": {change.path: change.blob for change in proposed},
+        }
+        sizes = repository.sizes(blob for side in blobs.values() for blob in side.values())
+        contents = repository.objects(blob for blob, size in sizes.items() if size <= MAXIMUM_BYTES)
+        # A file that is too large is read as an empty one, which no key is carried over to.
+        known = {blob: contents.get(blob, b"") for blob in sizes}
+        base_files, main_files, files = (
+            {change.path: known.get(blobs[side][change.path]) for change in proposed}
+            for side in ("base", "main", "proposed")
+        )
+        return updated(base_files, main_files, files)
+
     async def _require_listed(self, stored: StoredProposal, user: User) -> None:
         if not await self._listed(stored, user):
             raise _unknown()
@@ -140,7 +182,11 @@ class Proposals:
 
     async def people(self, proposals: Iterable[StoredProposal]) -> dict[str, User]:
         """Ask the hub for those who proposed or approved, with their groups as they are now."""
-        names = {name for stored in proposals for name in (stored.proposer, *(each.by for each in stored.approvals()))}
+        names = {
+            name
+            for stored in proposals
+            for name in (stored.proposer, *(each.by for each in stored.records if each.kind == "approved"))
+        }
         return {user.name: user for user in await self._directory.users(sorted(names))}
 
     async def judgement(self, stored: StoredProposal, main: str) -> Judgement:
@@ -156,7 +202,7 @@ class Proposals:
         except MergeConflictError as error:
             return Judgement(key, None, error.paths)
         check, removals = await self._checking.merge(key.main, candidate.commit, key.day)
-        return Judgement(key, check, (), candidate, removals)
+        return Judgement(key, check, (), candidate, removals, digest_of(candidate, check))
 
     async def case(
         self, stored: StoredProposal, judgement: Judgement | None = None, people: Mapping[str, User] | None = None
@@ -180,7 +226,7 @@ class Proposals:
             check=check,
             main=self._watcher.catalog if judgement.conflicts else check.before,
             proposer=proposer,
-            approvers=tuple(people[record.by] for record in stored.approvals() if record.by in people),
+            approvers=tuple(people[each.by] for each in counting_approvals(stored, judgement) if each.by in people),
             automatic=_written_automatic(merge) if stored.ending else check.automatic_for(proposer),
             live=bool(merge and await self._applies(merge.id)),
         )
@@ -248,7 +294,42 @@ class Proposals:
             waits_for=waits_for,
             since=since,
             actions={action: refusal_of(action, case, reader) for action in get_args(Action)},
+            lapsed=await self._lapsed(case, reader.user, seen),
+            collisions=redacted(await self._collisions(case), seen),
         )
+
+    async def _collisions(self, case: Case) -> tuple[Change, ...]:
+        if case.state != "conflict":
+            return ()
+        return (await self.files_for_main(case.stored, case.judgement.key.main)).collisions
+
+    async def _lapsed(self, case: Case, reader: User, seen: Callable[[str], bool]) -> Lapsed | None:
+        """Find an approval that does not count any more, and what differs since it was given."""
+        stored, counting = case.stored, {record.by for record in case.approvals}
+        lapsed = [record for record in stored.records if record.kind == "approved" and record.by not in counting]
+        if stored.ending or case.judgement.check is None or not lapsed:
+            return None
+        approval = next((record for record in reversed(lapsed) if record.by == reader.name), lapsed[-1])
+        was = await self._approved(stored, approval)
+        if was is None:
+            return Lapsed(approval)
+        then, now = (
+            sentences_of(dataclasses.replace(check, changes=redacted(check.changes, seen)))
+            for check in (was, case.check)
+        )
+        return Lapsed(
+            approval,
+            tuple(text for text in then if text not in now),
+            tuple(text for text in now if text not in then),
+        )
+
+    async def _approved(self, stored: StoredProposal, approval: Record) -> Check | None:
+        """Return the check of what was approved; None where that is not known any more."""
+        key = CaseKey(approval.main, approval.head, approval.time.date())
+        try:
+            return (await self._judge(dataclasses.replace(stored, head=approval.head), key)).check
+        except GitError:  # the record is older than the digests, or main was rewound since
+            return None
 
     async def _stages(self, case: Case, files: Mapping[str, bytes | None]) -> list[Stage]:
         # A removal and a change of data alone have no first start to wait for.

@@ -58,12 +58,19 @@ class Submissions:
         requirements = addressed(check.required_of(actor.user), check.before, actor.user)
         return dataclasses.replace(check, changes=changes, requirements=requirements)
 
-    async def propose(self, actor: Actor, files: Files, reason: str, *, update: str | None = None) -> Proposed:
-        """Propose files, or update the person's open proposal: the one for the same profile, or the one named."""
+    async def propose(
+        self, actor: Actor, files: Files, reason: str, *, update: str | None = None, on: str | None = None
+    ) -> Proposed:
+        """Propose files, or update the person's open proposal: the one for the same profile, or the one named.
+
+        With `on`, refuse when main is not at that commit any more.
+        """
         _limit(files)
         reason = checked_text(reason, "reason")
         async with self._lock:
             main = await self._proposals.main()
+            if on not in (None, main):
+                raise moved_error()
             check = await self._checked(actor, files, main)
             if check.errors:
                 raise ServiceError(_HAS_PROBLEMS, check.problems)
@@ -73,6 +80,24 @@ class Submissions:
             stored = await written(send, main, files, by=by, title=title, reason=reason)
         automatic = not check.required_of(actor.user) and bool(check.automatic_for(actor.user))
         return Proposed(stored, earlier is None, automatic)
+
+    async def bring_up_to_date(self, actor: Actor, proposal: str) -> StoredProposal:
+        """Carry one's own proposal over to the files that main has changed since, key by key. Its approvals end."""
+        stored, main = await self.own(actor, proposal), await self._proposals.main()
+        what = "It is not brought up to date."
+        if not (await self._proposals.judgement(stored, main)).conflicts:
+            why = "Main has changed none of its files since."
+            raise refused(409, "up-to-date", what, why, "It can be reviewed as it is.", link=f"proposals/{stored.id}")
+        files = await self._proposals.files_for_main(stored, main)
+        if files.collisions:
+            keys = ", ".join(f"{change.subject}: {change.label}" for change in files.collisions[:20])
+            raise refused(
+                409, "keys-collide", what, f"Main and the proposal have both changed {keys}.",
+                "Choose the values yourself: change it, and send it again.", actor.user.name,
+                link=f"propose?proposal={stored.id}",
+            )  # fmt: skip
+        done = await self.propose(actor, files.files, stored.current.text, update=stored.id, on=main)
+        return done.proposal
 
     async def withdraw(self, actor: Actor, proposal: str) -> StoredProposal:
         """End one's own proposal."""

@@ -1,6 +1,7 @@
 """Reviewing: approve, reject and merge. Each is decided from main, the exact head and the people of the moment."""
 
 import asyncio
+from functools import partial
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.records import StoredProposal
@@ -22,11 +23,13 @@ class Reviews:
         self._forge = proposals.forge
         self._lock = asyncio.Lock()
 
-    async def approve(self, actor: Actor, proposal: str, head: str) -> StoredProposal:
-        """Approve exactly the head that was looked at."""
+    async def approve(self, actor: Actor, proposal: str, head: str, digest: str = "") -> StoredProposal:
+        """Approve exactly what was looked at: a digest, or without one what the head is judged to be now."""
         async with self._lock:
-            case = await self._allowed("approve", actor, proposal, head)
-            return await written(self._forge.record, case.stored, "approved", by=actor.user.name)
+            case = await self._allowed("approve", actor, proposal, head, digest)
+            judgement, by = case.judgement, actor.user.name
+            record = partial(self._forge.record, candidate=judgement.candidate, digest=judgement.digest)
+            return await written(record, case.stored, "approved", by=by)
 
     async def reject(self, actor: Actor, proposal: str, reason: str) -> StoredProposal:
         """End a proposal with a reason."""
@@ -35,22 +38,25 @@ class Reviews:
             case = await self._allowed("reject", actor, proposal, None)
             return await written(self._forge.record, case.stored, "rejected", by=actor.user.name, text=reason)
 
-    async def merge(self, actor: Actor, proposal: str, head: str, *, confirm_removal: bool = False) -> StoredProposal:
-        """Merge a proposal into main.
+    async def merge(
+        self, actor: Actor, proposal: str, head: str, digest: str = "", *, confirm_removal: bool = False
+    ) -> StoredProposal:
+        """Merge a proposal into main: what was looked at (a digest), or without one what the head is judged to be now.
 
         The judgement that its page was made from is used while main, the head and the day are the same; otherwise the
         proposal is judged again. The forge merges exactly the tree that was judged, and only if main has not moved.
         A merge that removes so many files that the catalog would quarantine the removal has to be confirmed.
         """
         async with self._lock:
-            case = await self._allowed("merge", actor, proposal, head)
+            case = await self._allowed("merge", actor, proposal, head, digest)
             judgement = case.judgement
             if judgement.candidate is None:
                 raise moved_error()
             if judgement.removals and not confirm_removal:
                 raise _unconfirmed(judgement.removals, proposal)
             message, by = _message(case, actor), actor.user.name
-            merged = await written(self._forge.merge, case.stored, judgement.candidate, message, by=by)
+            merge = partial(self._forge.merge, digest=judgement.digest)
+            merged = await written(merge, case.stored, judgement.candidate, message, by=by)
         await self._watcher.refresh()
         return merged
 
@@ -62,11 +68,11 @@ class Reviews:
         if not case.merges_itself or refusal_of("merge", case, actor):
             return stored
         try:
-            return await self.merge(actor, stored.id, stored.head)
+            return await self.merge(actor, stored.id, stored.head, case.judgement.digest)
         except ServiceError:
             return stored  # the proposal's page shows why, and what helps
 
-    async def _allowed(self, action: Action, actor: Actor, proposal: str, head: str | None) -> Case:
+    async def _allowed(self, action: Action, actor: Actor, proposal: str, head: str | None, digest: str = "") -> Case:
         # A merge ends a proposal and moves main at once: one that is open after main was read was open on that main.
         main = await self._proposals.main()
         stored = await self._proposals.visible(proposal, actor.user)
@@ -78,6 +84,12 @@ class Reviews:
         if head is not None and head != case.stored.head:
             raise refused(
                 409, "head-moved", "Nothing was decided.", "The proposal has changed since you looked at it.",
+                "Look at it again, then decide.", link=f"proposals/{proposal}",
+            )  # fmt: skip
+        if digest and digest != case.judgement.digest:
+            raise refused(
+                409, "digest-changed", "Nothing was decided.",
+                "Main has moved, and what the proposal does is not what you looked at any more.",
                 "Look at it again, then decide.", link=f"proposals/{proposal}",
             )  # fmt: skip
         return case
@@ -101,7 +113,7 @@ def _message(case: Case, actor: Actor) -> str:
     trailers = [
         f"Proposal: {stored.id}",
         f"Proposed-by: {line(stored.proposer)}",
-        *(f"Approved-by: {line(record.by)}" for record in stored.approvals()),
+        *(f"Approved-by: {line(record.by)}" for record in case.approvals),
         *automatic,
         # The catalog applies the removals of a merge that names its own head.
         *([f"{CONFIRMS_REMOVAL}: {stored.head}"] if case.judgement.removals else []),

@@ -80,7 +80,7 @@ def _not_ready(action: Action, case: Case, actor: Actor) -> Refusal | None:
         )  # fmt: skip
     if case.state == "conflict":
         return Refusal(
-            "conflict", "It conflicts with main.", "Main has changed the same lines meanwhile.",
+            "conflict", "It conflicts with main.", f"Main has changed {', '.join(case.judgement.conflicts)} since.",
             f"{proposer} can bring it up to date.", proposer, 409,
         )  # fmt: skip
     if case.state == "broken":
@@ -88,7 +88,7 @@ def _not_ready(action: Action, case: Case, actor: Actor) -> Refusal | None:
             "problems", "It has problems.", "They are listed on the page.", f"{proposer} can correct them.",
             proposer, 409,
         )  # fmt: skip
-    if action == "approve" and any(record.by == actor.user.name for record in case.stored.approvals()):
+    if action == "approve" and any(record.by == actor.user.name for record in case.approvals):
         remedy = "It can be merged once the others have approved it."
         return Refusal("already-approved", "You have approved it already.", "", remedy, status=409)
     if action == "merge" and case.unmet:

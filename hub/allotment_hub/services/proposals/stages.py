@@ -41,7 +41,7 @@ def stages_of(case: Case, *, offered: bool, started: Stage | None) -> list[Stage
 
 def _checked(case: Case) -> Stage:
     if case.state == "conflict":
-        return Stage("checked", "failed", "main has changed the same lines")
+        return Stage("checked", "failed", "main has changed the same files")
     if case.check.errors:
         return Stage("checked", "failed", _problems(case))
     return Stage("checked", "done", "no problems", case.stored.current.time)
@@ -52,7 +52,7 @@ def _approved(case: Case, *, approved: bool) -> Stage:
         waiting = "; ".join(requirement.who for requirement in case.unmet)
         now: Literal["now", "later"] = "now" if case.state == "open" else "later"
         return Stage("approved", now, f"waits for {waiting}" if waiting else "")
-    approvals = case.stored.approvals()
+    approvals = case.approvals
     who = ", ".join(record.by for record in approvals)
     text = f"by {who}" if who else "by the policy" if case.merges_itself else ""
     return Stage("approved", "done", text, approvals[-1].time if approvals else case.stored.current.time)
@@ -65,7 +65,7 @@ def _problems(case: Case) -> str:
 def waiting(case: Case) -> tuple[str, dt.datetime]:
     """Return what a proposal waits for, and since when."""
     stored, state = case.stored, case.state
-    approvals = stored.approvals()
+    approvals = case.approvals
     since = stored.ending.time if stored.ending else stored.current.time
     if state == "open":
         return "an approval by " + " and by ".join(requirement.who for requirement in case.unmet), since

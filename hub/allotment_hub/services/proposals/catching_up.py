@@ -1,0 +1,56 @@
+"""Bring a proposal up to date with a main that has changed the same files: key by key, never line by line. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from allotment_profiles.documents.merging import Collision, merged_file
+from allotment_profiles.model.paths import file_ref
+from allotment_profiles.review.changes import Change, subject_of
+from allotment_profiles.review.labels import label_of
+
+Contents = Mapping[str, bytes | None]
+"""Files: path → content, None where there is none."""
+_LONG = 200
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What a proposal would be on top of main as it is now."""
+
+    files: Contents
+    """The files to propose. Where keys collide, they have the values of the proposal."""
+    collisions: tuple[Change, ...] = ()
+    """The keys that both have changed: `before` is the value on main, `after` the proposed one."""
+
+
+def updated(base: Contents, main: Contents, proposed: Contents) -> Updated:
+    """Carry proposed files over to main. `base` are the files that the proposal was made from."""
+    files: dict[str, bytes | None] = {}
+    collisions: list[Change] = []
+    for path, data in proposed.items():
+        ref = file_ref(path)
+        if ref is None:
+            files[path] = data
+            continue
+        files[path], found = merged_file(ref.kind, base.get(path), main.get(path), data)
+        collisions += (_change(path, collision) for collision in found)
+    return Updated(files, tuple(collisions))
+
+
+def _change(path: str, collision: Collision) -> Change:
+    field = collision.field
+    label = label_of(field) if field else "the whole file"
+    before, after = _text(collision.ours), _text(collision.theirs)
+    return Change("changed", path, subject_of(path), field, label, before, after, "unreadable")
+
+
+def _text(value: Any) -> str | None:
+    """Return a value in words; one with keys inside is only named, since some of them may be private."""
+    if value is None or value == []:
+        return None
+    items = value if isinstance(value, list) else [value]
+    if any(isinstance(item, dict | list) for item in items):
+        return "several keys"
+    text = ", ".join("yes" if item is True else "no" if item is False else str(item) for item in items)
+    return text if len(text) <= _LONG else text[:_LONG] + " …"
