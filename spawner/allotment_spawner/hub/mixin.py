@@ -186,7 +186,8 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         env: dict[str, str] = super().get_env()
         if self._launch and self._session:
             for name, value in self._launch.environment.items():
-                if name not in env or name in self._overridable:
+                # The profile's value replaces the deployment's, but none that the hub sets itself.
+                if name not in env or name in self.environment or name in self._overridable:
                     env[name] = self.escape_variable(value)
             env.update(self._session.environment())
             env["ALLOTMENT_URL"] = self.api_url or f"{self.service_url}api/v1"
