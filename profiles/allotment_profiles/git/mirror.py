@@ -1,22 +1,43 @@
 """Keep a local mirror of the repository on a git server.
 
+Main decides about sessions, so it is fetched alone and first, and moves in a transaction of its own: whoever may push
+other branches must not be able to keep a revoked grant in force. The branches of proposals come after it, in batches
+that are limited in number, size and time. After a batch that fails, the next ones are smaller, until the branch is
+found that is to blame: it is left out, and tried again after a while or when it has moved.
+
 A fetch writes to staging references first. It is applied only if nothing was pushed from here meanwhile, so that a
-slow fetch never moves a branch back; and all branches move in one transaction. A branch that cannot be fetched does
-not delay main: otherwise anyone who may push a proposal could keep a revoked grant in force. All calls block.
+slow fetch never moves a branch back. All calls block.
 """
 
+import contextlib
+import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from allotment_profiles.git.locks import clear_leftovers
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.remotes import MAIN_ALONE, STAGED, Remote, RemoteError
+from allotment_profiles.git.remotes import Remote, RemoteError
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefMovedError, RefUpdate, Repository, is_reference
 from allotment_profiles.git.signatures import Verifier
 
+log = logging.getLogger(__name__)
+
 _HEADS = "refs/heads/"
+_PROPOSE, _REVIEWS = "refs/heads/propose/", "refs/heads/reviews/"
+_STAGED = "refs/allotment/"
+"""The prefix of fetched branches that do not apply yet. In a batch they have numbers: no name is in another's way."""
+_STAGED_MAIN, _BATCH = _STAGED + "fetched/main", _STAGED + "batch/"
 _ATTEMPTS = 3
+BRANCHES = 20_000
+"""At most so many branches of proposals are mirrored. Each proposal has two, and keeps one when it is over."""
+BATCH = 200
+BATCH_BYTES = 64 * 2**20
+BATCH_SECONDS = 20.0
+ROUND_SECONDS = 20.0
+"""After so long, main is fetched again before the next batch."""
+RETRY_SECONDS = 600.0
 
 
 class Mirror:
@@ -25,6 +46,10 @@ class Mirror:
     def __init__(self, repository: Repository, remote: Remote) -> None:
         self.repository = repository
         self.remote = remote
+        self.left_out = 0
+        """How many branches of proposals are missing here, since they cannot be fetched or are too many."""
+        self._failed: dict[str, tuple[str, float]] = {}
+        self._size = BATCH
         self._pushes = 0
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
@@ -34,38 +59,90 @@ class Mirror:
         """Return the mirror at a path, without the locks of a git that was killed. If there is none, create one."""
         repository = Repository(path, verifier) if (path / "HEAD").exists() else Repository.create(path, verifier)
         clear_leftovers(path)
+        with contextlib.suppress(GitError):
+            repository.drop_references(_STAGED)
         return cls(repository, remote)
 
     def fetch(self) -> bool:
-        """Update the mirror. Return whether any branch moved. Raise RemoteError, GitError.
+        """Update main, then all branches of proposals. Return whether any moved. Raise RemoteError, GitError."""
+        moved, more = self.fetch_main(), True
+        while more:
+            changed, more = self.fetch_proposals()
+            moved |= changed
+        return moved
 
-        If only a branch besides main cannot be fetched, main is updated before the error is raised.
-        """
+    def fetch_main(self) -> bool:
+        """Update main alone. Return whether it moved. Raise RemoteError, GitError."""
         with self._fetching:  # two fetches would use the same staging references
             for _ in range(_ATTEMPTS):
                 before = self._pushes
-                error = self._stage()
+                self.remote.fetch(self.repository.path, {MAIN: _STAGED_MAIN})
                 with self._lock:
                     if self._pushes == before:
-                        moved = self._apply(main_alone=error is not None)
-                        if error:
-                            raise error
-                        return moved
+                        staged = self.repository.references(_STAGED_MAIN)[_STAGED_MAIN]
+                        return self._move({MAIN: staged}, self.repository.references(MAIN))
         raise RemoteError("the mirror was not updated: it is pushed to too often")
 
-    def _stage(self) -> RemoteError | None:
-        """Fetch all branches. If only main can be fetched, return the error."""
+    def fetch_proposals(self, first: Collection[str] = ()) -> tuple[bool, bool]:
+        """Update the branches of proposals for a limited time, `first` before the others.
+
+        Return whether any moved, and whether more remains to be done. Raise RemoteError where the server does not
+        answer, and GitError.
+        """
+        with self._fetching:
+            end, before, moved = time.monotonic() + ROUND_SECONDS, self._pushes, False
+            there = {name: commit for name, commit in self.remote.branches(self.repository.path).items() if _ours(name)}
+            now = self._proposals()
+            gone = dict.fromkeys(now.keys() - there.keys(), NO_OBJECT)
+            missing = self._missing(there, now, first)
+            while gone or missing:
+                names, moves = missing[: self._size], gone
+                if names and not gone:
+                    if moved and time.monotonic() > end:
+                        return moved, True
+                    staged = self._stage(names, there)
+                    if staged is None:
+                        return moved, True
+                    moves, missing = staged, missing[len(names) :]
+                with self._lock:
+                    if self._pushes != before:
+                        return moved, True
+                    moved |= self._move(moves, self._proposals())
+                gone = {}
+            return moved, False
+
+    def _stage(self, names: Sequence[str], there: Mapping[str, str]) -> dict[str, str] | None:
+        """Fetch some branches and return their commits; None where one of them cannot be fetched."""
+        staged = {name: f"{_BATCH}{number}" for number, name in enumerate(names)}
         try:
-            self.remote.fetch(self.repository.path)
+            self.remote.fetch(
+                self.repository.path, staged, seconds=BATCH_SECONDS, maximum_bytes=BATCH_BYTES
+            )  # fmt: skip
         except RemoteError as error:
-            # Staged references may be in the way: a branch where the server now has a folder of that name.
-            self.repository.drop_references(STAGED)
-            try:
-                self.remote.fetch(self.repository.path, MAIN_ALONE)
-            except RemoteError:
-                raise error from None
-            return error
-        return None
+            self.remote.branches(self.repository.path)  # raises if the server is away: then no branch is to blame
+            self._size = max(1, len(names) // 2)
+            if len(names) == 1:
+                log.warning("the branch %s on the git server is left out: %s", names[0], error)
+                self._failed[names[0]] = (there[names[0]], time.monotonic())
+            return None
+        self._size = min(BATCH, 2 * self._size)
+        fetched = self.repository.references(_BATCH)
+        return {name: fetched[reference] for name, reference in staged.items()}
+
+    def _missing(self, there: Mapping[str, str], now: Mapping[str, str], first: Collection[str]) -> list[str]:
+        """Return the branches to fetch: those that are known already, then recorded proposals, then any others."""
+        since = time.monotonic() - RETRY_SECONDS
+        self._failed = {
+            name: (commit, when)
+            for name, (commit, when) in self._failed.items()
+            if there.get(name) == commit and when > since
+        }
+        ordered = sorted(there, key=lambda name: (name not in first, name not in now, _other(name) not in there, name))
+        self.left_out = len(self._failed) + len(ordered[BRANCHES:])
+        return [name for name in ordered[:BRANCHES] if there[name] != now.get(name) and name not in self._failed]
+
+    def _proposals(self) -> dict[str, str]:
+        return self.repository.references(_PROPOSE) | self.repository.references(_REVIEWS)
 
     def push(self, updates: Sequence[RefUpdate]) -> None:
         """Move branches on the server, then here. Raise RefMovedError, after a fetch, where one has moved."""
@@ -73,55 +150,38 @@ class Mirror:
             self._pushes += 1
         try:
             self.remote.push(self.repository.path, updates)
-        except RefMovedError:
-            self.fetch()
+        except RefMovedError as error:
+            self.fetch_main()
+            _, more = self.fetch_proposals([update.name for update in updates])
+            now = self.repository.references(_HEADS)
+            if not more and all(now.get(update.name, NO_OBJECT) == update.old for update in updates):
+                # Nothing has moved: a lock lies on the server, for example.
+                raise RemoteError(f"the git server does not move a branch: {error.__cause__}") from error
             raise
         with self._lock:
             self._pushes += 1
-            self._move_as_pushed(updates)
+            # Wherever they were here: on the server they have moved.
+            self._move({update.name: update.new for update in updates}, self.repository.references(_HEADS))
 
-    def _move_as_pushed(self, updates: Sequence[RefUpdate]) -> None:
-        """Move the branches here to where they now are on the server, wherever they were."""
-        now = self.repository.references(_HEADS)
+    def _move(self, wanted: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        """Move branches here in one transaction. Return whether any moved."""
         moves = [
-            RefUpdate(update.name, update.new, now.get(update.name, NO_OBJECT))
-            for update in updates
-            if now.get(update.name, NO_OBJECT) != update.new
+            RefUpdate(name, commit, now.get(name, NO_OBJECT))
+            for name, commit in sorted(wanted.items())
+            if now.get(name, NO_OBJECT) != commit
         ]
         if moves:
             self.repository.update_references(moves)
-
-    def _apply(self, *, main_alone: bool) -> bool:
-        """Move the branches to where they were fetched. Return whether any moved."""
-        staged = self.repository.references(STAGED)
-        # A name that git allows and we do not is never that of a proposal or a review.
-        wanted = {_HEADS + name.removeprefix(STAGED): commit for name, commit in staged.items() if is_reference(name)}
-        now = self.repository.references(_HEADS)
-        if MAIN not in wanted:
-            raise GitError("the repository on the git server has no branch main")
-        moves = [
-            RefUpdate(name, wanted.get(name, NO_OBJECT), now.get(name, NO_OBJECT))
-            for name in ([MAIN] if main_alone else sorted(wanted.keys() | now.keys()))
-            if wanted.get(name) != now.get(name)
-        ]
-        for transaction in _transactions(moves):
-            self.repository.update_references(transaction)
         return bool(moves)
 
 
-def _transactions(moves: Sequence[RefUpdate]) -> Iterator[Sequence[RefUpdate]]:
-    """Yield all moves as one transaction; as two where a branch is replaced by a folder of its name, or vice versa."""
-    deleted = [move for move in moves if move.new == NO_OBJECT]
-    others = [move for move in moves if move.new != NO_OBJECT]
-    names = {move.name for move in moves}
-    if any(folder in names for move in moves for folder in _folders(move.name)):
-        yield deleted
-        yield others
-    elif moves:
-        yield moves
+def _ours(name: str) -> bool:
+    # A name that git allows and we do not is never that of a proposal or a review.
+    return name.startswith((_PROPOSE, _REVIEWS)) and is_reference(name)
 
 
-def _folders(name: str) -> Iterator[str]:
-    while "/" in name:
-        name = name.rpartition("/")[0]
-        yield name
+def _other(name: str) -> str:
+    """Return the other branch of a proposal: the records to the files, or the files to the records."""
+    if name.startswith(_PROPOSE):
+        return _REVIEWS + name.removeprefix(_PROPOSE)
+    return _PROPOSE + name.removeprefix(_REVIEWS)

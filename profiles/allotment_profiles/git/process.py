@@ -42,6 +42,7 @@ _ENVIRONMENT = {
     "SSH_ASKPASS": "",
 }
 _SETTINGS = {
+    "core.bigFileThreshold": "4m",  # what is larger is never compared, and is not read into memory as a whole
     "core.fsmonitor": "false",
     "core.fsync": "committed,reference",
     "core.hooksPath": os.devnull,
@@ -89,6 +90,8 @@ class GitProcess:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Git settings besides the sealed ones. They reach git through its environment, so they may be secret."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    maximum_bytes: int | None = None
+    """The size that no file may exceed that git writes, such as a pack; None: any."""
 
     def run(
         self,
@@ -130,7 +133,7 @@ class GitProcess:
         """Run a command and return its exit code, its output and its errors."""
         with _start_errors(arguments[0]):
             process = subprocess.Popen(
-                ["git", "--no-pager", *arguments],
+                [*self._words(), *arguments],
                 cwd=self.folder,
                 env=self._environment() | dict(environment),
                 stdin=stdin,
@@ -178,6 +181,13 @@ class GitProcess:
         if code:
             raise GitCommandError(arguments[0], _reason(tail, code))
         return tail.decode(errors="replace").strip()
+
+    def _words(self) -> tuple[str, ...]:
+        if self.maximum_bytes is None:
+            return ("git", "--no-pager")
+        # Git itself limits only what is pushed to it. A shell counts in blocks of 512 bytes.
+        limited = 'trap \'\' XFSZ; ulimit -f "$0" && exec git --no-pager "$@"'
+        return ("sh", "-c", limited, str(self.maximum_bytes // 512))
 
     def _environment(self) -> dict[str, str]:
         inherited = {"PATH": os.defpath} | {name: os.environ[name] for name in _INHERITED if name in os.environ}

@@ -13,17 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from allotment_profiles.git.locks import clear_leftovers
 from allotment_profiles.git.process import GitCommandError, GitError, GitProcess, GitTimeoutError
 from allotment_profiles.git.repository import NO_OBJECT, RefMovedError, RefUpdate
 
 FETCH_SECONDS = 60.0
 PUSH_SECONDS = 30.0
 STALLED_SECONDS = 15
-MAIN_ALONE = ("main",)
-"""The branch that decides about sessions. Who may push a proposal has no influence on it."""
-_BRANCHES = (*MAIN_ALONE, "propose/*", "reviews/*")
-STAGED = "refs/allotment/fetched/"
-"""The prefix of fetched branches that do not apply yet."""
+_LISTED = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(refs/heads/\S+)")
 _HTTPS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9_.~-]+)+/?", re.ASCII)
 _SSH = re.compile(
     r"ssh://[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9_.~-]+)+/?", re.ASCII
@@ -57,6 +54,8 @@ _REASONS = tuple(
             "it cannot be reached",
         ),
         (r"token cannot be read", "the file with the token cannot be read"),
+        (r"couldn't find remote ref", "its repository lacks the branch"),
+        (r"\.lock': File exists|unable to create", "the copy of its repository here is locked or cannot be written"),
     )
 )
 
@@ -100,14 +99,27 @@ class Remote:
         if self.url.startswith("http://") and not self.plain_http:
             raise GitError("the address of the repository is http://: its token could be read; say plain_http: true")
 
-    def fetch(self, repository: Path, branches: Sequence[str] = _BRANCHES) -> None:
-        """Fetch branches to `refs/allotment/fetched/`. Raise RemoteError."""
+    def fetch(
+        self,
+        repository: Path,
+        branches: Mapping[str, str],
+        *,
+        seconds: float | None = None,
+        maximum_bytes: int | None = None,
+    ) -> None:
+        """Fetch branches, all or none: full name there → full name here. Raise RemoteError."""
         self._run(
-            repository, FETCH_SECONDS,
-            "fetch", "--quiet", "--no-tags", "--prune", "--atomic", "--no-write-fetch-head", "--no-auto-maintenance",
+            repository, seconds or FETCH_SECONDS, maximum_bytes,
+            "fetch", "--quiet", "--no-tags", "--atomic", "--no-write-fetch-head", "--no-auto-maintenance",
             "--no-recurse-submodules", "--end-of-options", self.url,
-            *(f"+refs/heads/{branch}:{STAGED}{branch}" for branch in branches),
+            *(f"+{there}:{here}" for there, here in branches.items()),
         )  # fmt: skip
+
+    def branches(self, repository: Path) -> dict[str, str]:
+        """List the branches on the server: full name → commit. Raise RemoteError."""
+        output = self._run(repository, FETCH_SECONDS, None, "ls-remote", "--heads", "--end-of-options", self.url)
+        lines = (_LISTED.fullmatch(line) for line in output.decode(errors="replace").splitlines())
+        return {line[2]: line[1] for line in lines if line}
 
     def push(self, repository: Path, updates: Sequence[RefUpdate]) -> None:
         """Move branches on the server, all or none. Raise RefMovedError where one has moved, RemoteError otherwise."""
@@ -117,19 +129,23 @@ class Remote:
         refs = [f"{'' if update.new == NO_OBJECT else update.new}:{update.name}" for update in updates]
         options = ("--porcelain", "--atomic", "--no-verify", *leases, "--end-of-options")
         try:
-            self._run(repository, PUSH_SECONDS, "push", *options, self.url, *refs)
+            self._run(repository, PUSH_SECONDS, None, "push", *options, self.url, *refs)
         except RemoteError as error:
             if any(text in str(error) for text in _MOVED):
                 raise RefMovedError("a branch on the git server is not where it was") from error
             raise
 
-    def _run(self, repository: Path, seconds: float, *arguments: str) -> None:
-        process = GitProcess(repository, self._settings(), {"GIT_SSH_COMMAND": self._ssh()})
+    def _run(self, repository: Path, seconds: float, maximum_bytes: int | None, *arguments: str) -> bytes:
+        settings = self._settings()
+        if maximum_bytes:
+            settings["fetch.unpackLimit"] = "1"  # one pack: many single objects could be larger together
+        process = GitProcess(repository, settings, {"GIT_SSH_COMMAND": self._ssh()}, maximum_bytes)
         try:
-            process.run(*arguments, seconds=seconds, merge_errors=True)
+            return process.run(*arguments, seconds=seconds, merge_errors=True).stdout
         except GitTimeoutError:
             raise RemoteError(f"the git server did not answer within {seconds:.0f} s") from None
         except GitCommandError as error:
+            clear_leftovers(repository)  # the pack that it had begun
             raise RemoteError(f"the git server: {error.reason}", self.url) from None
         except GitError as error:
             raise RemoteError(str(error)) from error

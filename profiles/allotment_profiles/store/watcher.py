@@ -23,6 +23,8 @@ from allotment_profiles.threads import in_own_thread
 log = logging.getLogger(__name__)
 
 _MAXIMUM_PROBLEMS = 20
+_PAUSE_SECONDS = 5.0
+"""The pause after a batch of proposals that could not be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,13 @@ class CatalogWatcher:
         *,
         mirror: Mirror | None = None,
         fetch_seconds: float = 30,
+        proposals: bool = True,
         on_change: Sequence[Callable[[Catalog], None]] = (),
     ) -> None:
         """With `cache`, keep what was loaded in this file across restarts.
 
-        `mirror` is fetched every `fetch_seconds`. The functions in `on_change` are called in the event loop with each
-        new catalog; they must return at once and must not raise.
+        `mirror` is fetched every `fetch_seconds`: main, then, with `proposals`, their branches. The functions in
+        `on_change` are called in the event loop with each new catalog; they must return at once and must not raise.
         """
         self.repository = repository
         self.tracker = Tracker(repository, cache)
@@ -87,9 +90,12 @@ class CatalogWatcher:
         self.applied: LoadStatus | None = None
         self.last_fetch: FetchStatus | None = None
         """None if nothing is fetched, or not yet."""
+        self.proposals_error: str | None = None
+        """Why the branches of proposals could not be fetched the last time; None if they could."""
         self._poll_seconds = poll_seconds
         self._mirror = mirror
         self._fetch_seconds = fetch_seconds
+        self._proposals = proposals
         self._on_change = tuple(on_change)
         self._lock = asyncio.Lock()
         self._pending_refresh: asyncio.Task[Catalog] | None = None
@@ -216,21 +222,45 @@ class CatalogWatcher:
     async def _keep_fetching(self, mirror: Mirror) -> None:
         while True:
             self._triggered.clear()
-            now = dt.datetime.now(dt.UTC)
-            try:
-                moved = await in_own_thread("fetch", mirror.fetch)
-            except Exception as error:  # noqa: BLE001  (if the task ended, nothing would be fetched any more)
-                self._fetch_failed(now, error)
-            else:
-                if self.failed_fetch:
-                    log.warning("the git server answers again")
-                self.last_fetch = FetchStatus(now)
-                if moved:
-                    await self.refresh()
-            self._fetched_once.set()
+            seconds = self._fetch_seconds
+            if await self._fetch_main(mirror) and self._proposals:
+                seconds = min(seconds, await self._fetch_proposals(mirror))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._fetch_seconds):
+                async with asyncio.timeout(seconds):
                     await self._triggered.wait()
+
+    async def _fetch_main(self, mirror: Mirror) -> bool:
+        """Fetch main and apply it. Return whether the git server answered."""
+        now = dt.datetime.now(dt.UTC)
+        try:
+            moved = await in_own_thread("fetch", mirror.fetch_main)
+        except Exception as error:  # noqa: BLE001  (if the task ended, nothing would be fetched any more)
+            self._fetch_failed(now, error)
+            return False
+        else:
+            if self.failed_fetch:
+                log.warning("the git server answers again")
+            self.last_fetch = FetchStatus(now)
+            if moved:
+                await self.refresh()
+            return True
+        finally:
+            self._fetched_once.set()
+
+    async def _fetch_proposals(self, mirror: Mirror) -> float:
+        """Fetch branches of proposals. Return when to go on, in seconds."""
+        before = self.proposals_error
+        try:
+            moved, more = await in_own_thread("fetch proposals", mirror.fetch_proposals)
+        except Exception as error:  # noqa: BLE001  (as above)
+            self.proposals_error = str(error) if isinstance(error, GitError) else f"{type(error).__name__}: {error}"
+            if self.proposals_error != before:
+                log.warning("the branches of proposals could not be fetched: %s", self.proposals_error)
+            return self._fetch_seconds
+        self.proposals_error = None
+        if before:
+            log.warning("the branches of proposals can be fetched again")
+        return self._fetch_seconds if not more else 0.0 if moved else _PAUSE_SECONDS
 
     def _fetch_failed(self, now: dt.datetime, error: Exception) -> None:
         before = self.failed_fetch

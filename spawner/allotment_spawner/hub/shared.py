@@ -64,6 +64,7 @@ def _watcher(configuration: SharedConfiguration) -> CatalogWatcher:
         configuration.cache,
         mirror=mirror,
         fetch_seconds=configuration.fetch_seconds,
+        proposals=False,  # what is not on main decides about no session
     )
 
 

@@ -1,9 +1,10 @@
 """The repository on a git server: over TLS, with a token, with leases, and while the server is away."""
 
-import contextlib
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from support.repositories import MAIN, profile, small
 from support.servers.git_server import GitServer, ServedProfiles, git
 
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.git import mirror as mirrors
 from allotment_profiles.git import remotes
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError
@@ -157,6 +159,7 @@ def test_a_server_that_hangs_is_given_up_and_nothing_of_git_stays(
 FOLLOWING = """
 import asyncio, sys
 from pathlib import Path
+from allotment_profiles.git import mirror as mirrors
 from allotment_profiles.git import remotes
 from allotment_profiles.store.watcher import CatalogWatcher
 from allotment_profiles.git.mirror import Mirror
@@ -326,12 +329,102 @@ def test_a_branch_that_cannot_be_taken_over_keeps_no_change_of_main_away(place: 
         git(path, "update-ref", "-d", "refs/heads/propose/zw'ei")
         git(path, "update-ref", "refs/heads/propose/zw'ei/drei", before)
     place.origin.commit({"notes/later": b"x"})
-    with contextlib.suppress(RemoteError):
-        mirror.fetch()
+    mirror.fetch()
     assert heads(mirror.repository)[MAIN] == place.origin.head != before
-    if trouble == "an object":
-        with pytest.raises(RemoteError):  # it stays known that a proposal is missing
-            mirror.fetch()
-    else:
-        mirror.fetch()
+    assert mirror.left_out == (1 if trouble == "an object" else 0)
     assert set(heads(mirror.repository)) == {MAIN, f"{PROPOSE}/two" if "folder" in trouble else PROPOSE}
+
+
+def _branches(place: Place, names: Iterable[str], commit: str) -> None:
+    lines = "".join(f"{commit} {name}\n" for name in names)
+    with (place.origin.path / "packed-refs").open("a") as file:
+        file.write(lines)
+
+
+def test_thousands_of_branches_of_others_come_after_main_and_in_batches(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = place.mirror()
+    monkeypatch.setattr(mirrors, "ROUND_SECONDS", 0.0)
+    _branches(place, (f"refs/heads/propose/{number:04}" for number in range(3000)), place.origin.head)
+    assert mirror.fetch_main()
+    assert heads(mirror.repository) == {MAIN: place.origin.head}
+    assert mirror.fetch_proposals() == (True, True)
+    assert len(heads(mirror.repository)) == 1 + mirrors.BATCH
+    assert mirror.fetch_proposals() == (True, True)
+    newer = place.origin.commit({"notes/later": b"x"})
+    assert mirror.fetch_main()
+    assert heads(mirror.repository)[MAIN] == newer
+
+
+def test_of_too_many_branches_those_of_recorded_proposals_are_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = place.mirror()
+    monkeypatch.setattr(mirrors, "BRANCHES", 6)
+    names = ["propose/zz", "reviews/zz", *(f"propose/a{number}" for number in range(5))]
+    _branches(place, (f"refs/heads/{name}" for name in names), place.origin.head)
+    mirror.fetch()
+    assert {"refs/heads/propose/zz", "refs/heads/reviews/zz"} < set(heads(mirror.repository))
+    assert len(heads(mirror.repository)) == 7
+    assert mirror.left_out == 1
+
+
+def test_a_branch_that_is_too_large_is_left_out_and_nothing_of_it_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = place.mirror()
+    monkeypatch.setattr(mirrors, "BATCH_BYTES", 2**20)
+    large = place.origin.commit(
+        {"notes/large": os.urandom(2**21)}, branch="refs/heads/propose/large", parents=[place.origin.head]
+    )
+    for name in ("a", "b", "z"):
+        place.origin.commit({f"notes/{name}": b"x"}, branch=f"refs/heads/propose/{name}", parents=[place.origin.head])
+    mirror.fetch()
+    assert {name.rpartition("/")[2] for name in heads(mirror.repository)} == {"main", "a", "b", "z"}
+    assert mirror.left_out == 1
+    assert mirror.repository.resolve(large) is None
+    assert not list((mirror.repository.path / "objects/pack").glob("tmp_*"))
+    asked = len(place.server.requests)
+    mirror.fetch()
+    assert len(place.server.requests) == asked + 4, "main and the list of branches, and nothing of the large branch"
+    place.origin.repository.update_references([RefUpdate("refs/heads/propose/large", place.origin.head, large)])
+    mirror.fetch()
+    assert mirror.left_out == 0
+    assert "refs/heads/propose/large" in heads(mirror.repository)
+
+
+def test_a_server_that_hangs_with_the_branches_of_others_does_not_stop_main(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = place.mirror()
+    monkeypatch.setattr(remotes, "FETCH_SECONDS", 1.0)
+    mirror.fetch_main()
+    place.origin.repository.update_references([RefUpdate(PROPOSE, place.origin.head, NO_OBJECT)])
+    with place.server.hanging(), pytest.raises(RemoteError):
+        mirror.fetch_proposals()
+    newer = place.origin.commit({"notes/later": b"x"})
+    assert mirror.fetch_main()
+    assert heads(mirror.repository) == {MAIN: newer}
+    assert mirror.left_out == 0
+
+
+def test_a_restart_clears_what_a_killed_git_left(place: Place) -> None:
+    place.mirror().fetch()
+    newer = place.origin.commit({"notes/later": b"x"})
+    for name in (f"{MAIN}.lock", "packed-refs.lock", "refs/allotment/fetched/main.lock", "shallow.lock"):
+        (place.folder / "mirror" / name).touch()
+    mirror = place.mirror()
+    assert not list((place.folder / "mirror").rglob("*.lock"))
+    (place.folder / "mirror" / f"{MAIN}.lock").touch()
+    assert mirror.fetch_main()
+    assert heads(mirror.repository) == {MAIN: newer}
+
+
+def test_a_lock_on_the_git_server_is_not_told_as_a_moved_branch(place: Place) -> None:
+    mirror = place.mirror()
+    mirror.fetch()
+    ours = new_commit(mirror, "ours", place.origin.head)
+    (place.origin.path / f"{MAIN}.lock").touch()
+    with pytest.raises(RemoteError, match="does not move a branch"):
+        mirror.push([RefUpdate(MAIN, ours, place.origin.head)])
