@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from support.servers.deployment import Deployment, Person
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 NOTEBOOK = "housing-statistics/notebook"
 
@@ -46,6 +49,24 @@ def test_jupyterlab_opens_and_the_session_says_what_it_is(at_work: Person) -> No
     assert "JupyterLab" in page.text
     health = at_work.service("GET", "health").json()
     assert at_work.session_environment()["ALLOTMENT_COMMIT"] == health["applied"]["revision"]
+
+
+async def test_a_terminal_of_jupyterlab_finds_the_command(at_work: Person) -> None:
+    address = f"{at_work.deployment.url}user/analyst/"
+    key = {"Authorization": f"token {at_work.session_environment()['JUPYTERHUB_API_TOKEN']}"}
+    async with httpx.AsyncClient(headers=key, trust_env=False, timeout=60) as client:
+        name = (await client.post(f"{address}api/terminals")).raise_for_status().json()["name"]
+    address = f"{address}terminals/websocket/{name}".replace("http", "ws", 1)
+    terminal = await websocket_connect(HTTPRequest(address, headers=key))
+    await terminal.write_message(json.dumps(["stdin", "command -v allotment-session || echo mi''ssing\r"]))
+    written = ""
+    while "bin/allotment-session\r" not in written and "missing" not in written:
+        message = await terminal.read_message()
+        assert message is not None, written
+        kind, *text = json.loads(message)
+        written += text[0] if kind == "stdout" else ""
+    terminal.close()
+    assert "missing" not in written
 
 
 def test_nothing_of_the_hub_is_in_the_session(allotment: Deployment, at_work: Person) -> None:

@@ -6,6 +6,7 @@ Nothing is isolated: every session runs as the user who runs the hub. Images are
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,12 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
             self.report(40, f"The folder {code.folder} already exists and is not changed")
 
     def get_args(self) -> list[str]:
-        """Return the arguments. JupyterLab needs an option to run as root."""
+        """Return the arguments. JupyterLab needs an option to run as root, and one for the shell of its terminals.
+
+        It would start a login shell, whose PATH on Debian lacks the folder of `allotment-session`.
+        """
         arguments = [argument for argument in super().get_args() if argument != "--allow-root"]
+        arguments.append(f"--ServerApp.terminado_settings=shell_command={_shell()}")
         return [*arguments, "--allow-root"] if os.geteuid() == 0 else arguments
 
     def get_env(self) -> dict[str, Any]:
@@ -131,3 +136,8 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
             if count:
                 self.log.info("ended processes that the session %s left running: %d", self._log_name, count)
         return status
+
+
+def _shell() -> str:
+    """Return the user's shell, or one that is there."""
+    return os.environ.get("SHELL") or shutil.which("bash") or "/bin/sh"
