@@ -9,6 +9,7 @@ from allotment_hub.services.browse.data_roles import DataRoleRow, grant_state
 from allotment_hub.services.drafts.grants import Ask, with_grant
 from allotment_hub.services.drafts.panel import panel_of
 from allotment_profiles.access.people import belongs
+from allotment_profiles.access.visibility import team_is_listed
 from allotment_profiles.model import DataRole
 from allotment_profiles.model.paths import data_role_path, profile_path
 
@@ -54,13 +55,13 @@ class AskPage(ProposingPage):
         teams = {
             id_: entry.value.title for id_, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)
         }
-        if team in catalog.teams:
+        if team in catalog.teams and team_is_listed(catalog, user, team):
             teams.setdefault(team, catalog.teams[team].value.title)
         team = team or next(iter(teams), "")
         check = None
         if team in catalog.teams and ask.until:
             check = await self.checked({data_role_path(name): self._file(name, team, ask)})
-        current, now = role.granted_to.get(team), dt.datetime.now(dt.UTC)
+        current, now = role.granted_to.get(team) if team in teams else None, dt.datetime.now(dt.UTC)
         self.show(
             "ask.html",
             row=row,

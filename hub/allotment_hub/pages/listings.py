@@ -7,7 +7,6 @@ from typing import ClassVar
 from allotment_hub.errors import ServiceError
 from allotment_hub.pages.page import Page, Pages
 from allotment_hub.services.browse.history import HistoryRow
-from allotment_hub.services.visibility import redacted
 from allotment_profiles.access.people import answers_for, belongs
 from allotment_profiles.access.service_accounts import service_account
 from allotment_profiles.model import Acceptance, Profile
@@ -48,7 +47,7 @@ class ProfilePage(Page):
         except ServiceError as error:
             refusal = error.refusal
         entry = catalog.teams.get(team)
-        history = await self.services.history.of(profile_path(row.id))
+        history = await self.services.history.of(user, profile_path(row.id))
         self.show(
             "profile.html",
             row=row,
@@ -57,7 +56,7 @@ class ProfilePage(Page):
             accepted=accepted_problems(row.profile, history),
             source=row.entry.source.decode() if row.entry and row.full else "",
             catalog=catalog,
-            history=_with_texts(history, full=row.full),
+            history=_with_texts(history),
             explained=explained,
             explain_refusal=refusal,
             explained_user=explained_user,
@@ -80,7 +79,7 @@ class TeamPage(Page):
             team=page.entry.value,
             catalog=catalog,
             policy=catalog.policy.value if catalog.policy else None,
-            history=_with_texts(await self.services.history.of(team_path(name)), full=True),
+            history=_with_texts(await self.services.history.of(self.reader.user, team_path(name))),
         )
 
 
@@ -105,12 +104,12 @@ class DataRolePage(Page):
         row = await data_roles.row(user, name)
         if row.readable_by:
             row = await data_roles.readers(user, name)
-        history = await self.services.history.of(data_role_path(name))
+        history = await self.services.history.of(user, data_role_path(name))
         self.show(
             "data_role.html",
             row=row,
             role=row.entry.value if row.entry else None,
-            history=_with_texts(history, full=row.full),
+            history=_with_texts(history),
             teams=[team for team, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)],
             catalog=catalog,
             credentials=_CREDENTIALS,
@@ -149,6 +148,6 @@ def accepted_problems(profile: Profile | None, history: Sequence[HistoryRow]) ->
     return accepted
 
 
-def _with_texts(history: Iterable[HistoryRow], *, full: bool) -> list[tuple[HistoryRow, list[str]]]:
-    """Return each row of the history with the texts of its changes, redacted unless `full`."""
-    return [(row, [change.text for change in redacted(row.changes, lambda _: full)]) for row in history]
+def _with_texts(history: Iterable[HistoryRow]) -> list[tuple[HistoryRow, list[str]]]:
+    """Return each row of the history with the texts of its changes."""
+    return [(row, [change.text for change in row.changes]) for row in history]

@@ -23,12 +23,12 @@ from allotment_hub.services.drafts.starting_points import (
     without_variables,
 )
 from allotment_hub.services.proposals.checking import Check, Files
-from allotment_hub.services.visibility import may_see
 from allotment_profiles.access.form_schema import form_schema
-from allotment_profiles.access.people import leads_of
+from allotment_profiles.access.people import User, leads_of
+from allotment_profiles.access.visibility import Sight, team_is_listed, visible
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import BUILT_IN_APPS
-from allotment_profiles.model.paths import file_ref
+from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.reference.schema import schema_of
 
 _ASKED = re.compile(r"grant\.([a-z0-9-]{1,40})\.until")
@@ -62,12 +62,13 @@ class FormView:
     profile: EditedProfile
     form: ProfileForm
     catalog: Catalog
+    reader: User
 
     @property
     def teams(self) -> dict[str, str]:
         """The teams to choose from, with their titles."""
         teams = {name: bounds["title"] for name, bounds in self.form.teams.items()}
-        if self.profile.team in self.catalog.teams:
+        if self.profile.team in self.catalog.teams and team_is_listed(self.catalog, self.reader, self.profile.team):
             teams.setdefault(self.profile.team, self.catalog.teams[self.profile.team].value.title)
         return teams
 
@@ -153,7 +154,7 @@ class ProposePage(ProposingPage):
             return DraftProposal(await self._from_profile(origin, copy_to if copy else None, form))
         if paths:
             return await self._from_paths(paths)
-        return DraftProposal(blank(self.services.catalog, team or first, form.fields))
+        return DraftProposal(blank(self.services.catalog, self.reader.user, team or first, form.fields))
 
     async def _from_proposal(self, proposal: str, form: ProfileForm) -> DraftProposal:
         """Start from an open proposal of one's own. Only the grant is carried over from other people's data roles."""
@@ -161,7 +162,9 @@ class ProposePage(ProposingPage):
         proposals = self.services.proposals
         files = (await proposals.files_for_main(stored, await proposals.main())).files
         draft = from_proposal(proposal, files, stored.current.text, catalog, form.fields)
-        hidden = [path for path in draft.others if not may_see(self.reader.user, path, catalog)]
+        carried = {data_role_path(role) for role in draft.profile.asks} if draft.profile else set()
+        seen = (await self.services.proposals.view(stored, self.reader)).seen
+        hidden = [path for path in files if path not in seen and path not in carried]
         if hidden:
             raise refused(
                 403, "file-private", "You cannot change this proposal here.",
@@ -170,28 +173,30 @@ class ProposePage(ProposingPage):
         return draft
 
     async def _from_profile(self, origin: str, copy_to: str | None, form: ProfileForm) -> EditedProfile:
-        """Start from a profile. Only its team may see the values of its variables."""
+        """Start from a profile. Only its team may see its text, with the values of variables and with comments."""
         row, catalog = await self.services.profiles.row(self.reader.user, origin), self.services.catalog
         if row.entry is None:
             raise unreadable(origin)
         profile = from_profile(catalog, row.id, form.fields, copy_to=copy_to)
-        if row.full or not has_variables(row.entry.value):
+        if row.full:
             return profile
-        if copy_to is None:
+        if copy_to is None and (has_variables(row.entry.value) or b"#" in row.entry.source):
             raise refused(
                 403, "file-private", "You cannot change this profile.",
-                "It sets variables, and only the team and administrators may see their values.",
-                "Propose one like it for a team of yours, without the variables.", row.owners,
+                "Its file has variables or comments, and only the team and administrators may see them.",
+                "Propose one like it for a team of yours, without them.", row.owners,
             )  # fmt: skip
         return without_variables(profile, form.fields)
 
     async def _from_paths(self, paths: Sequence[str]) -> DraftProposal:
         """Start from other files. Only the owner of a data role may see its file, which names a credential."""
         for path in paths:
-            ref = file_ref(path)
+            ref, sight = file_ref(path), visible(self.reader.user, path, self.services.catalog)
+            if ref and ref.kind == "team" and sight == Sight.NOTHING:
+                await self.services.teams.page(self.reader.user, ref.id)  # raises what an unknown team is answered with
             if ref and ref.kind == "data role":
                 row = await self.services.data_roles.row(self.reader.user, ref.id)
-                if not row.full:
+                if sight < Sight.ALL:
                     raise refused(
                         403, "file-private", "You cannot change this file.",
                         "It names a credential, which only the owner of the data and administrators may see.",
@@ -247,7 +252,7 @@ class ProposePage(ProposingPage):
 
     def _show(self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None) -> None:
         catalog = self.services.catalog
-        view = FormView(draft.profile, form, catalog) if draft.profile else None
+        view = FormView(draft.profile, form, catalog, self.reader.user) if draft.profile else None
         texts = {"titles": titles_of(catalog), "more": MORE, "next_year": in_a_year()}
         self.show("propose.html", view=view, draft=draft, panel=panel, error=error, **texts)
 

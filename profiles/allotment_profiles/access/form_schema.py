@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from allotment_profiles.access.people import User, belongs
+from allotment_profiles.access.visibility import profile_is_listed
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import BUILT_IN_APPS, Envelope, Team
 from allotment_profiles.model.values.dates import days_left
@@ -25,7 +26,7 @@ def form_schema(schema: dict[str, Any], catalog: Catalog, user: User, now: dt.da
     teams = {
         name: entry.value for name, entry in sorted(catalog.teams.items()) if user.admin or belongs(user, entry.value)
     }
-    described = {name: _team(catalog, name, team, now) for name, team in teams.items()}
+    described = {name: _team(catalog, user, name, team, now) for name, team in teams.items()}
     _restrict_amounts(schema, [team["maximum"] for team in described.values()])
     _restrict_images(schema, [team["images"] for team in described.values()])
     _restrict_names(schema, catalog)
@@ -88,9 +89,10 @@ def _value(part: dict[str, Any], key: str) -> dict[str, Any]:
     return next((option for option in options if option.get("type") != "null"), described)
 
 
-def _team(catalog: Catalog, name: str, team: Team, now: dt.datetime) -> dict[str, Any]:
+def _team(catalog: Catalog, user: User, name: str, team: Team, now: dt.datetime) -> dict[str, Any]:
     envelope, kinds = team.envelope, catalog.policy.value.gpu_kinds if catalog.policy else {}
-    used = {image for entry in catalog.profiles.values() for _, image in entry.value.images()}
+    profiles = (entry.value for id_, entry in catalog.profiles.items() if profile_is_listed(catalog, user, id_))
+    used = {image for profile in profiles for _, image in profile.images()}
     known = sorted(image for image in used if any(image_matches(image, pattern) for pattern in envelope.images))
     return {
         "title": team.title,

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from allotment_profiles.access.deployments import Capabilities
-from allotment_profiles.access.people import User, belongs, works_on
+from allotment_profiles.access.people import User, belongs
 from allotment_profiles.access.rules import RuleContext, RuleResult, is_retired, start_rules, successor_of
+from allotment_profiles.access.visibility import may_know, profile_is_listed
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Profile, Team
 from allotment_profiles.model.problems import Refusal, quoted
@@ -45,7 +46,7 @@ def offer(catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capab
         if result.refusal:
             break
     entry = catalog.profiles.get(profile_id)
-    warnings = tuple(_warnings(catalog, entry, now)) if entry else ()
+    warnings = tuple(_warnings(catalog, user, entry, now)) if entry else ()
     return Offer(profile_id, entry, catalog.teams.get(context.team), tuple(results), warnings)
 
 
@@ -63,20 +64,15 @@ def offers(catalog: Catalog, user: User, now: dt.datetime, capabilities: Capabil
     return sorted(visible, key=lambda offered: not offered.startable)
 
 
-def may_know(catalog: Catalog, user: User, profile_id: str) -> bool:
-    """Return whether a user may see a profile: a hidden one is for those who work on it and for administrators."""
-    profile = catalog.profiles[profile_id].value
-    team = catalog.teams.get(profile_id.partition("/")[0])
-    return profile.visibility != "draft" or user.admin or works_on(user, profile, team)
-
-
-def _warnings(catalog: Catalog, entry: Entry[Profile], now: dt.datetime) -> Iterator[str]:
+def _warnings(catalog: Catalog, user: User, entry: Entry[Profile], now: dt.datetime) -> Iterator[str]:
     profile = entry.value
     if entry.outdated_since:
         yield "The newest version of the file is not valid; an earlier version applies."
     if profile.visibility == "deprecated" and not is_retired(profile.retired_from, now):
-        successor = successor_of(catalog, entry.id, now) or profile.successor or ""
-        successor_entry = catalog.profiles.get(successor)
+        successor = successor_of(catalog, entry.id, now) or ""
+        known = successor in catalog.profiles and profile_is_listed(catalog, user, successor)
+        successor_entry = catalog.profiles[successor] if known else None
+        successor = successor if known else profile.successor or ""
         name = f"{successor_entry.value.title} ({successor})" if successor_entry else successor
         yield f"It is deprecated; its successor is {name}."
     window = (catalog.policy.value.review_warning if catalog.policy else 0) // _ONE_DAY

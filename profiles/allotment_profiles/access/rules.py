@@ -10,6 +10,7 @@ from typing import Any
 
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import ADMINISTRATORS, User, belongs, leads_of, works_on
+from allotment_profiles.access.visibility import decides_about, profile_is_listed
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import DataRole, Profile
 from allotment_profiles.model.paths import data_role_path, profile_path
@@ -142,10 +143,14 @@ def _policy_valid(context: RuleContext) -> RuleResult:
 
 def _profile_exists(context: RuleContext) -> RuleResult:
     catalog, entry, refusal = context.catalog, context.catalog.profiles.get(context.profile_id), None
-    if entry is None or context.expired(entry):
+    if not profile_is_listed(catalog, context.user, context.profile_id):
+        refusal = _unknown(context)
+    elif entry is None or context.expired(entry):
         path = profile_path(context.profile_id)
         if entry is not None or path in catalog.broken:
-            problem = next((problem for problem in catalog.problems_of(path) if problem.blocks), None)
+            blocking = (problem for problem in catalog.problems_of(path) if problem.blocks)
+            # A message may quote the file, which is for those who decide about it while nobody can tell what it hides.
+            problem = next(blocking, None) if decides_about(context.user, path, catalog) else None
             why = f"Its file is not valid: {problem.message}" if problem else "Its file is not valid."
             remedy = problem.remedy if problem else "It has to be corrected."
             refusal = context.refusal("profile-broken", why, remedy, context.team_leads, 409)
@@ -197,7 +202,7 @@ def _not_retired(context: RuleContext) -> RuleResult:
     if is_retired(context.profile.retired_from, context.now):
         successor = successor_of(context.catalog, context.profile_id, context.now)
         remedy = "There is no successor. Choose another one, or propose one."
-        if successor:
+        if successor and profile_is_listed(context.catalog, context.user, successor):
             remedy = f"Start its successor {successor}: {context.catalog.profiles[successor].value.title}."
         why = f"It has been retired since {context.profile.retired_from}."
         refusal = context.refusal("profile-retired", why, remedy, context.team_leads, 410)

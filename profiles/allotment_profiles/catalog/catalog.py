@@ -4,11 +4,11 @@ import datetime as dt
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from allotment_profiles.documents.reading import read
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
-from allotment_profiles.model.paths import Kind
+from allotment_profiles.model.paths import Kind, file_ref
 from allotment_profiles.model.problems import Problem
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -124,6 +124,16 @@ class Catalog:
     broken: frozenset[str] = frozenset()
     """Paths of invalid files without an earlier version that applies."""
     quarantined: tuple[QuarantinedChange, ...] = ()
+
+    def entry_at(self, path: str) -> Entry[Any] | None:
+        """Return the file that applies at a path, or None."""
+        ref = file_ref(path)
+        if ref is None or ref.kind == "policy":
+            return self.policy if ref else None
+        kinds: dict[str, Mapping[str, Entry[Any]]] = {
+            "profile": self.profiles, "team": self.teams, "data role": self.data_roles,
+        }  # fmt: skip
+        return kinds[ref.kind].get(ref.id)
 
     def problems_of(self, path: str) -> list[Problem]:
         """Return the problems of one file."""

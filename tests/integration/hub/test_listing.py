@@ -114,7 +114,7 @@ async def test_an_accepted_problem_says_who_accepted_it_when_and_why(platform: P
     await platform.reviewing.merge(lena, stored.id, stored.head)
     row = await platform.profiles.row(ana.user, "housing/notebook")
     assert [(each.code, each.reason) for each in profile_answer(row, "").accepted] == [("cpu-envelope", "The census")]
-    (accepted,) = accepted_problems(row.profile, await platform.history.of(NOTEBOOK_PATH))
+    (accepted,) = accepted_problems(row.profile, await platform.history.of(ana.user, NOTEBOOK_PATH))
     assert accepted.entry
     assert "adam" in accepted.entry.approved_by
     assert accepted.acceptance.reason == "The census"

@@ -223,6 +223,7 @@ async def test_of_two_merges_at_once_one_wins_and_the_other_is_told(
     await approved(platform, stored)
     main = platform.forge.main()
     other = platform.beside(tmp_path) if services == 2 else platform
+    await other.watcher.refresh()
     done = await asyncio.gather(
         platform.reviewing.merge(platform.people.reader("lena"), stored.id, stored.head),
         other.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head),

@@ -157,7 +157,7 @@ def test_a_file_that_does_not_read_stays_in_its_tab() -> None:
 
 
 def test_a_blank_draft_is_almost_ready() -> None:
-    draft = blank(CATALOG, "transport-analysis", FIELDS)
+    draft = blank(CATALOG, ANALYST, "transport-analysis", FIELDS)
     assert [each.name for each in FIELDS if each.required and not draft.values[each.name]] == ["title", "purpose"]
 
 

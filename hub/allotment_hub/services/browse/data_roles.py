@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from allotment_hub.errors import refused
 from allotment_hub.services.hub_api import Directory
-from allotment_hub.services.visibility import profile_is_listed
+from allotment_hub.services.visibility import told_of_newest
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, belongs, leads_of
 from allotment_profiles.access.subjects import people_of
+from allotment_profiles.access.visibility import Sight, profile_is_listed, team_is_listed, visible
 from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.model import DataRole, Grant
 from allotment_profiles.model.paths import data_role_path, file_ref
@@ -99,8 +100,8 @@ def _row(catalog: Catalog, provenance: Provenance, user: User, name: str, everyo
         owners=leads_of(catalog, entry.value.owner) if entry else ADMINISTRATORS,
         grants=tuple(_grant_row(catalog, user, name, team, grant, everyone) for team, grant in grants),
         last_change=provenance.last(path),
-        problems=tuple(catalog.problems_of(path)),
-        full=user.admin or (owner is not None and belongs(user, owner.value)),
+        problems=told_of_newest(catalog.problems_of(path), user, path, catalog),
+        full=entry is not None and visible(user, path, catalog) == Sight.ALL,
         readable_by=user.admin or (owner is not None and answers_for(user, owner.value)),
         quarantined=tuple(change for change in catalog.quarantined if change.path == path),
     )
@@ -108,10 +109,12 @@ def _row(catalog: Catalog, provenance: Provenance, user: User, name: str, everyo
 
 def _grant_row(catalog: Catalog, user: User, role: str, team: str, grant: Grant, everyone: Sequence[User]) -> GrantRow:
     entry = catalog.teams.get(team)
+    # Those who give the data know to whom.
+    listed = team_is_listed(catalog, user, team) or visible(user, data_role_path(role), catalog) == Sight.ALL
     return GrantRow(
         team=team,
-        team_title=entry.value.title if entry else team,
-        people=tuple(sorted(people_of(team, catalog))),
+        team_title=entry.value.title if entry and listed else team,
+        people=tuple(sorted(people_of(team, catalog))) if listed else (),
         seen=tuple(user.name for user in everyone if entry and belongs(user, entry.value)),
         profiles=tuple(
             profile_id

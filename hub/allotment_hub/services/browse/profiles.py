@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.services.browse.search import ProfileIndex, matching, words_of
 from allotment_hub.services.hub_api import Directory
-from allotment_hub.services.visibility import profile_is_listed, team_is_listed
+from allotment_hub.services.visibility import told_of_newest
 from allotment_profiles.access.cost import Cost, dearest, usual
 from allotment_profiles.access.deployments import Capabilities
-from allotment_profiles.access.offers import Offer, may_know, offer
-from allotment_profiles.access.people import User, answers_for, belongs, leads_of
+from allotment_profiles.access.offers import Offer, offer
+from allotment_profiles.access.people import User, answers_for, leads_of
 from allotment_profiles.access.rules import is_retired
 from allotment_profiles.access.subjects import people_of
+from allotment_profiles.access.visibility import Sight, may_know, profile_is_listed, team_is_listed, visible
 from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.model import Profile
 from allotment_profiles.model.paths import file_ref, profile_path
@@ -93,16 +94,23 @@ class Profiles:
         valid = profile_id in catalog.profiles
         exists = valid or profile_path(profile_id) in catalog.broken
         if not exists or not profile_is_listed(catalog, user, profile_id):
-            # A profile that exists and is hidden is answered like one that never existed.
-            raise _unknown(Provenance() if valid else self._watcher.provenance, profile_id)
+            # A profile that the user may not know of is answered like one that never existed, also after its removal.
+            removed = not exists and await asyncio.to_thread(self._knows_removed, user, profile_id)
+            raise _unknown(self._watcher.provenance if removed else Provenance(), profile_id)
         return self._rows(catalog, self._watcher.provenance, user, [profile_id])[0]
+
+    def _knows_removed(self, user: User, profile_id: str) -> bool:
+        path = profile_path(profile_id)
+        versions = (self._watcher.repository.file(entry.commit, path) for entry in self._watcher.provenance.of(path))
+        last = next((data for data in versions if data is not None), None)
+        return last is not None and visible(user, path, self._watcher.catalog, last) > Sight.NOTHING
 
     async def explain(self, caller: User, name: str, profile_id: str) -> Offer:
         """Explain rule by rule whether a user can start a profile."""
         catalog = self._watcher.catalog
         team = profile_id.partition("/")[0]
         user: User | None = caller
-        if name != caller.name:
+        if name != caller.name and profile_is_listed(catalog, caller, profile_id):
             entry = catalog.teams.get(team)
             if not (caller.admin or (entry and answers_for(caller, entry.value))):
                 what, remedy = "You cannot ask about other users.", "Ask about yourself."
@@ -158,8 +166,8 @@ def _row(
         successors=_successors(catalog, user, profile) if profile and profile.successor else (),
         retired=profile is not None and is_retired(profile.retired_from, now),
         quarantined=tuple(change for change in catalog.quarantined if change.path == path),
-        problems=tuple(catalog.problems_of(path)),
-        full=user.admin or (team is not None and belongs(user, team.value)),
+        problems=told_of_newest(catalog.problems_of(path), user, path, catalog),
+        full=visible(user, path, catalog) == Sight.ALL,
     )
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from allotment_hub.errors import refused
 from allotment_hub.services.browse.data_roles import grant_state
-from allotment_hub.services.visibility import profile_is_listed, team_is_listed
+from allotment_hub.services.visibility import told_of_newest
 from allotment_profiles.access.people import User, answers_for, belongs, leads
+from allotment_profiles.access.visibility import profile_is_listed, team_is_listed
 from allotment_profiles.catalog.catalog import Entry, QuarantinedChange
 from allotment_profiles.model import Grant, Team
 from allotment_profiles.model.paths import team_path
@@ -68,6 +69,6 @@ class Teams:
             mine=mine,
             role=position or ("a member" if mine else ""),
             last_change=provenance.last(path),
-            problems=tuple(catalog.problems_of(path)),
+            problems=told_of_newest(catalog.problems_of(path), user, path, catalog),
             quarantined=tuple(change for change in catalog.quarantined if change.path == path),
         )

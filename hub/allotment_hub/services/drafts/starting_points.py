@@ -9,6 +9,8 @@ from allotment_hub.services.drafts.draft_proposal import DraftProposal, EditedPr
 from allotment_hub.services.drafts.forms import Field
 from allotment_hub.services.drafts.grants import ask_in
 from allotment_hub.services.proposals.checking import Files
+from allotment_profiles.access.people import User
+from allotment_profiles.access.visibility import profile_is_listed
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.writing import write
 from allotment_profiles.model import Profile
@@ -43,9 +45,12 @@ def without_variables(profile: EditedProfile, fields: Sequence[Field]) -> Edited
     return dataclasses.replace(profile, content=write("profile", data).decode()).filled(data, fields)
 
 
-def blank(catalog: Catalog, team: str, fields: Sequence[Field]) -> EditedProfile:
+def blank(catalog: Catalog, user: User, team: str, fields: Sequence[Field]) -> EditedProfile:
     """Start from an empty form, with the program and image of a profile of the team, and a small session."""
-    own = next((entry.value for name, entry in catalog.profiles.items() if name.startswith(f"{team}/")), None)
+    own = next(
+        (catalog.profiles[name].value for name in catalog.profiles_of(team) if profile_is_listed(catalog, user, name)),
+        None,
+    )
     year = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=365)
     data = {
         "app": own.app if own else "jupyterlab",

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, get_args
 
@@ -17,9 +17,11 @@ from allotment_hub.services.proposals.catching_up import Updated, updated
 from allotment_hub.services.proposals.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.digest import digest_of, sentences_of
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
+from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, shown, sights_of, texts_seen
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
-from allotment_hub.services.visibility import hides_a_profile, is_new, may_see, redacted
+from allotment_hub.services.visibility import as_new, redacted
 from allotment_profiles.access.people import User
+from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.process import GitError
 from allotment_profiles.model.limits import MAXIMUM_BYTES
@@ -31,6 +33,8 @@ from allotment_profiles.store.watcher import CatalogWatcher
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
+_Sides = tuple[dict[str, bytes | None], dict[str, bytes]]
+"""The files of a proposal as proposed (None: removed), and as they were."""
 
 MAXIMUM_KEPT = 2000
 """How many proposals' files are kept in memory. A proposal has at most fifty small files, and mostly one."""
@@ -60,7 +64,9 @@ class ProposalView:
     files: Mapping[str, bytes | None]
     """What is proposed: path → content, None where the file is removed."""
     seen: tuple[str, ...]
-    """The paths whose text the reader may see."""
+    """The paths whose proposed text the reader may see; of a file that is removed, the text before."""
+    news_only: tuple[str, ...]
+    """Those of them whose text before the reader may not see. Their difference shows the proposed text as new."""
     base: str
     """The commit of main that the difference is shown against."""
     difference: str
@@ -100,7 +106,7 @@ class Proposals:
         self._events = events
         self._judgements: dict[CaseKey, Judgement] = {}
         self._checks: dict[CaseKey, Check] = {}
-        self._changed: dict[str, dict[str, bytes | None]] = {}
+        self._changed: dict[str, _Sides] = {}
 
     # -- reading
 
@@ -114,7 +120,8 @@ class Proposals:
     async def visible(self, proposal: str, user: User) -> StoredProposal:
         """Return a proposal. Raise a refusal where there is none, and where this user may not know of it."""
         stored = await self.stored(proposal)
-        await self._require_listed(stored, user)
+        if not await self.listed(stored, user):
+            raise _unknown()
         return stored
 
     async def all(self) -> list[StoredProposal]:
@@ -123,14 +130,18 @@ class Proposals:
 
     async def readable(self, user: User) -> list[StoredProposal]:
         """List the proposals that a user may see, those with the newest record first."""
-        return [stored for stored in await self.all() if await self._listed(stored, user)]
+        return [stored for stored in await self.all() if await self.listed(stored, user)]
 
     async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
         """Return what a proposal changes against the commit that it was made from. Do not alter the result."""
+        return (await self._sides(stored))[0]
+
+    async def _sides(self, stored: StoredProposal) -> _Sides:
+        """Return the changed files as proposed, and as they are at the commit that the proposal was made from."""
         # What a head changes stays the same, but the merge of an ended proposal is compared with its own main.
         key = f"{stored.head} {stored.ending.merge if stored.ending else ''}"
         if key not in self._changed:
-            _keep(self._changed, key, await asyncio.to_thread(self._files, stored), MAXIMUM_KEPT)
+            _keep(self._changed, key, await asyncio.to_thread(self._read_sides, stored), MAXIMUM_KEPT)
         return self._changed[key]
 
     async def files_for_main(self, stored: StoredProposal, main: str) -> Updated:
@@ -156,23 +167,19 @@ class Proposals:
         )
         return updated(base_files, main_files, files)
 
-    async def _require_listed(self, stored: StoredProposal, user: User) -> None:
-        if not await self._listed(stored, user):
-            raise _unknown()
+    async def listed(self, stored: StoredProposal, user: User) -> bool:
+        """Return whether a user may know of a proposal.
 
-    async def _listed(self, stored: StoredProposal, user: User) -> bool:
+        They may see every file of it, before and after; or they made it, or they decide about a file of it.
+        """
         catalog = self._watcher.catalog
         if user.admin or user.name == stored.proposer:
             return True
-        files = await self.files(stored)
-        if hides_a_profile(user, files, catalog):
-            # Those who decide about data that it asks for may see it all the same.
-            paths = [path for path in files if (ref := file_ref(path)) and ref.kind == "data role"]
-        elif catalog.policy is None or catalog.policy.value.listing == "all":
+        files, base = await self._sides(stored)
+        if any(decides_about(user, path, catalog) for path in files):
             return True
-        else:
-            paths = list(files)
-        return any(may_see(user, path, catalog) for path in paths)
+        # Reading the files may take a while: not in the event loop.
+        return await asyncio.to_thread(all_known, user, catalog, files, base)
 
     # -- judging
 
@@ -261,41 +268,41 @@ class Proposals:
         main = merge.parents[0] if merge else self.forge.main()
         return self.forge.repository.merge_base(main, stored.head) or main
 
-    def _files(self, stored: StoredProposal) -> dict[str, bytes | None]:
+    def _read_sides(self, stored: StoredProposal) -> _Sides:
         repository = self.forge.repository
-        changed = repository.changes(self._merge_base(stored), stored.head)
-        contents = repository.objects(change.blob for change in changed if not change.removed)
+        changed = sorted(repository.changes(self._merge_base(stored), stored.head), key=lambda change: change.path)
+        olds = {change.path: change.old_blob for change in changed if change.old_blob.strip("0")}
+        news = [change.blob for change in changed if not change.removed]
+        contents = repository.objects({*olds.values(), *news})
         files = {change.path: None if change.removed else contents.get(change.blob) for change in changed}
-        return dict(sorted(files.items()))
+        return files, {path: contents.get(blob, b"") for path, blob in olds.items()}
 
     # -- showing
 
     async def view(self, stored: StoredProposal, reader: Actor) -> ProposalView:
-        """Return a proposal as a reader sees it. Raise a refusal where they may not know of it."""
-        await self._require_listed(stored, reader.user)
-        case, files, base = await self.case(stored), await self.files(stored), await self._base(stored)
-        mine, reviews = reader.user.name == stored.proposer, case.reviewed_by(reader.user)
-
-        def seen(path: str) -> bool:
-            return reviews or may_see(reader.user, path, case.main) or (mine and is_new(path, case.check.before))
-
+        """Return a proposal as it is now, as a reader sees it. Raise a refusal where they may not know of it."""
+        # A merge ends a proposal and moves main at once: one that is open after main was read was open on that main.
+        main = await self.main()
+        stored = await self.visible(stored.id, reader.user)
+        case = await self.case(stored, await self.judgement(stored, main) if stored.open else None)
+        (files, before), base = await self._sides(stored), await self._base(stored)
+        sights = sights_of(case, reader.user, files, before, self._main_now)
+        seen, news_only = await asyncio.to_thread(texts_seen, sights)
         waits_for, since = waiting(case)
-        visible = tuple(path for path in files if seen(path))
         return ProposalView(
             case=case,
-            check=dataclasses.replace(
-                case.check, changes=redacted(case.check.changes, seen), requirements=case.requirements
-            ),
+            check=await asyncio.to_thread(shown, case.check, sights, case.requirements),
             files=files,
-            seen=visible,
+            seen=seen,
+            news_only=news_only,
             base=base,
-            difference=await asyncio.to_thread(self.forge.repository.difference, base, stored.head, visible),
+            difference=await asyncio.to_thread(self._difference, base, stored.head, seen, news_only, files),
             steps=tuple(await self._stages(case, files)),
             waits_for=waits_for,
             since=since,
             actions={action: refusal_of(action, case, reader) for action in get_args(Action)},
-            lapsed=await self._lapsed(case, reader.user, seen),
-            collisions=redacted(await self._collisions(case), seen),
+            lapsed=await self._lapsed(case, reader.user, sights),
+            collisions=redacted(await self._collisions(case), sights.of_main, known=files),
         )
 
     async def _collisions(self, case: Case) -> tuple[Change, ...]:
@@ -303,7 +310,7 @@ class Proposals:
             return ()
         return (await self.files_for_main(case.stored, case.judgement.key.main)).collisions
 
-    async def _lapsed(self, case: Case, reader: User, seen: Callable[[str], bool]) -> Lapsed | None:
+    async def _lapsed(self, case: Case, reader: User, sights: Sights) -> Lapsed | None:
         """Find an approval that does not count any more, and what differs since it was given."""
         stored, counting = case.stored, {record.by for record in case.approvals}
         lapsed = [record for record in stored.records if record.kind == "approved" and record.by not in counting]
@@ -314,8 +321,7 @@ class Proposals:
         if was is None:
             return Lapsed(approval)
         then, now = (
-            sentences_of(dataclasses.replace(check, changes=redacted(check.changes, seen)))
-            for check in (was, case.check)
+            sentences_of(shown(check, sights.of_check(check), check.requirements)) for check in (was, case.check)
         )
         return Lapsed(
             approval,
@@ -330,6 +336,28 @@ class Proposals:
             return (await self._judge(dataclasses.replace(stored, head=approval.head), key)).check
         except GitError:  # the record is older than the digests, or main was rewound since
             return None
+
+    async def seen_check(self, case: Case, user: User) -> Check:
+        """Return the check of a case with what a user may see of it."""
+        files, before = await self._sides(case.stored)
+        return await asyncio.to_thread(
+            shown, case.check, sights_of(case, user, files, before, self._main_now), case.requirements
+        )
+
+    @property
+    def _main_now(self) -> MainNow:
+        return MainNow(self._watcher.catalog, self._watcher.provenance)
+
+    def is_new(self, path: str) -> bool:
+        """Return whether main never had a file, so that its content comes from a proposal alone."""
+        return self._main_now.never_had(path)
+
+    def _difference(
+        self, base: str, head: str, seen: tuple[str, ...], news_only: tuple[str, ...], files: Mapping[str, bytes | None]
+    ) -> str:
+        both = [path for path in seen if path not in news_only]
+        parts = [self.forge.repository.difference(base, head, both)]
+        return "".join([*parts, *(as_new(path, files[path] or b"") for path in news_only)])
 
     async def _stages(self, case: Case, files: Mapping[str, bytes | None]) -> list[Stage]:
         # A removal and a change of data alone have no first start to wait for.

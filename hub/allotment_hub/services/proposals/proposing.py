@@ -1,9 +1,8 @@
 """Proposing: turns changed files and a reason into a branch that others can review."""
 
 import asyncio
-import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -13,8 +12,8 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_hub.services.proposals.rights import Actor, refusal_to_change
-from allotment_hub.services.visibility import may_see, redacted
-from allotment_profiles.access.offers import may_know
+from allotment_hub.services.proposals.sights import Sights, shown
+from allotment_profiles.access.visibility import Sight, visible
 from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
@@ -54,9 +53,8 @@ class Submissions:
         """Check files against main as it is now, and return what this actor may see of it. Nothing is written."""
         _limit(files)
         check = await self._checked(actor, files, await self._proposals.main())
-        changes = redacted(check.changes, lambda path: may_see(actor.user, path, check.before))
         requirements = addressed(check.required_of(actor.user), check.before, actor.user)
-        return dataclasses.replace(check, changes=changes, requirements=requirements)
+        return await asyncio.to_thread(shown, check, self._sights(actor, files, check), requirements)
 
     async def propose(
         self, actor: Actor, files: Files, reason: str, *, update: str | None = None, on: str | None = None
@@ -73,7 +71,8 @@ class Submissions:
                 raise moved_error()
             check = await self._checked(actor, files, main)
             if check.errors:
-                raise ServiceError(_HAS_PROBLEMS, check.problems)
+                sights = self._sights(actor, files, check)
+                raise ServiceError(_HAS_PROBLEMS, (await asyncio.to_thread(shown, check, sights, ())).problems)
             earlier = await self._earlier(actor, files, update)
             send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _slug(files))
             title, by = _title(files, check), actor.user.name
@@ -122,13 +121,22 @@ class Submissions:
         return stored
 
     async def _checked(self, actor: Actor, files: Files, main: str) -> Check:
-        """Check files. Refuse a hidden profile of other people: a comparison would show what it contains."""
+        """Check files. Refuse those that the actor may not know of: a comparison would show what they contain."""
         check = await self._checking.files(main, files)
-        for profile_id in profiles_in(files):
-            if profile_id in check.before.profiles and not may_know(check.before, actor.user, profile_id):
-                why = f"The name {profile_id} is taken."
-                raise refused(409, "name-taken", "This cannot be proposed.", why, "Choose another name.")
+        for path in files:
+            ref = file_ref(path)
+            entries: Mapping[str, Container[str]] = {"profile": check.before.profiles, "team": check.before.teams}
+            exists = ref is not None and ref.id in entries.get(ref.kind, ())
+            if ref and exists and visible(actor.user, path, check.before) == Sight.NOTHING:
+                raise _taken(ref.id)
         return check
+
+    def _sights(self, actor: Actor, files: Files, check: Check) -> Sights:
+        # What the service adds to a data role's file is not of the actor's own writing.
+        refs = {path: file_ref(path) for path in files}
+        wrote = {path for path, ref in refs.items() if ref is None or ref.kind != "data role"}
+        wrote |= {path for path in files if self._proposals.is_new(path)}
+        return Sights(actor.user, check.before, check, files, wrote)
 
     async def _earlier(self, actor: Actor, files: Files, update: str | None) -> StoredProposal | None:
         """Find the open proposal that this one updates. Raise a refusal where it belongs to somebody else."""
@@ -138,12 +146,14 @@ class Submissions:
             if not stored.open or (named and stored.id == named.id):
                 continue
             theirs = await self._proposals.files(stored)
-            same = wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files)
+            same = wanted & set(profiles_in(theirs)) if wanted else set(files) if set(theirs) == set(files) else set()
             if not same:
                 continue
             if stored.proposer == actor.user.name:
                 if named is None:
                     return stored
+            elif wanted and not await self._proposals.listed(stored, actor.user):
+                raise _taken(min(same))
             elif wanted:
                 raise refused(
                     409, "proposal-exists", "Somebody else has an open proposal for this profile.",
@@ -151,6 +161,13 @@ class Submissions:
                     "Comment there, or wait until it is decided.", link=f"proposals/{stored.id}",
                 )  # fmt: skip
         return named
+
+
+def _taken(name: str) -> ServiceError:
+    """Return the refusal for a file, or a proposal, that the actor may not know of."""
+    return refused(
+        409, "name-taken", "This cannot be proposed.", f"The name {name} is taken.", "Choose another name.",
+    )  # fmt: skip
 
 
 def _limit(files: Files) -> None:

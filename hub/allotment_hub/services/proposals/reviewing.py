@@ -80,7 +80,8 @@ class Reviews:
         case = await self._proposals.case(stored, judgement)
         refusal = refusal_of(action, case, actor)
         if refusal:
-            raise ServiceError(refusal, case.check.errors if refusal.code == "problems" else ())
+            problems = (await self._proposals.seen_check(case, actor.user)).errors if refusal.code == "problems" else ()
+            raise ServiceError(refusal, problems)
         if head is not None and head != case.stored.head:
             raise refused(
                 409, "head-moved", "Nothing was decided.", "The proposal has changed since you looked at it.",

@@ -1,0 +1,185 @@
+"""What one reader may see of each side of a proposed change, and of its check. Pure."""
+
+import dataclasses
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from allotment_hub.services.proposals.case import Case
+from allotment_hub.services.proposals.checking import Check
+from allotment_hub.services.visibility import UNSEEN, redacted, told, told_of_newest
+from allotment_profiles.access.people import User
+from allotment_profiles.access.visibility import Sight, visible
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.paths import file_ref, profile_path, team_path
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.review.access_diff import AccessChange, StartChange
+from allotment_profiles.review.approvals import Requirement
+from allotment_profiles.store.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class Sights:
+    """How much one reader may see of each side of a change."""
+
+    reader: User
+    catalog: Catalog
+    """What applies now."""
+    check: Check
+    files: Mapping[str, bytes | None]
+    """What is proposed."""
+    wrote: Container[str]
+    """The paths whose proposed bytes are all of the reader's own writing."""
+    base: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    """The files at the commit that the difference is shown against."""
+    shown_by: "Sights | None" = None
+    """What the proposer may see, and so shows to a reader who has to approve it."""
+
+    def before(self, path: str) -> Sight:
+        """Return how much of the version before the reader may see."""
+        return self._most(_source(self.check.before, path), path, lambda other: other.before(path))
+
+    def after(self, path: str) -> Sight:
+        """Return how much of the proposed version the reader may see."""
+        source = None if path in self.wrote else _source(self.check.after, path)
+        return self._most(source, path, lambda other: other.after(path))
+
+    def of(self, path: str) -> Sight:
+        """Return how much of both versions the reader may see."""
+        return min(self.before(path), self.after(path))
+
+    def of_main(self, path: str) -> Sight:
+        """Return how much the reader may see of both versions, and of what main has now."""
+        return min(self.of(path), self._most(_source(self.catalog, path), path, lambda other: other.of_main(path)))
+
+    def of_check(self, check: Check) -> "Sights":
+        """Return what the reader may see of another check of the proposal."""
+        shown_by = self.shown_by.of_check(check) if self.shown_by else None
+        return dataclasses.replace(self, check=check, shown_by=shown_by)
+
+    def text_before(self, path: str) -> bool:
+        """Return whether the reader may see the text at the commit that the difference is shown against."""
+        return self._most(self.base.get(path), path, lambda other: other._text_before(path)) == Sight.ALL
+
+    def text_after(self, path: str) -> bool:
+        """Return whether the reader may see the proposed text."""
+        return self.written(path) == Sight.ALL
+
+    def written(self, path: str) -> Sight:
+        """Return how much of the proposed bytes the reader may see, whether they read or not."""
+        data = None if path in self.wrote else self.files.get(path)
+        return self._most(data, path, lambda other: other.written(path))
+
+    def _text_before(self, path: str) -> Sight:
+        return Sight.ALL if self.text_before(path) else Sight.NOTHING
+
+    def _most(self, data: bytes | None, path: str, shown: Callable[["Sights"], Sight]) -> Sight:
+        if data is None:
+            return Sight.ALL  # there is nothing to see
+        own = visible(self.reader, path, self.catalog, data)
+        return max(own, shown(self.shown_by)) if self.shown_by and own < Sight.ALL else own
+
+
+@dataclass(frozen=True)
+class MainNow:
+    """What applies now, and the history that led to it."""
+
+    catalog: Catalog
+    provenance: Provenance
+
+    def never_had(self, path: str) -> bool:
+        """Return whether main never had a file, so that its content comes from a proposal alone."""
+        known = file_ref(path) is None or self.catalog.entry_at(path) or path in self.catalog.broken
+        return not known and self.provenance.last(path) is None
+
+
+def sights_of(
+    case: Case, user: User, files: Mapping[str, bytes | None], base: Mapping[str, bytes], main: MainNow
+) -> Sights:
+    """Return what a user may see of a proposal. A proposer shows those who have to approve what the proposer may see."""
+    # An existing file may have more in it than the proposer knows: the service adds grants and what main has changed.
+    wrote = frozenset(path for path in files if path not in base and main.never_had(path))
+    by_proposer = Sights(case.proposer, main.catalog, case.check, files, wrote, base)
+    if user.name == case.proposer.name:
+        return by_proposer
+    # Who reviewed an ended proposal may see it for as long as they would still review it.
+    now = dataclasses.replace(case, main=main.catalog) if case.stored.ending else case
+    reviews = case.reviewed_by(user) and now.reviewed_by(user)
+    return Sights(user, main.catalog, case.check, files, frozenset(), base, by_proposer if reviews else None)
+
+
+def all_known(user: User, catalog: Catalog, files: Mapping[str, bytes | None], base: Mapping[str, bytes]) -> bool:
+    """Return whether a user may know of all changed files; with `listing: own`, one of them has to concern them."""
+    sights = [
+        visible(user, path, catalog, *(data for data in (base.get(path), proposed) if data is not None))
+        for path, proposed in files.items()
+    ]
+    listing = catalog.policy.value.listing if catalog.policy else "own"
+    return min(sights, default=Sight.ALL) > Sight.NOTHING and (listing == "all" or Sight.ALL in sights)
+
+
+def texts_seen(sights: Sights) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the paths whose text is shown, and those of them whose text before is not."""
+    olds = {path for path in sights.files if sights.text_before(path)}
+    seen = tuple(
+        path for path, data in sights.files.items() if sights.text_after(path) and (data is not None or path in olds)
+    )
+    return seen, tuple(path for path in seen if path not in olds)
+
+
+def shown(check: Check, sights: Sights, requirements: Iterable[Requirement]) -> Check:
+    """Return a check with what a reader may see of it."""
+    paths = {*sights.files, *(path for change in check.changes for path in (change.path, change.moved_from) if path)}
+    unseen = any(sights.of(path) == Sight.NOTHING for path in paths)
+    return dataclasses.replace(
+        check,
+        problems=tuple(_problem_of(problem, sights) for problem in check.problems),
+        changes=redacted(check.changes, sights.of, known=sights.files),
+        access=tuple(_known_access(check.access, sights)),
+        starts=tuple(_known_starts(check.starts, sights)),
+        costs=tuple(cost for cost in check.costs if sights.of(profile_path(cost.profile_id)) > Sight.NOTHING),
+        requirements=tuple(_vague(requirement) if unseen else requirement for requirement in requirements),
+    )
+
+
+def _problem_of(problem: Problem, sights: Sights) -> Problem:
+    path = problem.path
+    if path in sights.files:
+        return told(problem, sights.written(path), located=True)
+    if file_ref(path) is None:
+        return problem  # about a path, or about the request as a whole
+    return (
+        told_of_newest([problem], sights.reader, path, sights.catalog)[0]
+        if _knows(path, sights)
+        else told(problem, Sight.NOTHING)
+    )
+
+
+def _knows(path: str, sights: Sights) -> bool:
+    return sights.of(path) > Sight.NOTHING and visible(sights.reader, path, sights.catalog) > Sight.NOTHING
+
+
+def _known_access(changes: Iterable[AccessChange], sights: Sights) -> Iterator[AccessChange]:
+    for change in changes:
+        if sights.of(team_path(change.team)) > Sight.NOTHING:
+            profiles = _known_profiles(change.profiles, sights) or (("a hidden profile",) if change.profiles else ())
+            yield dataclasses.replace(change, profiles=profiles)
+
+
+def _known_starts(changes: Iterable[StartChange], sights: Sights) -> Iterator[StartChange]:
+    for change in changes:
+        profiles = _known_profiles(change.profiles, sights)
+        if profiles and sights.of(team_path(change.team)) > Sight.NOTHING:
+            yield dataclasses.replace(change, profiles=profiles)
+
+
+def _known_profiles(profiles: Iterable[str], sights: Sights) -> tuple[str, ...]:
+    return tuple(each for each in profiles if sights.of(profile_path(each)) > Sight.NOTHING)
+
+
+def _vague(requirement: Requirement) -> Requirement:
+    return dataclasses.replace(requirement, reasons=(f"It changes {UNSEEN}.",))
+
+
+def _source(catalog: Catalog, path: str) -> bytes | None:
+    entry = catalog.entry_at(path)
+    return entry.source if entry else None
