@@ -71,7 +71,7 @@ class Submissions:
                 raise moved_error()
             check = await self._checked(actor, files, main)
             if check.errors:
-                sights = self._sights(actor, files, check)
+                sights = self._sights(actor, files, check, typed=on is None)
                 raise ServiceError(_HAS_PROBLEMS, (await asyncio.to_thread(shown, check, sights, ())).problems)
             earlier = await self._earlier(actor, files, update)
             send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _slug(files))
@@ -131,10 +131,10 @@ class Submissions:
                 raise _taken(ref.id)
         return check
 
-    def _sights(self, actor: Actor, files: Files, check: Check) -> Sights:
-        # What the service adds to a data role's file is not of the actor's own writing.
+    def _sights(self, actor: Actor, files: Files, check: Check, *, typed: bool = True) -> Sights:
+        # What the service adds to a data role's file, and to files that main has changed, is not the actor's writing.
         refs = {path: file_ref(path) for path in files}
-        wrote = {path for path, ref in refs.items() if ref is None or ref.kind != "data role"}
+        wrote = {path for path, ref in refs.items() if typed and (ref is None or ref.kind != "data role")}
         wrote |= {path for path in files if self._proposals.is_new(path)}
         return Sights(actor.user, check.before, check, files, wrote)
 

@@ -95,7 +95,7 @@ class MainNow:
 def sights_of(
     case: Case, user: User, files: Mapping[str, bytes | None], base: Mapping[str, bytes], main: MainNow
 ) -> Sights:
-    """Return what a user may see of a proposal. A proposer shows those who have to approve what the proposer may see."""
+    """Return what a user may see of a proposal: its reviewers also what its proposer may see."""
     # An existing file may have more in it than the proposer knows: the service adds grants and what main has changed.
     wrote = frozenset(path for path in files if path not in base and main.never_had(path))
     by_proposer = Sights(case.proposer, main.catalog, case.check, files, wrote, base)
