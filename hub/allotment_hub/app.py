@@ -84,7 +84,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         proposals=proposals,
         proposing=Submissions(proposals, checking),
         reviewing=Reviews(proposals, watcher),
-        quarantine=Quarantine(forge, checking, watcher),
+        quarantine=Quarantine(forge, checking, watcher, directory),
         image_puller=image_puller,
     )
 

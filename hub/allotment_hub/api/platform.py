@@ -26,7 +26,13 @@ class QuarantineHandler(ApiHandler):
         """List the commits with quarantined changes that the caller may see."""
         commits = await self.services.quarantine.seen_by(self.reader.user)
         answers = [
-            answer_from(QuarantinedCommitAnswer, commit, refusal=commit.refusal(self.reader)) for commit in commits
+            answer_from(
+                QuarantinedCommitAnswer,
+                commit,
+                refusal=commit.refusal(self.reader),
+                confirmed_by=[user.name for user in commit.confirmed_by],
+            )
+            for commit in commits
         ]
         await self.answer_list(answers)
 
@@ -36,9 +42,10 @@ class ConfirmationHandler(ApiHandler):
 
     @operation(status=201)
     async def post(self, commit: str, body: ConfirmationBody) -> None:
-        """Confirm a quarantined commit, so that its changes apply."""
-        await self.services.quarantine.confirm(self.reader, commit, body.reason)
-        self.answer({"commit": commit, "revision": self.services.watcher.catalog.revision})
+        """Confirm a quarantined commit. `applies` is false while a second administrator has to confirm it, too."""
+        applies = await self.services.quarantine.confirm(self.reader, commit, body.reason)
+        revision = self.services.watcher.catalog.revision
+        self.answer({"commit": commit, "revision": revision, "applies": applies})
 
 
 class HealthHandler(ApiHandler):

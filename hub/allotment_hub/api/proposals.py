@@ -68,7 +68,7 @@ class ProposalHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def get(self, proposal: str) -> None:
         """Return one proposal."""
-        await self.answer_proposal(await self.services.proposals.stored(proposal))
+        await self.answer_proposal(await self.services.proposals.visible(proposal, self.reader.user))
 
 
 class CommentsHandler(_ProposalHandler):

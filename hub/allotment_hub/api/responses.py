@@ -36,6 +36,8 @@ class QuarantinedCommitAnswer(QuarantinedChangeAnswer):
     why: str
     release: str
     """What has to happen for the changes to apply."""
+    confirmed_by: list[str]
+    """Administrators who have confirmed it already; another one has to."""
     refusal: Refused | None
     """Why the caller may not confirm it; null if they may."""
 

@@ -47,7 +47,7 @@ class ProposalPage(Page):
 
     async def get(self, proposal: str) -> None:
         """GET proposals/ID."""
-        stored = await self.services.proposals.stored(proposal)
+        stored = await self.services.proposals.visible(proposal, self.reader.user)
         view = await self.services.proposals.view(stored, self.reader)
         self.show("proposal.html", view=view, differences=files_of(view.difference))
 

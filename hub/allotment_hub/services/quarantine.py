@@ -1,6 +1,14 @@
-"""Quarantined changes of main: who made them, why they do not apply, and how an administrator confirms them."""
+"""Quarantined changes of main: who made them, why they do not apply, and how administrators confirm them.
+
+Two people look at every change. The service knows who made a commit that it has signed, so one administrator who did
+not make it confirms it. Who made another commit is unknown: anybody may write any name into it, and git does not say
+who pushed it. So two administrators confirm what was pushed, and neither is named in it. The first confirmation is a
+signed commit on main as well, which only this module reads. For a removal, which gives nothing to anybody and which
+whoever pushes may confirm with git, one administrator is enough.
+"""
 
 import asyncio
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,6 +16,7 @@ from typing import Literal
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposing import checked_text, written
 from allotment_hub.services.proposals.rights import Actor
@@ -16,7 +25,7 @@ from allotment_profiles.catalog.catalog import Catalog, QuarantinedChange
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.review.approvals import can_meet
+from allotment_profiles.review.approvals import missing
 from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -25,8 +34,10 @@ _TRAILERS = {"removal": CONFIRMS_REMOVAL, "direct-push": CONFIRMS_PUSH}
 
 RELEASES = {
     "removal": "An administrator can confirm the removal, or somebody writes the files again.",
-    "direct-push": "An administrator other than its author can confirm it, or a reviewed change replaces it.",
+    "direct-push": "Administrators other than its author can confirm it, or a reviewed change replaces it.",
 }
+_FIRST = f"{MERGE}the first confirmation of "
+"""How the subject of a first confirmation begins; the id of the quarantined commit follows."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +48,14 @@ class QuarantinedCommit:
     reason: Literal["removal", "direct-push"]
     since: dt.datetime
     authors: tuple[str, ...]
-    """The names in the commit and its trailers, and the part of the author's address before the @."""
+    """The names in the commit and its trailers, and the parts of the addresses before the @."""
     subject: str
     paths: tuple[str, ...]
     """The files whose changes do not apply until it is confirmed."""
+    known_makers: bool = True
+    """Whether nobody but `authors` can have made it, or it does not matter who did."""
+    confirmed_by: tuple[User, ...] = ()
+    """The administrators who have confirmed it already."""
 
     @property
     def why(self) -> str:
@@ -53,7 +68,18 @@ class QuarantinedCommit:
     @property
     def release(self) -> str:
         """How it comes to apply, in a sentence."""
-        return RELEASES[self.reason]
+        if self.known_makers:
+            return RELEASES[self.reason]
+        by = f" {' and '.join(user.name for user in self.confirmed_by)} has confirmed it." if self.confirmed_by else ""
+        return f"{RELEASES[self.reason]} Who made it is not known, so two administrators have to confirm it.{by}"
+
+    def made_by(self, user: User) -> bool:
+        """Return whether a user is named as somebody who made it."""
+        return user.name.casefold() in {name.casefold() for name in self.authors}
+
+    def released_by(self, user: User) -> bool:
+        """Return whether it applies once this user confirms it, too."""
+        return self.known_makers or any(other.name != user.name for other in self.confirmed_by)
 
     def refusal(self, reader: Actor) -> Refusal | None:
         """Return why a reader may not confirm it, or None."""
@@ -66,10 +92,16 @@ class QuarantinedCommit:
         if not reader.user.admin:
             why = "Only administrators confirm quarantined changes."
             return Refusal("not-an-administrator", what, why, "Ask one.", ADMINISTRATORS)
-        if reader.user.name.casefold() in {name.casefold() for name in self.authors}:
+        if self.made_by(reader.user):
             return Refusal(
                 "own-commit", what, "You made this commit yourself, and two people look at every change.",
                 "Ask another administrator.", ADMINISTRATORS,
+            )  # fmt: skip
+        if any(reader.user.name == user.name for user in self.confirmed_by):
+            return Refusal(
+                "already-confirmed", what, "You have confirmed it already, and its makers are not known.",
+                "Ask another administrator. Without one, undo the commit in the repository and propose the change.",
+                ADMINISTRATORS, 409,
             )  # fmt: skip
         return None
 
@@ -77,8 +109,11 @@ class QuarantinedCommit:
 class Quarantine:
     """Lists the quarantined changes of main, and confirms them."""
 
-    def __init__(self, forge: PlainGitForge, checking: ChangeChecker, watcher: CatalogWatcher) -> None:
+    def __init__(
+        self, forge: PlainGitForge, checking: ChangeChecker, watcher: CatalogWatcher, directory: Directory
+    ) -> None:
         self._forge = forge
+        self._directory = directory
         self._checking = checking
         self._watcher = watcher
         self._known: dict[str, Commit | None] = {}
@@ -93,8 +128,11 @@ class Quarantine:
             if user.admin or any(_decides(user, path, catalog) for path in commit.paths)
         ]
 
-    async def confirm(self, actor: Actor, commit: str, reason: str) -> None:
-        """Let a quarantined commit apply, with an empty signed commit on main that names who confirmed it and why."""
+    async def confirm(self, actor: Actor, commit: str, reason: str) -> bool:
+        """Confirm a quarantined commit with an empty signed commit on main that says who did and why.
+
+        Return whether it applies now: where its makers are not known, the first of two confirmations is only recorded.
+        """
         reason = checked_text(reason, "reason")
         async with self._lock:
             commits = {each.commit: each for each in await self._all(await self._watcher.refresh())}
@@ -111,6 +149,7 @@ class Quarantine:
             main = await asyncio.to_thread(self._forge.main)
             await written(self._forge.add_empty, main, message, by=by)
         await self._watcher.refresh()
+        return quarantined.released_by(actor.user)
 
     async def _all(self, catalog: Catalog) -> list[QuarantinedCommit]:
         by_commit: dict[str, list[QuarantinedChange]] = {}
@@ -120,18 +159,31 @@ class Quarantine:
         if unknown:
             read = await asyncio.to_thread(self._forge.repository.commits, unknown)
             self._known = {id_: self._known.get(id_) for id_ in by_commit} | {commit.id: commit for commit in read}
-        return [_quarantined(changes, self._known.get(commit)) for commit, changes in by_commit.items()]
+        return [await self._quarantined(changes, self._known.get(id_)) for id_, changes in by_commit.items()]
+
+    async def _quarantined(self, changes: list[QuarantinedChange], commit: Commit | None) -> QuarantinedCommit:
+        quarantined = _quarantined(changes, commit)
+        first = [
+            name
+            for entry in self._watcher.provenance.entries
+            if entry.reviewed and entry.subject == _FIRST + quarantined.commit
+            for name in entry.approved_by
+        ]
+        # Somebody who is no administrator any more has confirmed nothing.
+        users = await self._directory.users(first) if first else []
+        counting = tuple(user for user in users if user.admin and not quarantined.made_by(user))
+        return dataclasses.replace(quarantined, confirmed_by=counting)
 
     async def _owner_needed(self, actor: Actor, quarantined: QuarantinedCommit) -> Refusal | None:
-        """Return the refusal for a change of data that the actor does not own: only the owner lets it apply."""
+        """Return the refusal for a change of data that nobody who confirms it owns: only the owner lets it apply."""
         if quarantined.reason == "removal":
             return None
         repository = self._forge.repository
         files = {path: await asyncio.to_thread(repository.file, quarantined.commit, path) for path in quarantined.paths}
         check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
-        nobody = User("", frozenset())
-        for requirement in check.requirements:
-            if requirement.kind == "owner" and not can_meet(requirement, actor.user, check.before, nobody):
+        nobody, people = User("", frozenset()), (actor.user, *quarantined.confirmed_by)
+        for requirement in missing(check.requirements, people, check.before, nobody):
+            if requirement.kind == "owner":
                 return Refusal(
                     "owner-needed", "This is not confirmed.", f"It needs {requirement.text}",
                     "Undo the commit in the repository and propose the change, so that they can approve it.",
@@ -145,7 +197,9 @@ def _quarantined(changes: list[QuarantinedChange], commit: Commit | None) -> Qua
     authors: Iterable[str] = ()
     if commit:
         proposed = commit.trailers().get("Proposed-by", []) if commit.signed_by else []
-        authors = (commit.author.name, *proposed, commit.author.email.partition("@")[0])
+        people = (commit.author,) if commit.signed_by else (commit.author, commit.committer)
+        names = (name for person in people for name in (person.name, person.email.partition("@")[0]))
+        authors = (*proposed, *names)
     return QuarantinedCommit(
         commit=first.commit,
         reason=first.reason,
@@ -153,6 +207,7 @@ def _quarantined(changes: list[QuarantinedChange], commit: Commit | None) -> Qua
         authors=tuple(dict.fromkeys(filter(None, authors))),
         subject=commit.subject if commit else "",
         paths=tuple(sorted(change.path for change in changes)),
+        known_makers=first.reason == "removal" or bool(commit and commit.signed_by),
     )
 
 
@@ -167,11 +222,15 @@ def _decides(user: User, path: str, catalog: Catalog) -> bool:
 
 def _message(quarantined: QuarantinedCommit, actor: Actor, reason: str) -> str:
     what = "removal" if quarantined.reason == "removal" else "commit"
+    released = quarantined.released_by(actor.user)
+    people = (*quarantined.confirmed_by, actor.user) if released else (actor.user,)
     trailers = [
-        f"{_TRAILERS[quarantined.reason]}: {quarantined.commit}",
-        f"Approved-by: {' '.join(actor.user.name.split())}",
+        *([f"{_TRAILERS[quarantined.reason]}: {quarantined.commit}"] if released else []),
+        *(f"Approved-by: {' '.join(user.name.split())}" for user in people),
         f"Merged-by: {' '.join(actor.user.name.split())}",
         f"Reason: {' '.join(reason.split())}",
     ]
+    if not released:
+        return f"{_FIRST}{quarantined.commit}\n\n{reason}\n\n" + "\n".join(trailers) + "\n"
     subject = f"{MERGE}the {what} {quarantined.commit[:10]}, which was quarantined ({len(quarantined.paths)} files)"
     return f"{subject}\n\n{reason}\n\n" + "\n".join(trailers) + "\n"

@@ -26,6 +26,7 @@ class Commit:
     tree: str
     parents: tuple[str, ...]
     author: Person
+    committer: Person
     time: dt.datetime
     message: str
     signed_by: str | None
@@ -65,17 +66,22 @@ def parse_commit(commit: str, raw: bytes, verifier: Verifier | None) -> Commit:
     signed_by = None
     if signature and verifier:
         signed_by = verifier.verify(b"\n".join(unsigned) + b"\n\n" + body, signature)
-    author = re.match(r"(.*?) ?<(.*?)>", fields.get("author", [""])[0])
     time = re.search(r"> (\d+) ", fields.get("committer", [""])[0])
     return Commit(
         id=commit,
         tree=fields["tree"][0],
         parents=tuple(fields.get("parent", [])),
-        author=Person(author[1], author[2]) if author else Person("unknown", ""),
+        author=_person(fields.get("author", [""])[0]),
+        committer=_person(fields.get("committer", [""])[0]),
         time=moment(time[1] if time else ""),
         message=body.decode(errors="replace"),
         signed_by=signed_by,
     )
+
+
+def _person(ident: str) -> Person:
+    match = re.match(r"(.*?) ?<(.*?)>", ident)
+    return Person(match[1], match[2]) if match else Person("unknown", "")
 
 
 def commit_bytes(

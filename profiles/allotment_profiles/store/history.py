@@ -20,7 +20,7 @@ from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import FileChange, LoggedCommit, Repository, TreeEntry
 from allotment_profiles.model import Policy
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_FALLBACKS
-from allotment_profiles.model.paths import POLICY, file_ref, is_stray
+from allotment_profiles.model.paths import POLICY, file_ref, is_stray, team_path
 from allotment_profiles.store.provenance import HistoryEntry, Provenance, is_reviewed, may_be_reviewed
 
 REGULAR = ("100644", "100755")
@@ -215,11 +215,26 @@ class _Fold:
         if len(removed) <= FEW:
             return set()
         # What is pushed without a review does not apply, so no file was moved there.
-        moved = set() if pushed else _moved(removed, changes)
+        moved = set() if pushed else _moved(removed, self._applying_additions(changes))
         applying = {path for path, file in self._files.items() if file.entry and file_ref(path)}
         lost = {change.path for change in removed if change.path not in moved} & applying
         many = len(lost) > FEW and len(lost) * 100 > self._removal_share * len(applying)
         return lost if many else set()
+
+    def _applying_additions(self, changes: Sequence[FileChange]) -> list[FileChange]:
+        """Return the added files that can apply: of a profile, the team has to exist after the commit as well."""
+        teams = {change.path: not change.removed for change in changes}
+
+        def can_apply(path: str) -> bool:
+            ref = file_ref(path)
+            if ref is None or ref.kind != "profile":
+                return ref is not None
+            team = team_path(ref.id.partition("/")[0])
+            file = self._files.get(team)
+            return teams.get(team, file is not None and file.entry is not None)
+
+        added = (change for change in changes if not change.removed and not change.old_blob.strip("0"))
+        return [change for change in added if change.mode in REGULAR and can_apply(change.path)]
 
     def _remove(self, path: str) -> None:
         file = self._files.pop(path, None)
@@ -274,16 +289,18 @@ class _Fold:
         return self._commits[commit]
 
 
-def _moved(removed: Iterable[FileChange], changes: Iterable[FileChange]) -> set[str]:
-    """Return the removed paths whose content the same commit adds at another path."""
-    added = Counter(
-        change.blob
-        for change in changes
-        if not change.removed and not change.old_blob.strip("0") and file_ref(change.path)
-    )
+def _moved(removed: Iterable[FileChange], additions: Iterable[FileChange]) -> set[str]:
+    """Return the removed paths whose content is added as a file of the same kind. Another kind does not read it."""
+    added = Counter((change.blob, _kind(change.path)) for change in additions)
     moved = set()
     for change in removed:
-        if added[change.old_blob] > 0:
-            added[change.old_blob] -= 1
+        content = change.old_blob, _kind(change.path)
+        if added[content] > 0:
+            added[content] -= 1
             moved.add(change.path)
     return moved
+
+
+def _kind(path: str) -> str:
+    ref = file_ref(path)
+    return ref.kind if ref else ""

@@ -1,13 +1,23 @@
 """Many files removed at once, and commits past the review: asked about, shown, and let go by a second person."""
 
+import datetime as dt
+
 import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
 from allotment_hub.forges.records import StoredProposal
+from allotment_profiles.git.commits import Person
+from allotment_profiles.git.repository import MAIN, RefUpdate
 
 MANY = tuple(f"teams/housing/profiles/extra-{number}.yaml" for number in range(14))
 pytestmark = pytest.mark.platform(dict.fromkeys(MANY, NOTEBOOK))
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+
+
+def administrators(platform: Platform, *names: str) -> None:
+    """Let more users be administrators."""
+    platform.people.groups |= {name: [] for name in names}
+    platform.people.admins |= set(names)
 
 
 async def removal(platform: Platform, number: int = len(MANY)) -> StoredProposal:
@@ -58,7 +68,7 @@ async def test_a_pushed_removal_is_held_until_an_administrator_other_than_its_au
     assert await code_of(confirm(anne, commit, "")) == "reason-missing"
     assert await code_of(confirm(anne, "0" * 40, "Yes")) == "hold-unknown"
     assert "housing/extra-0" in platform.watcher.catalog.profiles
-    await confirm(anne, commit, "They were copies")
+    assert await confirm(anne, commit, "They were copies")
     assert platform.watcher.catalog.quarantined == ()
     assert "housing/extra-0" not in platform.watcher.catalog.profiles
     head = platform.forge.main()
@@ -79,7 +89,9 @@ async def test_a_pushed_change_is_held_where_the_policy_says_so_until_it_is_conf
     assert (held.reason, held.paths) == ("direct-push", (NOTEBOOK_PATH,))
     row = await platform.profiles.row(platform.people.reader("ana").user, "housing/notebook")
     assert [hold.commit for hold in row.quarantined] == [commit]
-    await platform.quarantine.confirm(platform.people.reader("anne"), commit, "An emergency, agreed by phone")
+    confirm, anne = platform.quarantine.confirm, platform.people.reader("anne")
+    assert not await confirm(anne, commit, "An emergency, agreed by phone")
+    assert await confirm(platform.people.reader("adam"), commit, "I was there")
     assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER
 
 
@@ -90,3 +102,48 @@ async def test_a_pushed_grant_is_not_confirmed_over_the_head_of_the_datas_owner(
     await platform.watcher.refresh()
     assert await code_of(platform.quarantine.confirm(platform.people.reader("anne"), commit, "Yes")) == "owner-needed"
     assert "transport" not in platform.watcher.catalog.data_roles["prices"].value.granted_to
+
+
+async def test_whoever_pushed_under_another_name_does_not_confirm_it_alone(platform: Platform) -> None:
+    platform.push({"policy.yaml": POLICY + b"direct_push: hold\n"}, "Set up holds", signed=True)
+    # adam wrote and pushed it, with the name of a colleague as author; the committer is his own or that name as well.
+    commit = platform.push({NOTEBOOK_PATH: LARGER}, by="grace")
+    await platform.watcher.refresh()
+    adam, anne, confirm = platform.people.reader("adam"), platform.people.reader("anne"), platform.quarantine.confirm
+    assert not await confirm(adam, commit, "Looks right to me")
+    assert platform.watcher.catalog.profiles["housing/notebook"].source == NOTEBOOK
+    (held,) = await platform.quarantine.seen_by(anne.user)
+    assert [user.name for user in held.confirmed_by] == ["adam"]
+    assert "adam" in held.release
+    platform.people.admins.discard("adam")
+    assert not await confirm(anne, commit, "The first one is no administrator any more, so this is the first")
+    platform.people.admins.add("adam")
+    assert await code_of(confirm(adam, commit, "Again")) == "already-confirmed"
+    administrators(platform, "abe")
+    assert await confirm(platform.people.reader("abe"), commit, "Yes")
+    assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER
+
+
+async def test_the_committer_of_a_pushed_commit_made_it_as_well(platform: Platform) -> None:
+    platform.push({"policy.yaml": POLICY + b"direct_push: hold\n"}, "Set up holds", signed=True)
+    main = platform.forge.main()
+    commit = platform.repository.write_commit(
+        platform.repository.write_tree(main, {NOTEBOOK_PATH: LARGER}), [main], "Larger",
+        author=Person("Grace", "grace@example.org"), committer=Person("A. Dam", "ADAM@example.org"),
+        time=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+    platform.repository.update_references([RefUpdate(MAIN, commit, main)])
+    await platform.watcher.refresh()
+    assert await code_of(platform.quarantine.confirm(platform.people.reader("adam"), commit, "Yes")) == "own-commit"
+
+
+async def test_one_administrator_confirms_what_the_service_signed_for_somebody_else(platform: Platform) -> None:
+    platform.push({"policy.yaml": POLICY + b"direct_push: hold\n"}, "Set up holds", signed=True)
+    await platform.watcher.refresh()
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER}, by="adam")
+    platform.repository.update_references([RefUpdate(MAIN, stored.head, platform.forge.main())])
+    await platform.watcher.refresh()
+    confirm = platform.quarantine.confirm
+    assert await code_of(confirm(platform.people.reader("adam"), stored.head, "Yes")) == "own-commit"
+    assert await confirm(platform.people.reader("anne"), stored.head, "Yes")
+    assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER

@@ -80,6 +80,33 @@ def test_moved_files_are_removed_ones_only_where_nothing_reads_them(
     assert ("blue/p00" in catalog.profiles, "red/p00" in catalog.profiles) == (not removed, bool(removed))
 
 
+@pytest.mark.parametrize(
+    ("new", "more"),
+    [
+        ("teams/nobody/profiles/", {}),
+        ("data-roles/", {}),
+        ("teams/blue/profiles/", {"teams/blue/team.yaml": None}),
+    ],
+    ids=["no such team", "another kind", "a team that goes as well"],
+)
+def test_files_moved_to_where_they_do_not_apply_are_removed_ones(
+    profiles: ProfilesRepository, new: str, more: dict[str, Content]
+) -> None:
+    profiles.commit(small(**MANY))
+    moved = {new + path.rpartition("/")[2]: as_bytes(path, content) for path, content in MANY.items()}
+    profiles.push({**GONE, **moved, **more})
+    assert {path for path, _ in held(profiles)} >= MANY.keys()
+    assert "red/p00" in profiles.catalog().profiles
+
+
+def test_a_team_may_move_with_its_profiles(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**MANY))
+    moved = {path.replace("/red/", "/green/"): as_bytes(path, content) for path, content in MANY.items()}
+    profiles.push({**GONE, **moved, "teams/green/team.yaml": team("red")})
+    assert held(profiles) == set()
+    assert "green/p00" in profiles.catalog().profiles
+
+
 def test_a_merge_that_names_the_head_it_merges_confirms_itself(profiles: ProfilesRepository) -> None:
     first = profiles.commit(small(**MANY))
     head = profiles.push(GONE, branch="refs/heads/propose/clear", parents=[first])

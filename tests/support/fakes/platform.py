@@ -140,7 +140,7 @@ class Platform:
         self.proposals = Proposals(self.forge, self.checking, self.directory, self.watcher, EventReader(self.events))
         self.proposing = Submissions(self.proposals, self.checking)
         self.reviewing = Reviews(self.proposals, self.watcher)
-        self.quarantine = Quarantine(self.forge, self.checking, self.watcher)
+        self.quarantine = Quarantine(self.forge, self.checking, self.watcher, self.directory)
         self.history = History(self.repository, self.watcher)
         self.profiles = Profiles(self.watcher, self.directory, deployments.laptop)
         self.teams = Teams(self.watcher)

@@ -111,7 +111,7 @@ class Proposals:
     # -- reading
 
     async def stored(self, proposal: str) -> StoredProposal:
-        """Return a proposal as the forge keeps it. Raise a refusal where there is none."""
+        """Return a proposal as the forge keeps it, whoever asks. What a user asks for comes from `visible`."""
         stored = await asyncio.to_thread(self.forge.get, proposal) if _is_id(proposal) else None
         if stored is None:
             raise _unknown()
