@@ -10,16 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
+from jupyterhub.services.auth import HubOAuth
 from tornado.httpserver import HTTPServer
-from tornado.web import Application, RequestHandler, StaticFileHandler
+from tornado.web import RequestHandler
 
 from allotment_hub.api.openapi import HANDLERS, OpenApiHandler, pattern
 from allotment_hub.api.platform import UnknownHandler
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.http.application import MAXIMUM_DISCARDED, ServiceApplication
 from allotment_hub.http.handler import Services
+from allotment_hub.http.hub_auth import ServiceAuth
+from allotment_hub.http.one_time import OneTimeTokens
+from allotment_hub.http.secured import SecuredStatic
 from allotment_hub.nodes.kubernetes import ImageDaemonSet
+from allotment_hub.pages.page import SignInCallback
 from allotment_hub.pages.routes import PAGES
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
@@ -43,7 +48,6 @@ from allotment_profiles.store.watcher import CatalogWatcher
 
 log = logging.getLogger("allotment")
 
-MAXIMUM_BODY = 1024 * 1024
 # How long the hub's answer about a token is cached for reading. Requests that change something always ask the hub.
 TOKEN_SECONDS = 15
 
@@ -86,23 +90,25 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         reviewing=Reviews(proposals, watcher),
         quarantine=Quarantine(forge, checking, watcher, directory),
         image_puller=image_puller,
+        one_time_tokens=OneTimeTokens(),
     )
 
 
-def build_application(services: Services, auth: HubOAuth, **settings: Any) -> Application:
+def build_application(services: Services, auth: HubOAuth, **settings: Any) -> ServiceApplication:
     """Build the web application below the service's prefix."""
     prefix = str(auth.oauth_redirect_uri).removesuffix("oauth_callback")
     arguments = {"services": services}
     static = {"path": str(Path(__file__).parent / "static")}
-    return Application(
+    return ServiceApplication(
         [
-            (prefix + "oauth_callback", HubOAuthCallbackHandler),
-            (prefix + r"static/(.*)", StaticFileHandler, static),
+            (prefix + "oauth_callback", SignInCallback, arguments),
+            (prefix + r"static/(.*)", SecuredStatic, static),
             (prefix + "api/v1/openapi.json", OpenApiHandler, arguments),
             *((prefix + "api/v1/" + pattern(path), handler, arguments) for path, handler in HANDLERS.items()),
             (prefix + "api/.*", UnknownHandler, arguments),
             *((prefix + page, handler, arguments) for page, handler in PAGES),
         ],
+        hub_auth=auth,
         cookie_secret=auth.api_token,
         log_function=log_request,
         version=importlib.metadata.version("allotment"),
@@ -119,9 +125,9 @@ def log_request(handler: RequestHandler) -> None:
 
 async def serve(configuration: ServiceConfiguration) -> None:
     """Serve until SIGTERM or SIGINT."""
-    auth = HubOAuth.instance(cache_max_age=TOKEN_SECONDS)
+    auth = ServiceAuth.instance(cache_max_age=TOKEN_SECONDS)
     services = build_services(configuration, auth)
-    server = HTTPServer(build_application(services, auth), xheaders=True, max_body_size=MAXIMUM_BODY)
+    server = HTTPServer(build_application(services, auth), xheaders=True, max_body_size=MAXIMUM_DISCARDED)
     server.listen(configuration.port, configuration.address)
     if services.image_puller:
         services.image_puller.start()

@@ -40,6 +40,8 @@ class QuarantineHandler(ApiHandler):
 class ConfirmationHandler(ApiHandler):
     """The confirmation of a quarantined commit."""
 
+    decides: ClassVar[bool] = True
+
     @operation(status=201)
     async def post(self, commit: str, body: ConfirmationBody) -> None:
         """Confirm a quarantined commit. `applies` is false while a second administrator has to confirm it, too."""

@@ -1,6 +1,7 @@
 """The API for changing: dry runs, proposals, and the decisions about them."""
 
 import asyncio
+from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.requests import CheckBody, CommentBody, HeadBody, MergeBody, ProposalBody, RejectionBody
@@ -92,6 +93,8 @@ class UpdateHandler(_ProposalHandler):
 class WithdrawalHandler(_ProposalHandler):
     """The withdrawal of a proposal."""
 
+    decides: ClassVar[bool] = True
+
     @operation(ProposalAnswer)
     async def post(self, proposal: str) -> None:
         """Withdraw a proposal of one's own."""
@@ -100,6 +103,8 @@ class WithdrawalHandler(_ProposalHandler):
 
 class ApprovalsHandler(_ProposalHandler):
     """The approvals of a proposal."""
+
+    decides: ClassVar[bool] = True
 
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: HeadBody) -> None:
@@ -110,6 +115,8 @@ class ApprovalsHandler(_ProposalHandler):
 class RejectionHandler(_ProposalHandler):
     """The rejection of a proposal."""
 
+    decides: ClassVar[bool] = True
+
     @operation(ProposalAnswer)
     async def post(self, proposal: str, body: RejectionBody) -> None:
         """Reject a proposal with a reason."""
@@ -118,6 +125,8 @@ class RejectionHandler(_ProposalHandler):
 
 class MergeHandler(_ProposalHandler):
     """The merge of a proposal."""
+
+    decides: ClassVar[bool] = True
 
     @operation(ProposalAnswer)
     async def post(self, proposal: str, body: MergeBody) -> None:

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, TypeVar
 
 from jupyterhub.services.auth import HubOAuthenticated, UserNotAllowed
 from pydantic import BaseModel, ValidationError
-from tornado.web import RequestHandler
 
 from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.http.problem import details_of, status_of
+from allotment_hub.http.hub_auth import hub_unavailable
+from allotment_hub.http.one_time import OneTimeTokens
+from allotment_hub.http.secured import SecuredHandler
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.profiles import Profiles
@@ -24,7 +25,7 @@ from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.quarantine import Quarantine
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model.problems import Problem, Refusal, RefusedError
+from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.scopes import REVIEW_SCOPE
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -48,6 +49,7 @@ class Services:
     quarantine: Quarantine
     image_puller: ImagePuller | None
     """None where no images are pulled ahead."""
+    one_time_tokens: OneTimeTokens
 
     @property
     def catalog(self) -> Catalog:
@@ -55,7 +57,7 @@ class Services:
         return self.watcher.catalog
 
 
-class Handler(HubOAuthenticated, RequestHandler):
+class Handler(HubOAuthenticated, SecuredHandler):
     """A request from a user of the hub."""
 
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
@@ -67,6 +69,7 @@ class Handler(HubOAuthenticated, RequestHandler):
     def initialize(self, services: Services) -> None:
         """Keep the services."""
         self.services = services
+        self.hub_auth = self.settings["hub_auth"]
 
     @property
     def prefix(self) -> str:
@@ -78,26 +81,17 @@ class Handler(HubOAuthenticated, RequestHandler):
         root = urllib.parse.urlsplit(self.services.configuration.public_url)
         return f"{root.scheme}://{root.netloc}{self.prefix}{path}"
 
-    def set_default_headers(self) -> None:
-        """Forbid caching, content sniffing and framing."""
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("X-Frame-Options", "DENY")
-        # Sessions are served from the same origin. A page there must not get a handle on a page of ours.
-        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
-
     async def prepare(self) -> None:
         """Identify the user. Refuse other origins, missing XSRF tokens, and tokens that belong to no user."""
+        self.current_user = None  # JupyterHub would ask the hub for it, and block the event loop
         if self.open_to_all:
             return
-        self._require_same_origin()
-        model = await self.hub_auth.get_user(self, sync=False)
         reading = self.request.method in ("GET", "HEAD")
+        self._require_same_origin(reading)
+        model = await self.hub_auth.get_user(self, sync=False)
         if model and not reading:
             # A change must not be decided by the cached answer about a token.
-            token = self.hub_auth.get_token(self)
-            model = await self.hub_auth.user_for_token(token, use_cache=False, sync=False)
+            model = await self._user_now()
         if not model:
             self._unknown(reading)
             return
@@ -114,12 +108,23 @@ class Handler(HubOAuthenticated, RequestHandler):
             self.check_xsrf_cookie()
         user = await self.services.directory.user(model["name"])
         if user is None:
-            raise refused(403, "user-unknown", "Only users may use this service.", "The hub has no such user.")
+            # The answer about the token was cached, or the hub contradicts itself, as while it starts.
+            if await self._user_now():
+                raise hub_unavailable("The hub does not know the user of a token that it knows.")
+            self._unknown(reading)
+            return
         self.reader = Actor(user, REVIEW_SCOPE in model.get("scopes", ()))
 
-    def _require_same_origin(self) -> None:
+    async def _user_now(self) -> Any:
+        """Return the hub's model of the token's user, without the cache; None if the hub does not know the token."""
+        token = self.hub_auth.get_token(self)
+        return await self.hub_auth.user_for_token(token, use_cache=False, sync=False)
+
+    def _require_same_origin(self, reading: bool) -> None:
+        """Refuse requests of other origins. A change has to come from a page of this very origin, if from a browser."""
         origin = self.request.headers.get("Origin")
-        if origin and host_of(origin) != self.request.host:
+        site = "same-origin" if reading else self.request.headers.get("Sec-Fetch-Site", "same-origin")
+        if (origin and host_of(origin) != self.request.host) or site != "same-origin":
             what, why = "The request comes from another site.", "Only pages of this site may send requests."
             raise refused(403, "other-origin", what, why, "Open the page on this site.")
 
@@ -145,22 +150,6 @@ class Handler(HubOAuthenticated, RequestHandler):
             refusal = Refusal("request", "The request is invalid.", why, _REQUEST_REMEDY, status=422)
             raise ServiceError(refusal, problems) from error
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer an error as problem+json."""
-        details = details_of(status_code, error_in(kwargs), self.address)
-        self.set_status(details.status)
-        self.set_header("Content-Type", "application/problem+json")
-        self.finish(json.dumps(details.model_dump(mode="json", exclude_none=True)))
-
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log exceptions, except refusals, which are ordinary answers."""
-        if not isinstance(value, RefusedError):
-            super().log_exception(typ, value, tb)
-
-    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Answer an error with its own status."""
-        super().send_error(status_of(error_in(kwargs), status_code), **kwargs)
-
 
 _REQUEST_REMEDY = "Look at openapi.json."
 
@@ -173,12 +162,6 @@ def _problems_of(error: ValidationError) -> list[Problem]:
         Problem("", "request", detail["msg"], _REQUEST_REMEDY, field=field)
         for detail, field in zip(details, fields, strict=True)
     ]
-
-
-def error_in(kwargs: dict[str, Any]) -> BaseException | None:
-    """Return the exception that Tornado passes on."""
-    error = kwargs.get("exc_info", (None, None, None))[1]
-    return error if isinstance(error, BaseException) else None
 
 
 def host_of(address: str) -> str:

@@ -1,20 +1,19 @@
 """The base of all pages: the sign-in, the frame, the pages of long lists and the error page."""
 
 import urllib.parse
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from jupyterhub.services.auth import HubOAuthCallbackHandler
 from tornado.web import HTTPError
 
-from allotment_hub.http.handler import Handler, error_in, host_of
+from allotment_hub.http.handler import Handler, host_of
+from allotment_hub.http.hub_auth import hub_unavailable
 from allotment_hub.http.problem import details_of
+from allotment_hub.http.secured import SecuredPage, error_in
 from allotment_hub.pages.rendering import static_version, templates
 
-# Everything is loaded from this site, and pages have no inline scripts or styles. Bootstrap's icons are data: images.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 PAGE_SIZE = 200
 
 
@@ -32,6 +31,8 @@ class Frame:
     user: str
     admin: bool
     xsrf: str
+    nonce: str
+    """The nonce of this page's scripts and styles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,10 @@ class Pages:
         return min(self.number * PAGE_SIZE, self.total)
 
 
-class Page(Handler):
+class Page(SecuredPage, Handler):
     """A page for a signed-in person."""
 
     active: ClassVar[str] = ""
-
-    def set_default_headers(self) -> None:
-        """Add the Content-Security-Policy."""
-        super().set_default_headers()
-        self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
 
     def show(self, template: str, **values: Any) -> None:
         """Answer with a page."""
@@ -108,7 +104,22 @@ class Page(Handler):
             user=user.name if user else "",
             admin=bool(user and user.admin),
             xsrf=self.xsrf_token.decode() if user else "",
+            nonce=self.nonce,
         )
+
+    def one_time(self, action: str, *subject: str) -> str:
+        """Return the token for a button of this page that decides something.
+
+        Browsers say whether somebody opened the page. A script that fetches it gets no token.
+        """
+        if self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
+            return ""
+        return self.services.one_time_tokens.make(self.reader.user.name, action, *subject)
+
+    def deciding(self, action: str, *subject: str) -> AbstractContextManager[None]:
+        """Use up the form's token while something is decided. Raises ServiceError if it is not valid."""
+        tokens, token = self.services.one_time_tokens, self.field("one_time")
+        return tokens.used(token, self.reader.user.name, action, *subject)
 
     def _unknown(self, reading: bool) -> None:
         """Redirect to the sign-in if a page was requested. Refuse everything else."""
@@ -120,10 +131,27 @@ class Page(Handler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error as a page."""
         details = details_of(status_code, error_in(kwargs), self.address)
-        self.set_status(details.status)
+        self.set_error_status(details.status)
         referer = self.request.headers.get("Referer", "")
         back = urllib.parse.urlsplit(referer).path if host_of(referer) == self.request.host else ""
         self.show("error.html", details=details, back=back if back.startswith(self.prefix) else "")
+
+
+class SignInCallback(Page, HubOAuthCallbackHandler):
+    """Where the hub sends the browser after the sign-in."""
+
+    async def prepare(self) -> None:
+        """Ask the hub who is signed in already, if anybody is."""
+        self.current_user = await self.hub_auth.get_user(self, sync=False)
+
+    async def get(self) -> None:
+        """GET oauth_callback."""
+        try:
+            await HubOAuthCallbackHandler.get(self)
+        except (HTTPError, LookupError, TypeError) as error:
+            if isinstance(error, HTTPError) and error.status_code < 500:
+                raise
+            raise hub_unavailable("The hub did not answer who has signed in.") from error
 
 
 class UnknownPage(Page):

@@ -26,6 +26,7 @@ class ProposalsPage(Page):
             mine=lists.mine[:PAGE_SIZE],
             pages=pages,
             held=[(commit, commit.refusal(self.reader)) for commit in quarantined],
+            one_time=self.one_time,
         )
 
 
@@ -36,7 +37,8 @@ class ConfirmQuarantined(Page):
 
     async def post(self, commit: str) -> None:
         """POST holds/COMMIT/confirm."""
-        await self.services.quarantine.confirm(self.reader, commit, self.field("reason"))
+        with self.deciding("confirm", commit):
+            await self.services.quarantine.confirm(self.reader, commit, self.field("reason"))
         self.go("proposals")
 
 
@@ -49,7 +51,7 @@ class ProposalPage(Page):
         """GET proposals/ID."""
         stored = await self.services.proposals.visible(proposal, self.reader.user)
         view = await self.services.proposals.view(stored, self.reader)
-        self.show("proposal.html", view=view, differences=files_of(view.difference))
+        self.show("proposal.html", view=view, differences=files_of(view.difference), one_time=self.one_time)
 
 
 class ProposalAction(Page):
@@ -58,9 +60,20 @@ class ProposalAction(Page):
     active: ClassVar[str] = "proposals"
 
     async def post(self, proposal: str, action: str) -> None:
-        """POST proposals/ID/ACTION. An approval and a merge are of exactly what the page showed."""
-        reviewing, proposing = self.services.reviewing, self.services.proposing
-        head, digest = self.field("head"), self.field("digest")
+        """POST proposals/ID/ACTION. A decision is about exactly what the page showed."""
+        proposing, shown = self.services.proposing, (self.field("head"), self.field("digest"))
+        match action:
+            case "comment":
+                await proposing.comment(self.reader, proposal, self.field("text"))
+            case "update":
+                await proposing.bring_up_to_date(self.reader, proposal)
+            case _:
+                with self.deciding(action, proposal, *shown):
+                    await self._decide(proposal, action, *shown)
+        self.go(f"proposals/{proposal}")
+
+    async def _decide(self, proposal: str, action: str, head: str, digest: str) -> None:
+        reviewing = self.services.reviewing
         if action in ("approve", "merge") and not digest:
             raise refused(
                 400, "digest-missing", "Nothing was decided.", "The form does not say what it showed.",
@@ -74,10 +87,5 @@ class ProposalAction(Page):
                 await reviewing.merge(self.reader, proposal, head, digest, confirm_removal=confirmed)
             case "reject":
                 await reviewing.reject(self.reader, proposal, self.field("reason"))
-            case "update":
-                await proposing.bring_up_to_date(self.reader, proposal)
-            case "withdraw":
-                await proposing.withdraw(self.reader, proposal)
             case _:
-                await proposing.comment(self.reader, proposal, self.field("text"))
-        self.go(f"proposals/{proposal}")
+                await self.services.proposing.withdraw(self.reader, proposal)

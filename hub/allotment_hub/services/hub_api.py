@@ -27,7 +27,11 @@ class Directory:
         if name in ("", ".", ".."):
             return None  # the HTTP client would resolve these to another path
         model = await self._get(f"users/{urllib.parse.quote(name, safe='')}")
-        return _user(model) if model is not None and model.get("name") == name else None
+        if model is None:
+            return None
+        if not isinstance(model, dict) or model.get("name") != name:
+            raise _no_answer()
+        return _user(model)
 
     async def users(self, names: Iterable[str]) -> list[User]:
         """Return those of the named users that the hub has."""
@@ -39,8 +43,10 @@ class Directory:
         users: list[User] = []
         while True:
             page = await self._get(f"users?offset={len(users)}&limit=200")
-            users += [_user(model) for model in page or []]
-            if not page or len(page) < 200:
+            if not isinstance(page, list):
+                raise _no_answer()
+            users += [_user(model) for model in page]
+            if len(page) < 200:
                 return users
 
     async def close(self) -> None:
@@ -48,14 +54,19 @@ class Directory:
         await self._client.aclose()
 
     async def _get(self, path: str) -> Any:
+        """Return the hub's answer; None if it says that there is no such thing."""
         try:
             response = await self._client.get(path)
-            if response.status_code == httpx.codes.NOT_FOUND:
-                return None
+            if response.status_code == httpx.codes.NOT_FOUND and response.json()["status"] == httpx.codes.NOT_FOUND:
+                return None  # a proxy, or another program at this address, answers 404 in other words
             response.raise_for_status()
             return response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise unavailable("hub-unavailable", "The hub did not answer the request for its users.") from error
+        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+            raise _no_answer() from error
+
+
+def _no_answer() -> Exception:
+    return unavailable("hub-unavailable", "The hub did not answer the request for its users.")
 
 
 def _user(model: Mapping[str, Any]) -> User:

@@ -102,7 +102,9 @@ class People:
         if request.url.path.endswith("/users"):
             return httpx.Response(200, json=[self._model(name) for name in names])
         name = request.url.path.rpartition("/")[2]
-        return httpx.Response(200, json=self._model(name)) if name in names else httpx.Response(404)
+        if name not in names:
+            return httpx.Response(404, json={"status": 404, "message": "Not Found"})
+        return httpx.Response(200, json=self._model(name))
 
     def _model(self, name: str) -> dict[str, object]:
         return {"name": name, "groups": self.groups[name], "admin": name in self.admins}

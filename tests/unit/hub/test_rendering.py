@@ -20,7 +20,7 @@ from allotment_profiles.model.values.dates import relative_day, relative_time
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
 FRAME = Frame(
     prefix="/base/services/allotment/", hub="/base/hub/", active="propose", version="1", user=HOSTILE, admin=False,
-    xsrf="token",
+    xsrf="token", nonce="nonce",
 )  # fmt: skip
 
 
