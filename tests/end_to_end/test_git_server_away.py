@@ -227,12 +227,14 @@ def test_the_services_health_says_since_when_and_why(place: Place, tmp_path: Pat
         "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}/services/allotment/",
     }
 
+    def ask() -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{port}/services/allotment/api/v1/health", trust_env=False)
+
     def fetched() -> dict[str, Any]:
         try:
-            answer = httpx.get(f"http://127.0.0.1:{port}/services/allotment/api/v1/health", trust_env=False)
+            return dict(ask().json()["fetched"] or {})
         except httpx.HTTPError:
             return {}
-        return dict(answer.json()["fetched"] or {})
 
     command = [sys.executable, "-m", "allotment_hub", "--config", str(tmp_path / "service.json")]
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as service:
@@ -245,7 +247,13 @@ def test_the_services_health_says_since_when_and_why(place: Place, tmp_path: Pat
                 since = said["failing_since"]
                 until(lambda: fetched()["time"] > said["time"])
                 assert fetched()["failing_since"] == since
+                assert ask().is_success, "it goes on serving, and stays ready"
+                assert not ask().json()["ok"]
+                assert ask().json()["standstill"]["code"] == "git-server"
+                assert ask().json()["standstill"]["since"] == since
             until(lambda: fetched()["failed"] is False)
             assert fetched()["failing_since"] is None
+            until(lambda: ask().json()["ok"])
+            assert ask().json()["standstill"] is None
         finally:
             service.terminate()

@@ -31,7 +31,15 @@ class CatalogCollector(Collector):
             )
             yield _gauge(f"allotment_catalog_{name}_rewound", f"Whether main was rewound {about}.", attempt.rewound)
             yield _gauge(f"allotment_catalog_{name}_info", f"The id {about}.", 1, revision=revision)
-        catalog = self._watcher.catalog
+        standstill, watcher = self._watcher.standstill, self._watcher
+        yield _gauge("allotment_main_standstill", "Whether main cannot move: alert on this.", standstill is not None)
+        if standstill and standstill.since:
+            since = standstill.since.timestamp()
+            yield _gauge("allotment_main_standstill_timestamp_seconds", "Since when main cannot move.", since)
+        failed = watcher.proposals_error is not None
+        yield _gauge("allotment_proposals_fetch_failed", "Whether fetching the branches of proposals failed.", failed)
+        yield _gauge("allotment_proposals_left_out", "Branches of proposals that are not mirrored.", watcher.left_out)
+        catalog = watcher.catalog
         yield _gauge("allotment_catalog_profiles", "Profiles that apply.", len(catalog.profiles))
         yield _gauge("allotment_catalog_held", "Changes on main that are quarantined.", len(catalog.quarantined))
 

@@ -57,13 +57,18 @@ class HealthHandler(ApiHandler):
 
     @operation()
     async def get(self) -> None:
-        """Return the state of the catalog: 200 once a catalog applies, 503 before."""
+        """Return the state of the catalog: 200 once one applies, 503 before. `ok` is false while main cannot move."""
         watcher = self.services.watcher
+        standstill = watcher.standstill
         content = {
-            "ok": watcher.applied is not None,
+            # The status tells whether the service can answer: while main cannot move, it still shows what applies.
+            "ok": watcher.applied is not None and standstill is None,
+            "standstill": standstill
+            and {"code": standstill.code, "since": _utc(standstill.since), "why": standstill.why},
             "applied": _attempt(watcher.applied),
             "attempted": _attempt(watcher.attempted),
             "fetched": _fetched(watcher.last_fetch),
+            "proposals": {"failed": watcher.proposals_error is not None, "left_out": watcher.left_out},
             "pulled_ahead": pulled_ahead(self.services.image_puller),
             "problems": len(watcher.catalog.problems),
             # This answer is public, so it names no files. `GET holds` has them for those who may see them.

@@ -13,6 +13,7 @@ from allotment_hub.http.hub_auth import hub_unavailable
 from allotment_hub.http.problem import details_of
 from allotment_hub.http.secured import SecuredPage, error_in
 from allotment_hub.pages.rendering import static_version, templates
+from allotment_profiles.store.standstill import Standstill
 
 PAGE_SIZE = 200
 
@@ -33,6 +34,8 @@ class Frame:
     xsrf: str
     nonce: str
     """The nonce of this page's scripts and styles."""
+    standstill: Standstill | None = None
+    """Why main does not move. What the policy stops is told where it matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Page(SecuredPage, Handler):
 
     def _frame(self) -> Frame:
         user = self.reader.user if hasattr(self, "reader") else None
+        standstill = self.services.watcher.standstill if user else None
         return Frame(
             prefix=self.prefix,
             hub=str(self.hub_auth.hub_prefix).rstrip("/") + "/",
@@ -105,6 +109,7 @@ class Page(SecuredPage, Handler):
             admin=bool(user and user.admin),
             xsrf=self.xsrf_token.decode() if user else "",
             nonce=self.nonce,
+            standstill=standstill if standstill and not standstill.code.startswith("policy") else None,
         )
 
     def one_time(self, action: str, *subject: str) -> str:

@@ -23,7 +23,7 @@ from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for
 from allotment_profiles.catalog.catalog import Catalog, QuarantinedChange
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.model.paths import file_ref
+from allotment_profiles.model.paths import POLICY, file_ref
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.approvals import missing
 from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
@@ -61,6 +61,8 @@ class QuarantinedCommit:
     def why(self) -> str:
         """Why it does not apply, in a sentence."""
         number = f"{len(self.paths)} file{'' if len(self.paths) == 1 else 's'}"
+        if self.reason == "removal" and self.paths == (POLICY,):
+            return "It removes the policy, without which nothing starts. The policy stays until somebody confirms it."
         if self.reason == "removal":
             return f"It removes {number} at once, which may be a mistake. They stay until somebody confirms it."
         return f"It changes {number} without a review. The earlier versions apply until somebody confirms it."

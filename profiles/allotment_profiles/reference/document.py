@@ -127,9 +127,9 @@ Only the history of the branch `main` and the clock decide what applies.
   the policy's `last_good`; the newest {MAXIMUM_FALLBACKS} versions of each file are considered. A data role that is not
   valid gives no access.
 - What takes access away applies at once, even in a file with errors: a deleted file, a revoked grant, a removed member.
-- A commit that deletes more than ten files and more than the policy's `removal_share` of all files is quarantined: the
-  files still apply until a later commit on `main` has the line `Confirms-removal: <commit>` at the end of its message.
-  A merge on the page asks for confirmation and adds that commit.
+- A commit that deletes `policy.yaml`, or more than ten files and more than the policy's `removal_share` of all files,
+  is quarantined: the files still apply until a later commit on `main` has the line `Confirms-removal: <commit>` at the
+  end of its message. A merge on the page asks for confirmation and adds that commit.
 - A commit that was pushed to `main` without a review is shown as *not reviewed here*. With `direct_push: hold` in the
   policy, its files, but not its deletions, are quarantined until a reviewed commit changes the file or has the line
   `Confirms-push: <commit>`.

@@ -1,9 +1,9 @@
 """Fold main's first-parent history into what applies and where every file came from.
 
 The result is a pure function of that history and of the keys whose signatures count. Two kinds of changes are
-quarantined. A commit that removes many files keeps them until a later commit confirms the removal. Where the policy
-says `direct_push: hold`, the files that an unreviewed commit writes do not apply until a reviewed commit changes the
-same file or confirms them; the files that it removes are gone at once.
+quarantined. A commit that removes the policy or many files keeps them until a later commit confirms it. Where the
+policy says `direct_push: hold`, the files that an unreviewed commit writes do not apply until a reviewed commit changes
+the same file or confirms them; the files that it removes are gone at once.
 """
 
 import dataclasses
@@ -80,6 +80,17 @@ def quarantined_changes(files: Mapping[str, File]) -> tuple[QuarantinedChange, .
         for path in paths
         for version in files[path].quarantined
     )
+
+
+def may_be_quarantined(changes: Iterable[FileChange]) -> bool:
+    """Whether the removals of a commit may be quarantined: it removes the policy, or more than a few files."""
+    removed = [change.path for change in changes if _is_removal(change)]
+    return POLICY in removed or len(removed) > FEW
+
+
+def _is_removal(change: FileChange) -> bool:
+    # Without the policy nothing starts, so a link or a submodule in its place counts like its removal.
+    return bool(file_ref(change.path)) and (change.removed or (change.path == POLICY and change.mode not in REGULAR))
 
 
 def fold_history(repository: Repository, head: str, known: Applied | None = None) -> Applied:
@@ -210,16 +221,17 @@ class _Fold:
                     break
 
     def _removals_to_quarantine(self, changes: Sequence[FileChange], pushed: bool) -> set[str]:
-        """Return the removed paths that keep their version because the commit removes so many."""
-        removed = sorted((c for c in changes if c.removed and file_ref(c.path)), key=lambda change: change.path)
-        if len(removed) <= FEW:
+        """Return the removed paths that keep their version: that of the policy, and all where there are so many."""
+        if not may_be_quarantined(changes):
             return set()
+        removed = sorted((change for change in changes if _is_removal(change)), key=lambda change: change.path)
         # What is pushed without a review does not apply, so no file was moved there.
         moved = set() if pushed else _moved(removed, self._applying_additions(changes))
         applying = {path for path, file in self._files.items() if file.entry and file_ref(path)}
         lost = {change.path for change in removed if change.path not in moved} & applying
         many = len(lost) > FEW and len(lost) * 100 > self._removal_share * len(applying)
-        return lost if many else set()
+        policy = {change.path for change in removed if change.path == POLICY} & applying
+        return lost | policy if many else policy
 
     def _applying_additions(self, changes: Sequence[FileChange]) -> list[FileChange]:
         """Return the added files that can apply: of a profile, the team has to exist after the commit as well."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.git.locks import clear_leftovers, oldest_lock
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
@@ -17,12 +18,15 @@ from allotment_profiles.git.repository import MAIN, Repository
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.provenance import Provenance
+from allotment_profiles.store.standstill import Standstill, policy_standstill
 from allotment_profiles.store.tracker import Tracker
 from allotment_profiles.threads import in_own_thread
 
 log = logging.getLogger(__name__)
 
 _MAXIMUM_PROBLEMS = 20
+_LOCK_SECONDS = 5.0
+"""A git holds the lock of main for some milliseconds."""
 _PAUSE_SECONDS = 5.0
 """The pause after a batch of proposals that could not be fetched."""
 
@@ -92,6 +96,8 @@ class CatalogWatcher:
         """None if nothing is fetched, or not yet."""
         self.proposals_error: str | None = None
         """Why the branches of proposals could not be fetched the last time; None if they could."""
+        self._unreadable_since: dt.datetime | None = None
+        self._locked_since: float | None = None
         self._poll_seconds = poll_seconds
         self._mirror = mirror
         self._fetch_seconds = fetch_seconds
@@ -131,6 +137,26 @@ class CatalogWatcher:
         """The last fetch if it failed: the git server may have a newer revision. Otherwise None."""
         return self.last_fetch if self.last_fetch and self.last_fetch.error else None
 
+    @property
+    def left_out(self) -> int:
+        """How many branches of proposals on the git server are not mirrored."""
+        return self._mirror.left_out if self._mirror else 0
+
+    @property
+    def standstill(self) -> Standstill | None:
+        """Since when main does not move here, and why; None while it moves."""
+        if self._locked_since is not None and time.time() - self._locked_since > _LOCK_SECONDS:
+            since = dt.datetime.fromtimestamp(self._locked_since, dt.UTC)
+            return Standstill("locked", since, "another program has locked the repository")
+        if self.failed_fetch:
+            why = f"the profiles cannot be fetched from the git server: {self.failed_fetch.why}"
+            return Standstill("git-server", self.failed_fetch.failing_since, why)
+        if self.applied is None:
+            return Standstill("nothing-loaded", self._unreadable_since, "nothing was loaded from the repository yet")
+        if self.last_error is not None:
+            return Standstill("unreadable", self._unreadable_since, "the newest state of the repository cannot be read")
+        return policy_standstill(self.catalog, self.provenance)
+
     async def ready(self, seconds: float = 10) -> Catalog:
         """Refresh and return the catalog. If nothing was ever fetched, wait up to `seconds` for the first fetch."""
         catalog = await self.refresh()
@@ -159,17 +185,18 @@ class CatalogWatcher:
             try:
                 revision = await asyncio.to_thread(self._head)
                 if revision == self.catalog.revision:
-                    self.attempted = self.applied
+                    self.attempted, self._unreadable_since = self.applied, None
                     return self.catalog
                 loaded, rewound = await asyncio.to_thread(self._load, revision)
             except GitError as error:
                 if self.attempted is None or self.attempted.error != str(error):
                     log.warning("the catalog was not loaded: %s", error)
                 self.attempted = LoadStatus(revision, now, time.monotonic() - start, str(error))
+                self._unreadable_since = self._unreadable_since or now
                 return self.catalog
             before, catalog = self.catalog.revision, loaded.catalog
             self.catalog, self.provenance = catalog, loaded.snapshot.provenance
-            problems = catalog.problems
+            problems, self._unreadable_since = catalog.problems, None
             self.attempted = self.applied = LoadStatus(
                 revision, now, time.monotonic() - start, None, len(problems), problems[:_MAXIMUM_PROBLEMS], rewound
             )
@@ -183,6 +210,7 @@ class CatalogWatcher:
             return catalog
 
     def _head(self) -> str:
+        self._clear_lock()
         if self.catalog.revision and self.repository.is_surely_at(MAIN, self.catalog.revision):
             return self.catalog.revision
         revision = self.repository.resolve(MAIN)
@@ -192,6 +220,13 @@ class CatalogWatcher:
                 raise GitError("the profiles are being fetched from the git server for the first time")
             raise GitError(f"{self.repository.path} has no branch main")
         return revision
+
+    def _clear_lock(self) -> None:
+        locked = oldest_lock(self.repository.path, MAIN)
+        if locked is not None and time.time() - locked > _LOCK_SECONDS:
+            clear_leftovers(self.repository.path)
+            locked = oldest_lock(self.repository.path, MAIN)
+        self._locked_since = locked
 
     def _load(self, revision: str) -> tuple[Loaded, bool]:
         """Load a revision. Return also whether main was rewound."""
@@ -216,7 +251,9 @@ class CatalogWatcher:
                 await self.refresh()
             except Exception as error:  # if the task ended, old grants would stay in force and nobody would notice
                 log.exception("the catalog was not loaded")
-                self.attempted = LoadStatus("", dt.datetime.now(dt.UTC), 0.0, f"{type(error).__name__}: {error}")
+                now = dt.datetime.now(dt.UTC)
+                self.attempted = LoadStatus("", now, 0.0, f"{type(error).__name__}: {error}")
+                self._unreadable_since = self._unreadable_since or now
             await asyncio.sleep(self._poll_seconds)
 
     async def _keep_fetching(self, mirror: Mirror) -> None:

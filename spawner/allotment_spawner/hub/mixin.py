@@ -102,7 +102,9 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         """Render the start page from the current catalog."""
         watcher = self._shared.watcher
         catalog = await watcher.ready()
-        viewer = Viewer(self._user(), self.service_url, self.notice, watcher.last_error, watcher.failed_fetch)
+        viewer = Viewer(
+            self._user(), self.service_url, self.notice, watcher.last_error, watcher.failed_fetch, watcher.standstill
+        )
         now = dt.datetime.now(dt.UTC)
         running = tuple(self._running())
         page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), running)

@@ -14,6 +14,7 @@ from allotment_profiles.model import Choice, GpuKind, Policy, Profile
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.sizes import Size, size_of
 from allotment_profiles.model.values.quantities import format_memory
+from allotment_profiles.store.standstill import Standstill
 from allotment_profiles.store.watcher import FetchStatus
 from allotment_spawner.start_page.form import option_field
 from allotment_spawner.text import app_title, cpu_text, gpu_text, memory_text
@@ -34,6 +35,7 @@ class Viewer:
     """Why the newest state of the repository does not apply; None if it does."""
     failed_fetch: FetchStatus | None = None
     """The last fetch from the git server if it failed."""
+    standstill: Standstill | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from allotment_profiles.access.rules import successor_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.values.dates import relative_time
+from allotment_profiles.store.standstill import Standstill
 from allotment_profiles.store.watcher import FetchStatus
 from allotment_spawner.session.access_expiry import Link, data_request_link
 from allotment_spawner.start_page.cards import Card, CardBuilder, Viewer
@@ -41,6 +42,7 @@ class RepositoryState:
     changed: dt.datetime
     age: str
     policy_is_stale: bool
+    policy_is_missing: bool
     error: str | None
     """Why the newest state does not apply; None if it does. The reason is for administrators, empty for others."""
     unreachable: str
@@ -108,17 +110,27 @@ def _repository_state(catalog: Catalog, viewer: Viewer, now: dt.datetime) -> Rep
         revision=catalog.revision,
         changed=catalog.time,
         age=relative_time(catalog.time, now),
-        policy_is_stale=bool(catalog.revision) and not catalog.policy_reads,
+        policy_is_stale=catalog.policy is not None and not catalog.policy_reads,
+        policy_is_missing=bool(catalog.revision) and catalog.policy is None,
         error=error if error is None or viewer.user.admin else "",
-        unreachable=_unreachable(failed, now) if failed else "",
+        unreachable=_unreachable(failed, now) if failed else _locked(viewer.standstill, now),
         unreachable_error=(failed.error or "") if failed and viewer.user.admin else "",
     )
 
 
 def _unreachable(fetched: FetchStatus, now: dt.datetime) -> str:
-    since = fetched.failing_since or fetched.time
-    when = f"{since.astimezone(dt.UTC):%d %B, %H:%M} UTC, {relative_time(since, now)}"
+    when = _since(fetched.failing_since or fetched.time, now)
     return f"The profiles could not be fetched from the git server since {when}: {fetched.why}."
+
+
+def _locked(standstill: Standstill | None, now: dt.datetime) -> str:
+    if standstill is None or standstill.code != "locked" or standstill.since is None:
+        return ""
+    return f"No change of the profiles has been possible since {_since(standstill.since, now)}: {standstill.why}."
+
+
+def _since(since: dt.datetime, now: dt.datetime) -> str:
+    return f"{since.astimezone(dt.UTC):%d %B, %H:%M} UTC, {relative_time(since, now)}"
 
 
 def _parse_choice(choice: Mapping[str, object] | None) -> tuple[str, Mapping[str, str]]:

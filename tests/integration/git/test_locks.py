@@ -3,12 +3,11 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.conditions import until
+from support.locks import locked
 from support.repositories import MAIN, ProfilesRepository
 
 from allotment_profiles.git import locks
@@ -23,24 +22,6 @@ LEFT = [
 ]  # fmt: skip
 
 
-@contextmanager
-def transaction(profiles: ProfilesRepository, *names: str) -> Iterator["subprocess.Popen[str]"]:
-    """Have somebody's git in the middle of a transaction that moves references to where main is."""
-    command = ["git", "update-ref", "--stdin"]
-    with subprocess.Popen(
-        command, cwd=profiles.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdin
-            assert process.stdout
-            process.stdin.write("start\n" + "".join(f"update {name} {profiles.head}\n" for name in names) + "prepare\n")
-            process.stdin.flush()
-            assert [process.stdout.readline() for _ in range(2)] == ["start: ok\n", "prepare: ok\n"]
-            yield process
-        finally:
-            process.kill()
-
-
 def leave(profiles: ProfilesRepository) -> list[Path]:
     paths = [profiles.path / name for name in LEFT]
     for path in paths:
@@ -51,7 +32,7 @@ def leave(profiles: ProfilesRepository) -> list[Path]:
 
 def test_what_a_killed_git_left_behind_is_removed_by_the_next_change(profiles: ProfilesRepository) -> None:
     first = profiles.commit({"a": "1"})
-    with transaction(profiles, MAIN, PROPOSE) as process:
+    with locked(profiles.path, MAIN, PROPOSE) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert (profiles.path / f"{MAIN}.lock").exists()
@@ -87,7 +68,7 @@ def test_all_that_nobody_holds_is_removed_and_nothing_else(profiles: ProfilesRep
 def test_a_living_git_keeps_its_lock_however_old_it_is(profiles: ProfilesRepository) -> None:
     first = profiles.commit({"a": "1"})
     lock = profiles.path / f"{MAIN}.lock"
-    with transaction(profiles, MAIN):
+    with locked(profiles.path, MAIN):
         os.utime(lock, (1, 1))
         assert clear_leftovers(profiles.path) == []
         with pytest.raises(GitError, match="File exists"):
@@ -108,7 +89,7 @@ def test_a_git_that_reads_or_works_elsewhere_holds_no_lock(profiles: ProfilesRep
     reading = ["git", "--no-pager", "-c", "gc.auto=0", "cat-file", "--batch"]
     with (
         subprocess.Popen(reading, cwd=profiles.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader,
-        transaction(other, MAIN),
+        locked(other.path, MAIN),
     ):
         assert reader.stdin
         assert reader.stdout

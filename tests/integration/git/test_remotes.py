@@ -258,6 +258,8 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
     await eventually(lambda: watcher.catalog.revision == place.origin.head, "the catalog of main")
     place.server.token = "revoked"
     await eventually(lambda: watcher.failed_fetch, "the server is known to be away")
+    assert watcher.standstill is not None
+    assert (watcher.standstill.code, watcher.standstill.since) == ("git-server", watcher.last_fetch.failing_since)
     assert (await watcher.refresh()).revision == place.origin.head
     since = watcher.last_fetch.failing_since if watcher.last_fetch else None
     assert since is not None
@@ -267,7 +269,7 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
     await eventually(lambda: watcher.failed_fetch is None, "the server is known to be back")
     await eventually(lambda: changes[-1].revision == newer, "the newer catalog is told")
     assert watcher.catalog.revision == newer
-    assert watcher.last_error is watcher.failed_fetch is None
+    assert watcher.last_error is watcher.failed_fetch is watcher.standstill is None
     await watcher.stop()
 
     slow = CatalogWatcher(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, Platform, refusal_of
+from support.locks import locked
 
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
 from allotment_profiles.git.process import GitError
@@ -39,22 +40,28 @@ async def test_a_damaged_branch_of_reviews_takes_nothing_from_the_others(platfor
 
 
 @pytest.mark.parametrize("reference", [MAIN, PROPOSE, REVIEWS])
-async def test_a_lock_that_was_left_behind_is_no_other_person_and_leaves_nothing_half_done(
+async def test_a_lock_of_a_git_that_was_killed_stops_no_merge(platform: Platform, reference: str) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
+    (platform.repository.path / f"{reference if reference == MAIN else reference + stored.id}.lock").touch()
+    await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head)
+    assert platform.main_file(NOTEBOOK_PATH) == LARGER
+
+
+@pytest.mark.parametrize("reference", [MAIN, PROPOSE, REVIEWS])
+async def test_a_lock_that_a_git_holds_is_no_other_person_and_leaves_nothing_half_done(
     platform: Platform, reference: str
 ) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
     before = platform.repository.references("refs/heads/")
     name = reference if reference == MAIN else reference + stored.id
-    lock = platform.repository.path / f"{name}.lock"
-    lock.touch()
     leo = platform.people.reader("leo")
-    with pytest.raises(GitError) as caught:
+    with locked(platform.repository.path, name), pytest.raises(GitError) as caught:
         await platform.reviewing.merge(leo, stored.id, stored.head)
     assert "lock" in str(caught.value)
     assert platform.repository.references("refs/heads/") == before
     assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK
-    lock.unlink()
     again = await platform.proposals.view(await platform.proposals.stored(stored.id), leo)
     assert again.case.state == "approved"
     await platform.reviewing.merge(leo, stored.id, stored.head)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.repositories import (
+    MAIN,
     Content,
     ProfilesRepository,
     as_bytes,
@@ -15,6 +16,7 @@ from support.repositories import (
     team,
     write_folder,
 )
+from support.servers.git_server import git
 
 from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.loading import load
@@ -124,6 +126,41 @@ def test_an_empty_tree_is_held_as_a_whole(profiles: ProfilesRepository) -> None:
     assert len(catalog.profiles) == 12
 
 
+def test_the_policy_alone_is_held_until_its_removal_is_confirmed(profiles: ProfilesRepository) -> None:
+    profiles.commit(small())
+    removal = profiles.push({"policy.yaml": None, NOTEBOOK: None})
+    catalog = profiles.catalog()
+    assert catalog.policy_reads
+    assert "red/notebook" not in catalog.profiles, "the other file is gone at once"
+    assert [(hold.path, hold.reason, hold.commit) for hold in catalog.quarantined] == [
+        ("policy.yaml", "removal", removal)
+    ]
+    profiles.commit({}, f"We mean it\n\nConfirms-removal: {removal}")
+    assert profiles.catalog().policy is None
+    profiles.push({"policy.yaml": policy()})
+    assert profiles.catalog().policy_reads
+
+
+def test_a_link_a_folder_or_another_name_in_place_of_the_policy_is_its_removal(profiles: ProfilesRepository) -> None:
+    profiles.commit(small())
+    for files in (
+        {"policy.yaml": None, "policy.yaml/policy.yaml": b"x"},
+        {"policy.yaml/policy.yaml": None, "policy.yaml": policy()},
+        {"policy.yaml": None, "attic/policy.yaml": as_bytes("policy.yaml", policy())},
+        {"policy.yaml": policy()},
+    ):
+        profiles.commit(files)
+        assert profiles.catalog().policy_reads
+    index = profiles.repository.tree(profiles.head)["policy.yaml"].blob
+    git(profiles.path, "read-tree", "main")
+    git(profiles.path, "update-index", "--cacheinfo", f"120000,{index},policy.yaml")
+    link = git(profiles.path, "commit-tree", git(profiles.path, "write-tree"), "-p", "main", "-m", "A link")
+    git(profiles.path, "update-ref", MAIN, link)
+    catalog = profiles.catalog()
+    assert catalog.policy_reads
+    assert [(hold.path, hold.commit) for hold in catalog.quarantined] == [("policy.yaml", link)]
+
+
 HOLD: dict[str, Content] = {"policy.yaml": policy(direct_push="hold")}
 
 
@@ -171,7 +208,8 @@ def test_a_push_cannot_lift_the_rule_that_holds_it(profiles: ProfilesRepository)
     profiles.push({"policy.yaml": None})
     profiles.push({"policy.yaml": policy(), NOTEBOOK: profile(title="Pushed")})
     catalog = profiles.catalog()
-    assert catalog.policy is None, "a removal takes effect at once"
+    assert catalog.policy is not None
+    assert catalog.policy.value.direct_push == "hold"
     assert catalog.profiles["red/notebook"].value.title == "Notebook"
 
 

@@ -1,11 +1,14 @@
 """Following main: each new catalog as a whole, and the old one where the new one cannot be had."""
 
 import asyncio
+import datetime as dt
+import os
 import shutil
 import threading
 
 from support.conditions import eventually
-from support.repositories import MAIN, ProfilesRepository, profile, small
+from support.locks import locked
+from support.repositories import MAIN, START, ProfilesRepository, policy, profile, small
 from support.servers.git_server import git
 
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
@@ -87,8 +90,14 @@ async def test_a_failing_repository_keeps_the_catalog_and_says_so_until_it_is_we
     assert watcher.attempted.error
     assert watcher.applied is not None
     assert watcher.applied.error is None
+    stopped = watcher.standstill
+    assert stopped is not None
+    assert (stopped.code, stopped.since) == ("unreadable", watcher.attempted.time)
+    await watcher.refresh()
+    assert watcher.standstill == stopped, "since the first failure"
     away.rename(profiles.path)
     await watcher.refresh()
+    assert watcher.standstill is None
     assert watcher.attempted == watcher.applied
 
 
@@ -139,8 +148,55 @@ async def test_a_deleted_branch_keeps_the_catalog(profiles: ProfilesRepository) 
     assert "no branch main" in str(watcher.attempted.error)
 
 
+async def test_a_locked_main_is_told_with_the_time_and_goes_on_once_the_git_has_died(
+    profiles: ProfilesRepository,
+) -> None:
+    profiles.commit(small())
+    watcher = CatalogWatcher(profiles.repository)
+    await watcher.refresh()
+    with locked(profiles.path, MAIN) as process:
+        await watcher.refresh()
+        assert watcher.standstill is None, "every change takes the lock for a moment"
+        os.utime(profiles.path / f"{MAIN}.lock", (1000, 1000))
+        await watcher.refresh()
+        assert watcher.standstill is not None
+        assert watcher.standstill.code == "locked"
+        assert watcher.standstill.since == dt.datetime.fromtimestamp(1000, dt.UTC)
+        process.kill()
+        process.wait()
+        assert (profiles.path / f"{MAIN}.lock").exists()
+        await watcher.refresh()
+        assert watcher.standstill is None
+    assert not (profiles.path / f"{MAIN}.lock").exists()
+
+
+async def test_what_the_policy_stops_is_told_with_the_time(profiles: ProfilesRepository) -> None:
+    profiles.commit(small())
+    watcher = CatalogWatcher(profiles.repository)
+
+    async def stopped() -> str:
+        await watcher.refresh()
+        if watcher.standstill is None:
+            return ""
+        assert watcher.standstill.since == profiles.time
+        return watcher.standstill.code
+
+    assert await stopped() == ""
+    removal = profiles.push({"policy.yaml": None})
+    assert await stopped() == "policy-quarantined"
+    profiles.commit({}, f"We mean it\n\nConfirms-removal: {removal}")
+    profiles.time = START + dt.timedelta(minutes=2)  # when it was removed
+    assert await stopped() == "policy-missing"
+    profiles.commit({"policy.yaml": policy()})
+    assert await stopped() == ""
+    profiles.push({"policy.yaml": "format: [oops"})
+    assert await stopped() == "policy-invalid"
+
+
 async def test_before_anything_was_read_nothing_is_offered(profiles: ProfilesRepository) -> None:
     shutil.rmtree(profiles.path)
     watcher = CatalogWatcher(profiles.repository)
     catalog = await watcher.refresh()
     assert (catalog.revision, catalog.policy, dict(catalog.profiles)) == ("", None, {})
+    assert watcher.standstill is not None
+    assert watcher.standstill.code == "nothing-loaded"

@@ -15,7 +15,7 @@ from allotment_profiles.review.approvals import Requirement, requirements_of
 from allotment_profiles.review.automatic import automatic_of
 from allotment_profiles.review.changes import Change, compare, rewritten
 from allotment_profiles.review.cost_changes import CostChange, compare_costs
-from allotment_profiles.store.history import FEW, Applied, fold_history, quarantined_changes
+from allotment_profiles.store.history import Applied, fold_history, may_be_quarantined, quarantined_changes
 from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.snapshot import with_commit, with_files
 from allotment_profiles.store.tracker import Tracker
@@ -115,7 +115,7 @@ class ChangeChecker:
         return _compare(before, after, paths, own, day), self._quarantined_removals(history, changes, commit)
 
     def _quarantined_removals(self, history: Applied, changes: Sequence[FileChange], candidate: str) -> tuple[str, ...]:
-        if sum(1 for change in changes if change.removed and file_ref(change.path)) <= FEW:
+        if not may_be_quarantined(changes):
             return ()
         quarantined = quarantined_changes(fold_history(self._repository, candidate, history).files)
         return tuple(change.path for change in quarantined if change.commit == candidate and change.reason == "removal")

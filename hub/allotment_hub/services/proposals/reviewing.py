@@ -97,7 +97,8 @@ class Reviews:
 
 
 def _unconfirmed(removed: tuple[str, ...], proposal: str) -> ServiceError:
-    why = f"It removes {len(removed)} files at once: {', '.join(removed[:20])}{' …' if len(removed) > 20 else ''}."
+    number = f"{len(removed)} file{'' if len(removed) == 1 else 's'}"
+    why = f"It removes {number} at once: {', '.join(removed[:20])}{' …' if len(removed) > 20 else ''}."
     remedy = "Look at what is removed. Then merge with `confirm_removal: true`, or tick the box on its page."
     return refused(409, "removal-unconfirmed", "It is not merged yet.", why, remedy, link=f"proposals/{proposal}")
 

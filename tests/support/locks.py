@@ -1,0 +1,23 @@
+"""A git that is in the middle of a transaction, as a person's may be, and holds the locks of references."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def locked(repository: Path, *references: str) -> Iterator["subprocess.Popen[str]"]:
+    """Have git hold the locks of references; killed meanwhile, it leaves them behind."""
+    command = ["git", "update-ref", "--stdin"]
+    with subprocess.Popen(command, cwd=repository, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdin
+            assert process.stdout
+            lines = [f"update {name} refs/heads/main\n" for name in references]
+            process.stdin.write(f"start\n{''.join(lines)}prepare\n")
+            process.stdin.flush()
+            assert [process.stdout.readline() for _ in range(2)] == ["start: ok\n", "prepare: ok\n"]
+            yield process
+        finally:
+            process.kill()
