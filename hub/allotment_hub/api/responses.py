@@ -236,3 +236,5 @@ class ReadersAnswer(Answer):
     data_role: str
     note: str
     grants: list[dict[str, Any]]
+    also_through: list[str]
+    """Other data roles with the same credential: whoever reaches them reaches this data, too."""

@@ -190,6 +190,7 @@ def readers_answer(row: DataRoleRow) -> responses.ReadersAnswer:
     return responses.ReadersAnswer(
         data_role=row.name,
         note="Users are those that this hub has seen; the groups may have more members.",
+        also_through=list(row.also_through),
         grants=[
             {
                 "team": grant.team,

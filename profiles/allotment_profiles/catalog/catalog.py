@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
+from allotment_profiles.catalog.credentials import Credential, also_through, by_credential
 from allotment_profiles.documents.reading import read
 from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
 from allotment_profiles.model.paths import Kind, file_ref
@@ -151,6 +152,15 @@ class Catalog:
     def profiles_reaching(self, role: str) -> tuple[str, ...]:
         """Return the sorted ids of the profiles with a data role."""
         return self._by_role.get(role, ())
+
+    def also_through(self, role: str) -> tuple[str, ...]:
+        """Return the other data roles that reach the same data, since they name the same credential, in order."""
+        entry = self.data_roles.get(role)
+        return also_through(role, entry.value, self._by_credential) if entry else ()
+
+    @functools.cached_property
+    def _by_credential(self) -> dict[Credential, dict[str, DataRole]]:
+        return by_credential((name, entry.value) for name, entry in self.data_roles.items())
 
     @functools.cached_property
     def _by_path(self) -> dict[str, list[Problem]]:

@@ -13,7 +13,7 @@ from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, 
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Budget, Envelope, Team
 from allotment_profiles.model.base import attributes
-from allotment_profiles.model.paths import file_ref
+from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.review.access_diff import compare_access
 from allotment_profiles.review.automatic import automatic_paths
 from allotment_profiles.review.changes import Change, compare_values, owner_before, subject_of
@@ -62,6 +62,8 @@ class _Reason:
     text: str
     leads_only: bool = False
     or_administrator: bool = False
+    gives: str = ""
+    """The data role whose data somebody gains."""
 
 
 def requirements_of(
@@ -75,7 +77,9 @@ def requirements_of(
     changes = list(changes)
     automatic = automatic_paths(changes, before, after, proposer)
     reasons: dict[tuple[RequirementKind, str], list[_Reason]] = {}
-    for reason in _reasons([change for change in changes if change.path not in automatic], before, after):
+    for reason in _with_other_owners(
+        _reasons([change for change in changes if change.path not in automatic], before, after), before, after
+    ):
         # A new team has no leads on main yet: an administrator approves in their place.
         known = reason.kind == "administrator" or reason.team in before.teams
         reasons.setdefault((reason.kind, reason.team) if known else ("administrator", ""), []).append(reason)
@@ -162,6 +166,17 @@ def _reasons(changes: list[Change], before: Catalog, after: Catalog) -> Iterator
         yield from _beyond_envelope(path, file_changes, before, after)
 
 
+def _with_other_owners(reasons: Iterable[_Reason], before: Catalog, after: Catalog) -> Iterator[_Reason]:
+    """Add the owners of the other data roles that reach the same data: theirs is given as well."""
+    for reason in reasons:
+        yield reason
+        for other in after.also_through(reason.gives) if reason.gives else ():
+            owner = owner_before(data_role_path(other), before, after)
+            if owner and owner != reason.team:
+                text = f"The data role {reason.gives} reaches the same data as {other}. {reason.text}"
+                yield _Reason("owner", owner, text)
+
+
 def _administrator(text: str) -> _Reason:
     return _Reason("administrator", "", text)
 
@@ -217,7 +232,8 @@ def _for_moves(changes: list[Change], before: Catalog, after: Catalog) -> Iterat
         role = before.data_roles.get(change.data_role) or after.data_roles.get(change.data_role)
         if role and change.gains and not change.also_via_other_profile and not moved.isdisjoint(change.profiles):
             gain = f"{change.people} of the team {change.team} gain the data of {change.data_role}"
-            yield _Reason("owner", role.value.owner, f"{gain} through {change.through}, which moves there.")
+            text = f"{gain} through {change.through}, which moves there."
+            yield _Reason("owner", role.value.owner, text, gives=change.data_role)
 
 
 def _for_team(change: Change, team: str, before: Catalog, after: Catalog) -> Iterator[_Reason]:
@@ -226,13 +242,14 @@ def _for_team(change: Change, team: str, before: Catalog, after: Catalog) -> Ite
         if change.kind == "added":
             # A grant may be older than the team, or than this team of that name: its owner judges the new people.
             for role, owner in _granted(team, before):
-                yield _Reason("owner", owner, f"The new team {team} gains the data of {role}.")
+                yield _Reason("owner", owner, f"The new team {team} gains the data of {role}.", gives=role)
     elif change.kind != "added":  # The addition of the whole file covers its fields.
         yield _for_team_field(change, team, before, after)
         if _adds_people(change, before.teams.get(team)):
             who = "everybody" if change.field.endswith(".everyone") else change.after
             for role, owner in _granted(team, before):
-                yield _Reason("owner", owner, f"{who} gains the data of {role} as part of the team {team}.")
+                text = f"{who} gains the data of {role} as part of the team {team}."
+                yield _Reason("owner", owner, text, gives=role)
 
 
 def _for_team_field(change: Change, team: str, before: Catalog, after: Catalog) -> _Reason:
@@ -298,7 +315,8 @@ def _for_data_role(change: Change, role: str, before: Catalog, after: Catalog) -
         # Everybody who may read the requirements reads this, so the values of the binding stay out of it.
         binding = change.field.startswith("binding")
         what = "the binding changes" if binding else change.text if change.kind == "changed" else f"it is {participle}"
-        yield _Reason("owner", owner, f"Data role {role}: {what}.")
+        gives = change.kind == "added" or binding or change.category in ("grant-added", "grant-longer")
+        yield _Reason("owner", owner, f"Data role {role}: {what}.", gives=role if gives else "")
     owner_is_enough = change.kind == "rewritten" or (change.kind == "changed" and change.field.startswith("granted_to"))
     if owner is None or not owner_is_enough:
         yield _administrator(f"The data role {role} is {participle}.")

@@ -3,7 +3,7 @@
 import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
-from allotment_hub.api.serializers import check_answer, proposal_answer
+from allotment_hub.api.serializers import check_answer, proposal_answer, readers_answer
 
 OLD, NEW = "old-bucket", "new-bucket"
 WITH_VARIABLE = NOTEBOOK + b"environment: {BUCKET: old-bucket}\n"
@@ -64,3 +64,17 @@ async def test_where_profiles_are_listed_for_their_own_teams_proposals_are_too(p
         assert len(await platform.proposals.readable(platform.people.reader(name).user)) == expected, name
     stored = await platform.proposals.stored(done.proposal.id)
     assert await code_of(platform.proposals.view(stored, platform.people.reader("tom"))) == "proposal-unknown"
+
+
+async def test_another_data_role_with_the_same_credential_is_named_to_those_who_may_see_it(platform: Platform) -> None:
+    second = PRICES.replace(b"owner: open-data", b"owner: housing").replace(
+        b"sub_path: housing", b"sub_path: housing/old"
+    )
+    platform.push({"data-roles/old-prices.yaml": second})
+    await platform.watcher.refresh()
+    for who, sees in (("dora", ("old-prices",)), ("adam", ("old-prices",)), ("ana", ())):
+        assert (await platform.data_roles.row(platform.people.reader(who).user, "prices")).also_through == sees
+    row = await platform.data_roles.row(platform.people.reader("ana").user, "old-prices")
+    assert row.also_through == ("prices",), "of its own team's data role"
+    readers = await platform.data_roles.readers(platform.people.reader("dora").user, "prices")
+    assert readers_answer(readers).also_through == ["old-prices"]

@@ -281,3 +281,75 @@ def test_moving_white_space_and_comments_is_no_change_of_meaning(profiles: Profi
     _, after = both(profiles, {NOTEBOOK: b"# a comment\n\n" + source.replace(b"Notebook", b'"Notebook"')})
     assert after.profiles["red/notebook"].value == before.profiles["red/notebook"].value
     assert compare(before, after) == []
+
+
+AWS, EKS = "aws_role", "eks_pod_identity"
+ROLE = "arn:aws:iam::000000000000:role/tables"
+AZURE = {"client_id": "00000000-0000-0000-0000-000000000001", "tenant_id": "00000000-0000-0000-0000-000000000002"}
+VAULT = {"role": "tables", "path": "secret/tables"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ({"volume": {"claim": "c", "sub_path": "a"}}, {"volume": {"claim": "c", "sub_path": "a"}}, True),
+        ({"volume": {"claim": "c", "sub_path": "a"}}, {"volume": {"claim": "c", "sub_path": "a/b"}}, True),
+        (
+            {"volume": {"claim": "c", "sub_path": "a/b"}},
+            {"volume": {"claim": "c", "sub_path": "a", "read_only": False}},
+            True,
+        ),
+        ({"volume": {"claim": "c", "sub_path": "a"}}, {"volume": {"claim": "c", "sub_path": "ab"}}, False),
+        ({"volume": {"claim": "c", "sub_path": "a"}}, {"volume": {"claim": "d", "sub_path": "a"}}, False),
+        ({"secret": {"name": "s"}}, {"secret": {"name": "s", "variables": {"TOKEN": "key"}}}, True),
+        (
+            {"secret": {"name": "s", "variables": {"TOKEN": "key"}}},
+            {"secret": {"name": "s", "variables": {"PASSWORD": "key"}}},
+            True,
+        ),
+        (
+            {"secret": {"name": "s", "variables": {"TOKEN": "key"}}},
+            {"secret": {"name": "s", "variables": {"TOKEN": "other"}}},
+            False,
+        ),
+        ({AWS: ROLE}, {AWS: ROLE}, True),
+        ({AWS: ROLE}, {EKS: ROLE}, True),
+        ({AWS: ROLE}, {AWS: f"{ROLE}-2"}, False),
+        (
+            {"gcp_service_account": "tables@project-1.iam.gserviceaccount.com"},
+            {"gcp_service_account": "tables@project-1.iam.gserviceaccount.com"},
+            True,
+        ),
+        ({"azure_identity": AZURE}, {"azure_identity": AZURE}, True),
+        ({"azure_identity": AZURE}, {"azure_identity": {**AZURE, "client_id": AZURE["tenant_id"]}}, False),
+        ({"vault": VAULT}, {"vault": {**VAULT, "role": "other"}}, True),
+        ({"vault": VAULT}, {"vault": {**VAULT, "path": "secret/other"}}, False),
+    ],
+)
+def test_a_second_data_role_with_the_same_credential_asks_the_owner_of_the_first_too(
+    profiles: ProfilesRepository, first: dict[str, Any], second: dict[str, Any], same: bool
+) -> None:
+    profiles.commit(small(**{"data-roles/tables.yaml": data_role("blue", {"red": "2027-03-31"}, binding=first)}))
+    both_owners = {"owner:red", "owner:blue"} if same else {"owner:red"}
+    more = data_role("red", {"red": "2027-03-31"}, binding=second)
+    assert needs(profiles, {"data-roles/more.yaml": more}) == {*both_owners, "administrator"}
+    catalog = profiles.catalog()
+    assert catalog.also_through("tables") == (("more",) if same else ())
+    assert catalog.also_through("more") == (("tables",) if same else ())
+    # From then on the second name gives the data of the first to more people.
+    longer = data_role("red", {"red": "2028-03-31"}, binding=second)
+    assert needs(profiles, {"data-roles/more.yaml": longer}) == both_owners
+    shorter = data_role("red", {"red": "2026-03-31"}, binding=second)
+    assert needs(profiles, {"data-roles/more.yaml": shorter}) == {"owner:red"}
+    members = team("red", members={"groups": ["/red", "/more"]})
+    assert needs(profiles, {"teams/red/team.yaml": members}) == {"owner:red", "owner:blue", "administrator"}
+
+
+def test_a_binding_that_becomes_that_of_another_data_role_asks_its_owner(profiles: ProfilesRepository) -> None:
+    other = {"volume": {"claim": "other", "sub_path": "main"}}
+    profiles.commit(small(**{"data-roles/more.yaml": data_role("red", {"red": "2027-03-31"}, binding=other)}))
+    before, after = both(profiles, {"data-roles/more.yaml": data_role("red", {"red": "2027-03-31"})})
+    needed = {each.key: each for each in requirements_of(compare(before, after), before, after)}
+    assert set(needed) == {"owner:red", "owner:blue", "administrator"}
+    assert "tables" in needed["owner:blue"].text
+    assert "sub_path" not in needed["owner:blue"].text  # who may read the requirements may not read the binding

@@ -53,6 +53,8 @@ class DataRoleRow:
     readable_by: bool
     """Whether the caller may ask for the names of the readers."""
     quarantined: tuple[QuarantinedChange, ...] = ()
+    also_through: tuple[str, ...] = ()
+    """The other data roles that reach the same data; empty unless the caller may see the binding."""
 
 
 class DataRoles:
@@ -93,6 +95,7 @@ def _row(catalog: Catalog, provenance: Provenance, user: User, name: str, everyo
     path = data_role_path(name)
     owner = catalog.teams.get(entry.value.owner) if entry else None
     grants = entry.value.granted_to.items() if entry else ()
+    full = entry is not None and visible(user, path, catalog) == Sight.ALL
     return DataRoleRow(
         name=name,
         entry=entry,
@@ -101,9 +104,10 @@ def _row(catalog: Catalog, provenance: Provenance, user: User, name: str, everyo
         grants=tuple(_grant_row(catalog, user, name, team, grant, everyone) for team, grant in grants),
         last_change=provenance.last(path),
         problems=told_of_newest(catalog.problems_of(path), user, path, catalog),
-        full=entry is not None and visible(user, path, catalog) == Sight.ALL,
+        full=full,
         readable_by=user.admin or (owner is not None and answers_for(user, owner.value)),
         quarantined=tuple(change for change in catalog.quarantined if change.path == path),
+        also_through=catalog.also_through(name) if full else (),
     )
 
 

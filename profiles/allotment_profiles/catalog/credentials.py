@@ -1,0 +1,55 @@
+"""Which data roles reach the same data, since their bindings name the same credential or overlapping folders. Pure.
+
+Two names for one credential are two ways to the same data. Its owner decides about both, whoever owns the second name.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from allotment_profiles.model import Binding, DataRole
+
+Credential = tuple[str, str]
+"""What has to be the same, for two bindings to overlap: a kind of credential, and its name."""
+
+
+def credential_of(binding: Binding) -> Credential:
+    """Return the credential behind a binding, whatever the way to it."""
+    if binding.volume:
+        return "claim", binding.volume.claim
+    if binding.secret:
+        return "secret", binding.secret.name
+    if binding.azure_identity:
+        return "azure", binding.azure_identity.client_id
+    if binding.vault:
+        return "vault", binding.vault.path
+    if binding.gcp_service_account:
+        return "gcp", binding.gcp_service_account
+    return "aws", binding.aws_role or binding.eks_pod_identity or ""
+
+
+def overlaps(one: Binding, other: Binding) -> bool:
+    """Return whether two bindings reach some of the same data."""
+    if credential_of(one) != credential_of(other):
+        return False
+    if one.volume and other.volume:
+        paths = sorted(f"{volume.sub_path}/" for volume in (one.volume, other.volume))
+        return paths[1].startswith(paths[0])
+    if one.secret and other.secret:
+        keys = [frozenset(secret.variables.values()) for secret in (one.secret, other.secret)]
+        return not all(keys) or not keys[0].isdisjoint(keys[1])  # without variables, all keys become files
+    return True
+
+
+def by_credential(roles: Iterable[tuple[str, DataRole]]) -> dict[Credential, dict[str, DataRole]]:
+    """Return the data roles of each credential by their names."""
+    index: dict[Credential, dict[str, DataRole]] = {}
+    for name, role in roles:
+        index.setdefault(credential_of(role.binding), {})[name] = role
+    return index
+
+
+def also_through(name: str, role: DataRole, index: Mapping[Credential, Mapping[str, DataRole]]) -> tuple[str, ...]:
+    """Return the other data roles that reach the same data, in order."""
+    candidates = index.get(credential_of(role.binding), {})
+    return tuple(
+        sorted(other for other, value in candidates.items() if other != name and overlaps(role.binding, value.binding))
+    )
