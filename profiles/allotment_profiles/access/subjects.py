@@ -4,6 +4,7 @@ A user's name and groups decide. The formula comes in two forms: a conjunction o
 alternative subjects (CNF); and its clauses, the smallest sets of subjects that together are enough (DNF).
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ Conditions = tuple[Subjects, ...]
 Clause = frozenset[Subject]
 """Subjects that together meet all conditions. No subjects: everybody."""
 
-MAXIMUM_CLAUSES = 5000
+MAXIMUM_CLAUSES = 1000
 """Above this many clauses, over-approximate with the first condition."""
 
 
@@ -43,6 +44,7 @@ def conditions_of(team: Team, profile: Profile | None = None) -> Conditions:
     return tuple(conditions)
 
 
+@functools.lru_cache(8)  # a comparison asks for the same conditions once for each data role
 def clauses_of(conditions: Conditions) -> tuple[Clause, ...]:
     """Return the smallest sets of subjects that meet all conditions."""
     if math.prod(map(len, conditions)) > MAXIMUM_CLAUSES:

@@ -1,7 +1,5 @@
 """Codes of the problems that need more than one file, the history of a file, or a proposal."""
 
-from allotment_profiles.model.limits import MAXIMUM_SIZES
-
 PROBLEMS = {
     "acceptance-unused": "an acceptance of a problem that the profile does not have (advice)",
     "app-unknown": "neither a built-in app nor a tool of the policy",
@@ -30,7 +28,6 @@ PROBLEMS = {
     "node-pool-conflict": "a node pool other than that of the GPUs",
     "node-pool-envelope": "a node pool outside the team's envelope (soft)",
     "only-unknown": "a group that is not one of the team's groups",
-    "options-many": f"the options reach more than {MAXIMUM_SIZES} different sizes",
     "owner-unknown": "the owner of a data role is not a team",
     "review-by-missing": "no `review_by`, where the policy wants one",
     "successor-cycle": "the chain of successors leads back to the profile",

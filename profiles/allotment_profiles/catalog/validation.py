@@ -4,11 +4,10 @@ import dataclasses
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 from allotment_profiles.model import BUILT_IN_APPS, DataRole, Envelope, Policy, Profile, RuleLevel, Team
-from allotment_profiles.model.limits import MAXIMUM_SIZES
 from allotment_profiles.model.paths import POLICY, data_role_path, profile_path, team_path
 from allotment_profiles.model.policy import Ceilings
 from allotment_profiles.model.problems import Problem, quoted
-from allotment_profiles.model.sizes import Size, sizes_of
+from allotment_profiles.model.sizes import SizeRange
 from allotment_profiles.model.values.quantities import format_cpu, format_duration, format_memory
 from allotment_profiles.model.values.texts import image_matches, image_name, repository_matches
 
@@ -55,7 +54,7 @@ class _Subject:
         self.path = profile_path(profile_id)
         self.team = profile_id.partition("/")[0]
         self.profile = profile
-        self.sizes = sizes_of(profile)
+        self.sizes = SizeRange(profile)
         self.choices = list(profile.all_choices())
         self.images = profile.images()
 
@@ -82,18 +81,15 @@ def _apply_acceptances(path: str, profile: Profile, problems: Iterable[Problem])
 
 
 def _check_sizes(subject: _Subject) -> Iterator[Problem]:
-    if len(subject.sizes) > MAXIMUM_SIZES:
-        message = f"The options have more than {MAXIMUM_SIZES} combinations of sizes."
-        remedy = "Offer fewer choices, or split the profile."
-        yield Problem(subject.path, "options-many", message, remedy, field="options")
-    for size in subject.sizes:
-        if size.cpu_guarantee > size.cpu:
-            amounts = f"CPU limit {format_cpu(size.cpu)} is below the guarantee {format_cpu(size.cpu_guarantee)}"
-            yield _order_problem(subject.path, "cpu-order", amounts, size.cpu_field)
-        if size.memory_guarantee > size.memory:
-            limit, guarantee = format_memory(size.memory), format_memory(size.memory_guarantee)
-            amounts = f"memory limit {limit} is below the guarantee {guarantee}"
-            yield _order_problem(subject.path, "memory-order", amounts, size.memory_field)
+    for name, noun, text in (("cpu", "CPU", format_cpu), ("memory", "memory", format_memory)):
+        for guarantees, limits in subject.sizes.combinations(f"{name}_guarantee", name):
+            guarantee, written = max(guarantees)
+            for limit, field in limits:
+                if guarantee > limit:
+                    amounts = f"{noun} limit {text(limit)} is below the guarantee {text(guarantee)}"
+                    # The profile's own amounts fit each other, so the problem lies in a choice.
+                    place = field if field.startswith("options.") else written
+                    yield _order_problem(subject.path, f"{name}-order", amounts, place)
 
 
 def _order_problem(path: str, code: str, amounts: str, field: str) -> Problem:
@@ -120,49 +116,66 @@ def _check_only(subject: _Subject, team: Team) -> Iterator[Problem]:
 
 def _check_ceilings(subject: _Subject, policy: Policy) -> Iterator[Problem]:
     remedy = "Choose less; an administrator sets the ceiling."
-    for size in subject.sizes:
-        for resource, field, amount, limit in _excesses(size, policy.ceilings):
-            message = f"{amount} is more than the platform's ceiling of {limit}."
-            yield Problem(subject.path, f"{resource}-ceiling", message, remedy, field=field)
+    for resource, field, amount, limit in _excesses(subject.sizes, policy.ceilings):
+        message = f"{amount} is more than the platform's ceiling of {limit}."
+        yield Problem(subject.path, f"{resource}-ceiling", message, remedy, field=field)
 
 
-def _excesses(size: Size, bounds: Ceilings | Envelope) -> Iterator[tuple[str, str, str, str]]:
+def _excesses(sizes: SizeRange, bounds: Ceilings | Envelope) -> Iterator[tuple[str, str, str, str]]:
     """Yield each resource of which a size has more than allowed, its field, its amount and the bound."""
-    if size.cpu > bounds.cpu:
-        yield "cpu", size.cpu_field, f"{format_cpu(size.cpu)} CPUs", format_cpu(bounds.cpu)
-    if size.memory > bounds.memory:
-        yield "memory", size.memory_field, f"{format_memory(size.memory)} of memory", format_memory(bounds.memory)
-    if size.gpu > bounds.gpu:
-        yield "gpu", size.gpu_field, f"{size.gpu} GPUs", str(bounds.gpu)
+    for cpu, field in sizes.values("cpu"):
+        if cpu > bounds.cpu:
+            yield "cpu", field, f"{format_cpu(cpu)} CPUs", format_cpu(bounds.cpu)
+    for memory, field in sizes.values("memory"):
+        if memory > bounds.memory:
+            yield "memory", field, f"{format_memory(memory)} of memory", format_memory(bounds.memory)
+    for gpu, field in sizes.values("gpu"):
+        if gpu > bounds.gpu:
+            yield "gpu", field, f"{gpu} GPUs", str(bounds.gpu)
 
 
 def _check_gpu_kinds(subject: _Subject, policy: Policy) -> Iterator[Problem]:
     path = subject.path
-    for size in subject.sizes:
-        if not size.gpu and not size.gpu_kind:
+    known = f"Kinds of GPU: {', '.join(policy.gpu_kinds) or 'none yet'}."
+    for gpus, kinds in subject.sizes.combinations("gpu", "gpu_kind"):
+        ceilings = []
+        for name, field in kinds:
+            if name is None:
+                for gpu, gpu_field in gpus:
+                    if gpu and policy.gpu_kinds:
+                        yield Problem(path, "gpu-kind-missing", "The kind of GPU is missing.", known, field=gpu_field)
+            elif name not in policy.gpu_kinds:
+                message = f"The policy has no GPUs of the kind {name}."
+                yield Problem(path, "gpu-kind-unknown", message, known, field=field)
+            elif (ceiling := policy.gpu_kinds[name].ceiling) is not None:
+                ceilings.append((ceiling, name))
+        if ceilings:
+            ceiling, name = min(ceilings)
+            for gpu, field in gpus:
+                if gpu > ceiling:
+                    message = f"{gpu} GPUs {name} is more than the platform's ceiling of {ceiling}."
+                    yield Problem(path, "gpu-ceiling", message, "Choose fewer.", field=field)
+
+
+def _check_gpu_pools(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    for gpus, kinds, pools in subject.sizes.combinations("gpu", "gpu_kind", "node_pool"):
+        if not any(gpu for gpu, _ in gpus):
             continue
-        known = f"Kinds of GPU: {', '.join(policy.gpu_kinds) or 'none yet'}."
-        kind = policy.gpu_kinds.get(size.gpu_kind or "")
-        if size.gpu_kind is None:
-            if policy.gpu_kinds:
-                yield Problem(path, "gpu-kind-missing", "The kind of GPU is missing.", known, field=size.gpu_field)
-        elif kind is None:
-            message = f"The policy has no GPUs of the kind {size.gpu_kind}."
-            yield Problem(path, "gpu-kind-unknown", message, known, field=size.gpu_kind_field)
-        elif kind.ceiling is not None and size.gpu > kind.ceiling:
-            message = f"{size.gpu} GPUs {size.gpu_kind} is more than the platform's ceiling of {kind.ceiling}."
-            yield Problem(path, "gpu-ceiling", message, "Choose fewer.", field=size.gpu_field)
-        if kind and size.gpu and size.node_pool is not None and kind.node_pool not in (None, size.node_pool):
-            message = f"GPUs {size.gpu_kind} are in the node pool {kind.node_pool}, not in {size.node_pool}."
-            yield Problem(path, "node-pool-conflict", message, "Remove node_pool.", field=size.node_pool_field)
+        by_pool = {policy.gpu_kinds[name].node_pool: name for name, _ in kinds if name in policy.gpu_kinds}
+        for pool, field in pools:
+            for other, kind in by_pool.items():
+                if pool is not None and other not in (None, pool):
+                    message = f"GPUs {kind} are in the node pool {other}, not in {pool}."
+                    yield Problem(subject.path, "node-pool-conflict", message, "Remove node_pool.", field=field)
+                    break
 
 
 def _check_node_pools(subject: _Subject, policy: Policy) -> Iterator[Problem]:
-    for size in subject.sizes:
-        if size.node_pool is not None and size.node_pool not in policy.node_pools:
-            message = f"The policy has no node pool {size.node_pool}."
+    for pool, field in subject.sizes.values("node_pool"):
+        if pool is not None and pool not in policy.node_pools:
+            message = f"The policy has no node pool {pool}."
             known = f"Node pools: {', '.join(policy.node_pools) or 'none yet'}."
-            yield Problem(subject.path, "node-pool-unknown", message, known, field=size.node_pool_field)
+            yield Problem(subject.path, "node-pool-unknown", message, known, field=field)
 
 
 def _check_images(subject: _Subject, policy: Policy) -> Iterator[Problem]:
@@ -229,6 +242,7 @@ def _check_review_by(subject: _Subject, policy: Policy) -> Iterator[Problem]:
 _POLICY_RULES: tuple[Callable[[_Subject, Policy], Iterator[Problem]], ...] = (
     _check_ceilings,
     _check_gpu_kinds,
+    _check_gpu_pools,
     _check_node_pools,
     _check_images,
     _check_apps,
@@ -262,26 +276,27 @@ def _check_envelope(subject: _Subject, envelope: Envelope, level: RuleLevel) -> 
 
 
 def _check_envelope_size(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
-    for size in subject.sizes:
-        for resource, field, amount, limit in _excesses(size, envelope):
-            message = f"{amount} is more than the envelope of {subject.team} allows: {limit}."
-            yield Problem(subject.path, f"{resource}-envelope", message, "Choose less,", field)
+    for resource, field, amount, limit in _excesses(subject.sizes, envelope):
+        message = f"{amount} is more than the envelope of {subject.team} allows: {limit}."
+        yield Problem(subject.path, f"{resource}-envelope", message, "Choose less,", field)
 
 
 def _check_envelope_gpu_kinds(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
-    for size in subject.sizes:
-        if size.gpu and size.gpu_kind and envelope.gpu_kinds and size.gpu_kind not in envelope.gpu_kinds:
-            message = f"The envelope of {subject.team} has no GPUs of the kind {size.gpu_kind}."
+    if not envelope.gpu_kinds:
+        return
+    for kind, field in subject.sizes.gpu_kinds():
+        if kind not in envelope.gpu_kinds:
+            message = f"The envelope of {subject.team} has no GPUs of the kind {kind}."
             remedy = f"It has {', '.join(envelope.gpu_kinds)};"
-            yield Problem(subject.path, "gpu-kind-envelope", message, remedy, size.gpu_kind_field)
+            yield Problem(subject.path, "gpu-kind-envelope", message, remedy, field)
 
 
 def _check_envelope_node_pools(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:
-    for size in subject.sizes:
-        if size.node_pool is not None and size.node_pool not in envelope.node_pools:
-            message = f"The envelope of {subject.team} does not have the node pool {size.node_pool}."
+    for pool, field in subject.sizes.values("node_pool"):
+        if pool is not None and pool not in envelope.node_pools:
+            message = f"The envelope of {subject.team} does not have the node pool {pool}."
             remedy = f"It has {', '.join(envelope.node_pools) or 'none'};"
-            yield Problem(subject.path, "node-pool-envelope", message, remedy, size.node_pool_field)
+            yield Problem(subject.path, "node-pool-envelope", message, remedy, field)
 
 
 def _check_envelope_images(subject: _Subject, envelope: Envelope) -> Iterator[Problem]:

@@ -10,5 +10,3 @@ MAXIMUM_PROBLEMS = 50
 """Problems that are reported for one file."""
 MAXIMUM_FALLBACKS = 30
 """Earlier versions of a file that are searched for the last valid one."""
-MAXIMUM_SIZES = 2000
-"""Different sizes that the choices of one profile may result in."""

@@ -1,17 +1,18 @@
-"""Sizes of sessions: of a profile with some choices, and all that its choices can result in. Pure."""
+"""Sizes of sessions: of a profile with some choices, and all that its choices can result in. Pure.
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+The choices of eight options have more than 10^10 combinations, so nothing here walks through them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from allotment_profiles.model import Choice, Profile, Resources
-from allotment_profiles.model.limits import MAXIMUM_SIZES
 
-_AMOUNTS = 7
-"""Number of fields of Size that are amounts. The fields after them say where the amounts come from."""
+V = TypeVar("V")
 
 
 class Size(NamedTuple):
-    """The size of a session (CPUs in thousandths, memory in bytes), and the field that each amount comes from."""
+    """The size of a session: CPUs in thousandths, memory in bytes."""
 
     cpu_guarantee: int
     cpu: int
@@ -20,16 +21,6 @@ class Size(NamedTuple):
     gpu: int
     gpu_kind: str | None = None
     node_pool: str | None = None
-    cpu_field: str = "resources.cpu.limit"
-    memory_field: str = "resources.memory.limit"
-    gpu_field: str = "resources.gpu"
-    gpu_kind_field: str = "resources.gpu_kind"
-    node_pool_field: str = "node_pool"
-
-    @property
-    def amounts(self) -> tuple[int | str | None, ...]:
-        """The amounts, without the fields that they come from."""
-        return self[:_AMOUNTS]
 
 
 _SIZING = frozenset({"resources", "node_pool"})
@@ -49,47 +40,106 @@ def size_of(profile: Profile, choices: Mapping[str, Choice] | None = None) -> Si
     for choice_field, choice in (choices or {}).items():
         changed = _changed(choice_field, choice)
         if changed:
-            size = size._replace(**changed)
+            size = size._replace(**{name: value for name, (value, _) in changed.items()})
     return size
 
 
-def _changed(choice_field: str, choice: Choice) -> dict[str, Any]:
+Amount = tuple[Any, str]
+"""An amount of a size (or the kind of its GPUs, or its node pool), and the field that it comes from."""
+
+_FIELDS = {
+    "cpu_guarantee": "resources.cpu.guarantee",
+    "cpu": "resources.cpu.limit",
+    "memory_guarantee": "resources.memory.guarantee",
+    "memory": "resources.memory.limit",
+    "gpu": "resources.gpu",
+    "gpu_kind": "resources.gpu_kind",
+    "node_pool": "node_pool",
+}
+
+
+def _changed(choice_field: str, choice: Choice) -> dict[str, Amount]:
+    """Return what a choice changes of the size."""
     if choice.model_fields_set.isdisjoint(_SIZING):
         return {}
-    override = choice.resources
-    changed: dict[str, Any] = {}
-    for name, value, field in (
-        ("cpu_guarantee", override.cpu.guarantee, "resources.cpu.guarantee"),
-        ("cpu", override.cpu.limit, "resources.cpu.limit"),
-        ("memory_guarantee", override.memory.guarantee, "resources.memory.guarantee"),
-        ("memory", override.memory.limit, "resources.memory.limit"),
-        ("gpu", override.gpu, "resources.gpu"),
-        ("gpu_kind", override.gpu_kind, "resources.gpu_kind"),
-        ("node_pool", choice.node_pool, "node_pool"),
-    ):
-        if value is not None:
-            changed[name] = value
-            changed[f"{name.removesuffix('_guarantee')}_field"] = f"{choice_field}.{field}"
-    return changed
+    resources = choice.resources
+    cpu, memory = resources.cpu, resources.memory
+    amounts = cpu.guarantee, cpu.limit, memory.guarantee, memory.limit
+    return {
+        name: (value, f"{choice_field}.{_FIELDS[name]}")
+        for name, value in zip(_FIELDS, (*amounts, resources.gpu, resources.gpu_kind, choice.node_pool), strict=True)
+        if value is not None
+    }
 
 
-def sizes_of(profile: Profile) -> tuple[Size, ...]:
-    """Return the different sizes that the choices can result in, at most MAXIMUM_SIZES + 1.
+class SizeRange:
+    """The sizes that the choices of a profile can result in."""
 
-    Options apply in order, and a later choice replaces the values of an earlier one. So it is enough to continue with
-    the different sizes after each option, instead of all combinations.
+    def __init__(self, profile: Profile) -> None:
+        self._base = base_size(profile.resources, profile.node_pool)
+        options = (
+            [_changed(f"options.{name}.choices.{key}", choice) for key, choice in option.choices.items()]
+            for name, option in profile.options.items()
+        )
+        self._options = [changes for changes in options if any(changes)]
+
+    def combinations(self, *names: str) -> Iterator[tuple[tuple[Amount, ...], ...]]:
+        """Yield what some fields of the size can be together, as `combine` does."""
+        base = [(getattr(self._base, name), _FIELDS[name]) for name in names]
+        if not self._options:
+            return iter([tuple((amount,) for amount in base)])
+        options = [[[changed.get(name) for name in names] for changed in option] for option in self._options]
+        return combine(base, options)
+
+    def values(self, name: str) -> tuple[Amount, ...]:
+        """Return all values that one field of the size can have."""
+        return tuple(amount for (amounts,) in self.combinations(name) for amount in amounts)
+
+    def gpu_kinds(self) -> Iterator[Amount]:
+        """Yield the kinds that GPUs of a size can have."""
+        for gpus, kinds in self.combinations("gpu", "gpu_kind"):
+            if any(gpu for gpu, _ in gpus):
+                yield from (kind for kind in kinds if kind[0] is not None)
+
+    def largest(self, name: str) -> int:
+        """Return the largest amount that can be reached."""
+        amounts: list[int] = [amount for amount, _ in self.values(name)]
+        return max(amounts)
+
+
+def combine(base: Sequence[V], options: Sequence[Sequence[Sequence[V | None]]]) -> Iterator[tuple[tuple[V, ...], ...]]:
+    """Yield the combinations of values that choices can result in, in groups.
+
+    A group has some values for each position, all combinations of which can be reached; all groups together are
+    exactly what can be reached. A choice has a value for each position, or None where it leaves it as it is. The last
+    option that sets a position decides it, so there are few groups: for `n` options and `k` positions about
+    `(n + 1) ** k`, and one more for each choice that sets several positions at once.
     """
-    sizes: tuple[Size, ...] = (base_size(profile.resources, profile.node_pool),)
-    for name, option in profile.options.items():
-        overrides = [_changed(f"options.{name}.choices.{key}", choice) for key, choice in option.choices.items()]
-        if not any(overrides):
-            continue
-        reached: dict[tuple[int | str | None, ...], Size] = {}
-        for size in sizes:
-            for changed in overrides:
-                after = size._replace(**changed) if changed else size
-                reached.setdefault(after.amounts, after)
-            if len(reached) > MAXIMUM_SIZES:
-                break
-        sizes = tuple(reached.values())[: MAXIMUM_SIZES + 1]
-    return sizes
+
+    def walk(last: int, decided: tuple[tuple[V, ...] | None, ...]) -> Iterator[tuple[tuple[V, ...], ...]]:
+        if last < 0 or None not in decided:
+            yield tuple((value,) if values is None else values for value, values in zip(base, decided, strict=True))
+            return
+        by_positions: dict[tuple[int, ...], list[Sequence[V | None]]] = {}
+        for choice in options[last]:
+            new = tuple(at for at, value in enumerate(choice) if value is not None and decided[at] is None)
+            by_positions.setdefault(new, []).append(choice)
+        for positions, choices in by_positions.items():
+            if len(positions) == 1:
+                # One position: its values do not depend on those of the others.
+                values = tuple(dict.fromkeys(choice[positions[0]] for choice in choices))
+                yield from walk(last - 1, _replaced(decided, positions, [values]))
+            elif positions:
+                for chosen in dict.fromkeys(tuple(choice[at] for at in positions) for choice in choices):
+                    yield from walk(last - 1, _replaced(decided, positions, [(value,) for value in chosen]))
+            else:
+                yield from walk(last - 1, decided)
+
+    return walk(len(options) - 1, (None,) * len(base))
+
+
+def _replaced(decided: tuple[Any, ...], positions: Sequence[int], values: Sequence[Any]) -> tuple[Any, ...]:
+    new = list(decided)
+    for position, value in zip(positions, values, strict=True):
+        new[position] = value
+    return tuple(new)

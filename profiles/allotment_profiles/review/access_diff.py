@@ -7,6 +7,7 @@ first of its grants, their reviews and its retirement. Only what differs between
 
 import bisect
 import datetime as dt
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -125,7 +126,7 @@ class _Way:
     """The last day; `date.max` without an end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Delta:
     """What differs between two ways for some of their subjects."""
 
@@ -136,7 +137,7 @@ class _Delta:
     partial: bool = False
     """Whether the way also exists for other subjects, for whom nothing changes."""
 
-    @property
+    @functools.cached_property
     def who(self) -> tuple[str, ...]:
         return tuple(clause_text(clause) if clause or not self.partial else "everybody else" for clause in self.clauses)
 
@@ -197,8 +198,12 @@ class _Comparison:
         for old, new in self._profiles():
             was, now = self._way(self._before, old), self._way(self._after, new)
             old_roles, new_roles = _data_roles(self._before, old), _data_roles(self._after, new)
+            by_way: dict[tuple[bool, bool], tuple[_Delta, ...]] = {}
             for role in sorted({*old_roles, *new_roles}):
-                for delta in _deltas(was if role in old_roles else None, now if role in new_roles else None):
+                ways = role in old_roles, role in new_roles
+                if ways not in by_way:
+                    by_way[ways] = tuple(_deltas(was if ways[0] else None, now if ways[1] else None))
+                for delta in by_way[ways]:
                     yield role, (new or old).partition("/")[0], new or old, delta
         for role, team in sorted(self._grants()):
             if not _reaching(self._before, role, team) and not _reaching(self._after, role, team):

@@ -81,6 +81,7 @@ class _ProfileChangeTypes:
         self._after = after
         self._outside = outside
         self._larger: frozenset[str] | None = None
+        self._reach: tuple[dict[str, int], dict[str, int]] | None = None
         self._special: dict[str, Callable[[Any, Any], ChangeType]] = {
             "image": _of_image,
             "data_roles": lambda was, _: "data-role-added" if was is None else "data-role-removed",
@@ -110,7 +111,10 @@ class _ProfileChangeTypes:
     def _of_amount(self, field: str, dimension: str, was: int | None, now: int | None) -> ChangeType:
         if field.startswith("options.") and not self._in_both_versions(field):
             # A new or removed choice makes the profile larger only if it exceeds the largest amount so far.
-            if reach_of(self._after).get(dimension, 0) <= reach_of(self._before).get(dimension, 0):
+            if self._reach is None:
+                self._reach = reach_of(self._before), reach_of(self._after)
+            was_reach, reach = self._reach
+            if reach.get(dimension, 0) <= was_reach.get(dimension, 0):
                 return "options"
             return "larger-outside" if dimension in self._outside else "larger-inside"
         if was is not None and now is not None:

@@ -38,16 +38,13 @@ class CostChange:
 
 def compare_costs(changes: Iterable[Change], before: Catalog, after: Catalog) -> list[CostChange]:
     """Compare the price of every profile that the changes touch, by main's prices and by the proposed ones."""
-    costs = {}
-    for change in changes:
-        ref = file_ref(change.path)
-        valid = change.kind != "unreadable"
-        if valid and ref and ref.kind == "profile" and before.policy and after.policy:
-            origin = file_ref(change.moved_from) or ref
-            old, new = before.profiles.get(origin.id), after.profiles.get(ref.id)
-            costs[ref.id] = CostChange(
-                ref.id,
-                dearest(old.value, before.policy.value) if old else None,
-                dearest(new.value, after.policy.value) if new else None,
-            )
-    return list(costs.values())
+    # Each profile is priced once, however many changes it has.
+    origins = {change.path: change.moved_from or change.path for change in changes if change.kind != "unreadable"}
+    costs = []
+    for path, origin in origins.items():
+        ref, was = file_ref(path), file_ref(origin)
+        if ref and was and ref.kind == "profile" and before.policy and after.policy:
+            old, new = before.profiles.get(was.id), after.profiles.get(ref.id)
+            old_cost = dearest(old.value, before.policy.value) if old else None
+            costs.append(CostChange(ref.id, old_cost, dearest(new.value, after.policy.value) if new else None))
+    return costs

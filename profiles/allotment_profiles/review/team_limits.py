@@ -5,8 +5,7 @@ from typing import Any
 
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Envelope, Profile
-from allotment_profiles.model.limits import MAXIMUM_SIZES
-from allotment_profiles.model.sizes import sizes_of
+from allotment_profiles.model.sizes import SizeRange, combine
 from allotment_profiles.model.values.quantities import format_count, format_cpus, format_memory
 from allotment_profiles.model.values.texts import image_matches, image_name
 
@@ -39,9 +38,9 @@ def further_outside(before: Profile | None, after: Profile, envelope: Envelope |
     for name, bound in bounds.items():
         if now[name] > bound and now[name] > was.get(name, 0):
             beyond[name] = f"{_amount_text(name, now[name])} instead of {_amount_text(name, bound)}"
+    earlier = _names(before) if before else {}
     for name, named in _names(after).items():
-        earlier = _names(before)[name] if before else frozenset()
-        added = sorted(value for value in named - earlier if not _allowed(name, value, envelope))
+        added = sorted(value for value in named - earlier.get(name, frozenset()) if not _allowed(name, value, envelope))
         if added:
             noun = {"gpu_kind": "GPUs of the kind", "node_pool": "the node pool", "image": "the image"}[name]
             beyond[name] = ", ".join(f"{noun} {value}" for value in added)
@@ -64,20 +63,15 @@ def _allowed(name: str, value: str, envelope: Envelope) -> bool:
 
 def reach_of(profile: Profile) -> dict[str, int]:
     """Return the largest amounts that the choices can reach."""
-    sizes = sizes_of(profile)
-    return {
-        "cpu": max(size.cpu for size in sizes),
-        "memory": max(size.memory for size in sizes),
-        "gpu": max(size.gpu for size in sizes),
-        "home": profile.storage.home or 0,
-    }
+    sizes = SizeRange(profile)
+    return {**{name: sizes.largest(name) for name in ("cpu", "memory", "gpu")}, "home": profile.storage.home or 0}
 
 
 def _names(profile: Profile) -> dict[str, frozenset[str]]:
-    sizes = sizes_of(profile)
+    sizes = SizeRange(profile)
     return {
-        "gpu_kind": frozenset(size.gpu_kind for size in sizes if size.gpu and size.gpu_kind),
-        "node_pool": frozenset(size.node_pool for size in sizes if size.node_pool),
+        "gpu_kind": frozenset(kind for kind, _ in sizes.gpu_kinds()),
+        "node_pool": frozenset(pool for pool, _ in sizes.values("node_pool") if pool),
         "image": frozenset(image for _, image in profile.images()),
     }
 
@@ -88,29 +82,20 @@ def questions_of(profile: Profile) -> list[tuple[str, list[str]]]:
 
 
 def larger_dimensions(before: Profile, after: Profile) -> frozenset[str]:
-    """Return the amounts that grow for some combination of choices; all amounts where that is not known.
-
-    Options apply in order, and for each amount a later option overrides an earlier one. So both profiles are walked
-    through option by option, which is exact without trying every combination.
-    """
+    """Return the amounts that grow for some combination of choices; all amounts where the questions differ."""
     if questions_of(before) != questions_of(after):
         return frozenset(DIMENSIONS)
     return frozenset(name for name, amount in _AMOUNTS.items() if _grows(before, after, amount))
 
 
 def _grows(before: Profile, after: Profile, amount: Callable[[Any], int | None]) -> bool:
-    pairs = {(amount(before.resources) or 0, amount(after.resources) or 0)}
-    for name, option in after.options.items():
-        old = before.options[name].choices
-        overrides = {(amount(old[key].resources), amount(new.resources)) for key, new in option.choices.items()}
-        pairs = {
-            (was if less is None else less, now if more is None else more)
-            for was, now in pairs
-            for less, more in overrides
-        }
-        if len(pairs) > MAXIMUM_SIZES:
-            return True
-    return any(now > was for was, now in pairs)
+    """Return whether some choices get more than the same choices got before."""
+    base = [amount(before.resources) or 0, amount(after.resources) or 0]
+    options = [
+        [(amount(old.resources), amount(option.choices[key].resources)) for key, old in was.choices.items()]
+        for was, option in ((before.options[name], option) for name, option in after.options.items())
+    ]
+    return any(max(now) > min(was) for was, now in combine(base, options))
 
 
 def pinned(image: str) -> bool:

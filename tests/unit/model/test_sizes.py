@@ -11,8 +11,7 @@ from support.repositories import policy, profile
 
 from allotment_profiles.access.cost import cost_of, dearest
 from allotment_profiles.model import Policy, Profile
-from allotment_profiles.model.limits import MAXIMUM_SIZES
-from allotment_profiles.model.sizes import Size, size_of, sizes_of
+from allotment_profiles.model.sizes import Size, SizeRange, combine, size_of
 
 CPUS = st.sampled_from([0.5, 1, 2, 4])
 MEMORY = st.sampled_from(["1 GiB", "2 GiB", "8 GiB"])
@@ -40,62 +39,56 @@ def profiles(draw: st.DrawFn) -> Profile:
     return Profile.model_validate(profile(options=options, resources=resources))
 
 
-def every_combination(value: Profile) -> set[tuple[Any, ...]]:
+def every_combination(value: Profile) -> list[Size]:
     """Try them all."""
     places = [
         [(f"options.{name}.choices.{key}", choice) for key, choice in option.choices.items()]
         for name, option in value.options.items()
     ]
-    return {size_of(value, dict(combination)).amounts for combination in itertools.product(*places)}
+    return [size_of(value, dict(combination)) for combination in itertools.product(*places)]
+
+
+NAMES = ["cpu_guarantee", "cpu", "memory_guarantee", "memory", "gpu", "gpu_kind", "node_pool"]
 
 
 @examples(300)
-@given(profiles())
-def test_the_sizes_are_exactly_those_of_all_combinations(value: Profile) -> None:
-    sizes = sizes_of(value)
-    assert {size.amounts for size in sizes} == every_combination(value)
-    assert len(sizes) == len({size.amounts for size in sizes})
+@given(profiles(), st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
+def test_what_some_amounts_can_be_together_is_exactly_what_all_combinations_give(
+    value: Profile, names: list[str]
+) -> None:
+    reached = {
+        tuple(amount for amount, _ in amounts)
+        for group in SizeRange(value).combinations(*names)
+        for amounts in itertools.product(*group)
+    }
+    assert reached == {tuple(getattr(size, name) for name in names) for size in every_combination(value)}
 
 
-@given(profiles())
-def test_the_field_of_an_amount_is_where_it_is_written(value: Profile) -> None:
-    document = value.model_dump(exclude_unset=True)
-
-    def stands(field: str) -> bool:
-        at: Any = document
+@given(profiles(), st.sampled_from(NAMES))
+def test_the_field_of_an_amount_is_where_it_is_written(value: Profile, name: str) -> None:
+    for amount, field in SizeRange(value).values(name):
+        at: Any = value
         for part in field.split("."):
-            if not isinstance(at, dict) or part not in at:
-                return False
-            at = at[part]
-        return True
-
-    for size in sizes_of(value):
-        assert stands(size.memory_field)
-        assert stands(size.cpu_field)
-        assert size.node_pool is None or stands(size.node_pool_field)
-        assert size.gpu_kind is None or stands(size.gpu_kind_field)
+            at = at[part] if isinstance(at, dict) else getattr(at, part)
+        assert at == amount
 
 
-@given(profiles())
-def test_nobody_pays_more_than_the_dearest_size(value: Profile) -> None:
-    prices = {"cpu_hour": 0.03, "memory_gib_hour": 0.004, "gpu_hour": 1}
+@examples(300)
+@given(profiles(), st.booleans())
+def test_nobody_pays_more_than_the_dearest_size(value: Profile, cheap: bool) -> None:
+    prices = {"cpu_hour": 0.03, "memory_gib_hour": 0.004, "gpu_hour": 0.1 if cheap else 1}
     rules = Policy.model_validate(policy(prices=prices, gpu_kinds={"l4": {"title": "L4", "hour": 0.5}}))  # fmt: skip
-    assert dearest(value, rules).hour == max(cost_of(size, rules).hour for size in sizes_of(value))
+    assert dearest(value, rules).hour == max(cost_of(size, rules).hour for size in every_combination(value))
 
 
-def test_too_many_sizes_end_the_search_at_once() -> None:
-    def option(part: str, amount: Any) -> dict[str, Any]:
-        return {"title": "O", "default": "c0", "choices": {
-            f"c{i}": {"title": "C", "resources": amount(i)} for i in range(20)
-        }}  # fmt: skip
+def test_the_groups_of_many_choices_are_few() -> None:
+    """Eight options with twenty choices have 25 * 10^9 combinations."""
 
-    value = Profile.model_validate(profile(options={
-        "one": option("one", lambda i: {"cpu": {"limit": i + 1}}),
-        "two": option("two", lambda i: {"cpu": {"guarantee": 0.001 * (i + 1)}}),
-        "three": option("three", lambda i: {"memory": {"limit": f"{i + 1} GiB"}}),
-        "four": option("four", lambda i: {"gpu": i}),
-    }))  # fmt: skip
-    assert len(sizes_of(value)) == MAXIMUM_SIZES + 1
+    def choice(place: int, number: int) -> tuple[int | None, ...]:
+        return tuple(10 * number + at if (number + at + place) % 3 else None for at in range(3))
+
+    options = [[choice(place, number) for number in range(20)] for place in range(8)]
+    assert sum(1 for _ in combine((0, 0, 0), options)) < 5000
 
 
 def test_a_kind_of_gpu_has_its_own_price() -> None:
