@@ -1,5 +1,6 @@
 """On a real hub: a grant that ends while a session runs is said to its user, and the session is stopped."""
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 
@@ -57,16 +58,15 @@ def test_a_session_whose_grant_is_revoked_is_named_on_every_page_and_stopped_aft
     assert warning(idle) is None
     revoke(allotment)
     said = until(lambda: warning(idle), what="the warning")
-    words = said.get_text(" ", strip=True)
-    assert f"Your session ({WITH_DATA}) will be stopped in 59 minutes" in words
-    assert "[grant-missing]" in words
-    assert "Who decides: the leads of " in words
+    assert WITH_DATA in said.get_text()
+    assert "[grant-missing]" in said.get_text()
     link = said.select_one("a.alert-link")
     assert link
-    assert link.get_text() == "Ask for this data"
     assert idle.client.get(str(link["href"])).status_code == 200
     at = said.select_one("time")
     assert at
+    ends = dt.datetime.fromisoformat(str(at["datetime"]))
+    assert dt.timedelta(minutes=50) < ends - dt.datetime.now(dt.UTC) < dt.timedelta(hours=1)
     assert warning(idle, "hub/spawn/analyst/third") == said
     assert warning(allotment.sign_in("lead")) is None
 
@@ -96,7 +96,7 @@ def test_a_grant_that_is_given_again_takes_the_warning_away(
     until(lambda: warning(idle), what="the warning")
     window = signed_in(chromium, allotment, "analyst", java_script_enabled=False)
     page = opened(window, allotment, "hub/home")
-    assert page.get_by_role("alert").get_by_text("will be stopped in 59 minutes").is_visible()
+    assert page.get_by_role("alert").locator("time").is_visible()
     window.close()
     commit(allotment, {ROLE: was})
     until(lambda: warning(idle) is None, what="no warning")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jupyterhub.utils import exponential_backoff
+from support.conditions import eventually
 from support.repositories import Content, data_role, policy, profile, team
 from support.servers.cluster import CLAIM, SLEEPER, Cluster, needs_cluster
 from support.servers.cluster_hub import ClusterHub
@@ -44,8 +44,8 @@ async def test_a_pod_ends_when_its_total_time_is_over(hub: ClusterHub, cluster: 
     async def ended() -> bool:
         return await spawner.poll() is not None
 
-    await exponential_backoff(ended, "the session runs on", timeout=60)
-    assert spawner._end_reason == "total"
+    await eventually(ended, "the session has ended")
+    assert hub.end_reason(spawner, "red/short") == "total"
     assert pods(cluster) == []
 
 
@@ -57,5 +57,5 @@ async def test_a_pod_ends_when_its_grant_is_revoked(hub: ClusterHub, cluster: Cl
     hub.profiles.commit({TABLES: data_role("red")})
     await hub.refresh()
     assert await spawner.poll() is not None
-    assert spawner._end_reason == "access-ended"
+    assert hub.end_reason(spawner, "red/data") == "access-ended"
     assert pods(cluster) == []

@@ -117,7 +117,7 @@ def test_somebody_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(allotment
 def test_the_filter_works_without_a_script(analyst: Person) -> None:
     rows = opened(analyst, "profiles?q=transport+RSTUDIO").select("#profiles tbody tr")
     assert [row.a.text for row in rows if row.a] == ["Maps in RStudio"]
-    assert "No profile has these words" in opened(analyst, "profiles?q=nobody").text
+    assert not opened(analyst, "profiles?q=nobody").select("#profiles tbody tr, #profiles-nothing[hidden]")
 
 
 def test_the_table_can_be_saved(analyst: Person) -> None:
@@ -142,7 +142,7 @@ def test_the_form_goes_through_both_tabs_and_becomes_a_proposal_with_its_request
         analyst, filled(page, "propose"), content=editor.text + "environment: {TZ: Europe/London}\n", do="form"
     )
     page = BeautifulSoup(answer.text, "html.parser")
-    assert "Kept as they are: environment" in page.text
+    assert "environment" in page.select("#kept")[0].text
     form = filled(page, "propose")
     assert ("title", title) in form[1]
     answer = send(analyst, form, reason="We publish it", do="propose")
@@ -151,7 +151,7 @@ def test_the_form_goes_through_both_tabs_and_becomes_a_proposal_with_its_request
     page = BeautifulSoup(answer.text, "html.parser")
     assert page.h1 is not None
     assert page.h1.text == f"Add transport-analysis/bulletin: {title}"
-    assert "The leads of Open data" in page.text
+    assert "Open data" in page.select(".allotment-requirements")[0].text
     files = [summary.code.text for summary in page.select(".allotment-difference summary") if summary.code]
     # The data role's file holds its binding: that is not the analyst's to see.
     assert files == ["teams/transport-analysis/profiles/bulletin.yaml"]
@@ -173,9 +173,7 @@ def test_a_problem_stands_beside_its_field_and_nothing_typed_is_lost(analyst: Pe
     assert isinstance(memory, Tag)
     assert (memory["value"], memory["aria-invalid"]) == ("100 GB", "true")
     assert "problem-resources.cpu.limit" in str(page.find(id="resources.cpu.limit"))
-    told = page.find(id="problem-resources.cpu.limit")
-    assert told is not None
-    assert "is not a number of CPUs" in told.text
+    assert "many" in page.select("[id='problem-resources.cpu.limit']")[0].text
 
 
 def test_a_second_proposal_for_a_profile_shows_the_first_one(analyst: Person, lead: Person) -> None:
@@ -214,7 +212,7 @@ def test_a_form_without_its_token_or_from_another_site_does_nothing(analyst: Per
     url = urljoin(analyst.deployment.url, form[0])
     foreign = analyst.client.post(url, data=dict(form[1]), headers={"Origin": "https://elsewhere.example"})
     assert foreign.status_code == 403
-    assert "comes from another site" in foreign.text
+    assert "other-origin" in foreign.text
 
 
 def test_a_refusal_says_what_why_what_helps_and_who_decides(analyst: Person) -> None:
@@ -224,9 +222,10 @@ def test_a_refusal_says_what_why_what_helps_and_who_decides(analyst: Person) -> 
     answer = analyst.page(f"{PREFIX}profiles/nobody/nothing")
     assert answer.status_code == 404
     page = BeautifulSoup(answer.text, "html.parser")
-    assert page.h1 is not None
-    assert page.h1.text == "There is no such profile."
-    assert "profile-unknown" in page.text
+    what, remedy, code = (part.text for part in page.select(".allotment-refusal :is(h1, dd)"))
+    assert what
+    assert remedy
+    assert code == "profile-unknown (404)"
 
 
 def test_the_file_of_a_data_role_is_opened_for_its_owner_alone(analyst: Person) -> None:

@@ -276,7 +276,6 @@ def test_addresses_that_are_none_are_refused_and_break_nothing(analyst: Person, 
     assert analyst.service("GET", "profiles", headers={"Origin": BROKEN}).status_code == 403
     page = analyst.client.get(f"{PAGES}nothing", headers={"Referer": BROKEN})
     assert page.status_code == 404
-    assert "There is no page at this address." in page.text
     assert BROKEN not in page.text
     admin.page(PAGES)  # signs in to the service
     for name in ("..", ".", "../services", "%2e%2e", "a/../admin"):

@@ -101,7 +101,7 @@ def test_a_proposal_from_the_terminal_starts_from_the_profile_that_runs(at_work:
     answer = proposed(at_work, *propose[2:], "--reason", "Larger joins")
     assert answer["proposer"] == "analyst"
     assert answer["reason"] == "Larger joins"
-    assert any(change["text"] == "memory limit: 6 GiB" for change in answer["changes"])
+    assert any("memory" in change["text"] and "6 GiB" in change["text"] for change in answer["changes"])
     ended = in_session(at_work, "allotment-session", "withdraw", answer["id"], "--yes")
     assert ended.returncode == 0, ended.stderr
 

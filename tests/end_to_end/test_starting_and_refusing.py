@@ -108,7 +108,7 @@ def test_the_last_good_choice_survives_refusals_the_end_of_its_session_and_a_kil
     stop_all(busy)
     for body, _, _ in REFUSED.values():
         assert ask(busy, body)[0] >= 400
-    assert "Your last choice" in busy.page("hub/spawn").text
+    assert "allotment-last" in busy.page("hub/spawn").text
     allotment.kill("hub")
     allotment.wait_until_well()
     assert ask(busy, {"profile": "transport-analysis/gone"})[0] == 404

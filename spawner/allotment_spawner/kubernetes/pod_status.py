@@ -40,6 +40,7 @@ _PREFIXES = {
     **dict.fromkeys(("Failed", "BackOff", "InspectFailed", "ErrImageNeverPull"), "The session cannot start yet"),
 }
 """Event reason → what is written before the event's message."""
+EARLIER_SESSION = "An earlier session of this name is being stopped"
 _MESSAGES: Mapping[str, str | None] = {
     "Scheduled": "A machine has been found",
     "Pulling": "Downloading the image; the first time on a machine this can take some minutes",
@@ -48,7 +49,7 @@ _MESSAGES: Mapping[str, str | None] = {
     "TriggeredScaleUp": "No machine has room, so another one is being started; this can take some minutes",
     "NotTriggerScaleUp": "No machine has room, and no kind of machine that could be started would have",
     "SuccessfulAttachVolume": "The home folder is attached",
-    "Killing": "An earlier session of this name is being stopped",
+    "Killing": EARLIER_SESSION,
     "Preempted": "A session of higher priority has taken the machine",
     "Evicted": "The machine has run out of resources and has ended the session",
     "FailedPostStartHook": "The links in the home folder could not be made: the image has no program sh",

@@ -66,7 +66,7 @@ class SpawnMonitor:
             return pod_status.deleted()
         earlier = pod_status.still_ending(pod) if pod else None
         if earlier:
-            self._report("An earlier session of this name is being stopped")
+            self._report(pod_status.EARLIER_SESSION)
         return earlier
 
     def _report_event(self, event: Mapping[str, Any], uid: object) -> None:

@@ -139,7 +139,7 @@ def test_profiles_and_a_profile_are_shown(command: Command, service: SessionServ
 
 def test_a_proposal_is_listed_and_withdrawn(command: Command, service: SessionService) -> None:
     assert command(*BIGGER).returncode == 0
-    assert "notebook-big  checked" in command("proposals", "--state", "open").stdout
+    assert "notebook-big" in command("proposals", "--state", "open").stdout
     assert service.requests[-1] == ("GET", "/proposals?state=open")
     assert command("withdraw", "notebook-big", "--yes").returncode == 0
     assert service.proposals["notebook-big"]["state"] == "withdrawn"

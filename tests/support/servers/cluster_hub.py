@@ -10,6 +10,7 @@ from support.connections import cut_connections
 from support.fakes.hub_side import HubSide
 from support.repositories import ProfilesRepository
 
+from allotment_profiles.events import Events
 from allotment_spawner.kubernetes import KubernetesProfileSpawner
 
 
@@ -21,6 +22,8 @@ class ClusterHub(HubSide):
     ) -> None:
         profiles = ProfilesRepository(folder)
         pods = {"namespace": namespace, "uid": 1000, "gid": 100, "fs_gid": 100, "start_timeout": 60, **settings}
+        self._events = f"sqlite:///{folder / 'events.sqlite'}"
+        pods.setdefault("events_url", self._events)
         config = {"ProfileSpawnerMixin": {"repository": str(profiles.path)}, "KubeSpawner": pods}
         database = f"sqlite:///{folder / 'hub.sqlite'}"
         super().__init__(profiles, database, spawner_class, config, hub=Hub(connect_ip="127.0.0.1"))
@@ -44,6 +47,15 @@ class ClusterHub(HubSide):
         spawner.user_options = {"profile": profile, "options": dict(options or {})}
         await spawner.start()
         return spawner
+
+    def end_reason(self, spawner: Any, profile: str) -> str:
+        """Forget a session that has ended, as the hub does; return the reason in the table of events."""
+        spawner.clear_state()
+        self.write_events()
+        table = Events(self._events)
+        found = table.of(profile, kinds=("end",))
+        table.close()
+        return str(found[0].details["reason"])
 
     async def close(self) -> None:
         """End what watches and follows."""

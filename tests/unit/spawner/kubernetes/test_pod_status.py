@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from allotment_spawner.kubernetes.pod_status import (
+    EARLIER_SESSION,
     end_of,
     memory_restarts,
     progress_message,
@@ -162,7 +163,7 @@ def test_a_pod_that_is_being_deleted_ends_the_start_and_an_earlier_one_is_waited
     told = Told()
     assert told.watch.update(earlier, (), 1) is None
     assert told.watch.update(earlier, (), 2) is None
-    assert [text for _, text in told.lines] == ["An earlier session of this name is being stopped"]
+    assert [text for _, text in told.lines] == [EARLIER_SESSION]
     refusal = told.watch.update(earlier, (), 120)
     assert refusal is not None
     assert refusal.code == "still-ending"
