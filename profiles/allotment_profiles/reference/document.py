@@ -169,7 +169,8 @@ def reference() -> str:
     parts += [
         "## Codes of problems\n\nStable, for programs: `allotment check`, the form and the API show them.\n",
         _codes(PROBLEMS),
-        "## Codes of refused starts\n\nStable, for programs: at the end of the hub's message, and in the API.\n",
+        "## Codes of refused starts\n\nStable, for programs: at the end of the hub's message, and in the API. "
+        "[Other refusals](codes.md) have codes, too.\n",
         _codes(REFUSALS),
     ]
     return "\n".join(parts)
