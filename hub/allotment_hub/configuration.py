@@ -103,5 +103,5 @@ class ServiceConfiguration(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the file. Raises a pydantic `ValidationError` that names what is wrong."""
+        """Read the file. Raise a pydantic `ValidationError` that names what is wrong."""
         return cls.model_validate_json(path.read_bytes())

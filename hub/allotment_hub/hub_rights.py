@@ -8,7 +8,7 @@ SERVICE = "allotment"
 
 CUSTOM_SCOPES = {
     REVIEW_SCOPE: {"description": "Approve, reject and merge proposals of profiles"},
-    REFRESH_SCOPE: {"description": "Say that the repository of profiles has changed"},
+    REFRESH_SCOPE: {"description": "Tell the hub that the repository of profiles has changed"},
 }
 
 

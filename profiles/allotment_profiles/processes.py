@@ -14,7 +14,7 @@ def with_environment(matches: Callable[[Mapping[str, str]], bool]) -> list[psuti
     """Return the running processes whose environment matches."""
     processes: list[psutil.Process] = []
     for process in psutil.process_iter():
-        # Processes of other users cannot be read, and others end meanwhile.
+        # Processes of other users cannot be read, and others exit meanwhile.
         with contextlib.suppress(psutil.Error, OSError):
             if matches(process.environ()):
                 processes.append(process)
@@ -28,7 +28,7 @@ def end(processes: Iterable[psutil.Process], *, patience: float) -> None:
         if seconds == 0:
             continue
         for process in remaining:
-            # It ended by itself, or changed its user and must not be ended.
+            # It exited by itself, or changed its user and must not be ended.
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 process.send_signal(signal_number)
         deadline = monotonic() + seconds
@@ -37,7 +37,7 @@ def end(processes: Iterable[psutil.Process], *, patience: float) -> None:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Check whether a process has ended. A zombie has; psutil's own `wait` would wait until it is reaped."""
+    """Check whether a process has exited. A zombie has; psutil's own `wait` would wait until it is reaped."""
     try:
         return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

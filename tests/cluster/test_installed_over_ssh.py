@@ -12,6 +12,8 @@ from support.servers.forge import Forge, needs_forge
 from support.servers.installed import JUPYTERLAB, ForgePerson, Installed
 from support.servers.ssh_server import SshServer
 
+from allotment_profiles.git.remotes import RemoteError
+
 pytestmark = [needs_cluster, needs_forge, pytest.mark.timeout(600)]
 
 PROFILE = profile(
@@ -88,6 +90,6 @@ def test_a_key_that_is_taken_away_is_said_and_nothing_is_lost(platform: Platform
     refused = analyst.service("POST", "proposals", json=body)
     assert refused.status_code == 503
     assert refused.json()["code"] == "repository-away"
-    assert "refuses the credentials" in refused.text
+    assert RemoteError("Permission denied").why in refused.text
     assert "red/notebook" in analyst.page("hub/spawn").text
     assert platform.origin.head == before

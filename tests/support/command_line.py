@@ -1,8 +1,10 @@
 """`allotment` as people call it, in the process of the test."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
 
@@ -16,6 +18,13 @@ def allotment(*arguments: str | Path, answers: str | None = None, **environment:
     if found.exception is not None and not isinstance(found.exception, SystemExit):
         raise found.exception
     return found.exit_code, found.output
+
+
+def answer(*arguments: str | Path, code: int = 0) -> Any:
+    """Return what a command prints as JSON."""
+    exit_code, output = allotment(*arguments, "--format", "json")
+    assert exit_code == code, output
+    return json.loads(output)
 
 
 def modules_of(*arguments: str | Path) -> set[str]:

@@ -16,7 +16,7 @@ from allotment_session.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_CODES = "exit codes: 0 done, 1 problems found, 2 wrong usage, 3 the service refused, 4 the service can not be reached"
+_CODES = "exit codes: 0 done, 1 problems found, 2 wrong usage, 3 the service refused, 4 the service cannot be reached"
 
 _PROPOSE_OPTIONS = (
     ("--name", "target", "[TEAM/]NAME", "make a new profile with this name"),

@@ -59,11 +59,11 @@ class ServiceClient:
             self._opener.add_handler(handler)
 
     def get(self, *parts: str, **query: str) -> Any:
-        """Send GET to the path with these parts. Raises `SessionError`."""
+        """Send GET to the path with these parts. Raise `SessionError`."""
         return self._call("GET", parts, None, {key: value for key, value in query.items() if value})
 
     def post(self, *parts: str, body: dict[str, Any]) -> Any:
-        """Send POST with a JSON body to the path with these parts. Raises `SessionError`."""
+        """Send POST with a JSON body to the path with these parts. Raise `SessionError`."""
         return self._call("POST", parts, body, {})
 
     def address(self, url: object) -> str:
@@ -161,7 +161,7 @@ def _unreachable(url: str, error: Exception, *, sent: bool) -> SessionError:
     if sent:
         remedy += " Sending it again is safe: it updates the proposal if the first one arrived."
     return SessionError(
-        f"The service at {url} can not be reached.",
+        f"The service at {url} cannot be reached.",
         why=str(reason) or type(reason).__name__,
         remedy=remedy,
         status=Exit.UNREACHABLE,
@@ -169,7 +169,7 @@ def _unreachable(url: str, error: Exception, *, sent: bool) -> SessionError:
 
 
 def _checked_address(url: str) -> str:
-    """Return the address without a trailing slash. Raises `SessionError` if no token may be sent to it."""
+    """Return the address without a trailing slash. Raise `SessionError` if no token may be sent to it."""
     try:
         parts = urllib.parse.urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -191,7 +191,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _read(response: Any, deadline: float) -> bytes:
-    """Read an answer within the limits of size and time. Raises OSError."""
+    """Read an answer within the limits of size and time. Raise OSError."""
     chunks = []
     size = 0
     while chunk := response.read1(65536):

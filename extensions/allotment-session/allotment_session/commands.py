@@ -118,7 +118,7 @@ def propose(client: ServiceClient, terminal: Terminal, options: ProposeOptions, 
 
 
 def split(profile: str) -> tuple[str, str]:
-    """Split `team/name`. Raises `SessionError`."""
+    """Split `team/name`. Raise `SessionError`."""
     match = _PROFILE.fullmatch(profile)
     if match:
         return match[1], match[2]

@@ -20,7 +20,7 @@ LARGEST_FILE = 64 * 1024
 
 
 def with_settings(profile: dict[str, Any], settings: list[str], removed: list[str]) -> dict[str, Any]:
-    """Return a copy of a profile with changes such as `memory.limit=16GiB`. Raises `SessionError`."""
+    """Return a copy of a profile with changes such as `memory.limit=16GiB`. Raise `SessionError`."""
     changed = copy.deepcopy(profile)
     for setting in settings:
         match = _SETTING.fullmatch(setting)
@@ -81,7 +81,7 @@ def _list(before: object, operator: str, value: str, name: str) -> list[Any]:
 
 
 def read_file(path: str) -> str:
-    """Return the text of a file. Raises `SessionError`."""
+    """Return the text of a file. Raise `SessionError`."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
@@ -89,7 +89,7 @@ def read_file(path: str) -> str:
             raise usage(f"{path} is larger than {LARGEST_FILE // 1024} KiB.", "A profile's file is small text.")
         return content.decode()
     except OSError as error:
-        raise usage(f"{path} can not be read: {error.strerror}.") from error
+        raise usage(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise usage(f"{path} is not UTF-8 text.") from error
 
@@ -106,7 +106,7 @@ class EditedFile:
         self.path.write_text(content, encoding="utf-8")
 
     def edit(self) -> str:
-        """Open the editor and return the text that it saved. Raises `SessionError`."""
+        """Open the editor and return the text that it saved. Raise `SessionError`."""
         try:
             done = subprocess.run([*self._command, str(self.path)], check=False)
         except OSError as error:
@@ -129,7 +129,7 @@ def _editor(editor: str) -> list[str]:
     try:
         command = shlex.split(editor) or [name for name in ("nano", "vim", "vi") if shutil.which(name)][:1]
     except ValueError as error:
-        raise usage(f"$EDITOR can not be read: {error}.") from error
+        raise usage(f"$EDITOR cannot be read: {error}.") from error
     if not command:
         raise usage("There is no editor here.", "Set $EDITOR, or use --set or --file.")
     return command

@@ -49,7 +49,7 @@ class ProblemDetails(BaseModel):
 
 
 def details_of(status: int, error: BaseException | None, address: Callable[[str], str]) -> ProblemDetails:
-    """Return the answer for an error, with a full `address` as its link. Nothing is said about an unexpected error."""
+    """Return the answer for an error, with a full `address` as its link. An unexpected error is not described."""
     refusal = _refusal_of(error)
     if refusal:
         link = error.link if isinstance(error, ServiceError) else ""

@@ -41,7 +41,7 @@ class LaptopOptions:
 
 
 def run(options: LaptopOptions) -> None:
-    """Run until a signal stops it. Raises `LaptopError` with the reason when it cannot run."""
+    """Run until a signal stops it. Raise `LaptopError` with the reason when it cannot run."""
     console = Console(soft_wrap=True, highlight=False)
     traefik = require_programs()
     folder = StateFolder(options.folder.resolve())

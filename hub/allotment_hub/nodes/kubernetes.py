@@ -34,7 +34,7 @@ class ImageDaemonSet:
         self._owner = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/{configuration.owner}"
 
     async def apply(self, desired: DesiredImages) -> None:
-        """Apply the DaemonSet, or delete it if there are no images. Raises `ClusterError` or an error of httpx.
+        """Apply the DaemonSet, or delete it if there are no images. Raise `ClusterError` or an error of httpx.
 
         A server-side apply does not change what is already correct, and keeps fields that others manage.
         """
@@ -63,7 +63,7 @@ class ImageDaemonSet:
 
 
 def _checked(answer: httpx.Response, *, missing_ok: bool = False) -> Any:
-    """Return the object in an answer, or None for a missing object with `missing_ok`. Raises `ClusterError`."""
+    """Return the object in an answer, or None for a missing object with `missing_ok`. Raise `ClusterError`."""
     if missing_ok and answer.status_code == httpx.codes.NOT_FOUND:
         return None
     if answer.is_success:

@@ -85,7 +85,7 @@ class QuarantinedCommit:
 
     def refusal(self, reader: Actor) -> Refusal | None:
         """Return why a reader may not confirm it, or None."""
-        what = "This is not confirmed."
+        what = "Nothing was confirmed."
         if not reader.may_review:
             return Refusal(
                 "scope-missing", what, "A session can ask, but not decide: this token lacks the right to review.",
@@ -187,7 +187,7 @@ class Quarantine:
         for requirement in missing(check.requirements, people, check.before, nobody):
             if requirement.kind == "owner":
                 return Refusal(
-                    "owner-needed", "This is not confirmed.", f"It needs {requirement.text}",
+                    "owner-needed", "Nothing was confirmed.", f"It needs {requirement.text}",
                     "Undo the commit in the repository and propose the change, so that they can approve it.",
                     requirement.who,
                 )  # fmt: skip

@@ -41,7 +41,7 @@ def too_large(size: int) -> DocumentError:
 
 
 def parse_yaml(data: bytes) -> dict[str, Any]:
-    """Return the mapping that a file contains. Raises DocumentError."""
+    """Return the mapping that a file contains. Raise DocumentError."""
     text = _decode(data)
     if _needs_event_check(data):
         _check_events(text)

@@ -87,7 +87,7 @@ def _key(key: str) -> str:
 
 
 def read_values(data: bytes) -> tuple[Node, list[Node]]:
-    """Parse a values file. Returns its root and the duplicate keys. Raises UnreadableError."""
+    """Parse a values file. Return its root and the duplicate keys. Raise UnreadableError."""
     if len(data) > MAXIMUM_BYTES:
         raise UnreadableError(f"The file has {len(data)} bytes; {MAXIMUM_BYTES} are read.")
     try:

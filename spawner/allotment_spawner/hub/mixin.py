@@ -76,7 +76,7 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         raise NotImplementedError
 
     async def prepare(self, launch: Launch) -> None:
-        """Prepare what the launch needs. Raises RefusedError if this deployment cannot do it."""
+        """Prepare what the launch needs. Raise RefusedError if this deployment cannot do it."""
 
     def escape_variable(self, value: str) -> str:
         """Escape a variable's value for a deployment that would interpret it."""
@@ -113,7 +113,7 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
     # -- the decision
 
     async def start(self) -> Any:
-        """Decide the request and start the session. Raises SpawnException if it is refused."""
+        """Decide the request and start the session. Raise SpawnException if it is refused."""
         self._launch = self._session = self._end_reason = None
         self.messages, self._lost_since = [], {}
         try:

@@ -37,7 +37,7 @@ class PodPatch:
 
 
 def merge_patches(patches: Iterable[PodPatch]) -> PodPatch:
-    """Merge the patches of several credentials. Raises RefusedError if two set the same variable."""
+    """Merge the patches of several credentials. Raise RefusedError if two set the same variable."""
     volumes: list[Mapping[str, Any]] = []
     mounts: list[Mapping[str, Any]] = []
     maps: dict[str, dict[str, Any]] = {
@@ -64,7 +64,7 @@ def conflict(why: str) -> RefusedError:
 
 
 def only_one(values: Iterable[str], what: str) -> str:
-    """Return the value that all data roles of a kind share. Raises RefusedError if they differ."""
+    """Return the value that all data roles of a kind share. Raise RefusedError if they differ."""
     different = sorted(set(values))
     if len(different) > 1:
         raise conflict(f"A session can have one {what}, and its data roles name {len(different)}.")

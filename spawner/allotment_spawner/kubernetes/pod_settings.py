@@ -100,7 +100,7 @@ class PodSettings:
 
 
 def pod_settings(launch: Launch, user: str, defaults: PodDefaults) -> PodSettings:
-    """Translate a Launch for a user. Raises RefusedError if the cluster cannot do it."""
+    """Translate a Launch for a user. Raise RefusedError if the cluster cannot do it."""
     team = _team_folder(launch, defaults)
     _check_claims(launch, defaults)
     patch = binding_patch(launch.bindings, PodContext(label(user, at_least=2, at_most=60)))

@@ -133,7 +133,7 @@ _NOT_CREATED = _Waiting(
 _OUT_OF_MEMORY = _Waiting("out-of-memory", MEMORY_EXCEEDED, "Choose a larger size.")
 _CRASHED = _Waiting(
     "session-crashed",
-    "Its program ended again and again, with the code {exit_code}.",
+    "Its program exited again and again, with the code {exit_code}.",
     "The image has to have JupyterHub's single-user server.",
 )
 _WAITING = {
@@ -223,7 +223,7 @@ def _terminated(status: Mapping[str, Any], *, deleting: bool) -> PodEnd | None:
         if terminated.get("reason") == "OOMKilled":
             return PodEnd("out-of-memory", f"{MEMORY_EXCEEDED} Choose a larger size.")
         if terminated and container.get("name") == "notebook" and not deleting:
-            return PodEnd("exited", f"Its program ended with the code {terminated.get('exitCode')}.")
+            return PodEnd("exited", f"Its program exited with the code {terminated.get('exitCode')}.")
     return None
 
 

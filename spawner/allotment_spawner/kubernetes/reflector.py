@@ -124,7 +124,7 @@ class ResilientReflector(ResourceReflector):
         return version
 
     async def _request(self, seconds: float, **query: Any) -> Any:
-        """List or watch. Raises ApiException for an error response."""
+        """List or watch. Raise ApiException for an error response."""
         raw = await getattr(self.api, self.list_method_name)(
             **({} if self.omit_namespace else {"namespace": self.namespace}),
             label_selector=self.label_selector,

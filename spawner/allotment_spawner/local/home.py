@@ -26,7 +26,7 @@ def folder_name(user: str) -> str:
 
 
 def data_folder(volumes: Path, role: str, volume: Volume) -> Path:
-    """Return the folder that a data role is bound to. Raises RefusedError if it is missing or outside its claim."""
+    """Return the folder that a data role is bound to. Raise RefusedError if it is missing or outside its claim."""
     base = volumes.resolve()
     try:
         folder = (base / volume.claim / volume.sub_path).resolve()

@@ -66,16 +66,9 @@ def test_rstudio_is_looked_for_in_the_folders_of_its_packages_as_the_proxy_does(
 def test_a_program_outside_the_path_counts_where_it_is_looked_for(path: Path, tmp_path: Path) -> None:
     program = Program("RStudio", "rserver", (tmp_path / "first", tmp_path / "second"))
     assert not program.installed
-    assert f"no program rserver on its PATH, in {tmp_path / 'first'} or in {tmp_path / 'second'}." in program.missing
+    assert all(text in program.missing for text in ("RStudio", "rserver", *map(str, program.folders)))
     install(tmp_path / "second", "rserver")
     assert program.installed
-
-
-def test_what_is_missing_is_said_with_what_helps(path: Path) -> None:
-    assert laptop().missing_apps["vscode"] == (
-        "VS Code is not installed on this laptop: there is no program code-server on its PATH. "
-        "Install code-server, or choose a JupyterLab profile."
-    )
 
 
 def test_a_laptop_has_folders_and_no_other_credential(path: Path) -> None:

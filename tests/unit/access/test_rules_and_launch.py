@@ -1,6 +1,7 @@
 """Nobody is offered what team, profile, grant and date do not all allow; nothing launched passes a bound."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -372,7 +373,7 @@ def test_a_retired_profile_names_the_end_of_its_chain(
     with pytest.raises(RefusedError) as caught:
         resolve(catalog, User("ann", frozenset({"/red"})), Request("red/old", {}), START, CAPABLE)
     assert caught.value.refusal.code == "profile-retired"
-    assert (expected or "There is no successor") in caught.value.refusal.remedy
+    assert re.findall(r"red/[a-z]+", caught.value.refusal.remedy) == ([expected] if expected else [])
 
 
 def test_a_draft_is_unknown_to_those_who_do_not_work_on_it() -> None:

@@ -3,21 +3,14 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.command_line import allotment
+from support.command_line import allotment, answer
 from support.repositories import ProfilesRepository, data_role, policy, profile, small, team, write_folder
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 WRONG = profile(resources={"cpu": {"limit": 2}, "memory": {"limit": "4 GB"}})
 LARGE = profile(resources={"cpu": {"limit": 9}, "memory": {"limit": "4 GiB"}}, data_roles=["tables"])
-
-
-def answer(*arguments: str | Path, code: int = 0) -> Any:
-    exit_code, output = allotment(*arguments, "--format", "json")
-    assert exit_code == code, output
-    return json.loads(output)
 
 
 @pytest.fixture
@@ -71,7 +64,7 @@ def test_files_are_checked_in_the_repository_around_them(tmp_path: Path) -> None
     found = answer("check", tmp_path / other, code=1)["problems"]
     assert {problem["path"] for problem in found} == {other}
     assert {problem["code"] for problem in found} == {"cpu-envelope", "grant-missing"}
-    assert allotment("check", tmp_path / "teams/red/team.yaml") == (0, "1 file checked: no problems.\n")
+    assert answer("check", tmp_path / "teams/red/team.yaml") == {"problems": []}
 
 
 def test_a_file_outside_any_repository_is_no_question(tmp_path: Path) -> None:
@@ -121,7 +114,7 @@ def test_a_comparison_with_the_folder_finds_its_mistakes(tmp_path: Path) -> None
         ["-c", "user.name=A", "-c", "user.email=a@x", "commit", "-qm", "x"],
     ):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
-    assert allotment("compare", "main", "--repository", tmp_path) == (0, "The meaning does not differ.\n")
+    assert answer("compare", "main", "--repository", tmp_path)["changes"] == []
     write_folder(tmp_path, {NOTEBOOK: WRONG})
     assert [each["code"] for each in answer("compare", "main", "--repository", tmp_path, code=1)["problems"]] == [
         "memory-unit"
@@ -145,8 +138,7 @@ def test_what_the_policy_lets_a_maintainer_do_needs_nobody(repository: ProfilesR
 def test_what_names_no_commit_is_no_question(repository: ProfilesRepository, revision: str, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     code, output = allotment("compare", "--repository", repository.path, "--", revision, "main")
-    assert code == 2
-    assert "there is no commit" in output
+    assert (code, repr(revision) in output) == (2, True)
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -160,7 +152,7 @@ def test_every_rule_is_told_up_to_the_first_that_refuses(repository: ProfilesRep
     assert all(step["passed"] for step in found["steps"])
     code, output = allotment("explain", "ann", "red/notebook", "--repository", path)
     assert code == 1
-    assert "✗ ann belongs to the team red." in output
+    assert output.count("✗") == 1
     assert "[not-a-member]" in output
     found = answer(
         "explain", "ann", "red/notebook", "--group", "/red", "--on", "2027-04-01", "--repository", path, code=1

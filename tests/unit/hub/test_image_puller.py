@@ -210,10 +210,9 @@ async def test_trouble_is_said_once_tried_again_and_over_when_the_cluster_answer
     assert pulling.last is not None
     assert (pulling.last.error, pulling.last.since) == (None, None)
     assert b"allotment_puller_failed 0.0" in exposition(watcher, pulling)
-    assert [record.getMessage() for record in caplog.records if "ahead" in record.getMessage()] == [
-        "images are not pulled ahead: OSError: the API server is away",
-        "images are pulled ahead again",
-    ]
+    lost, found = (record.getMessage() for record in caplog.records if "ahead" in record.getMessage())
+    assert "OSError: the API server is away" in lost
+    assert "OSError" not in found
 
 
 async def test_the_cluster_is_told_again_from_time_to_time_what_somebody_may_have_changed(
@@ -234,7 +233,7 @@ async def test_what_is_left_out_is_named_and_counted(
     async with following(profiles, nodes, maximum=2) as (watcher, pulling):
         await watcher.refresh()
         await nodes.until_told(1)
-    assert f"1 images beyond the maximum are not pulled: {image('i2:1')}" in caplog.text
+    assert image("i2:1") in caplog.text
     assert b"allotment_puller_left_out 1.0" in exposition(watcher, pulling)
     assert manifest(nodes.told[0], PLACE, "uid")["metadata"]["annotations"] == {"allotment/left-out": "1"}
 

@@ -64,12 +64,12 @@ def test_a_difference_is_told_apart_by_files_and_numbered_lines() -> None:
     )
     first, second = files_of(text)
     assert (first.path, first.added, first.removed) == ("teams/a/team.yaml", 1, 1)
-    assert [(line.kind, line.before, line.after, line.text) for line in first.lines] == [
+    assert first.lines[-1].kind == "note"
+    assert [(line.kind, line.before, line.after, line.text) for line in first.lines[:-1]] == [
         ("hunk", None, None, "@@ -1,2 +1,2 @@"),
         ("same", 1, 1, "title: A"),
         ("removed", 2, None, "x: 1"),
         ("added", None, 2, "x: 2"),
-        ("note", None, None, "No line break at the end of the file."),
     ]
     assert second.path == 'od\\"d b/x'
     assert [line.text for line in second.lines if line.kind == "added"] == ["++ <b>"]

@@ -102,7 +102,7 @@ def test_a_maintainer_changes_what_takes_nothing_more(fields: dict[str, Any]) ->
     assert needs(before, after, ANN) == set()
     assert needs(before, after, EVE) == {"lead:red"}
     (reason,) = automatic_of(compare(before, after), before, after, ANN)
-    assert reason.startswith("The profile red/desk needs no approval: ann maintains it, and the policy lets")
+    assert all(text in reason for text in ("red/desk", "ann"))
 
 
 @pytest.mark.parametrize("fields", [each[1] for each in HARMFUL], ids=[each[0] for each in HARMFUL])

@@ -34,7 +34,7 @@ def test_a_new_name_is_one_change(profiles: ProfilesRepository) -> None:
     assert (change.kind, change.category, change.before, change.after) == (
         "renamed", "renamed", "red/notebook", "red/desk",
     )  # fmt: skip
-    assert (change.moved_from, change.text) == (NOTEBOOK, "profile red/desk was called red/notebook")
+    assert change.moved_from == NOTEBOOK
 
 
 def test_a_new_name_with_other_content_names_what_differs(profiles: ProfilesRepository) -> None:

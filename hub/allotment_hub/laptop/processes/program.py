@@ -58,7 +58,7 @@ class Program:
 
 def write_pid_file(pid_file: Path, pid: int) -> None:
     """Write the process id and the start time, which together identify the process after a crash."""
-    # It may have ended already; then there is nothing to write.
+    # It may have exited already; then there is nothing to write.
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         write_private(pid_file, json.dumps({"pid": pid, "started": process.create_time()}) + "\n")
@@ -106,7 +106,7 @@ def search_path() -> str:
 
 
 def require_programs() -> str:
-    """Return the path of traefik. Raises `LaptopError` if git or traefik is missing or too old."""
+    """Return the path of traefik. Raise `LaptopError` if git or traefik is missing or too old."""
     needed = ".".join(str(part) for part in MINIMUM_VERSION)
     try:
         installed = git_version()

@@ -1,4 +1,4 @@
-"""Start programs, restart those that end, and stop all of them in order."""
+"""Start programs, restart those that exit, and stop all of them in order."""
 
 import asyncio
 import contextlib
@@ -10,15 +10,15 @@ from allotment_hub.laptop.folder import LaptopError
 from allotment_hub.laptop.processes.program import Program
 from allotment_profiles.backoff import retry_delay
 
-# After this many seconds a program counts as stable, and its next end as the first of a row.
+# After this many seconds a program counts as stable, and its next exit as the first of a row.
 _STABLE_SECONDS = 30.0
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-# After this many ends in a row the end of the log is printed; during the start, the start fails.
-_ENDS_IN_A_ROW = 3
+# After this many exits in a row the end of the log is printed; during the start, the start fails.
+_EXITS_IN_A_ROW = 3
 
 
 class Supervisor:
-    """Starts programs in the order given, restarts them when they end, and stops them in the opposite order."""
+    """Starts programs in the order given, restarts them when they exit, and stops them in the opposite order."""
 
     def __init__(self, programs: Sequence[Program], report: Callable[[str], None]) -> None:
         self._programs = programs
@@ -44,7 +44,7 @@ class Supervisor:
     async def start(self, patience: float = 90.0) -> None:
         """Start every program and return when all of them answer, or when a stop is requested.
 
-        Raises `LaptopError` when a program keeps ending or does not answer in time.
+        Raise `LaptopError` when a program keeps exiting or does not answer in time.
         """
         deadline = monotonic() + patience
         for program in self._programs:
@@ -83,7 +83,7 @@ class Supervisor:
             await asyncio.sleep(0.05)
 
     async def _keep_running(self, program: Program) -> None:
-        ends = 0
+        exits = 0
         while not self._stop_requested.is_set():
             began = monotonic()
             process = await program.start()
@@ -95,31 +95,31 @@ class Supervisor:
             program.pid_file.unlink(missing_ok=True)
             if self._stop_requested.is_set():
                 return
-            ends = 1 if monotonic() - began > _STABLE_SECONDS else ends + 1
-            what = f"The {program.name} ended unexpectedly ({_cause(code)})"
-            if ends % _ENDS_IN_A_ROW == 0:
-                message = f"{what}, {ends} times in a row. Its log, {program.log}, ends:\n{program.log_tail()}"
+            exits = 1 if monotonic() - began > _STABLE_SECONDS else exits + 1
+            what = f"The {program.name} exited unexpectedly ({_cause(code)})"
+            if exits % _EXITS_IN_A_ROW == 0:
+                message = f"{what}, {exits} times in a row. Its log, {program.log}, ends:\n{program.log_tail()}"
                 if not self._started:
                     self._failure = LaptopError(message)
                     return
                 self._report(message)
             else:
                 self._report(f"{what}: starting it again.")
-            pause = retry_delay(ends, first=_SHORTEST_PAUSE, longest=_LONGEST_PAUSE)
+            pause = retry_delay(exits, first=_SHORTEST_PAUSE, longest=_LONGEST_PAUSE)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_requested.wait(), pause)
 
     async def _stop_program(self, program: Program, process: asyncio.subprocess.Process) -> None:
         kill_requested = asyncio.create_task(self._kill_requested.wait())
-        ended = asyncio.create_task(process.wait())
+        exited = asyncio.create_task(process.wait())
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
-        await asyncio.wait({kill_requested, ended}, timeout=program.patience, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({kill_requested, exited}, timeout=program.patience, return_when=asyncio.FIRST_COMPLETED)
         kill_requested.cancel()
-        if not ended.done():
+        if not exited.done():
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-        await ended
+        await exited
 
 
 def _cause(code: int) -> str:

@@ -57,7 +57,7 @@ def ensure_starter(folder: StateFolder) -> bool:
 
 
 def existing_repository(path: Path) -> Path:
-    """Return the git folder of a repository, bare or not. Raises `LaptopError` if it cannot be used."""
+    """Return the git folder of a repository, bare or not. Raise `LaptopError` if it cannot be used."""
     path = path.resolve()
     for git_folder in (path / ".git", path):
         if (git_folder / "HEAD").is_file() and (git_folder / "objects").is_dir():

@@ -71,7 +71,7 @@ class DataRoles:
         return [_row(catalog, provenance, user, name) for name in sorted({*catalog.data_roles, *broken})]
 
     async def row(self, user: User, name: str) -> DataRoleRow:
-        """Return one data role. Raises ServiceError if there is none."""
+        """Return one data role. Raise ServiceError if there is none."""
         catalog = self._watcher.catalog
         if name not in catalog.data_roles and data_role_path(name) not in catalog.broken:
             remedy = "Look at the list of data roles."

@@ -89,7 +89,7 @@ class Profiles:
         return await asyncio.to_thread(self._rows, catalog, provenance, user, ids)
 
     async def row(self, user: User, profile_id: str) -> ProfileRow:
-        """Return one profile. Raises ServiceError if there is none that the user may know of."""
+        """Return one profile. Raise ServiceError if there is none that the user may know of."""
         catalog = self._watcher.catalog
         valid = profile_id in catalog.profiles
         exists = valid or profile_path(profile_id) in catalog.broken

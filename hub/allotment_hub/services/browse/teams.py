@@ -43,7 +43,7 @@ class Teams:
         self._watcher = watcher
 
     async def page(self, user: User, name: str) -> TeamDetails:
-        """Return one team. Raises ServiceError if there is none that the user may know of."""
+        """Return one team. Raise ServiceError if there is none that the user may know of."""
         catalog, provenance, now = self._watcher.catalog, self._watcher.provenance, dt.datetime.now(dt.UTC)
         entry = catalog.teams.get(name)
         if entry is None or not team_is_listed(catalog, user, name):

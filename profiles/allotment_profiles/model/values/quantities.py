@@ -48,7 +48,7 @@ def _amount_error(value: object, units: dict[str, int], code: str, example: str)
 
 
 def parse_memory(value: object) -> int:
-    """Parse `8 GiB` to bytes. Raises PydanticCustomError."""
+    """Parse `8 GiB` to bytes. Raise PydanticCustomError."""
     size = _amount(value, MEMORY_UNITS, "memory-unit", "8 GiB")
     if not 0 < size <= MAXIMUM_MEMORY:
         remedy = "Write for example 8 GiB."
@@ -57,12 +57,12 @@ def parse_memory(value: object) -> int:
 
 
 def parse_duration(value: object) -> int:
-    """Parse `2 h` to seconds. Raises PydanticCustomError."""
+    """Parse `2 h` to seconds. Raise PydanticCustomError."""
     return _seconds(value, 1, "Write for example 12 h.")
 
 
 def parse_delay(value: object) -> int:
-    """Parse `1 h` or `0 s` to seconds. Raises PydanticCustomError."""
+    """Parse `1 h` or `0 s` to seconds. Raise PydanticCustomError."""
     return _seconds(value, 0, "Write for example 1 h, or 0 s.")
 
 
@@ -74,7 +74,7 @@ def _seconds(value: object, minimum: int, remedy: str) -> int:
 
 
 def parse_cpu(value: object) -> int:
-    """Parse `0.5` to thousandths of a CPU. Raises PydanticCustomError."""
+    """Parse `0.5` to thousandths of a CPU. Raise PydanticCustomError."""
     remedy = "Write a number of CPUs such as 0.5 or 2."
     if isinstance(value, str) and re.fullmatch(r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,3})?", value, re.ASCII):
         value = float(value)

@@ -20,7 +20,7 @@ KINDS = frozenset(_KINDS)
 
 
 def binding_patch(bindings: Mapping[str, Binding], context: PodContext) -> PodPatch:
-    """Return what the data roles of a session add. Raises RefusedError if they exclude each other."""
+    """Return what the data roles of a session add. Raise RefusedError if they exclude each other."""
     by_kind: dict[str, dict[str, Any]] = {}
     for role in sorted(bindings):
         binding = bindings[role]
