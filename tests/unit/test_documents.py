@@ -8,14 +8,17 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import click
 import pytest
 from support.folders import ROOT
 from support.session_command import PACKAGE
 
+from allotment_profiles.access.rules import REFUSALS
 from allotment_profiles.cli.main import main
 from allotment_profiles.model import Binding
+from allotment_profiles.reference.document import PROBLEMS
 
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -216,3 +219,29 @@ def test_the_glossary_has_every_word_of_a_class() -> None:
 @pytest.mark.parametrize("kind", Binding.model_fields)
 def test_the_guide_says_what_each_kind_of_binding_needs(kind: str) -> None:
     assert f"\n| `{kind}` |" in text("docs/kubernetes.md")
+
+
+# What makes problems and refusals → which argument is the code.
+MAKERS = {
+    "refused": 1, "Refusal": 0, "unavailable": 0, "Problem": 1, "not_started": 0, "_refusal": 0, "_Waiting": 0,
+    "_occupied": 0, "_link": 4,
+}  # fmt: skip
+# `checked_text` makes these of the field's name; the last one comes from Tornado.
+MADE = {"reason", "comment", "reason-missing", "comment-missing", "xsrf"}
+
+
+def codes_of(folder: str) -> Iterator[str]:
+    for path in FILES:
+        for node in ast.walk(ast.parse(text(path))) if path.startswith(folder) and path.endswith(".py") else ():
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+                place = MAKERS.get(name, len(node.args))
+                given = [*node.args[place : place + 1], *(each.value for each in node.keywords if each.arg == "code")]
+                yield from (str(code.value) for code in given if isinstance(code, ast.Constant))
+
+
+def test_every_code_of_the_service_and_the_spawner_is_documented() -> None:
+    documented = re.findall(r"^\| `([a-z-]+)`", text("docs/codes.md"), re.MULTILINE)
+    used = {*codes_of("hub/"), *codes_of("spawner/"), *MADE}
+    assert set(documented) == used - {*REFUSALS, *PROBLEMS}
+    assert len(documented) == len(set(documented))
