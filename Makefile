@@ -15,7 +15,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Installs everything else; fixed, so that a fresh clone gets the same environment tomorrow.
 UV := uv==0.13.9
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
+# Files are handed out in the order of tests/conftest.py, the long ones first: no process is left alone with them.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 
 .PHONY: help run test tests quick check pictures bench kubespawner fuzz lock

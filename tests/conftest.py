@@ -19,10 +19,15 @@ settings.load_profile("allotment")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the folder that it lies in, and run those with a browser last.
+    """Mark each test with the folder that it lies in, and run the longest files first and those with a browser last.
 
+    A file whose tests have a time limit of their own is a long one: with two processes, one would end with it alone.
     Playwright's synchronous API keeps an event loop running in its process, so no asynchronous test can follow.
     """
+    limits: dict[Path, float] = {}
     for item in items:
         item.add_marker(item.path.relative_to(TESTS).parts[0])
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+        limit = item.get_closest_marker("timeout")
+        if limit is not None:
+            limits[item.path] = max(limits.get(item.path, 0), limit.args[0])
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, -limits.get(item.path, 0)))

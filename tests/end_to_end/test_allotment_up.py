@@ -70,14 +70,15 @@ def test_a_wrong_password_or_an_unknown_account_is_refused(allotment: Deployment
 
 
 def test_a_person_may_review_and_a_session_of_that_person_may_only_ask(allotment: Deployment) -> None:
-    lead = allotment.sign_in("lead")
-    session_of(lead)
-    own = allotment.hub("GET", "user", token=lead.new_token()).json()["scopes"]
-    sessions = allotment.hub("GET", "user", token=lead.session_environment()["JUPYTERHUB_API_TOKEN"]).json()["scopes"]
+    analyst = allotment.sign_in("analyst")
+    session_of(analyst)
+    own = allotment.hub("GET", "user", token=analyst.new_token()).json()["scopes"]
+    token = analyst.session_environment()["JUPYTERHUB_API_TOKEN"]
+    sessions = allotment.hub("GET", "user", token=token).json()["scopes"]
     assert REVIEW in own
     assert REVIEW not in sessions
     assert "access:services!service=allotment" in sessions
-    assert "access:servers!server=lead/" in sessions
+    assert "access:servers!server=analyst/" in sessions
 
 
 def test_the_service_sees_the_groups_of_users_and_nothing_more(allotment: Deployment) -> None:

@@ -15,7 +15,6 @@ import httpx
 import pytest
 from bs4 import BeautifulSoup
 from support.conditions import until
-from support.folders import PROGRAMS
 from support.repositories import policy, profile, team
 from support.servers.deployment import Deployment, Person
 from support.servers.git_server import GitServer, ServedProfiles
@@ -29,7 +28,6 @@ pytestmark = pytest.mark.timeout(400)
 
 TOKEN = ServedProfiles.TOKEN
 GROUP = "/example/housing-statistics"
-SESSION = PROGRAMS / "answering.py"
 SINCE = re.compile(r"\d\d \w+, \d\d:\d\d UTC")
 
 
@@ -56,7 +54,6 @@ class Place(ServedProfiles):
             "remote_token_file": str(self.token_file),
             "remote_ca_file": str(server.ca_file),
             "fetch_seconds": 0.2,
-            "cmd": [sys.executable, str(SESSION)],
         }
         (state / "remote.json").write_text(json.dumps(settings))
 

@@ -12,7 +12,10 @@ from support.starting import ask, assert_calm, commit, events, hub_log, source, 
 
 from allotment_profiles.git.repository import Repository
 
-pytestmark = pytest.mark.deployment(base_url="/plot", kept={"service_module": "support.fakes.quiet_service"})
+pytestmark = pytest.mark.deployment(
+    base_url="/plot",
+    kept={"service_module": "support.fakes.quiet_service", "spawner_class": "support.fakes.spawning.AnsweringSpawner"},
+)
 LARGE: dict[str, Any] = {"profile": "transport-analysis/delays", "options": {"size": "large"}}
 TRANSPORT = "teams/transport-analysis/profiles"
 
@@ -33,7 +36,7 @@ REFUSED: dict[str, tuple[Any, int, str]] = {
 
 @pytest.fixture
 def busy(analyst: Person) -> Person:
-    """Give the analyst in a session of LARGE; starting one takes seconds, so one that runs will do."""
+    """The analyst, in a session of LARGE."""
     if analyst.sessions().get("", {}).get("user_options") != LARGE:
         stop_all(analyst)
         analyst.start_session(LARGE)

@@ -1,15 +1,25 @@
-"""The laptop's spawner, with one thing that a test needs otherwise."""
+"""The laptop's spawner, with what a test needs otherwise."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+from support.folders import PROGRAMS
 from traitlets import default
 
 from allotment_spawner.local import LocalProfileSpawner
 
 
-class TrustingSpawner(LocalProfileSpawner):
+class AnsweringSpawner(LocalProfileSpawner):
+    """Starts a program that answers at once in place of JupyterLab, which takes seconds of processor time."""
+
+    @default("cmd")
+    def _cmd_default(self) -> list[str]:
+        return [sys.executable, str(PROGRAMS / "answering.py")]
+
+
+class TrustingSpawner(AnsweringSpawner):
     """Believes the authority whose certificate lies in the state folder."""
 
     @default("git_ca_file")
@@ -17,7 +27,7 @@ class TrustingSpawner(LocalProfileSpawner):
         return str(Path(self.homes).parent / "git-ca.pem")
 
 
-class MirroringSpawner(LocalProfileSpawner):
+class MirroringSpawner(AnsweringSpawner):
     """Takes the profiles from a git server; `remote.json` in the state folder says which, as settings."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -26,7 +36,7 @@ class MirroringSpawner(LocalProfileSpawner):
             setattr(self, name, value)
 
 
-class WatchfulSpawner(LocalProfileSpawner):
+class WatchfulSpawner(AnsweringSpawner):
     """Looks at its sessions every second."""
 
     @default("poll_interval")

@@ -112,6 +112,7 @@ class StandInHub:
         self.folder, self.cluster, port = folder, cluster, ports.any_free()
         self.url = f"http://127.0.0.1:{port}/hub/"
         self.log = folder / "hub.log"
+        self._asking = self._client(httpx.Client)  # one for all questions: making a client takes longer than to ask
         self._process: subprocess.Popen[bytes] | None = None
         settings = {
             "bind_url": f"http://127.0.0.1:{port}", "groups": groups, "class": spawner_class, "spawner": spawner,
@@ -141,6 +142,7 @@ class StandInHub:
             yield self.start()
         finally:
             self.kill()
+            self._asking.close()
 
     def kill(self) -> None:
         """End it as `kill -9` does."""
@@ -159,8 +161,7 @@ class StandInHub:
 
     def get(self, path: str, **request: Any) -> httpx.Response:
         """Ask the hub's API."""
-        with self._client(httpx.Client) as client:
-            answer: httpx.Response = client.get(f"api/{path}", **request)
+        answer: httpx.Response = self._asking.get(f"api/{path}", **request)
         return answer
 
     def wait_for(self, users: Iterable[str]) -> None:
