@@ -1,6 +1,7 @@
 """The whole way on a real cluster: install, sign in with groups, start, propose from inside, merge, start the new."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -191,6 +192,39 @@ def test_a_session_sees_its_data_and_proposes_what_a_lead_merges_and_everyone_st
 
 def _readable(installed: Installed) -> str:
     return installed.repository.replace("://", f"://git:{installed.forge.token(write=True)}@")
+
+
+@pytest.mark.skipif(
+    os.environ.get("ALLOTMENT_CLUSTER_POLICIES") != "1",
+    reason="set ALLOTMENT_CLUSTER_POLICIES=1 where the cluster enforces network policies",
+)
+def test_a_session_reaches_neither_another_session_nor_the_service_but_through_the_proxy(platform: Platform) -> None:
+    installed, people = platform.installed, (platform.analyst, platform.lead)
+    for person in people:
+        person.start_session({"profile": "red/notebook"}, within=120)
+    mine, other = (installed.pod_of(person.name) for person in people)
+    service = "allotment", 10101
+    session = installed.cluster.get("pod", other)["status"]["podIP"], 8888
+
+    def reaches(where: str, target: tuple[str, int]) -> bool:
+        """Whether a connection from a pod or a deployment to an address can be opened."""
+        script = (
+            "import socket\n"
+            f"try: socket.create_connection({target!r}, timeout=3).close()\n"
+            "except OSError: print('no')\n"
+            "else: print('yes')"
+        )
+        return installed.cluster.kubectl("exec", where, "--", "python3", "-c", script).strip() == "yes"
+
+    # Policies apply a moment after the pods appear.
+    for target in (service, session):
+        until(lambda target=target: not reaches(mine, target), within=60, what=f"no way to {target}")
+        assert reaches("deployment/hub", target), target
+    assert reaches(mine, ("hub", 8081))
+    ask = "curl -s -o /dev/null -w '%{http_code}' $ALLOTMENT_URL/health"
+    assert installed.cluster.run(mine, ask) == "200"
+    for person in people:
+        person.stop_session()
 
 
 @pytest.mark.parametrize(("name", "words"), [("rstudio", "stand-in"), ("vscode", "stand-in")])
