@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 from support.browsing import needs_browser
-from support.repositories import ProfilesRepository, policy, profile, team
+from support.repositories import ProfilesRepository, policy, profile, size_option, team
 
 import allotment_spawner
 from allotment_profiles.access.budgets import Usage
@@ -39,6 +39,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
         "teams/red/profiles/draft.yaml": profile(title="Not yet", visibility="draft"),
         "teams/red/profiles/going.yaml": profile(title="Going", visibility="deprecated", successor="red/wide"),
         "teams/red/profiles/old.yaml": profile(title=LONG, retired_from="2026-01-01", successor="red/wide"),
+        "teams/blue/profiles/sized.yaml": profile(title="Sized", options={"size": size_option("8 GiB")}),
         **{f"teams/blue/profiles/n{number}.yaml": profile(title=f"Weather {number}") for number in range(9)},
     }
     profiles.commit(files)
@@ -49,7 +50,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (
         f"<!doctype html><html lang=en data-bs-theme=light><meta name=viewport content='width=device-width'>"
         f"<style>{hub}</style><style>{(TEMPLATES / 'start.css').read_text()}</style>"
-        f"<main class='container allotment-start'><h1>Start</h1><form id=spawn_form>{inside}</form></main>"
+        f"<main class='container allotment-start'><h1>Start</h1><div id=spawn_form>{inside}</div></main>"
         f"<script>{(TEMPLATES / 'start.js').read_text()}</script></html>"
     )
 
@@ -62,7 +63,7 @@ def test_words_in_the_filter_leave_the_cards_that_have_them_all(chromium: Browse
     page = chromium.new_page()
     page.set_content(html)
     field = page.get_by_label("Filter the profiles")
-    expected = {"": 12, "weather": 9, "TEAM blue 3": 1, "blue/n4": 1, "draft": 1, "nothing such": 0}
+    expected = {"": 13, "weather": 9, "TEAM blue 3": 1, "blue/n4": 1, "draft": 1, "nothing such": 0}
     for words, count in expected.items():
         field.fill(words)
         assert shown(page) == count, words
@@ -71,11 +72,31 @@ def test_words_in_the_filter_leave_the_cards_that_have_them_all(chromium: Browse
     page.close()
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_the_enter_key_in_a_card_starts_that_card(chromium: Browser, html: str, scripts: bool) -> None:
+    window = chromium.new_context(java_script_enabled=scripts)
+    page = window.new_page()
+    sent: list[str] = []
+
+    def answer(route: Route) -> None:
+        sent.extend(filter(None, [route.request.post_data]))
+        route.fulfill(body=html if route.request.method == "GET" else "started", content_type="text/html")
+
+    page.route("http://hub.test/**", answer)
+    page.goto("http://hub.test/hub/spawn")
+    page.get_by_role("article", name="Sized").get_by_role("radio").last.press("Enter")
+    page.get_by_text("started").wait_for()
+    (body,) = sent
+    assert "blue/sized" in body
+    assert "red/" not in body
+    window.close()
+
+
 def test_without_scripts_every_card_is_there_and_nothing_that_needs_them(chromium: Browser, html: str) -> None:
     window = chromium.new_context(java_script_enabled=False)
     page = window.new_page()
     page.set_content(html)
-    assert shown(page) == 12
+    assert shown(page) == 13
     assert not page.get_by_label("Filter the profiles").is_visible()
     window.close()
 

@@ -55,10 +55,10 @@ def form_of(person: Person, server: str = "") -> BeautifulSoup:
 
 def press(person: Person, form: BeautifulSoup, profile_id: str) -> Any:
     """Press the start button of a card on a page that was loaded a while ago."""
-    found = form.select_one("form#spawn_form")
+    button = form.select_one(f'#spawn_form button[value="{profile_id}"]')
+    found = button and button.find_parent("form")
     assert found
-    assert form.select_one(f'button[value="{profile_id}"]')
-    fields = {str(one["name"]): str(one["value"]) for one in form.select("input[type=radio][checked]")}
+    fields = {str(one["name"]): str(one["value"]) for one in found.select("input[type=radio][checked]")}
     address = person.client.base_url.join(str(found["action"]))
     return person.client.post(address, data={**fields, "profile": profile_id}, follow_redirects=False)
 

@@ -134,10 +134,10 @@ def test_the_form_starts_a_session_without_any_script_and_it_ends_when_its_time_
     short = source(allotment, f"{TRANSPORT}/scratch.yaml").replace("{idle: 1 h, total: 8 h}", "{idle: 1 s, total: 1 s}")
     commit(allotment, {f"{TRANSPORT}/short.yaml": short})
     page = BeautifulSoup(idle.page("hub/spawn").text, "html.parser")
-    form = page.select_one("form#spawn_form")
-    assert form is not None
-    button = form.select_one("button[value='transport-analysis/short']")
+    button = page.select_one("#spawn_form form button[value='transport-analysis/short']")
     assert button is not None
+    form = button.find_parent("form")
+    assert form is not None
     address = idle.client.base_url.join(str(form["action"]))
     answer = idle.client.post(address, data={str(button["name"]): str(button["value"])}, follow_redirects=False)
     assert answer.status_code == 302, answer.text

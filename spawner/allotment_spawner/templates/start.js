@@ -1,6 +1,6 @@
 // Filters the profiles and shows that a start was requested. The page works without it.
 (() => {
-  const form = document.getElementById("spawn_form");
+  const cards = document.getElementById("spawn_form");
   const filter = document.getElementById("allotment-filter");
   if (filter) {
     const nothing = document.getElementById("allotment-nothing");
@@ -8,7 +8,7 @@
     filter.addEventListener("input", () => {
       const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       let found = 0;
-      for (const section of form.querySelectorAll("section[data-filtered]")) {
+      for (const section of cards.querySelectorAll("section[data-filtered]")) {
         const title = section.querySelector("h2").textContent;
         let here = 0;
         for (const card of section.querySelectorAll(".card")) {
@@ -22,13 +22,13 @@
       nothing.hidden = found > 0;
     });
   }
-  form.addEventListener("submit", (event) => {
+  cards.addEventListener("submit", (event) => {
     const button = event.submitter;
-    if (form.dataset.sent) {
+    if (cards.dataset.sent) {
       event.preventDefault();
       return;
     }
-    form.dataset.sent = "yes";
+    cards.dataset.sent = "yes";
     if (button) {
       // Not `disabled`: the button's value would not be sent.
       button.setAttribute("aria-busy", "true");
