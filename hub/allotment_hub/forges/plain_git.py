@@ -162,17 +162,12 @@ class PlainGitForge:
         return self._reload(proposal.id)
 
     def candidate(self, proposal: StoredProposal, main: str) -> Candidate:
-        """Prepare a merge: a commit of main with the files of a proposal. Raise MergeConflictError.
+        """Prepare a merge: the files of main that a proposal changes. Raise MergeConflictError. Nothing is written.
 
         No lines are merged: a file that main has changed as well is a conflict, since nobody has seen what merged lines
-        would mean. The candidate's commit is not signed and no reference leads to it. If somebody pushes it to main, it
-        counts as not reviewed.
+        would mean.
         """
-        changes = self._unmerged(proposal.head, main)
-        tree = self.repository.changed_tree(main, changes)
-        author = Person(proposal.proposer, "")
-        commit = self._write(tree, [main, proposal.head], "Candidate\n", author, signed=False)
-        return Candidate(main, proposal.head, tree, commit, changes)
+        return Candidate(main, proposal.head, self._unmerged(proposal.head, main))
 
     def _unmerged(self, head: str, main: str) -> tuple[FileChange, ...]:
         """Return how a head changes files of main. Raise MergeConflictError."""
@@ -193,7 +188,8 @@ class PlainGitForge:
         if candidate.head != proposal.head:
             raise RefMovedError(f"the proposal {proposal.id} has another head than what was judged")
         parents = [candidate.main, proposal.head]
-        commit = self._write(candidate.tree, parents, message, Person(proposal.proposer, ""))
+        tree = self.repository.changed_tree(candidate.main, candidate.changes)
+        commit = self._write(tree, parents, message, Person(proposal.proposer, ""))
         record = Record("merged", by, dt.datetime.now(dt.UTC), proposal.head, merge=commit, digest=digest)
         tip = self._recorded(proposal.id, record, [proposal.tip])
         self._move(
@@ -209,8 +205,8 @@ class PlainGitForge:
         self._move(RefUpdate(MAIN, commit, main))
         return commit
 
-    def _write(self, tree: str, parents: Sequence[str], message: str, author: Person, *, signed: bool = True) -> str:
-        signer, time = self._signer if signed else None, dt.datetime.now(dt.UTC)
+    def _write(self, tree: str, parents: Sequence[str], message: str, author: Person) -> str:
+        signer, time = self._signer, dt.datetime.now(dt.UTC)
         return self.repository.write_commit(
             tree, parents, message, author=author, committer=SERVICE, time=time, signer=signer
         )

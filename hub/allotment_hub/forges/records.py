@@ -84,9 +84,6 @@ class Candidate:
     """The commit of main that it is merged with."""
     head: str
     """The head of the proposal."""
-    tree: str
-    commit: str
-    """A commit of the tree that no reference leads to."""
     changes: tuple[FileChange, ...]
     """The files of main that the merge changes, by path, with their blobs before and after."""
 

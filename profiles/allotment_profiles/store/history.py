@@ -82,10 +82,41 @@ def quarantined_changes(files: Mapping[str, File]) -> tuple[QuarantinedChange, .
     )
 
 
-def may_be_quarantined(changes: Iterable[FileChange]) -> bool:
-    """Whether the removals of a commit may be quarantined: it removes the policy, or more than a few files."""
-    removed = [change.path for change in changes if _is_removal(change)]
-    return POLICY in removed or len(removed) > FEW
+def quarantined_removals(history: Applied, changes: Sequence[FileChange]) -> tuple[str, ...]:
+    """Return the files that a merge with these changes would remove, and that would be quarantined."""
+    return tuple(sorted(_removals_to_quarantine(history.files, history.removal_share, changes, pushed=False)))
+
+
+def _removals_to_quarantine(
+    files: Mapping[str, File], share: int, changes: Sequence[FileChange], pushed: bool
+) -> set[str]:
+    """Return the removed paths that keep their version: that of the policy, and all where there are so many."""
+    removed = sorted((change for change in changes if _is_removal(change)), key=lambda change: change.path)
+    policy = {change.path for change in removed if change.path == POLICY and files.get(POLICY, File(None)).entry}
+    if len(removed) <= FEW:
+        return policy
+    # What is pushed without a review does not apply, so no file was moved there.
+    moved = set() if pushed else _moved(removed, _applying_additions(files, changes))
+    applying = {path for path, file in files.items() if file.entry and file_ref(path)}
+    lost = {change.path for change in removed if change.path not in moved} & applying
+    many = len(lost) > FEW and len(lost) * 100 > share * len(applying)
+    return lost | policy if many else policy
+
+
+def _applying_additions(files: Mapping[str, File], changes: Sequence[FileChange]) -> list[FileChange]:
+    """Return the added files that can apply: of a profile, the team has to exist after the commit as well."""
+    teams = {change.path: not change.removed for change in changes}
+
+    def can_apply(path: str) -> bool:
+        ref = file_ref(path)
+        if ref is None or ref.kind != "profile":
+            return ref is not None
+        team = team_path(ref.id.partition("/")[0])
+        file = files.get(team)
+        return teams.get(team, file is not None and file.entry is not None)
+
+    added = (change for change in changes if not change.removed and not change.old_blob.strip("0"))
+    return [change for change in added if change.mode in REGULAR and can_apply(change.path)]
 
 
 def _is_removal(change: FileChange) -> bool:
@@ -164,7 +195,7 @@ class _Fold:
         confirmed = self._confirm(commit, reviewed)
         changes = [change for change in commit.changes if file_ref(change.path) or is_stray(change.path)]
         pushed = self._direct_push == "hold" and not reviewed
-        kept = set() if confirmed else self._removals_to_quarantine(changes, pushed)
+        kept = set() if confirmed else _removals_to_quarantine(self._files, self._removal_share, changes, pushed)
         for change in changes:
             if change.path in kept:
                 removal = QuarantinedVersion(commit.id, commit.time, "removal", None)
@@ -219,34 +250,6 @@ class _Fold:
                 if version.entry and version.commit in pushes:
                     self._write(commit, path, version.entry, file.quarantined[index + 1 :])
                     break
-
-    def _removals_to_quarantine(self, changes: Sequence[FileChange], pushed: bool) -> set[str]:
-        """Return the removed paths that keep their version: that of the policy, and all where there are so many."""
-        if not may_be_quarantined(changes):
-            return set()
-        removed = sorted((change for change in changes if _is_removal(change)), key=lambda change: change.path)
-        # What is pushed without a review does not apply, so no file was moved there.
-        moved = set() if pushed else _moved(removed, self._applying_additions(changes))
-        applying = {path for path, file in self._files.items() if file.entry and file_ref(path)}
-        lost = {change.path for change in removed if change.path not in moved} & applying
-        many = len(lost) > FEW and len(lost) * 100 > self._removal_share * len(applying)
-        policy = {change.path for change in removed if change.path == POLICY} & applying
-        return lost | policy if many else policy
-
-    def _applying_additions(self, changes: Sequence[FileChange]) -> list[FileChange]:
-        """Return the added files that can apply: of a profile, the team has to exist after the commit as well."""
-        teams = {change.path: not change.removed for change in changes}
-
-        def can_apply(path: str) -> bool:
-            ref = file_ref(path)
-            if ref is None or ref.kind != "profile":
-                return ref is not None
-            team = team_path(ref.id.partition("/")[0])
-            file = self._files.get(team)
-            return teams.get(team, file is not None and file.entry is not None)
-
-        added = (change for change in changes if not change.removed and not change.old_blob.strip("0"))
-        return [change for change in added if change.mode in REGULAR and can_apply(change.path)]
 
     def _remove(self, path: str) -> None:
         file = self._files.pop(path, None)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from allotment_profiles.catalog.catalog import Version
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.repository import Repository, TreeEntry
+from allotment_profiles.git.repository import FileChange, Repository, TreeEntry
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref, is_stray
 from allotment_profiles.store.history import REGULAR, Applied, File, fold_history
@@ -73,7 +73,14 @@ def with_commit(repository: Repository, base: Snapshot, commit: str) -> Snapshot
     found = repository.commits([commit])
     if not found:
         raise GitError(f"there is no commit {commit}")
-    changes = [change for change in repository.changes(base.revision, commit) if _relevant(change.path)]
+    return with_changes(repository, base, repository.changes(base.revision, commit), commit, found[0].time)
+
+
+def with_changes(
+    repository: Repository, base: Snapshot, changes: Iterable[FileChange], revision: str, time: dt.datetime
+) -> Snapshot:
+    """Return a snapshot with files as changes leave them, none of which is quarantined. Nothing is written."""
+    changes = [change for change in changes if _relevant(change.path)]
     sizes = repository.sizes(change.blob for change in changes if change.mode in REGULAR)
     entries = {
         change.path: None
@@ -81,7 +88,7 @@ def with_commit(repository: Repository, base: Snapshot, commit: str) -> Snapshot
         else TreeEntry(change.mode, change.blob, sizes.get(change.blob, 0 if change.mode in REGULAR else -1))
         for change in changes
     }
-    snapshot = _changed(base, commit, found[0].time, entries)
+    snapshot = _changed(base, revision, time, entries)
     return dataclasses.replace(snapshot, read=_reader(repository))
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.records import Candidate, StoredProposal
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.proposals.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.overview import overview
@@ -62,9 +62,9 @@ class CountingChecker(ChangeChecker):
         self.counts["files"] += 1
         return await super().files(main, files)
 
-    async def merge(self, main: str, candidate: str, day: dt.date) -> tuple[Check, tuple[str, ...]]:
+    async def merge(self, candidate: Candidate, day: dt.date) -> tuple[Check, tuple[str, ...]]:
         self.counts["merge"] += 1
-        return await super().merge(main, candidate, day)
+        return await super().merge(candidate, day)
 
 
 async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_page(platform: Platform) -> None:

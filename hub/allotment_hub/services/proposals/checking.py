@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from allotment_hub.forges.records import Candidate
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.repository import FileChange
@@ -15,9 +16,9 @@ from allotment_profiles.review.approvals import Requirement, requirements_of
 from allotment_profiles.review.automatic import automatic_of
 from allotment_profiles.review.changes import Change, compare, rewritten
 from allotment_profiles.review.cost_changes import CostChange, compare_costs
-from allotment_profiles.store.history import Applied, fold_history, may_be_quarantined, quarantined_changes
+from allotment_profiles.store.history import quarantined_removals
 from allotment_profiles.store.loading import Loaded
-from allotment_profiles.store.snapshot import with_commit, with_files
+from allotment_profiles.store.snapshot import Snapshot, with_changes, with_commit, with_files
 from allotment_profiles.store.tracker import Tracker
 
 Files = Mapping[str, bytes | None]
@@ -79,12 +80,12 @@ class ChangeChecker:
     async def commit(self, main: str, commit: str, day: dt.date) -> Check:
         """Check a commit against a commit of main, by the rules of a day."""
         async with self._lock:
-            return (await asyncio.to_thread(self._commit, main, commit, day))[0]
+            return await asyncio.to_thread(self._commit, main, commit, day)
 
-    async def merge(self, main: str, candidate: str, day: dt.date) -> tuple[Check, tuple[str, ...]]:
+    async def merge(self, candidate: Candidate, day: dt.date) -> tuple[Check, tuple[str, ...]]:
         """Check a prepared merge, and return the check with the removals that main would quarantine."""
         async with self._lock:
-            return await asyncio.to_thread(self._commit, main, candidate, day)
+            return await asyncio.to_thread(self._merge, candidate, day)
 
     def _files(self, main: str, files: Files, day: dt.date) -> Check:
         before, _ = self._tracker.peek(main)
@@ -105,20 +106,23 @@ class ChangeChecker:
         after = self._tracker.renewed(before, with_files(base, readable))
         return _compare(before, after, differing, own, day)
 
-    def _commit(self, main: str, commit: str, day: dt.date) -> tuple[Check, tuple[str, ...]]:
-        before, history = self._tracker.peek(main)
+    def _commit(self, main: str, commit: str, day: dt.date) -> Check:
+        before, _ = self._tracker.peek(main)
         changes = self._repository.changes(main, commit)
-        after = self._tracker.renewed(before, with_commit(self._repository, before.snapshot, commit))
+        return self._compared(before, with_commit(self._repository, before.snapshot, commit), changes, day)
+
+    def _merge(self, candidate: Candidate, day: dt.date) -> tuple[Check, tuple[str, ...]]:
+        before, history = self._tracker.peek(candidate.main)
+        changes, now = candidate.changes, self._clock()
+        # From the changes, not from a commit: whoever looks at a proposal writes nothing into the repository.
+        after = with_changes(self._repository, before.snapshot, changes, candidate.head, now)
+        return self._compared(before, after, changes, day), quarantined_removals(history, changes)
+
+    def _compared(self, before: Loaded, after: Snapshot, changes: Sequence[FileChange], day: dt.date) -> Check:
         # All files, not only those that a catalog reads: nothing may come to main unseen.
         paths = tuple(change.path for change in changes)
         own = [_unread_path(path) for path in paths if file_ref(path) is None]
-        return _compare(before, after, paths, own, day), self._quarantined_removals(history, changes, commit)
-
-    def _quarantined_removals(self, history: Applied, changes: Sequence[FileChange], candidate: str) -> tuple[str, ...]:
-        if not may_be_quarantined(changes):
-            return ()
-        quarantined = quarantined_changes(fold_history(self._repository, candidate, history).files)
-        return tuple(change.path for change in quarantined if change.commit == candidate and change.reason == "removal")
+        return _compare(before, self._tracker.renewed(before, after), paths, own, day)
 
 
 def _compare(base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence[Problem], day: dt.date) -> Check:

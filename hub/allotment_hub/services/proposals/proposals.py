@@ -208,7 +208,7 @@ class Proposals:
             candidate = await asyncio.to_thread(self.forge.candidate, stored, key.main)
         except MergeConflictError as error:
             return Judgement(key, None, error.paths)
-        check, removals = await self._checking.merge(key.main, candidate.commit, key.day)
+        check, removals = await self._checking.merge(candidate, key.day)
         return Judgement(key, check, (), candidate, removals, digest_of(candidate, check))
 
     async def case(
