@@ -75,10 +75,8 @@ class ProposalAction(Page):
     async def _decide(self, proposal: str, action: str, head: str, digest: str) -> None:
         reviewing = self.services.reviewing
         if action in ("approve", "merge") and not digest:
-            raise refused(
-                400, "digest-missing", "Nothing was decided.", "The form does not say what it showed.",
-                "Load the page again, then decide.", link=f"proposals/{proposal}",
-            )  # fmt: skip
+            why, remedy = "The form does not say what it showed.", "Load the page again, then decide."
+            raise refused(400, "digest-missing", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
         match action:
             case "approve":
                 await reviewing.approve(self.reader, proposal, head, digest)

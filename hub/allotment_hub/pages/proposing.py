@@ -166,10 +166,8 @@ class ProposePage(ProposingPage):
         seen = (await self.services.proposals.view(stored, self.reader)).seen
         hidden = [path for path in files if path not in seen and path not in carried]
         if hidden:
-            raise refused(
-                403, "file-private", "You cannot change this proposal here.",
-                f"You may not see the text of {', '.join(hidden)}.", "Withdraw it, and make a new one.",
-            )  # fmt: skip
+            what, why = "You cannot change this proposal here.", f"You may not see the text of {', '.join(hidden)}."
+            raise refused(403, "file-private", what, why, "Withdraw it, and make a new one.")
         return draft
 
     async def _from_profile(self, origin: str, copy_to: str | None, form: ProfileForm) -> EditedProfile:
@@ -181,11 +179,9 @@ class ProposePage(ProposingPage):
         if row.full:
             return profile
         if copy_to is None and (has_variables(row.entry.value) or b"#" in row.entry.source):
-            raise refused(
-                403, "file-private", "You cannot change this profile.",
-                "Its file has variables or comments, and only the team and administrators may see them.",
-                "Propose one like it for a team of yours, without them.", row.owners,
-            )  # fmt: skip
+            why = "Its file has variables or comments, and only the team and administrators may see them."
+            remedy = "Propose one like it for a team of yours, without them."
+            raise refused(403, "file-private", "You cannot change this profile.", why, remedy, row.owners)
         return without_variables(profile, form.fields)
 
     async def _from_paths(self, paths: Sequence[str]) -> DraftProposal:
@@ -197,11 +193,9 @@ class ProposePage(ProposingPage):
             if ref and ref.kind == "data role":
                 row = await self.services.data_roles.row(self.reader.user, ref.id)
                 if sight < Sight.ALL:
-                    raise refused(
-                        403, "file-private", "You cannot change this file.",
-                        "It names a credential, which only the owner of the data and administrators may see.",
-                        "Ask for the data, or write to the owner.", row.owners,
-                    )  # fmt: skip
+                    why = "It names a credential, which only the owner of the data and administrators may see."
+                    remedy = "Ask for the data, or write to the owner."
+                    raise refused(403, "file-private", "You cannot change this file.", why, remedy, row.owners)
         return from_paths(self.services.catalog, paths)
 
     def _typed_draft(self, form: ProfileForm) -> DraftProposal:

@@ -87,24 +87,18 @@ class QuarantinedCommit:
         """Return why a reader may not confirm it, or None."""
         what = "Nothing was confirmed."
         if not reader.may_review:
-            return Refusal(
-                "scope-missing", what, "A session can ask, but not decide: this token lacks the right to review.",
-                "Open the page in a browser.", ADMINISTRATORS,
-            )  # fmt: skip
+            why = "A session can ask, but not decide: this token lacks the right to review."
+            return Refusal("scope-missing", what, why, "Open the page in a browser.", ADMINISTRATORS)
         if not reader.user.admin:
             why = "Only administrators confirm quarantined changes."
             return Refusal("not-an-administrator", what, why, "Ask one.", ADMINISTRATORS)
         if self.made_by(reader.user):
-            return Refusal(
-                "own-commit", what, "You made this commit yourself, and two people look at every change.",
-                "Ask another administrator.", ADMINISTRATORS,
-            )  # fmt: skip
+            why = "You made this commit yourself, and two people look at every change."
+            return Refusal("own-commit", what, why, "Ask another administrator.", ADMINISTRATORS)
         if any(reader.user.name == user.name for user in self.confirmed_by):
-            return Refusal(
-                "already-confirmed", what, "You have confirmed it already, and its makers are not known.",
-                "Ask another administrator. Without one, undo the commit in the repository and propose the change.",
-                ADMINISTRATORS, 409,
-            )  # fmt: skip
+            why = "You have confirmed it already, and its makers are not known."
+            remedy = "Ask another administrator. Without one, undo the commit in the repository and propose the change."
+            return Refusal("already-confirmed", what, why, remedy, ADMINISTRATORS, 409)
         return None
 
 
@@ -140,10 +134,9 @@ class Quarantine:
             commits = {each.commit: each for each in await self._all(await self._watcher.refresh())}
             quarantined = commits.get(commit)
             if quarantined is None:
-                raise refused(
-                    404, "hold-unknown", "There is nothing to confirm.", "No change of this commit is quarantined.",
-                    "Look at the list of proposals, which shows what is quarantined.",
-                )  # fmt: skip
+                what = "There is nothing to confirm."
+                remedy = "Look at the list of proposals, which shows what is quarantined."
+                raise refused(404, "hold-unknown", what, "No change of this commit is quarantined.", remedy)
             refusal = quarantined.refusal(actor) or await self._owner_needed(actor, quarantined)
             if refusal:
                 raise ServiceError(refusal)
@@ -186,11 +179,9 @@ class Quarantine:
         nobody, people = User("", frozenset()), (actor.user, *quarantined.confirmed_by)
         for requirement in missing(check.requirements, people, check.before, nobody):
             if requirement.kind == "owner":
-                return Refusal(
-                    "owner-needed", "Nothing was confirmed.", f"It needs {requirement.text}",
-                    "Undo the commit in the repository and propose the change, so that they can approve it.",
-                    requirement.who,
-                )  # fmt: skip
+                what = "Nothing was confirmed."
+                remedy = "Undo the commit in the repository and propose the change, so that they can approve it."
+                return Refusal("owner-needed", what, f"It needs {requirement.text}", remedy, requirement.who)
         return None
 
 

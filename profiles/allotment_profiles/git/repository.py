@@ -22,6 +22,8 @@ _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 # Stricter than git: a name cannot be mistaken for an option or a pattern, and cannot break a line of `update-ref`.
 _REFERENCE = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._/@+-]{0,250}", re.ASCII)
 _MAXIMUM_REVISION = 500
+# How git lists changed files: whole ids, a rename as a removal and an addition, submodules as what they are.
+_RAW = ("--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
 
 
 class RefMovedError(GitError):
@@ -168,20 +170,14 @@ class Repository:
         """
         # A new word each time, so that no path in the repository can contain it.
         mark = f"record-{secrets.token_hex(16)} "
-        output = self._git(
-            "log", "--first-parent", "--diff-merges=first-parent", "--reverse", "--raw",
-            "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--encoding=UTF-8", "-z",
-            f"--format={mark}%H %ct %P%x00%an%x00%B%x00", _id(head), *([f"^{_id(until)}"] if until else []),
-        )  # fmt: skip
+        line = ["--first-parent", "--diff-merges=first-parent", "--reverse", "--encoding=UTF-8", "-z"]
+        form = f"--format={mark}%H %ct %P%x00%an%x00%B%x00"
+        output = self._git("log", *line, *_RAW, form, _id(head), *([f"^{_id(until)}"] if until else []))
         return [_logged(record) for record in output.split(mark.encode())[1:]]
 
     def changes(self, before: str, after: str) -> tuple[FileChange, ...]:
         """Return the files that differ between two commits."""
-        output = self._git(
-            "diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none",
-            _id(before), _id(after),
-        )  # fmt: skip
-        return _file_changes(output)
+        return _file_changes(self._git("diff-tree", "-r", "-z", *_RAW, _id(before), _id(after)))
 
     def file(self, commit: str, path: str) -> bytes | None:
         """Return the content of one file of a commit, or None."""
@@ -201,10 +197,9 @@ class Repository:
         """Return the unified diff of some files of two commits as text. No external program is run."""
         if not paths:
             return ""
-        output = self._git(
-            "diff-tree", "-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames",
-            _id(before), _id(after), "--", *(f":(literal){path}" for path in paths),
-        )  # fmt: skip
+        form = ["-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames"]
+        files = [f":(literal){path}" for path in paths]
+        output = self._git("diff-tree", *form, _id(before), _id(after), "--", *files)
         return output.decode(errors="replace")
 
     def merge_base(self, one: str, other: str) -> str | None:

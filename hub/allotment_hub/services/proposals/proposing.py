@@ -90,11 +90,9 @@ class Submissions:
         files = await self._proposals.files_for_main(stored, main)
         if files.collisions:
             keys = ", ".join(f"{change.subject}: {change.label}" for change in files.collisions[:20])
-            raise refused(
-                409, "keys-collide", what, f"Main and the proposal have both changed {keys}.",
-                "Choose the values yourself: change it, and send it again.", actor.user.name,
-                link=f"propose?proposal={stored.id}",
-            )  # fmt: skip
+            why = f"Main and the proposal have both changed {keys}."
+            remedy = "Choose the values yourself: change it, and send it again."
+            raise refused(409, "keys-collide", what, why, remedy, actor.user.name, link=f"propose?proposal={stored.id}")
         done = await self.propose(actor, files.files, stored.current.text, update=stored.id, on=main)
         return done.proposal
 
@@ -155,19 +153,16 @@ class Submissions:
             elif wanted and not await self._proposals.listed(stored, actor.user):
                 raise _taken(min(same))
             elif wanted:
-                raise refused(
-                    409, "proposal-exists", "Somebody else has an open proposal for this profile.",
-                    f"{stored.proposer} proposed {stored.current.title!r}.",
-                    "Comment there, or wait until it is decided.", link=f"proposals/{stored.id}",
-                )  # fmt: skip
+                what = "Somebody else has an open proposal for this profile."
+                why = f"{stored.proposer} proposed {stored.current.title!r}."
+                remedy = "Comment there, or wait until it is decided."
+                raise refused(409, "proposal-exists", what, why, remedy, link=f"proposals/{stored.id}")
         return named
 
 
 def _taken(name: str) -> ServiceError:
     """Return the refusal for a file, or a proposal, that the actor may not know of."""
-    return refused(
-        409, "name-taken", "This cannot be proposed.", f"The name {name} is taken.", "Choose another name.",
-    )  # fmt: skip
+    return refused(409, "name-taken", "This cannot be proposed.", f"The name {name} is taken.", "Choose another name.")
 
 
 def _limit(files: Files) -> None:
@@ -188,10 +183,8 @@ async def written(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
 
 def moved_error() -> ServiceError:
     """Return the refusal for a change that another one overtook."""
-    return refused(
-        409, "moved", "Nothing was changed.", "The proposal or main has changed meanwhile.",
-        "Look at it as it is now, then decide again.",
-    )  # fmt: skip
+    why = "The proposal or main has changed meanwhile."
+    return refused(409, "moved", "Nothing was changed.", why, "Look at it as it is now, then decide again.")
 
 
 def checked_text(text: str, name: str) -> str:

@@ -83,16 +83,12 @@ class Reviews:
             problems = (await self._proposals.seen_check(case, actor.user)).errors if refusal.code == "problems" else ()
             raise ServiceError(refusal, problems)
         if head is not None and head != case.stored.head:
-            raise refused(
-                409, "head-moved", "Nothing was decided.", "The proposal has changed since you looked at it.",
-                "Look at it again, then decide.", link=f"proposals/{proposal}",
-            )  # fmt: skip
+            what, why = "Nothing was decided.", "The proposal has changed since you looked at it."
+            raise refused(409, "head-moved", what, why, "Look at it again, then decide.", link=f"proposals/{proposal}")
         if digest and digest != case.judgement.digest:
-            raise refused(
-                409, "digest-changed", "Nothing was decided.",
-                "Main has moved, and what the proposal does is not what you looked at any more.",
-                "Look at it again, then decide.", link=f"proposals/{proposal}",
-            )  # fmt: skip
+            why = "Main has moved, and what the proposal does is not what you looked at any more."
+            remedy = "Look at it again, then decide."
+            raise refused(409, "digest-changed", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
         return case
 
 

@@ -32,10 +32,8 @@ def refusal_of(action: Action, case: Case, actor: Actor) -> Refusal | None:
 def refusal_to_change(stored: StoredProposal, actor: Actor) -> Refusal | None:
     """Return why an actor may not withdraw or update a proposal, or None. It need not be judged for that."""
     if stored.open and actor.user.name != stored.proposer:
-        return Refusal(
-            "not-the-proposer", "Only the proposer can do this.", f"{stored.proposer} proposed it.",
-            "Leave a comment instead.", stored.proposer,
-        )  # fmt: skip
+        what, why = "Only the proposer can do this.", f"{stored.proposer} proposed it."
+        return Refusal("not-the-proposer", what, why, "Leave a comment instead.", stored.proposer)
     return _ended(stored)
 
 
@@ -50,23 +48,17 @@ def _reviewing(action: Action, case: Case, actor: Actor) -> Refusal | None:
     decides = case.proposer.name if case.merges_itself else ADMINISTRATORS
     who = " and ".join(requirement.who for requirement in case.requirements) or decides
     if not actor.may_review:
-        return Refusal(
-            "scope-missing", "A session can ask, but not decide.",
-            "Reviews need a person who is signed in. This token is from a session, or lacks the scope.",
-            "Open the proposal's page in a browser.", who,
-        )  # fmt: skip
+        what = "A session can ask, but not decide."
+        why = "Reviews need a person who is signed in. This token is from a session, or lacks the scope."
+        return Refusal("scope-missing", what, why, "Open the proposal's page in a browser.", who)
     if actor.user.name == case.stored.proposer:
         if action == "merge" and case.merges_itself:
             return _not_ready(action, case, actor)
-        return Refusal(
-            "own-proposal", "You cannot review your own proposal.", "Two people look at every change.",
-            "Withdraw it, or ask one of those who decide.", who,
-        )  # fmt: skip
+        what, why = "You cannot review your own proposal.", "Two people look at every change."
+        return Refusal("own-proposal", what, why, "Withdraw it, or ask one of those who decide.", who)
     if not case.reviewed_by(actor.user) and not (actor.user.admin and action != "approve"):
-        return Refusal(
-            "not-a-reviewer", "You are not a reviewer of this change.", "Your approval would not count.",
-            "Leave a comment instead.", who,
-        )  # fmt: skip
+        what = "You are not a reviewer of this change."
+        return Refusal("not-a-reviewer", what, "Your approval would not count.", "Leave a comment instead.", who)
     return None if action == "reject" else _not_ready(action, case, actor)
 
 
@@ -74,27 +66,19 @@ def _not_ready(action: Action, case: Case, actor: Actor) -> Refusal | None:
     """Return why the proposal cannot be approved or merged as it is now, or None."""
     proposer = case.stored.proposer
     if case.stored.branch != case.stored.head:
-        return Refusal(
-            "head-unrecorded", "Someone pushed to this branch outside the hub.", "Its content has no proposer.",
-            f"{proposer} can propose again; that sets the branch.", proposer, 409,
-        )  # fmt: skip
+        why, remedy = "Its content has no proposer.", f"{proposer} can propose again; that sets the branch."
+        return Refusal("head-unrecorded", "Someone pushed to this branch outside the hub.", why, remedy, proposer, 409)
     if case.state == "conflict":
-        return Refusal(
-            "conflict", "It conflicts with main.", f"Main has changed {', '.join(case.judgement.conflicts)} since.",
-            f"{proposer} can bring it up to date.", proposer, 409,
-        )  # fmt: skip
+        what, why = "It conflicts with main.", f"Main has changed {', '.join(case.judgement.conflicts)} since."
+        return Refusal("conflict", what, why, f"{proposer} can bring it up to date.", proposer, 409)
     if case.state == "broken":
-        return Refusal(
-            "problems", "It has problems.", "They are listed on the page.", f"{proposer} can correct them.",
-            proposer, 409,
-        )  # fmt: skip
+        what = "It has problems."
+        return Refusal("problems", what, "They are listed on the page.", f"{proposer} can correct them.", proposer, 409)
     if action == "approve" and any(record.by == actor.user.name for record in case.approvals):
         remedy = "It can be merged once the others have approved it."
         return Refusal("already-approved", "You have approved it already.", "", remedy, status=409)
     if action == "merge" and case.unmet:
         waiting = " and ".join(requirement.who for requirement in case.unmet)
-        return Refusal(
-            "approvals-missing", "It cannot be merged yet.", f"It waits for {waiting}.",
-            "They can approve on this page.", waiting, 409,
-        )  # fmt: skip
+        what, why = "It cannot be merged yet.", f"It waits for {waiting}."
+        return Refusal("approvals-missing", what, why, "They can approve on this page.", waiting, 409)
     return None
