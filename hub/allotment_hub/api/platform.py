@@ -24,12 +24,12 @@ class QuarantineHandler(ApiHandler):
     @operation(QuarantinedCommitAnswer, listed="holds")
     async def get(self) -> None:
         """List the commits with quarantined changes that the caller may see."""
-        commits = await self.services.quarantine.seen_by(self.reader.user)
+        commits = await self.services.quarantine.seen_by(self.actor.user)
         answers = [
             answer_from(
                 QuarantinedCommitAnswer,
                 commit,
-                refusal=commit.refusal(self.reader),
+                refusal=commit.refusal(self.actor),
                 confirmed_by=[user.name for user in commit.confirmed_by],
             )
             for commit in commits
@@ -45,7 +45,7 @@ class ConfirmationHandler(ApiHandler):
     @operation(status=201)
     async def post(self, commit: str, body: ConfirmationBody) -> None:
         """Confirm a quarantined commit. `applies` is false while a second administrator has to confirm it, too."""
-        applies = await self.services.quarantine.confirm(self.reader, commit, body.reason)
+        applies = await self.services.quarantine.confirm(self.actor, commit, body.reason)
         revision = self.services.watcher.catalog.revision
         self.answer({"commit": commit, "revision": revision, "applies": applies})
 

@@ -15,7 +15,7 @@ class ProfilesHandler(ApiHandler):
     @operation(ProfileAnswer, listed="profiles")
     async def get(self) -> None:
         """List the profiles that the caller may see."""
-        rows = await self.services.profiles.rows(self.reader.user)
+        rows = await self.services.profiles.rows(self.actor.user)
         await self.answer_list([profile_answer(row, self.address(f"profiles/{row.id}")) for row in rows])
 
 
@@ -25,7 +25,7 @@ class ProfileHandler(ApiHandler):
     @operation(ProfileDetails)
     async def get(self, team: str, name: str) -> None:
         """Return one profile."""
-        row = await self.services.profiles.row(self.reader.user, f"{team}/{name}")
+        row = await self.services.profiles.row(self.actor.user, f"{team}/{name}")
         self.answer(profile_details(row, self.address(f"profiles/{row.id}")))
 
 
@@ -38,9 +38,9 @@ class ExplainHandler(ApiHandler):
     )
     async def get(self) -> None:
         """Explain why a user can or cannot start a profile."""
-        user = self.get_query_argument("user", "") or self.reader.user.name
+        user = self.get_query_argument("user", "") or self.actor.user.name
         profile = self.get_query_argument("profile", "")
-        self.answer(explain_answer(user, await self.services.profiles.explain(self.reader.user, user, profile)))
+        self.answer(explain_answer(user, await self.services.profiles.explain(self.actor.user, user, profile)))
 
 
 class ReadersHandler(ApiHandler):
@@ -49,7 +49,7 @@ class ReadersHandler(ApiHandler):
     @operation(ReadersAnswer)
     async def get(self, name: str) -> None:
         """List who can reach a data role."""
-        self.answer(readers_answer(await self.services.data_roles.readers(self.reader.user, name)))
+        self.answer(readers_answer(await self.services.data_roles.readers(self.actor.user, name)))
 
 
 class TeamHandler(ApiHandler):
@@ -58,7 +58,7 @@ class TeamHandler(ApiHandler):
     @operation(TeamAnswer)
     async def get(self, name: str) -> None:
         """Return one team."""
-        self.answer(team_answer(await self.services.teams.page(self.reader.user, name)))
+        self.answer(team_answer(await self.services.teams.page(self.actor.user, name)))
 
 
 class SchemaHandler(ApiHandler):
@@ -68,4 +68,4 @@ class SchemaHandler(ApiHandler):
     async def get(self) -> None:
         """Return the JSON Schema of a profile, with the limits of the caller's teams."""
         catalog, now = self.services.watcher.catalog, dt.datetime.now(dt.UTC)
-        self.answer(form_schema(schema_of("profile"), catalog, self.reader.user, now))
+        self.answer(form_schema(schema_of("profile"), catalog, self.actor.user, now))

@@ -19,7 +19,7 @@ class _ProposalHandler(ApiHandler):
 
     async def answer_proposal(self, stored: StoredProposal, status: int | None = None) -> None:
         """Answer with a proposal as the caller sees it."""
-        view = await self.services.proposals.view(stored, self.reader)
+        view = await self.services.proposals.view(stored, self.actor)
         self.answer(proposal_answer(view, self.address(f"proposals/{stored.id}")), status)
 
 
@@ -29,8 +29,8 @@ class ChecksHandler(_ProposalHandler):
     @operation(CheckAnswer)
     async def post(self, body: CheckBody) -> None:
         """Check a change without proposing it."""
-        check = await self.services.proposing.check(self.reader, await self.requested_files(body))
-        self.answer(check_answer(check, check.automatic_for(self.reader.user)))
+        check = await self.services.submissions.check(self.actor, await self.requested_files(body))
+        self.answer(check_answer(check, check.automatic_for(self.actor.user)))
 
 
 class ProposalsHandler(_ProposalHandler):
@@ -44,7 +44,7 @@ class ProposalsHandler(_ProposalHandler):
     async def get(self) -> None:
         """List the proposals that the caller may see."""
         state = self.get_query_argument("state", "all")
-        readable = await self.services.proposals.readable(self.reader.user)
+        readable = await self.services.proposals.readable(self.actor.user)
         lines = [proposal_line(stored, self.address(f"proposals/{stored.id}")) for stored in readable]
         await self.answer_list([line for line in lines if _in_state(line, state)])
 
@@ -52,10 +52,10 @@ class ProposalsHandler(_ProposalHandler):
     async def post(self, body: ProposalBody) -> None:
         """Propose a change, or update an open proposal: 200 instead of 201."""
         files = await self.requested_files(body)
-        done = await self.services.proposing.propose(self.reader, files, body.reason, update=body.update)
+        done = await self.services.submissions.propose(self.actor, files, body.reason, update=body.update)
         stored = done.proposal
         if done.automatic:
-            stored = await self.services.reviewing.merge_if_automatic(self.reader, stored)
+            stored = await self.services.reviews.merge_if_automatic(self.actor, stored)
         await self.answer_proposal(stored, 201 if done.created else 200)
 
 
@@ -69,7 +69,7 @@ class ProposalHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def get(self, proposal: str) -> None:
         """Return one proposal."""
-        await self.answer_proposal(await self.services.proposals.visible(proposal, self.reader.user))
+        await self.answer_proposal(await self.services.proposals.visible(proposal, self.actor.user))
 
 
 class CommentsHandler(_ProposalHandler):
@@ -78,7 +78,7 @@ class CommentsHandler(_ProposalHandler):
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: CommentBody) -> None:
         """Comment on a proposal."""
-        await self.answer_proposal(await self.services.proposing.comment(self.reader, proposal, body.text))
+        await self.answer_proposal(await self.services.submissions.comment(self.actor, proposal, body.text))
 
 
 class UpdateHandler(_ProposalHandler):
@@ -87,7 +87,7 @@ class UpdateHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def post(self, proposal: str) -> None:
         """Carry a proposal of one's own over to the files that main has changed since. Its approvals end."""
-        await self.answer_proposal(await self.services.proposing.bring_up_to_date(self.reader, proposal))
+        await self.answer_proposal(await self.services.submissions.bring_up_to_date(self.actor, proposal))
 
 
 class WithdrawalHandler(_ProposalHandler):
@@ -98,7 +98,7 @@ class WithdrawalHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def post(self, proposal: str) -> None:
         """Withdraw a proposal of one's own."""
-        await self.answer_proposal(await self.services.proposing.withdraw(self.reader, proposal))
+        await self.answer_proposal(await self.services.submissions.withdraw(self.actor, proposal))
 
 
 class ApprovalsHandler(_ProposalHandler):
@@ -109,7 +109,7 @@ class ApprovalsHandler(_ProposalHandler):
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: HeadBody) -> None:
         """Approve a proposal at exactly one head."""
-        await self.answer_proposal(await self.services.reviewing.approve(self.reader, proposal, body.head, body.digest))
+        await self.answer_proposal(await self.services.reviews.approve(self.actor, proposal, body.head, body.digest))
 
 
 class RejectionHandler(_ProposalHandler):
@@ -120,7 +120,7 @@ class RejectionHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def post(self, proposal: str, body: RejectionBody) -> None:
         """Reject a proposal with a reason."""
-        await self.answer_proposal(await self.services.reviewing.reject(self.reader, proposal, body.reason))
+        await self.answer_proposal(await self.services.reviews.reject(self.actor, proposal, body.reason))
 
 
 class MergeHandler(_ProposalHandler):
@@ -131,8 +131,6 @@ class MergeHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def post(self, proposal: str, body: MergeBody) -> None:
         """Merge a proposal at exactly one head."""
-        merge = self.services.reviewing.merge
+        merge = self.services.reviews.merge
         confirmed = body.confirm_removal
-        await self.answer_proposal(
-            await merge(self.reader, proposal, body.head, body.digest, confirm_removal=confirmed)
-        )
+        await self.answer_proposal(await merge(self.actor, proposal, body.head, body.digest, confirm_removal=confirmed))

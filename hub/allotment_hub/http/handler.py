@@ -44,8 +44,8 @@ class Services:
     data_roles: DataRoles
     history: History
     proposals: Proposals
-    proposing: Submissions
-    reviewing: Reviews
+    submissions: Submissions
+    reviews: Reviews
     quarantine: Quarantine
     image_puller: ImagePuller | None
     """None where no images are pulled ahead."""
@@ -63,7 +63,7 @@ class Handler(HubOAuthenticated, SecuredHandler):
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
     open_to_all: ClassVar[bool] = False
     """Whether requests without a user are answered, as for health and metrics."""
-    reader: Actor
+    actor: Actor
     """The user, set by `prepare`."""
 
     def initialize(self, services: Services) -> None:
@@ -113,7 +113,7 @@ class Handler(HubOAuthenticated, SecuredHandler):
                 raise hub_unavailable("The hub does not know the user of a token that it knows.")
             self._unknown(reading)
             return
-        self.reader = Actor(user, REVIEW_SCOPE in model.get("scopes", ()))
+        self.actor = Actor(user, REVIEW_SCOPE in model.get("scopes", ()))
 
     async def _user_now(self) -> Any:
         """Return the hub's model of the token's user, without the cache; None if the hub does not know the token."""

@@ -42,7 +42,7 @@ class AskPage(ProposingPage):
         await self._show(name, team, ask, error)
 
     async def _role(self, name: str) -> tuple[DataRoleRow, DataRole]:
-        row = await self.services.data_roles.row(self.reader.user, name)
+        row = await self.services.data_roles.row(self.actor.user, name)
         if row.entry is None:
             raise unreadable(name)
         return row, row.entry.value
@@ -51,7 +51,7 @@ class AskPage(ProposingPage):
         return with_grant(self.services.catalog, name, team, ask)
 
     async def _show(self, name: str, team: str, ask: Ask, error: ServiceError | None = None) -> None:
-        (row, role), catalog, user = await self._role(name), self.services.catalog, self.reader.user
+        (row, role), catalog, user = await self._role(name), self.services.catalog, self.actor.user
         teams = {
             id_: entry.value.title for id_, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)
         }
@@ -86,7 +86,7 @@ class RemovalPage(ProposingPage):
 
     async def post(self, team: str, name: str) -> None:
         """POST the reason."""
-        row, reason = await self.services.profiles.row(self.reader.user, f"{team}/{name}"), self.field("reason")
+        row, reason = await self.services.profiles.row(self.actor.user, f"{team}/{name}"), self.field("reason")
         try:
             await self.propose({profile_path(row.id): None}, reason)
         except ServiceError as error:
@@ -94,6 +94,6 @@ class RemovalPage(ProposingPage):
             await self._show(row.id, reason, error)
 
     async def _show(self, profile_id: str, reason: str, error: ServiceError | None = None) -> None:
-        row = await self.services.profiles.row(self.reader.user, profile_id)
+        row = await self.services.profiles.row(self.actor.user, profile_id)
         check = await self.checked({profile_path(row.id): None})
-        self.show("retire.html", row=row, reason=reason, panel=panel_of(check, self.reader.user), error=error)
+        self.show("retire.html", row=row, reason=reason, panel=panel_of(check, self.actor.user), error=error)

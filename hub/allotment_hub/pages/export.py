@@ -21,7 +21,7 @@ class ProfilesExport(Page):
 
     async def get(self, kind: str) -> None:
         """GET profiles.csv or profiles.json."""
-        rows = await self.services.profiles.rows(self.reader.user)
+        rows = await self.services.profiles.rows(self.actor.user)
         answers = [profile_answer(row, self.address(f"profiles/{row.id}")).model_dump(mode="json") for row in rows]
         if kind == "json":
             self.download("profiles.json", "application/json", json.dumps({"profiles": answers}, indent=2))

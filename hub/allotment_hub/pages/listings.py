@@ -21,7 +21,7 @@ class ProfilesPage(Page):
 
     async def get(self) -> None:
         """GET profiles?q=WORDS."""
-        profiles, user = self.services.profiles, self.reader.user
+        profiles, user = self.services.profiles, self.actor.user
         query = self.get_query_argument("q", "")
         listed = await profiles.search(user)
         found = await profiles.search(user, query) if query.split() else listed
@@ -38,7 +38,7 @@ class ProfilePage(Page):
 
     async def get(self, team: str, name: str) -> None:
         """GET profiles/TEAM/NAME?user=NAME."""
-        catalog, user = self.services.catalog, self.reader.user
+        catalog, user = self.services.catalog, self.actor.user
         row = await self.services.profiles.row(user, f"{team}/{name}")
         explained_user = self.get_query_argument("user", "").strip() or user.name
         refusal, explained = None, row.offer
@@ -72,14 +72,14 @@ class TeamPage(Page):
     async def get(self, name: str) -> None:
         """GET teams/NAME."""
         catalog = self.services.catalog
-        page = await self.services.teams.page(self.reader.user, name)
+        page = await self.services.teams.page(self.actor.user, name)
         self.show(
             "team.html",
             page=page,
             team=page.entry.value,
             catalog=catalog,
             policy=catalog.policy.value if catalog.policy else None,
-            history=_with_texts(await self.services.history.of(self.reader.user, team_path(name))),
+            history=_with_texts(await self.services.history.of(self.actor.user, team_path(name))),
         )
 
 
@@ -90,7 +90,7 @@ class DataRolesPage(Page):
 
     async def get(self) -> None:
         """GET data-roles."""
-        self.show("data_roles.html", rows=await self.services.data_roles.rows(self.reader.user))
+        self.show("data_roles.html", rows=await self.services.data_roles.rows(self.actor.user))
 
 
 class DataRolePage(Page):
@@ -100,7 +100,7 @@ class DataRolePage(Page):
 
     async def get(self, name: str) -> None:
         """GET data-roles/NAME."""
-        data_roles, catalog, user = self.services.data_roles, self.services.catalog, self.reader.user
+        data_roles, catalog, user = self.services.data_roles, self.services.catalog, self.actor.user
         row = await data_roles.row(user, name)
         if row.readable_by:
             row = await data_roles.readers(user, name)

@@ -98,7 +98,7 @@ class Page(SecuredPage, Handler):
         self.finish(content)
 
     def _frame(self) -> Frame:
-        user = self.reader.user if hasattr(self, "reader") else None
+        user = self.actor.user if hasattr(self, "actor") else None
         standstill = self.services.watcher.standstill if user else None
         return Frame(
             prefix=self.prefix,
@@ -119,12 +119,12 @@ class Page(SecuredPage, Handler):
         """
         if self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
             return ""
-        return self.services.one_time_tokens.make(self.reader.user.name, action, *subject)
+        return self.services.one_time_tokens.make(self.actor.user.name, action, *subject)
 
     def deciding(self, action: str, *subject: str) -> AbstractContextManager[None]:
         """Use up the form's token while something is decided. Raises ServiceError if it is not valid."""
         tokens, token = self.services.one_time_tokens, self.field("one_time")
-        return tokens.used(token, self.reader.user.name, action, *subject)
+        return tokens.used(token, self.actor.user.name, action, *subject)
 
     def _unknown(self, reading: bool) -> None:
         """Redirect to the sign-in if a page was requested. Refuse everything else."""

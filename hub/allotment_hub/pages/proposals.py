@@ -16,8 +16,8 @@ class ProposalsPage(Page):
 
     async def get(self) -> None:
         """GET proposals."""
-        lists = await overview(self.services.proposals, self.reader)
-        quarantined = await self.services.quarantine.seen_by(self.reader.user)
+        lists = await overview(self.services.proposals, self.actor)
+        quarantined = await self.services.quarantine.seen_by(self.actor.user)
         pages = Pages.of(self.get_query_argument("page", ""), len(lists.lines))
         self.show(
             "proposals.html",
@@ -25,7 +25,7 @@ class ProposalsPage(Page):
             for_me=lists.for_me,
             mine=lists.mine[:PAGE_SIZE],
             pages=pages,
-            held=[(commit, commit.refusal(self.reader)) for commit in quarantined],
+            held=[(commit, commit.refusal(self.actor)) for commit in quarantined],
             one_time=self.one_time,
         )
 
@@ -38,7 +38,7 @@ class ConfirmQuarantined(Page):
     async def post(self, commit: str) -> None:
         """POST holds/COMMIT/confirm."""
         with self.deciding("confirm", commit):
-            await self.services.quarantine.confirm(self.reader, commit, self.field("reason"))
+            await self.services.quarantine.confirm(self.actor, commit, self.field("reason"))
         self.go("proposals")
 
 
@@ -49,8 +49,8 @@ class ProposalPage(Page):
 
     async def get(self, proposal: str) -> None:
         """GET proposals/ID."""
-        stored = await self.services.proposals.visible(proposal, self.reader.user)
-        view = await self.services.proposals.view(stored, self.reader)
+        stored = await self.services.proposals.visible(proposal, self.actor.user)
+        view = await self.services.proposals.view(stored, self.actor)
         self.show("proposal.html", view=view, differences=files_of(view.difference), one_time=self.one_time)
 
 
@@ -61,29 +61,29 @@ class ProposalAction(Page):
 
     async def post(self, proposal: str, action: str) -> None:
         """POST proposals/ID/ACTION. A decision is about exactly what the page showed."""
-        proposing, shown = self.services.proposing, (self.field("head"), self.field("digest"))
+        submissions, shown = self.services.submissions, (self.field("head"), self.field("digest"))
         match action:
             case "comment":
-                await proposing.comment(self.reader, proposal, self.field("text"))
+                await submissions.comment(self.actor, proposal, self.field("text"))
             case "update":
-                await proposing.bring_up_to_date(self.reader, proposal)
+                await submissions.bring_up_to_date(self.actor, proposal)
             case _:
                 with self.deciding(action, proposal, *shown):
                     await self._decide(proposal, action, *shown)
         self.go(f"proposals/{proposal}")
 
     async def _decide(self, proposal: str, action: str, head: str, digest: str) -> None:
-        reviewing = self.services.reviewing
+        reviews = self.services.reviews
         if action in ("approve", "merge") and not digest:
             why, remedy = "The form does not say what it showed.", "Load the page again, then decide."
             raise refused(400, "digest-missing", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
         match action:
             case "approve":
-                await reviewing.approve(self.reader, proposal, head, digest)
+                await reviews.approve(self.actor, proposal, head, digest)
             case "merge":
                 confirmed = self.field("confirm_removal") == "yes"
-                await reviewing.merge(self.reader, proposal, head, digest, confirm_removal=confirmed)
+                await reviews.merge(self.actor, proposal, head, digest, confirm_removal=confirmed)
             case "reject":
-                await reviewing.reject(self.reader, proposal, self.field("reason"))
+                await reviews.reject(self.actor, proposal, self.field("reason"))
             case _:
-                await self.services.proposing.withdraw(self.reader, proposal)
+                await self.services.submissions.withdraw(self.actor, proposal)

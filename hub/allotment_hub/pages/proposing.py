@@ -45,13 +45,13 @@ class ProposingPage(Page):
 
     async def checked(self, files: Files) -> Check | None:
         """Check files; None where there are none."""
-        return await self.services.proposing.check(self.reader, files) if files else None
+        return await self.services.submissions.check(self.actor, files) if files else None
 
     async def propose(self, files: Files, reason: str, update: str = "") -> None:
         """Propose files, and go to the proposal's page."""
-        done = await self.services.proposing.propose(self.reader, files, reason, update=update or None)
+        done = await self.services.submissions.propose(self.actor, files, reason, update=update or None)
         if done.automatic:
-            await self.services.reviewing.merge_if_automatic(self.reader, done.proposal)
+            await self.services.reviews.merge_if_automatic(self.actor, done.proposal)
         self.go(f"proposals/{done.proposal.id}")
 
 
@@ -139,7 +139,7 @@ class ProposePage(ProposingPage):
 
     def _form(self) -> ProfileForm:
         catalog, now = self.services.catalog, dt.datetime.now(dt.UTC)
-        return form_of(form_schema(schema_of("profile"), catalog, self.reader.user, now))
+        return form_of(form_schema(schema_of("profile"), catalog, self.actor.user, now))
 
     async def _started(self, form: ProfileForm) -> DraftProposal:
         team, first = self.get_query_argument("team", ""), next(iter(form.teams), "")
@@ -154,16 +154,16 @@ class ProposePage(ProposingPage):
             return DraftProposal(await self._from_profile(origin, copy_to if copy else None, form))
         if paths:
             return await self._from_paths(paths)
-        return DraftProposal(blank(self.services.catalog, self.reader.user, team or first, form.fields))
+        return DraftProposal(blank(self.services.catalog, self.actor.user, team or first, form.fields))
 
     async def _from_proposal(self, proposal: str, form: ProfileForm) -> DraftProposal:
         """Start from an open proposal of one's own. Only the grant is carried over from other people's data roles."""
-        stored, catalog = await self.services.proposing.own(self.reader, proposal), self.services.catalog
+        stored, catalog = await self.services.submissions.own(self.actor, proposal), self.services.catalog
         proposals = self.services.proposals
         files = (await proposals.files_for_main(stored, await proposals.main())).files
         draft = from_proposal(proposal, files, stored.current.text, catalog, form.fields)
         carried = {data_role_path(role) for role in draft.profile.asks} if draft.profile else set()
-        seen = (await self.services.proposals.view(stored, self.reader)).seen
+        seen = (await self.services.proposals.view(stored, self.actor)).seen
         hidden = [path for path in files if path not in seen and path not in carried]
         if hidden:
             what, why = "You cannot change this proposal here.", f"You may not see the text of {', '.join(hidden)}."
@@ -172,7 +172,7 @@ class ProposePage(ProposingPage):
 
     async def _from_profile(self, origin: str, copy_to: str | None, form: ProfileForm) -> EditedProfile:
         """Start from a profile. Only its team may see its text, with the values of variables and with comments."""
-        row, catalog = await self.services.profiles.row(self.reader.user, origin), self.services.catalog
+        row, catalog = await self.services.profiles.row(self.actor.user, origin), self.services.catalog
         if row.entry is None:
             raise unreadable(origin)
         profile = from_profile(catalog, row.id, form.fields, copy_to=copy_to)
@@ -187,11 +187,11 @@ class ProposePage(ProposingPage):
     async def _from_paths(self, paths: Sequence[str]) -> DraftProposal:
         """Start from other files. Only the owner of a data role may see its file, which names a credential."""
         for path in paths:
-            ref, sight = file_ref(path), visible(self.reader.user, path, self.services.catalog)
+            ref, sight = file_ref(path), visible(self.actor.user, path, self.services.catalog)
             if ref and ref.kind == "team" and sight == Sight.NOTHING:
-                await self.services.teams.page(self.reader.user, ref.id)  # raises what an unknown team is answered with
+                await self.services.teams.page(self.actor.user, ref.id)  # raises what an unknown team is answered with
             if ref and ref.kind == "data role":
-                row = await self.services.data_roles.row(self.reader.user, ref.id)
+                row = await self.services.data_roles.row(self.actor.user, ref.id)
                 if sight < Sight.ALL:
                     why = "It names a credential, which only the owner of the data and administrators may see."
                     remedy = "Ask for the data, or write to the owner."
@@ -242,11 +242,11 @@ class ProposePage(ProposingPage):
         nameless = any(problem.field in ("name", "team") and problem.code != "name-taken" for problem in own)
         # Without a name there is no file that could be checked.
         check = await self.checked({} if nameless else draft.files(form.fields, catalog))
-        return panel_of(check, self.reader.user, draft, form.fields, own)
+        return panel_of(check, self.actor.user, draft, form.fields, own)
 
     def _show(self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None) -> None:
         catalog = self.services.catalog
-        view = FormView(draft.profile, form, catalog, self.reader.user) if draft.profile else None
+        view = FormView(draft.profile, form, catalog, self.actor.user) if draft.profile else None
         texts = {"titles": titles_of(catalog), "more": MORE, "next_year": in_a_year()}
         self.show("propose.html", view=view, draft=draft, panel=panel, error=error, **texts)
 

@@ -116,7 +116,7 @@ class WebService:
         self.services = Services(
             configuration=configuration, watcher=platform.watcher, profiles=platform.profiles, teams=platform.teams,
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
-            proposing=platform.proposing, reviewing=platform.reviewing, quarantine=platform.quarantine,
+            submissions=platform.proposing, reviews=platform.reviewing, quarantine=platform.quarantine,
             image_puller=None, one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client),
         )  # fmt: skip
