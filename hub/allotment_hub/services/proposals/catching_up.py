@@ -1,10 +1,12 @@
-"""Bring a proposal up to date with a main that has changed the same files: key by key, never line by line. Pure."""
+"""Bring a proposal up to date with a main that has changed the same files: key by key, never line by line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from allotment_profiles.documents.merging import Collision, merged_file
+from allotment_profiles.git.repository import Repository
+from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.review.changes import Change, subject_of
 from allotment_profiles.review.labels import label_of
@@ -36,6 +38,25 @@ def updated(base: Contents, main: Contents, proposed: Contents) -> Updated:
         files[path], found = merged_file(ref.kind, base.get(path), main.get(path), data)
         collisions += (_change(path, collision) for collision in found)
     return Updated(files, tuple(collisions))
+
+
+def files_for_main(repository: Repository, head: str, main: str) -> Updated:
+    """Return what a head would change on main, with its keys carried over to files that main has changed."""
+    base = repository.merge_base(main, head) or main
+    proposed, on_main = repository.changes(base, head), repository.changes(base, main)
+    blobs = {
+        "base": {change.path: change.old_blob for change in proposed},
+        "main": {change.path: change.old_blob for change in proposed} | {each.path: each.blob for each in on_main},
+        "proposed": {change.path: change.blob for change in proposed},
+    }
+    sizes = repository.sizes(side[change.path] for side in blobs.values() for change in proposed)
+    contents = repository.objects(blob for blob, size in sizes.items() if size <= MAXIMUM_BYTES)
+    # A file that is too large is read as an empty one, which no key is carried over to.
+    known = {blob: contents.get(blob, b"") for blob in sizes}
+    base_files, main_files, files = (
+        {change.path: known.get(side[change.path]) for change in proposed} for side in blobs.values()
+    )
+    return updated(base_files, main_files, files)
 
 
 def _change(path: str, collision: Collision) -> Change:

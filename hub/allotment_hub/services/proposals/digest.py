@@ -8,8 +8,9 @@ who gain, and the approvals that are needed. Everything else of main may change 
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from allotment_hub.forges.records import Candidate
+from allotment_hub.forges.records import Candidate, Record
 from allotment_hub.services.proposals.checking import Check
 from allotment_profiles.model.base import attributes
 from allotment_profiles.review.access_diff import AccessChange, StartChange
@@ -17,6 +18,17 @@ from allotment_profiles.review.approvals import Requirement
 from allotment_profiles.review.changes import Change
 
 FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """An approval that does not count any more, since it was of something else."""
+
+    approval: Record
+    gone: tuple[str, ...] = ()
+    """What was approved and is not so any more, in sentences."""
+    new: tuple[str, ...] = ()
+    """What is so now and was not approved."""
 
 
 def digest_of(candidate: Candidate, check: Check) -> str:

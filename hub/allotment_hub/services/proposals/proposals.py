@@ -12,10 +12,11 @@ from allotment_hub.forges.plain_git import MergeConflictError, PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.proposals.approvers import Approvers
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
-from allotment_hub.services.proposals.catching_up import Updated, updated
+from allotment_hub.services.proposals.catching_up import Updated, files_for_main
 from allotment_hub.services.proposals.checking import ChangeChecker, Check
-from allotment_hub.services.proposals.digest import digest_of, sentences_of
+from allotment_hub.services.proposals.digest import Lapsed, digest_of, sentences_of
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
 from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, shown, sights_of, texts_seen
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
@@ -24,7 +25,6 @@ from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.process import GitError
-from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.automatic import ACTIONS
@@ -41,17 +41,6 @@ MAXIMUM_KEPT = 2000
 _MAXIMUM_JUDGEMENTS = 200
 AUTOMATIC = "policy (automatic: "
 """How the message of a merge names the approval where the policy stands in for one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lapsed:
-    """An approval that does not count any more, since it was of something else."""
-
-    approval: Record
-    gone: tuple[str, ...] = ()
-    """What was approved and is not so any more, in sentences."""
-    new: tuple[str, ...] = ()
-    """What is so now and was not approved."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +89,7 @@ class Proposals:
         events: EventReader,
     ) -> None:
         self.forge = forge
+        self.approvers = Approvers(directory)
         self._checking = checking
         self._directory = directory
         self._watcher = watcher
@@ -146,26 +136,7 @@ class Proposals:
 
     async def files_for_main(self, stored: StoredProposal, main: str) -> Updated:
         """Return what a proposal would change on main, with its keys carried over to files that main has changed."""
-        return await asyncio.to_thread(self._files_for_main, stored, main)
-
-    def _files_for_main(self, stored: StoredProposal, main: str) -> Updated:
-        repository = self.forge.repository
-        base = repository.merge_base(main, stored.head) or main
-        proposed, on_main = repository.changes(base, stored.head), repository.changes(base, main)
-        blobs = {
-            "base": {change.path: change.old_blob for change in proposed},
-            "main": {change.path: change.old_blob for change in proposed} | {each.path: each.blob for each in on_main},
-            "proposed": {change.path: change.blob for change in proposed},
-        }
-        sizes = repository.sizes(blob for side in blobs.values() for blob in side.values())
-        contents = repository.objects(blob for blob, size in sizes.items() if size <= MAXIMUM_BYTES)
-        # A file that is too large is read as an empty one, which no key is carried over to.
-        known = {blob: contents.get(blob, b"") for blob in sizes}
-        base_files, main_files, files = (
-            {change.path: known.get(blobs[side][change.path]) for change in proposed}
-            for side in ("base", "main", "proposed")
-        )
-        return updated(base_files, main_files, files)
+        return await asyncio.to_thread(files_for_main, self.forge.repository, stored.head, main)
 
     async def listed(self, stored: StoredProposal, user: User) -> bool:
         """Return whether a user may know of a proposal.
@@ -291,7 +262,7 @@ class Proposals:
         waits_for, since = waiting(case)
         return ProposalView(
             case=case,
-            check=await asyncio.to_thread(shown, case.check, sights, case.requirements),
+            check=await self._advised(await asyncio.to_thread(shown, case.check, sights, case.requirements), case),
             files=files,
             seen=seen,
             news_only=news_only,
@@ -304,6 +275,11 @@ class Proposals:
             lapsed=await self._lapsed(case, reader.user, sights),
             collisions=redacted(await self._collisions(case), sights.of_main, known=files),
         )
+
+    async def _advised(self, check: Check, case: Case) -> Check:
+        unmet = case.unmet if case.stored.open else ()
+        advice = await self.approvers.advice(unmet, case.main, case.proposer, case.stored.contributors)
+        return dataclasses.replace(check, problems=(*check.problems, *advice))
 
     async def _collisions(self, case: Case) -> tuple[Change, ...]:
         if case.state != "conflict":

@@ -1,6 +1,7 @@
 """Proposing: turns changed files and a reason into a branch that others can review."""
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
@@ -54,7 +55,9 @@ class Submissions:
         _limit(files)
         check = await self._checked(actor, files, await self._proposals.main())
         requirements = addressed(check.required_of(actor.user), check.before, actor.user)
-        return await asyncio.to_thread(shown, check, self._sights(actor, files, check), requirements)
+        seen = await asyncio.to_thread(shown, check, self._sights(actor, files, check), requirements)
+        advice = await self._proposals.approvers.advice(requirements, check.before, actor.user)
+        return dataclasses.replace(seen, problems=(*seen.problems, *advice))
 
     async def propose(
         self, actor: Actor, files: Files, reason: str, *, update: str | None = None, on: str | None = None

@@ -1,0 +1,60 @@
+"""Says before a proposal is sent, and while it waits, that nobody can approve it, and what helps.
+
+It is advice, not a decision: the hub knows only people who have signed in, and the list of them may be a minute old.
+"""
+
+import time
+from collections.abc import Callable, Container, Iterable, Iterator
+
+from allotment_hub.errors import UnavailableError
+from allotment_hub.services.hub_api import Directory
+from allotment_profiles.access.people import User
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.problems import Problem
+from allotment_profiles.review.approvals import Requirement, can_meet
+
+_SECONDS = 60.0
+
+
+class Approvers:
+    """Knows who could approve."""
+
+    def __init__(self, directory: Directory, clock: Callable[[], float] = time.monotonic) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._people: list[User] = []
+        self._until = float("-inf")
+
+    async def advice(
+        self, requirements: Iterable[Requirement], main: Catalog, proposer: User, contributors: Container[str] = ()
+    ) -> tuple[Problem, ...]:
+        """Return an advice for each requirement that nobody whom the hub knows can meet."""
+        requirements = tuple(requirements)
+        try:
+            people = await self._everyone() if requirements else []
+        except UnavailableError:
+            return ()  # the hub is asked again before anything is decided
+        return tuple(_advice(requirements, people, main, proposer, contributors))
+
+    async def _everyone(self) -> list[User]:
+        if self._clock() >= self._until:
+            self._people = await self._directory.everyone()
+            self._until = self._clock() + _SECONDS
+        return self._people
+
+
+def _advice(
+    requirements: Iterable[Requirement], people: list[User], main: Catalog, proposer: User, contributors: Container[str]
+) -> Iterator[Problem]:
+    nobody = User("", frozenset())
+    for requirement in requirements:
+        if any(can_meet(requirement, user, main, proposer, contributors) for user in people):
+            continue
+        message = f"Nobody whom this hub knows can approve it for {requirement.who}."
+        if can_meet(requirement, proposer, main, nobody):
+            help_ = "Only you could, and two people look at every change. Let somebody else propose it, and approve it."
+        elif requirement.kind == "administrator":
+            help_ = "Let somebody who administers the hub make another user an administrator."
+        else:
+            help_ = f"Ask an administrator to propose other leads of the team {requirement.team}."
+        yield Problem("", "nobody-to-approve", message, help_, level="advice")
