@@ -11,6 +11,9 @@ CUSTOM_SCOPES = {
     REFRESH_SCOPE: {"description": "Tell the hub that the repository of profiles has changed"},
 }
 
+HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
+"""On every page of the hub. Its own Content-Security-Policy forbids framing already."""
+
 
 def roles() -> list[dict[str, Any]]:
     """Return the roles: users may review, sessions may only call the service.

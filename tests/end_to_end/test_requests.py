@@ -294,3 +294,11 @@ def test_a_renewal_begins_with_a_day_after_the_end_of_the_grant(analyst: Person)
     field = fresh.find("input", id="until")
     assert field is not None
     assert dt.datetime.now(dt.UTC).date() < dt.date.fromisoformat(str(field["value"]))
+
+
+def test_pages_of_the_hub_can_neither_be_framed_nor_held(analyst: Person) -> None:
+    for path in ("hub/home", "hub/spawn", "hub/token", "hub/login", "hub/no-such-page", "hub/api/user"):
+        headers = analyst.page(path).headers
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"], path
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin", path
+        assert headers["X-Content-Type-Options"] == "nosniff", path

@@ -70,6 +70,24 @@ def test_fifty_refusals_in_a_row_leave_the_hub_as_it_was(allotment: Deployment, 
     assert_calm(allotment)
 
 
+@pytest.mark.parametrize("path", ["hub/spawn", "hub/spawn/analyst", "hub/spawn/analyst/linked"])
+def test_a_link_shows_what_it_chose_and_starts_nothing(allotment: Deployment, idle: Person, path: str) -> None:
+    before = idle.sessions()
+    for query in ("opt-profile=transport-analysis/notebook&opt-size=large", "profile=transport-analysis/notebook"):
+        for site in ("cross-site", "same-origin"):
+            answer = idle.client.get(f"{path}?{query}", headers={"Sec-Fetch-Site": site})
+            assert answer.status_code == 200
+            page = BeautifulSoup(answer.text, "html.parser")
+            last = page.select_one(".allotment-last")
+            assert last is not None
+            assert "Chosen by a link" in last.text
+            assert last.select_one("button[value='transport-analysis/notebook']")
+            assert not page.select(".spawn-error-msg")
+    assert idle.sessions() == before
+    assert "Chosen by a link" not in idle.page(path).text
+    assert_calm(allotment)
+
+
 def test_the_hubs_log_says_with_time_and_level_what_applies(allotment: Deployment, busy: Person) -> None:
     busy.page("hub/spawn")
     line = r"^\[I \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ allotment_profiles\S* .*\] catalog at [0-9a-f]{12}: "

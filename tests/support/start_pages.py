@@ -29,9 +29,10 @@ def page(
     error: str | None = None,
     now: dt.datetime = NOW,
     running: Sequence[Usage] = (),
+    linked: bool = False,
 ) -> BeautifulSoup:
     viewer = Viewer(user, SERVICE, "What a laptop does not do.", error)
-    return BeautifulSoup(render(start_page(catalog, viewer, choice, now, able, running)), "html.parser")
+    return BeautifulSoup(render(start_page(catalog, viewer, choice, now, able, running, linked=linked)), "html.parser")
 
 
 def words(tag: Tag) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from allotment_hub.cluster.values import HUB_STATE, ChartValues
-from allotment_hub.hub_rights import CUSTOM_SCOPES, SERVICE, roles, service_settings
+from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, SERVICE, roles, service_settings
 
 _ALLOWED_SIGNERS = Path("/etc/allotment/signing/tls.crt")
 _GIT_SECRET = Path("/etc/allotment/git")
@@ -54,8 +54,10 @@ def _configure_service(c: HubConfiguration, chart: ChartValues) -> None:
 
 
 def _configure_jupyterhub(c: HubConfiguration) -> None:
+    settings = c.JupyterHub.get("tornado_settings") or {}
     # zero-to-jupyterhub sets 0, which answers before a start can be refused.
-    c.JupyterHub.tornado_settings = {**(c.JupyterHub.get("tornado_settings") or {}), "slow_spawn_timeout": 1}
+    changes = {"slow_spawn_timeout": 1, "headers": {**HEADERS, **settings.get("headers", {})}}
+    c.JupyterHub.tornado_settings = {**settings, **changes}
     # The spawner is named by strings, because allotment_hub does not import it.
     c.JupyterHub.spawner_class = "allotment_spawner.kubernetes.KubernetesProfileSpawner"
     templates = files("allotment_spawner") / "templates"

@@ -28,7 +28,13 @@ from allotment_spawner.session.access_expiry import (
     lost_since_as_state,
     lost_since_from_state,
 )
-from allotment_spawner.session.errors import NO_CATALOG, NOTHING_CHOSEN, WithoutTraceback, spawn_exception
+from allotment_spawner.session.errors import (
+    NO_CATALOG,
+    NOTHING_CHOSEN,
+    LinkedChoiceError,
+    WithoutTraceback,
+    spawn_exception,
+)
 from allotment_spawner.session.session import EndReason, Session, usage
 from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.form import request_of
@@ -54,6 +60,8 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
     _overridable = frozenset({"LANG", "LC_ALL", "TZ"})
 
     _choice: Mapping[str, Any] | None = None
+    _linked: Mapping[str, Any] | None = None
+    """What the link of the current request has chosen."""
     _session: Session | None = None
     _launch: Launch | None = None
     _end_reason: EndReason | None = None
@@ -93,6 +101,16 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
     def _options_from_form_default(self) -> Any:
         return request_of
 
+    async def options_from_query(self, query_data: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Have the start page show what a link has chosen. A link of any site would start a session otherwise."""
+        self._linked = request_of(query_data)
+        catalog, now = await self._shared.watcher.ready(), dt.datetime.now(dt.UTC)
+        try:
+            resolve(catalog, self._user(), parse_request(self._linked), now, self.capabilities())
+        except RefusedError as error:
+            raise spawn_exception(error.refusal) from None
+        raise LinkedChoiceError
+
     @default("apply_user_options")
     def _apply_user_options_default(self) -> Any:
         # JupyterHub logs a traceback for exceptions raised here, so start() decides everything.
@@ -107,7 +125,9 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         )
         now = dt.datetime.now(dt.UTC)
         running = tuple(self._running())
-        page = await asyncio.to_thread(start_page, catalog, viewer, self._choice, now, self.capabilities(), running)
+        linked, self._linked = self._linked, None
+        choice, able = linked or self._choice, self.capabilities()
+        page = await asyncio.to_thread(start_page, catalog, viewer, choice, now, able, running, linked=bool(linked))
         return await asyncio.to_thread(render, page)
 
     # -- the decision

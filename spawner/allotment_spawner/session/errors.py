@@ -27,11 +27,20 @@ def spawn_exception(refusal: Refusal) -> SpawnException:
     return exception
 
 
+class LinkedChoiceError(Exception):
+    """A link has chosen a profile. The hub shows the start page after any exception, and would start it without one."""
+
+    jupyterhub_message = ""
+    """The page shows no error."""
+
+
 class WithoutTraceback(logging.Filter):
     """Removes the traceback of a refusal from the hub's log. The hub's page handler logs one for every failed start."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace a refusal's traceback by its message. Every record passes."""
+        """Replace a refusal's traceback by its message, and drop the record of a link."""
+        if record.exc_info and isinstance(record.exc_info[1], LinkedChoiceError):
+            return False
         if record.exc_info and isinstance(record.exc_info[1], SpawnException):
             record.msg, record.args = f"{record.getMessage()}: %s", (record.exc_info[1],)
             record.exc_info = None

@@ -57,7 +57,9 @@ class StartPage:
 
     repository: RepositoryState
     last: Card | None
-    """The last choice."""
+    """The last choice, or what a link has chosen."""
+    linked: bool
+    """Whether a link has chosen it."""
     groups: tuple[tuple[str, tuple[Card, ...]], ...]
     """Team → the other cards."""
     refused: tuple[RefusedView, ...]
@@ -80,8 +82,10 @@ def start_page(
     now: dt.datetime,
     capabilities: Capabilities,
     running: Sequence[Usage] = (),
+    *,
+    linked: bool = False,
 ) -> StartPage:
-    """Build the start page. `choice` is the user's last good one, `running` what counts against the budgets."""
+    """Build the start page. `choice` is the user's last good one, or a link's; `running` counts for the budgets."""
     offered = offers(catalog, viewer.user, now, capabilities)
     successors = _startable_successors(catalog, offered, now)
     last_id, chosen = _parse_choice(choice)
@@ -91,6 +95,7 @@ def start_page(
     return StartPage(
         repository=_repository_state(catalog, viewer, now),
         last=last,
+        linked=linked,
         groups=_by_team(cards.values()),
         refused=tuple(
             _refused(catalog, viewer, offer, offer.refusal, now)
@@ -136,7 +141,7 @@ def _since(since: dt.datetime, now: dt.datetime) -> str:
 def _parse_choice(choice: Mapping[str, object] | None) -> tuple[str, Mapping[str, str]]:
     options = choice.get("options", {}) if choice else {}
     chosen = {str(key): str(value) for key, value in options.items()} if isinstance(options, Mapping) else {}
-    return str(choice["profile"]) if choice else "", chosen
+    return str(choice.get("profile", "")) if choice else "", chosen
 
 
 def _cards(

@@ -157,3 +157,17 @@ def test_many_profiles_can_be_filtered(profiles: ProfilesRepository, count: int,
     field = page(profiles.catalog()).select_one("#allotment-filter")
     assert (field is not None) is filtered
     assert field is None or field.find_parent("form") is None  # pressing Enter in it starts nothing
+
+
+def test_what_a_link_chose_stands_first_and_says_that_nothing_has_started(profiles: ProfilesRepository) -> None:
+    profiles.commit(red(notebook=profile(options=SIZES)))
+    link = request_of({"profile": ["red/notebook"], "size": ["large"]})
+    html = page(profiles.catalog(), choice=link, linked=True)
+    first = html.select_one(".allotment-last")
+    assert first is not None
+    assert "Nothing has started" in first.text
+    assert chosen(first) == ["large"]
+    for odd in ({}, {"profile": ["no/such"]}, {"profile": ["a", "b"]}, {"size": ["x"]}, {"profile": [""]}):
+        html = page(profiles.catalog(), choice=request_of(odd), linked=True)
+        assert ids(html) == ["red/notebook"]
+        assert html.select_one(".allotment-last") is None

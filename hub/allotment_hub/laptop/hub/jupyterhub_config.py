@@ -4,7 +4,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from allotment_hub.hub_rights import CUSTOM_SCOPES, SERVICE, roles, service_settings
+from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, SERVICE, roles, service_settings
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.authenticator import LocalAccounts
@@ -25,6 +25,8 @@ c.TraefikFileProviderProxy.dynamic_config_file = str(folder.proxy_routes)
 c.TraefikFileProviderProxy.traefik_api_url = deployment.proxy_api_url
 c.TraefikFileProviderProxy.traefik_api_username = "hub"
 c.TraefikFileProviderProxy.traefik_api_password = deployment.proxy_password
+
+c.JupyterHub.tornado_settings = {"headers": HEADERS}
 
 # State that outlives a restart.
 c.JupyterHub.db_url = folder.hub_database
