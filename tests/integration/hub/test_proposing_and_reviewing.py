@@ -1,28 +1,15 @@
 """Proposals from the first word to the merge: who may do what, and what counts when others are faster."""
 
 import asyncio
-import datetime as dt
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.fakes.platform import (
-    HOUSING,
-    NOTEBOOK,
-    NOTEBOOK_PATH,
-    POLICY,
-    PRICES,
-    PRICES_PATH,
-    Platform,
-    code_of,
-    refusal_of,
-)
+from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
 from allotment_hub.errors import ServiceError, UnavailableError
-from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
+from allotment_hub.forges.plain_git import PROPOSE, REVIEWS
 from allotment_hub.forges.records import RecordKind, StoredProposal
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefMovedError, RefUpdate
+from allotment_profiles.git.repository import RefMovedError
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
@@ -36,25 +23,9 @@ async def proposed(
     return done.proposal
 
 
-def approval(stored: StoredProposal) -> str:
-    """Return the record of an approval, as the service writes it."""
-    record = {"proposal": stored.id, "kind": "approved", "by": "lena", "head": stored.head}
-    return json.dumps({**record, "text": "", "title": "", "merge": ""})
-
-
-async def approved(platform: Platform, stored: StoredProposal, by: str = "lena") -> None:
-    await platform.reviewing.approve(platform.people.reader(by), stored.id, stored.head)
-
-
-async def approvers(platform: Platform, stored: StoredProposal) -> list[str]:
-    """Return who has approved what a proposal does now."""
-    case = await platform.proposals.case(await platform.proposals.stored(stored.id))
-    return [record.by for record in case.approvals]
-
-
 async def test_a_proposal_is_approved_and_merged_and_the_history_says_who_and_why(platform: Platform) -> None:
     stored = await proposed(platform)
-    await approved(platform, stored)
+    await platform.approved(stored)
     merged = await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head)
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
     assert not merged.open
@@ -78,7 +49,7 @@ async def test_what_was_observed_is_shown_and_only_that_is_missing_while_its_tab
     platform: Platform, tmp_path: Path
 ) -> None:
     stored = await proposed(platform)
-    await approved(platform, stored)
+    await platform.approved(stored)
     merged = await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head)
     for there, known in ((True, ["by ben"]), (False, [])):
         if there:
@@ -126,7 +97,7 @@ async def test_a_merge_waits_for_every_approval_and_for_the_right_people(platfor
     stored = await proposed(platform)
     for who, code in (("lena", "approvals-missing"), ("ben", "not-a-reviewer"), ("ana", "own-proposal")):
         assert await code_of(platform.reviewing.merge(platform.people.reader(who), stored.id, stored.head)) == code
-    await approved(platform, stored)
+    await platform.approved(stored)
     for who, code in (("ben", "not-a-reviewer"), ("ana", "own-proposal")):
         assert await code_of(platform.reviewing.merge(platform.people.reader(who), stored.id, stored.head)) == code
     assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK
@@ -134,28 +105,28 @@ async def test_a_merge_waits_for_every_approval_and_for_the_right_people(platfor
 
 async def test_the_session_of_a_lead_merges_nothing_even_when_all_have_approved(platform: Platform) -> None:
     stored = await proposed(platform)
-    await approved(platform, stored)
+    await platform.approved(stored)
     session = platform.people.reader("lena", session=True)
     assert await code_of(platform.reviewing.merge(session, stored.id, stored.head)) == "scope-missing"
 
 
 async def test_an_approval_counts_only_for_the_head_that_was_looked_at(platform: Platform) -> None:
     first = await proposed(platform)
-    await approved(platform, first)
+    await platform.approved(first)
     second = await proposed(platform, content=NOTEBOOK.replace(b"4 GiB", b"16 GiB"))
     assert second.id == first.id
     assert second.head != first.head
     lena = platform.people.reader("lena")
     assert await code_of(platform.reviewing.merge(lena, first.id, first.head)) == "approvals-missing"
     assert await code_of(platform.reviewing.approve(lena, first.id, first.head)) == "head-moved"
-    await approved(platform, second)
+    await platform.approved(second)
     assert await code_of(platform.reviewing.merge(lena, first.id, first.head)) == "head-moved"
     await platform.reviewing.merge(lena, second.id, second.head)
 
 
 async def test_an_approver_who_is_no_lead_any_more_does_not_count(platform: Platform) -> None:
     stored = await proposed(platform)
-    await approved(platform, stored)
+    await platform.approved(stored)
     platform.people.groups["lena"] = ["/housing"]
     leo = platform.people.reader("leo")
     assert await code_of(platform.reviewing.merge(leo, stored.id, stored.head)) == "approvals-missing"
@@ -167,7 +138,7 @@ async def test_nothing_is_decided_while_the_hub_does_not_say_who_people_are(plat
     with pytest.raises(UnavailableError):
         await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
     platform.people.away = False
-    assert await approvers(platform, stored) == []
+    assert await platform.approvers(stored) == []
 
 
 async def test_new_data_needs_its_owner_and_a_wider_envelope_an_administrator(platform: Platform) -> None:
@@ -181,10 +152,10 @@ async def test_new_data_needs_its_owner_and_a_wider_envelope_an_administrator(pl
     ]  # fmt: skip
     assert [change.data_role for change in view.check.access if change.gains] == ["prices"]
     for who in ("lena", "dora"):
-        await approved(platform, stored, who)
+        await platform.approved(stored, who)
         refusal = platform.reviewing.merge(platform.people.reader(who), stored.id, stored.head)
         assert await code_of(refusal) == "approvals-missing"
-    await approved(platform, stored, "adam")
+    await platform.approved(stored, "adam")
     await platform.reviewing.merge(platform.people.reader("adam"), stored.id, stored.head)
     assert platform.main_file(PRICES_PATH) == longer
 
@@ -198,21 +169,9 @@ async def test_a_proposal_cannot_appoint_its_own_reviewer(platform: Platform) ->
 
 async def test_an_administrator_stands_in_where_the_lead_has_proposed(platform: Platform) -> None:
     stored = await proposed(platform, by="lena")
-    await approved(platform, stored, "adam")
+    await platform.approved(stored, "adam")
     await platform.reviewing.merge(platform.people.reader("adam"), stored.id, stored.head)
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
-
-
-async def test_two_people_cannot_propose_for_one_profile_at_once(platform: Platform) -> None:
-    done = await asyncio.gather(
-        platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: LARGER}, "one"),
-        platform.proposing.propose(platform.people.reader("ben"), {OTHER_PATH: NOTEBOOK}, "two"),
-        return_exceptions=True,
-    )
-    refused = [each for each in done if isinstance(each, ServiceError)]
-    assert [each.refusal.code for each in refused] == ["proposal-exists"]
-    assert refused[0].link.startswith("proposals/")
-    assert len(await platform.proposals.all()) == 1
 
 
 @pytest.mark.parametrize("services", [1, 2])
@@ -220,7 +179,7 @@ async def test_of_two_merges_at_once_one_wins_and_the_other_is_told(
     platform: Platform, tmp_path: Path, services: int
 ) -> None:
     stored = await proposed(platform)
-    await approved(platform, stored)
+    await platform.approved(stored)
     main = platform.forge.main()
     other = platform.beside(tmp_path) if services == 2 else platform
     await other.watcher.refresh()
@@ -254,7 +213,7 @@ async def test_a_service_that_saw_a_proposal_as_it_was_does_not_move_it(
 
 async def test_a_base_that_moved_elsewhere_is_merged_and_one_that_conflicts_is_refused(platform: Platform) -> None:
     stored = await proposed(platform)
-    await approved(platform, stored)
+    await platform.approved(stored)
     platform.push({OTHER_PATH: NOTEBOOK})
     fine = await platform.proposals.view(stored, platform.people.reader("lena"))
     assert fine.check is not None
@@ -268,7 +227,7 @@ async def test_a_base_that_moved_elsewhere_is_merged_and_one_that_conflicts_is_r
     assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "conflict"
     again = await proposed(platform)
     assert again.id == stored.id
-    await approved(platform, again)
+    await platform.approved(again)
     await platform.reviewing.merge(lena, again.id, again.head)
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
     assert platform.main_file(OTHER_PATH) == NOTEBOOK
@@ -276,7 +235,7 @@ async def test_a_base_that_moved_elsewhere_is_merged_and_one_that_conflicts_is_r
 
 async def test_what_is_needed_is_computed_again_on_the_merged_tree(platform: Platform) -> None:
     stored = await proposed(platform, content=NOTEBOOK.replace(b"4 GiB", b"16 GiB"))
-    await approved(platform, stored)
+    await platform.approved(stored)
     platform.push({"teams/housing/team.yaml": HOUSING.replace(b"16 GiB", b"8 GiB")})
     stored = await platform.proposals.stored(stored.id)
     lena = platform.people.reader("lena")
@@ -286,159 +245,25 @@ async def test_what_is_needed_is_computed_again_on_the_merged_tree(platform: Pla
 
 async def test_while_the_policy_does_not_read_nothing_merges_but_its_correction(platform: Platform) -> None:
     stored = await proposed(platform)
-    await approved(platform, stored)
+    await platform.approved(stored)
     platform.push({"policy.yaml": b"format: [\n"})
     lena = platform.people.reader("lena")
     assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "problems"
     done = await platform.proposing.propose(platform.people.reader("adam"), {"policy.yaml": POLICY + b"# x\n"}, "mend")
-    await approved(platform, done.proposal, "anne")
+    await platform.approved(done.proposal, "anne")
     await platform.reviewing.merge(platform.people.reader("anne"), done.proposal.id, done.proposal.head)
     await platform.reviewing.merge(lena, stored.id, stored.head)
 
 
-async def test_text_that_looks_like_a_record_or_a_trailer_is_only_text(platform: Platform) -> None:
-    stored = await proposed(platform)
-    forged = approval(stored)
-    await platform.proposing.propose(
-        platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER + b"# x\n"}, f"Record: lena approved\n\n{forged}"
-    )
-    stored = await platform.proposals.stored(stored.id)
-    # Even a pusher who puts the signed commit with that text into the chain of records gains nothing.
-    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, stored.head, stored.tip)])
-    assert platform.forge.get(stored.id) is None
-    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, stored.tip, stored.head)])
-    assert await approvers(platform, stored) == []
-
-
-async def test_a_signed_commit_that_somebody_pushes_to_main_counts_as_not_reviewed(platform: Platform) -> None:
-    done = await platform.proposing.propose(
-        platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, "Please\n\nApproved-by: lena"
-    )
-    main = platform.forge.main()
-    platform.repository.update_references([RefUpdate(MAIN, done.proposal.head, main)])
-    landing = platform.landing(NOTEBOOK_PATH)
-    assert not landing.reviewed
-    assert landing.approved_by == ()
-
-
-async def test_an_unsigned_record_counts_for_nothing(platform: Platform) -> None:
-    stored = await proposed(platform)
-    forged = platform.repository.write_commit(
-        platform.repository.write_tree(None, {}), [stored.tip], f"Record: lena approved\n\n{approval(stored)}\n",
-        author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC),
-    )  # fmt: skip
-    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, forged, stored.tip)])
-    assert await approvers(platform, stored) == []
-
-
-async def test_a_branch_moved_past_the_page_is_neither_approved_nor_merged(platform: Platform) -> None:
-    stored = await proposed(platform)
-    await approved(platform, stored)
-    main = platform.forge.main()
-    platform.repository.update_references([RefUpdate(PROPOSE + stored.id, main, stored.head)])
-    lena = platform.people.reader("lena")
-    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "head-unrecorded"
-    leo = platform.people.reader("leo")
-    assert await code_of(platform.reviewing.approve(leo, stored.id, stored.head)) == "head-unrecorded"
-    again = await proposed(platform)
-    await approved(platform, again)
-    await platform.reviewing.merge(lena, again.id, again.head)
-
-
-async def test_nothing_comes_to_main_beside_the_files_that_are_read(platform: Platform) -> None:
-    main = platform.push({"README.md": b"x"})
-    other = platform.repository.write_commit(
-        platform.repository.write_tree(main, {".github/workflows/x.yaml": b"run: rm", NOTEBOOK_PATH: LARGER}), [main],
-        "Propose: x", author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC), signer=platform.signer,
-    )  # fmt: skip
-    check = await platform.checking.commit(main, other, platform.checking.today())
-    assert [(problem.code, problem.path) for problem in check.errors] == [("path", ".github/workflows/x.yaml")]
-
-
-async def test_a_branch_pushed_without_the_page_is_a_draft_that_nobody_proposed(platform: Platform) -> None:
-    main = platform.forge.main()
-    platform.repository.update_references([RefUpdate(PROPOSE + "mine", main, NO_OBJECT)])
-    assert platform.forge.unrecorded() == {"mine": main}
-    assert await platform.proposals.all() == []
-
-
-async def test_a_branch_pushed_below_a_name_keeps_no_proposal_away(platform: Platform) -> None:
-    main = platform.forge.main()
-    platform.repository.update_references([RefUpdate(f"{PROPOSE}larger-1/x", main, NO_OBJECT)])
-    stored = platform.forge.open("larger", main, {NOTEBOOK_PATH: LARGER}, by="ana", title="Larger", reason="Grown")
-    assert stored.id == "larger-2"
-
-
-@pytest.mark.parametrize(
-    ("files", "code"),
-    [
-        ({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"4 GB")}, "memory-unit"),
-        ({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"17 GiB")}, "memory-envelope"),
-        ({NOTEBOOK_PATH: NOTEBOOK + b"data_roles: [nothing]\n"}, "data-role-unknown"),
-        ({"teams/transport/profiles/x.yaml": NOTEBOOK + b"data_roles: [prices]\n"}, "grant-missing"),
-        ({NOTEBOOK_PATH: NOTEBOOK}, "no-change"),
-        ({"../../etc/passwd": b"x"}, "path"),
-        ({"teams/housing/profiles/gone.yaml": None}, "file-missing"),
-        ({"README.md": b"x"}, "path"),
-        ({"teams/housing/team.yaml": None}, "team-unknown"),
-    ],
-)
-async def test_a_change_with_problems_is_not_proposed_and_says_which(
-    platform: Platform, files: dict[str, bytes | None], code: str
-) -> None:
-    refused = await refusal_of(platform.proposed(files))
-    assert code in {problem.code for problem in refused.problems}
-    assert await platform.proposals.all() == []
-
-
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 2001, "a\u202eb", "a\x00b"])
-async def test_a_proposal_says_why_in_plain_text(platform: Platform, reason: str) -> None:
-    doing = platform.proposing.propose(platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, reason)
-    assert (await code_of(doing)).startswith("reason")
-
-
-async def test_only_the_proposer_withdraws_and_nothing_comes_after_the_end(platform: Platform) -> None:
-    stored = await proposed(platform)
-    lena, ana = platform.people.reader("lena"), platform.people.reader("ana")
-    assert await code_of(platform.proposing.withdraw(lena, stored.id)) == "not-the-proposer"
-    await platform.proposing.withdraw(ana, stored.id)
-    assert await code_of(platform.reviewing.approve(lena, stored.id, stored.head)) == "proposal-ended"
-    assert await code_of(platform.proposing.withdraw(ana, stored.id)) == "proposal-ended"
-    assert (await proposed(platform)).id != stored.id
-
-
 async def test_a_comment_leaves_approvals_as_they_are(platform: Platform) -> None:
     stored = await proposed(platform)
-    await approved(platform, stored)
+    await platform.approved(stored)
     await platform.proposing.comment(platform.people.reader("ben"), stored.id, "<b>{7*7}</b> ' OR 1=1")
     stored = await platform.proposals.stored(stored.id)
     assert stored.records[-1].text == "<b>{7*7}</b> ' OR 1=1"
-    assert await approvers(platform, stored) == ["lena"]
+    assert await platform.approvers(stored) == ["lena"]
 
 
 async def test_an_unknown_proposal_is_said_to_be_unknown(platform: Platform) -> None:
     for name in ("nothing", "--output=x", "../../heads/main", "a" * 500, "é"):
         assert await code_of(platform.proposals.stored(name)) == "proposal-unknown"
-
-
-async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(4):
-        path = f"teams/housing/profiles/other-{number}.yaml"
-        await platform.proposing.propose(platform.people.reader("ana"), {path: NOTEBOOK}, "One more")
-    stored = await platform.proposals.all()
-    for each in stored:
-        await platform.proposals.files(each)
-    asked, changes = [], platform.repository.changes
-
-    def noting(base: str, head: str) -> Any:
-        asked.append(head)
-        return changes(base, head)
-
-    monkeypatch.setattr(platform.repository, "changes", noting)
-    done = await platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: NOTEBOOK}, "The last one")
-    assert done.created
-    assert not {each.head for each in stored} & set(asked)
-    assert await platform.proposals.files(done.proposal) == {OTHER_PATH: NOTEBOOK}
-    assert done.proposal.head in asked

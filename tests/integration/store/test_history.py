@@ -1,26 +1,15 @@
 """What main's history makes apply: mass removals and unreviewed pushes are held, denials never."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
-from support.repositories import (
-    MAIN,
-    Content,
-    ProfilesRepository,
-    as_bytes,
-    data_role,
-    policy,
-    profile,
-    small,
-    team,
-    write_folder,
-)
+from support.repositories import Content, ProfilesRepository, as_bytes, data_role, policy, profile, small, team
 from support.servers.git_server import git
 
+from allotment_profiles.git.repository import MAIN
 from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.loading import load
-from allotment_profiles.store.snapshot import applied, in_folder, with_commit
+from allotment_profiles.store.snapshot import applied, with_commit
 from allotment_profiles.store.tracker import Tracker
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
@@ -289,43 +278,6 @@ def test_the_age_of_a_last_good_version_counts_from_the_cause(profiles: Profiles
     assert entry.value.title == "Notebook"
     assert entry.outdated_since is not None
     assert entry.outdated_since.commit == cause
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "content"),
-    [
-        ("teams/blue/team.yaml", "teams/b1ue/team.yaml", team("b1ue")),
-        (NOTEBOOK, "teams/red/profiles/n0tebook.yaml", profile()),
-        (TABLES, "data-roles/tab1es.yaml", data_role("blue")),
-        (RED, "teams/Red/team.yaml", "x"),
-        (RED, "Teams/red/team.yaml", "x"),
-        (NOTEBOOK, "teams/red/profiles/Notebook.yaml", "x"),
-    ],
-)
-def test_names_that_people_take_for_each_other_are_refused_to_the_one_that_came_later(
-    profiles: ProfilesRepository, tmp_path: Path, first: str, second: str, content: Content
-) -> None:
-    profiles.commit(small())
-    profiles.push({second: content})
-    for _ in range(2):
-        catalog = profiles.catalog()
-        assert not [each for each in catalog.problems_of(first) if each.blocks]
-        found = next(each for each in catalog.problems_of(second) if each.code == "name-collision")
-        assert found.level == "hard"
-        assert first in found.message
-        profiles.push({first: small()[first]})  # written again, and still the first
-    both = load(in_folder(write_folder(tmp_path / "folder", {**small(), second: content})))
-    assert "name-collision" in {each.code for each in both.problems}
-    profiles.push({second: None})
-    assert profiles.catalog().problems == ()
-
-
-def test_a_name_is_free_again_when_the_first_one_goes(profiles: ProfilesRepository) -> None:
-    profiles.commit(small())
-    profiles.push({"teams/red/profiles/n0tebook.yaml": profile()})
-    assert "red/n0tebook" not in profiles.catalog().profiles
-    profiles.push({NOTEBOOK: None})
-    assert "red/n0tebook" in profiles.catalog().profiles
 
 
 def test_a_proposal_lays_its_changes_over_what_applies_and_nothing_of_it_is_held(profiles: ProfilesRepository) -> None:

@@ -165,6 +165,15 @@ class Platform:
         done = await self.proposing.propose(self.people.reader(by), files, "It is needed", update=update)
         return done.proposal
 
+    async def approved(self, stored: StoredProposal, by: str = "lena") -> None:
+        """Let somebody approve a proposal."""
+        await self.reviewing.approve(self.people.reader(by), stored.id, stored.head)
+
+    async def approvers(self, stored: StoredProposal) -> list[str]:
+        """Return who has approved what a proposal does now."""
+        case = await self.proposals.case(await self.proposals.stored(stored.id))
+        return [record.by for record in case.approvals]
+
     async def merged(self, stored: StoredProposal) -> StoredProposal:
         """Let one lead approve a proposal and the other merge it."""
         await self.reviewing.approve(self.people.reader("lena"), stored.id, stored.head)

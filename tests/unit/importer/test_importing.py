@@ -1,6 +1,5 @@
 """`allotment import`: what comes out passes the check, and every key that is not in there is told."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from support.command_line import allotment, answer
 from support.folders import DATA
 from support.properties import examples
 from support.repositories import write_folder
@@ -298,6 +296,15 @@ def test_a_key_that_stands_twice_is_told() -> None:
     assert told["singleuser.profileList[5].display_name"][0] == "note"
 
 
+def test_groups_beyond_what_a_team_may_list_are_reported_each() -> None:
+    names = [f"group-{number}" for number in range(130)]
+    config = {"GenericOAuthenticator": {"allowed_groups": names, "admin_groups": names}}
+    result = import_values(yaml.safe_dump({"hub": {"config": config}}).encode(), "analysts")
+    team = parse_yaml(result.files["teams/analysts/team.yaml"])
+    assert (team["members"]["groups"], team["leads"]["groups"]) == (names[:100], names[:100])
+    assert sum(finding.outcome == "lost" for finding in result.findings) == 60
+
+
 # -- random lists of profiles
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30)
@@ -365,78 +372,3 @@ def test_whatever_the_values_say_the_files_pass_and_every_key_is_told_or_there(c
     output = Output(result)
     root, _ = read_values(data)
     assert [leaf.where for leaf in leaves(root) if not below(leaf, told) and not output.shows(leaf)] == []
-
-
-# -- the command
-
-
-def test_the_command_writes_the_files_and_tells_what_is_missing(tmp_path: Path) -> None:
-    code, output = allotment("import", VALUES / "umbrella.yaml", "--into", tmp_path / "new", "--team", "analysts")
-    assert code == 0
-    assert "3 profiles" in output
-    assert answer("check", tmp_path / "new") == {"problems": []}
-    report = (tmp_path / "new" / "IMPORT.md").read_text()
-    assert "jupyterhub.singleuser.profileList[2].allowed_users" in report
-
-
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    assert allotment("import", VALUES / "plain.yaml", "--into", tmp_path)[0] == 0
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert allotment("import", VALUES / "gpus.yaml", "--into", tmp_path)[0] == 1
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-
-
-def test_machines_get_the_findings_as_json(tmp_path: Path) -> None:
-    code, output = allotment("import", VALUES / "gpus.yaml", "--into", tmp_path, "--format", "json")
-    answer = json.loads(output)
-    assert code == 0
-    assert set(answer) == {"files", "profiles", "findings"}
-    assert set(answer["findings"][0]) == {"path", "line", "column", "outcome", "why"}
-
-
-def test_where_nothing_can_be_carried_over_nothing_is_written(tmp_path: Path) -> None:
-    (tmp_path / "values.yaml").write_text("singleuser: {profileList: [text, [a, list]]}")
-    code, output = allotment("import", tmp_path / "values.yaml", "--into", tmp_path / "new")
-    assert code == 1
-    assert "singleuser.profileList[0]" in output
-    assert not (tmp_path / "new").exists()
-
-
-def test_a_team_that_the_values_do_not_name_gets_the_leads_that_are_said(tmp_path: Path) -> None:
-    arguments = ["--team", "lab", "--lead-group", "/lab/leads"]
-    assert allotment("import", VALUES / "gpus.yaml", "--into", tmp_path, *arguments)[0] == 0
-    team = parse_yaml((tmp_path / "teams/lab/team.yaml").read_bytes())
-    assert team["leads"] == {"groups": ["/lab/leads"]}
-    assert team["members"] == {"groups": ["lab"]}
-    assert " lab" in (tmp_path / "IMPORT.md").read_text()
-
-
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_what_values_say_reaches_the_terminal_as_text_only(tmp_path: Path, form: str) -> None:
-    values = (
-        '"\\e[31m": 1\nsingleuser: {"[red]a\\u202e": x, profileList: [{"\\e]0;x\\a|<b>": 1, display_name: "\\e[0m"}]}\n'
-    )
-    (tmp_path / "values.yaml").write_text(values)
-    code, output = allotment("import", tmp_path / "values.yaml", "--into", tmp_path / "new", "--format", form)
-    assert code == 0
-    assert all(character.isprintable() or character == "\n" for character in output)
-    report = (tmp_path / "new" / "IMPORT.md").read_text()
-    assert all(character.isprintable() or character == "\n" for character in report)
-    assert "<b>" not in report
-
-
-@pytest.mark.parametrize("arguments", [["--team", "No Name"], ["--lead-group", "a,b"]])
-def test_a_question_without_sense_ends_with_2(arguments: list[str], tmp_path: Path) -> None:
-    assert allotment("import", VALUES / "plain.yaml", "--into", tmp_path / "x", *arguments)[0] == 2
-    (tmp_path / "no.yaml").write_text("a: [")
-    assert allotment("import", tmp_path / "no.yaml", "--into", tmp_path / "x")[0] == 2
-    assert not (tmp_path / "x").exists()
-
-
-def test_groups_beyond_what_a_team_may_list_are_reported_each() -> None:
-    names = [f"group-{number}" for number in range(130)]
-    config = {"GenericOAuthenticator": {"allowed_groups": names, "admin_groups": names}}
-    result = import_values(yaml.safe_dump({"hub": {"config": config}}).encode(), "analysts")
-    team = parse_yaml(result.files["teams/analysts/team.yaml"])
-    assert (team["members"]["groups"], team["leads"]["groups"]) == (names[:100], names[:100])
-    assert sum(finding.outcome == "lost" for finding in result.findings) == 60
