@@ -71,6 +71,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         configuration.cache,
         mirror=mirror,
         fetch_seconds=configuration.fetch_seconds,
+        upkeep=True,
         on_change=on_change,
     )
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC))

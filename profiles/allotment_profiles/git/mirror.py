@@ -111,6 +111,12 @@ class Mirror:
                 gone = {}
             return moved, False
 
+    def upkeep(self) -> None:
+        """Pack the objects and remove those of no branch, between two fetches. Raise GitError."""
+        with self._fetching:
+            self.repository.drop_references(_BATCH)
+            self.repository.upkeep()
+
     def _stage(self, names: Sequence[str], there: Mapping[str, str]) -> dict[str, str] | None:
         """Fetch some branches and return their commits; None where one of them cannot be fetched."""
         staged = {name: f"{_BATCH}{number}" for number, name in enumerate(names)}

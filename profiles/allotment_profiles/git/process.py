@@ -92,6 +92,8 @@ class GitProcess:
     environment: Mapping[str, str] = field(default_factory=dict)
     maximum_bytes: int | None = None
     """The size that no file may exceed that git writes, such as a pack; None: any."""
+    in_background: bool = False
+    """Whether git gives way to all other programs."""
 
     def run(
         self,
@@ -183,6 +185,8 @@ class GitProcess:
         return tail.decode(errors="replace").strip()
 
     def _words(self) -> tuple[str, ...]:
+        if self.in_background:
+            return ("nice", "-n", "19", "git", "--no-pager")
         if self.maximum_bytes is None:
             return ("git", "--no-pager")
         # Git itself limits only what is pushed to it. A shell counts in blocks of 512 bytes.

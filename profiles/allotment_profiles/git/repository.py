@@ -24,6 +24,14 @@ _REFERENCE = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._/@+-]{0,250}", re.ASCII)
 _MAXIMUM_REVISION = 500
 # How git lists changed files: whole ids, a rename as a removal and an addition, submodules as what they are.
 _RAW = ("--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
+_UPKEEP_SECONDS = 120.0
+# Objects that a request has just written belong to no branch yet, so they stay for a day. References stay files of
+# their own: main is looked at twice a second, and its file is read without git.
+_UPKEEP = {
+    "gc.auto": "2000", "gc.autoDetach": "false", "gc.autoPackLimit": "50", "gc.cruftPacks": "true",
+    "gc.packRefs": "false", "gc.pruneExpire": "1.day.ago", "gc.reflogExpire": "now",
+    "pack.threads": "1", "pack.windowMemory": "64m",
+}  # fmt: skip
 
 
 class RefMovedError(GitError):
@@ -272,6 +280,11 @@ class Repository:
     def drop_references(self, prefix: str) -> None:
         """Delete every reference below a prefix, whatever its name and its commit."""
         self._git("update-ref", "--stdin", stdin=self._git("for-each-ref", "--format=delete %(refname)", prefix))
+
+    def upkeep(self) -> None:
+        """Pack the objects and remove those of no branch, if they have become many. Not while anything is fetched."""
+        process = GitProcess(self.path, _UPKEEP, in_background=True)
+        process.run("gc", "--auto", "--quiet", seconds=_UPKEEP_SECONDS)
 
     def _object(self, kind: str, data: bytes) -> str:
         return self._git("hash-object", "-t", kind, "-w", "--stdin", stdin=data).decode().strip()

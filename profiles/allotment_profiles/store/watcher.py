@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _MAXIMUM_PROBLEMS = 20
 _LOCK_SECONDS = 5.0
 """A git holds the lock of main for some milliseconds."""
+UPKEEP_SECONDS = 3600.0
 _PAUSE_SECONDS = 5.0
 """The pause after a batch of proposals that could not be fetched."""
 
@@ -76,9 +77,10 @@ class CatalogWatcher:
         mirror: Mirror | None = None,
         fetch_seconds: float = 30,
         proposals: bool = True,
+        upkeep: bool = False,
         on_change: Sequence[Callable[[Catalog], None]] = (),
     ) -> None:
-        """With `cache`, keep what was loaded in this file across restarts.
+        """With `cache`, keep what was loaded in this file across restarts; with `upkeep`, collect git's garbage.
 
         `mirror` is fetched every `fetch_seconds`: main, then, with `proposals`, their branches. The functions in
         `on_change` are called in the event loop with each new catalog; they must return at once and must not raise.
@@ -102,6 +104,7 @@ class CatalogWatcher:
         self._mirror = mirror
         self._fetch_seconds = fetch_seconds
         self._proposals = proposals
+        self._upkeep = upkeep
         self._on_change = tuple(on_change)
         self._lock = asyncio.Lock()
         self._pending_refresh: asyncio.Task[Catalog] | None = None
@@ -115,6 +118,8 @@ class CatalogWatcher:
             self._tasks.append(asyncio.create_task(self._poll()))
             if self._mirror:
                 self._tasks.append(asyncio.create_task(self._keep_fetching(self._mirror)))
+            if self._upkeep:
+                self._tasks.append(asyncio.create_task(self._keep_small(self._mirror or self.repository)))
 
     async def stop(self) -> None:
         """Stop watching, and write the cache."""
@@ -265,6 +270,14 @@ class CatalogWatcher:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._triggered.wait()
+
+    async def _keep_small(self, kept: Mirror | Repository) -> None:
+        while True:
+            await asyncio.sleep(UPKEEP_SECONDS)
+            try:
+                await in_own_thread("upkeep", kept.upkeep)
+            except Exception as error:  # noqa: BLE001  (if the task ended, the repository would grow for ever)
+                log.warning("the repository could not be packed: %s", error)
 
     async def _fetch_main(self, mirror: Mirror) -> bool:
         """Fetch main and apply it. Return whether the git server answered."""

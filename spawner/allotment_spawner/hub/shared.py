@@ -65,6 +65,7 @@ def _watcher(configuration: SharedConfiguration) -> CatalogWatcher:
         mirror=mirror,
         fetch_seconds=configuration.fetch_seconds,
         proposals=False,  # what is not on main decides about no session
+        upkeep=mirror is not None,
     )
 
 
