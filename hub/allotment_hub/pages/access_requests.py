@@ -8,6 +8,7 @@ from allotment_hub.pages.proposing import ProposingPage, in_a_year, unreadable
 from allotment_hub.services.browse.data_roles import DataRoleRow, grant_state
 from allotment_hub.services.drafts.grants import Ask, with_grant
 from allotment_hub.services.drafts.panel import panel_of
+from allotment_profiles.access.lost_access import time_left
 from allotment_profiles.access.people import belongs
 from allotment_profiles.access.visibility import team_is_listed
 from allotment_profiles.model import DataRole
@@ -96,4 +97,6 @@ class RemovalPage(ProposingPage):
     async def _show(self, profile_id: str, reason: str, error: ServiceError | None = None) -> None:
         row = await self.services.profiles.row(self.actor.user, profile_id)
         check = await self.checked({profile_path(row.id): None})
-        self.show("retire.html", row=row, reason=reason, panel=panel_of(check, self.actor.user), error=error)
+        grace = int(time_left(self.services.catalog).total_seconds())
+        panel = panel_of(check, self.actor.user)
+        self.show("retire.html", row=row, reason=reason, panel=panel, grace=grace, error=error)
