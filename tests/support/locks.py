@@ -1,16 +1,22 @@
 """A git that is in the middle of a transaction, as a person's may be, and holds the locks of references."""
 
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
-def locked(repository: Path, *references: str) -> Iterator["subprocess.Popen[str]"]:
-    """Have git hold the locks of references; killed meanwhile, it leaves them behind."""
-    command = ["git", "update-ref", "--stdin"]
-    with subprocess.Popen(command, cwd=repository, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def locked(
+    folder: Path, *references: str, options: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    """Have git hold the locks of references; it is killed at the end, and leaves them behind."""
+    command = ["git", *options, "update-ref", "--stdin"]
+    variables = {**os.environ, **(environment or {})}
+    with subprocess.Popen(
+        command, cwd=folder, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdin
             assert process.stdout

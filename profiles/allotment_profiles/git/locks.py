@@ -104,9 +104,16 @@ def _writes_to(process: Path, repository: Path) -> bool:
         environment = (process / "environ").read_bytes()
     except PermissionError:
         return True  # another user's: it counts for the files of that user only
-    name = os.fsencode(repository.name)
-    named = any(name in word for word in [*words, *environment.split(b"\0")])
-    return named or folder == place or place in folder.parents
+    named = [word for word in environment.split(b"\0") if word.startswith(b"GIT_DIR=")]
+    paths = [folder, *(folder / os.fsdecode(word.rpartition(b"=")[2]) for word in [*words, *named])]
+    return any(_is_in(path, place) for path in paths)
+
+
+def _is_in(path: Path, place: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(place)
+    except (OSError, RuntimeError):  # a word that is no path
+        return False
 
 
 def _command(words: list[bytes]) -> bytes:

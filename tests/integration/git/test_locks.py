@@ -79,12 +79,25 @@ def test_a_living_git_keeps_its_lock_however_old_it_is(profiles: ProfilesReposit
     assert profiles.commit({"a": "3"}) == profiles.head
 
 
+@pytest.mark.parametrize("how", ["--git-dir={}", "--git-dir {}", "GIT_DIR={}"])
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_living_git_that_stands_elsewhere_keeps_its_lock(
+    profiles: ProfilesRepository, tmp_path: Path, how: str, relative: bool
+) -> None:
+    profiles.commit({"a": "1"})
+    words = how.format(profiles.path.relative_to(tmp_path) if relative else profiles.path).split()
+    variables = dict(word.split("=") for word in words if word.startswith("GIT_DIR"))
+    options = [word for word in words if not word.startswith("GIT_DIR")]
+    with locked(tmp_path, MAIN, options=options, environment=variables):
+        assert clear_leftovers(profiles.path) == []
+    assert profiles.path / f"{MAIN}.lock" in clear_leftovers(profiles.path)
+
+
 def test_a_git_that_reads_or_works_elsewhere_holds_no_lock(profiles: ProfilesRepository, tmp_path: Path) -> None:
     first = profiles.commit({"a": "1"})
     (tmp_path / "else").mkdir()
     other = ProfilesRepository(tmp_path / "else")
-    other.path = other.path.rename(tmp_path / "else" / "other.git")
-    other.repository = type(other.repository)(other.path)
+    assert other.path.name == profiles.path.name
     other.commit({"b": "1"})
     reading = ["git", "--no-pager", "-c", "gc.auto=0", "cat-file", "--batch"]
     with (
