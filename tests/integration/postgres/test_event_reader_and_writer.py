@@ -62,7 +62,7 @@ def test_the_hub_ends_though_the_database_hangs(postgresql: PostgreSQL, caplog: 
     with postgresql.hanging():
         for number in range(10):
             recorder.record("ready", user=f"user-{number}", profile="red/end")
-        assert "was not written: Full()" in caplog.text  # no more than so many wait
+        assert "Full()" in caplog.text  # no more than so many wait
         recorder.close()
         assert waiting()
         assert all(thread.daemon for thread in waiting())
@@ -82,7 +82,7 @@ def test_one_observation_that_no_database_takes_loses_no_other(
     recorder.close()
     events = Events(postgresql.url)
     assert [event.user for event in events.of("red/bad")] == ["third", "second", "first"]
-    assert caplog.text.count("was not written") == 1
+    assert len(caplog.records) == 1
     events.close()
 
 
@@ -90,4 +90,5 @@ def test_a_driver_that_is_not_there_is_logged(caplog: pytest.LogCaptureFixture) 
     recorder = EventWriter("mysql://database/events")
     recorder.record("start", user="ann", profile="red/driver")
     recorder.close()
-    assert "the event start of ann was not written: ModuleNotFoundError" in caplog.text
+    assert "start of ann" in caplog.text
+    assert "ModuleNotFoundError" in caplog.text

@@ -47,7 +47,6 @@ async def test_a_page_decides_once_and_says_what_helps_when_its_button_is_presse
     assert (await lead.press(page, "/approve")).status_code == 303
     again = await lead.press(page, "/approve")
     assert (again.status_code, told(again)) == (409, "page-used")
-    assert "Open the page again" in again.text
     # The same page in another tab has a token of its own, and is told what has become of the proposal.
     other = await lead.press(same, "/approve")
     assert (other.status_code, told(other)) == (409, "already-approved")
@@ -93,7 +92,6 @@ async def test_the_token_of_another_button_person_head_proposal_or_start_decides
     for name, token in others.items():
         answer = await visitor.press(page, f"/{action}", one_time=token, reason="No")
         assert (answer.status_code, told(answer)) == (403, "page-outdated"), name
-        assert "Open the page again" in answer.text
     assert "proposed" in await kinds(platform, stored.id)
     assert (await platform.proposals.stored(stored.id)).open
     assert (await visitor.press(page, f"/{action}", reason="Yes")).status_code == 303

@@ -123,7 +123,7 @@ async def test_a_revoked_grant_is_said_and_kept_over_a_restart_and_the_session_e
     (said,) = spawner.access_expiries
     assert said.ends_at - said.since == HOUR
     assert said.refusal.code == "grant-missing"
-    assert said.link == ("/service/data-roles/tables/ask?team=red", "Ask for this data")
+    assert said.link.url == "/service/data-roles/tables/ask?team=red"
     assert "Team blue" in said.refusal.decides
     hub.restart()
     spawner = await look(hub)

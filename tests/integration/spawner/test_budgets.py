@@ -110,5 +110,5 @@ async def test_a_refusal_for_want_of_room_says_what_runs_and_leaves_the_last_goo
     spawner.user_options = dict(NOTEBOOK)
     with pytest.raises(SpawnException) as caught:
         await spawner.start()
-    assert "1 session already in use" in str(caught.value)
+    assert caught.value.reason == "budget-team"
     assert spawner.user_options == {"profile": "red/other", "options": {}}

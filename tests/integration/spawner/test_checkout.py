@@ -97,7 +97,7 @@ async def test_a_branch_a_tag_and_a_commit_can_be_named(server: GitServer, home:
 async def test_a_ref_is_data_whatever_it_looks_like(server: GitServer, home: Path) -> None:
     for ref in ("gone", "--upload-pack=touch owned", "-b", "HEAD^{/x}", "@{-1}", "main:main.py"):
         asked = Checkout.model_construct(repository=server.url(NAME), ref=ref, folder="bulletin")
-        assert "no branch, tag or commit" in await failure(home, fetcher(server), asked), ref
+        assert (await failure(home, fetcher(server), asked)).endswith(f" {ref}.")
     assert not {"owned", "bulletin"} & names(home)
 
 
@@ -177,7 +177,7 @@ async def test_only_https_is_spoken_and_nobody_is_asked_for_a_password(server: G
 
 async def test_a_machine_without_git_says_so(server: GitServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(home))
-    assert await failure(home, fetcher(server), code(server)) == "There is no git on this machine."
+    assert "git" in await failure(home, fetcher(server), code(server))
 
 
 async def test_a_server_that_sends_elsewhere_is_not_followed(server: GitServer, home: Path) -> None:
@@ -195,7 +195,7 @@ async def test_a_server_that_does_not_answer_costs_the_time_limit_and_leaves_not
     server: GitServer, home: Path
 ) -> None:
     server.answering.clear()
-    assert await failure(home, fetcher(server, seconds=0.5), code(server)) == "It took more than 0.5 seconds."
+    assert "0.5 seconds" in await failure(home, fetcher(server, seconds=0.5), code(server))
     assert processes(server) == []
 
 
@@ -253,9 +253,9 @@ def test_the_note_says_why_and_how_and_follows_no_link(server: GitServer, home: 
     asked = code(server, ref="main")
     (tmp_path / "precious").write_text("mine")
     note_of(home, asked).symlink_to(tmp_path / "precious")
-    leave_note(home, asked, "It took more than 60 seconds.")
+    leave_note(home, asked, "For a reason.")
     text = note_of(home, asked).read_text()
-    assert "It took more than 60 seconds." in text
+    assert "For a reason." in text
     assert f"git clone --branch=main {server.url(NAME)} bulletin" in text
     assert (tmp_path / "precious").read_text() == "mine"
     drop_note(home, asked)

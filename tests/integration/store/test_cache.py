@@ -164,7 +164,7 @@ def test_what_is_no_file_or_cannot_be_written_is_passed_over(
         caplog.clear()
         if cache != Path("/dev/full"):
             tracker.save()
-            assert "was not written" in caplog.text
+            assert caplog.records
 
 
 def test_a_full_disk_leaves_the_old_file(profiles: ProfilesRepository, tmp_path: Path) -> None:

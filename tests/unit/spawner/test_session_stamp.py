@@ -65,4 +65,4 @@ def test_a_database_that_fails_is_logged_and_nothing_else(tmp_path: Path, caplog
     with caplog.at_level(logging.WARNING):
         recorder.record("start", user="ann", profile="red/notebook")
         recorder.close()
-    assert "the event start of ann was not written" in caplog.text
+    assert "start of ann" in caplog.text
