@@ -53,8 +53,8 @@ def test_a_session_whose_grant_is_revoked_is_named_on_every_page_and_stopped_aft
     allotment: Deployment, idle: Person
 ) -> None:
     set_period(allotment, "1 h")
-    idle.start_session({"profile": WITH_DATA}, within=120)
-    idle.start_session({"profile": "transport-analysis/scratch"}, server="other", within=120)
+    idle.start_session({"profile": WITH_DATA})
+    idle.start_session({"profile": "transport-analysis/scratch"}, server="other")
     assert warning(idle) is None
     revoke(allotment)
     said = until(lambda: warning(idle), what="the warning")
@@ -91,7 +91,7 @@ def test_a_grant_that_is_given_again_takes_the_warning_away(
     chromium: Browser, allotment: Deployment, idle: Person
 ) -> None:
     set_period(allotment, "1 h")
-    idle.start_session({"profile": WITH_DATA}, within=120)
+    idle.start_session({"profile": WITH_DATA})
     was = revoke(allotment)
     until(lambda: warning(idle), what="the warning")
     window = signed_in(chromium, allotment, "analyst", java_script_enabled=False)

@@ -27,7 +27,7 @@ class Clone:
         """Return a file of the clone."""
         return (self.folder / path).read_text()
 
-    def push(self, files: dict[str, str | None], *, within: float = 30) -> str:
+    def push(self, files: dict[str, str | None]) -> str:
         """Push files, and wait until the service has applied the commit."""
         self.git("pull", "--quiet", "--rebase")
         for path, text in files.items():
@@ -41,7 +41,7 @@ class Clone:
         self.git("commit", "--quiet", "--message", "Edited by hand")
         self.git("push", "--quiet", "origin", "HEAD:main")
         revision = self.git("rev-parse", "HEAD")
-        until(lambda: self._applied() == revision, within=within, what=f"the commit {revision}")
+        until(lambda: self._applied() == revision, what=f"the commit {revision}")
         return revision
 
     @contextmanager

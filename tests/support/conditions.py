@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 _Answer = TypeVar("_Answer")
 
 
-def until(condition: Callable[[], _Answer], *, within: float = 30, what: str = "") -> _Answer:
+def until(condition: Callable[[], _Answer], *, within: float = 60, what: str = "") -> _Answer:
     """Return the first true answer of a condition; fail when there is none in time."""
     deadline = time.monotonic() + within
     while not (answer := condition()):

@@ -90,7 +90,7 @@ class Person:
         answer.raise_for_status()
         return str(answer.json()["token"])
 
-    def start_session(self, options: Mapping[str, Any] | None = None, *, server: str = "", within: float = 60) -> str:
+    def start_session(self, options: Mapping[str, Any] | None = None, *, server: str = "", within: float = 150) -> str:
         """Start a session, wait until it answers, and give its address."""
         path = f"users/{self.name}/" + (f"servers/{server}" if server else "server")
         answer = self.hub("POST", path, json=dict(options or {}))
@@ -175,7 +175,7 @@ class Deployment:
         finally:
             self.destroy()
 
-    def start(self, *, within: float = 90) -> Self:
+    def start(self, *, within: float = 150) -> Self:
         """Start the command and wait until it says that everything answers."""
         self.begin()
         until(lambda: READY in self.output or self.ended, within=within, what="a start")

@@ -260,19 +260,19 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 
     b"x" * 2_000_000, b"a: [", b"nothing: here",
 ], ids=lambda data: repr(data[:20]))  # fmt: skip
 def test_what_is_no_values_file_is_refused_at_once(data: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(UnreadableError):
         import_values(data)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
     "entry", ["{}", "{display_name: a}", "{kubespawner_override: {cpu_limit: 0.001, mem_limit: 1}}"]
 )
 def test_a_list_that_has_no_end_takes_a_bounded_time(entry: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     result = import_values(f"singleuser: {{profileList: [{', '.join([entry] * 5_000)}]}}".encode())
-    assert time.perf_counter() - started < 30
+    assert time.process_time() - started < 30
     assert len(result.profiles) == MAXIMUM_PROFILES
     assert sum(each.outcome == "lost" for each in result.findings) >= 5_000 - MAXIMUM_PROFILES - 1
 
