@@ -10,6 +10,7 @@ from allotment_profiles.access.budgets import Usage
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.store.standstill import Standstill
 from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.offers import start_page
 from allotment_spawner.start_page.rendering import render
@@ -30,8 +31,9 @@ def page(
     now: dt.datetime = NOW,
     running: Sequence[Usage] = (),
     linked: bool = False,
+    standstill: Standstill | None = None,
 ) -> BeautifulSoup:
-    viewer = Viewer(user, SERVICE, "What a laptop does not do.", error)
+    viewer = Viewer(user, SERVICE, "What a laptop does not do.", error, standstill=standstill)
     return BeautifulSoup(render(start_page(catalog, viewer, choice, now, able, running, linked=linked)), "html.parser")
 
 

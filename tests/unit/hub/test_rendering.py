@@ -1,6 +1,7 @@
 """What people wrote is text everywhere: in HTML, in a spreadsheet, in a difference."""
 
 import csv
+import dataclasses
 import datetime as dt
 import io
 
@@ -16,6 +17,7 @@ from allotment_hub.services.drafts.draft_proposal import DraftProposal
 from allotment_hub.services.drafts.panel import Panel
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.values.dates import relative_day, relative_time
+from allotment_profiles.store.standstill import Standstill
 
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
 FRAME = Frame(
@@ -32,6 +34,23 @@ def test_hostile_text_of_an_error_stays_text() -> None:
     assert page.h1.get_text(strip=True) == HOSTILE
     assert not [script for script in page.find_all("script") if not script.get("src")]
     assert not [element for element in page.find_all(True) if element.has_attr("onfocus")]
+
+
+def test_every_page_says_since_when_main_cannot_move() -> None:
+    since = dt.datetime(2026, 6, 1, 11, 53, tzinfo=dt.UTC)
+    stopped = Standstill("git-server", since, "the profiles cannot be fetched from the git server: it is away")
+    details = ProblemDetails(title="Title", status=400, detail="", code="x", remedy="", decides="")
+    frames = (FRAME, dataclasses.replace(FRAME, standstill=stopped))
+    moving, stands = (
+        BeautifulSoup(
+            templates().get_template("error.html").render(frame=frame, details=details, back=""), "html.parser"
+        )
+        for frame in frames
+    )
+    assert "Main cannot move" not in moving.get_text()
+    (alert,) = (each for each in stands.select(".alert") if "Main cannot move" in each.get_text())
+    assert stopped.why in alert.get_text()
+    assert alert.select_one("time")
 
 
 def test_hostile_text_of_a_problem_stays_text_in_elements_and_attributes() -> None:

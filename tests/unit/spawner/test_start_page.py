@@ -1,14 +1,16 @@
 """The start page as a user gets it, rendered from real repositories."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 from support.repositories import Content, ProfilesRepository, data_role, policy, profile, size_option, small, team
-from support.start_pages import RED, SERVICE, chosen, ids, page
+from support.start_pages import NOW, RED, SERVICE, chosen, ids, page
 
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import User
+from allotment_profiles.store.standstill import Standstill
 from allotment_profiles.store.watcher import empty_catalog
 from allotment_spawner.start_page.form import request_of
 
@@ -148,6 +150,31 @@ def test_a_repository_that_cannot_be_read_any_more_keeps_the_offers_and_says_so(
     assert html.select_one(".alert-warning")
     assert "git rev-parse" not in html.get_text()
     assert html.select("button")
+
+
+def test_a_policy_that_is_gone_is_told_as_what_it_is_and_one_that_is_held_stops_nothing(
+    profiles: ProfilesRepository,
+) -> None:
+    removal = profiles.push({"policy.yaml": None})
+    held = page(profiles.catalog())
+    assert not held.select(".alert-danger")
+    assert ids(held) == ["red/notebook"]
+    profiles.commit({}, f"We mean it\n\nConfirms-removal: {removal}")
+    gone = page(profiles.catalog())
+    (alert,) = gone.select(".alert-danger")
+    assert "nothing can be started" in " ".join(alert.get_text(" ").split())
+    assert "last valid version" not in gone.get_text()
+    assert ids(gone) == []
+
+
+def test_a_locked_repository_is_said_with_the_time(profiles: ProfilesRepository) -> None:
+    since = NOW - dt.timedelta(minutes=7)
+    html = page(profiles.catalog(), standstill=Standstill("locked", since, "another program has locked the repository"))
+    (alert,) = html.select(".alert-warning")
+    assert "01 June, 11:53 UTC, 7 minutes ago: another program has locked the repository." in " ".join(
+        alert.get_text(" ").split()
+    )
+    assert ids(html) == ["red/notebook"]
 
 
 @pytest.mark.parametrize(("count", "filtered"), [(8, False), (9, True)])
