@@ -198,7 +198,6 @@ def test_reviews_that_are_not_ones_own_to_give_are_refused(analyst: Person, lead
     refused(lead.service("POST", f"{path}/merge", json=head), 409, "approvals-missing")
     refused(lead.service("POST", f"{path}/approvals", json={"head": "0" * 40}), 409, "head-moved")
     refused(lead.service("POST", f"{path}/approvals", json={"head": "--output=x"}), 422, "request")
-    refused(lead.service("POST", "proposals", json=copied(analyst, "reviewed")), 409, "proposal-exists")
     again = analyst.service("POST", "proposals", json=copied(analyst, "reviewed", title="Another title"))
     assert again.status_code == 200
     refused(lead.service("POST", f"{path}/approvals", json=head), 409, "head-moved")

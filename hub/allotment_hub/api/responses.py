@@ -133,6 +133,14 @@ class ExplainAnswer(Answer):
     warnings: list[str]
 
 
+class OtherProposalAnswer(Answer):
+    """An open proposal for the same files."""
+
+    id: str
+    title: str
+    proposer: str
+
+
 class CheckAnswer(Answer):
     """The dry run of a change."""
 
@@ -147,6 +155,8 @@ class CheckAnswer(Answer):
     """Who will have to approve, and why."""
     automatic: list[str]
     """Why nobody has to approve; empty if somebody has to."""
+    others: list[OtherProposalAnswer]
+    """Other open proposals for the same files, in `proposals/{id}`."""
     cost: Item | None
     """The cost of the dearest changed profile, with `text` for people."""
 
@@ -179,6 +189,8 @@ class ProposalAnswer(Answer):
     """Who has to approve, and why. `met_by` names who has approved."""
     automatic: list[str]
     """Why nobody has to approve; empty if somebody has to."""
+    others: list[OtherProposalAnswer]
+    """Other open proposals for the same files, in `proposals/{id}`."""
     removals: list[str]
     """The files that the merge removes, if they are so many that it needs `confirm_removal: true`."""
     cost: Item | None

@@ -169,6 +169,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
         changes=check.changes,
         access=check.access,
         starts=check.starts,
+        others=check.others,
         cost=_cost(check),
         requirements=[
             {**requirement.as_dict(), "met_by": list(case.met.get(requirement.key, ()))}

@@ -3,7 +3,16 @@
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.data_role import AzureIdentity, Binding, DataRole, Grant, Secret, Vault, Volume
 from allotment_profiles.model.paths import Kind
-from allotment_profiles.model.policy import BUILT_IN_APPS, GpuKind, NodePool, Policy, RuleLevel, Toleration, Tool
+from allotment_profiles.model.policy import (
+    BUILT_IN_APPS,
+    GpuKind,
+    NodePool,
+    OpenProposals,
+    Policy,
+    RuleLevel,
+    Toleration,
+    Tool,
+)
 from allotment_profiles.model.profile import Acceptance, Checkout, Choice, Option, Profile, Resources, Storage
 from allotment_profiles.model.team import EVERYONE, Envelope, Members, People, Team
 from allotment_profiles.model.values.quantities import Budget
@@ -28,6 +37,7 @@ __all__ = [
     "Members",
     "Model",
     "NodePool",
+    "OpenProposals",
     "Option",
     "People",
     "Policy",

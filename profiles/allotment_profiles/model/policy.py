@@ -139,6 +139,15 @@ class Automatic(Model):
     """Kinds of change: another version of the same image, a smaller size, other texts."""
 
 
+class OpenProposals(Model):
+    """How many proposals may be open at the same time."""
+
+    person: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Maximum number of open proposals of one person."""
+    total: Annotated[int, Field(ge=1, le=10000)] = 500
+    """Maximum number of open proposals of all people. Administrators may exceed it."""
+
+
 class Policy(Model):
     """Ceilings and rules of the platform: `policy.yaml`."""
 
@@ -168,6 +177,8 @@ class Policy(Model):
     """Whether the pages show users all profiles, or only those of their own teams."""
     direct_push: Literal["show", "hold"] = "show"
     """Commits on main without a review: `show` applies and marks them, `hold` quarantines them until a review."""
+    open_proposals: OpenProposals = OpenProposals()
+    """How many proposals may be open at the same time."""
     removal_share: Annotated[int, Field(ge=1, le=100)] = 30
     """Percent. A commit that deletes more than ten files and more than this share of all is quarantined."""
     review_warning: Duration = 30 * 86400

@@ -73,6 +73,8 @@ _LABELS = {
     "automatic.changes": "kind of change that a maintainer makes without an approval",
     "listing": "profiles that users see on the pages",
     "direct_push": "commits that were pushed without a review",
+    "open_proposals.person": "open proposals of one person",
+    "open_proposals.total": "open proposals of all people",
     "removal_share": "share of the files that one commit may delete",
     "review_warning": "warning before a review date",
     "last_good": "time that an earlier version applies in place of an invalid one",

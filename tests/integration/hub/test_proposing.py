@@ -4,23 +4,62 @@ import asyncio
 from typing import Any
 
 import pytest
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform, code_of, refusal_of
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of, refusal_of
 
-from allotment_hub.errors import ServiceError
+from allotment_hub.api.serializers import check_answer, proposal_answer
 from allotment_hub.services.proposals import proposing
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
 
 
-async def test_an_update_of_ones_own_proposal_does_not_go_round_somebody_elses(platform: Platform) -> None:
-    theirs = await platform.proposed({NOTEBOOK_PATH: LARGER}, by="ben")
-    own = await platform.proposed({OTHER_PATH: NOTEBOOK})
-    for files in ({NOTEBOOK_PATH: LARGER}, {NOTEBOOK_PATH: LARGER, OTHER_PATH: LARGER}):
-        refused = await refusal_of(platform.proposed(files, update=own.id))
-        assert (refused.refusal.code, refused.link) == ("proposal-exists", f"proposals/{theirs.id}")
-    assert (await platform.proposals.stored(own.id)).head == own.head
-    assert (await platform.proposed({OTHER_PATH: LARGER}, update=own.id)).id == own.id
+async def test_somebody_elses_open_proposal_is_a_link_and_stops_nobody(platform: Platform) -> None:
+    """One account in no team could propose a comment in each profile, and nobody else could change any."""
+    platform.people.groups["eve"] = []
+    theirs = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK + b"# Mine\n"}, by="eve")
+    ana, files = platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}
+    check = await platform.proposing.check(ana, files)
+    assert [(other.id, other.proposer) for other in check.others] == [(theirs.id, "eve")]
+    assert check_answer(check).others[0].id == theirs.id
+    own = await platform.proposed(files)
+    view = await platform.proposals.view(own, platform.people.reader("leo"))
+    assert [other.id for other in view.check.others] == [theirs.id]
+    assert proposal_answer(view, "").others[0].title == theirs.current.title
+    again = await platform.proposed({NOTEBOOK_PATH: LARGER.replace(b"8 GiB", b"6 GiB")})
+    assert again.id == own.id, "one's own is updated"
+    await platform.merged(again)
+    view = await platform.proposals.view(theirs, platform.people.reader("eve"))
+    assert (view.case.state, view.check.others) == ("conflict", ())
+
+
+async def test_a_hidden_proposal_is_in_nobodys_way_and_nobody_is_told_of_it(platform: Platform) -> None:
+    sketch = NOTEBOOK + b"visibility: draft\nmaintainers: {users: [ben]}\n"
+    await platform.proposed({OTHER_PATH: sketch}, by="ben")
+    check = await platform.proposing.check(platform.people.reader("ana"), {OTHER_PATH: NOTEBOOK})
+    assert check.others == ()
+    assert (await platform.proposed({OTHER_PATH: NOTEBOOK})).open
+    check = await platform.proposing.check(platform.people.reader("lena"), {OTHER_PATH: NOTEBOOK})
+    assert {other.proposer for other in check.others} == {"ana", "ben"}
+
+
+async def test_open_proposals_are_limited_for_each_person_and_in_all(platform: Platform) -> None:
+    platform.push({"policy.yaml": POLICY + b"open_proposals: {person: 2, total: 3}\n"})
+    await platform.watcher.refresh()
+
+    def profile(number: int) -> dict[str, bytes | None]:
+        return {f"teams/housing/profiles/p{number}.yaml": NOTEBOOK}
+
+    first = await platform.proposed(profile(1))
+    await platform.proposed(profile(2))
+    assert await code_of(platform.proposed(profile(3))) == "proposals-many"
+    assert (await platform.proposed({**profile(1), **profile(3)}, update=first.id)).id == first.id
+    await platform.proposed(profile(4), by="ben")
+    assert await code_of(platform.proposed(profile(5), by="lena")) == "proposals-many"
+    await platform.proposed(profile(5), by="adam")
+    await platform.reviewing.reject(platform.people.reader("lena"), first.id, "No")
+    assert await code_of(platform.proposed(profile(6))) == "proposals-many", "adam's counts, too"
+    await platform.proposing.withdraw(platform.people.reader("ben"), "housing-p4-1")
+    await platform.proposed(profile(6))
 
 
 async def test_a_file_cannot_take_the_place_of_a_folder(platform: Platform) -> None:
@@ -63,16 +102,12 @@ async def test_a_full_conversation_ends_and_decisions_are_still_taken(
     assert not (await platform.merged(stored)).open
 
 
-async def test_two_people_cannot_propose_for_one_profile_at_once(platform: Platform) -> None:
+async def test_two_people_may_propose_for_one_profile_at_once(platform: Platform) -> None:
     done = await asyncio.gather(
         platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: LARGER}, "one"),
         platform.proposing.propose(platform.people.reader("ben"), {OTHER_PATH: NOTEBOOK}, "two"),
-        return_exceptions=True,
     )
-    refused = [each for each in done if isinstance(each, ServiceError)]
-    assert [each.refusal.code for each in refused] == ["proposal-exists"]
-    assert refused[0].link.startswith("proposals/")
-    assert len(await platform.proposals.all()) == 1
+    assert {each.proposal.id for each in done} == {"housing-other-1", "housing-other-2"}
 
 
 @pytest.mark.parametrize(

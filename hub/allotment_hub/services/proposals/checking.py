@@ -25,6 +25,15 @@ Files = Mapping[str, bytes | None]
 """Changed files: path → content, None where the file is removed."""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherProposal:
+    """An open proposal, to link to."""
+
+    id: str
+    title: str
+    proposer: str
+
+
 @dataclass(frozen=True)
 class Check:
     """The result of a dry run."""
@@ -40,6 +49,8 @@ class Check:
     costs: tuple[CostChange, ...]
     before: Catalog
     after: Catalog
+    others: tuple[OtherProposal, ...] = ()
+    """Other people's open proposals for the same files, as far as the reader may know of them."""
 
     @property
     def errors(self) -> list[Problem]:

@@ -15,7 +15,7 @@ from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.proposals.approvers import Approvers
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
 from allotment_hub.services.proposals.catching_up import Updated, files_for_main
-from allotment_hub.services.proposals.checking import ChangeChecker, Check
+from allotment_hub.services.proposals.checking import ChangeChecker, Check, OtherProposal
 from allotment_hub.services.proposals.digest import Lapsed, digest_of, sentences_of
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
 from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, shown, sights_of, texts_seen
@@ -152,6 +152,17 @@ class Proposals:
         # Reading the files may take a while: not in the event loop.
         return await asyncio.to_thread(all_known, user, catalog, files, base)
 
+    async def others(self, files: Iterable[str], user: User, but: str = "") -> tuple[OtherProposal, ...]:
+        """List the open proposals for some of these files that a user may know of: other people's, or all `but` one."""
+        paths, found = frozenset(files), []
+        for stored in await self.all() if paths else ():
+            excluded = stored.id == but if but else stored.proposer == user.name
+            if not stored.open or excluded or paths.isdisjoint(await self.files(stored)):
+                continue
+            if await self.listed(stored, user):
+                found.append(OtherProposal(stored.id, stored.current.title, stored.proposer))
+        return tuple(found)
+
     # -- judging
 
     async def main(self) -> str:
@@ -262,7 +273,7 @@ class Proposals:
         waits_for, since = waiting(case)
         return ProposalView(
             case=case,
-            check=await self._advised(await asyncio.to_thread(shown, case.check, sights, case.requirements), case),
+            check=await self._advised(case, sights),
             files=files,
             seen=seen,
             news_only=news_only,
@@ -276,10 +287,14 @@ class Proposals:
             collisions=redacted(await self._collisions(case), sights.of_main, known=files),
         )
 
-    async def _advised(self, check: Check, case: Case) -> Check:
+    async def _advised(self, case: Case, sights: Sights) -> Check:
+        """Return what a reader may see of the check, with advice to them."""
+        check = await asyncio.to_thread(shown, case.check, sights, case.requirements)
         unmet = case.unmet if case.stored.open else ()
         advice = await self.approvers.advice(unmet, case.main, case.proposer, case.stored.contributors)
-        return dataclasses.replace(check, problems=(*check.problems, *advice))
+        files = await self.files(case.stored) if case.stored.open else {}
+        others = await self.others(files, sights.reader, but=case.stored.id)
+        return dataclasses.replace(check, problems=(*check.problems, *advice), others=others)
 
     async def _collisions(self, case: Case) -> tuple[Change, ...]:
         if case.state != "conflict":

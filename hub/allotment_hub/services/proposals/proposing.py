@@ -14,8 +14,10 @@ from allotment_hub.services.proposals.checking import ChangeChecker, Check, File
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_hub.services.proposals.rights import Actor, refusal_to_change
 from allotment_hub.services.proposals.sights import Sights, shown
+from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.access.visibility import Sight, visible
 from allotment_profiles.git.repository import RefMovedError
+from allotment_profiles.model import OpenProposals, Policy
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.model.values.texts import harmful_character
@@ -27,7 +29,8 @@ T = TypeVar("T")
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
 MAXIMUM_RECORDS = 300
-_HAS_PROBLEMS = Refusal("problems", "This cannot be proposed.", "The files have problems.", "Correct them.", status=422)
+_NOT_PROPOSED = "This cannot be proposed."
+_HAS_PROBLEMS = Refusal("problems", _NOT_PROPOSED, "The files have problems.", "Correct them.", status=422)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Submissions:
         requirements = addressed(check.required_of(actor.user), check.before, actor.user)
         seen = await asyncio.to_thread(shown, check, self._sights(actor, files, check), requirements)
         advice = await self._proposals.approvers.advice(requirements, check.before, actor.user)
-        return dataclasses.replace(seen, problems=(*seen.problems, *advice))
+        others = await self._proposals.others(files, actor.user)
+        return dataclasses.replace(seen, problems=(*seen.problems, *advice), others=others)
 
     async def propose(
         self, actor: Actor, files: Files, reason: str, *, update: str | None = None, on: str | None = None
@@ -76,7 +80,8 @@ class Submissions:
             if check.errors:
                 sights = self._sights(actor, files, check, typed=on is None)
                 raise ServiceError(_HAS_PROBLEMS, (await asyncio.to_thread(shown, check, sights, ())).problems)
-            earlier = await self._earlier(actor, files, update)
+            policy = check.before.policy.value if check.before.policy else None
+            earlier = await self._earlier(actor, files, update, policy)
             send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _slug(files))
             title, by = _title(files, check), actor.user.name
             stored = await written(send, main, files, by=by, title=title, reason=reason)
@@ -139,28 +144,33 @@ class Submissions:
         wrote |= {path for path in files if self._proposals.is_new(path)}
         return Sights(actor.user, check.before, check, files, wrote)
 
-    async def _earlier(self, actor: Actor, files: Files, update: str | None) -> StoredProposal | None:
-        """Find the open proposal that this one updates. Raise a refusal where it belongs to somebody else."""
-        named = await self.own(actor, update) if update is not None else None
-        wanted = set(profiles_in(files))
-        for stored in await self._proposals.all():
-            if not stored.open or (named and stored.id == named.id):
-                continue
+    async def _earlier(
+        self, actor: Actor, files: Files, update: str | None, policy: Policy | None
+    ) -> StoredProposal | None:
+        """Find the own open proposal that this one updates. Raise a refusal where too many are open for a new one.
+
+        Other people's proposals for the same files are in nobody's way: the page links to them, and of two that change
+        one file, the second is brought up to date after the merge of the first.
+        """
+        if update is not None:
+            return await self.own(actor, update)
+        wanted, still_open = set(profiles_in(files)), [stored for stored in await self._proposals.all() if stored.open]
+        own = [stored for stored in still_open if stored.proposer == actor.user.name]
+        for stored in own:
             theirs = await self._proposals.files(stored)
-            same = wanted & set(profiles_in(theirs)) if wanted else set(files) if set(theirs) == set(files) else set()
-            if not same:
-                continue
-            if stored.proposer == actor.user.name:
-                if named is None:
-                    return stored
-            elif wanted and not await self._proposals.listed(stored, actor.user):
-                raise _taken(min(same))
-            elif wanted:
-                what = "Somebody else has an open proposal for this profile."
-                why = f"{stored.proposer} proposed {stored.current.title!r}."
-                remedy = "Comment there, or wait until it is decided."
-                raise refused(409, "proposal-exists", what, why, remedy, link=f"proposals/{stored.id}")
-        return named
+            if wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files):
+                return stored
+        limits = (policy.open_proposals if policy else None) or OpenProposals()
+        if len(own) >= limits.person:
+            why = f"You have {len(own)} open proposals; {limits.person} are allowed."
+            raise refused(409, "proposals-many", _NOT_PROPOSED, why, "Withdraw one, or wait until one is decided.")
+        # Administrators end what should not be open, so a full list does not stop them.
+        if len(still_open) >= limits.total and not actor.user.admin:
+            why = f"{len(still_open)} proposals are open; {limits.total} are allowed."
+            raise refused(
+                409, "proposals-many", _NOT_PROPOSED, why, "Ask an administrator to end some.", ADMINISTRATORS
+            )
+        return None
 
 
 def _taken(name: str) -> ServiceError:
