@@ -251,7 +251,7 @@ def test_the_form_opens_nobody_elses_proposal(analyst: Person, lead: Person, adm
         withdrawn(owner, proposal)
 
 
-def test_a_lock_that_was_left_behind_makes_the_repository_unavailable(
+def test_a_lock_that_was_left_behind_keeps_nobody_from_merging(
     allotment: Deployment, analyst: Person, lead: Person
 ) -> None:
     proposal = proposed(analyst, "locked")
@@ -259,14 +259,8 @@ def test_a_lock_that_was_left_behind_makes_the_repository_unavailable(
     assert lead.service("POST", f"{path}/approvals", json=head).status_code == 201
     lock = allotment.repository / "refs/heads/main.lock"
     lock.touch()
-    try:
-        answer = lead.service("POST", f"{path}/merge", json=head)
-    finally:
-        lock.unlink()
-    refused(answer, 503, "repository-unavailable")
-    assert str(allotment.repository) not in answer.text
-    assert lead.service("GET", path).json()["state"] == "approved"
-    withdrawn(analyst, proposal)
+    assert lead.service("POST", f"{path}/merge", json=head).json()["state"] in ("merged", "live")
+    assert not lock.exists()
 
 
 def test_addresses_that_are_none_are_refused_and_break_nothing(analyst: Person, admin: Person) -> None:
