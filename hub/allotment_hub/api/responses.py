@@ -16,7 +16,8 @@ Refused = Annotated[dict[str, str], BeforeValidator(lambda refusal: refusal.as_d
 class Answer(BaseModel):
     """The base of all answers. The models inside an answer are read from the attributes of what a service returns."""
 
-    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+    # The error of an answer that does not fit its model goes to the log, where no value belongs.
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 class QuarantinedChangeAnswer(Answer):

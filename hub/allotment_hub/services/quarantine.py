@@ -20,10 +20,11 @@ from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposing import checked_text, written
 from allotment_hub.services.proposals.rights import Actor
-from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for
+from allotment_profiles.access.people import ADMINISTRATORS, User
+from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.catalog.catalog import Catalog, QuarantinedChange
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.model.paths import POLICY, file_ref
+from allotment_profiles.model.paths import POLICY
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.approvals import missing
 from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
@@ -116,13 +117,15 @@ class Quarantine:
         self._lock = asyncio.Lock()
 
     async def seen_by(self, user: User) -> list[QuarantinedCommit]:
-        """List what a user may see, oldest first: administrators all, others what is about a team they decide for."""
+        """List what a user may see, oldest first: administrators all, others the files of a team they decide for."""
         catalog = self._watcher.catalog
-        return [
-            commit
+        known = (
+            dataclasses.replace(
+                commit, paths=tuple(path for path in commit.paths if decides_about(user, path, catalog))
+            )
             for commit in await self._all(catalog)
-            if user.admin or any(_decides(user, path, catalog) for path in commit.paths)
-        ]
+        )
+        return [commit for commit in known if commit.paths]
 
     async def confirm(self, actor: Actor, commit: str, reason: str) -> bool:
         """Confirm a quarantined commit with an empty signed commit on main that says who did and why.
@@ -202,15 +205,6 @@ def _quarantined(changes: list[QuarantinedChange], commit: Commit | None) -> Qua
         paths=tuple(sorted(change.path for change in changes)),
         known_makers=first.reason == "removal" or bool(commit and commit.signed_by),
     )
-
-
-def _decides(user: User, path: str, catalog: Catalog) -> bool:
-    ref = file_ref(path)
-    if ref is None or ref.kind == "policy":
-        return False
-    role = catalog.data_roles.get(ref.id) if ref.kind == "data role" else None
-    team = catalog.teams.get(role.value.owner if role else ref.id.partition("/")[0])
-    return team is not None and answers_for(user, team.value)
 
 
 def _message(quarantined: QuarantinedCommit, actor: Actor, reason: str) -> str:

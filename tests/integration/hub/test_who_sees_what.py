@@ -56,6 +56,12 @@ async def test_a_binding_is_not_shown_to_the_proposer_of_a_grant_once_the_data_r
         assert SECRET in await shown(platform, who, stored.id), who
 
 
+async def test_who_proposed_a_removal_does_not_see_the_file_after_another_removed_it(platform: Platform) -> None:
+    stored = await platform.proposed({ROLE_PATH: None, NOTEBOOK_PATH: None}, by="tom")
+    await pushed(platform, {ROLE_PATH: None, NOTEBOOK_PATH: None})
+    assert SECRET not in await shown(platform, "tom", stored.id)
+
+
 async def test_a_grant_to_a_data_role_whose_removal_is_held_does_not_show_its_binding(platform: Platform) -> None:
     many = {f"teams/transport/profiles/p{number}.yaml": NOTEBOOK for number in range(12)}
     await pushed(platform, many)

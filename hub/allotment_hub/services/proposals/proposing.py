@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -15,7 +15,7 @@ from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_hub.services.proposals.rights import Actor, refusal_to_change
 from allotment_hub.services.proposals.sights import Sights, shown
 from allotment_profiles.access.people import ADMINISTRATORS
-from allotment_profiles.access.visibility import Sight, visible
+from allotment_profiles.access.visibility import Sight, team_is_listed, visible
 from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model import OpenProposals, Policy
 from allotment_profiles.model.paths import file_ref
@@ -130,11 +130,13 @@ class Submissions:
         """Check files. Refuse those that the actor may not know of: a comparison would show what they contain."""
         check = await self._checking.files(main, files)
         for path in files:
-            ref = file_ref(path)
-            entries: Mapping[str, Container[str]] = {"profile": check.before.profiles, "team": check.before.teams}
-            exists = ref is not None and ref.id in entries.get(ref.kind, ())
-            if ref and exists and visible(actor.user, path, check.before) == Sight.NOTHING:
+            ref, entry = file_ref(path), check.before.entry_at(path)
+            if ref and entry and visible(actor.user, path, check.before) == Sight.NOTHING:
                 raise _taken(ref.id)
+            team = ref.id.partition("/")[0] if ref and ref.kind == "profile" and not entry else ""
+            if team in check.before.teams and not team_is_listed(check.before, actor.user, team):
+                # The check would tell its limits, and who decides for it.
+                raise refused(404, "team-unknown", "There is no such team.", "", "Choose a team of yours.")
         return check
 
     def _sights(self, actor: Actor, files: Files, check: Check, *, typed: bool = True) -> Sights:
