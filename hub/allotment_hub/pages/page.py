@@ -44,33 +44,35 @@ class Pages:
 
     number: int
     total: int
+    size: int = PAGE_SIZE
+    """How many items are on a page."""
 
     @classmethod
-    def of(cls, requested: str, total: int) -> Self:
+    def of(cls, requested: str, total: int, size: int = PAGE_SIZE) -> Self:
         """Return the requested page. An invalid number means the first; one out of range, the nearest page."""
         wanted = int(requested) if requested.isascii() and requested.isdecimal() and len(requested) < 7 else 1
-        last = cls(1, total).count
-        return cls(max(1, min(wanted, last)), total)
+        last = cls(1, total, size).count
+        return cls(max(1, min(wanted, last)), total, size)
 
     @property
     def count(self) -> int:
         """The number of pages."""
-        return max(1, -(-self.total // PAGE_SIZE))
+        return max(1, -(-self.total // self.size))
 
     @property
     def slice(self) -> slice:
         """The slice of the list on this page."""
-        return slice((self.number - 1) * PAGE_SIZE, self.number * PAGE_SIZE)
+        return slice((self.number - 1) * self.size, self.number * self.size)
 
     @property
     def first(self) -> int:
         """The number of the first item on this page, from 1; 0 if the list is empty."""
-        return (self.number - 1) * PAGE_SIZE + 1 if self.total else 0
+        return (self.number - 1) * self.size + 1 if self.total else 0
 
     @property
     def last(self) -> int:
         """The number of the last item on this page."""
-        return min(self.number * PAGE_SIZE, self.total)
+        return min(self.number * self.size, self.total)
 
 
 class Page(SecuredPage, Handler):

@@ -1,12 +1,11 @@
 """The pages of proposals: the list, one proposal, and the actions on it."""
 
-import dataclasses
 from typing import ClassVar
 
 from allotment_hub.errors import refused
 from allotment_hub.pages.difference import files_of
-from allotment_hub.pages.page import PAGE_SIZE, Page, Pages
-from allotment_hub.services.proposals.overview import overview
+from allotment_hub.pages.page import Page, Pages
+from allotment_hub.services.proposals.overview import JUDGED, overview
 
 
 class ProposalsPage(Page):
@@ -16,15 +15,15 @@ class ProposalsPage(Page):
 
     async def get(self) -> None:
         """GET proposals."""
-        lists = await overview(self.services.proposals, self.actor)
+        number = self.get_query_argument("page", "")
+        lists = await overview(self.services.proposals, self.actor, lambda total: Pages.of(number, total, JUDGED).slice)
         quarantined = await self.services.quarantine.seen_by(self.actor.user)
-        pages = Pages.of(self.get_query_argument("page", ""), len(lists.lines))
         self.show(
             "proposals.html",
-            overview=dataclasses.replace(lists, lines=lists.lines[pages.slice]),
+            overview=lists,
             for_me=lists.for_me,
-            mine=lists.mine[:PAGE_SIZE],
-            pages=pages,
+            mine=lists.mine,
+            pages=Pages.of(number, lists.total, JUDGED),
             held=[(commit, commit.refusal(self.actor)) for commit in quarantined],
             one_time=self.one_time,
         )

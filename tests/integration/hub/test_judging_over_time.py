@@ -83,6 +83,26 @@ async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_
     assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
 
 
+async def test_the_list_judges_the_page_that_is_shown_and_what_may_wait_for_the_reader(platform: Platform) -> None:
+    CountingChecker.counts = counts = Counter[str]()
+    checking = CountingChecker(platform.watcher.tracker, platform.clock)
+    proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, EventReader(platform.events))
+    files = {f"teams/housing/profiles/p{number}.yaml": NOTEBOOK for number in range(5)}
+    for path, data in files.items():
+        await platform.proposed({path: data}, by="ben")
+    newest_first = [stored.id for stored in await proposals.all()]
+    ana, ben, lena = (platform.people.reader(name) for name in ("ana", "ben", "lena"))
+    for shown, ids in ((slice(2), newest_first[:2]), (slice(4, 6), newest_first[4:])):
+        lists = await overview(proposals, ana, lambda total, shown=shown: shown)
+        assert ([line.id for line in lists.lines], lists.total, lists.for_me, lists.mine) == (ids, 5, (), ())
+    assert counts["merge"] == 3
+    lists = await overview(proposals, ben, lambda total: slice(1))
+    assert [line.id for line in lists.mine] == newest_first
+    lists = await overview(proposals, lena, lambda total: slice(1))
+    assert [line.id for line in lists.for_me] == newest_first
+    assert counts["merge"] == 5
+
+
 async def test_a_merge_is_judged_again_when_main_has_moved_since_its_page_was_made(platform: Platform) -> None:
     stored, dora = await approved(platform), platform.people.reader("dora")
     first = await platform.proposals.case(stored)

@@ -2,13 +2,17 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.rights import Actor
-from allotment_profiles.access.people import User
+from allotment_profiles.access.people import User, answers_for
+from allotment_profiles.access.visibility import decides_about
+
+JUDGED = 50
+"""How many proposals are judged for each list of a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +36,66 @@ class Overview:
     """The lists of the page."""
 
     lines: tuple[Line, ...]
+    """The lines of the page that is shown."""
+    total: int
+    """How many proposals the reader may see."""
+    for_me: tuple[Line, ...]
+    """The proposals that wait for the reader, of the `JUDGED` that most likely do."""
+    mine: tuple[Line, ...]
+    """The reader's own proposals, at most `JUDGED`."""
     branches: Mapping[str, str]
     """Branches below `propose/` that were pushed outside the hub: name → commit."""
 
-    @property
-    def for_me(self) -> list[Line]:
-        """The proposals that wait for the reader."""
-        return [line for line in self.lines if line.for_me]
 
-    @property
-    def mine(self) -> list[Line]:
-        """The reader's own proposals."""
-        return [line for line in self.lines if line.mine]
-
-
-async def overview(proposals: Proposals, reader: Actor) -> Overview:
-    """List all proposals. Main is looked up once, and the people are asked for once."""
+async def overview(
+    proposals: Proposals, reader: Actor, shown: Callable[[int], slice] = lambda total: slice(JUDGED)
+) -> Overview:
+    """List proposals. `shown` gives the lines of the page from their total; no others are judged but the reader's."""
     main = await proposals.main()  # first: what is still open afterwards was open on it
     readable = await proposals.readable(reader.user)
-    people = await proposals.people(stored for stored in readable if stored.open)
-    lines = []
-    for stored in readable:
-        state, waits_for, for_me = await _standing(proposals, stored, main, people, reader)
-        line = Line(
-            id=stored.id,
-            title=stored.current.title,
-            proposer=stored.proposer,
-            state=state,
-            waits_for=waits_for,
-            updated=stored.records[-1].time,
-            mine=stored.proposer == reader.user.name,
-            for_me=for_me,
-        )
-        lines.append(line)
-    return Overview(tuple(lines), await asyncio.to_thread(proposals.forge.unrecorded))
+    own = [stored for stored in readable if stored.proposer == reader.user.name][:JUDGED]
+    likely = await _likely(proposals, readable, reader)
+    page = readable[shown(len(readable))]
+    wanted = {stored.id: stored for stored in (*page, *own, *likely)}
+    people = await proposals.people(stored for stored in wanted.values() if stored.open)
+    lines = {id_: await _line(proposals, stored, main, people, reader) for id_, stored in wanted.items()}
+    return Overview(
+        lines=tuple(lines[stored.id] for stored in page),
+        total=len(readable),
+        for_me=tuple(lines[stored.id] for stored in readable if stored.id in lines and lines[stored.id].for_me),
+        mine=tuple(lines[stored.id] for stored in own),
+        branches=await asyncio.to_thread(proposals.forge.unrecorded),
+    )
+
+
+async def _likely(proposals: Proposals, readable: Sequence[StoredProposal], reader: Actor) -> list[StoredProposal]:
+    """Return the open proposals that most likely wait for a reader, judging none: those of their files first."""
+    catalog, user = proposals.catalog, reader.user
+    leads = any(answers_for(user, team.value) for team in catalog.teams.values())
+    if not reader.may_review or not (leads or user.admin):
+        return []
+    others = [stored for stored in readable if stored.open and stored.proposer != user.name]
+    about = {
+        stored.id: any(decides_about(user, path, catalog) for path in await proposals.files(stored))
+        for stored in others
+    }
+    return sorted(others, key=lambda stored: not about[stored.id])[:JUDGED]
+
+
+async def _line(
+    proposals: Proposals, stored: StoredProposal, main: str, people: Mapping[str, User], reader: Actor
+) -> Line:
+    state, waits_for, for_me = await _standing(proposals, stored, main, people, reader)
+    return Line(
+        id=stored.id,
+        title=stored.current.title,
+        proposer=stored.proposer,
+        state=state,
+        waits_for=waits_for,
+        updated=stored.records[-1].time,
+        mine=stored.proposer == reader.user.name,
+        for_me=for_me,
+    )
 
 
 async def _standing(

@@ -23,6 +23,7 @@ from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import decides_about
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.git.process import GitError
 from allotment_profiles.model.paths import file_ref
@@ -97,6 +98,11 @@ class Proposals:
         self._judgements: dict[CaseKey, Judgement] = {}
         self._checks: dict[CaseKey, Check] = {}
         self._changed: dict[str, _Sides] = {}
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that applies."""
+        return self._watcher.catalog
 
     # -- reading
 
