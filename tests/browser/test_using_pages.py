@@ -77,7 +77,9 @@ def test_pages_work_without_javascript(chromium: Browser, allotment: Deployment)
 def test_a_page_of_the_same_address_gets_no_hold_of_what_it_opens(
     allotment: Deployment, analyst_window: BrowserContext
 ) -> None:
-    page = opened(analyst_window, allotment, "hub/home")  # as good as a page of a session: both are served from here
+    session = f"{allotment.url}user/analyst/page"  # a page of a session: it is served from here, too
+    analyst_window.route(session, lambda route: route.fulfill(status=200, content_type="text/html", body="<title>x"))
+    page = opened(analyst_window, allotment, "user/analyst/page")
     with analyst_window.expect_page() as popup:
         page.evaluate("address => { window.got = window.open(address) }", f"{allotment.url}{SERVICE}proposals")
     popup.value.wait_for_load_state()
