@@ -33,6 +33,7 @@ from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory, HubNotifier
 from allotment_hub.services.image_puller import ImagePuller
+from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
@@ -74,13 +75,15 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         upkeep=True,
         on_change=on_change,
     )
-    checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC))
+    judges = Judges()
+    checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC), judges)
     forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
     capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
     proposals = Proposals(forge, checking, directory, watcher, EventReader(Events(configuration.events)))
     return Services(
         configuration=configuration,
         watcher=watcher,
+        judges=judges,
         directory=directory,
         profiles=Profiles(watcher, directory, capabilities),
         teams=Teams(watcher),
@@ -141,6 +144,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     await stop.wait()
     server.stop()
     await server.close_all_connections()
+    services.judges.close()
     await services.watcher.stop()
     if services.image_puller:
         await services.image_puller.stop()

@@ -19,6 +19,7 @@ from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.image_puller import ImagePuller
+from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
@@ -38,6 +39,7 @@ class Services:
 
     configuration: ServiceConfiguration
     watcher: CatalogWatcher
+    judges: Judges
     directory: Directory
     profiles: Profiles
     teams: Teams

@@ -178,7 +178,7 @@ class Quarantine:
             return None
         repository = self._forge.repository
         files = {path: await asyncio.to_thread(repository.file, quarantined.commit, path) for path in quarantined.paths}
-        check = await self._checking.files(await asyncio.to_thread(self._forge.main), files)
+        check = await self._checking.files(await asyncio.to_thread(self._forge.main), files, actor.user.name)
         nobody, people = User("", frozenset()), (actor.user, *quarantined.confirmed_by)
         for requirement in missing(check.requirements, people, check.before, nobody):
             if requirement.kind == "owner":

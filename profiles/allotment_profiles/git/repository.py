@@ -96,6 +96,10 @@ class Repository:
         # The repository's own configuration could change this output.
         self._process = GitProcess(self.path, {"log.showRoot": "true"})
 
+    def __reduce__(self) -> tuple[type["Repository"], tuple[Path, Verifier | None]]:
+        """Let another process open the same repository."""
+        return Repository, (self.path, self._verifier)
+
     @property
     def keys(self) -> str:
         """A fingerprint of the keys whose signatures count; empty where there are none."""

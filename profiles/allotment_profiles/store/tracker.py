@@ -28,13 +28,19 @@ class Tracker:
     def __init__(self, repository: Repository, cache: Path | None = None) -> None:
         """With `cache`, keep what was loaded in this file across restarts."""
         self.repository = repository
-        self._cache = cache
+        self.cache = cache
         self._history: Applied | None = None
         self._saved: Applied | None = None
         self._loaded: Loaded | None = None
         self._models = ModelCache()
         self._lock = threading.Lock()
         self._saving = threading.Lock()
+
+    @property
+    def revision(self) -> str:
+        """The commit that is loaded; empty before the first."""
+        loaded = self._loaded
+        return loaded.snapshot.revision if loaded else ""
 
     def at(self, commit: str) -> Loaded:
         """Load the catalog at a commit of main, given by its id. Raise GitError where it cannot be read."""
@@ -71,7 +77,7 @@ class Tracker:
 
     def save(self, *, soon: bool = False) -> None:
         """Write the cache if many commits were loaded since it was written, or with `soon` if any was."""
-        if self._cache is None:
+        if self.cache is None:
             return
         with self._saving:  # a slow disk delays no load
             with self._lock:
@@ -80,12 +86,12 @@ class Tracker:
                 return
             if saved is None or soon or not 0 <= history.count - saved.count < _UNSAVED_COMMITS:
                 with in_small_steps():
-                    save(self._cache, loaded, history, identity(self.repository.keys))
+                    save(self.cache, loaded, history, identity(self.repository.keys))
                 # After a failure, too: it is tried again after as many commits, not after each.
                 self._saved = history
 
     def _restore(self) -> None:
-        stored = restore(self._cache, identity(self.repository.keys)) if self._cache else None
+        stored = restore(self.cache, identity(self.repository.keys)) if self.cache else None
         if stored is None:
             return
         try:

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import ClassVar
 
 import pytest
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
+from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
 from allotment_hub.forges.records import Candidate, StoredProposal
 from allotment_hub.services.event_reader import EventReader
@@ -58,9 +58,9 @@ class CountingChecker(ChangeChecker):
 
     counts: ClassVar[Counter[str]]
 
-    async def files(self, main: str, files: Files) -> Check:
+    async def files(self, main: str, files: Files, by: str) -> Check:
         self.counts["files"] += 1
-        return await super().files(main, files)
+        return await super().files(main, files, by)
 
     async def merge(self, candidate: Candidate, day: dt.date) -> tuple[Check, tuple[str, ...]]:
         self.counts["merge"] += 1
@@ -69,7 +69,7 @@ class CountingChecker(ChangeChecker):
 
 async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_page(platform: Platform) -> None:
     CountingChecker.counts = counts = Counter[str]()
-    checking = CountingChecker(platform.watcher.tracker, platform.clock)
+    checking = CountingChecker(platform.watcher.tracker, platform.clock, JUDGES)
     proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, EventReader(platform.events))
     submissions, reviews = Submissions(proposals, checking), Reviews(proposals, platform.watcher)
     ana, dora = platform.people.reader("ana"), platform.people.reader("dora")

@@ -1,5 +1,6 @@
 """A service without its web server: real git, real rules, and a hub that is asked over HTTP but answers from memory."""
 
+import atexit
 import copy
 import datetime as dt
 from collections.abc import Awaitable, Mapping
@@ -17,6 +18,7 @@ from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
@@ -76,6 +78,9 @@ FILES = {
     NOTEBOOK_PATH: NOTEBOOK,
     PRICES_PATH: PRICES,
 }
+JUDGES = Judges()
+"""Processes for the checks of all platforms, as starting one takes a second."""
+atexit.register(JUDGES.close)
 
 
 class People:
@@ -134,7 +139,7 @@ class Platform:
     def build(self, folder: Path) -> None:
         """Build the services anew, as after a restart."""
         self.watcher = CatalogWatcher(self.repository)
-        self.checking = ChangeChecker(self.watcher.tracker, self.clock)
+        self.checking = ChangeChecker(self.watcher.tracker, self.clock, JUDGES)
         self.forge = PlainGitForge(self.repository, self.signer)
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)

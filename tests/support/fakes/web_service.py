@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import httpx
 from bs4 import BeautifulSoup
 from jupyterhub.httpclient import JupyterHubHTTPClient
-from support.fakes.platform import People, Platform
+from support.fakes.platform import JUDGES, People, Platform
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler, create_signed_value
@@ -115,6 +115,7 @@ class WebService:
         self.hub_client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{hub_port}/hub/api/", timeout=30)
         self.services = Services(
             configuration=configuration, watcher=platform.watcher, profiles=platform.profiles, teams=platform.teams,
+            judges=JUDGES,
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
             submissions=platform.proposing, reviews=platform.reviewing, quarantine=platform.quarantine,
             image_puller=None, one_time_tokens=OneTimeTokens(),

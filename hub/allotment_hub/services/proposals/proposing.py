@@ -128,7 +128,7 @@ class Submissions:
 
     async def _checked(self, actor: Actor, files: Files, main: str) -> Check:
         """Check files. Refuse those that the actor may not know of: a comparison would show what they contain."""
-        check = await self._checking.files(main, files)
+        check = await self._checking.files(main, files, actor.user.name)
         for path in files:
             ref, entry = file_ref(path), check.before.entry_at(path)
             if ref and entry and visible(actor.user, path, check.before) == Sight.NOTHING:

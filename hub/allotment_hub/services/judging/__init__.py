@@ -1,0 +1,1 @@
+"""Dry runs of changes, in processes that can be ended."""

@@ -1,0 +1,207 @@
+"""Dry runs of a change: its problems, what changes, who gains which data, who has to approve, and what it costs."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from allotment_hub.forges.records import Candidate
+from allotment_profiles.access.people import User
+from allotment_profiles.catalog.catalog import Catalog, Entry
+from allotment_profiles.git.repository import FileChange
+from allotment_profiles.model.paths import file_ref
+from allotment_profiles.model.problems import Problem, quoted
+from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
+from allotment_profiles.review.approvals import Requirement, requirements_of
+from allotment_profiles.review.automatic import automatic_of
+from allotment_profiles.review.changes import Change, compare, rewritten
+from allotment_profiles.review.cost_changes import CostChange, compare_costs
+from allotment_profiles.review.renames import differing
+from allotment_profiles.store.history import quarantined_removals
+from allotment_profiles.store.loading import Loaded
+from allotment_profiles.store.snapshot import Snapshot, with_changes, with_commit, with_files
+from allotment_profiles.store.tracker import Tracker
+
+Files = Mapping[str, bytes | None]
+"""Changed files: path → content, None where the file is removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherProposal:
+    """An open proposal, to link to."""
+
+    id: str
+    title: str
+    proposer: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of a dry run."""
+
+    problems: tuple[Problem, ...]
+    """Errors and warnings that the change brings. With an error it can be neither proposed nor merged."""
+    changes: tuple[Change, ...]
+    access: tuple[AccessChange, ...]
+    starts: tuple[StartChange, ...]
+    """Who can start what they could not start before, and who no longer can."""
+    requirements: tuple[Requirement, ...]
+    """The approvals that it needs, whoever proposes it. `required_of` leaves out what a maintainer may do alone."""
+    costs: tuple[CostChange, ...]
+    before: Catalog
+    after: Catalog
+    """The proposed catalog: its files, without the problems of those that the change does not touch."""
+    removals: tuple[str, ...] = ()
+    """The files that a merge removes, where main would quarantine the removal."""
+    others: tuple[OtherProposal, ...] = ()
+    """Other people's open proposals for the same files, as far as the reader may know of them."""
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that keep it from being proposed or merged."""
+        return [problem for problem in self.problems if problem.blocks]
+
+    def required_of(self, proposer: User) -> tuple[Requirement, ...]:
+        """Return the approvals that it needs when this user proposes it."""
+        return tuple(requirements_of(self.changes, self.before, self.after, proposer))
+
+    def automatic_for(self, proposer: User) -> tuple[str, ...]:
+        """Return the reasons why it needs no approval when this user proposes it, one for each profile."""
+        return automatic_of(self.changes, self.before, self.after, proposer)
+
+
+@dataclass(frozen=True)
+class CatalogChange:
+    """What differs between two catalogs: small enough to be sent to another process."""
+
+    revision: str
+    time: dt.datetime
+    policy: Entry[Any] | None
+    entries: Mapping[str, Mapping[str, Entry[Any] | None]]
+    """Teams, data roles and profiles that differ, by name of the field; None where they are removed."""
+    broken: frozenset[str]
+
+    @classmethod
+    def between(cls, before: Catalog, after: Catalog) -> "CatalogChange":
+        """Return what differs."""
+        entries = {
+            kind: {name: _complete(getattr(after, kind).get(name)) for name in differing(*_both(before, after, kind))}
+            for kind in ("teams", "data_roles", "profiles")
+        }
+        return cls(after.revision, after.time, _complete(after.policy), entries, after.broken)
+
+    def applied(self, before: Catalog) -> Catalog:
+        """Return the catalog after the change."""
+        kinds: dict[str, Any] = {}
+        for kind, changed in self.entries.items():
+            entries = {**getattr(before, kind), **changed}
+            kinds[kind] = {name: entries[name] for name in sorted(entries) if entries[name] is not None}
+        return dataclasses.replace(
+            before, revision=self.revision, time=self.time, policy=self.policy, broken=self.broken, problems=(), **kinds
+        )
+
+
+def _both(before: Catalog, after: Catalog, kind: str) -> tuple[Any, Any]:
+    return getattr(before, kind), getattr(after, kind)
+
+
+def _complete(entry: Entry[Any] | None) -> Entry[Any] | None:
+    """Return an entry with its model instead of the cache that the model is read from."""
+    if entry is None:
+        return None
+    return Entry(entry.id, entry.path, entry.value, entry.blob, entry.source, entry.problems, entry.outdated_since)
+
+
+def check_files(tracker: Tracker, main: str, files: Files, day: dt.date) -> Check:
+    """Check changed files on top of a commit of main."""
+    before, _ = tracker.peek(main)
+    base = before.snapshot
+    own = [_unread_path(path) for path in files if file_ref(path) is None]
+    folders = {str(folder) for path in base.entries for folder in PurePosixPath(path).parents}
+    own += [_folder(path) for path in files if path in folders]
+    own += [
+        Problem(path, "file-missing", "The file to be removed does not exist.", "Look at what exists now.")
+        for path, data in files.items()
+        if data is None and path not in base.entries
+    ]
+    readable = {path: data for path, data in files.items() if file_ref(path)}
+    blobs = {path: base.entries[path].blob for path in readable if path in base.entries}
+    contents = base.read(blobs.values())
+    changed = tuple(path for path, data in files.items() if path not in blobs or contents.get(blobs[path]) != data)
+    after = tracker.renewed(before, with_files(base, readable))
+    return _compare(before, after, changed, own, day)
+
+
+def check_commit(tracker: Tracker, main: str, commit: str, day: dt.date) -> Check:
+    """Check a commit against a commit of main."""
+    before, _ = tracker.peek(main)
+    changes = tracker.repository.changes(main, commit)
+    return _compared(tracker, before, with_commit(tracker.repository, before.snapshot, commit), changes, day)
+
+
+def check_merge(tracker: Tracker, candidate: Candidate, day: dt.date, now: dt.datetime) -> Check:
+    """Check a prepared merge."""
+    before, history = tracker.peek(candidate.main)
+    # From the changes, not from a commit: whoever looks at a proposal writes nothing into the repository.
+    after = with_changes(tracker.repository, before.snapshot, candidate.changes, candidate.head, now)
+    check = _compared(tracker, before, after, candidate.changes, day)
+    return dataclasses.replace(check, removals=quarantined_removals(history, candidate.changes))
+
+
+def _compared(tracker: Tracker, before: Loaded, after: Snapshot, changes: Sequence[FileChange], day: dt.date) -> Check:
+    # All files, not only those that a catalog reads: nothing may come to main unseen.
+    paths = tuple(change.path for change in changes)
+    own = [_unread_path(path) for path in paths if file_ref(path) is None]
+    return _compare(before, tracker.renewed(before, after), paths, own, day)
+
+
+def _compare(base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence[Problem], day: dt.date) -> Check:
+    before, after = base.catalog, proposed.catalog
+    own_paths = set(paths)
+    known = {(problem.path, problem.code, problem.field) for problem in before.problems}
+    problems = [
+        problem
+        for problem in after.problems
+        if problem.path in own_paths or (problem.path, problem.code, problem.field) not in known
+    ]
+    changes = compare(before, after)
+    compared = {path for change in changes for path in (change.path, change.moved_from)}
+    changes += [rewritten(path) for path in paths if path not in compared and file_ref(path)]
+    own = [*own, *_past_dates(changes, day)]
+    if not changes and not own and not problems:
+        own = [Problem("", "no-change", "Nothing would change.", "Change something first.")]
+    if not before.policy_reads and not after.policy_reads:
+        why = "While the platform's policy cannot be read, only a correction of it can be merged."
+        own = [*own, Problem("policy.yaml", "policy-missing", why, "Ask an administrator.")]
+    now = dt.datetime.combine(day, dt.time(), dt.UTC)
+    return Check(
+        problems=(*own, *problems),
+        changes=tuple(changes),
+        access=tuple(compare_access(before, after, now)),
+        starts=tuple(compare_starts(before, after, now)),
+        requirements=tuple(requirements_of(changes, before, after)),
+        costs=tuple(compare_costs(changes, before, after)),
+        before=before,
+        after=after,
+    )
+
+
+def _past_dates(changes: Iterable[Change], day: dt.date) -> Iterator[Problem]:
+    """Find dates in the past that a change sets. A file may contain them, but nobody means to propose them."""
+    for change in changes:
+        granted = change.field.startswith("granted_to.") and change.field.endswith(".until")
+        dated = granted or change.field == "review_by"
+        if dated and change.after is not None and change.after < day.isoformat():
+            message = f"{change.label[0].upper()}{change.label[1:]}: {change.after} has passed."
+            yield Problem(change.path, "date-past", message, "Choose a later day.", field=change.field)
+
+
+def _folder(path: str) -> Problem:
+    return Problem(path, "folder", "There is a folder of this name.", "Choose another name.")
+
+
+def _unread_path(path: str) -> Problem:
+    remedy = "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml."
+    return Problem(quoted(path).strip("'"), "path", "Nothing is read from this path.", remedy)

@@ -1,0 +1,141 @@
+"""Checks run in processes that can be ended: by their budget, by somebody else, with the service."""
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import psutil
+import pytest
+from support.conditions import until
+from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform, code_of, refusal_of
+from support.repositories import profile
+
+from allotment_hub.services.judging.dry_runs import check_files
+from allotment_hub.services.judging.judges import Judges
+from allotment_hub.services.proposals.checking import MAXIMUM_WAITING, ChangeChecker
+
+LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+MODULE = "allotment_hub.services.judging.worker"
+
+
+def workers(pid: int) -> list[psutil.Process]:
+    """Return the judges of a process."""
+    return [child for child in psutil.Process(pid).children() if MODULE in " ".join(child.cmdline())]
+
+
+def costly_files() -> dict[str, bytes | None]:
+    """Give as many files as one proposal may have, each with as many choices as a profile may have."""
+    names = "abcdefghijklmnopqrst"
+
+    def resources(place: int, at: int) -> dict[str, Any]:
+        amounts = {"cpu": {"limit": 1 + at / 100, "guarantee": 0.1}, "memory": {"limit": f"{1024 + at} MiB"}, "gpu": 0}
+        return {key: value for number, (key, value) in enumerate(amounts.items()) if (at + place >> number) & 1}
+
+    options = {
+        f"option-{names[place]}": {"title": "Option", "default": "choice-a", "choices": {
+            f"choice-{name}": {"title": "Choice", "resources": resources(place, at)} for at, name in enumerate(names)
+        }} for place in range(8)
+    }  # fmt: skip
+    costly = profile(options=options, image="quay.io/jupyter/scipy-notebook:1")
+    return {
+        f"teams/housing/profiles/costly-{number}.yaml": json.dumps({**costly, "title": f"Costly {number}"}).encode()
+        for number in range(50)
+    }
+
+
+async def test_a_check_that_takes_too_much_work_is_refused_and_the_next_one_is_made(platform: Platform) -> None:
+    main = platform.forge.main()
+    checking = ChangeChecker(platform.watcher.tracker, platform.clock, JUDGES, work_seconds=0.1)
+    refusal = (await refusal_of(checking.files(main, costly_files(), "ana"))).refusal
+    assert (refusal.status, refusal.code) == (422, "check-too-costly")
+    assert not (await platform.checking.files(main, {NOTEBOOK_PATH: LARGER}, "ana")).errors
+
+
+async def test_a_judge_that_somebody_kills_is_replaced(platform: Platform) -> None:
+    ana = platform.people.reader("ana")
+    await platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER})
+    for worker in workers(os.getpid()):
+        worker.kill()
+    assert not (await platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER})).errors
+
+
+async def test_one_user_fills_no_queue(platform: Platform) -> None:
+    ana, ben, main = platform.people.reader("ana"), platform.people.reader("ben"), platform.forge.main()
+    asked = [
+        asyncio.ensure_future(platform.checking.files(main, {NOTEBOOK_PATH: LARGER}, ana.user.name))
+        for _ in range(MAXIMUM_WAITING + 1)
+    ]
+    await asyncio.sleep(0)
+    refusal = (await refusal_of(platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER}))).refusal
+    assert (refusal.status, refusal.code) == (429, "checks-many")
+    assert not (await platform.proposing.check(ben, {NOTEBOOK_PATH: LARGER})).errors
+    assert not any(check.errors for check in await asyncio.gather(*asked))
+    assert not (await platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER})).errors
+
+
+async def test_a_judge_returns_what_a_check_in_this_process_returns(platform: Platform) -> None:
+    main, day = platform.forge.main(), platform.checking.today()
+    files = {
+        NOTEBOOK_PATH: LARGER + b"data_roles: [prices, other]\n",
+        PRICES_PATH: PRICES.replace(b"2999", b"2020"),
+        "teams/transport/team.yaml": None,
+        "teams/housing/profiles/new.yaml": NOTEBOOK,
+    }
+    judged = await platform.checking.files(main, files, "ana")
+    direct = check_files(platform.watcher.tracker, main, files, day)
+    for field in dataclasses.fields(judged):
+        if field.name not in ("before", "after"):
+            assert getattr(judged, field.name) == getattr(direct, field.name)
+    assert judged.before is direct.before
+    for kind in ("teams", "data_roles", "profiles", "broken", "policy"):
+        assert getattr(judged.after, kind) == getattr(direct.after, kind)
+    assert judged.after.teams["housing"] is judged.before.teams["housing"]
+
+
+async def test_closed_judges_leave_no_process_and_refuse(platform: Platform) -> None:
+    judges = Judges()
+    checking = ChangeChecker(platform.watcher.tracker, platform.clock, judges)
+    others = workers(os.getpid())
+    await checking.files(platform.forge.main(), {NOTEBOOK_PATH: LARGER}, "ana")
+    assert len(workers(os.getpid())) == len(others) + 1
+    judges.close()
+    assert workers(os.getpid()) == others
+    with pytest.raises(Exception, match="stopping"):
+        await checking.files(platform.forge.main(), {NOTEBOOK_PATH: LARGER}, "ana")
+
+
+PARENT = """
+import datetime as dt, sys, time
+from pathlib import Path
+from allotment_hub.services.judging.judges import Judges
+from allotment_hub.services.judging.worker import Task
+from allotment_profiles.git.repository import Repository
+repository = Repository(Path(sys.argv[1]))
+main = repository.resolve("refs/heads/main")
+now = dt.datetime.now(dt.UTC)
+Judges().run(Task(repository, None, main, main, now.date(), now, 2.0, {"x": None}))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_judge_ends_when_its_service_was_killed(platform: Platform) -> None:
+    command = [sys.executable, "-c", PARENT, str(platform.repository.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        assert parent.stdout.readline() == b"ready\n"
+        (worker,) = workers(parent.pid)
+        parent.send_signal(signal.SIGKILL)
+    until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, within=30, what="its end")
+
+
+async def test_an_error_of_a_check_is_raised_here(platform: Platform) -> None:
+    assert await code_of(platform.proposing.check(platform.people.reader("ana"), {})) == "no-files"
+    with pytest.raises(Exception, match="deadbeef"):
+        await platform.checking.commit(platform.forge.main(), "deadbeef" * 5, platform.checking.today())
+    assert JUDGES is not None
