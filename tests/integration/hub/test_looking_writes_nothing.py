@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, Platform
+from support.fakes.platform import HOUSING, JUDGES, NOTEBOOK, NOTEBOOK_PATH, Platform
 
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.proposals.checking import ChangeChecker
@@ -28,7 +28,7 @@ async def test_fifty_looks_leave_the_repository_as_it_was(platform: Platform) ->
     before = contents(platform.repository.path)
     reader = platform.people.reader("lena")
     for _ in range(17):
-        checking = ChangeChecker(platform.watcher.tracker, platform.clock)
+        checking = ChangeChecker(platform.watcher.tracker, platform.clock, JUDGES)
         events = EventReader(platform.events)
         proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, events)
         for stored in (ended, opened, collides):

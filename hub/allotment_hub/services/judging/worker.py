@@ -120,7 +120,7 @@ def _result(task: Task, tracker: Tracker) -> Result | Exception:
 
 
 def main() -> None:
-    """Take over the standard streams, and serve."""
+    """Serve on the standard streams."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, with which this ends
     os.nice(_NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
