@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
 
 import psutil
 import pytest
 from support.conditions import until
+from support.costly import costly_profile
 from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform, code_of, refusal_of
-from support.repositories import profile
 
 from allotment_hub.services.judging.dry_runs import check_files
 from allotment_hub.services.judging.judges import Judges
@@ -30,20 +29,8 @@ def workers(pid: int) -> list[psutil.Process]:
 
 def costly_files() -> dict[str, bytes | None]:
     """Give as many files as one proposal may have, each with as many choices as a profile may have."""
-    names = "abcdefghijklmnopqrst"
-
-    def resources(place: int, at: int) -> dict[str, Any]:
-        amounts = {"cpu": {"limit": 1 + at / 100, "guarantee": 0.1}, "memory": {"limit": f"{1024 + at} MiB"}, "gpu": 0}
-        return {key: value for number, (key, value) in enumerate(amounts.items()) if (at + place >> number) & 1}
-
-    options = {
-        f"option-{names[place]}": {"title": "Option", "default": "choice-a", "choices": {
-            f"choice-{name}": {"title": "Choice", "resources": resources(place, at)} for at, name in enumerate(names)
-        }} for place in range(8)
-    }  # fmt: skip
-    costly = profile(options=options, image="quay.io/jupyter/scipy-notebook:1")
     return {
-        f"teams/housing/profiles/costly-{number}.yaml": json.dumps({**costly, "title": f"Costly {number}"}).encode()
+        f"teams/housing/profiles/costly-{number}.yaml": json.dumps(costly_profile(f"Costly {number}")).encode()
         for number in range(50)
     }
 

@@ -34,5 +34,5 @@ async def test_fifty_looks_leave_the_repository_as_it_was(platform: Platform) ->
         for stored in (ended, opened, collides):
             await proposals.view(await proposals.stored(stored.id), reader)
         await overview(proposals, reader)
-        await checking.files(platform.forge.main(), {NOTEBOOK_PATH: LARGER, TEAM_PATH: None})
+        await checking.files(platform.forge.main(), {NOTEBOOK_PATH: LARGER, TEAM_PATH: None}, "ana")
     assert contents(platform.repository.path) == before
