@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support.costly import costly_profile
-from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, Platform
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
 
 from allotment_hub.services.judging.dry_runs import check_files
 from allotment_profiles.model.limits import MAXIMUM_BYTES
@@ -67,7 +67,6 @@ async def _measured(folder: Path, rounds: int) -> list[Row]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     await platform.close()
-    JUDGES.close()
     return [
         Row("a check of the costliest valid file, processor time", "a small file", "ms", ours, theirs, 300, limit=True),
         Row(
