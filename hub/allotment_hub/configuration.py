@@ -88,6 +88,8 @@ class ServiceConfiguration(BaseModel):
     """The port that the service listens on."""
     public_url: str
     """The hub's address for browsers, with the base URL; links in messages start with it."""
+    shared_origin: bool = False
+    """Whether sessions share the origin of the hub and the service; pages and health then say so."""
     poll_seconds: float = Field(default=0.5, gt=0)
     """How often the branch main is read."""
     deployment: Literal["laptop", "kubernetes"] = "laptop"

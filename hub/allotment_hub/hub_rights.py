@@ -28,11 +28,13 @@ def roles() -> list[dict[str, Any]]:
     ]
 
 
-def service_settings(url: str) -> dict[str, Any]:
+def service_settings(url: str, base_url: str) -> dict[str, Any]:
     """Return the service's entry in `c.JupyterHub.services`, without its name and token."""
     return {
         "url": url,
         "oauth_client_id": f"service-{SERVICE}",
+        # A path: the service is on the hub's own host.
+        "oauth_redirect_uri": f"{base_url}services/{SERVICE}/oauth_callback",
         "oauth_no_confirm": True,
         "oauth_client_allowed_scopes": [REVIEW_SCOPE],
         "display": False,

@@ -115,6 +115,7 @@ def test_after_the_supervisor_was_killed_the_next_start_ends_the_orphans_and_fin
 ) -> None:
     analyst = allotment.sign_in("analyst")
     session, passwords = session_of(analyst), allotment.access["accounts"]
+    analyst.page("user/analyst/lab")
     orphans = [allotment.process("hub"), allotment.process("service")]
     allotment.kill("supervisor")
     allotment.kill("proxy")
@@ -122,10 +123,12 @@ def test_after_the_supervisor_was_killed_the_next_start_ends_the_orphans_and_fin
         allotment.start()
         assert stranger.fileno() > 0
         assert f"Port {allotment.port} " in allotment.output
+        assert "Nobody can sign in any more to sessions that still run" in allotment.output
         assert not allotment.url.startswith(f"http://127.0.0.1:{allotment.port}/")
         assert not any(orphan.is_running() for orphan in orphans)
         assert allotment.access["accounts"] == passwords
-        analyst = allotment.sign_in("analyst")
+        # Who has been in the session is still signed in there: cookies know no ports.
+        analyst.client.base_url = allotment.url
         assert analyst.session() is not None
         assert session_of(analyst) == session
         assert analyst.page("user/analyst/lab").url.path == "/plot/user/analyst/lab"

@@ -333,6 +333,36 @@ def test_base_urls_reach_the_service_the_probe_and_the_test(chart: Chart, base: 
     assert monitor["selector"]["matchLabels"].items() <= labels.items()
 
 
+@pytest.mark.parametrize(
+    ("domain", "public_url", "host", "prefix"),
+    [
+        ("", "https://hub.example.org/lab/", "", None),
+        ("sessions.example.net", "https://hub.example.org/", "https://hub.example.org", "1"),
+        ("sessions.example.net", "http://hub.example.org:8000/", "http://hub.example.org:8000", None),
+    ],
+)
+def test_the_service_knows_where_the_hub_is_and_whether_sessions_are_elsewhere(
+    chart: Chart, domain: str, public_url: str, host: str, prefix: str | None
+) -> None:
+    values = {"custom": {"allotment": {"publicUrl": public_url}}}
+    config = {"hub": {"config": {"JupyterHub": {"subdomain_host": domain}}}} if domain else {}
+    objects = chart.own({"jupyterhub": {**values, **config}})
+    given = variables(objects)
+    assert given["JUPYTERHUB_HOST"] == host
+    assert given.get("JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED") == prefix
+    # With this address, the cookies of the service are secure, as the prefix wants.
+    assert given.get("JUPYTERHUB_PUBLIC_URL") == (f"{public_url}services/allotment/" if prefix else None)
+    assert ServiceConfiguration.model_validate_json(service_file(objects)).shared_origin is not bool(domain)
+
+
+@pytest.mark.parametrize("domain", ["", "sessions.example.net"])
+def test_the_notes_warn_while_sessions_share_the_hubs_origin(chart: Chart, domain: str) -> None:
+    values = merged(LEAST, {"jupyterhub": {"hub": {"config": {"JupyterHub": {"subdomain_host": domain}}}}})
+    code, said, wrong = chart.helm("install", "allotment", str(chart.path), "--dry-run=client", values=values)
+    assert code == 0, wrong
+    assert ("WARNING: sessions share the hub's address." in said) is not bool(domain)
+
+
 def test_the_service_starts_anew_when_its_configuration_changes_and_only_then(chart: Chart) -> None:
     def stamp(more: dict[str, Any]) -> str:
         template = chart.own(more)["Deployment", "allotment"]["spec"]["template"]

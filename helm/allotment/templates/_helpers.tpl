@@ -24,6 +24,16 @@ app.kubernetes.io/component: service
 {{- and .Values.hub.guardSecrets (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- end }}
 
+{{- /* The domain below which each user's sessions have a host; empty where they share the hub's origin. */}}
+{{- define "allotment.sessionsDomain" -}}
+{{- dig "hub" "config" "JupyterHub" "subdomain_host" "" .Values.jupyterhub -}}
+{{- end }}
+
+{{- /* What the service gets as JUPYTERHUB_HOST, as JupyterHub sets it for its own services. */}}
+{{- define "allotment.publicHost" -}}
+{{- if include "allotment.sessionsDomain" . }}{{ regexFind "^https?://[^/]+" .Values.jupyterhub.custom.allotment.publicUrl }}{{ end -}}
+{{- end }}
+
 {{- define "allotment.image" -}}
 {{ .Values.service.image.name }}:{{ .Values.service.image.tag | default .Chart.AppVersion }}
 {{- end }}
@@ -73,6 +83,7 @@ seccompProfile: {type: RuntimeDefault}
   "address" "0.0.0.0"
   "port" 10101
   "public_url" $custom.publicUrl
+  "shared_origin" (not (include "allotment.sessionsDomain" .))
   "deployment" "kubernetes"
   "remote" $remote
   "puller" ($puller | default nil)

@@ -71,6 +71,8 @@ class HealthHandler(ApiHandler):
             "proposals": {"failed": watcher.proposals_error is not None, "left_out": watcher.left_out},
             "pulled_ahead": pulled_ahead(self.services.image_puller),
             "problems": len(watcher.catalog.problems),
+            # Whether a page in a session can act as whoever opens it.
+            "shared_origin": self.services.configuration.shared_origin,
             # This answer is public, so it names no files. `GET holds` has them for those who may see them.
             "held": _quarantined(watcher.catalog.quarantined),
         }

@@ -1,5 +1,6 @@
 """Configure JupyterHub on a cluster from the chart's values."""
 
+import functools
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from allotment_hub.cluster.values import HUB_STATE, ChartValues
 from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, SERVICE, roles, service_settings
+from allotment_hub.origins import hostname_of, origin_settings, sign_in_only_at
 
 _ALLOWED_SIGNERS = Path("/etc/allotment/signing/tls.crt")
 _GIT_SECRET = Path("/etc/allotment/git")
@@ -36,12 +38,13 @@ def configure_hub(c: HubConfiguration, values: dict[str, Any], base_url: str) ->
         lines = [f"custom.allotment.{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in error.errors()]
         sys.exit("The values of Allotment are wrong.\n" + "\n".join(lines))
     base_url = "/" + base_url.strip("/") + "/" if base_url.strip("/") else "/"
-    _configure_service(c, chart)
+    _configure_service(c, chart, base_url)
     _configure_jupyterhub(c)
+    _configure_origins(c, chart, f"{base_url}services/{SERVICE}/")
     _configure_spawner(c, chart, f"{base_url}services/{SERVICE}/", base_url)
 
 
-def _configure_service(c: HubConfiguration, chart: ChartValues) -> None:
+def _configure_service(c: HubConfiguration, chart: ChartValues, base_url: str) -> None:
     c.JupyterHub.custom_scopes = {**(c.JupyterHub.get("custom_scopes") or {}), **CUSTOM_SCOPES}
     c.JupyterHub.load_roles = [*(c.JupyterHub.get("load_roles") or []), *roles()]
     # zero-to-jupyterhub has made the service's entry, with its token.
@@ -49,7 +52,7 @@ def _configure_service(c: HubConfiguration, chart: ChartValues) -> None:
     entry = next((service for service in services if service.get("name") == SERVICE), None)
     if entry is None:
         sys.exit("The values have no hub.services.allotment: without it the service has no token.")
-    entry.update(service_settings(chart.service_url))
+    entry.update(service_settings(chart.service_url, base_url))
     c.JupyterHub.services = services
 
 
@@ -69,6 +72,24 @@ def _configure_jupyterhub(c: HubConfiguration) -> None:
     # Groups decide what a user may start, so they come from the identity provider, anew before each start.
     c.Authenticator.manage_groups = c.Authenticator.get("manage_groups", True)
     c.Authenticator.refresh_pre_spawn = c.Authenticator.get("refresh_pre_spawn", True)
+
+
+def _configure_origins(c: HubConfiguration, chart: ChartValues, service_path: str) -> None:
+    # zero-to-jupyterhub's own value; with it, its proxy routes by host.
+    domain = hostname_of(c.JupyterHub.get("subdomain_host") or "")
+    c.JupyterHub.template_vars = {**(c.JupyterHub.get("template_vars") or {}), "shared_origin": not domain}
+    if not domain:
+        return
+    try:
+        c.JupyterHub.update(origin_settings(chart.public_url, domain))
+    except ValueError as error:
+        sys.exit(f"hub.config.JupyterHub.subdomain_host: {error}.")
+    # Sessions call the service by the name that the proxy has in the cluster.
+    route = {f"{hostname_of(chart.sessions_url)}{service_path}": chart.service_url}
+    c.Proxy.extra_routes = {**(c.Proxy.get("extra_routes") or {}), **route}
+    # The hub also answers at the hosts of sessions. Whoever signs in there would sign in to a page of a session.
+    following = c.Authenticator.get("post_auth_hook")
+    c.Authenticator.post_auth_hook = functools.partial(sign_in_only_at, hostname_of(chart.public_url), following)
 
 
 def _configure_spawner(c: HubConfiguration, chart: ChartValues, service_path: str, base_url: str) -> None:

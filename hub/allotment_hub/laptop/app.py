@@ -38,6 +38,7 @@ class LaptopOptions:
     port: int | None = None
     base_url: str | None = None
     repository: Path | None = None
+    shared_origin: bool | None = None
 
 
 def run(options: LaptopOptions) -> None:
@@ -62,6 +63,8 @@ def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> D
         deployment.ports.public = None
     if options.base_url is not None:
         deployment.base_url = options.base_url
+    if options.shared_origin is not None:
+        deployment.shared_origin = options.shared_origin
     repository = options.repository or deployment.repository
     if repository is not None:
         deployment.repository = starter.existing_repository(repository)

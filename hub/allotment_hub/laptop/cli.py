@@ -42,15 +42,25 @@ def _base_url(_context: click.Context, _parameter: click.Parameter, value: str |
     help="An existing git repository of profiles with a branch main, bare or not, instead of a copy of the starter."
     " Proposals and merges are written to it.",
 )
-def up(folder: Path, port: int | None, base_url: str | None, repository: Path | None) -> None:
+@click.option(
+    "--shared-origin/--own-origins",
+    default=None,
+    show_default="--own-origins, or as last time",
+    help="Serve sessions at the hub's own address, for a browser that does not find USER.localhost. A page in a session"
+    " can then act as whoever opens it.",
+)
+def up(
+    folder: Path, port: int | None, base_url: str | None, repository: Path | None, *, shared_origin: bool | None
+) -> None:
     """Run Allotment on this machine: JupyterHub, a proxy and the service, for the accounts analyst, lead and admin.
 
     Prints the address and the passwords when everything answers, and writes them to access.json in the folder. Ctrl-C
     stops everything, including the sessions. The next start continues with the same state; after a crash it finds the
     sessions that still run.
 
-    Listens on 127.0.0.1 only. Sessions are processes of your own user: images are not used, limits are not enforced and
-    folders are not isolated.
+    Listens on 127.0.0.1 only. The hub and the service are there; a user's sessions are at USER.localhost, with the same
+    port, so that their pages cannot act in the name of whoever opens them. Sessions are processes of your own user:
+    images are not used, limits are not enforced and folders are not isolated.
     """
     # Imported here, so that the other commands start without these modules.
     from allotment_hub.laptop.app import LaptopOptions, run  # noqa: PLC0415
@@ -58,6 +68,10 @@ def up(folder: Path, port: int | None, base_url: str | None, repository: Path | 
     from allotment_profiles.model.problems import AllotmentError  # noqa: PLC0415
 
     try:
-        run(LaptopOptions(folder=folder, port=port, base_url=base_url, repository=repository))
+        run(
+            LaptopOptions(
+                folder=folder, port=port, base_url=base_url, repository=repository, shared_origin=shared_origin
+            )
+        )
     except (LaptopError, AllotmentError) as error:
         raise click.ClickException(str(error)) from None

@@ -11,6 +11,7 @@ from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.laptop.folder import LaptopError, StateFolder, write_private
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.processes import ports
+from allotment_hub.origins import origin_of
 from allotment_profiles.scopes import SERVICE_ACCESS_SCOPE
 
 
@@ -38,6 +39,8 @@ class Deployment(BaseModel):
     """The public port that was last requested; a different one is used while it is taken."""
     base_url: str = "/"
     """The path under which everything is served; starts and ends with a slash."""
+    shared_origin: bool = False
+    """Whether sessions share the hub's origin; otherwise each user's are at `<user>.localhost`."""
     repository: Path | None = None
     """The repository of profiles; None means the copy of the starter in the state folder."""
     spawner_class: str = "allotment_spawner.local.LocalProfileSpawner"
@@ -83,6 +86,11 @@ class Deployment(BaseModel):
         messages: list[str] = []
         if public not in (before.public, self.asked_port):
             messages.append(f"Port {preferred} is taken by another program: using {public} instead.")
+            if before.public is not None and not self.shared_origin:
+                messages.append(
+                    "Nobody can sign in any more to sessions that still run, except in browsers that have been there:"
+                    " stop and start them."
+                )
         if before.hub is not None and self.ports.hub != before.hub:
             messages.append(
                 f"The hub's port {before.hub} is taken by another program: using {self.ports.hub} instead."
@@ -130,6 +138,7 @@ class Deployment(BaseModel):
             events=folder.events,
             port=self.ports.service,
             public_url=self.public_url,
+            shared_origin=self.shared_origin,
             cache=folder.cache("service"),
         )
 
@@ -140,7 +149,7 @@ class Deployment(BaseModel):
             "JUPYTERHUB_API_TOKEN": self.service_token,
             "JUPYTERHUB_API_URL": f"{self.hub_url}api",
             "JUPYTERHUB_BASE_URL": self.base_url,
-            "JUPYTERHUB_HOST": "",
+            "JUPYTERHUB_HOST": "" if self.shared_origin else origin_of(self.public_url),
             "JUPYTERHUB_SERVICE_PREFIX": self.service_prefix,
             "JUPYTERHUB_SERVICE_URL": self.service_address + self.service_prefix,
             "JUPYTERHUB_CLIENT_ID": "service-allotment",

@@ -34,6 +34,8 @@ class Frame:
     xsrf: str
     nonce: str
     """The nonce of this page's scripts and styles."""
+    shared_origin: bool
+    """Whether sessions share the origin of this page."""
     standstill: Standstill | None = None
     """Why main does not move. What the policy stops is told where it matters."""
 
@@ -112,6 +114,7 @@ class Page(SecuredPage, Handler):
             xsrf=self.xsrf_token.decode() if user else "",
             nonce=self.nonce,
             standstill=standstill if standstill and not standstill.code.startswith("policy") else None,
+            shared_origin=self.services.configuration.shared_origin,
         )
 
     def one_time(self, action: str, *subject: str) -> str:

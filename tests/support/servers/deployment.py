@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import psutil
@@ -32,6 +32,29 @@ READY = "Allotment is ready: "
 PROGRAMS = ("proxy", "service", "hub")
 
 
+class Loopback(httpx.BaseTransport):
+    """Connects to this machine for every name below localhost, as browsers do and the system's resolver may not."""
+
+    def __init__(self) -> None:
+        self._network = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request, with the Host that it has, to this machine."""
+        if request.url.host.endswith(".localhost"):
+            request = httpx.Request(
+                request.method,
+                request.url.copy_with(host=ports.ADDRESS),
+                headers=request.headers,
+                stream=request.stream,
+                extensions=request.extensions,
+            )
+        return self._network.handle_request(request)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._network.close()
+
+
 class Person:
     """Somebody who is signed in, with a browser's cookies."""
 
@@ -39,7 +62,9 @@ class Person:
         self.name = name
         self.deployment = deployment
         self._token = ""
-        self.client = httpx.Client(base_url=deployment.url, follow_redirects=True, timeout=60, trust_env=False)
+        self.client = httpx.Client(
+            base_url=deployment.url, follow_redirects=True, timeout=60, trust_env=False, transport=Loopback()
+        )
         deployment.people.append(self)
 
     def sign_in(self, password: str) -> httpx.Response:
@@ -113,7 +138,7 @@ class Person:
     def session(self, server: str = "") -> str | None:
         """Give the address of a session that is ready."""
         model = self.sessions().get(server, {})
-        return f"{self.deployment.origin}{model['url']}" if model.get("ready") else None
+        return urljoin(self.deployment.origin, model["url"]) if model.get("ready") else None
 
     def session_environment(self, server: str = "") -> dict[str, str]:
         """Give the environment of a running session: its own token is JUPYTERHUB_API_TOKEN."""

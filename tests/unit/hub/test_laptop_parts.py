@@ -42,7 +42,7 @@ def sleeper() -> subprocess.Popen[bytes]:
 
 def test_the_help_explains_every_option() -> None:
     words = " ".join(invoke("--help").output.split())
-    for option in ("--folder", "--port", "--base-url", "--repository", "access.json", "127.0.0.1"):
+    for option in ("--folder", "--port", "--base-url", "--repository", "--shared-origin", "access.json", "127.0.0.1"):
         assert option in words
 
 

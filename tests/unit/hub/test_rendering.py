@@ -22,7 +22,7 @@ from allotment_profiles.store.standstill import Standstill
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
 FRAME = Frame(
     prefix="/base/services/allotment/", hub="/base/hub/", active="propose", version="1", user=HOSTILE, admin=False,
-    xsrf="token", nonce="nonce",
+    xsrf="token", nonce="nonce", shared_origin=False,
 )  # fmt: skip
 
 

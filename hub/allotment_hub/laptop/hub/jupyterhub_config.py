@@ -8,16 +8,20 @@ from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, SERVICE, roles, ser
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.authenticator import LocalAccounts
+from allotment_hub.laptop.hub.proxy import SESSIONS_DOMAIN
+from allotment_hub.origins import origin_settings
 
 c = get_config()  # type: ignore[name-defined]  # defined by JupyterHub
 
 folder = StateFolder(Path.cwd())
 deployment = Deployment.read(folder)
 
-# The proxy is for browsers, the hub is behind it; both listen on this machine only. Without public_url, sign-in uses
-# paths only: it then works in sessions that outlive a change of the port, and for people who type localhost.
+# The proxy is for browsers, the hub is behind it; both listen on this machine only. With a shared origin there is no
+# public_url: sign-in uses paths only, and works in sessions that outlive a change of the port.
 c.JupyterHub.bind_url = deployment.public_url
 c.JupyterHub.hub_bind_url = deployment.hub_url.removesuffix(f"{deployment.base_url}hub/")
+if not deployment.shared_origin:
+    c.JupyterHub.update(origin_settings(deployment.public_url, SESSIONS_DOMAIN))
 c.JupyterHub.proxy_class = "jupyterhub_traefik_proxy.fileprovider.TraefikFileProviderProxy"
 # The supervisor starts the proxy. A proxy that the hub starts would outlive a killed hub and keep the port.
 c.TraefikFileProviderProxy.should_start = False
@@ -44,7 +48,11 @@ c.LocalAccounts.refresh_pre_spawn = True
 c.JupyterHub.custom_scopes = CUSTOM_SCOPES
 c.JupyterHub.load_roles = roles()
 c.JupyterHub.services = [
-    {"name": SERVICE, "api_token": deployment.service_token, **service_settings(deployment.service_address)}
+    {
+        "name": SERVICE,
+        "api_token": deployment.service_token,
+        **service_settings(deployment.service_address, deployment.base_url),
+    }
 ]
 
 # Sessions.
@@ -65,4 +73,5 @@ c.LocalProfileSpawner.homes = str(folder.homes)
 c.LocalProfileSpawner.volumes = str(folder.volumes)
 
 # The templates are in the spawner's package. It is named by a string, because allotment_hub does not import it.
+c.JupyterHub.template_vars = {"shared_origin": deployment.shared_origin}
 c.JupyterHub.template_paths = [str(files("allotment_spawner") / "templates")]

@@ -6,26 +6,41 @@ from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder, write_private
 from allotment_hub.laptop.processes import ports
 
+SESSIONS_DOMAIN = "localhost"
+"""Browsers resolve every name below it to this machine."""
+
 # The hub adds its routes to this file when it starts, and keeps the other ones.
 _HEADER = "# Written by the hub.\n"
+# Above every route of the hub; the default is the length of the rule.
+_FIRST = 1000
 
 
-def _routes(base_url: str) -> str:
-    """Return the routes from before the hub starts: with a base URL, `/` redirects to it."""
-    if base_url == "/":
-        return _HEADER
+def _routes(deployment: Deployment) -> str:
+    """Return the routes from before the hub starts."""
+    base_url, routes = deployment.base_url, [_HEADER]
+    if base_url != "/":
+        routes.append(_redirect("start", "Path(`/`)", replacement="${1}" + base_url))
+    if not deployment.shared_origin:
+        # Hub and service have one address. They do not answer at localhost, nor where sessions are.
+        ours = f"Host(`{SESSIONS_DOMAIN}`) || PathPrefix(`{base_url}hub/`) || PathPrefix(`{base_url}services/`)"
+        replacement = f"http://{ports.ADDRESS}:{deployment.ports.public}/${{2}}"
+        routes.append(_redirect("elsewhere", f"!Host(`{ports.ADDRESS}`) && ({ours})", replacement=replacement))
+    return "\n".join(routes)
+
+
+def _redirect(name: str, rule: str, *, replacement: str) -> str:
     # The command line has checked the base URL; it is quoted all the same.
     return f"""\
-{_HEADER}
-[http.routers.start]
-rule = "Path(`/`)"
+[http.routers.{name}]
+rule = {json.dumps(rule)}
+priority = {_FIRST}
 service = "noop@internal"
-middlewares = ["start"]
+middlewares = ["{name}"]
 entryPoints = ["http"]
 
-[http.middlewares.start.redirectRegex]
-regex = "^(https?://[^/]+)/?(\\\\?.*)?$"
-replacement = {json.dumps("${1}" + base_url)}
+[http.middlewares.{name}.redirectRegex]
+regex = "^(https?://[^/?]+)/?(.*)$"
+replacement = {json.dumps(replacement)}
 """
 
 
@@ -60,4 +75,4 @@ filename = {json.dumps(str(folder.proxy_routes), ensure_ascii=False)}
 watch = true
 """
     write_private(folder.proxy_static, static)
-    write_private(folder.proxy_routes, _routes(deployment.base_url))
+    write_private(folder.proxy_routes, _routes(deployment))
