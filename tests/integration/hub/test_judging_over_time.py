@@ -85,7 +85,7 @@ async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_
 
 async def test_the_list_judges_the_page_that_is_shown_and_what_may_wait_for_the_reader(platform: Platform) -> None:
     CountingChecker.counts = counts = Counter[str]()
-    checking = CountingChecker(platform.watcher.tracker, platform.clock)
+    checking = CountingChecker(platform.watcher.tracker, platform.clock, JUDGES)
     proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, EventReader(platform.events))
     files = {f"teams/housing/profiles/p{number}.yaml": NOTEBOOK for number in range(5)}
     for path, data in files.items():
