@@ -22,6 +22,8 @@ from allotment_profiles.review.team_limits import binding_envelope, further_outs
 RequirementKind = Literal["lead", "owner", "administrator"]
 _ORDER: dict[RequirementKind, int] = {"lead": 0, "owner": 1, "administrator": 2}
 _PARTICIPLES = {"unreadable": "changed"}
+_NAMED_ROLES = 5
+"""How many data roles of one owner a reason names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +170,25 @@ def _reasons(changes: list[Change], before: Catalog, after: Catalog) -> Iterator
 
 def _with_other_owners(reasons: Iterable[_Reason], before: Catalog, after: Catalog) -> Iterator[_Reason]:
     """Add the owners of the other data roles that reach the same data: theirs is given as well."""
+    others_of: dict[str, dict[str, list[str]]] = {}
     for reason in reasons:
         yield reason
-        for other in after.also_through(reason.gives) if reason.gives else ():
-            owner = owner_before(data_role_path(other), before, after)
-            if owner and owner != reason.team:
-                text = f"The data role {reason.gives} reaches the same data as {other}. {reason.text}"
+        if reason.gives and reason.gives not in others_of:
+            others_of[reason.gives] = _others_by_owner(reason.gives, before, after)
+        for owner, others in others_of.get(reason.gives, {}).items():
+            if owner != reason.team:
+                text = f"The data role {reason.gives} reaches the same data as {', '.join(others)}. {reason.text}"
                 yield _Reason("owner", owner, text)
+
+
+def _others_by_owner(data_role: str, before: Catalog, after: Catalog) -> dict[str, list[str]]:
+    """Return the first data roles of each owner that reach the same data."""
+    others: dict[str, list[str]] = {}
+    for other in after.also_through(data_role):
+        owner = owner_before(data_role_path(other), before, after)
+        if owner and len(others.setdefault(owner, [])) < _NAMED_ROLES:
+            others[owner].append(other)
+    return others
 
 
 def _administrator(text: str) -> _Reason:
