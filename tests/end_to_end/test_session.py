@@ -52,8 +52,9 @@ def test_jupyterlab_opens_and_the_session_says_what_it_is(at_work: Person) -> No
 
 
 async def test_a_terminal_of_jupyterlab_finds_the_command(at_work: Person) -> None:
-    address = f"{at_work.deployment.url}user/analyst/"
-    key = {"Authorization": f"token {at_work.session_environment()['JUPYTERHUB_API_TOKEN']}"}
+    environment = at_work.session_environment()
+    address = environment["JUPYTERHUB_SERVICE_URL"]  # behind the proxy: the session's host is a name for browsers
+    key = {"Authorization": f"token {environment['JUPYTERHUB_API_TOKEN']}"}
     async with httpx.AsyncClient(headers=key, trust_env=False, timeout=60) as client:
         name = (await client.post(f"{address}api/terminals")).raise_for_status().json()["name"]
     address = f"{address}terminals/websocket/{name}".replace("http", "ws", 1)
