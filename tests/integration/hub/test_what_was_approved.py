@@ -66,6 +66,7 @@ async def page(platform: Platform, proposal: str, who: str) -> BeautifulSoup:
         admin=reader.user.admin,
         xsrf="token",
         nonce="nonce",
+        shared_origin=False,
     )
     html = (
         templates()

@@ -157,7 +157,6 @@ def test_a_data_role_that_does_not_read_gives_no_access(profiles: ProfilesReposi
         (NOTEBOOK, "profile-unknown"),
         ("teams/red/team.yaml", "profile-broken"),
         (TABLES, "data-role-unknown"),
-        ("policy.yaml", "policy-missing"),
     ],
 )
 def test_a_deletion_takes_effect_at_once(profiles: ProfilesRepository, path: str, code: str) -> None:
