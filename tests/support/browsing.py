@@ -57,23 +57,35 @@ def opened(window: BrowserContext, allotment: Deployment, path: str) -> Page:
     return page
 
 
-def violations(page: Page) -> list[str]:
-    """Return what keeps people with a disability from the page, by axe's rules."""
+_OF_COLOURS = ["color-contrast", "link-in-text-block"]
+"""axe's rules whose result depends on the colours."""
+
+
+def violations(page: Page, rules: Iterable[str] = ()) -> list[str]:
+    """Return what keeps people with a disability from the page, by axe's rules: by all, or by those that are named."""
     # What passes is not described: that takes as long as the rules themselves.
-    response = Axe().run(page, options={"resultTypes": ["violations"]}).response
+    options: dict[str, Any] = {"resultTypes": ["violations"]} | (
+        {"runOnly": {"type": "rule", "values": [*rules]}} if rules else {}
+    )
+    response = Axe().run(page, options=options).response
     found = [each for each in response["violations"] if each["impact"] in ("serious", "critical")]
     return [f"{each['id']} {[node['target'] for node in each['nodes']][:3]}" for each in found]
 
 
-def barriers(window: BrowserContext, allotment: Deployment, paths: Iterable[str], width: int) -> list[str]:
-    """Return what is wrong with pages on a screen of this width: what axe finds, and what is wider than the screen."""
+def barriers(window: BrowserContext, allotment: Deployment, paths: Iterable[str], scheme: str) -> list[str]:
+    """Return what is wrong with pages on a desk and on a phone: what axe finds, and what is wider than the screen.
+
+    Dark pages differ from light ones in their colours alone.
+    """
     found = []
     for path in paths:
         page = opened(window, allotment, path)
-        page.set_viewport_size({"width": width, "height": 900})
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        found += [f"{path}: {wide} pixels wider than the screen"] if wide > 1 else []
-        found += [f"{path}: {violation}" for violation in violations(page)]
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            found += [f"{path}, {width}: {wide} pixels wider than the screen"] if wide > 1 else []
+            rules = _OF_COLOURS if scheme == "dark" else []
+            found += [f"{path}, {width}: {violation}" for violation in violations(page, rules)]
         page.close()
     return found
 
