@@ -135,6 +135,8 @@ def _excesses(sizes: SizeRange, bounds: Ceilings | Envelope) -> Iterator[tuple[s
 
 
 def _check_gpu_kinds(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    if subject.sizes.lacks("gpu", "gpu_kind"):
+        return
     path = subject.path
     known = f"Kinds of GPU: {', '.join(policy.gpu_kinds) or 'none yet'}."
     for gpus, kinds in subject.sizes.combinations("gpu", "gpu_kind"):
@@ -158,6 +160,8 @@ def _check_gpu_kinds(subject: _Subject, policy: Policy) -> Iterator[Problem]:
 
 
 def _check_gpu_pools(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    if subject.sizes.lacks("node_pool") or subject.sizes.lacks("gpu"):
+        return
     for gpus, kinds, pools in subject.sizes.combinations("gpu", "gpu_kind", "node_pool"):
         if not any(gpu for gpu, _ in gpus):
             continue
@@ -171,6 +175,8 @@ def _check_gpu_pools(subject: _Subject, policy: Policy) -> Iterator[Problem]:
 
 
 def _check_node_pools(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    if subject.sizes.lacks("node_pool"):
+        return
     for pool, field in subject.sizes.values("node_pool"):
         if pool is not None and pool not in policy.node_pools:
             message = f"The policy has no node pool {pool}."

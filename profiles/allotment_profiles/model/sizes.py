@@ -82,18 +82,39 @@ class SizeRange:
             for name, option in profile.options.items()
         )
         self._options = [changes for changes in options if any(changes)]
+        self._varied = {name for option in self._options for changed in option for name in changed}
+        self._values: dict[str, tuple[Amount, ...]] = {}
+
+    def lacks(self, *names: str) -> bool:
+        """Whether some fields are empty in all sizes."""
+        return self._varied.isdisjoint(names) and not any(getattr(self._base, name) for name in names)
 
     def combinations(self, *names: str) -> Iterator[tuple[tuple[Amount, ...], ...]]:
         """Yield what some fields of the size can be together, as `combine` does."""
+        if len(self._varied.intersection(names)) <= 1:
+            return iter([tuple([self.values(name) for name in names])])
         base = [(getattr(self._base, name), _FIELDS[name]) for name in names]
-        if not self._options:
-            return iter([tuple((amount,) for amount in base)])
         options = [[[changed.get(name) for name in names] for changed in option] for option in self._options]
         return combine(base, options)
 
     def values(self, name: str) -> tuple[Amount, ...]:
         """Return all values that one field of the size can have."""
-        return tuple(amount for (amounts,) in self.combinations(name) for amount in amounts)
+        values = self._values.get(name)
+        if values is None:
+            values = self._values[name] = self._values_of(name)
+        return values
+
+    def _values_of(self, name: str) -> tuple[Amount, ...]:
+        values: tuple[Amount, ...] = ((getattr(self._base, name), _FIELDS[name]),)
+        if name not in self._varied:
+            return values
+        for option in self._options:
+            own = tuple(dict.fromkeys(changed[name] for changed in option if name in changed))
+            if all(name in changed for changed in option):
+                values = own
+            elif own:
+                values = (*own, *values) if name in option[0] else (*values, *own)
+        return values
 
     def gpu_kinds(self) -> Iterator[Amount]:
         """Yield the kinds that GPUs of a size can have."""
@@ -115,27 +136,34 @@ def combine(base: Sequence[V], options: Sequence[Sequence[Sequence[V | None]]]) 
     option that sets a position decides it, so there are few groups: for `n` options and `k` positions about
     `(n + 1) ** k`, and one more for each choice that sets several positions at once.
     """
+    return _combined(base, options, len(options) - 1, (None,) * len(base))
 
-    def walk(last: int, decided: tuple[tuple[V, ...] | None, ...]) -> Iterator[tuple[tuple[V, ...], ...]]:
-        if last < 0 or None not in decided:
-            yield tuple((value,) if values is None else values for value, values in zip(base, decided, strict=True))
-            return
-        by_positions: dict[tuple[int, ...], list[Sequence[V | None]]] = {}
-        for choice in options[last]:
-            new = tuple(at for at, value in enumerate(choice) if value is not None and decided[at] is None)
-            by_positions.setdefault(new, []).append(choice)
-        for positions, choices in by_positions.items():
-            if len(positions) == 1:
-                # One position: its values do not depend on those of the others.
-                values = tuple(dict.fromkeys(choice[positions[0]] for choice in choices))
-                yield from walk(last - 1, _replaced(decided, positions, [values]))
-            elif positions:
-                for chosen in dict.fromkeys(tuple(choice[at] for at in positions) for choice in choices):
-                    yield from walk(last - 1, _replaced(decided, positions, [(value,) for value in chosen]))
-            else:
-                yield from walk(last - 1, decided)
 
-    return walk(len(options) - 1, (None,) * len(base))
+def _combined(
+    base: Sequence[V],
+    options: Sequence[Sequence[Sequence[V | None]]],
+    last: int,
+    decided: tuple[tuple[V, ...] | None, ...],
+) -> Iterator[tuple[tuple[V, ...], ...]]:
+    """Yield the groups that the options up to the last one result in, where later ones have decided some positions."""
+    if last < 0 or None not in decided:
+        yield tuple((value,) if values is None else values for value, values in zip(base, decided, strict=True))
+        return
+    by_positions: dict[tuple[int, ...], list[Sequence[V | None]]] = {}
+    for choice in options[last]:
+        new = tuple(at for at, value in enumerate(choice) if value is not None and decided[at] is None)
+        by_positions.setdefault(new, []).append(choice)
+    for positions, choices in by_positions.items():
+        if len(positions) == 1:
+            # One position: its values do not depend on those of the others.
+            values = tuple(dict.fromkeys(choice[positions[0]] for choice in choices))
+            yield from _combined(base, options, last - 1, _replaced(decided, positions, [values]))
+        elif positions:
+            for chosen in dict.fromkeys(tuple(choice[at] for at in positions) for choice in choices):
+                replaced = _replaced(decided, positions, [(value,) for value in chosen])
+                yield from _combined(base, options, last - 1, replaced)
+        else:
+            yield from _combined(base, options, last - 1, decided)
 
 
 def _replaced(decided: tuple[Any, ...], positions: Sequence[int], values: Sequence[Any]) -> tuple[Any, ...]:
