@@ -52,13 +52,13 @@ async def _measured(folder: Path, rounds: int) -> list[Row]:
             await platform.checking.files(main, {COSTLY_PATH: content}, user)
 
     ours, theirs = interleaved(
-        max(5, rounds),
+        rounds,
         lambda number: work(COSTLY_PATH, contents[number % 20]),
         lambda number: work(NOTEBOOK_PATH, small[number % 20]),
     )
     idle: list[float] = []
     busy: list[float] = []
-    for _round in range(max(5, rounds)):
+    for _round in range(rounds):
         idle += [await looked() for _ in range(4)]
         tasks = [asyncio.create_task(keep_busy(f"user-{user}")) for user in range(USERS)]
         await asyncio.sleep(0.2)
