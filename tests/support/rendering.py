@@ -38,6 +38,44 @@ LEAST: dict[str, Any] = {
 Object = dict[str, Any]
 
 
+VERSIONS = ("1.28", "1.32", "1.36")
+"""The oldest that the chart allows, the oldest that zero-to-jupyterhub 4.4 is run with here, and the tested one."""
+
+MOST: dict[str, Any] = {
+    "service": {
+        "image": {"tag": "2", "pullPolicy": "Always"},
+        "imagePullSecrets": [{"name": "registry"}],
+        "storage": {"size": "5Gi", "storageClassName": "fast"},
+        "eventsUrl": "postgresql+psycopg2://allotment@database/events",
+        "nodeSelector": {"pool": "core"},
+        "tolerations": [{"key": "core", "operator": "Exists"}],
+    },
+    "git": {"method": "ssh", "ownAuthority": True, "writeSecret": "pushes"},
+    "puller": {
+        "maximum": 20,
+        "pullPolicy": "Always",
+        "imagePullSecrets": [{"name": "registry"}],
+        "nodeSelector": {"pool": "users"},
+        "tolerations": [{"key": "users", "operator": "Exists"}],
+        "priorityClassName": "low",
+        "resources": {"requests": {"cpu": "2m"}},
+    },
+    "networkPolicy": {"enabled": True},
+    "serviceMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}},
+    "jupyterhub": {
+        "hub": {"baseUrl": "/jupyter"},
+        "custom": {
+            "allotment": {
+                "publicUrl": "https://hub.example.org/jupyter/",
+                "repository": {"url": "ssh://git@git.example.org/platform/profiles.git", "fetchSeconds": 5},
+                "teamClaim": "teams",
+            }
+        },
+    },
+}
+"""Every choice of the values taken."""
+
+
 def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """Lay values over others, as helm does."""
     done = dict(values)
@@ -96,3 +134,19 @@ def pod_of(found: Object) -> Object | None:
         return dict(found["spec"])
     template = found.get("spec", {}).get("template", {}) if isinstance(found.get("spec"), dict) else {}
     return dict(template["spec"]) if "spec" in template else None
+
+
+def service_file(objects: dict[tuple[str, str], Object]) -> str:
+    """Return the configuration of the service."""
+    return str(objects["Secret", "allotment-service"]["stringData"]["service.json"])
+
+
+def containers(pod: Object) -> list[Object]:
+    """Return all containers of a pod."""
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def variables(objects: dict[tuple[str, str], Object]) -> dict[str, str]:
+    """Return the environment variables of the service."""
+    container = objects["Deployment", "allotment"]["spec"]["template"]["spec"]["containers"][0]
+    return {each["name"]: each.get("value", "") for each in container["env"]}
