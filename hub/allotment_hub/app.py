@@ -9,7 +9,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import httpx
 from jupyterhub.services.auth import HubOAuth
 from tornado.httpserver import HTTPServer
 from tornado.web import RequestHandler
@@ -31,7 +30,7 @@ from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
-from allotment_hub.services.hub_api import Directory, HubNotifier
+from allotment_hub.services.hub_api import Directory, HubNotifier, hub_api_client
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.checking import ChangeChecker
@@ -59,9 +58,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     remote = configuration.remote
     mirror = Mirror.opened(configuration.repository, Remote(**remote.model_dump()), verifier) if remote else None
     repository = mirror.repository if mirror else Repository(configuration.repository, verifier)
-    hub = httpx.AsyncClient(
-        base_url=auth.api_url.rstrip("/") + "/", headers={"Authorization": f"token {auth.api_token}"}, timeout=10
-    )
+    hub = hub_api_client(auth.api_url, auth.api_token)
     directory = Directory(hub)
     puller = configuration.puller
     image_puller = ImagePuller(ImageDaemonSet(puller), puller.maximum, puller.look_seconds) if puller else None

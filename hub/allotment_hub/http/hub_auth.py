@@ -1,14 +1,21 @@
 """Identifies users with the hub's help, and tells "nobody" from "the hub did not answer"."""
 
 import asyncio
+import time
 from typing import Any
 
+from aiohttp import ClientConnectorError
 from jupyterhub.services.auth import HubOAuth
 from tornado.web import HTTPError
 
 from allotment_hub.errors import unavailable
+from allotment_profiles.backoff import retry_delay
 
 ANSWER_SECONDS = 10
+
+# How long a hub that accepts no connection is tried again. After an upgrade of the chart the pods are ready a second
+# or two before the network policies let them reach each other.
+CONNECT_SECONDS = 4
 
 
 class ServiceAuth(HubOAuth):
@@ -21,9 +28,23 @@ class ServiceAuth(HubOAuth):
     async def _api_request(self, method: str, url: str, /, **kwargs: Any) -> Any:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await super()._api_request(method, url, **kwargs)
+                return await self._once_connected(method, url, **kwargs)
         except (HTTPError, TimeoutError, ValueError) as error:
             raise hub_unavailable("The hub did not answer who is signed in.") from error
+
+    async def _once_connected(self, method: str, url: str, /, **kwargs: Any) -> Any:
+        """Send a request. Try again for a while if no connection could be made: the hub has received nothing."""
+        last = time.monotonic() + CONNECT_SECONDS
+        failures = 0
+        while True:
+            try:
+                return await super()._api_request(method, url, **dict(kwargs))
+            except HTTPError as error:
+                failures += 1
+                delay = retry_delay(failures, first=0.1, longest=1)
+                if not isinstance(error.__context__, ClientConnectorError) or time.monotonic() + delay > last:
+                    raise
+            await asyncio.sleep(delay)
 
     async def _check_hub_authorization(
         self, url: str, api_token: str, cache_key: str | None = None, use_cache: bool = True

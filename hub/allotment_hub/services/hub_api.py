@@ -14,6 +14,19 @@ from allotment_profiles.catalog.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
+# How often a connection is tried again, after 0, 0.5, 1 and 2 seconds. Requests that were sent are not sent again.
+CONNECT_RETRIES = 4
+
+
+def hub_api_client(api_url: str, token: str) -> httpx.AsyncClient:
+    """Return a client for the hub's API with the service's token."""
+    return httpx.AsyncClient(
+        base_url=api_url.rstrip("/") + "/",
+        headers={"Authorization": f"token {token}"},
+        timeout=10,
+        transport=httpx.AsyncHTTPTransport(retries=CONNECT_RETRIES),
+    )
+
 
 class Directory:
     """The hub's users. Nothing is cached: every decision asks the hub."""

@@ -1,8 +1,11 @@
 """A hub that cannot answer who somebody is: the service says so, and never that there is no such person."""
 
+import asyncio
+import logging
 from typing import get_args
 
 import pytest
+from support.conditions import eventually
 from support.fakes.platform import Platform
 from support.fakes.web_service import Fault, WebService
 
@@ -73,3 +76,28 @@ async def test_a_sign_in_that_the_hub_cannot_finish_is_a_page_that_says_so(
         assert "hub-unavailable" in answer.text
         assert answer.headers["Content-Type"].startswith("text/html")
         monkeypatch.undo()
+
+
+@pytest.mark.parametrize("cached", [False, True], ids=["token", "user"])
+async def test_a_hub_that_cannot_be_reached_for_a_moment_delays_an_answer(
+    service: WebService, caplog: pytest.LogCaptureFixture, cached: bool
+) -> None:
+    program = service.program("ana")
+    if cached:  # the answer about the token: what is left to ask for is the user
+        assert (await program.get("api/v1/profiles")).status_code == 200
+    caplog.set_level(logging.DEBUG)
+    await service.stop_hub()
+    caplog.clear()
+    asked = asyncio.create_task(program.get("api/v1/profiles"))
+    failed = "connect_tcp.failed" if cached else "Error connecting"
+    await eventually(lambda: failed in caplog.text, "a connection that was refused")
+    service.start_hub()
+    assert (await asked).status_code == 200
+
+
+async def test_a_hub_that_stays_away_is_a_503(service: WebService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("allotment_hub.http.hub_auth.CONNECT_SECONDS", 0.2)
+    program = service.program("ana")
+    await service.stop_hub()
+    answer = await program.get("api/v1/profiles")
+    assert (answer.status_code, answer.json()["code"]) == (503, "hub-unavailable")

@@ -26,7 +26,7 @@ from allotment_hub.http.application import MAXIMUM_DISCARDED
 from allotment_hub.http.handler import Services
 from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
-from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.hub_api import Directory, hub_api_client
 from allotment_profiles.scopes import REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
 
 PREFIX = "/services/allotment/"
@@ -99,7 +99,7 @@ class WebService:
     def __init__(self, platform: Platform, folder: Path) -> None:
         self.hub = HubStandIn(platform.people)
         self.platform = platform
-        hub_socket, hub_port = bind_unused_port()
+        hub_socket, self._hub_port = bind_unused_port()
         self._socket, port = bind_unused_port()
         self._hub_server = HTTPServer(self.hub.application)
         self._hub_server.add_socket(hub_socket)
@@ -109,10 +109,11 @@ class WebService:
             events="sqlite://", port=port, public_url=f"{self.url}/",
         )  # fmt: skip
         self.auth = ServiceAuth(
-            api_url=f"http://127.0.0.1:{hub_port}/hub/api", api_token=SECRET, base_url=PREFIX, cache_max_age=15,
+            api_url=f"http://127.0.0.1:{self._hub_port}/hub/api", api_token=SECRET, base_url=PREFIX, cache_max_age=15,
             oauth_client_id="service-allotment", access_scopes={SERVICE_ACCESS_SCOPE},
         )  # fmt: skip
-        self.hub_client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{hub_port}/hub/api/", timeout=30)
+        self.hub_client = hub_api_client(f"http://127.0.0.1:{self._hub_port}/hub/api", SECRET)
+        self.hub_client.timeout = 30
         self.services = Services(
             configuration=configuration, watcher=platform.watcher, profiles=platform.profiles, teams=platform.teams,
             judges=JUDGES,
@@ -146,6 +147,16 @@ class WebService:
             await server.close_all_connections()
         await self.services.directory.close()
         await JupyterHubHTTPClient.loop_instance().close()
+
+    async def stop_hub(self) -> None:
+        """Let the hub accept no connection any more."""
+        self._hub_server.stop()
+        await self._hub_server.close_all_connections()
+
+    def start_hub(self) -> None:
+        """Let the hub accept connections again, at the same address."""
+        self._hub_server = HTTPServer(self.hub.application)
+        self._hub_server.listen(self._hub_port, "127.0.0.1")
 
     def program(self, name: str, *, session: bool = False) -> "Visitor":
         """Return a program that calls with a token of this user."""
