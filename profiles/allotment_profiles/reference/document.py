@@ -129,7 +129,8 @@ Only the history of the branch `main` and the clock decide what applies.
 - What takes access away applies at once, even in a file with errors: a deleted file, a revoked grant, a removed member.
 - A commit that deletes `policy.yaml`, or more than ten files and more than the policy's `removal_share` of all files,
   is quarantined: the files still apply until a later commit on `main` has the line `Confirms-removal: <commit>` at the
-  end of its message. A merge on the page asks for confirmation and adds that commit.
+  end of its message. A merge on the page asks for confirmation and adds that commit. A link in place of a file is its
+  deletion. So is a move of a profile, unless all who could start it can start it at its new path, with the same data.
 - A commit that was pushed to `main` without a review is shown as *not reviewed here*. With `direct_push: hold` in the
   policy, its files, but not its deletions, are quarantined until a reviewed commit changes the file or has the line
   `Confirms-push: <commit>`.

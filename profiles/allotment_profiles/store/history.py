@@ -1,15 +1,15 @@
 """Fold main's first-parent history into what applies and where every file came from.
 
 The result is a pure function of that history and of the keys whose signatures count. Two kinds of changes are
-quarantined. A commit that removes the policy or many files keeps them until a later commit confirms it. Where the
-policy says `direct_push: hold`, the files that an unreviewed commit writes do not apply until a reviewed commit changes
-the same file or confirms them; the files that it removes are gone at once.
+quarantined. A commit that removes the policy or many files keeps them until a later commit confirms it; a profile that
+moves counts as removed unless its people have it as before (`moves`). Where the policy says `direct_push: hold`, the
+files that an unreviewed commit writes do not apply until a reviewed commit changes the same file or confirms them; the
+files that it removes are gone at once.
 """
 
 import dataclasses
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,8 @@ from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import FileChange, LoggedCommit, Repository, TreeEntry
 from allotment_profiles.model import Policy
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_FALLBACKS
-from allotment_profiles.model.paths import POLICY, file_ref, is_stray, team_path
+from allotment_profiles.model.paths import POLICY, file_ref, is_stray
+from allotment_profiles.store.moves import moved_paths
 from allotment_profiles.store.provenance import HistoryEntry, Provenance, is_reviewed, may_be_reviewed
 
 REGULAR = ("100644", "100755")
@@ -82,46 +83,38 @@ def quarantined_changes(files: Mapping[str, File]) -> tuple[QuarantinedChange, .
     )
 
 
-def quarantined_removals(history: Applied, changes: Sequence[FileChange]) -> tuple[str, ...]:
+def quarantined_removals(repository: Repository, history: Applied, changes: Sequence[FileChange]) -> tuple[str, ...]:
     """Return the files that a merge with these changes would remove, and that would be quarantined."""
-    return tuple(sorted(_removals_to_quarantine(history.files, history.removal_share, changes, pushed=False)))
+    removals = _removals_to_quarantine(repository, history.files, history.removal_share, changes, pushed=False)
+    return tuple(sorted(removals))
 
 
 def _removals_to_quarantine(
-    files: Mapping[str, File], share: int, changes: Sequence[FileChange], pushed: bool
+    repository: Repository, files: Mapping[str, File], share: int, changes: Sequence[FileChange], pushed: bool
 ) -> set[str]:
     """Return the removed paths that keep their version: that of the policy, and all where there are so many."""
-    removed = sorted((change for change in changes if _is_removal(change)), key=lambda change: change.path)
-    policy = {change.path for change in removed if change.path == POLICY and files.get(POLICY, File(None)).entry}
+    removed = {change.path for change in changes if _is_removal(change)}
+    policy = {path for path in removed if path == POLICY and files.get(POLICY, File(None)).entry}
     if len(removed) <= FEW:
         return policy
+    before = {path: file.entry for path, file in files.items() if file.entry and file_ref(path)}
+
+    def many(paths: set[str]) -> bool:
+        return len(paths) > FEW and len(paths) * 100 > share * len(before)
+
+    lost = removed & before.keys()
     # What is pushed without a review does not apply, so no file was moved there.
-    moved = set() if pushed else _moved(removed, _applying_additions(files, changes))
-    applying = {path for path, file in files.items() if file.entry and file_ref(path)}
-    lost = {change.path for change in removed if change.path not in moved} & applying
-    many = len(lost) > FEW and len(lost) * 100 > share * len(applying)
-    return lost | policy if many else policy
-
-
-def _applying_additions(files: Mapping[str, File], changes: Sequence[FileChange]) -> list[FileChange]:
-    """Return the added files that can apply: of a profile, the team has to exist after the commit as well."""
-    teams = {change.path: not change.removed for change in changes}
-
-    def can_apply(path: str) -> bool:
-        ref = file_ref(path)
-        if ref is None or ref.kind != "profile":
-            return ref is not None
-        team = team_path(ref.id.partition("/")[0])
-        file = files.get(team)
-        return teams.get(team, file is not None and file.entry is not None)
-
-    added = (change for change in changes if not change.removed and not change.old_blob.strip("0"))
-    return [change for change in added if change.mode in REGULAR and can_apply(change.path)]
+    if many(lost) and not pushed:
+        written = {change.path: change.blob for change in changes if change.mode in REGULAR and file_ref(change.path)}
+        regular = {path: entry.blob for path, entry in before.items() if entry.mode in REGULAR}
+        kept = {path: blob for path, blob in regular.items() if path not in removed}
+        lost -= moved_paths(repository, regular, {**kept, **written})
+    return lost | policy if many(lost) else policy
 
 
 def _is_removal(change: FileChange) -> bool:
-    # Without the policy nothing starts, so a link or a submodule in its place counts like its removal.
-    return bool(file_ref(change.path)) and (change.removed or (change.path == POLICY and change.mode not in REGULAR))
+    # A link or a submodule in a file's place ends it like its removal: no earlier version applies.
+    return bool(file_ref(change.path)) and change.mode not in REGULAR
 
 
 def fold_history(repository: Repository, head: str, known: Applied | None = None) -> Applied:
@@ -195,7 +188,7 @@ class _Fold:
         confirmed = self._confirm(commit, reviewed)
         changes = [change for change in commit.changes if file_ref(change.path) or is_stray(change.path)]
         pushed = self._direct_push == "hold" and not reviewed
-        kept = set() if confirmed else _removals_to_quarantine(self._files, self._removal_share, changes, pushed)
+        kept = set() if confirmed else self._removals_to_quarantine(changes, pushed)
         for change in changes:
             if change.path in kept:
                 removal = QuarantinedVersion(commit.id, commit.time, "removal", None)
@@ -208,6 +201,9 @@ class _Fold:
                 self._write(commit, change.path, TreeEntry(change.mode, change.blob, -1))
         if self._files.get(POLICY) is not policy:
             self._update_rules()
+
+    def _removals_to_quarantine(self, changes: Sequence[FileChange], pushed: bool) -> set[str]:
+        return _removals_to_quarantine(self._repository, self._files, self._removal_share, changes, pushed)
 
     def _record(self, commit: LoggedCommit) -> HistoryEntry:
         reviewed = may_be_reviewed(commit.message) and is_reviewed(self._commit(commit.id))
@@ -302,20 +298,3 @@ class _Fold:
         if commit not in self._commits:
             raise GitError(f"the repository lacks the object {commit}")
         return self._commits[commit]
-
-
-def _moved(removed: Iterable[FileChange], additions: Iterable[FileChange]) -> set[str]:
-    """Return the removed paths whose content is added as a file of the same kind. Another kind does not read it."""
-    added = Counter((change.blob, _kind(change.path)) for change in additions)
-    moved = set()
-    for change in removed:
-        content = change.old_blob, _kind(change.path)
-        if added[content] > 0:
-            added[content] -= 1
-            moved.add(change.path)
-    return moved
-
-
-def _kind(path: str) -> str:
-    ref = file_ref(path)
-    return ref.kind if ref else ""

@@ -60,15 +60,17 @@ def test_few_files_or_a_small_share_are_removed_at_once(
     assert ("red/p00" in profiles.catalog().profiles) == is_held
 
 
-@pytest.mark.parametrize(("old", "new", "removed"), [("/red/", "/blue/", 0), ("teams/", "attic/", 11)])
-def test_moved_files_are_removed_ones_only_where_nothing_reads_them(
+@pytest.mark.parametrize(
+    ("old", "new", "removed"), [("profiles/p", "profiles/q", 0), ("/red/", "/blue/", 11), ("teams/", "attic/", 11)]
+)
+def test_moved_files_are_removed_ones_where_their_people_do_not_find_them(
     profiles: ProfilesRepository, old: str, new: str, removed: int
 ) -> None:
     profiles.commit(small(**MANY))
     profiles.push({**GONE, **{path.replace(old, new): as_bytes(path, content) for path, content in MANY.items()}})
     catalog = profiles.catalog()
     assert len(catalog.quarantined) == removed
-    assert ("blue/p00" in catalog.profiles, "red/p00" in catalog.profiles) == (not removed, bool(removed))
+    assert ("red/q00" in catalog.profiles, "red/p00" in catalog.profiles) == (not removed, bool(removed))
 
 
 @pytest.mark.parametrize(
@@ -92,10 +94,80 @@ def test_files_moved_to_where_they_do_not_apply_are_removed_ones(
 
 def test_a_team_may_move_with_its_profiles(profiles: ProfilesRepository) -> None:
     profiles.commit(small(**MANY))
-    moved = {path.replace("/red/", "/green/"): as_bytes(path, content) for path, content in MANY.items()}
-    profiles.push({**GONE, **moved, "teams/green/team.yaml": team("red")})
+    moved = {path.replace("/red/", "/olive/"): as_bytes(path, content) for path, content in MANY.items()}
+    profiles.push({**GONE, **moved, RED: None, "teams/olive/team.yaml": team("red")})
     assert held(profiles) == set()
-    assert "green/p00" in profiles.catalog().profiles
+    assert "olive/p00" in profiles.catalog().profiles
+
+
+LEADS = {"groups": ["/olive/leads"]}
+GRANTED = data_role("blue", {"red": "2027-03-31", "olive": "2027-03-31"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "olive", "more", "moved"),
+    [
+        ({}, {}, {}, True),
+        ({}, {"members": {"groups": ["/red", "/olive"]}}, {}, True),
+        ({}, {"members": {"groups": ["/olive"]}}, {}, False),
+        ({}, {"members": {"users": ["ann"]}}, {}, False),
+        ({}, {"leads": LEADS}, {}, False),
+        ({"visibility": "draft"}, {"deputies": {"groups": ["/red"]}, "leads": LEADS}, {}, False),
+        ({"data_roles": ["tables"]}, {}, {}, False),
+        ({"data_roles": ["tables"]}, {}, {TABLES: GRANTED}, True),
+        ({"data_roles": ["tables"]}, {}, {TABLES: data_role("blue", {"olive": "2027-03-30"})}, False),
+        ({"data_roles": ["tables"]}, {}, {TABLES: {**GRANTED, "owner": "nobody"}}, False),
+        ({"data_roles": ["tables"]}, {}, {TABLES: "oops"}, False),
+        ({}, {"envelope": {"cpu": 1, "memory": "1 GiB", "images": ["registry.example.org/*"]}}, {}, False),
+        ({}, {"title": 1}, {}, False),
+        ({}, {"members": {"everyone": True}}, {}, False),
+        ({}, {}, {"teams/0live/team.yaml": team("olive")}, False),
+        ({}, {}, {"policy.yaml": policy(ceilings={"cpu": 1, "memory": "1 GiB"})}, False),
+        ({}, {}, {"policy.yaml": "oops"}, False),
+    ],
+    ids=[
+        "the same people", "more people", "others", "one user", "a lead less", "a hidden profile, other leads",
+        "data without a grant", "data with a grant", "a grant that ends before", "data that nobody owns",
+        "data that does not read", "a small envelope", "a team that does not read", "a team that may not be",
+        "a team of a like name", "a low ceiling", "a policy that does not read",
+    ],
+)  # fmt: skip
+def test_files_moved_to_another_team_are_removed_ones_where_somebody_loses_them(
+    profiles: ProfilesRepository, changes: dict[str, str], olive: dict[str, str], more: dict[str, Content], moved: bool
+) -> None:
+    many = {path: profile(title=path[-8:-5], **changes) for path in MANY}
+    profiles.commit(small(**many))
+    files = {path.replace("/red/", "/olive/"): as_bytes(path, content) for path, content in many.items()}
+    files["teams/olive/team.yaml"] = as_bytes(RED, {**team("red"), **olive})
+    profiles.push({**GONE, **files, **more})
+    assert held(profiles) == (set() if moved else {(path, "removal") for path in MANY})
+
+
+def test_files_moved_to_names_that_are_not_read_are_removed_ones(profiles: ProfilesRepository) -> None:
+    others = {path.replace("/p0", "/o0").replace("/p1", "/o1"): profile(title="Other") for path in MANY}
+    profiles.commit(small(**MANY, **others))
+    moved = {
+        path.replace("/p0", "/00").replace("/p1", "/01"): as_bytes(path, content) for path, content in MANY.items()
+    }
+    profiles.push({**GONE, **moved})
+    assert {path for path, _ in held(profiles)} == MANY.keys()
+
+
+def test_files_that_become_links_are_removed_ones(profiles: ProfilesRepository) -> None:
+    profiles.commit(small(**MANY))
+    git(profiles.path, "read-tree", "main")
+    tree = profiles.repository.tree(profiles.head)
+    for path in MANY:
+        git(profiles.path, "update-index", "--cacheinfo", f"120000,{tree[path].blob},{path}")
+    links = git(profiles.path, "commit-tree", git(profiles.path, "write-tree"), "-p", "main", "-m", "Links")
+    git(profiles.path, "update-ref", MAIN, links)
+    catalog = profiles.catalog()
+    assert {(hold.path, hold.commit, hold.reason) for hold in catalog.quarantined} == {
+        (path, links, "removal") for path in MANY
+    }
+    assert "red/p00" in catalog.profiles
+    profiles.push({}, f"Yes\n\nConfirms-removal: {links}")
+    assert set(profiles.catalog().profiles) == {"red/notebook"}
 
 
 def test_a_merge_that_names_the_head_it_merges_confirms_itself(profiles: ProfilesRepository) -> None:

@@ -147,7 +147,7 @@ def check_merge(tracker: Tracker, candidate: Candidate, day: dt.date, now: dt.da
     # From the changes, not from a commit: whoever looks at a proposal writes nothing into the repository.
     after = with_changes(tracker.repository, before.snapshot, candidate.changes, candidate.head, now)
     check = _compared(tracker, before, after, candidate.changes, day)
-    return dataclasses.replace(check, removals=quarantined_removals(history, candidate.changes))
+    return dataclasses.replace(check, removals=quarantined_removals(tracker.repository, history, candidate.changes))
 
 
 def _compared(tracker: Tracker, before: Loaded, after: Snapshot, changes: Sequence[FileChange], day: dt.date) -> Check:
