@@ -2,6 +2,9 @@
 
 No configuration of the user or the machine counts, no hook or credential helper runs, and nothing is asked on a
 terminal. Git's own check of ownership stays in force: it refuses a repository that belongs to another user.
+
+Each git is a process group of its own, so that it is ended with its helpers, but no session of its own: Linux shares
+the processors among sessions first, and niceness counts only within one.
 """
 
 import asyncio
@@ -141,7 +144,7 @@ class GitProcess:
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if merge_errors else subprocess.PIPE,
-                start_new_session=True,
+                process_group=0,
             )
         try:
             output, errors = process.communicate(timeout=seconds)
@@ -170,7 +173,7 @@ class GitProcess:
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=STDOUT,
-                start_new_session=True,
+                process_group=0,
             )
         assert process.stdout is not None  # noqa: S101  (PIPE was requested)
         try:
