@@ -43,7 +43,7 @@ from allotment_profiles.events import Events
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import Repository
-from allotment_profiles.git.signatures import Signer, Verifier
+from allotment_profiles.git.signatures import Keyring
 from allotment_profiles.store.watcher import CatalogWatcher
 
 log = logging.getLogger("allotment")
@@ -54,10 +54,11 @@ TOKEN_SECONDS = 15
 
 def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Services:
     """Build what the handlers call. Call inside the running event loop."""
-    verifier = Verifier(configuration.allowed_signers.read_text())
+    keyring = Keyring(configuration.allowed_signers)
     remote = configuration.remote
-    mirror = Mirror.opened(configuration.repository, Remote(**remote.model_dump()), verifier) if remote else None
-    repository = mirror.repository if mirror else Repository(configuration.repository, verifier)
+    path, verifier = configuration.repository, keyring.verifier
+    mirror = Mirror.opened(path, Remote(**remote.model_dump()), verifier) if remote else None
+    repository = mirror.repository if mirror else Repository(path, verifier)
     hub = hub_api_client(auth.api_url, auth.api_token)
     directory = Directory(hub)
     puller = configuration.puller
@@ -70,11 +71,12 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         mirror=mirror,
         fetch_seconds=configuration.fetch_seconds,
         upkeep=True,
+        keyring=keyring,
         on_change=on_change,
     )
     judges = Judges()
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC), judges)
-    forge = PlainGitForge(repository, Signer(configuration.signing_key), mirror)
+    forge = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror)
     capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
     proposals = Proposals(forge, checking, directory, watcher, EventReader(Events(configuration.events)))
     return Services(

@@ -58,7 +58,8 @@ class PlainGitForge:
         branches = self.repository.references(PROPOSE)
         proposals = [self._stored(name.removeprefix(REVIEWS), tip, branches) for name, tip in reviews.items()]
         # Forget chains that no branch ends at any more.
-        current = {f"{name.removeprefix(REVIEWS)} {tip}" for name, tip in reviews.items()}
+        keys = self.repository.keys
+        current = {f"{name.removeprefix(REVIEWS)} {tip} {keys}" for name, tip in reviews.items()}
         self._chains = {key: chain for key, chain in self._chains.items() if key in current}
         return sorted(filter(None, proposals), key=lambda proposal: proposal.records[-1].time, reverse=True)
 
@@ -90,7 +91,7 @@ class PlainGitForge:
         return StoredProposal(proposal, head, branches.get(PROPOSE + proposal), records, tip)
 
     def _records(self, proposal: str, tip: str) -> tuple[Record, ...]:
-        key = f"{proposal} {tip}"
+        key = f"{proposal} {tip} {self.repository.keys}"
         if key not in self._chains:
             commits = self.repository.commits(self.repository.first_parents(tip))
             records = (parse_record(commit, proposal) for commit in reversed(commits))

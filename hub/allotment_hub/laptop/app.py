@@ -71,7 +71,8 @@ def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> D
     for message in deployment.settle():
         console.print(message)
     deployment.write(folder)
-    starter.ensure_keys(folder)
+    if lost := starter.ensure_keys(folder):
+        console.print(lost)
     if deployment.repository is None:
         if starter.ensure_starter(folder):
             console.print("Created a repository of profiles from the starter.")

@@ -114,6 +114,7 @@ class Quarantine:
         self._checking = checking
         self._watcher = watcher
         self._known: dict[str, Commit | None] = {}
+        self._keys = ""
         self._lock = asyncio.Lock()
 
     async def seen_by(self, user: User) -> list[QuarantinedCommit]:
@@ -153,6 +154,9 @@ class Quarantine:
         by_commit: dict[str, list[QuarantinedChange]] = {}
         for change in sorted(catalog.quarantined, key=lambda change: change.since):
             by_commit.setdefault(change.commit, []).append(change)
+        keys = self._forge.repository.keys
+        if keys != self._keys:
+            self._known, self._keys = {}, keys
         unknown = [commit for commit in by_commit if commit not in self._known]
         if unknown:
             read = await asyncio.to_thread(self._forge.repository.commits, unknown)

@@ -2,10 +2,10 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from allotment_profiles.git.signatures import Signer, Verifier
+from allotment_profiles.git.signatures import Signer, Verifier, signed_with
 
 _LAST_SECOND = 253402300799  # the end of the year 9999, where Python's calendar ends
 
@@ -30,7 +30,7 @@ class Commit:
     time: dt.datetime
     message: str
     signed_by: str | None
-    """The principal of the key that signed it; None where the verifier does not know the key."""
+    """The principal of the key that signed it; None where this key is not known, or does not count for this commit."""
 
     @property
     def subject(self) -> str:
@@ -48,8 +48,37 @@ class Commit:
         return trailers
 
 
-def parse_commit(commit: str, raw: bytes, verifier: Verifier | None) -> Commit:
-    """Parse a commit object and check its signature."""
+def parse_commit(
+    commit: str, raw: bytes, verifier: Verifier | None, is_within: Callable[[str, Sequence[str]], bool]
+) -> Commit:
+    """Parse a commit object and check its signature. `is_within` decides whether it is in the history of others."""
+    fields, payload, body = _split(raw)
+    signature = fields.get("gpgsig", [""])[0]
+    written = re.search(r"> (\d+) ", fields.get("committer", [""])[0])
+    time, signed_by = moment(written[1] if written else ""), None
+    if signature and verifier and (by := verifier.verify(payload, signature)):
+        counts = by.after <= time < by.before if by.former is None else is_within(commit, by.former)
+        signed_by = by.principal if counts else None
+    return Commit(
+        id=commit,
+        tree=fields["tree"][0],
+        parents=tuple(fields.get("parent", [])),
+        author=_person(fields.get("author", [""])[0]),
+        committer=_person(fields.get("committer", [""])[0]),
+        time=time,
+        message=body.decode(errors="replace"),
+        signed_by=signed_by,
+    )
+
+
+def key_of(raw: bytes) -> bytes | None:
+    """Return the key that signed a commit object, whether it is known or not; None where nothing good did."""
+    fields, payload, _ = _split(raw)
+    return signed_with(payload, fields["gpgsig"][0]) if "gpgsig" in fields else None
+
+
+def _split(raw: bytes) -> tuple[dict[str, list[str]], bytes, bytes]:
+    """Return the fields of a commit object, what its signature is of, and its message."""
     head, _, body = raw.partition(b"\n\n")
     fields: dict[str, list[str]] = {}
     unsigned: list[bytes] = []
@@ -62,21 +91,7 @@ def parse_commit(commit: str, raw: bytes, verifier: Verifier | None) -> Commit:
             fields.setdefault(key, []).append(value)
         if key not in ("gpgsig", "gpgsig-sha256"):
             unsigned.append(line)
-    signature = fields.get("gpgsig", [""])[0]
-    signed_by = None
-    if signature and verifier:
-        signed_by = verifier.verify(b"\n".join(unsigned) + b"\n\n" + body, signature)
-    time = re.search(r"> (\d+) ", fields.get("committer", [""])[0])
-    return Commit(
-        id=commit,
-        tree=fields["tree"][0],
-        parents=tuple(fields.get("parent", [])),
-        author=_person(fields.get("author", [""])[0]),
-        committer=_person(fields.get("committer", [""])[0]),
-        time=moment(time[1] if time else ""),
-        message=body.decode(errors="replace"),
-        signed_by=signed_by,
-    )
+    return fields, b"\n".join(unsigned) + b"\n\n" + body, body
 
 
 def _person(ident: str) -> Person:

@@ -93,6 +93,7 @@ class Repository:
     def __init__(self, path: Path, verifier: Verifier | None = None) -> None:
         self.path = Path(path)
         self._verifier = verifier
+        self._histories: dict[Sequence[str], tuple[Sequence[str], frozenset[str]]] = {}
         # The repository's own configuration could change this output.
         self._process = GitProcess(self.path, {"log.showRoot": "true"})
 
@@ -199,7 +200,26 @@ class Repository:
     def commits(self, ids: Sequence[str]) -> list[Commit]:
         """Read commits and check their signatures. Commits that do not exist are left out."""
         raw = self.objects(ids)
-        return [parse_commit(commit, raw[commit], self._verifier) for commit in ids if commit in raw]
+        looked: set[Sequence[str]] = set()
+
+        def is_within(commit: str, heads: Sequence[str]) -> bool:
+            history = self._histories.get(heads, ((), frozenset()))[1]
+            if commit not in history and heads not in looked:
+                looked.add(heads)  # once for all of these commits
+                history = self._history(heads)
+            return commit in history
+
+        return [parse_commit(commit, raw[commit], self._verifier, is_within) for commit in ids if commit in raw]
+
+    def _history(self, heads: Sequence[str]) -> frozenset[str]:
+        """Return some commits with all that precedes them. Those that are not here, or not yet, are left out."""
+        there, history = self._histories.get(heads, ((), frozenset[str]()))
+        now = tuple(self.sizes(heads))
+        if now != there:
+            listed = self._git("rev-list", "--stdin", stdin="".join(f"{head}\n" for head in now).encode())
+            history = frozenset(listed.decode().split())
+            self._histories[heads] = now, history
+        return history
 
     def first_parents(self, head: str) -> list[str]:
         """Return the ids of the first-parent history, newest first."""

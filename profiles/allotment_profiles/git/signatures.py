@@ -7,9 +7,9 @@ needs no ssh-keygen on the machine, and verifies thousands of commits in the tim
 import base64
 import binascii
 import hashlib
+import logging
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -22,7 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_ssh_private_key,
 )
-from cryptography.x509 import load_pem_x509_certificates
+
+from allotment_profiles.git.keys import PublicKey, blob_of, parse_keys
+from allotment_profiles.git.process import GitError
+
+log = logging.getLogger(__name__)
 
 _MAGIC = b"SSHSIG"
 _NAMESPACE = b"git"
@@ -36,10 +40,6 @@ def _string(data: bytes) -> bytes:
 def _wrapped(payload: bytes) -> bytes:
     digest = hashlib.sha512(payload).digest()
     return _MAGIC + _string(_NAMESPACE) + _string(b"") + _string(b"sha512") + _string(digest)
-
-
-def _public_blob(key: Ed25519PublicKey) -> bytes:
-    return _string(b"ssh-ed25519") + _string(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
 
 
 def generate_key(private: Path, principal: str) -> str:
@@ -56,79 +56,142 @@ def generate_key(private: Path, principal: str) -> str:
 class Signer:
     """Sign with an ed25519 key."""
 
-    def __init__(self, private: Path) -> None:
-        """Load the key. Raise ValueError if the file is not an unencrypted ed25519 key."""
-        data = private.read_bytes()
-        load = load_ssh_private_key if b"OPENSSH" in data[:60] else load_pem_private_key
-        key = load(data, password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"{private} is not an ed25519 key")
+    def __init__(self, private: Path, verifier: "Verifier | None" = None) -> None:
+        """Load the key. Raise ValueError if the file is not an unencrypted ed25519 key.
+
+        With `verifier`, nothing is signed that would not count.
+        """
+        self._verifier = verifier
+        self.load(private)
+
+    def load(self, private: Path) -> None:
+        """Sign with another key from now on. Raise ValueError as above."""
+        key = _private_key(private)
         self._key = key
 
+    @property
+    def public(self) -> bytes:
+        """The public key as SSH writes it."""
+        return blob_of(self._key.public_key())
+
     def sign(self, payload: bytes) -> str:
-        """Return the armored signature of a payload."""
-        signature = _string(b"ssh-ed25519") + _string(self._key.sign(_wrapped(payload)))
-        parts = _public_blob(self._key.public_key()), _NAMESPACE, b"", b"sha512", signature
+        """Return the armored signature of a payload. Raise GitError where it would not count."""
+        key = self._key
+        if self._verifier and not self._verifier.knows(blob_of(key.public_key())):
+            raise GitError("the key of this installation is not among the keys whose signatures count")
+        signature = _string(b"ssh-ed25519") + _string(key.sign(_wrapped(payload)))
+        parts = blob_of(key.public_key()), _NAMESPACE, b"", b"sha512", signature
         blob = _MAGIC + struct.pack(">I", 1) + b"".join(map(_string, parts))
         text = base64.b64encode(blob).decode()
         lines = [text[start : start + 70] for start in range(0, len(text), 70)]
         return "\n".join([_BEGIN, *lines, _END])
 
 
+def _private_key(private: Path) -> Ed25519PrivateKey:
+    data = private.read_bytes()
+    load = load_ssh_private_key if b"OPENSSH" in data[:60] else load_pem_private_key
+    key = load(data, password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{private} is not an ed25519 key")
+    return key
+
+
 class Verifier:
     """Verify signatures against the keys of an allowed-signers file."""
 
     def __init__(self, allowed_signers: str) -> None:
-        """Parse the text of the file. Lines without an ed25519 key are ignored.
+        """Parse the text of the file."""
+        self.load(allowed_signers)
 
-        A PEM certificate counts as its key: a Helm chart can generate a certificate, but no allowed-signers file.
-        """
-        self._principals: dict[bytes, str] = dict(_certified(allowed_signers))
-        for line in allowed_signers.splitlines():
-            words = line.split()
-            if "ssh-ed25519" in words[1:-1] and not line.startswith("#"):
-                position = words.index("ssh-ed25519", 1)
-                try:
-                    self._principals[base64.b64decode(words[position + 1], validate=True)] = words[0]
-                except ValueError:  # not base64, or not ASCII
-                    continue
+    def load(self, allowed_signers: str) -> None:
+        """Verify against the keys of another text from now on."""
+        keys = parse_keys(allowed_signers)
+        lines = sorted(key.line() for key in keys)
+        self._keys = {key.blob: key for key in keys}
+        self.fingerprint = hashlib.sha256("".join(lines).encode()).hexdigest()
+        """A hash of the keys, their principals and their limits."""
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the keys and their principals."""
-        keys = sorted(f"{base64.b64encode(key).decode()} {name}" for key, name in self._principals.items())
-        return hashlib.sha256("\n".join(keys).encode()).hexdigest()
+    def knows(self, public: bytes) -> bool:
+        """Return whether what a key signs from now on counts."""
+        key = self._keys.get(public)
+        return key is not None and key.former is None
 
-    def verify(self, payload: bytes, armored: str) -> str | None:
-        """Return the principal whose key signed the payload, or None."""
-        lines = armored.strip().splitlines()
-        if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
+    def verify(self, payload: bytes, armored: str) -> PublicKey | None:
+        """Return the known key that signed the payload, or None. Its limits are not checked."""
+        key = signed_with(payload, armored)
+        return self._keys.get(key) if key else None
+
+
+def signed_with(payload: bytes, armored: str) -> bytes | None:
+    """Return the ed25519 key, known or not, that signed the payload; None where nothing good did."""
+    lines = armored.strip().splitlines()
+    if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
+        return None
+    try:
+        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
+        public, namespace, _, algorithm, signature = _parts(blob)
+        if namespace != _NAMESPACE or algorithm != b"sha512":
             return None
+        kind, raw = _strings(signature, 2)
+        kind_of_key, key = _strings(public, 2)
+        Ed25519PublicKey.from_public_bytes(key).verify(raw, _wrapped(payload))
+    except (binascii.Error, InvalidSignature, ValueError, struct.error):
+        return None
+    return public if kind == kind_of_key == b"ssh-ed25519" else None
+
+
+class Keyring:
+    """The keys of a deployment. They are read anew where their files have changed, so that nothing has to restart."""
+
+    def __init__(self, allowed_signers: Path) -> None:
+        """Read the file. Without it, no signature counts until it is there."""
+        self._allowed_signers = allowed_signers
+        self._private: Path | None = None
+        self._signer: Signer | None = None
+        self._read = self._states()
         try:
-            blob = base64.b64decode("".join(lines[1:-1]), validate=True)
-            parts = _parts(blob)
-        except (binascii.Error, ValueError, struct.error):
-            return None
-        public, namespace, _, algorithm, signature = parts
-        principal = self._principals.get(public)
-        if principal is None or namespace != _NAMESPACE or algorithm != b"sha512":
-            return None
+            self.verifier = Verifier(allowed_signers.read_text())
+        except OSError as error:
+            log.warning("cannot read the allowed signers: %s", error)
+            self.verifier = Verifier("")
+
+    def signer(self, private: Path) -> Signer:
+        """Return who signs with a key, and with the next ones in its file. Raise ValueError if it would not count."""
+        self._signer, self._private = Signer(private, self.verifier), private
+        if not self.verifier.knows(self._signer.public):
+            raise ValueError(f"signatures of {private} would not count: {self._allowed_signers} has no line for it")
+        self._read = self._states()
+        return self._signer
+
+    def refresh(self) -> None:
+        """Read the files if they have changed. A file that is missing or cannot be read is as it was before."""
+        states = self._states()
+        if states == self._read or None in states:
+            return
         try:
-            kind, raw = _strings(signature, 2)
-            key = Ed25519PublicKey.from_public_bytes(_strings(public, 2)[1])
-            key.verify(raw, _wrapped(payload))
-        except (InvalidSignature, ValueError, struct.error):
-            return None
-        return principal if kind == b"ssh-ed25519" else None
+            self._load()
+        except (OSError, ValueError) as error:
+            log.warning("the keys were not read anew: %s", error)
+        self._read = states
+
+    def _load(self) -> None:
+        self.verifier.load(self._allowed_signers.read_text())
+        if self._signer and self._private:
+            self._signer.load(self._private)
+            if not self.verifier.knows(self._signer.public):
+                raise ValueError("the key to sign with is not among the keys that count")
+        log.warning("the keys were read anew")
+
+    def _states(self) -> list[tuple[int, int, int] | None]:
+        return [_state(path) for path in (self._allowed_signers, self._private) if path]
 
 
-def _certified(text: str) -> Iterator[tuple[bytes, str]]:
-    if "-----BEGIN CERTIFICATE-----" not in text:
-        return
-    for certificate in load_pem_x509_certificates(text.encode()):
-        key = certificate.public_key()
-        if isinstance(key, Ed25519PublicKey):
-            yield _public_blob(key), certificate.subject.rfc4514_string()
+def _state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns, state.st_size
 
 
 def _parts(blob: bytes) -> list[bytes]:

@@ -32,6 +32,7 @@ class Tracker:
         self._history: Applied | None = None
         self._saved: Applied | None = None
         self._loaded: Loaded | None = None
+        self._keys = ""
         self._models = ModelCache()
         self._lock = threading.Lock()
         self._saving = threading.Lock()
@@ -54,6 +55,7 @@ class Tracker:
         nothing is loaded yet, this commit is.
         """
         with self._lock, in_small_steps():
+            self._forget_other_keys()
             if self._loaded is None or self._history is None:
                 return self._advance(commit)
             loaded, history = self._loaded, self._history
@@ -62,7 +64,14 @@ class Tracker:
         history = fold_history(self.repository, commit, history)
         return renew(of_history(self.repository, history), loaded, self._models), history
 
+    def _forget_other_keys(self) -> None:
+        """What was loaded holds for the keys whose signatures counted then."""
+        if self._keys != self.repository.keys:
+            self._keys = self.repository.keys
+            self._loaded = self._history = self._saved = None
+
     def _advance(self, commit: str) -> tuple[Loaded, Applied]:
+        self._forget_other_keys()
         if self._loaded is None:
             self._restore()
         if self._loaded is None or self._history is None or self._loaded.snapshot.revision != commit:
@@ -81,12 +90,12 @@ class Tracker:
             return
         with self._saving:  # a slow disk delays no load
             with self._lock:
-                loaded, history, saved = self._loaded, self._history, self._saved
+                loaded, history, saved, keys = self._loaded, self._history, self._saved, self._keys
             if loaded is None or history is None or history is saved:
                 return
             if saved is None or soon or not 0 <= history.count - saved.count < _UNSAVED_COMMITS:
                 with in_small_steps():
-                    save(self.cache, loaded, history, identity(self.repository.keys))
+                    save(self.cache, loaded, history, identity(keys))
                 # After a failure, too: it is tried again after as many commits, not after each.
                 self._saved = history
 

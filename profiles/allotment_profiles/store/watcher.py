@@ -15,6 +15,7 @@ from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
 from allotment_profiles.git.repository import MAIN, Repository
+from allotment_profiles.git.signatures import Keyring
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.provenance import Provenance
@@ -78,10 +79,12 @@ class CatalogWatcher:
         fetch_seconds: float = 30,
         proposals: bool = True,
         upkeep: bool = False,
+        keyring: Keyring | None = None,
         on_change: Sequence[Callable[[Catalog], None]] = (),
     ) -> None:
         """With `cache`, keep what was loaded in this file across restarts; with `upkeep`, collect git's garbage.
 
+        The files of `keyring` are looked at with main: other keys make another catalog of the same commit.
         `mirror` is fetched every `fetch_seconds`: main, then, with `proposals`, their branches. The functions in
         `on_change` are called in the event loop with each new catalog; they must return at once and must not raise.
         """
@@ -105,6 +108,8 @@ class CatalogWatcher:
         self._fetch_seconds = fetch_seconds
         self._proposals = proposals
         self._upkeep = upkeep
+        self._keyring = keyring
+        self._keys = ""
         self._on_change = tuple(on_change)
         self._lock = asyncio.Lock()
         self._pending_refresh: asyncio.Task[Catalog] | None = None
@@ -189,7 +194,8 @@ class CatalogWatcher:
             revision = ""
             try:
                 revision = await asyncio.to_thread(self._head)
-                if revision == self.catalog.revision:
+                keys = self.repository.keys
+                if (revision, keys) == (self.catalog.revision, self._keys):
                     self.attempted, self._unreadable_since = self.applied, None
                     return self.catalog
                 loaded, rewound = await asyncio.to_thread(self._load, revision)
@@ -200,7 +206,7 @@ class CatalogWatcher:
                 self._unreadable_since = self._unreadable_since or now
                 return self.catalog
             before, catalog = self.catalog.revision, loaded.catalog
-            self.catalog, self.provenance = catalog, loaded.snapshot.provenance
+            self.catalog, self.provenance, self._keys = catalog, loaded.snapshot.provenance, keys
             problems, self._unreadable_since = catalog.problems, None
             self.attempted = self.applied = LoadStatus(
                 revision, now, time.monotonic() - start, None, len(problems), problems[:_MAXIMUM_PROBLEMS], rewound
@@ -216,6 +222,8 @@ class CatalogWatcher:
 
     def _head(self) -> str:
         self._clear_lock()
+        if self._keyring:
+            self._keyring.refresh()
         if self.catalog.revision and self.repository.is_surely_at(MAIN, self.catalog.revision):
             return self.catalog.revision
         revision = self.repository.resolve(MAIN)

@@ -9,11 +9,9 @@ from typing import Any
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import Repository
-from allotment_profiles.git.signatures import Verifier
+from allotment_profiles.git.signatures import Keyring
 from allotment_profiles.store.watcher import CatalogWatcher
 from allotment_spawner.hub.event_writer import EventWriter
-
-_log = logging.getLogger(__name__)
 
 _SETTING = "allotment"
 
@@ -55,7 +53,8 @@ def shared(settings: MutableMapping[str, Any], configuration: SharedConfiguratio
 
 
 def _watcher(configuration: SharedConfiguration) -> CatalogWatcher:
-    verifier = Verifier(_text(configuration.allowed_signers)) if configuration.allowed_signers else None
+    keyring = Keyring(configuration.allowed_signers) if configuration.allowed_signers else None
+    verifier = keyring.verifier if keyring else None
     remote, path = configuration.remote, configuration.repository
     mirror = Mirror.opened(path, remote, verifier) if remote else None
     return CatalogWatcher(
@@ -66,6 +65,7 @@ def _watcher(configuration: SharedConfiguration) -> CatalogWatcher:
         fetch_seconds=configuration.fetch_seconds,
         proposals=False,  # what is not on main decides about no session
         upkeep=mirror is not None,
+        keyring=keyring,
     )
 
 
@@ -80,12 +80,3 @@ def _log_into(hub_log: logging.Logger) -> None:
         logger = logging.getLogger(name)
         logger.parent = hub_log
         logger.setLevel(hub_log.getEffectiveLevel())
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError as error:
-        # Without keys every commit counts as unsigned. Where the policy holds unsigned pushes, nothing new applies.
-        _log.warning("cannot read the allowed signers: %s", error)
-        return ""

@@ -121,6 +121,13 @@ def test_a_renewed_token_counts_at_once(place: Place) -> None:
         mirror.fetch()
     place.token_file.write_text("renewed")
     mirror.fetch()
+    main = heads(mirror.repository)[MAIN]
+    place.server.token = "renewed once more"
+    with pytest.raises(RemoteError):
+        mirror.push([RefUpdate("refs/heads/propose/x-1", main, NO_OBJECT)])
+    place.token_file.write_text("renewed once more")
+    mirror.push([RefUpdate("refs/heads/propose/x-1", main, NO_OBJECT)])
+    assert heads(place.origin.repository)["refs/heads/propose/x-1"] == main
 
 
 def test_a_server_that_hangs_is_given_up_and_nothing_of_git_stays(

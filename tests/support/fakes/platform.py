@@ -30,7 +30,7 @@ from allotment_profiles.access.people import User
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate, Repository
-from allotment_profiles.git.signatures import Signer, Verifier, generate_key
+from allotment_profiles.git.signatures import Keyring, generate_key
 from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.provenance import HistoryEntry
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -129,8 +129,9 @@ class Platform:
     """Who the service commits as."""
 
     def __init__(self, folder: Path) -> None:
-        self.verifier = Verifier(generate_key(folder / "key", "allotment"))
-        self.signer = Signer(folder / "key")
+        (folder / "signers").write_text(generate_key(folder / "key", "allotment"))
+        self.keyring = Keyring(folder / "signers")
+        self.verifier, self.signer = self.keyring.verifier, self.keyring.signer(folder / "key")
         self.repository = Repository.create(folder / "profiles.git", self.verifier)
         self.people = People()
         self.push(FILES, "Set up the profiles", signed=True)
@@ -138,7 +139,7 @@ class Platform:
 
     def build(self, folder: Path) -> None:
         """Build the services anew, as after a restart."""
-        self.watcher = CatalogWatcher(self.repository)
+        self.watcher = CatalogWatcher(self.repository, keyring=self.keyring)
         self.checking = ChangeChecker(self.watcher.tracker, self.clock, JUDGES)
         self.forge = PlainGitForge(self.repository, self.signer)
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))

@@ -18,7 +18,7 @@ from allotment_hub.laptop.processes import ports, program
 from allotment_hub.laptop.seed import starter
 from allotment_hub.laptop.seed.sample_data import write_sample_data
 from allotment_profiles.git.repository import Repository
-from allotment_profiles.git.signatures import Verifier
+from allotment_profiles.git.signatures import Signer, Verifier
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -141,6 +141,26 @@ def test_keys_of_an_interrupted_start_are_made_again(folder: StateFolder) -> Non
     made = folder.signing_key.read_bytes()
     starter.ensure_keys(folder)
     assert folder.signing_key.read_bytes() == made
+
+
+def test_a_lost_signing_key_is_replaced_and_the_public_keys_stay_known(folder: StateFolder) -> None:
+    starter.ensure_keys(folder)
+    before = Signer(folder.signing_key).public
+    folder.signing_key.unlink()
+    assert "lost" in starter.ensure_keys(folder)
+    verifier = Verifier(folder.allowed_signers.read_text())
+    assert verifier.knows(before)
+    assert verifier.knows(Signer(folder.signing_key).public)
+    assert Signer(folder.signing_key).public != before
+
+
+def test_lost_public_keys_leave_the_private_key_as_it_is(folder: StateFolder) -> None:
+    starter.ensure_keys(folder)
+    before = Signer(folder.signing_key).public
+    folder.allowed_signers.unlink()
+    starter.ensure_keys(folder)
+    assert Signer(folder.signing_key).public == before
+    assert Verifier(folder.allowed_signers.read_text()).knows(before)
 
 
 def test_an_existing_repository_may_be_bare_or_have_files_beside_it(folder: StateFolder, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from allotment_hub.laptop.folder import LaptopError, StateFolder, write_private
 from allotment_profiles.cli.scaffold import starter_folder
 from allotment_profiles.git.commits import Person
+from allotment_profiles.git.keys import PublicKey, parse_keys
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, generate_key
@@ -19,13 +20,24 @@ An example for an administrator to edit: made-up teams with profiles of public i
 """
 
 
-def ensure_keys(folder: StateFolder) -> None:
-    """Create the signing key of the service, unless it exists."""
-    if folder.allowed_signers.exists():
-        return
-    # An interrupted start may leave a private key. Nothing was signed with it, because the public key is written last.
-    folder.signing_key.unlink(missing_ok=True)
-    write_private(folder.allowed_signers, generate_key(folder.signing_key, _AUTHOR.email))
+def ensure_keys(folder: StateFolder) -> str:
+    """Create what is missing of the service's keys. Return what to tell the user, or nothing.
+
+    Without the private key a new one is made, and the known ones stay known. Without the known ones there is only the
+    private key: what others signed is unknown.
+    """
+    text = folder.allowed_signers.read_text() if folder.allowed_signers.exists() else ""
+    try:
+        own = PublicKey(Signer(folder.signing_key).public, _AUTHOR.email)
+    except (OSError, ValueError):  # it is missing, or an interrupted start left a part of it
+        folder.signing_key.unlink(missing_ok=True)
+        write_private(folder.allowed_signers, generate_key(folder.signing_key, _AUTHOR.email) + text)
+        if not text:
+            return ""
+        return "The key to sign with was lost, and a new one was made. What the old one signed still counts."
+    if all(known.blob != own.blob for known in parse_keys(text)):
+        write_private(folder.allowed_signers, own.line() + text)
+    return ""
 
 
 def ensure_starter(folder: StateFolder) -> bool:

@@ -25,6 +25,8 @@ class CaseKey:
     """The commit that is judged."""
     day: dt.date
     """The clock of the rules, UTC. A check gets no finer time."""
+    keys: str
+    """The keys whose signatures count: they decide what applies on main."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,7 @@ class Proposals:
 
     async def judgement(self, stored: StoredProposal, main: str) -> Judgement:
         """Judge the merge of an open proposal with a commit of main, or return the judgement that still holds."""
-        key = CaseKey(main, stored.head, self._checking.today())
+        key = CaseKey(main, stored.head, self._checking.today(), self.forge.repository.keys)
         if key not in self._judgements:
             _keep(self._judgements, key, await self._judge(stored, key), _MAXIMUM_JUDGEMENTS)
         return self._judgements[key]
@@ -238,7 +238,7 @@ class Proposals:
     async def _judgement_at_end(self, stored: StoredProposal, ending: Record, merge: Commit | None) -> Judgement:
         """Judge an ended proposal by the main and the day of its end."""
         main, head = (merge.parents[0], merge.id) if merge else (await self._base(stored), stored.head)
-        key = CaseKey(main, head, ending.time.date())
+        key = CaseKey(main, head, ending.time.date(), self.forge.repository.keys)
         check = await self._check(key)
         # It may have ended a moment after the midnight at which a date of it passed.
         problems = tuple(problem for problem in check.problems if problem.code != "date-past")
@@ -328,7 +328,7 @@ class Proposals:
 
     async def _approved(self, stored: StoredProposal, approval: Record) -> Check | None:
         """Return the check of what was approved; None where that is not known any more."""
-        key = CaseKey(approval.main, approval.head, approval.time.date())
+        key = CaseKey(approval.main, approval.head, approval.time.date(), self.forge.repository.keys)
         try:
             return (await self._judge(dataclasses.replace(stored, head=approval.head), key)).check
         except GitError:  # the record is older than the digests, or main was rewound since

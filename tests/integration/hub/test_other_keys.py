@@ -1,0 +1,197 @@
+"""Keys that are replaced, lost or stolen while the service runs: what counts then, and what administrators do."""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+from support.command_line import allotment
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of
+from support.servers.git_server import git
+
+from allotment_hub.forges.plain_git import REVIEWS, SERVICE, PlainGitForge
+from allotment_hub.forges.records import StoredProposal
+from allotment_profiles.git.commits import Person
+from allotment_profiles.git.repository import MAIN, RefUpdate
+from allotment_profiles.git.signatures import Signer
+
+LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+LARGEST = NOTEBOOK.replace(b"4 GiB", b"12 GiB")
+HOLD = POLICY + b"direct_push: hold\n"
+
+
+@pytest.fixture
+def keys(tmp_path: Path, platform: Platform) -> Path:
+    """The folder of the platform's keys, as the command knows it."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    for name, own in (("service", "key"), ("allowed_signers", "signers")):
+        shutil.move(tmp_path / own, folder / name)
+        (tmp_path / own).symlink_to(folder / name)
+    return folder
+
+
+def run(*arguments: str | Path) -> str:
+    code, output = allotment("key", *arguments)
+    assert code == 0, output
+    return output
+
+
+async def merged_with_it(platform: Platform, content: bytes = LARGER) -> StoredProposal:
+    return await platform.merged(await platform.proposed({NOTEBOOK_PATH: content}))
+
+
+def reviewed(platform: Platform, path: str = NOTEBOOK_PATH) -> bool:
+    landing = platform.watcher.provenance.last(path)
+    assert landing is not None
+    return landing.reviewed
+
+
+def memory(platform: Platform) -> int:
+    """Return the GiB of the profile that applies."""
+    return int(platform.watcher.catalog.profiles["housing/notebook"].value.resources.memory.limit) // 2**30
+
+
+async def test_a_replaced_key_stops_nothing_and_what_it_signed_counts(platform: Platform, keys: Path) -> None:
+    await merged_with_it(platform)
+    open_one = await platform.proposed({NOTEBOOK_PATH: LARGEST})
+    await platform.approved(open_one)
+    before = platform.signer.public
+    run("rotate", keys)
+    await platform.watcher.refresh()
+    assert platform.signer.public != before
+    assert reviewed(platform)
+    assert await platform.approvers(open_one) == ["lena"]
+    await platform.reviewing.merge(platform.people.reader("leo"), open_one.id, open_one.head)
+    assert reviewed(platform)
+    listed = run("list", keys, "--repository", platform.repository.path).splitlines()
+    assert [line.split("  ")[2] for line in listed] == ["signs now", "counts, signs no more"]
+    assert [line.split("  ")[3][:9] for line in listed] == ["1 commits", "2 commits"]
+
+
+async def test_after_a_theft_what_there_was_counts_and_nothing_that_the_thief_signs(
+    platform: Platform, keys: Path
+) -> None:
+    await merged_with_it(platform)
+    open_one = await platform.proposed({NOTEBOOK_PATH: LARGEST})
+    shutil.copy(keys / "service", keys.parent / "stolen")
+    run("rotate", keys, "--stolen", "--repository", platform.repository.path)
+    await platform.watcher.refresh()
+    assert reviewed(platform)
+    thief = Signer(keys.parent / "stolen")
+    # An approval that nobody gave, in an open proposal.
+    forged = PlainGitForge(platform.repository, thief)
+    digest = (await platform.proposals.case(open_one)).judgement.digest
+    forged.record(open_one, "approved", by="lena", digest=digest)
+    stored = await platform.proposals.stored(open_one.id)
+    assert await platform.approvers(stored) == []
+    leo = platform.people.reader("leo")
+    assert await code_of(platform.reviewing.merge(leo, stored.id, stored.head)) == "approvals-missing"
+    # The service goes on with its own key, also on top of that.
+    await platform.approved(stored)
+    assert await platform.approvers(await platform.proposals.stored(stored.id)) == ["lena"]
+    # A proposal in another's name.
+    main = forged.main()
+    with pytest.raises(Exception, match="is gone"):
+        forged.open("forged", main, {NOTEBOOK_PATH: LARGEST}, by="ana", title="Forged", reason="None")
+    assert await code_of(platform.proposals.stored("forged-1")) == "proposal-unknown"
+    # A merge, with the date of yesterday.
+    forge_merge(platform, thief, LARGEST)
+    await platform.watcher.refresh()
+    assert memory(platform) == 12
+    assert not reviewed(platform)
+
+
+def forge_merge(platform: Platform, signer: Signer, content: bytes) -> str:
+    repository, main = platform.repository, platform.forge.main()
+    commit = repository.write_commit(
+        repository.write_tree(main, {NOTEBOOK_PATH: content}), [main], "Merge x\n\nApproved-by: lena\n",
+        author=Person("ana", ""), committer=SERVICE, time=dt.datetime.now(dt.UTC) - dt.timedelta(days=1), signer=signer,
+    )  # fmt: skip
+    repository.update_references([RefUpdate(MAIN, commit, main)])
+    return commit
+
+
+async def test_a_copy_from_before_the_theft_says_what_counts(platform: Platform, keys: Path) -> None:
+    platform.push({"policy.yaml": HOLD}, "Merge the policy", signed=True)
+    await merged_with_it(platform)
+    copy = keys.parent / "copy.git"
+    git(keys.parent, "clone", "--quiet", "--mirror", str(platform.repository.path), str(copy))
+    # From here on the thief has the key; what is merged until it is noticed is signed with it as well.
+    commit = forge_merge(platform, platform.signer, LARGEST)
+    await platform.watcher.refresh()
+    assert memory(platform) == 12
+    run("rotate", keys, "--stolen", "--repository", copy)
+    await platform.watcher.refresh()
+    assert memory(platform) == 8
+    assert [each.commit for each in platform.watcher.catalog.quarantined] == [commit]
+    (held,) = await platform.quarantine.seen_by(platform.people.reader("adam").user)
+    assert not held.known_makers
+
+
+async def test_a_lost_key_is_replaced_and_its_history_counts_by_the_public_key(platform: Platform, keys: Path) -> None:
+    await merged_with_it(platform)
+    (keys / "service").unlink()
+    run("rotate", keys)
+    await platform.watcher.refresh()
+    assert reviewed(platform)
+    await merged_with_it(platform, LARGEST)
+    assert reviewed(platform)
+
+
+async def test_if_the_public_key_is_lost_too_its_history_is_unknown_until_it_is_recovered(
+    platform: Platform, keys: Path
+) -> None:
+    platform.push({"policy.yaml": HOLD}, "Merge the policy", signed=True)
+    await merged_with_it(platform)
+    note = run("list", keys).split()[0]
+    (keys / "service").unlink()
+    (keys / "allowed_signers").write_text("")
+    run("rotate", keys)
+    await platform.watcher.refresh()
+    assert not reviewed(platform)
+    assert memory(platform) == 4, "a push that nobody reviewed is quarantined"
+    unknown = [line.split() for line in run("list", keys, "--repository", platform.repository.path).splitlines()]
+    assert [line[:2] for line in unknown[1:]] == [[note, "unknown"]]
+    run("recover", note, keys, "--repository", platform.repository.path)
+    await platform.watcher.refresh()
+    assert reviewed(platform)
+    assert memory(platform) == 8
+    assert platform.repository.references(REVIEWS)
+    assert [stored.open for stored in await platform.proposals.all()] == [False]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rotate", "--stolen"], "--repository"),
+        (["recover", "SHA256:x"], "--repository"),
+        (["recover", "SHA256:x", "--repository", "profiles.git"], "No unknown key"),
+        (["list", "--repository", "empty.git"], "no branch main"),
+    ],
+)
+async def test_what_the_command_cannot_do_it_says(
+    platform: Platform, keys: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(keys.parent)
+    git(keys.parent, "init", "--quiet", "--bare", "empty.git")
+    position = 2 if words[0] == "recover" else 1
+    code, output = allotment("key", *words[:position], keys, *words[position:])
+    assert code != 0
+    assert said in output
+    assert Signer(keys / "service").public == platform.signer.public
+
+
+def test_a_folder_without_keys_is_a_usage_error(tmp_path: Path) -> None:
+    assert allotment("key", "rotate", tmp_path)[0] == 2
+
+
+async def test_the_secret_of_the_chart_is_rotated_in_the_same_way(platform: Platform, keys: Path) -> None:
+    secret = keys.parent / "secret"
+    secret.mkdir()
+    shutil.copy(keys / "service", secret / "tls.key")
+    shutil.copy(keys / "allowed_signers", secret / "tls.crt")
+    run("rotate", secret)
+    platform.verifier.load((secret / "tls.crt").read_text())
+    assert platform.verifier.knows(Signer(secret / "tls.key").public)
+    assert platform.verifier.knows(platform.signer.public)
