@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from allotment_hub.forges.records import Candidate, Record, RecordKind, StoredProposal, parse_record
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
-from allotment_profiles.git.process import GitError
+from allotment_profiles.git.process import GitError, GitUnavailableError
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, FileChange, RefMovedError, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer
 
@@ -81,6 +81,8 @@ class PlainGitForge:
     def _stored(self, proposal: str, tip: str, branches: Mapping[str, str]) -> StoredProposal | None:
         try:
             records = self._records(proposal, tip)
+        except GitUnavailableError:
+            raise
         except GitError as error:
             # A damaged or forged branch must not affect the others.
             log.warning("the reviews of %s cannot be read: %s", proposal, error)

@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457)."""
 
+import errno
 from collections.abc import Callable
 from typing import Literal
 
@@ -75,6 +76,9 @@ def details_of(status: int, error: BaseException | None, address: Callable[[str]
     )
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
 def status_of(error: BaseException | None, default: int) -> int:
     """Return the HTTP status of an error."""
     refusal = _refusal_of(error)
@@ -87,7 +91,7 @@ def _refusal_of(error: BaseException | None) -> Refusal | None:
     if isinstance(error, RemoteError):
         why = f"The git server with the repository of profiles cannot be used: {error.why}."
         return unavailable("repository-away", why).refusal
-    if isinstance(error, GitError):
+    if isinstance(error, GitError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
         return unavailable("repository-unavailable", "The repository of profiles cannot be used.").refusal
     return None
 

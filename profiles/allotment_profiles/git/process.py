@@ -69,11 +69,15 @@ class GitError(AllotmentError):
     """A git command failed."""
 
 
-class GitMissingError(GitError):
+class GitUnavailableError(GitError):
+    """A git command did not run to its end, so it has told nothing about the repository."""
+
+
+class GitMissingError(GitUnavailableError):
     """There is no git on the PATH."""
 
 
-class GitTimeoutError(GitError):
+class GitTimeoutError(GitUnavailableError):
     """A git command was ended because it exceeded its time limit."""
 
 
@@ -111,12 +115,9 @@ class GitProcess:
 
         What a git that was ended left behind is removed, and a command that only a lock of such a git stopped is run
         again. Raise GitCommandError for an exit code that is not in `accept`, GitTimeoutError after `seconds`, and
-        GitError where git cannot be started.
+        GitUnavailableError where git cannot be started, or its input not be stored.
         """
-        # Input comes from a file: git would read a pipe in hundreds of small pieces.
-        with tempfile.TemporaryFile() if stdin else open(os.devnull, "rb") as file:  # noqa: PTH123  (no path)
-            if stdin:
-                file.write(stdin)
+        with _input(arguments[0], stdin) as file:
             for last in (False, True):
                 file.seek(0)
                 code, output, errors = self._run_once(arguments, file, environment or {}, seconds, merge_errors)
@@ -161,7 +162,7 @@ class GitProcess:
         """Run a command in an event loop and return the end of its output, stderr included.
 
         There is no time limit: cancel the call, and git and its helpers are ended. Raise GitCommandError for any exit
-        code but 0, and GitError where git cannot be started.
+        code but 0, and GitUnavailableError where git cannot be started.
         """
         with _start_errors(arguments[0]):
             process = await asyncio.create_subprocess_exec(
@@ -221,15 +222,32 @@ def git_version() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
+def _input(command: str, data: bytes) -> Iterator[IO[bytes]]:
+    """Store the input of a command in a file: git would read a pipe in hundreds of small pieces."""
+    try:
+        file = tempfile.TemporaryFile(buffering=0) if data else open(os.devnull, "rb")  # noqa: PTH123, SIM115  (no path)
+    except OSError as error:
+        raise GitUnavailableError(f"git {command} could not be given its input: {error}") from error
+    with file:
+        try:
+            written = file.write(data) if data else 0
+            while written < len(data):
+                written += file.write(data[written:])
+        except OSError as error:
+            raise GitUnavailableError(f"git {command} could not be given its input: {error}") from error
+        yield file
+
+
+@contextlib.contextmanager
 def _start_errors(command: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
         if error.filename == "git":
             raise GitMissingError("git is not installed") from error
-        raise GitError(f"git {command} could not be started: {error}") from error
+        raise GitUnavailableError(f"git {command} could not be started: {error}") from error
     except OSError as error:
-        raise GitError(f"git {command} could not be started: {error}") from error
+        raise GitUnavailableError(f"git {command} could not be started: {error}") from error
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.locks import clear_leftovers, oldest_lock
 from allotment_profiles.git.mirror import Mirror
-from allotment_profiles.git.process import GitError
+from allotment_profiles.git.process import GitError, GitUnavailableError
 from allotment_profiles.git.remotes import RemoteError
 from allotment_profiles.git.repository import MAIN, Repository
 from allotment_profiles.git.signatures import Keyring
@@ -255,6 +255,8 @@ class CatalogWatcher:
             return False
         try:
             return not self.repository.is_ancestor(before, revision)
+        except GitUnavailableError:
+            raise
         except GitError:
             return True  # the old commit is gone
 

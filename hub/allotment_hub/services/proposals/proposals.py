@@ -25,7 +25,7 @@ from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.git.process import GitError
+from allotment_profiles.git.process import GitError, GitUnavailableError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.automatic import ACTIONS
@@ -331,6 +331,8 @@ class Proposals:
         key = CaseKey(approval.main, approval.head, approval.time.date(), self.forge.repository.keys)
         try:
             return (await self._judge(dataclasses.replace(stored, head=approval.head), key)).check
+        except GitUnavailableError:
+            raise
         except GitError:  # the record is older than the digests, or main was rewound since
             return None
 
