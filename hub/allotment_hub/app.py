@@ -38,6 +38,7 @@ from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.quarantine import Quarantine
+from allotment_hub.services.sign_ins import SignIns
 from allotment_profiles.access import deployments
 from allotment_profiles.events import Events
 from allotment_profiles.git.mirror import Mirror
@@ -61,6 +62,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     repository = mirror.repository if mirror else Repository(path, verifier)
     hub = hub_api_client(auth.api_url, auth.api_token)
     directory = Directory(hub)
+    sign_ins = SignIns(hub)
     puller = configuration.puller
     image_puller = ImagePuller(ImageDaemonSet(puller), puller.maximum, puller.look_seconds) if puller else None
     on_change = [*([HubNotifier(hub).notify] if mirror else []), *([image_puller.follow] if image_puller else [])]
@@ -90,8 +92,8 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         history=History(repository, watcher),
         proposals=proposals,
         submissions=Submissions(proposals, checking),
-        reviews=Reviews(proposals, watcher),
-        quarantine=Quarantine(forge, checking, watcher, directory),
+        reviews=Reviews(proposals, watcher, sign_ins),
+        quarantine=Quarantine(forge, checking, watcher, directory, sign_ins),
         image_puller=image_puller,
         one_time_tokens=OneTimeTokens(),
     )

@@ -13,7 +13,7 @@ class ServiceError(RefusedError):
         self.problems = tuple(problems)
         """The problems of files, if they are the reason."""
         self.link = link
-        """The page that helps, below the service's prefix."""
+        """The page that helps, below the service's prefix; one of the hub begins with `/hub/`."""
 
 
 class UnavailableError(AllotmentError):

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from allotment_profiles.scopes import REFRESH_SCOPE, REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
+from allotment_profiles.scopes import REFRESH_SCOPE, REVIEW_SCOPE, SERVICE_ACCESS_SCOPE, SIGN_INS_SCOPE
 
 SERVICE = "allotment"
 
 CUSTOM_SCOPES = {
     REVIEW_SCOPE: {"description": "Approve, reject and merge proposals of profiles"},
     REFRESH_SCOPE: {"description": "Tell the hub that the repository of profiles has changed"},
+    SIGN_INS_SCOPE: {"description": "Ask the hub when somebody signed in"},
 }
 
 HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
@@ -21,10 +22,11 @@ def roles() -> list[dict[str, Any]]:
     A session's token has the scopes that the roles `server` and `user` have in common. Both repeat JupyterHub's
     defaults.
     """
+    service = ["list:users", "read:users", "read:groups", REFRESH_SCOPE, SIGN_INS_SCOPE]
     return [
         {"name": "user", "scopes": ["self", SERVICE_ACCESS_SCOPE, REVIEW_SCOPE]},
         {"name": "server", "scopes": ["users:activity!user", "access:servers!server", SERVICE_ACCESS_SCOPE]},
-        {"name": SERVICE, "scopes": ["list:users", "read:users", "read:groups", REFRESH_SCOPE], "services": [SERVICE]},
+        {"name": SERVICE, "scopes": service, "services": [SERVICE]},
     ]
 
 

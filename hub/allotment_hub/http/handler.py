@@ -79,7 +79,9 @@ class Handler(HubOAuthenticated, SecuredHandler):
         return str(self.hub_auth.oauth_redirect_uri).removesuffix("oauth_callback")
 
     def address(self, path: str) -> str:
-        """Return the full address of a path below the service's prefix."""
+        """Return the full address of a path below the service's prefix, or with a `/` first, below the hub's."""
+        if path.startswith("/"):
+            return self.services.configuration.public_url.rstrip("/") + path
         root = urllib.parse.urlsplit(self.services.configuration.public_url)
         return f"{root.scheme}://{root.netloc}{self.prefix}{path}"
 
@@ -115,7 +117,7 @@ class Handler(HubOAuthenticated, SecuredHandler):
                 raise hub_unavailable("The hub does not know the user of a token that it knows.")
             self._unknown(reading)
             return
-        self.actor = Actor(user, REVIEW_SCOPE in model.get("scopes", ()))
+        self.actor = Actor(user, REVIEW_SCOPE in model.get("scopes", ()), model.get("session_id") or "")
 
     async def _user_now(self) -> Any:
         """Return the hub's model of the token's user, without the cache; None if the hub does not know the token."""

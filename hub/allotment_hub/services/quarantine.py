@@ -20,6 +20,7 @@ from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposing import checked_text, written
 from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.sign_ins import SignIns
 from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.catalog.catalog import Catalog, QuarantinedChange
@@ -107,10 +108,16 @@ class Quarantine:
     """Lists the quarantined changes of main, and confirms them."""
 
     def __init__(
-        self, forge: PlainGitForge, checking: ChangeChecker, watcher: CatalogWatcher, directory: Directory
+        self,
+        forge: PlainGitForge,
+        checking: ChangeChecker,
+        watcher: CatalogWatcher,
+        directory: Directory,
+        sign_ins: SignIns,
     ) -> None:
         self._forge = forge
         self._directory = directory
+        self._sign_ins = sign_ins
         self._checking = checking
         self._watcher = watcher
         self._known: dict[str, Commit | None] = {}
@@ -141,9 +148,11 @@ class Quarantine:
                 what = "There is nothing to confirm."
                 remedy = "Look at the list of proposals, which shows what is quarantined."
                 raise refused(404, "hold-unknown", what, "No change of this commit is quarantined.", remedy)
-            refusal = quarantined.refusal(actor) or await self._owner_needed(actor, quarantined)
+            refusal = quarantined.refusal(actor)
             if refusal:
                 raise ServiceError(refusal)
+            if quarantined.reason != "removal":
+                await self._check_data(actor, quarantined)
             message, by = _message(quarantined, actor, reason), actor.user.name
             main = await asyncio.to_thread(self._forge.main)
             await written(self._forge.add_empty, main, message, by=by)
@@ -176,10 +185,8 @@ class Quarantine:
         counting = tuple(user for user in users if user.admin and not quarantined.made_by(user))
         return dataclasses.replace(quarantined, confirmed_by=counting)
 
-    async def _owner_needed(self, actor: Actor, quarantined: QuarantinedCommit) -> Refusal | None:
-        """Return the refusal for a change of data that nobody who confirms it owns: only the owner lets it apply."""
-        if quarantined.reason == "removal":
-            return None
+    async def _check_data(self, actor: Actor, quarantined: QuarantinedCommit) -> None:
+        """Check that a change of data is confirmed by its owner, freshly signed in. Raise ServiceError."""
         repository = self._forge.repository
         files = {path: await asyncio.to_thread(repository.file, quarantined.commit, path) for path in quarantined.paths}
         check = await self._checking.files(await asyncio.to_thread(self._forge.main), files, actor.user.name)
@@ -188,8 +195,11 @@ class Quarantine:
             if requirement.kind == "owner":
                 what = "Nothing was confirmed."
                 remedy = "Undo the commit in the repository and propose the change, so that they can approve it."
-                return Refusal("owner-needed", what, f"It needs {requirement.text}", remedy, requirement.who)
-        return None
+                raise ServiceError(
+                    Refusal("owner-needed", what, f"It needs {requirement.text}", remedy, requirement.who)
+                )
+        if check.gives_data:
+            await self._sign_ins.check_fresh(actor.user.name, actor.sign_in, check.before, "proposals")
 
 
 def _quarantined(changes: list[QuarantinedChange], commit: Commit | None) -> QuarantinedCommit:

@@ -177,6 +177,8 @@ class Policy(Model):
     """Whether the pages show users all profiles, or only those of their own teams."""
     direct_push: Literal["show", "hold"] = "show"
     """Commits on main without a review: `show` applies and marks them, `hold` quarantines them until a review."""
+    fresh_sign_in: Duration | None = None
+    """How old the sign-in of somebody who gives data to people may be. If not set, any age."""
     open_proposals: OpenProposals = OpenProposals()
     """How many proposals may be open at the same time."""
     removal_share: Annotated[int, Field(ge=1, le=100)] = 30

@@ -39,6 +39,8 @@ class Requirement:
     """Whether a deputy cannot stand in for a lead."""
     or_administrator: bool = False
     """Whether an administrator may stand in for a lead."""
+    gives_data: bool = False
+    """Whether one of the reasons is that somebody gains data."""
 
     @property
     def key(self) -> str:
@@ -99,7 +101,8 @@ def _requirement(kind: RequirementKind, team: str, reasons: list[_Reason], main:
     if or_administrator:
         who += f", or {ADMINISTRATORS}"
     texts = tuple(dict.fromkeys(reason.text for reason in reasons))
-    return Requirement(kind, team, texts, who, leads_only, or_administrator)
+    gives_data = any(reason.gives for reason in reasons)
+    return Requirement(kind, team, texts, who, leads_only, or_administrator, gives_data)
 
 
 def can_meet(

@@ -73,6 +73,7 @@ _LABELS = {
     "automatic.changes": "kind of change that a maintainer makes without an approval",
     "listing": "profiles that users see on the pages",
     "direct_push": "commits that were pushed without a review",
+    "fresh_sign_in": "age of a sign-in that may give data",
     "open_proposals.person": "open proposals of one person",
     "open_proposals.total": "open proposals of all people",
     "removal_share": "share of the files that one commit may delete",

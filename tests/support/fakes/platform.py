@@ -3,6 +3,7 @@
 import atexit
 import copy
 import datetime as dt
+import json
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.quarantine import Quarantine
+from allotment_hub.services.sign_ins import SignIns
 from allotment_profiles.access import deployments
 from allotment_profiles.access.people import User
 from allotment_profiles.events import Events
@@ -98,11 +100,16 @@ class People:
         }
         self.admins = {"adam", "anne"}
         self.away = False
+        self.sign_ins: dict[tuple[str, str], float] = {}
+        """User and id of a sign-in → how many seconds ago it was."""
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer as the hub does."""
         if self.away:
             raise httpx.ConnectError("nobody there", request=request)
+        if request.url.path.endswith("/allotment/sign-ins"):
+            asked = json.loads(request.content)
+            return httpx.Response(200, json={"seconds": self.sign_ins.get((asked["user"], asked["session"]))})
         names = sorted(self.groups)
         if request.url.path.endswith("/users"):
             return httpx.Response(200, json=[self._model(name) for name in names])
@@ -114,10 +121,10 @@ class People:
     def _model(self, name: str) -> dict[str, object]:
         return {"name": name, "groups": self.groups[name], "admin": name in self.admins}
 
-    def reader(self, name: str, *, session: bool = False) -> Actor:
+    def reader(self, name: str, *, session: bool = False, sign_in: str = "") -> Actor:
         """Give somebody at the page, or their session's token."""
         user = User(name, frozenset(self.groups[name]), name in self.admins)
-        return Actor(user, may_review=not session)
+        return Actor(user, not session, sign_in)
 
 
 class Platform:
@@ -144,11 +151,12 @@ class Platform:
         self.forge = PlainGitForge(self.repository, self.signer)
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)
+        self.sign_ins = SignIns(client)
         self.events = Events(f"sqlite:///{folder}/events.sqlite")
         self.proposals = Proposals(self.forge, self.checking, self.directory, self.watcher, EventReader(self.events))
         self.proposing = Submissions(self.proposals, self.checking)
-        self.reviewing = Reviews(self.proposals, self.watcher)
-        self.quarantine = Quarantine(self.forge, self.checking, self.watcher, self.directory)
+        self.reviewing = Reviews(self.proposals, self.watcher, self.sign_ins)
+        self.quarantine = Quarantine(self.forge, self.checking, self.watcher, self.directory, self.sign_ins)
         self.history = History(self.repository, self.watcher)
         self.profiles = Profiles(self.watcher, self.directory, deployments.laptop)
         self.teams = Teams(self.watcher)

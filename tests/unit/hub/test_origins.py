@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jupyterhub import orm
 from tornado.web import HTTPError
 from traitlets.config import Config
 
@@ -123,7 +124,9 @@ async def test_nobody_signs_in_at_the_host_of_a_session() -> None:
         return {**user, "noted": "yes"}
 
     config = hub_of(subdomain_host="sessions.example.net")
-    here = SimpleNamespace(request=SimpleNamespace(host="hub.example.org:443"))
+    db = orm.new_session_factory("sqlite:///:memory:")()
+    request = SimpleNamespace(host="hub.example.org:443")
+    here = SimpleNamespace(request=request, db=db, get_session_cookie=lambda: "x")
     there = SimpleNamespace(request=SimpleNamespace(host="ada.sessions.example.net"))
     hook = config.Authenticator.post_auth_hook
     assert await hook(None, here, {"name": "ada"}) == {"name": "ada"}

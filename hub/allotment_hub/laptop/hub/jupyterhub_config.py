@@ -1,5 +1,6 @@
 """The configuration of JupyterHub on a laptop. JupyterHub reads it in the state folder, beside laptop.json."""
 
+import functools
 import os
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.authenticator import LocalAccounts
 from allotment_hub.laptop.hub.proxy import SESSIONS_DOMAIN
 from allotment_hub.origins import origin_settings
+from allotment_hub.sign_ins import HANDLERS, record_sign_in
 
 c = get_config()  # type: ignore[name-defined]  # defined by JupyterHub
 
@@ -43,6 +45,8 @@ c.LocalAccounts.passwords = deployment.passwords
 c.LocalAccounts.allowed_users = set(deployment.passwords)
 c.LocalAccounts.manage_groups = True
 c.LocalAccounts.refresh_pre_spawn = True
+c.LocalAccounts.post_auth_hook = functools.partial(record_sign_in, None)
+c.JupyterHub.extra_handlers = HANDLERS
 
 # The service beside the hub; the supervisor starts it.
 c.JupyterHub.custom_scopes = CUSTOM_SCOPES

@@ -63,6 +63,12 @@ class Check:
         """The problems that keep it from being proposed or merged."""
         return [problem for problem in self.problems if problem.blocks]
 
+    @property
+    def gives_data(self) -> bool:
+        """Whether somebody gains data, or more of it."""
+        gains = any(change.gains for change in self.access)
+        return gains or any(requirement.gives_data for requirement in self.requirements)
+
     def required_of(self, proposer: User) -> tuple[Requirement, ...]:
         """Return the approvals that it needs when this user proposes it."""
         return tuple(requirements_of(self.changes, self.before, self.after, proposer))

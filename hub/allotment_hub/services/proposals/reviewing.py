@@ -9,6 +9,7 @@ from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals
 from allotment_hub.services.proposals.proposing import checked_text, moved_error, written
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
+from allotment_hub.services.sign_ins import SignIns
 from allotment_profiles.store.history import CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -17,8 +18,9 @@ from allotment_profiles.store.watcher import CatalogWatcher
 class Reviews:
     """The actions that a session's token may never take."""
 
-    def __init__(self, proposals: Proposals, watcher: CatalogWatcher) -> None:
+    def __init__(self, proposals: Proposals, watcher: CatalogWatcher, sign_ins: SignIns) -> None:
         self._proposals = proposals
+        self._sign_ins = sign_ins
         self._watcher = watcher
         self._forge = proposals.forge
         self._lock = asyncio.Lock()
@@ -89,6 +91,8 @@ class Reviews:
             why = "Main has moved, and what the proposal does is not what you looked at any more."
             remedy = "Look at it again, then decide."
             raise refused(409, "digest-changed", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
+        if action != "reject" and case.check.gives_data:
+            await self._sign_ins.check_fresh(actor.user.name, actor.sign_in, case.main, f"proposals/{proposal}")
         return case
 
 

@@ -18,6 +18,8 @@ class Actor:
     user: User
     may_review: bool
     """Whether the token has the scope for reviewing. The token of a session does not have it."""
+    sign_in: str = ""
+    """The hub's id of the sign-in that the token comes from; empty for other tokens."""
 
 
 def refusal_of(action: Action, case: Case, actor: Actor) -> Refusal | None:

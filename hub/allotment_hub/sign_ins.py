@@ -1,0 +1,63 @@
+"""When users signed in: JupyterHub keeps no such time, so the hub writes it down itself, and tells only the service.
+
+A sign-in is known by the id that JupyterHub gives it, which the service finds in its own tokens. Neither a refresh of a
+user nor a new token is a sign-in. The times are in the hub's database, so that a restart changes none.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from jupyterhub.utils import maybe_future
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+_KEPT_SECONDS = 90 * 86400
+
+_metadata = sa.MetaData()
+_sign_ins = sa.Table(
+    "allotment_sign_ins",
+    _metadata,
+    sa.Column("user", sa.String(255), primary_key=True),
+    sa.Column("session", sa.String(255), primary_key=True),
+    sa.Column("time", sa.Float, nullable=False),
+)
+
+
+async def record_sign_in(following: Callable[..., Any] | None, authenticator: Any, handler: Any, user: Any) -> Any:
+    """Write down a sign-in, for JupyterHub's `post_auth_hook`; `following` is another such hook."""
+    user = await maybe_future(following(authenticator, handler, user)) if following else user
+    if user:
+        session = handler.get_session_cookie() or handler.set_session_cookie()
+        try:
+            _write(handler.db, user["name"], session, time.time())
+        except SQLAlchemyError:
+            # Without the time, the user may do everything but decide where the policy asks for a fresh sign-in.
+            handler.db.rollback()
+            handler.log.exception("The sign-in of %s was not written down", user["name"])
+    return user
+
+
+def _write(db: Session, user: str, session: str, now: float) -> None:
+    _metadata.create_all(db.connection())
+    same = (_sign_ins.c.user == user) & (_sign_ins.c.session == session)
+    db.execute(_sign_ins.delete().where(same | (_sign_ins.c.time < now - _KEPT_SECONDS)))
+    db.execute(_sign_ins.insert().values(user=user, session=session, time=now))
+    db.commit()
+
+
+def age_of(db: Session, user: str, session: str, now: float) -> float | None:
+    """Return the seconds since a sign-in; None if there was none."""
+    if not sa.inspect(db.connection()).has_table(_sign_ins.name):
+        return None
+    same = (_sign_ins.c.user == user) & (_sign_ins.c.session == session)
+    signed_in = db.execute(sa.select(_sign_ins.c.time).where(same)).scalar()
+    return None if signed_in is None else now - signed_in
+
+
+HANDLERS = [
+    (r"/api/allotment/sign-ins", "allotment_hub.sign_in_handlers.SignInHandler"),
+    (r"/allotment/sign-in", "allotment_hub.sign_in_handlers.SignInPage"),
+]
+"""For JupyterHub's `extra_handlers`. They can be imported when the scopes of `hub_rights` are known."""

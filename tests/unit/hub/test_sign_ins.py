@@ -1,0 +1,112 @@
+"""When users signed in, as the hub writes it down in its own database."""
+
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jupyterhub import orm
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+from traitlets.config import Config
+
+from allotment_hub import sign_ins
+from allotment_hub.cluster.hub_setup import configure_hub
+from allotment_hub.sign_ins import record_sign_in
+
+DAY = 86400
+VALUES = {"publicUrl": "https://hub.example.org/", "repository": {"url": "https://git.example.org/p.git"}}
+
+
+@pytest.fixture
+def db() -> Iterator[Session]:
+    with orm.new_session_factory("sqlite:///:memory:")() as session:
+        yield session
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The hub's clock."""
+    clock = SimpleNamespace(seconds=1e9)
+    clock.time = lambda: clock.seconds
+    monkeypatch.setattr(sign_ins, "time", clock)
+    return clock
+
+
+class Browser:
+    """A sign-in's handler, with or without the cookie of an earlier one."""
+
+    log = logging.getLogger(__name__)
+
+    def __init__(self, db: Session, session: str = "") -> None:
+        self.db = db
+        self.session = session
+
+    def get_session_cookie(self) -> str:
+        return self.session
+
+    def set_session_cookie(self) -> str:
+        self.session = "new"
+        return self.session
+
+
+async def test_a_sign_in_is_known_by_user_and_session(db: Session, now: Any) -> None:
+    assert sign_ins.age_of(db, "ann", "x", now.seconds) is None
+    assert await record_sign_in(None, None, Browser(db), {"name": "ann"}) == {"name": "ann"}
+    await record_sign_in(None, None, Browser(db, "x"), {"name": "ann"})
+    now.seconds += 60
+    await record_sign_in(None, None, Browser(db, "x"), {"name": "ben"})
+    ages = {
+        (user, session): sign_ins.age_of(db, user, session, now.seconds)
+        for user in ("ann", "ben")
+        for session in ("new", "x")
+    }
+    assert ages == {("ann", "new"): 60, ("ann", "x"): 60, ("ben", "new"): None, ("ben", "x"): 0}
+    await record_sign_in(None, None, Browser(db, "x"), {"name": "ann"})
+    assert sign_ins.age_of(db, "ann", "x", now.seconds) == 0, "the same browser signed in again"
+
+
+async def test_old_sign_ins_are_forgotten(db: Session, now: Any) -> None:
+    await record_sign_in(None, None, Browser(db, "x"), {"name": "ann"})
+    now.seconds += 91 * DAY
+    await record_sign_in(None, None, Browser(db, "y"), {"name": "ben"})
+    assert sign_ins.age_of(db, "ann", "x", now.seconds) is None
+
+
+async def test_another_hook_comes_first_and_who_is_refused_has_not_signed_in(db: Session, now: Any) -> None:
+    async def other(_authenticator: Any, _handler: Any, user: dict[str, Any]) -> dict[str, Any] | None:
+        return {**user, "admin": True} if user["name"] == "ann" else None
+
+    assert await record_sign_in(other, None, Browser(db, "x"), {"name": "ann"}) == {"name": "ann", "admin": True}
+    assert await record_sign_in(other, None, Browser(db, "x"), {"name": "ben"}) is None
+    assert [sign_ins.age_of(db, name, "x", now.seconds) for name in ("ann", "ben")] == [0, None]
+
+
+async def test_a_database_that_fails_keeps_nobody_out(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OperationalError("insert", {}, Exception("disk full"))
+
+    monkeypatch.setattr(sign_ins, "_write", fail)
+    assert await record_sign_in(None, None, Browser(db, "x"), {"name": "ann"}) == {"name": "ann"}
+
+
+@pytest.mark.parametrize("domain", ["", "https://sessions.example.net"])
+async def test_the_clusters_hub_writes_sign_ins_down_beside_the_deployments_own_hook(db: Session, domain: str) -> None:
+    seen = []
+
+    def own(_authenticator: Any, _handler: Any, user: dict[str, Any]) -> dict[str, Any]:
+        seen.append(user["name"])
+        return user
+
+    config = Config()
+    config.JupyterHub.services = [{"name": "allotment"}]
+    config.JupyterHub.subdomain_host = domain
+    config.Authenticator.post_auth_hook = own
+    configure_hub(config, VALUES, "/")
+    browser: Any = Browser(db, "x")
+    browser.request = SimpleNamespace(host="hub.example.org")
+    await config.Authenticator.post_auth_hook(None, browser, {"name": "ann"})
+    assert seen == ["ann"]
+    assert sign_ins.age_of(db, "ann", "x", 0) is not None
+    assert {path for path, _ in config.JupyterHub.extra_handlers} >= {"/api/allotment/sign-ins", "/allotment/sign-in"}
