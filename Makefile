@@ -18,6 +18,8 @@ UV := uv==0.13.9
 # Files are handed out in the order of tests/conftest.py, the long ones first: no process is left alone with them.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
+# Images of Python often set it. Then each hub, service and JupyterLab compiles all that it imports when it starts.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test tests quick check pictures bench kubespawner fuzz lock
 .DELETE_ON_ERROR:
