@@ -1,7 +1,7 @@
 """Why a pod does not start, what its events mean, and why a session ended. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ _MAINTAINERS = "whoever maintains the profile, or an administrator of the platfo
 _PATIENCE = 30.0
 MEMORY_EXCEEDED = "It needed more memory than its profile gives."
 _MAXIMUM_LENGTH = 300
+_SHORTEST_SECRET = 8
+"""Shorter values of variables are no secrets, and may be parts of words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +255,28 @@ def cluster_away() -> Refusal:
     return _refusal("cluster-away", why, "Try again in a minute.")
 
 
-def rejected_by_cluster(status: int, body: str) -> Refusal:
-    """Return the refusal for an error of the API when the pod was created, such as an exceeded quota."""
+def rejection_in_log(status: int, body: str) -> str:
+    """Return what the log says of an API error: code and fields, no text, which may quote the pod's variables."""
+    try:
+        answer = json.loads(body)
+        causes = (answer.get("details") or {}).get("causes") or ()
+        words = [answer.get("reason"), *(f"{cause.get('reason')} {cause.get('field')}" for cause in causes)]
+    except (ValueError, AttributeError, TypeError):
+        words = []
+    return _shortened(", ".join([str(status), *(str(word) for word in words if word)]))
+
+
+def rejected_by_cluster(status: int, body: str, variables: Iterable[str] = ()) -> Refusal:
+    """Return the refusal for an error of the API when the pod was created, such as an exceeded quota.
+
+    The values of the pod's variables are left out of it: the hub logs refusals.
+    """
     if status >= 500 or status in (408, 409, 429):
         return cluster_away()
     message = _message(body)
+    for value in sorted(set(variables), key=len, reverse=True):
+        if len(value) >= _SHORTEST_SECRET:
+            message = message.replace(value, "…")
     if "exceeded quota" in message:
         why = "The cluster's quota for sessions is used up."
         return _refusal("quota", why, "Choose a smaller size, or try again when others have ended their sessions.")

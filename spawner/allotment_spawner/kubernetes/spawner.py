@@ -230,8 +230,11 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         except RefusedError as error:
             raise spawn_exception(error.refusal) from None
         except ApiException as error:
-            self.log.warning("the cluster rejected the pod of %s: %s %s", self._log_name, error.status, error.body)
-            raise spawn_exception(pod_status.rejected_by_cluster(error.status, str(error.body))) from None
+            body = str(error.body)
+            reason = pod_status.rejection_in_log(error.status, body)
+            self.log.warning("the cluster rejected the pod of %s: %s", self._log_name, reason)
+            refusal = pod_status.rejected_by_cluster(error.status, body, self.get_env().values())
+            raise spawn_exception(refusal) from None
         except CONNECTION_ERRORS as error:
             self.log.warning("the cluster did not answer for %s: %r", self._log_name, error)
             raise spawn_exception(pod_status.cluster_away()) from None

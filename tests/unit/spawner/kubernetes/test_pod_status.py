@@ -1,5 +1,6 @@
 """What becomes of a pod is told in words that help, once, and a start that cannot succeed ends early."""
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from allotment_spawner.kubernetes.pod_status import (
     memory_restarts,
     progress_message,
     rejected_by_cluster,
+    rejection_in_log,
     watch_problem,
 )
 from allotment_spawner.kubernetes.spawn_monitor import START, SpawnMonitor
@@ -139,6 +141,26 @@ def test_an_unknown_warning_is_told_as_it_is_and_never_longer_than_a_few_lines()
 def test_what_the_api_answers_becomes_a_refusal(status: int, body: str, code: str) -> None:
     refusal = rejected_by_cluster(status, body)
     assert (refusal.code, refusal.status) == (code, 503)
+
+
+def test_what_the_api_quotes_of_a_pod_comes_neither_into_the_log_nor_into_the_refusal() -> None:
+    token = "0123456789abcdef" * 2
+    body = json.dumps(
+        {
+            "reason": "Invalid",
+            "message": f'admission webhook "x" denied it: env[2] is "{token}" with "short"',
+            "details": {"causes": [{"reason": "FieldValueInvalid", "field": "spec.env[2].value", "message": token}]},
+        }
+    )
+    refusal = rejected_by_cluster(422, body, [token[:16], token, "short"])
+    assert token[:8] not in refusal.sentence
+    assert 'env[2] is "…" with "short"' in refusal.why
+    assert rejection_in_log(422, body) == "422, Invalid, FieldValueInvalid spec.env[2].value"
+
+
+@pytest.mark.parametrize("body", ["", "token", '"token"', '["token"]', '{"details": {"causes": ["token"]}}', "None"])
+def test_an_answer_that_is_no_status_is_logged_by_its_code_alone(body: str) -> None:
+    assert rejection_in_log(403, body) == "403"
 
 
 def test_a_pod_that_was_there_and_is_not_any_more_ends_the_start() -> None:
