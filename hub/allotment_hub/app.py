@@ -39,6 +39,7 @@ from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
+from allotment_hub.services.stops import Stops
 from allotment_profiles.access import deployments
 from allotment_profiles.events import Events
 from allotment_profiles.git.mirror import Mirror
@@ -94,6 +95,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         submissions=Submissions(proposals, checking),
         reviews=Reviews(proposals, watcher, sign_ins),
         quarantine=Quarantine(forge, checking, watcher, directory, sign_ins),
+        stops=Stops(watcher, hub),
         image_puller=image_puller,
         one_time_tokens=OneTimeTokens(),
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allotment_profiles.scopes import REFRESH_SCOPE, REVIEW_SCOPE, SERVICE_ACCESS_SCOPE, SIGN_INS_SCOPE
+from allotment_profiles.scopes import REFRESH_SCOPE, REVIEW_SCOPE, SERVICE_ACCESS_SCOPE, SIGN_INS_SCOPE, STOP_SCOPE
 
 SERVICE = "allotment"
 
@@ -10,7 +10,16 @@ CUSTOM_SCOPES = {
     REVIEW_SCOPE: {"description": "Approve, reject and merge proposals of profiles"},
     REFRESH_SCOPE: {"description": "Tell the hub that the repository of profiles has changed"},
     SIGN_INS_SCOPE: {"description": "Ask the hub when somebody signed in"},
+    STOP_SCOPE: {"description": "List sessions and stop them"},
 }
+
+HUB_HANDLERS = [
+    # Named by strings, because allotment_hub does not import the spawner.
+    (r"/api/allotment/refresh", "allotment_spawner.hub.refresh.RefreshHandler"),
+    (r"/api/allotment/sessions", "allotment_spawner.hub.stop_handlers.SessionsHandler"),
+    (r"/api/allotment/stops", "allotment_spawner.hub.stop_handlers.StopsHandler"),
+]
+"""What the service calls in the spawner's package."""
 
 HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
 """On every page of the hub. Its own Content-Security-Policy forbids framing already."""
@@ -22,7 +31,7 @@ def roles() -> list[dict[str, Any]]:
     A session's token has the scopes that the roles `server` and `user` have in common. Both repeat JupyterHub's
     defaults.
     """
-    service = ["list:users", "read:users", "read:groups", REFRESH_SCOPE, SIGN_INS_SCOPE]
+    service = ["list:users", "read:users", "read:groups", REFRESH_SCOPE, SIGN_INS_SCOPE, STOP_SCOPE]
     return [
         {"name": "user", "scopes": ["self", SERVICE_ACCESS_SCOPE, REVIEW_SCOPE]},
         {"name": "server", "scopes": ["users:activity!user", "access:servers!server", SERVICE_ACCESS_SCOPE]},

@@ -49,6 +49,7 @@ def test_pages_have_no_serious_barrier(chromium: Browser, allotment: Deployment,
         f"{SERVICE}profiles/housing-statistics/register", f"{SERVICE}propose",
         f"{SERVICE}propose?from=housing-statistics/notebook", f"{SERVICE}proposals", f"{SERVICE}data-roles",
         f"{SERVICE}data-roles/housing-open", f"{SERVICE}data-roles/weather-open/ask?team=housing-statistics",
+        f"{SERVICE}stop", f"{SERVICE}stop?kind=profile&name=housing-statistics/notebook",
     ]  # fmt: skip
     found = barriers(window, allotment, paths, scheme)
     window.close()

@@ -1,16 +1,19 @@
 """The models of the API's request bodies."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from allotment_hub.errors import refused
 from allotment_hub.services.drafts.draft_proposal import Acceptance
 from allotment_hub.services.drafts.grants import Ask
 from allotment_hub.services.drafts.requested import ProfileRequest, encoded
 from allotment_hub.services.proposals.checking import Files
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH
 from allotment_profiles.model.values.texts import is_name
+from allotment_profiles.stops import StopTarget
 
 
 class Body(BaseModel):
@@ -139,6 +142,36 @@ class RejectionBody(Body):
 
     reason: str
     """Why the proposal is rejected."""
+
+
+class StopBody(Body):
+    """Which sessions are stopped: send exactly one of `user`, `profile`, `image` and `data_role`."""
+
+    user: str = ""
+    """The name of a user."""
+    profile: str = ""
+    """The id of a profile, `TEAM/NAME`."""
+    image: str = ""
+    """An image: its digest, or its reference as written in the profile."""
+    data_role: str = ""
+    """The name of a data role."""
+    reason: str
+    """Why, in a sentence. The users of the sessions are shown it."""
+
+    @property
+    def target(self) -> StopTarget:
+        """The target. Raises ServiceError if there is not exactly one."""
+        return stop_target(self.model_dump(exclude={"reason"}))
+
+
+def stop_target(named: Mapping[str, str]) -> StopTarget:
+    """Return the one target that is named. Raise ServiceError if there is not exactly one."""
+    given = {kind.replace("_", "-"): name for kind, name in named.items() if name}
+    targets = [StopTarget.parse(kind, name) for kind, name in given.items()]
+    if len(targets) != 1 or targets[0] is None:
+        why = "It names no user, profile, image or data role, or several of them, or one that cannot exist."
+        raise refused(400, "stop-target", "Nothing was stopped.", why, "Name exactly one of them.")
+    return targets[0]
 
 
 def _depth(value: Any, level: int = 0) -> int:

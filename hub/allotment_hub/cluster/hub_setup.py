@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from allotment_hub.cluster.values import HUB_STATE, ChartValues
-from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, SERVICE, roles, service_settings
+from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, HUB_HANDLERS, SERVICE, roles, service_settings
 from allotment_hub.origins import hostname_of, origin_settings, sign_in_only_at
 from allotment_hub.sign_ins import HANDLERS, record_sign_in
 
@@ -66,11 +66,7 @@ def _configure_jupyterhub(c: HubConfiguration) -> None:
     c.JupyterHub.spawner_class = "allotment_spawner.kubernetes.KubernetesProfileSpawner"
     templates = files("allotment_spawner") / "templates"
     c.JupyterHub.template_paths = [*(c.JupyterHub.get("template_paths") or []), str(templates)]
-    c.JupyterHub.extra_handlers = [
-        *(c.JupyterHub.get("extra_handlers") or []),
-        (r"/api/allotment/refresh", "allotment_spawner.hub.refresh.RefreshHandler"),
-        *HANDLERS,
-    ]
+    c.JupyterHub.extra_handlers = [*(c.JupyterHub.get("extra_handlers") or []), *HUB_HANDLERS, *HANDLERS]
     c.Authenticator.post_auth_hook = functools.partial(record_sign_in, c.Authenticator.get("post_auth_hook"))
     # Groups decide what a user may start, so they come from the identity provider, anew before each start.
     c.Authenticator.manage_groups = c.Authenticator.get("manage_groups", True)

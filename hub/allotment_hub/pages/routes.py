@@ -8,6 +8,7 @@ from allotment_hub.pages.export import ProfilesExport
 from allotment_hub.pages.listings import DataRolePage, DataRolesPage, ProfilePage, ProfilesPage, TeamPage
 from allotment_hub.pages.page import Page, UnknownPage
 from allotment_hub.pages.proposing import ProposePage
+from allotment_hub.pages.stops import StopPage
 
 
 class FrontPage(Page):
@@ -33,6 +34,7 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"data-roles", DataRolesPage),
     (r"data-roles/([^/]+)", DataRolePage),
     (r"data-roles/([^/]+)/ask", AskPage),
+    (r"stop", StopPage),
     (r"(.*)", UnknownPage),
 ]
 """Patterns below the service's prefix. The first match wins."""

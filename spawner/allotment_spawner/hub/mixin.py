@@ -20,6 +20,7 @@ from allotment_profiles.access.lost_access import lost_access, time_left
 from allotment_profiles.access.people import User
 from allotment_profiles.model.paths import file_ref, profile_path
 from allotment_profiles.model.problems import Refusal, RefusedError
+from allotment_spawner.hub.stopping import StopOrderMixin
 from allotment_spawner.hub.traits import ProfileSpawnerTraits
 from allotment_spawner.session.access_expiry import (
     AccessExpiry,
@@ -46,7 +47,7 @@ _STATE = "allotment"
 _WITHOUT_TRACEBACK = WithoutTraceback()
 
 
-class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
+class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
     """Starts a session from a profile of the repository. Every start is decided anew.
 
     The last good choice is in the spawner's state, which the hub keeps when a session ends. The options that the hub
@@ -135,6 +136,7 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
     async def start(self) -> Any:
         """Decide the request and start the session. Raise SpawnException if it is refused."""
         self._launch = self._session = self._end_reason = None
+        self._forget_order(ended_by_it=False)
         self.messages, self._lost_since = [], {}
         try:
             launch, session = await self._decide()
@@ -149,12 +151,12 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
                 raise spawn_exception(error.refusal) from None
             raise
         self._store_choice(launch.request.as_dict())
-        self._launch = launch
+        self._launch, self.last_stop = launch, None
         # If the hub is killed from here on, the session goes on running and the next hub has to recognise it.
         self._store_state()
         self.report(50, f"Waiting for {app_title(launch.app, launch.tool)} to answer")
         self._record("start", session, options=dict(launch.request.options), server=self.name)
-        return await super().start()
+        return await self._unless_stopped(super().start())
 
     async def _decide(self) -> tuple[Launch, Session]:
         """Decide the request and reserve its share of the budgets."""
@@ -242,13 +244,19 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
     async def poll(self) -> int | None:
         """Return None while the session runs. A session whose time is over is stopped."""
         status: int | None = await super().poll()
-        if status is None and self._session and self._end_reason is None and not self._unready:
-            now = dt.datetime.now(dt.UTC)
-            reason = self._session.overdue(now, self._last_active(self._session))
-            reason = reason or self.access_ended(now)
-            if reason:
+        if self._end_reason is None and not self._unready:
+            if status is not None:
+                self._forget_order(ended_by_it=False)  # it had ended by itself
+            elif reason := self._reason_to_end(dt.datetime.now(dt.UTC)):
                 return await self._end(reason)
         return status
+
+    def _reason_to_end(self, now: dt.datetime) -> EndReason | None:
+        if self.stop_order:
+            return "stop-order"
+        if self._session is None:
+            return None
+        return self._session.overdue(now, self._last_active(self._session)) or self.access_ended(now)
 
     async def _end(self, reason: EndReason) -> int | None:
         self.log.info("stopping the session %s: %s", self._log_name, reason)
@@ -304,6 +312,16 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         await super().stop(now)
 
     @property
+    def images(self) -> frozenset[str]:
+        """The image of the session, as written. Empty if a version stored the session that did not store images."""
+        return frozenset([self._session.image]) - {""} if self._session else frozenset()
+
+    @property
+    def session(self) -> Session | None:
+        """The current session."""
+        return self._session
+
+    @property
     def budget_usage(self) -> Usage | None:
         """What this spawner uses of the budgets, from the decision until the end of its session."""
         session = self._session
@@ -338,11 +356,12 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
             self._choice = _parse_choice(stored.get("choice"))
             self._lost_since = lost_since_from_state(stored.get("access_lost"))
             self._session = Session.from_state(stored.get("session"))
+            self._load_orders(stored)
 
     def get_state(self) -> dict[str, Any]:
         """Return what the hub needs after a restart."""
         state: dict[str, Any] = super().get_state()
-        stored: dict[str, Any] = {}
+        stored = self._orders_as_state()
         if self._choice:
             stored["choice"] = dict(self._choice)
         if self._session:
@@ -360,9 +379,12 @@ class ProfileSpawnerMixin(ProfileSpawnerTraits, Spawner):
         """Forget the session, but not the user's last good choice. JupyterHub calls this at every end of a session."""
         super().clear_state()
         session, self._session = self._session, None
+        order = self.stop_order if self._end_reason in (None, "stop-order") else None
         if session:
-            reason = self._end_reason or "stopped"
-            self._record("end", session, seconds=self._age(session), reason=reason, server=self.name)
+            reason = "stop-order" if order else self._end_reason or "stopped"
+            details = {"order": order.id} if order else {}
+            self._record("end", session, seconds=self._age(session), reason=reason, server=self.name, **details)
+        self._forget_order(ended_by_it=order is not None)
         self._launch = self._end_reason = None
         self._lost_since = {}
 

@@ -74,6 +74,11 @@ def watchers(settings: MutableMapping[str, Any]) -> list[CatalogWatcher]:
     return [each.watcher for each in settings.get(_SETTING, {}).values()]
 
 
+def event_writers(settings: MutableMapping[str, Any]) -> list[EventWriter]:
+    """Return the event writers of a hub; none before the first start page."""
+    return [each.event_writer for each in settings.get(_SETTING, {}).values()]
+
+
 def _log_into(hub_log: logging.Logger) -> None:
     """Send our log lines to the hub's log in its format, as JupyterHub does with those of Tornado."""
     for name in ("allotment_profiles", "allotment_spawner"):

@@ -238,6 +238,15 @@ def memory_restarts(pod: Mapping[str, Any]) -> int:
     return 0
 
 
+def images_of(pod: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the images of a pod: as it asks for them, and as they run, with their digests."""
+    if pod is None:
+        return frozenset()
+    asked = (container.get("image") for container in pod.get("spec", {}).get("containers") or ())
+    runs = (container.get("imageID") for container in pod.get("status", {}).get("containerStatuses") or ())
+    return frozenset(filter(None, (*asked, *runs)))
+
+
 def _refusal(code: str, why: str, remedy: str, decides: str = ADMINISTRATORS) -> Refusal:
     return Refusal(code, "The session was not started.", why, remedy, decides, 503)
 

@@ -252,6 +252,11 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         reflector = self.pod_reflector
         return reflector.pods.get(f"{self.namespace}/{self.pod_name}") if reflector else None
 
+    @property
+    def images(self) -> frozenset[str]:
+        """The image of the session, as written and as the cluster runs it, with its digest."""
+        return super().images | pod_status.images_of(self._pod())
+
     async def get_url(self) -> str:
         """Return the address of a session that a restarted hub finds, also if the hub stopped during its start."""
 

@@ -12,7 +12,9 @@ from allotment_profiles.model.sizes import Size
 # A session reports its activity to the hub every five minutes, so the latest report may be late.
 ACTIVITY_DELAY = dt.timedelta(minutes=10)
 
-EndReason = Literal["stopped", "idle", "total", "access-ended", "deleted", "evicted", "exited", "out-of-memory"]
+EndReason = Literal[
+    "stopped", "stop-order", "idle", "total", "access-ended", "deleted", "evicted", "exited", "out-of-memory"
+]
 
 _AMOUNTS = ("cpu_guarantee", "cpu", "memory_guarantee", "memory", "gpu", "gpu_kind")
 # JupyterLab, and the paths of the proxies inside the session for the other two.
@@ -35,6 +37,8 @@ class Session:
     """Seconds after the start."""
     size: Size = _NOTHING
     """What it uses of the budgets. A session stored by a version without sizes counts with no amounts."""
+    image: str = ""
+    """The reference of its image, as written; empty if an older version has stored the session."""
 
     @classmethod
     def of(cls, launch: Launch, now: dt.datetime) -> Self:
@@ -48,6 +52,7 @@ class Session:
             idle=launch.idle,
             total=launch.total,
             size=launch.size,
+            image=launch.image,
         )
 
     @classmethod
@@ -65,6 +70,7 @@ class Session:
                 idle=int(state["idle"]),
                 total=int(state["total"]),
                 size=_size_from(state.get("size")),
+                image=str(state.get("image", "")),
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -80,6 +86,7 @@ class Session:
             "idle": self.idle,
             "total": self.total,
             "size": {name: getattr(self.size, name) for name in _AMOUNTS},
+            "image": self.image,
         }
 
     def environment(self) -> dict[str, str]:

@@ -136,7 +136,7 @@ async def test_a_call_decides_with_a_token_and_not_with_a_cookie(platform: Platf
     path, head = f"api/v1/proposals/{stored.id}", {"head": stored.head}
     calls = {
         "approvals": head, "merge": head, "rejection": {"reason": "No"}, "withdrawal": None,
-        f"../../holds/{'0' * 40}/confirmation": {"reason": "Yes"},
+        f"../../holds/{'0' * 40}/confirmation": {"reason": "Yes"}, "../../stops": {"user": "ben", "reason": "Yes"},
     }  # fmt: skip
     for call, body in calls.items():
         answer = await lead.post(f"{path}/{call}", json=body, headers=headers)

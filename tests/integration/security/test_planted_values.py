@@ -38,6 +38,9 @@ PATHS = (
     RENTS_PATH, SOLD_PATH, MOVED_PATH, BAD_PATH, HELD_PATH, "teams/housing/team.yaml", "policy.yaml",
 )  # fmt: skip
 HEAD = "0" * 40
+STOPPED = (
+    *(f"profile=housing/{name}" for name in PROFILES), *(f"data_role={name}" for name in ROLES), "user=ben", "image=x",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,10 @@ def api(plant: Planted) -> dict[str, list[Asked]]:
         "holds/{commit}/confirmation": [
             Asked("POST", f"api/v1/holds/{commit}/confirmation", json={"reason": ""}) for commit in plant.commits
         ],
+        "stops": [
+            *get(*(f"api/v1/stops?{query}" for query in STOPPED)),
+            *(Asked("POST", "api/v1/stops", json={**dict([query.split("=")]), "reason": ""}) for query in STOPPED),
+        ],
         "health": get("api/v1/health"),
         "metrics": get("api/v1/metrics"),
     }
@@ -173,6 +180,10 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
             *get("data-roles/rents/ask?team=housing", "data-roles/prices/ask?team=transport", "data-roles/bad/ask"),
             Asked("POST", "data-roles/rents/ask", data={"team": "housing", "until": "2999-12-31", "do": "check"}),
             Asked("POST", "data-roles/rents/ask", data={"team": "housing", "until": "odd", "do": "propose"}),
+        ],
+        r"stop": [
+            *get("stop", *(f"stop?kind={query.replace('_', '-').replace('=', '&name=')}" for query in STOPPED)),
+            Asked("POST", "stop", data={"kind": "profile", "name": "housing/sketch", "reason": ""}),
         ],
         r"(.*)": get("nowhere"),
     }

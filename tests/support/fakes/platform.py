@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -27,6 +28,7 @@ from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
+from allotment_hub.services.stops import Stops
 from allotment_profiles.access import deployments
 from allotment_profiles.access.people import User
 from allotment_profiles.events import Events
@@ -102,6 +104,10 @@ class People:
         self.away = False
         self.sign_ins: dict[tuple[str, str], float] = {}
         """User and id of a sign-in → how many seconds ago it was."""
+        self.sessions: list[dict[str, Any]] = []
+        """What the hub answers about sessions, whatever is asked for."""
+        self.stops: list[dict[str, Any]] = []
+        """The orders to stop sessions."""
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer as the hub does."""
@@ -110,6 +116,8 @@ class People:
         if request.url.path.endswith("/allotment/sign-ins"):
             asked = json.loads(request.content)
             return httpx.Response(200, json={"seconds": self.sign_ins.get((asked["user"], asked["session"]))})
+        if "/allotment/" in request.url.path:
+            return self._stops(request)
         names = sorted(self.groups)
         if request.url.path.endswith("/users"):
             return httpx.Response(200, json=[self._model(name) for name in names])
@@ -117,6 +125,12 @@ class People:
         if name not in names:
             return httpx.Response(404, json={"status": 404, "message": "Not Found"})
         return httpx.Response(200, json=self._model(name))
+
+    def _stops(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            self.stops.append(json.loads(request.content))
+        sessions = [{"result": "stopped", **session} for session in self.sessions]
+        return httpx.Response(200, json={"order": "c0ffee", "sessions": sessions, "undecided": 0})
 
     def _model(self, name: str) -> dict[str, object]:
         return {"name": name, "groups": self.groups[name], "admin": name in self.admins}
@@ -157,6 +171,7 @@ class Platform:
         self.proposing = Submissions(self.proposals, self.checking)
         self.reviewing = Reviews(self.proposals, self.watcher, self.sign_ins)
         self.quarantine = Quarantine(self.forge, self.checking, self.watcher, self.directory, self.sign_ins)
+        self.stops = Stops(self.watcher, client)
         self.history = History(self.repository, self.watcher)
         self.profiles = Profiles(self.watcher, self.directory, deployments.laptop)
         self.teams = Teams(self.watcher)

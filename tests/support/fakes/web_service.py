@@ -27,6 +27,7 @@ from allotment_hub.http.handler import Services
 from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
 from allotment_hub.services.hub_api import Directory, hub_api_client
+from allotment_hub.services.stops import Stops
 from allotment_profiles.scopes import REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
 
 PREFIX = "/services/allotment/"
@@ -79,7 +80,8 @@ class _HubApi(RequestHandler):
     def answer(self, path: str) -> None:
         token = self.request.headers.get("Authorization", "").removeprefix("token ")
         if path != "user":
-            answer = self.hub.people.answer(httpx.Request("GET", f"http://hub/hub/api/{path}"))
+            method, body = str(self.request.method), self.request.body
+            answer = self.hub.people.answer(httpx.Request(method, f"http://hub/hub/api/{path}", content=body))
             self.set_status(answer.status_code)
             self.finish(answer.content)
         elif token in self.hub.tokens:
@@ -119,7 +121,7 @@ class WebService:
             judges=JUDGES,
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
             submissions=platform.proposing, reviews=platform.reviewing, quarantine=platform.quarantine,
-            image_puller=None, one_time_tokens=OneTimeTokens(),
+            stops=Stops(platform.watcher, self.hub_client), image_puller=None, one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client),
         )  # fmt: skip
         self.application = build_application(self.services, self.auth)

@@ -5,7 +5,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, SERVICE, roles, service_settings
+from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, HUB_HANDLERS, SERVICE, roles, service_settings
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.authenticator import LocalAccounts
@@ -46,7 +46,7 @@ c.LocalAccounts.allowed_users = set(deployment.passwords)
 c.LocalAccounts.manage_groups = True
 c.LocalAccounts.refresh_pre_spawn = True
 c.LocalAccounts.post_auth_hook = functools.partial(record_sign_in, None)
-c.JupyterHub.extra_handlers = HANDLERS
+c.JupyterHub.extra_handlers = [*HUB_HANDLERS, *HANDLERS]
 
 # The service beside the hub; the supervisor starts it.
 c.JupyterHub.custom_scopes = CUSTOM_SCOPES
