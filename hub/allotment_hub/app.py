@@ -32,8 +32,8 @@ from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory, HubNotifier, hub_api_client
 from allotment_hub.services.image_puller import ImagePuller
+from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.judging.judges import Judges
-from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews

@@ -9,7 +9,7 @@ from allotment_hub.api.responses import CheckAnswer, ProposalAnswer, ProposalLin
 from allotment_hub.api.serializers import check_answer, proposal_answer, proposal_line
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.drafts.requested import requested_files
-from allotment_hub.services.proposals.checking import Files
+from allotment_hub.services.judging.checking import Files
 
 
 class _ProposalHandler(ApiHandler):

@@ -10,7 +10,7 @@ from allotment_hub.errors import refused
 from allotment_hub.services.drafts.draft_proposal import Acceptance
 from allotment_hub.services.drafts.grants import Ask
 from allotment_hub.services.drafts.requested import ProfileRequest, encoded
-from allotment_hub.services.proposals.checking import Files
+from allotment_hub.services.judging.checking import Files
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH
 from allotment_profiles.model.values.texts import is_name
 from allotment_profiles.stops import StopTarget

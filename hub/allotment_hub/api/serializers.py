@@ -9,7 +9,7 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.browse.data_roles import DataRoleRow
 from allotment_hub.services.browse.profiles import ProfileRow
 from allotment_hub.services.browse.teams import TeamDetails
-from allotment_hub.services.proposals.checking import Check
+from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.proposals import ProposalView
 from allotment_profiles.access.offers import Offer
 from allotment_profiles.documents.parsing import parse_yaml

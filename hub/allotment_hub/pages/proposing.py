@@ -22,7 +22,7 @@ from allotment_hub.services.drafts.starting_points import (
     has_variables,
     without_variables,
 )
-from allotment_hub.services.proposals.checking import Check, Files
+from allotment_hub.services.judging.checking import Check, Files
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.people import User, leads_of
 from allotment_profiles.access.visibility import Sight, team_is_listed, visible

@@ -17,7 +17,7 @@ from typing import Literal
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.hub_api import Directory
-from allotment_hub.services.proposals.checking import ChangeChecker
+from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.proposals.proposing import checked_text, written
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.sign_ins import SignIns

@@ -14,9 +14,11 @@ from support.conditions import until
 from support.costly import costly_profile
 from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform, code_of, refusal_of
 
+from allotment_hub.errors import ServiceError
+from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.judging.dry_runs import check_files
 from allotment_hub.services.judging.judges import Judges
-from allotment_hub.services.proposals.checking import MAXIMUM_WAITING, ChangeChecker
+from allotment_hub.services.judging.turns import MAXIMUM_PAGES_WAITING, MAXIMUM_WAITING
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 MODULE = "allotment_hub.services.judging.worker"
@@ -126,3 +128,18 @@ async def test_an_error_of_a_check_is_raised_here(platform: Platform) -> None:
     with pytest.raises(Exception, match="deadbeef"):
         await platform.checking.commit(platform.forge.main(), "deadbeef" * 5, platform.checking.today())
     assert JUDGES is not None
+
+
+async def test_pages_and_decisions_of_one_user_wait_in_a_queue_of_their_own(platform: Platform) -> None:
+    paths = [f"teams/housing/profiles/p{number}.yaml" for number in range(MAXIMUM_PAGES_WAITING + 3)]
+    proposed = [await platform.proposed({path: NOTEBOOK}) for path in paths]
+    lena, leo = platform.people.reader("lena"), platform.people.reader("leo")
+    asked = [asyncio.ensure_future(platform.proposals.view(stored, lena)) for stored in proposed[:-1]]
+    asked.append(asyncio.ensure_future(platform.reviewing.approve(lena, proposed[-1].id, proposed[-1].head)))
+    results = await asyncio.gather(*asked, platform.proposals.view(proposed[0], leo), return_exceptions=True)
+    refused = [result.refusal.code for result in results if isinstance(result, ServiceError)]
+    assert refused == ["checks-many"] * 2
+    assert not isinstance(results[-1], Exception)
+    # What was judged for one reader is not judged for the next.
+    views = (platform.proposals.view(stored, leo) for stored in proposed)
+    assert not any(view.check.errors for view in await asyncio.gather(*views))

@@ -9,7 +9,7 @@ from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRIC
 
 from allotment_hub.forges.records import Candidate, StoredProposal
 from allotment_hub.services.event_reader import EventReader
-from allotment_hub.services.proposals.checking import ChangeChecker, Check, Files
+from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
@@ -105,9 +105,9 @@ async def test_the_list_judges_the_page_that_is_shown_and_what_may_wait_for_the_
 
 async def test_a_merge_is_judged_again_when_main_has_moved_since_its_page_was_made(platform: Platform) -> None:
     stored, dora = await approved(platform), platform.people.reader("dora")
-    first = await platform.proposals.case(stored)
+    first = await platform.proposals.case(stored, platform.people.reader("lena").user)
     platform.push({NOTEBOOK_PATH: NOTEBOOK + b"description: Pushed\n"})
-    second = await platform.proposals.case(stored)
+    second = await platform.proposals.case(stored, platform.people.reader("lena").user)
     assert first.judgement.key.main != second.judgement.key.main
     assert first.judgement.candidate
     with pytest.raises(RefMovedError):  # the forge has the last word about what was judged before

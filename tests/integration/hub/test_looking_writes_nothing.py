@@ -5,7 +5,7 @@ from pathlib import Path
 from support.fakes.platform import HOUSING, JUDGES, NOTEBOOK, NOTEBOOK_PATH, Platform
 
 from allotment_hub.services.event_reader import EventReader
-from allotment_hub.services.proposals.checking import ChangeChecker
+from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.proposals.proposals import Proposals
 

@@ -3,7 +3,7 @@
 import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
-from allotment_hub.services.proposals.checking import Files
+from allotment_hub.services.judging.checking import Files
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 LONGER = PRICES.replace(b"2999-12-31", b"2999-12-30")

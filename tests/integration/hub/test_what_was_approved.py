@@ -50,7 +50,7 @@ async def approved(platform: Platform, stored: StoredProposal, by: str) -> Store
 
 
 async def digest(platform: Platform, stored: StoredProposal) -> str:
-    return (await platform.proposals.case(stored)).judgement.digest
+    return (await platform.proposals.case(stored, platform.people.reader("lena").user)).judgement.digest
 
 
 async def page(platform: Platform, proposal: str, who: str) -> BeautifulSoup:
@@ -134,7 +134,7 @@ async def test_an_approval_lapses_when_main_widens_who_gains(platform: Platform)
     merged = await platform.reviewing.merge(dora, stored.id, stored.head, await digest(platform, stored))
     assert merged.ending
     assert [record.digest for record in merged.records if record.kind != "proposed"][1:] == [merged.ending.digest] * 2
-    case = await platform.proposals.case(merged)
+    case = await platform.proposals.case(merged, platform.people.reader("lena").user)
     assert [record.by for record in case.approvals] == ["dora"]
 
 
@@ -179,7 +179,7 @@ async def test_the_merge_button_is_bound_to_what_its_page_showed(platform: Platf
     await push(platform, {NOTEBOOK_PATH: mine})
     stored = await platform.proposed({NOTEBOOK_PATH: mine.replace(b"4 GiB", b"2 GiB")})
     ana, seen = platform.people.reader("ana"), await digest(platform, stored)
-    assert (await platform.proposals.case(stored)).merges_itself
+    assert (await platform.proposals.case(stored, platform.people.reader("lena").user)).merges_itself
     assert await code_of(platform.reviewing.merge(ana, stored.id, stored.head, "0" * 64)) == "digest-changed"
     assert (await platform.reviewing.merge(ana, stored.id, stored.head, seen)).ending
 
@@ -194,7 +194,9 @@ async def test_an_approval_from_before_there_were_digests_counts_only_where_it_w
     assert (view.lapsed.gone, view.lapsed.new) == ((), ())
     candidate = platform.forge.candidate(stored, platform.forge.main())
     merged = platform.forge.merge(stored, candidate, "Merge as before", by="lena")
-    assert [record.by for record in (await platform.proposals.case(merged)).approvals] == ["lena"]
+    assert [
+        record.by for record in (await platform.proposals.case(merged, platform.people.reader("lena").user)).approvals
+    ] == ["lena"]
 
 
 async def test_a_record_of_the_release_before_is_read(platform: Platform) -> None:

@@ -93,7 +93,7 @@ async def test_what_is_held_is_not_shown_as_the_old_side_of_a_proposal(platform:
 async def test_a_lead_is_not_shown_the_binding_that_the_proposer_may_not_see(platform: Platform) -> None:
     files = {ROLE_PATH: granted(platform, "transport"), TRANSPORT_PATH: NOTEBOOK.replace(b"4 GiB", b"5 GiB")}
     stored = await platform.proposed(files, by="tom")
-    case = await platform.proposals.case(stored)
+    case = await platform.proposals.case(stored, platform.people.reader("lena").user)
     assert case.reviewed_by(platform.people.reader("tess").user)
     answer = await shown(platform, "tess", stored.id)
     assert SECRET not in answer

@@ -20,8 +20,8 @@ from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.judging.judges import Judges
-from allotment_hub.services.proposals.checking import ChangeChecker
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
@@ -200,7 +200,7 @@ class Platform:
 
     async def approvers(self, stored: StoredProposal) -> list[str]:
         """Return who has approved what a proposal does now."""
-        case = await self.proposals.case(await self.proposals.stored(stored.id))
+        case = await self.proposals.case(await self.proposals.stored(stored.id), self.people.reader("lena").user)
         return [record.by for record in case.approvals]
 
     async def merged(self, stored: StoredProposal) -> StoredProposal:

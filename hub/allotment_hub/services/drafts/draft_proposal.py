@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from allotment_hub.services.drafts.forms import Field, document_of, keys_without_field, roles_of, values_of
 from allotment_hub.services.drafts.grants import Ask, has_grant, with_grant
-from allotment_hub.services.proposals.checking import Files
+from allotment_hub.services.judging.checking import Files
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite

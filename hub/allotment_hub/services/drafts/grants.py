@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from allotment_hub.errors import refused
-from allotment_hub.services.proposals.checking import Files
+from allotment_hub.services.judging.checking import Files
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from allotment_hub.services.drafts.draft_proposal import DraftProposal, field_of, still_needed
 from allotment_hub.services.drafts.forms import Field
-from allotment_hub.services.proposals.checking import Check
+from allotment_hub.services.judging.checking import Check
 from allotment_profiles.access.people import User
 from allotment_profiles.model.problems import Problem
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from allotment_hub.services.drafts.draft_proposal import Acceptance, with_acceptances
 from allotment_hub.services.drafts.grants import Ask, with_grants
-from allotment_hub.services.proposals.checking import Files
+from allotment_hub.services.judging.checking import Files
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.model.paths import profile_path

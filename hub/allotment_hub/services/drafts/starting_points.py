@@ -8,7 +8,7 @@ from typing import Any
 from allotment_hub.services.drafts.draft_proposal import DraftProposal, EditedProfile
 from allotment_hub.services.drafts.forms import Field
 from allotment_hub.services.drafts.grants import ask_in
-from allotment_hub.services.proposals.checking import Files
+from allotment_hub.services.judging.checking import Files
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import profile_is_listed
 from allotment_profiles.catalog.catalog import Catalog

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from allotment_hub.forges.records import Candidate, Record, StoredProposal
-from allotment_hub.services.proposals.checking import Check
+from allotment_hub.services.judging.checking import Check
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.review.approvals import Requirement, addressed, can_meet, missing

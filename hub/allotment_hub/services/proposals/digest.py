@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from allotment_hub.forges.records import Candidate, Record
-from allotment_hub.services.proposals.checking import Check
+from allotment_hub.services.judging.checking import Check
 from allotment_profiles.model.base import attributes
 from allotment_profiles.review.access_diff import AccessChange, StartChange
 from allotment_profiles.review.approvals import Requirement

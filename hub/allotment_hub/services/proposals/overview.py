@@ -105,10 +105,10 @@ async def _standing(
     if stored.ending:
         return stored.ending.kind, "", False
     own = stored.proposer == reader.user.name
-    judgement = await proposals.judgement(stored, main)
+    judgement = await proposals.judgement(stored, main, reader.user)
     if judgement.conflicts:
         return "conflict", stored.proposer, own
-    case, user = await proposals.case(stored, judgement, people), reader.user
+    case, user = await proposals.case(stored, reader.user, judgement, people), reader.user
     if case.state == "broken":
         return "broken", stored.proposer, own
     if case.merges_itself:

@@ -5,18 +5,19 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar, get_args
+from typing import get_args
 
 from allotment_hub.errors import ServiceError, refused
-from allotment_hub.forges.plain_git import MergeConflictError, PlainGitForge
+from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.judging.checking import ChangeChecker, Check, OtherProposal
 from allotment_hub.services.proposals.approvers import Approvers
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
 from allotment_hub.services.proposals.catching_up import Updated, files_for_main
-from allotment_hub.services.proposals.checking import ChangeChecker, Check, OtherProposal
-from allotment_hub.services.proposals.digest import Lapsed, digest_of, sentences_of
+from allotment_hub.services.proposals.digest import Lapsed, sentences_of
+from allotment_hub.services.proposals.judgements import Judgements
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
 from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, shown, sights_of, texts_seen
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
@@ -25,21 +26,17 @@ from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.git.process import GitError, GitUnavailableError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.automatic import ACTIONS
 from allotment_profiles.review.changes import Change
 from allotment_profiles.store.watcher import CatalogWatcher
 
-KeyT = TypeVar("KeyT")
-ValueT = TypeVar("ValueT")
 _Sides = tuple[dict[str, bytes | None], dict[str, bytes]]
 """The files of a proposal as proposed (None: removed), and as they were."""
 
 MAXIMUM_KEPT = 2000
 """How many proposals' files are kept in memory. A proposal has at most fifty small files, and mostly one."""
-_MAXIMUM_JUDGEMENTS = 200
 AUTOMATIC = "policy (automatic: "
 """How the message of a merge names the approval where the policy stands in for one."""
 
@@ -95,8 +92,7 @@ class Proposals:
         self._directory = directory
         self._watcher = watcher
         self._events = events
-        self._judgements: dict[CaseKey, Judgement] = {}
-        self._checks: dict[CaseKey, Check] = {}
+        self._judgements = Judgements(forge, checking)
         self._changed: dict[str, _Sides] = {}
 
     @property
@@ -184,35 +180,30 @@ class Proposals:
         }
         return {user.name: user for user in await self._directory.users(sorted(names))}
 
-    async def judgement(self, stored: StoredProposal, main: str) -> Judgement:
-        """Judge the merge of an open proposal with a commit of main, or return the judgement that still holds."""
-        key = CaseKey(main, stored.head, self._checking.today(), self.forge.repository.keys)
-        if key not in self._judgements:
-            _keep(self._judgements, key, await self._judge(stored, key), _MAXIMUM_JUDGEMENTS)
-        return self._judgements[key]
-
-    async def _judge(self, stored: StoredProposal, key: CaseKey) -> Judgement:
-        try:
-            candidate = await asyncio.to_thread(self.forge.candidate, stored, key.main)
-        except MergeConflictError as error:
-            return Judgement(key, None, error.paths)
-        check, removals = await self._checking.merge(candidate, key.day)
-        return Judgement(key, check, (), candidate, removals, digest_of(candidate, check))
+    async def judgement(self, stored: StoredProposal, main: str, by: User) -> Judgement:
+        """Judge the merge of an open proposal with a commit of main for a user, or return what still holds."""
+        return await self._judgements.of(stored, main, by.name)
 
     async def case(
-        self, stored: StoredProposal, judgement: Judgement | None = None, people: Mapping[str, User] | None = None
+        self,
+        stored: StoredProposal,
+        by: User,
+        judgement: Judgement | None = None,
+        people: Mapping[str, User] | None = None,
     ) -> Case:
-        """Return a judged proposal with the people of the moment. What is passed in is not computed again.
+        """Return a judged proposal with the people of the moment, for a user. What is passed in is not computed again.
 
         An open proposal is judged against main as it is now, an ended one against main as it was at its end.
         """
         merge = await asyncio.to_thread(self._merge, stored)
         if stored.ending:
-            judgement = await self._judgement_at_end(stored, stored.ending, merge)
+            judgement = await self._judgement_at_end(stored, stored.ending, merge, by)
         elif judgement is None:
-            judgement = await self.judgement(stored, await self.main())
-        # In a conflict, the check is against the main that the proposal was made from.
-        check = judgement.check or await self._check(dataclasses.replace(judgement.key, main=await self._base(stored)))
+            judgement = await self.judgement(stored, await self.main(), by)
+        check = judgement.check
+        if check is None:  # in a conflict, the check is against the main that the proposal was made from
+            key = dataclasses.replace(judgement.key, main=await self._base(stored))
+            check = await self._judgements.check(key, by.name)
         people = people if people is not None else await self.people([stored])
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
         return Case(
@@ -226,20 +217,16 @@ class Proposals:
             live=bool(merge and await self._applies(merge.id)),
         )
 
-    async def _check(self, key: CaseKey) -> Check:
-        """Check a commit against an older main, or return the check that still holds. It is no judgement of a merge."""
-        if key not in self._checks:
-            _keep(self._checks, key, await self._checking.commit(key.main, key.head, key.day), _MAXIMUM_JUDGEMENTS)
-        return self._checks[key]
-
     def _merge(self, stored: StoredProposal) -> Commit | None:
         return self.forge.commit(stored.ending.merge) if stored.ending and stored.ending.merge else None
 
-    async def _judgement_at_end(self, stored: StoredProposal, ending: Record, merge: Commit | None) -> Judgement:
+    async def _judgement_at_end(
+        self, stored: StoredProposal, ending: Record, merge: Commit | None, by: User
+    ) -> Judgement:
         """Judge an ended proposal by the main and the day of its end."""
         main, head = (merge.parents[0], merge.id) if merge else (await self._base(stored), stored.head)
         key = CaseKey(main, head, ending.time.date(), self.forge.repository.keys)
-        check = await self._check(key)
+        check = await self._judgements.check(key, by.name)
         # It may have ended a moment after the midnight at which a date of it passed.
         problems = tuple(problem for problem in check.problems if problem.code != "date-past")
         return Judgement(key, dataclasses.replace(check, problems=problems))
@@ -272,7 +259,8 @@ class Proposals:
         # A merge ends a proposal and moves main at once: one that is open after main was read was open on that main.
         main = await self.main()
         stored = await self.visible(stored.id, reader.user)
-        case = await self.case(stored, await self.judgement(stored, main) if stored.open else None)
+        judgement = await self.judgement(stored, main, reader.user) if stored.open else None
+        case = await self.case(stored, reader.user, judgement)
         (files, before), base = await self._sides(stored), await self._base(stored)
         sights = sights_of(case, reader.user, files, before, self._main_now)
         seen, news_only = await asyncio.to_thread(texts_seen, sights)
@@ -314,7 +302,7 @@ class Proposals:
         if stored.ending or case.judgement.check is None or not lapsed:
             return None
         approval = next((record for record in reversed(lapsed) if record.by == reader.name), lapsed[-1])
-        was = await self._approved(stored, approval)
+        was = await self._judgements.then(stored, approval, reader.name)
         if was is None:
             return Lapsed(approval)
         then, now = (
@@ -325,16 +313,6 @@ class Proposals:
             tuple(text for text in then if text not in now),
             tuple(text for text in now if text not in then),
         )
-
-    async def _approved(self, stored: StoredProposal, approval: Record) -> Check | None:
-        """Return the check of what was approved; None where that is not known any more."""
-        key = CaseKey(approval.main, approval.head, approval.time.date(), self.forge.repository.keys)
-        try:
-            return (await self._judge(dataclasses.replace(stored, head=approval.head), key)).check
-        except GitUnavailableError:
-            raise
-        except GitError:  # the record is older than the digests, or main was rewound since
-            return None
 
     async def seen_check(self, case: Case, user: User) -> Check:
         """Return the check of a case with what a user may see of it."""
@@ -368,7 +346,7 @@ class Proposals:
         return stages_of(case, offered=bool(offered), started=started)
 
 
-def _keep(kept: dict[KeyT, ValueT], key: KeyT, value: ValueT, maximum: int) -> None:
+def _keep(kept: dict[str, _Sides], key: str, value: _Sides, maximum: int) -> None:
     """Keep a value, and drop the oldest ones beyond the maximum."""
     kept[key] = value
     while len(kept) > maximum:

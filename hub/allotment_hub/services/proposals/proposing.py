@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.records import StoredProposal
-from allotment_hub.services.proposals.checking import ChangeChecker, Check, Files
+from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_hub.services.proposals.rights import Actor, refusal_to_change
 from allotment_hub.services.proposals.sights import Sights, shown
@@ -72,15 +72,15 @@ class Submissions:
         """
         _limit(files)
         reason = checked_text(reason, "reason")
-        async with self._lock:
-            main = await self._proposals.main()
-            if on not in (None, main):
-                raise moved_error()
-            check = await self._checked(actor, files, main)
-            if check.errors:
-                sights = self._sights(actor, files, check, typed=on is None)
-                raise ServiceError(_HAS_PROBLEMS, (await asyncio.to_thread(shown, check, sights, ())).problems)
-            policy = check.before.policy.value if check.before.policy else None
+        main = await self._proposals.main()
+        if on not in (None, main):
+            raise moved_error()
+        check = await self._checked(actor, files, main)
+        if check.errors:
+            sights = self._sights(actor, files, check, typed=on is None)
+            raise ServiceError(_HAS_PROBLEMS, (await asyncio.to_thread(shown, check, sights, ())).problems)
+        policy = check.before.policy.value if check.before.policy else None
+        async with self._lock:  # others wait for it, so nothing is judged meanwhile
             earlier = await self._earlier(actor, files, update, policy)
             send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _slug(files))
             title, by = _title(files, check), actor.user.name
@@ -92,7 +92,7 @@ class Submissions:
         """Carry one's own proposal over to the files that main has changed since, key by key. Its approvals end."""
         stored, main = await self.own(actor, proposal), await self._proposals.main()
         what = "It is not brought up to date."
-        if not (await self._proposals.judgement(stored, main)).conflicts:
+        if not (await self._proposals.judgement(stored, main, actor.user)).conflicts:
             why = "Main has changed none of its files since."
             raise refused(409, "up-to-date", what, why, "It can be reviewed as it is.", link=f"proposals/{stored.id}")
         files = await self._proposals.files_for_main(stored, main)

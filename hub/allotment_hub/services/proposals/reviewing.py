@@ -23,10 +23,12 @@ class Reviews:
         self._sign_ins = sign_ins
         self._watcher = watcher
         self._forge = proposals.forge
+        # Others wait for it: everything is judged before, and again only where main has moved meanwhile.
         self._lock = asyncio.Lock()
 
     async def approve(self, actor: Actor, proposal: str, head: str, digest: str = "") -> StoredProposal:
         """Approve exactly what was looked at: a digest, or without one what the head is judged to be now."""
+        await self._allowed("approve", actor, proposal, head, digest)
         async with self._lock:
             case = await self._allowed("approve", actor, proposal, head, digest)
             judgement, by = case.judgement, actor.user.name
@@ -36,6 +38,7 @@ class Reviews:
     async def reject(self, actor: Actor, proposal: str, reason: str) -> StoredProposal:
         """End a proposal with a reason."""
         reason = checked_text(reason, "reason")
+        await self._allowed("reject", actor, proposal, None)
         async with self._lock:
             case = await self._allowed("reject", actor, proposal, None)
             return await written(self._forge.record, case.stored, "rejected", by=actor.user.name, text=reason)
@@ -49,6 +52,7 @@ class Reviews:
         proposal is judged again. The forge merges exactly the tree that was judged, and only if main has not moved.
         A merge that removes so many files that the catalog would quarantine the removal has to be confirmed.
         """
+        await self._allowed("merge", actor, proposal, head, digest)
         async with self._lock:
             case = await self._allowed("merge", actor, proposal, head, digest)
             judgement = case.judgement
@@ -66,7 +70,7 @@ class Reviews:
         """Merge what needs nobody's approval, if a person proposed it. What a session proposed waits for the person."""
         if not actor.may_review:
             return stored
-        case = await self._proposals.case(stored)
+        case = await self._proposals.case(stored, actor.user)
         if not case.merges_itself or refusal_of("merge", case, actor):
             return stored
         try:
@@ -78,8 +82,8 @@ class Reviews:
         # A merge ends a proposal and moves main at once: one that is open after main was read was open on that main.
         main = await self._proposals.main()
         stored = await self._proposals.visible(proposal, actor.user)
-        judgement = await self._proposals.judgement(stored, main) if stored.open else None
-        case = await self._proposals.case(stored, judgement)
+        judgement = await self._proposals.judgement(stored, main, actor.user) if stored.open else None
+        case = await self._proposals.case(stored, actor.user, judgement)
         refusal = refusal_of(action, case, actor)
         if refusal:
             problems = (await self._proposals.seen_check(case, actor.user)).errors if refusal.code == "problems" else ()

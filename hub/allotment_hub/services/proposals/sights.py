@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.case import Case
-from allotment_hub.services.proposals.checking import Check
 from allotment_hub.services.visibility import UNSEEN, redacted, told, told_of_newest
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import Sight, visible

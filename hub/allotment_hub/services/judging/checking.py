@@ -1,25 +1,21 @@
 """Checks of changes against main, each in a process that can be ended."""
 
 import asyncio
-import contextlib
 import dataclasses
 import datetime as dt
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
-from allotment_hub.errors import refused
 from allotment_hub.forges.records import Candidate
 from allotment_hub.services.judging.dry_runs import Check, Files, OtherProposal
 from allotment_hub.services.judging.judges import MAXIMUM_JUDGES, Judges
+from allotment_hub.services.judging.turns import Turns
 from allotment_hub.services.judging.worker import Task
 from allotment_profiles.store.tracker import Tracker
 
 __all__ = ["ChangeChecker", "Check", "Files", "OtherProposal"]
 WORK_SECONDS = 2.0
 """Processor time for one check. It does not depend on what else the machine does."""
-MAXIMUM_WAITING = 2
-"""How many checks of one user may wait while another one runs."""
 
 
 class ChangeChecker:
@@ -36,8 +32,8 @@ class ChangeChecker:
         self._clock = clock
         self._judges = judges
         self._work_seconds = work_seconds
-        self._turns = asyncio.Semaphore(MAXIMUM_JUDGES)
-        self._unfinished: Counter[str] = Counter()
+        self.turns = Turns(MAXIMUM_JUDGES)
+        """Whoever asks for a check of a commit or a merge waits for their turn first."""
 
     def today(self) -> dt.date:
         """Return the current day, UTC."""
@@ -45,7 +41,7 @@ class ChangeChecker:
 
     async def files(self, main: str, files: Files, by: str) -> Check:
         """Check changed files on top of a commit of main, for a user. Raise a refusal where too many of theirs wait."""
-        async with self._queued(by):
+        async with self.turns.of(by, "check"):
             return await self._check(main, self.today(), files=files)
 
     async def commit(self, main: str, commit: str, day: dt.date) -> Check:
@@ -57,22 +53,8 @@ class ChangeChecker:
         check = await self._check(candidate.main, day, candidate=candidate)
         return check, check.removals
 
-    @contextlib.asynccontextmanager
-    async def _queued(self, by: str) -> AsyncIterator[None]:
-        if self._unfinished[by] > MAXIMUM_WAITING:
-            why = f"{MAXIMUM_WAITING} of your checks wait already while another one runs."
-            raise refused(429, "checks-many", "This is not checked yet.", why, "Wait until they are done.")
-        self._unfinished[by] += 1
-        try:
-            yield
-        finally:
-            self._unfinished[by] -= 1
-            if not self._unfinished[by]:
-                del self._unfinished[by]
-
     async def _check(self, main: str, day: dt.date, **what: Any) -> Check:
-        async with self._turns:
-            return await asyncio.to_thread(self._run, main, day, **what)
+        return await asyncio.to_thread(self._run, main, day, **what)
 
     def _run(self, main: str, day: dt.date, **what: Any) -> Check:
         tracker = self._tracker

@@ -1,0 +1,73 @@
+"""Judgements of proposals, each made once for one main, one head and one day."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from allotment_hub.forges.plain_git import MergeConflictError, PlainGitForge
+from allotment_hub.forges.records import Record, StoredProposal
+from allotment_hub.services.judging.checking import ChangeChecker, Check
+from allotment_hub.services.proposals.case import CaseKey, Judgement
+from allotment_hub.services.proposals.digest import digest_of
+from allotment_profiles.git.process import GitError, GitUnavailableError
+
+ValueT = TypeVar("ValueT")
+_MAXIMUM_OLDER = 200
+"""How many checks are kept for each question about the past, such as what an ended proposal changed."""
+
+
+class Judgements:
+    """Judges proposals for users, one after the other for each user, and keeps what still holds."""
+
+    def __init__(self, forge: PlainGitForge, checking: ChangeChecker) -> None:
+        self._forge = forge
+        self._checking = checking
+        self._current: dict[CaseKey, Judgement] = {}
+        """Of the open proposals, whose number the policy limits, against main as it is."""
+        self._approved: dict[CaseKey, Judgement] = {}
+        self._checks: dict[CaseKey, Check] = {}
+
+    async def of(self, stored: StoredProposal, main: str, by: str) -> Judgement:
+        """Judge the merge of an open proposal with a commit of main, or return the judgement that still holds."""
+        key = CaseKey(main, stored.head, self._checking.today(), self._forge.repository.keys)
+        judgement = await self._kept(self._current, key, by, lambda: self._judge(stored, key))
+        for other in [each for each in self._current if dataclasses.replace(each, head=key.head) != key]:
+            del self._current[other]
+        return judgement
+
+    async def then(self, stored: StoredProposal, approval: Record, by: str) -> Check | None:
+        """Return the check of what was approved; None where that is not known any more."""
+        key = CaseKey(approval.main, approval.head, approval.time.date(), self._forge.repository.keys)
+        was = dataclasses.replace(stored, head=approval.head)
+        try:
+            return (await self._kept(self._approved, key, by, lambda: self._judge(was, key))).check
+        except GitUnavailableError:
+            raise
+        except GitError:  # the record is older than the digests, or main was rewound since
+            return None
+
+    async def check(self, key: CaseKey, by: str) -> Check:
+        """Check a commit against an older main, or return the check that still holds. It is no judgement of a merge."""
+        return await self._kept(self._checks, key, by, lambda: self._checking.commit(key.main, key.head, key.day))
+
+    async def _kept(
+        self, kept: dict[CaseKey, ValueT], key: CaseKey, by: str, make: Callable[[], Awaitable[ValueT]]
+    ) -> ValueT:
+        """Return what is kept, or make it when it is the user's turn."""
+        if key in kept:
+            return kept[key]
+        async with self._checking.turns.of(by, "page"):
+            value = kept[key] if key in kept else await make()
+        kept[key] = value
+        while kept is not self._current and len(kept) > _MAXIMUM_OLDER:
+            kept.pop(next(iter(kept)))
+        return value
+
+    async def _judge(self, stored: StoredProposal, key: CaseKey) -> Judgement:
+        try:
+            candidate = await asyncio.to_thread(self._forge.candidate, stored, key.main)
+        except MergeConflictError as error:
+            return Judgement(key, None, error.paths)
+        check, removals = await self._checking.merge(candidate, key.day)
+        return Judgement(key, check, (), candidate, removals, digest_of(candidate, check))
