@@ -1,4 +1,4 @@
-"""The table of events: starts, refusals and ends of sessions. It is append-only, and no rule reads it."""
+"""The table of events: starts, refusals and ends of sessions. No rule reads it, and events are deleted by age only."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ class Event:
 
     time: dt.datetime
     kind: str
-    """`start`, `ready`, `refusal`, `access-lost`, `access-back`, `end`."""
+    """`start`, `ready`, `refusal`, `access-lost`, `access-back`, `end`, `stop-order`, `stop-target`, `more`."""
     user: str
     profile: str
     revision: str
@@ -108,6 +108,13 @@ class Events:
             _events.c.profile == profile, _events.c.kind == kind, _events.c.time >= _stored_time(since)
         )
         return next(iter(self._select(query.order_by(_events.c.id).limit(1))), None)
+
+    def delete_before(self, time: dt.datetime, *, at_most: int) -> int:
+        """Delete the oldest events before a time, at most so many in one transaction, and return how many it were."""
+        old = sa.select(_events.c.id).where(_events.c.time < _stored_time(time))
+        oldest = old.order_by(_events.c.time).limit(at_most)
+        with self._table() as engine, engine.begin() as connection:
+            return connection.execute(sa.delete(_events).where(_events.c.id.in_(oldest))).rowcount
 
     def close(self) -> None:
         """Close the connections."""

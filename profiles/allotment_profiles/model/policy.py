@@ -148,6 +148,15 @@ class OpenProposals(Model):
     """Maximum number of open proposals of all people. Administrators may exceed it."""
 
 
+class EventRules(Model):
+    """How many events of sessions are kept, and for how long."""
+
+    keep_days: Annotated[int, Field(ge=1, le=36500)] = 400
+    """Days after which events are deleted."""
+    hourly: Annotated[int, Field(ge=1, le=10000)] = 60
+    """Maximum number of events of one kind for each user and profile in an hour. Further ones are only counted."""
+
+
 class Policy(Model):
     """Ceilings and rules of the platform: `policy.yaml`."""
 
@@ -181,6 +190,8 @@ class Policy(Model):
     """How old the sign-in of somebody who gives data to people may be. If not set, any age."""
     open_proposals: OpenProposals = OpenProposals()
     """How many proposals may be open at the same time."""
+    events: EventRules = EventRules()
+    """How many events of sessions are kept, and for how long: starts, refusals and ends."""
     removal_share: Annotated[int, Field(ge=1, le=100)] = 30
     """Percent. A commit that deletes more than ten files and more than this share of all is quarantined."""
     review_warning: Duration = 30 * 86400

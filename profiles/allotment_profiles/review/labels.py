@@ -76,6 +76,8 @@ _LABELS = {
     "fresh_sign_in": "age of a sign-in that may give data",
     "open_proposals.person": "open proposals of one person",
     "open_proposals.total": "open proposals of all people",
+    "events.hourly": "events of a kind in an hour",
+    "events.keep_days": "days for which events are kept",
     "removal_share": "share of the files that one commit may delete",
     "review_warning": "warning before a review date",
     "last_good": "time that an earlier version applies in place of an invalid one",

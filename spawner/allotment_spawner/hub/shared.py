@@ -10,6 +10,7 @@ from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.git.signatures import Keyring
+from allotment_profiles.model.policy import EventRules
 from allotment_profiles.store.watcher import CatalogWatcher
 from allotment_spawner.hub.event_writer import EventWriter
 
@@ -47,7 +48,8 @@ def shared(settings: MutableMapping[str, Any], configuration: SharedConfiguratio
     key = (configuration.repository, configuration.events_url)
     if key not in stored:
         _log_into(hub_log)
-        stored[key] = Shared(_watcher(configuration), EventWriter(configuration.events_url))
+        watcher = _watcher(configuration)
+        stored[key] = Shared(watcher, EventWriter(configuration.events_url, lambda: _event_rules(watcher)))
         stored[key].watcher.start()
     return stored[key]
 
@@ -67,6 +69,11 @@ def _watcher(configuration: SharedConfiguration) -> CatalogWatcher:
         upkeep=mirror is not None,
         keyring=keyring,
     )
+
+
+def _event_rules(watcher: CatalogWatcher) -> EventRules | None:
+    policy = watcher.catalog.policy
+    return policy.value.events if policy else None
 
 
 def watchers(settings: MutableMapping[str, Any]) -> list[CatalogWatcher]:

@@ -10,6 +10,7 @@ from support.servers.postgresql import PostgreSQL, needs_postgresql
 
 from allotment_hub.services.event_reader import EventReader
 from allotment_profiles.events import Events
+from allotment_profiles.model.policy import EventRules
 from allotment_spawner.hub.event_writer import EventWriter
 
 pytestmark = needs_postgresql
@@ -83,6 +84,20 @@ def test_one_observation_that_no_database_takes_loses_no_other(
     events = Events(postgresql.url)
     assert [event.user for event in events.of("red/bad")] == ["third", "second", "first"]
     assert len(caplog.records) == 1
+    events.close()
+
+
+def test_a_database_that_is_away_is_not_cleaned_and_written_to_later(
+    postgresql: PostgreSQL, caplog: pytest.LogCaptureFixture
+) -> None:
+    postgresql.stop()
+    writer = EventWriter(postgresql.url, EventRules)
+    until(lambda: "old events were not deleted" in caplog.text, what="the failure is logged")
+    postgresql.start()
+    writer.record("start", user="ann", profile="red/later")
+    writer.close()
+    events = Events(postgresql.url)
+    assert [event.user for event in events.of("red/later")] == ["ann"]
     events.close()
 
 

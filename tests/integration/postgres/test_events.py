@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
+from support.conditions import until
 from support.servers.postgresql import PostgreSQL, needs_postgresql
 
-from allotment_profiles.events import Events
+from allotment_profiles.events import Event, Events
+from allotment_profiles.model.policy import EventRules
+from allotment_spawner.hub.event_writer import BATCH, EventWriter
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgresql)])
@@ -86,3 +89,50 @@ def test_a_database_that_was_away_is_used_again_without_a_lost_observation() -> 
         events.append("end", user="ann", profile="red/away")
         assert [event.kind for event in events.of("red/away")] == ["end", "ready", "start"]
         events.close()
+
+
+def ages(events: Events, profile: str) -> list[int]:
+    """Return the days that have passed since each event, newest first."""
+    now = dt.datetime.now(dt.UTC)
+    return [(now - event.time).days for event in events.of(profile)]
+
+
+def observed(profile: str, *days: int) -> list[Event]:
+    now = dt.datetime.now(dt.UTC)
+    return [Event(now - dt.timedelta(days=each), "start", "ann", profile, "c0ffee", {}) for each in days]
+
+
+def test_old_events_are_deleted_the_oldest_first_and_a_part_at_a_time(events: Events) -> None:
+    events.append_all(observed("red/old", 500, 450, 420, 401, 399, 0))
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(days=400)
+    assert events.delete_before(before, at_most=3) == 3
+    assert ages(events, "red/old") == [0, 399, 401]
+    assert [events.delete_before(before, at_most=3) for _ in range(2)] == [1, 0]
+    assert ages(events, "red/old") == [0, 399]
+    assert events.delete_before(before - dt.timedelta(days=400), at_most=3) == 0
+
+
+def test_the_writer_deletes_as_the_policy_says_in_batches_and_nothing_without_a_policy(
+    events: Events, url: str
+) -> None:
+    events.append_all(observed("red/kept", *[50] * (BATCH + 5), 3))
+    unread = EventWriter(url, lambda: None)
+    unread.record("start", user="ann", profile="red/kept")
+    unread.close()
+    assert len(events.of("red/kept", limit=5000)) == BATCH + 7
+    writer = EventWriter(url, lambda: EventRules(keep_days=40))
+    until(lambda: ages(events, "red/kept") == [0, 3], what="the old events are deleted")
+    writer.close()
+
+
+def test_one_user_cannot_fill_the_table(events: Events, url: str) -> None:
+    writer = EventWriter(url, lambda: EventRules(hourly=3))
+    for number in range(100):
+        writer.record("refusal", user="eve", profile=f"red/{number}", code="profile-unknown")
+    writer.record("refusal", user="ann", profile="red/kept-apart", code="profile-unknown")
+    writer.close()
+    found = [event for number in range(100) for event in events.of(f"red/{number}")]
+    assert [(event.kind, event.user) for event in found] == [("refusal", "eve")] * 3
+    assert [event.user for event in events.of("red/kept-apart")] == ["ann"]
+    (count,) = events.of("")
+    assert (count.kind, count.user, count.details["of"], count.details["count"]) == ("more", "eve", "refusal", 97)
