@@ -172,7 +172,8 @@ class Deployment:
         """
         self.folder = folder
         self.port = port or ports.any_free()
-        self._environment = {**os.environ, "COLUMNS": "200"}
+        # A stand-in of tests/support may be named in `kept`.
+        self._environment = {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(TESTS)}
         if programs is not None:
             self._environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
         self.options = ["--folder", str(folder), "--port", str(self.port)]
@@ -183,7 +184,6 @@ class Deployment:
         if kept is not None:
             folder.mkdir(parents=True)
             (folder / "laptop.json").write_text(json.dumps(kept))
-            self._environment["PYTHONPATH"] = str(TESTS)  # a stand-in of tests/support may be named
         self.output = ""
         """What the command has said since its last start."""
         self.people: list[Person] = []
