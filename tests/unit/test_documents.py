@@ -213,12 +213,12 @@ def test_the_glossary_has_every_word_of_a_class() -> None:
         for word in re.findall(r"[A-Z]+(?=[A-Z][a-z]|$)|[A-Z][a-z0-9]+", name)
         if word.lower() not in known
     ]
-    assert missing == []
+    assert missing == [], "add these words to the glossary of docs/contributor.md"
 
 
 @pytest.mark.parametrize("kind", Binding.model_fields)
 def test_the_guide_says_what_each_kind_of_binding_needs(kind: str) -> None:
-    assert f"\n| `{kind}` |" in text("docs/kubernetes.md")
+    assert f"\n| `{kind}` |" in text("docs/kubernetes.md"), "add a row to its table of bindings"
 
 
 # What makes problems and refusals → which argument is the code.

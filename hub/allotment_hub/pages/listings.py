@@ -112,12 +112,12 @@ class DataRolePage(Page):
             history=_with_texts(history),
             teams=[team for team, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)],
             catalog=catalog,
-            credentials=_CREDENTIALS,
+            credentials=CREDENTIALS,
             service_account=service_account if row.full and self.services.profiles.has_service_accounts else None,
         )
 
 
-_CREDENTIALS = {
+CREDENTIALS = {
     "volume": "a folder of a volume",
     "secret": "a Kubernetes Secret",
     "aws_role": "an AWS role",

@@ -135,8 +135,8 @@ def _data_roles(catalog: Catalog, team: str, now: dt.datetime) -> dict[str, list
             "title": role.title,
             "owner": role.owner,
             "sensitivity": role.sensitivity,
-            "until": grant.until.isoformat() if grant else None,
+            "until": grant.last_day.isoformat() if grant else None,
         }
-        active = grant is not None and days_left(grant.until, now) >= 0
+        active = grant is not None and days_left(grant.last_day, now) >= 0
         (granted if active else askable).append(described)
     return {"granted": granted, "askable": askable}

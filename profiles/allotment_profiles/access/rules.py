@@ -74,7 +74,7 @@ class RuleContext:
         """The leads of the profile's team, in words."""
         return leads_of(self.catalog, self.team)
 
-    def passed(self, day: dt.date | None) -> bool:
+    def is_over(self, day: dt.date | None) -> bool:
         """Return whether a day is over; a day that is not set never is."""
         return day is not None and days_left(day, self.now) < 0
 
@@ -216,7 +216,7 @@ def _acceptances(context: RuleContext) -> Iterator[RuleResult]:
         if acceptance.until is None or code not in needed:
             continue
         refusal = None
-        if context.passed(acceptance.until):
+        if context.is_over(acceptance.until):
             why = f"An administrator accepted its {code} until {acceptance.until.isoformat()}."
             remedy = "Propose a later date, or a profile that needs no acceptance."
             refusal = context.refusal("acceptance-ended", why, remedy, ADMINISTRATORS)
@@ -225,7 +225,7 @@ def _acceptances(context: RuleContext) -> Iterator[RuleResult]:
 
 def _review_date(context: RuleContext) -> RuleResult:
     day, refusal = context.profile.review_by, None
-    if context.passed(day):
+    if context.is_over(day):
         why = f"Its review was due by {day}."
         remedy = "Propose a later review date: that is a change of one line."
         refusal = context.refusal("review-overdue", why, remedy, context.team_leads)
@@ -249,10 +249,10 @@ def _grant_refusal(context: RuleContext, role: DataRole) -> Refusal | None:
     if grant is None:
         why = f"It reaches the data {role.title}, for which the team {context.team} has no grant."
         return context.refusal("grant-missing", why, "Ask for this data.", owner)
-    if context.passed(grant.until):
+    if context.is_over(grant.until):
         why = f"The team's grant for the data {role.title} ended on {grant.until}."
         return context.refusal("grant-expired", why, "Ask to renew it.", owner)
-    if context.passed(grant.review_by):
+    if context.is_over(grant.review_by):
         why = f"The review of the grant for the data {role.title} was due by {grant.review_by}."
         return context.refusal("grant-review-overdue", why, "Ask the owner for a later review date.", owner)
     return None

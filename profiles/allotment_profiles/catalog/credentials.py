@@ -12,18 +12,22 @@ Credential = tuple[str, str]
 
 
 def credential_of(binding: Binding) -> Credential:
-    """Return the credential behind a binding, whatever the way to it."""
+    """Return the credential behind a binding, whatever the way to it. Raise TypeError for a kind not known here."""
     if binding.volume:
-        return "claim", binding.volume.claim
-    if binding.secret:
-        return "secret", binding.secret.name
-    if binding.azure_identity:
-        return "azure", binding.azure_identity.client_id
-    if binding.vault:
-        return "vault", binding.vault.path
-    if binding.gcp_service_account:
-        return "gcp", binding.gcp_service_account
-    return "aws", binding.aws_role or binding.eks_pod_identity or ""
+        found = "claim", binding.volume.claim
+    elif binding.secret:
+        found = "secret", binding.secret.name
+    elif binding.azure_identity:
+        found = "azure", binding.azure_identity.client_id
+    elif binding.vault:
+        found = "vault", binding.vault.path
+    elif binding.gcp_service_account:
+        found = "gcp", binding.gcp_service_account
+    elif role := binding.aws_role or binding.eks_pod_identity:
+        found = "aws", role
+    else:
+        raise TypeError(f"no credential is known for the binding {binding!r}")
+    return found
 
 
 def overlaps(one: Binding, other: Binding) -> bool:

@@ -124,6 +124,19 @@ async def test_an_approval_counts_only_for_the_head_that_was_looked_at(platform:
     await platform.reviewing.merge(lena, second.id, second.head)
 
 
+async def test_an_approval_of_an_old_head_does_not_count_for_a_new_one_with_the_same_files(platform: Platform) -> None:
+    first = await proposed(platform)
+    await platform.approved(first)
+    ana = platform.people.reader("ana")
+    second = (
+        await platform.proposing.propose(ana, {NOTEBOOK_PATH: LARGER}, "For another reason", update=first.id)
+    ).proposal
+    assert second.head != first.head
+    assert await platform.approvers(second) == []
+    lena = platform.people.reader("lena")
+    assert await code_of(platform.reviewing.merge(lena, second.id, second.head)) == "approvals-missing"
+
+
 async def test_an_approver_who_is_no_lead_any_more_does_not_count(platform: Platform) -> None:
     stored = await proposed(platform)
     await platform.approved(stored)

@@ -208,9 +208,11 @@ def test_no_field_is_called_by_its_key(kind: type[Model]) -> None:
     schema = kind.model_json_schema()
     for field in leaves(inlined(schema, schema.get("$defs", {}))):
         label = label_of(field)
-        assert "_" not in label
+        assert "_" not in label, f"add {field} to review/labels.py"
         # A nested field has a label of its own, not the path that the file has.
-        assert "." not in field or label != " ".join(field.split(".")).replace("_", " "), field
+        assert "." not in field or label != " ".join(field.split(".")).replace("_", " "), (
+            f"add {field} to review/labels.py"
+        )
 
 
 def canonical(value: Any) -> Any:

@@ -7,10 +7,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from support.folders import DATA
+from support.many_profiles import BINDINGS
 
+from allotment_hub.pages.listings import CREDENTIALS
 from allotment_profiles.access.deployments import cluster
-from allotment_profiles.model import Binding
+from allotment_profiles.catalog.credentials import credential_of, overlaps
+from allotment_profiles.model import Binding, Profile
 from allotment_profiles.model.problems import RefusedError
 from allotment_spawner.kubernetes.bindings import KINDS, binding_patch
 from allotment_spawner.kubernetes.pod_patch import PodContext, PodPatch
@@ -46,7 +50,31 @@ def test_every_kind_has_its_expected_objects() -> None:
     shown = {
         kind for path in CASES for role in yaml.safe_load(path.read_text())["data_roles"].values() for kind in role
     }
-    assert shown == KINDS == frozenset(Binding.model_fields) == cluster().bindings
+    assert shown == KINDS == frozenset(Binding.model_fields) == cluster().bindings, "a file in tests/data/bindings each"
+
+
+def test_every_kind_has_a_name_on_the_page_and_profiles_for_a_cluster() -> None:
+    assert CREDENTIALS.keys() == KINDS, "hub/allotment_hub/pages/listings.py"
+    assert {kind for binding in BINDINGS.values() for kind in binding} == KINDS, "tests/support/many_profiles.py"
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_no_profile_can_set_what_a_credential_sets(path: Path) -> None:
+    """Reserve the prefix of a new credential's variables in `model/values/texts.py`."""
+    case = yaml.safe_load(path.read_text())
+    if any("secret" in binding for binding in case["data_roles"].values()):
+        return  # its variables are chosen in the file of the data role, as those of a profile are
+    for name in {**case["adds"].get("environment", {}), **dict.fromkeys(case["adds"].get("expected", ()))}:
+        with pytest.raises(ValidationError, match="environment-forbidden"):
+            Profile.model_validate({"environment": {name: "x"}})
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_credential_of_a_binding_is_known(path: Path) -> None:
+    """Add a new kind to `catalog/credentials.py`, or its data roles are not seen to reach the same data."""
+    for binding in bindings(**yaml.safe_load(path.read_text())["data_roles"]).values():
+        assert all(credential_of(binding))
+        assert overlaps(binding, binding)
 
 
 @pytest.mark.parametrize(
