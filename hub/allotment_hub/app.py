@@ -57,9 +57,11 @@ TOKEN_SECONDS = 15
 def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Services:
     """Build what the handlers call. Call inside the running event loop."""
     keyring = Keyring(configuration.allowed_signers)
-    remote = configuration.remote
+    server = configuration.remote
+    # Without the keys of another version, which the file may have.
+    remote = Remote(**server.model_dump(include=set(type(server).model_fields))) if server else None
     path, verifier = configuration.repository, keyring.verifier
-    mirror = Mirror.opened(path, Remote(**remote.model_dump()), verifier) if remote else None
+    mirror = Mirror.opened(path, remote, verifier) if remote else None
     repository = mirror.repository if mirror else Repository(path, verifier)
     hub = hub_api_client(auth.api_url, auth.api_token)
     directory = Directory(hub)

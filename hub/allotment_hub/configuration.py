@@ -1,18 +1,35 @@
-"""The configuration file of the service."""
+"""The configuration file of the service.
 
+A key that is not known here is kept and reported, and stops nothing: a newer version may have written it, and the
+program of before has to start again after a way back.
+"""
+
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+log = logging.getLogger(__name__)
+
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes mounts a pod's service account."""
+
+
+def unknown_keys(model: BaseModel, place: str = "") -> Iterator[str]:
+    """Yield the keys of a file that are not known here: `remote.color`."""
+    yield from (f"{place}{name}" for name in model.model_extra or ())
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from unknown_keys(value, f"{place}{name}.")
 
 
 class RemoteConfiguration(BaseModel):
     """The git server with the repository."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     url: str
     """`https://host/path` or `ssh://git@host/path`, without credentials."""
@@ -33,7 +50,7 @@ class RemoteConfiguration(BaseModel):
 class PullerConfiguration(BaseModel):
     """How nodes pull the images of profiles before a session needs them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     namespace: str
     """The namespace of the sessions."""
@@ -72,7 +89,7 @@ class ServiceConfiguration(BaseModel):
     JupyterHub defines.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     repository: Path
     """The bare repository of profiles, or its mirror if there is a remote. It contains the proposals, too."""
@@ -106,4 +123,7 @@ class ServiceConfiguration(BaseModel):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the file. Raise a pydantic `ValidationError` that names what is wrong."""
-        return cls.model_validate_json(path.read_bytes())
+        configuration = cls.model_validate_json(path.read_bytes())
+        for name in unknown_keys(configuration):
+            log.warning("%s: %s is not known to this version, and not used", path, name)
+        return configuration

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from allotment_hub.cluster.values import HUB_STATE, ChartValues
+from allotment_hub.configuration import unknown_keys
 from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, HUB_HANDLERS, SERVICE, roles, service_settings
 from allotment_hub.origins import hostname_of, origin_settings, sign_in_only_at
 from allotment_hub.sign_ins import HANDLERS, record_sign_in
@@ -38,6 +39,8 @@ def configure_hub(c: HubConfiguration, values: dict[str, Any], base_url: str) ->
     except ValidationError as error:
         lines = [f"custom.allotment.{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in error.errors()]
         sys.exit("The values of Allotment are wrong.\n" + "\n".join(lines))
+    for name in unknown_keys(chart):
+        print(f"custom.allotment.{name} is not known to this version, and not used.", file=sys.stderr)  # noqa: T201
     base_url = "/" + base_url.strip("/") + "/" if base_url.strip("/") else "/"
     _configure_service(c, chart, base_url)
     _configure_jupyterhub(c)

@@ -12,7 +12,7 @@ HUB_STATE = Path("/srv/jupyterhub")
 
 class _Values(BaseModel):
     # Charts write values in camel case.
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel)
 
 
 class RepositoryValues(_Values):

@@ -54,7 +54,10 @@ class Record:
 
 
 def parse_record(commit: Commit, proposal: str) -> Record | None:
-    """Parse a record. Return None for a commit that the service did not sign for this proposal."""
+    """Parse a record. Return None for a commit that the service did not sign for this proposal.
+
+    Records are never rewritten: keys are only added, and one that is missing or not known here is passed over.
+    """
     if commit.signed_by is None or not commit.message.startswith(MARK):
         return None
     try:
@@ -66,9 +69,9 @@ def parse_record(commit: Commit, proposal: str) -> Record | None:
             by=str(content["by"]),
             time=commit.time,
             head=str(content["head"]),
-            text=str(content["text"]),
-            title=str(content["title"]),
-            merge=str(content["merge"]),
+            text=str(content.get("text", "")),
+            title=str(content.get("title", "")),
+            merge=str(content.get("merge", "")),
             digest=str(content.get("digest", "")),
             main=str(content.get("main", "")),
         )

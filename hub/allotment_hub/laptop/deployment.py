@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from allotment_hub.configuration import ServiceConfiguration
+from allotment_hub.configuration import ServiceConfiguration, unknown_keys
 from allotment_hub.laptop.folder import LaptopError, StateFolder, write_private
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.processes import ports
@@ -18,7 +18,7 @@ from allotment_profiles.scopes import SERVICE_ACCESS_SCOPE
 class Ports(BaseModel):
     """Ports on 127.0.0.1. They stay the same, because sessions that outlive the hub use them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="allow")
 
     public: int | None = None
     """The proxy, for browsers and sessions."""
@@ -31,9 +31,12 @@ class Ports(BaseModel):
 
 
 class Deployment(BaseModel):
-    """The file laptop.json, read by `allotment up` and by JupyterHub's configuration. Every key is optional."""
+    """The file laptop.json, read by `allotment up` and by JupyterHub's configuration.
 
-    model_config = ConfigDict(extra="forbid")
+    Every key is optional. Keys of another version are kept, so that it finds them after a way back.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     asked_port: int = 8000
     """The public port that was last requested; a different one is used while it is taken."""
@@ -82,8 +85,10 @@ class Deployment(BaseModel):
         for kept in (before.proxy_api, before.hub, before.service):
             free = kept is not None and kept not in taken and ports.is_free(kept)
             taken.append(kept if kept is not None and free else ports.any_free(taken=taken))
-        self.ports = Ports(public=public, proxy_api=taken[1], hub=taken[2], service=taken[3])
-        messages: list[str] = []
+        self.ports = before.model_copy(
+            update={"public": public, "proxy_api": taken[1], "hub": taken[2], "service": taken[3]}
+        )
+        messages = [f"{name} in laptop.json is not known to this version, and kept." for name in unknown_keys(self)]
         if public not in (before.public, self.asked_port):
             messages.append(f"Port {preferred} is taken by another program: using {public} instead.")
             if before.public is not None and not self.shared_origin:

@@ -390,8 +390,9 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
 
 
 def _parse_choice(state: object) -> Mapping[str, Any] | None:
-    """Parse a choice from the hub's database; None if it is invalid."""
+    """Parse a choice from the hub's database, without what another version has added; None if it is invalid."""
+    stored = state if isinstance(state, Mapping) else {}
     try:
-        return parse_request(state).as_dict()
+        return parse_request({key: stored[key] for key in ("profile", "options") if key in stored}).as_dict()
     except RefusedError:
         return None

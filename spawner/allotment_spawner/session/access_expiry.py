@@ -1,5 +1,6 @@
 """Data access that a session has lost, since when, and when the session is stopped for it. Pure."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -115,10 +116,9 @@ def lost_since_as_state(lost_since: Mapping[str, dt.datetime]) -> dict[str, str]
 
 
 def lost_since_from_state(state: object) -> dict[str, dt.datetime]:
-    """Parse what `lost_since_as_state` returned; empty for anything else."""
-    if not isinstance(state, Mapping):
-        return {}
-    try:
-        return {str(role): dt.datetime.fromisoformat(moment).astimezone(dt.UTC) for role, moment in state.items()}
-    except (TypeError, ValueError):
-        return {}
+    """Parse what `lost_since_as_state` returned, without what is anything else."""
+    found = {}
+    for role, moment in state.items() if isinstance(state, Mapping) else ():
+        with contextlib.suppress(TypeError, ValueError):
+            found[str(role)] = dt.datetime.fromisoformat(moment).astimezone(dt.UTC)
+    return found

@@ -57,7 +57,10 @@ class Session:
 
     @classmethod
     def from_state(cls, state: object) -> Self | None:
-        """Parse what `as_state` returned; None for anything else (another spawner class may have stored it)."""
+        """Parse what `as_state` returned, in this version or another; None for what another spawner class stored.
+
+        The hub of another version has to go on with its sessions: keys are only added, and are optional here.
+        """
         if not isinstance(state, Mapping):
             return None
         try:
@@ -108,18 +111,12 @@ class Session:
 
 
 def _size_from(state: object) -> Size:
-    """Parse a size; zero if an older version stored none."""
+    """Parse a size; an amount that another version did not store is zero."""
     if not isinstance(state, Mapping):
         return _NOTHING
     kind = state.get("gpu_kind")
-    return Size(
-        cpu_guarantee=int(state["cpu_guarantee"]),
-        cpu=int(state["cpu"]),
-        memory_guarantee=int(state["memory_guarantee"]),
-        memory=int(state["memory"]),
-        gpu=int(state["gpu"]),
-        gpu_kind=str(kind) if kind else None,
-    )
+    cpu_guarantee, cpu, memory_guarantee, memory, gpu = (int(state.get(name, 0)) for name in _AMOUNTS[:-1])
+    return Size(cpu_guarantee, cpu, memory_guarantee, memory, gpu, str(kind) if kind else None)
 
 
 def default_url(launch: Launch) -> str:

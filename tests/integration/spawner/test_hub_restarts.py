@@ -1,5 +1,8 @@
 """A hub that is killed while hundreds of sessions run finds all of them again, and leaves them in peace."""
 
+import contextlib
+import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,24 @@ USERS = [f"user-{number}" for number in range(SESSIONS)]
 NOTEBOOK = {"profile": "red/notebook", "options": {}}
 
 
+def written_by_other_versions(database: Path) -> None:
+    """Rewrite the states of sessions: a third as an older version stored them, a third as a newer one might."""
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        rows = connection.execute("SELECT id, state FROM spawners WHERE state IS NOT NULL").fetchall()
+        assert len(rows) == SESSIONS
+        for number, (id_, text) in enumerate(rows):
+            state = json.loads(text)
+            ours = state["allotment"]
+            if number % 3 == 1:
+                del ours["session"]["size"]
+            elif number % 3 == 2:
+                for part in (ours, ours["session"], ours["session"]["size"], ours["choice"]):
+                    part["newer"] = {"of": "anything"}
+                # The last good choice is in the state, too, as JupyterHub replaces what it keeps of it.
+                connection.execute("UPDATE spawners SET user_options = '{}' WHERE id = ?", (id_,))
+            connection.execute("UPDATE spawners SET state = ? WHERE id = ?", (json.dumps(state), id_))
+
+
 @pytest.mark.timeout(600)  # so many starts take processor time
 def test_a_hundred_sessions_outlive_a_killed_hub_untouched(stand_in: StandInCluster, tmp_path: Path) -> None:
     profiles = ProfilesRepository(tmp_path)
@@ -24,6 +45,7 @@ def test_a_hundred_sessions_outlive_a_killed_hub_untouched(stand_in: StandInClus
         pods = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in stand_in.items("pods")}
         assert len(pods) == SESSIONS
         hub.kill()
+        written_by_other_versions(tmp_path / "hub" / "hub.sqlite")
         before = stand_in.counts()
 
         hub.start()

@@ -69,12 +69,22 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("content", ["{", '{"ports": {"hub": "often"}}', '{"surprise": 1}', "[]"])
+@pytest.mark.parametrize("content", ["{", '{"ports": {"hub": "often"}}', "[]"])
 def test_a_damaged_laptop_json_is_said_with_a_way_out(folder: StateFolder, content: str) -> None:
     folder.deployment.write_text(content)
     result = invoke("--folder", folder.path)
     assert result.exit_code == 1
     assert str(folder.deployment) in result.output
+
+
+def test_keys_of_another_version_are_kept_and_said(folder: StateFolder) -> None:
+    folder.deployment.write_text('{"surprise": 1, "ports": {"other": 2}, "asked_port": 9000}')
+    deployment = Deployment.read(folder)
+    said = deployment.settle()
+    assert [message.split()[0] for message in said if "not known" in message] == ["surprise", "ports.other"]
+    deployment.write(folder)
+    written = json.loads(folder.deployment.read_text())
+    assert (written["surprise"], written["ports"]["other"], written["asked_port"]) == (1, 2, 9000)
 
 
 def test_the_process_of_a_pid_file_is_ended_and_the_file_removed(
