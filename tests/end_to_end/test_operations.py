@@ -114,12 +114,13 @@ def test_keys_are_replaced_and_everything_is_restored_as_documented(place: Path,
     kept = deployment.folder / "laptop.json"
     configuration = json.loads(kept.read_text())
     old = configuration.pop("service_token")
-    kept.write_text(json.dumps(configuration))
+    kept.write_text(json.dumps({**configuration, "newer": 1}))  # as after a way back from a newer version
     run(place, *commands(OPERATIONS, "The token of the service")[0])
     deployment.start()
 
     analyst, lead, admin = (deployment.sign_in(name) for name in ("analyst", "lead", "admin"))
     assert state(admin) == before
+    assert ("newer in laptop.json" in deployment.output, json.loads(kept.read_text())["newer"]) == (True, 1)
     assert events(deployment, profile)[: len(known)] == known
     assert deployment.hub("GET", "user", token=token).json()["name"] == "analyst", "a token of before"
     assert deployment.hub("GET", "users", token=old).status_code == 403

@@ -59,6 +59,17 @@ def test_a_mirror_is_filled_with_a_key_that_may_read(place: Place) -> None:
     assert heads(mirror) == {MAIN: place.origin.head}
 
 
+def test_a_renewed_key_counts_at_once(place: Place) -> None:
+    mirror, key = place.mirror(place.reading), place.reading.ssh_key_file
+    mirror.fetch()
+    assert key is not None
+    assert place.writing.ssh_key_file is not None
+    shutil.copyfile(place.writing.ssh_key_file, key)
+    key.with_name(f"{key.name}.pub").unlink(missing_ok=True)  # ssh would offer the old one; a Secret has none
+    mirror.push([RefUpdate(PROPOSE, place.origin.head, NO_OBJECT)])
+    assert heads(mirror)[PROPOSE] == place.origin.head
+
+
 def test_branches_are_pushed_together_and_only_where_they_were_expected(place: Place) -> None:
     mirror = place.mirror(place.writing)
     mirror.fetch()

@@ -95,6 +95,9 @@ def test_another_payload_another_key_or_no_key_is_nobody_s(pair: tuple[Signer, V
 def test_any_text_is_a_file_of_allowed_signers(text: str) -> None:
     Verifier(text)
     Verifier(f"service@x ssh-ed25519 {text}")
+    Verifier(f"service@x {text} ssh-ed25519 AAAA")
+    Verifier(f'service@x valid-before="{text}" ssh-ed25519 AAAA')
+    Verifier(f"#former service@x ssh-ed25519 {text}")
 
 
 def test_a_commit_whose_message_was_changed_is_not_signed(profiles: ProfilesRepository) -> None:
