@@ -116,6 +116,13 @@ class Events:
         with self._table() as engine, engine.begin() as connection:
             return connection.execute(sa.delete(_events).where(_events.c.id.in_(oldest))).rowcount
 
+    def rename_user(self, name: str, new: str, *, at_most: int) -> int:
+        """Replace a user's name in events, at most so many in one transaction, and return how many it were."""
+        of_user = sa.select(_events.c.id).where(_events.c.user == name[:255]).limit(at_most)
+        change = sa.update(_events).where(_events.c.id.in_(of_user)).values(user=new)
+        with self._engine.begin() as connection:  # a missing table is an error: it is the wrong database
+            return connection.execute(change).rowcount
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()

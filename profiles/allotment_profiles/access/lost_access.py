@@ -1,12 +1,13 @@
-"""Which data roles a running session has lost: those that a start now would not give to its user. Pure functions.
+"""What a running session has lost: the data roles that a start now would not give to its user. Pure functions.
 
-The rules on the person and on the data decide, the same as for a start. What only prevents new starts ends no session:
-a profile's retirement and review date, an acceptance, the policy, what the deployment can do.
+The rules on the person and on the data decide, the same as for a start. A session without data is lost as a whole when
+its user has left the team, or the group that the profile is for. What only prevents new starts ends no session: a
+profile's retirement and review date, an acceptance, the policy, what the deployment can do.
 """
 
 import datetime as dt
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from allotment_profiles.access.people import User
@@ -15,15 +16,18 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Policy
 from allotment_profiles.model.problems import Refusal, quoted
 
+_LEFT = ("not-a-member", "only-groups")
 _DEFAULT_GRACE = int(Policy.model_fields["after_access_ends"].default)
 
 
 @dataclass(frozen=True, slots=True)
 class LostAccess:
-    """A data role that a session has, and that its user would not be given any more."""
+    """A data role that a session has, and that its user would not be given any more; or the session as a whole."""
 
     data_role: str
+    """Empty for a session without data, whose user has left."""
     title: str
+    """The title of the data, or of the team that the user has left."""
     refusal: Refusal
 
 
@@ -41,7 +45,18 @@ def lost_access(
         refusal = next((result.refusal for result in results if result.refusal), None)
         if refusal:
             lost.append(LostAccess(role, title, refusal))
-    return tuple(lost)
+    return tuple(lost) if data_roles else tuple(_left(catalog, user, profile_id, now))
+
+
+def _left(catalog: Catalog, user: User, profile_id: str, now: dt.datetime) -> Iterator[LostAccess]:
+    """Yield the loss of a session without data if its user is not among those any more whom the profile is for."""
+    team = catalog.teams.get(profile_id.partition("/")[0])
+    if team is None or profile_id not in catalog.profiles:
+        return
+    context = RuleContext(catalog, user, profile_id, now, f"The session {quoted(profile_id)} is not for you any more.")
+    refusal = next((result.refusal for result in person_rules(context) if result.refusal), None)
+    if refusal and refusal.code in _LEFT:
+        yield LostAccess("", team.value.title, refusal)
 
 
 def time_left(catalog: Catalog) -> dt.timedelta:

@@ -293,8 +293,8 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
 
     def _access_expiries(self, session: Session, now: dt.datetime) -> tuple[AccessExpiry, ...] | None:
         """Check access with the current catalog; None if none was ever read, so that nothing is known."""
-        catalog = self._shared.watcher.catalog if session.data_roles else None
-        if catalog is None or not catalog.revision:
+        catalog = self._shared.watcher.catalog
+        if not catalog.revision:
             return None
         lost = lost_access(catalog, self._user(), session.profile, session.data_roles, now)
         return access_expiries(

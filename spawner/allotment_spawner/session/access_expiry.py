@@ -28,9 +28,10 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AccessExpiry:
-    """One data role that a running session has lost."""
+    """One data role that a running session has lost, or the session as a whole, because its user has left."""
 
     data_role: str
+    """Empty for the session as a whole."""
     title: str
     server: str
     """The session's name; empty for the default one."""
@@ -106,6 +107,8 @@ def data_request_link(code: str, role: str, team: str, service: str) -> Link | N
 
 
 def _link(loss: LostAccess, profile: str, service: str) -> Link:
+    if not loss.data_role:
+        return Link(f"{service}profiles/{quote(profile)}", "About this profile")
     request = data_request_link(loss.refusal.code, loss.data_role, profile.partition("/")[0], service)
     return request or Link(f"{service}data-roles/{quote(loss.data_role)}", "About this data")
 

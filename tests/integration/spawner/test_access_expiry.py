@@ -163,6 +163,36 @@ async def test_a_user_who_left_the_team_loses_its_data(hub: SmallHub) -> None:
     assert [each.refusal.code for each in (await look(hub)).access_expiries] == ["not-a-member"]
 
 
+async def test_a_session_without_data_ends_as_well_when_its_user_has_left_the_team(hub: SmallHub) -> None:
+    hub.profiles.commit({"teams/red/profiles/plain.yaml": profile()})
+    assert await hub.start("ann", {"profile": "red/plain", "options": {}}) == "started"
+    assert (await look(hub)).access_expiries == ()
+    groups, hub.spawner("ann").user.orm_user.groups = list(hub.spawner("ann").user.orm_user.groups), []
+    hub.db.commit()
+    (said,) = (await look(hub)).access_expiries
+    assert (said.refusal.code, said.data_role, said.ends_at - said.since) == ("not-a-member", "", HOUR)
+    assert said.link.url == "/service/profiles/red/plain"
+    hub.restart()
+    assert (await look(hub)).access_expiries[0].since == said.since
+    hub.spawner("ann").user.orm_user.groups = groups
+    hub.db.commit()
+    assert (await look(hub)).access_expiries == ()
+    hub.spawner("ann").user.orm_user.groups = []
+    after(hub, "0 s")
+    assert (await look(hub)).ended
+
+
+async def test_a_session_without_data_goes_on_when_its_profile_is_gone_hidden_or_not_valid(hub: SmallHub) -> None:
+    path = "teams/red/profiles/plain.yaml"
+    hub.profiles.commit({path: profile(), "policy.yaml": policy(after_access_ends="0 s")})
+    assert await hub.start("ann", {"profile": "red/plain", "options": {}}) == "started"
+    for content in (profile(visibility="draft"), "title: [", None):
+        hub.profiles.commit({path: content})
+        assert not (await look(hub)).ended
+    hub.profiles.commit({path: profile(only=["/red/few"])})
+    assert (await look(hub)).ended
+
+
 async def test_only_the_session_with_the_data_ends(hub: SmallHub) -> None:
     hub.profiles.commit({"teams/red/profiles/plain.yaml": profile(), "policy.yaml": policy(after_access_ends="0 s")})
     assert await hub.start("ann") == "started"

@@ -110,6 +110,18 @@ async def test_its_users_are_told_until_they_start_again_and_the_events_say_who_
     assert given.details["order"] == end.details["order"] == order.id
 
 
+async def test_an_order_has_names_of_users_only_where_they_can_be_erased(hub: SmallHub, tmp_path: Path) -> None:
+    await started(hub, "ann")
+    await ordered(hub, StopTarget("user", "ann"))
+    hub.write_events()
+    table = Events(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    given, target = table.of("")
+    (end,) = table.of("red/notebook", kinds=["end"])
+    table.close()
+    assert [(event.kind, event.user) for event in (target, given)] == [("stop-target", "ann"), ("stop-order", "lena")]
+    assert all(name not in str([given.details, target.details, end.details]) for name in ("ann", "lena"))
+
+
 async def test_a_session_that_had_ended_already_is_said_to_have(hub: SmallHub) -> None:
     spawner: Any = await started(hub, "ann")
     spawner.ended = True
