@@ -112,7 +112,7 @@ def recovery(folder: Path, profiles: int, rounds: int, sample: int) -> Iterator[
             side.hub.kill()
             began = time.monotonic()
             side.hub.begin()
-            until(lambda: len(side.hub.ready()) == sessions, within=120, what="every session after a restart")
+            until(lambda: len(side.hub.ready()) == sessions, within=120, what="every session", pause=0.05)
             return time.monotonic() - began
 
         ours, theirs = interleaved(rounds, lambda _: once(sides[0]), lambda _: once(sides[1]))

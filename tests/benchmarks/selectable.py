@@ -63,7 +63,7 @@ def _push(work: Path, address: str) -> None:
 
 def _seconds_until_offered(reader: Person, name: str) -> float:
     began = time.monotonic()
-    until(lambda: f"red/{name}" in reader.page("hub/spawn").text, within=60, what=name)
+    until(lambda: f"red/{name}" in reader.page("hub/spawn").text, within=60, what=name, pause=0.05)
     return time.monotonic() - began
 
 

@@ -139,7 +139,7 @@ def test_sessions_start_from_what_is_known_and_the_newest_applies_when_the_serve
         said = until(lambda: unreachable(analyst), what="the start page saying so")
         assert why(trouble) in said
         if trouble == "revoked":  # as in an hour of trying: it counts from the first
-            many = len(place.server.requests) + 20
+            many = len(place.server.requests) + 6
             until(lambda: len(place.server.requests) >= many)
         assert SINCE.findall(unreachable(analyst)) == SINCE.findall(said) != []
         text = start_page(analyst)

@@ -9,12 +9,16 @@ from typing import Any, TypeVar
 _Answer = TypeVar("_Answer")
 
 
-def until(condition: Callable[[], _Answer], *, within: float = 60, what: str = "") -> _Answer:
-    """Return the first true answer of a condition; fail when there is none in time."""
-    deadline = time.monotonic() + within
+def until(condition: Callable[[], _Answer], *, within: float = 60, what: str = "", pause: float = 0.3) -> _Answer:
+    """Return the first true answer of a condition; fail when there is none in time.
+
+    The longer it takes, the less often it is asked, with at most `pause` between: to ask a hub takes processor time.
+    """
+    deadline, wait = time.monotonic() + within, min(0.02, pause)
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"not within {within} s: {what or condition}"
-        time.sleep(0.05)
+        time.sleep(wait)
+        wait = min(wait * 1.3, pause)
     return answer
 
 
