@@ -6,13 +6,11 @@ The programs themselves are stand-ins (`tests/support/programs`): they speak the
 import re
 
 import psutil
-import pytest
 from bs4 import BeautifulSoup
 from support.conditions import until
-from support.folders import PROGRAMS
 from support.servers.deployment import Person
+from support.starting import stop_all
 
-pytestmark = pytest.mark.deployment(base_url="/plot/", programs=PROGRAMS)
 RSTUDIO, VSCODE = "housing-statistics/rstudio", "housing-statistics/vscode"
 
 
@@ -45,20 +43,9 @@ def test_the_start_page_offers_rstudio_and_vs_code(analyst: Person) -> None:
     assert "app-unavailable" not in page.get_text()
 
 
-@pytest.mark.parametrize(
-    ("profile", "path", "words"),
-    [
-        (RSTUDIO, "rstudio", "RStudio's stand-in for {user} below /plot/user/analyst/rstudio/ in {home},"),
-        (VSCODE, "vscode", "VS Code's stand-in in {home},"),
-    ],
-    ids=("rstudio", "vscode"),
-)
-def test_a_session_opens_its_app_and_leaves_nothing_behind(
-    analyst: Person, profile: str, path: str, words: str
-) -> None:
-    analyst.start_session({"profile": profile})
-    home = analyst.session_environment()["HOME"]
-    expected = words.format(user=psutil.Process().username(), home=home)
+def opens(analyst: Person, path: str, words: str) -> None:
+    """See that the session opens its app, and that what the app has started belongs to it."""
+    expected = words.format(user=psutil.Process().username(), home=analyst.session_environment()["HOME"])
 
     # Where the hub sends a browser, and the address that people keep.
     for address in ("user/analyst/", f"user/analyst/{path}/"):
@@ -66,14 +53,18 @@ def test_a_session_opens_its_app_and_leaves_nothing_behind(
         assert page.status_code == 200, page.text
         assert page.url.path == f"/plot/user/analyst/{path}/"
         assert expected in page.text
-    beside = companion(page.text)
-    assert {beside} < {process.pid for process in of_session(analyst)}
-
-    analyst.stop_session()
-    assert of_session(analyst) == []
+    assert {companion(page.text)} < {process.pid for process in of_session(analyst)}
 
 
-def test_a_session_that_dies_takes_its_app_with_it(analyst: Person) -> None:
+def test_a_session_opens_vs_code_and_leaves_nothing_behind(idle: Person) -> None:
+    idle.start_session({"profile": VSCODE})
+    opens(idle, "vscode", "VS Code's stand-in in {home},")
+    idle.stop_session()
+    assert of_session(idle) == []
+
+
+def test_a_session_that_dies_takes_its_app_with_it_and_the_next_one_opens_rstudio(analyst: Person) -> None:
+    stop_all(analyst)
     analyst.start_session({"profile": VSCODE})
     assert "VS Code's stand-in" in analyst.page("user/analyst/vscode/").text
     (server,) = (process for process in of_session(analyst) if "jupyterhub.singleuser" in process.cmdline())
@@ -87,7 +78,7 @@ def test_a_session_that_dies_takes_its_app_with_it(analyst: Person) -> None:
 
     until(starts, what="another session")
     until(analyst.session, what="an answer of it")
-    assert "RStudio's stand-in" in analyst.page("user/analyst/rstudio/").text
+    opens(analyst, "rstudio", "RStudio's stand-in for {user} below /plot/user/analyst/rstudio/ in {home},")
     assert not any("code-server" in " ".join(process.cmdline()) for process in of_session(analyst))
     analyst.stop_session()
     assert of_session(analyst) == []

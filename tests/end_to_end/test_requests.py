@@ -169,8 +169,9 @@ def test_the_token_of_a_session_reads_checks_and_proposes_but_decides_nothing(
 ) -> None:
     proposal = proposed(analyst, "for-a-session")
     for person in (lead, admin):
-        person.start_session({"profile": NOTEBOOK if person is lead else "open-data/publishing"})
-        environment = person.session_environment()
+        profile = NOTEBOOK if person is lead else "open-data/publishing"
+        person.start_session({"profile": profile}, server="quick")
+        environment = person.session_environment("quick")
         headers = {"Authorization": f"token {environment['JUPYTERHUB_API_TOKEN']}"}
         with httpx.Client(base_url=environment["ALLOTMENT_URL"] + "/", headers=headers) as session:
             assert session.get("profiles").status_code == 200
@@ -185,7 +186,7 @@ def test_the_token_of_a_session_reads_checks_and_proposes_but_decides_nothing(
             assert mine.status_code == 201
             assert session.post(f"proposals/{mine.json()['id']}/withdrawal").json()["state"] == "withdrawn"
             refused(session.post(f"{path}/withdrawal"), 403, "not-the-proposer")
-        person.stop_session()
+        person.stop_session(server="quick")
     withdrawn(analyst, proposal)
 
 

@@ -19,6 +19,14 @@ class AnsweringSpawner(LocalProfileSpawner):
         return [sys.executable, str(PROGRAMS / "answering.py")]
 
 
+class NamedSpawner(LocalProfileSpawner):
+    """Starts JupyterLab, and in a server with a name the program that answers at once."""
+
+    @default("cmd")
+    def _cmd_default(self) -> list[str]:
+        return [sys.executable, str(PROGRAMS / "answering.py")] if self.name else super()._cmd_default()
+
+
 class TrustingSpawner(AnsweringSpawner):
     """Believes the authority whose certificate lies in the state folder."""
 
