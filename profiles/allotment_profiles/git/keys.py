@@ -75,8 +75,8 @@ def blob_of(key: Ed25519PublicKey) -> bytes:
 def parse_keys(text: str) -> list[PublicKey]:
     """Parse a file. Lines without an ed25519 key, or with an option that is not known here, are ignored.
 
-    A PEM certificate counts as its key: a Helm chart can generate a certificate, but no allowed-signers file. Where a
-    key is there twice, what restricts it counts.
+    A PEM certificate counts as its key: a Helm chart can generate a certificate, but no allowed-signers file. A key
+    that is there twice is a former one if one of its lines says so.
     """
     keys: dict[bytes, PublicKey] = {}
     for key in (*_certified(text), *filter(None, map(_line, text.splitlines()))):

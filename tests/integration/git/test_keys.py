@@ -64,7 +64,7 @@ def test_a_line_with_an_option_that_is_not_known_is_ignored(line: str, options: 
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_where_a_key_is_there_twice_what_restricts_it_counts(line: str, order: int) -> None:
+def test_a_key_that_is_there_twice_is_a_former_one_if_one_line_says_so(line: str, order: int) -> None:
     (key,) = parse_keys(line)
     former = dataclasses.replace(key, former=("1" * 40,))
     assert parse_keys("".join([line, former.line()][::order])) == [former]

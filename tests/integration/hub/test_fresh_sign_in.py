@@ -93,7 +93,7 @@ async def test_a_pushed_change_of_data_is_confirmed_soon_after_a_sign_in(platfor
 async def test_nothing_is_decided_while_the_hub_does_not_say(platform: Platform) -> None:
     stored = await platform.proposed(GRANTED)
     dora = platform.people.reader("dora", sign_in="x")
-    case = await platform.proposals.case(stored)
+    case = await platform.proposals.case(stored, platform.people.reader("lena").user)
     platform.people.away = True
     with pytest.raises(UnavailableError) as caught:
         await platform.sign_ins.check_fresh("dora", "x", case.main, "proposals")

@@ -5,6 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_ssh_private_key
 from support.command_line import allotment
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of
 from support.servers.git_server import git
@@ -13,7 +16,7 @@ from allotment_hub.forges.plain_git import REVIEWS, SERVICE, PlainGitForge
 from allotment_hub.forges.records import StoredProposal
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import MAIN, RefUpdate
-from allotment_profiles.git.signatures import Signer
+from allotment_profiles.git.signatures import Signer, Verifier
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 LARGEST = NOTEBOOK.replace(b"4 GiB", b"12 GiB")
@@ -81,7 +84,7 @@ async def test_after_a_theft_what_there_was_counts_and_nothing_that_the_thief_si
     thief = Signer(keys.parent / "stolen")
     # An approval that nobody gave, in an open proposal.
     forged = PlainGitForge(platform.repository, thief)
-    digest = (await platform.proposals.case(open_one)).judgement.digest
+    digest = (await platform.proposals.case(open_one, platform.people.reader("lena").user)).judgement.digest
     forged.record(open_one, "approved", by="lena", digest=digest)
     stored = await platform.proposals.stored(open_one.id)
     assert await platform.approvers(stored) == []
@@ -168,6 +171,8 @@ async def test_if_the_public_key_is_lost_too_its_history_is_unknown_until_it_is_
         (["recover", "SHA256:x"], "--repository"),
         (["recover", "SHA256:x", "--repository", "profiles.git"], "No unknown key"),
         (["list", "--repository", "empty.git"], "no branch main"),
+        (["list", "--repository", "keys"], "no branch main"),
+        (["rotate", "--stolen", "--repository", "keys"], "no branch main"),
     ],
 )
 async def test_what_the_command_cannot_do_it_says(
@@ -191,7 +196,26 @@ async def test_the_secret_of_the_chart_is_rotated_in_the_same_way(platform: Plat
     secret.mkdir()
     shutil.copy(keys / "service", secret / "tls.key")
     shutil.copy(keys / "allowed_signers", secret / "tls.crt")
+    # As the chart has made it: a certificate. Lines of others stay, of whatever kind they are.
+    key = Signer(secret / "tls.key")
+    certificate = certified(secret / "tls.key")
+    foreign = "# ours\nsomebody@x ssh-rsa AAAA\n"
+    (secret / "tls.crt").write_text(certificate + foreign)
     run("rotate", secret)
-    platform.verifier.load((secret / "tls.crt").read_text())
-    assert platform.verifier.knows(Signer(secret / "tls.key").public)
-    assert platform.verifier.knows(platform.signer.public)
+    verifier = Verifier((secret / "tls.crt").read_text())
+    assert (verifier.knows(key.public), verifier.knows(Signer(secret / "tls.key").public)) == (True, True)
+    assert (secret / "tls.crt").read_text().endswith(certificate + foreign)
+    run("rotate", secret, "--stolen", "--repository", platform.repository.path)
+    text = (secret / "tls.crt").read_text()
+    verifier = Verifier(text)
+    assert (verifier.knows(key.public), verifier.knows(Signer(secret / "tls.key").public)) == (False, True)
+    assert ("CERTIFICATE" in text, text.count("#former"), text.endswith(foreign)) == (False, 2, True)
+
+
+def certified(private: Path) -> str:
+    key = load_ssh_private_key(private.read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "allotment")])
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
+    return builder.sign(key, None).public_bytes(Encoding.PEM).decode()

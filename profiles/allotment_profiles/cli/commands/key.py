@@ -1,16 +1,20 @@
 """`allotment key`: show, replace, revoke and recover the keys that sign records and merges."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from allotment_profiles.cli.commands.sources import usage_errors
+
 if TYPE_CHECKING:
     from allotment_profiles.git.keys import PublicKey
     from allotment_profiles.git.repository import Repository
 
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 REVIEWS = "refs/heads/reviews/"
 NAMES = (("tls.key", "tls.crt"), ("service", "allowed_signers"))
 """The private key and the known keys: as in the chart's Secret, and as in the folder of `allotment up`."""
@@ -42,7 +46,8 @@ def list_keys(folder: Path, path: Path | None) -> None:
     _, signers = _files(folder)
     known = _read(signers)
     own = _own(folder)
-    signed = _signed(_open(path)) if path else {}
+    with usage_errors(path or folder):
+        signed = _signed(_open(path)) if path else {}
     for public in known:
         state = (
             f"counts in the history of {len(public.former)} commits"
@@ -64,25 +69,24 @@ def rotate(folder: Path, stolen: bool, path: Path | None) -> None:
     The public keys of before stay known, so everything that they signed goes on counting. With --stolen, it counts
     only in the history that --repository has: a copy from before the theft, or the repository itself.
     """
-    import dataclasses
-
     from allotment_profiles.git.keys import parse_keys
     from allotment_profiles.git.signatures import generate_key
 
     if stolen and path is None:
         raise click.UsageError("--stolen needs --repository: what it has goes on counting.")
     private, signers = _files(folder)
-    known = _read(signers)
-    if stolen and path:
-        heads = _heads(_open(path))
-        known = [each if each.former is not None else dataclasses.replace(each, former=heads) for each in known]
-    unfinished = private.with_name(f".{private.name}.new")
-    unfinished.unlink(missing_ok=True)
-    line = generate_key(unfinished, known[0].principal if known else "allotment@localhost")
-    # The known keys come first: nothing is ever signed with a key that is not among them.
-    _write(signers, "".join([line, *(each.line() for each in known)]))
-    unfinished.with_name(f"{unfinished.name}.pub").replace(private.with_name(f"{private.name}.pub"))
-    unfinished.replace(private)
+    text = signers.read_text() if signers.exists() else ""
+    known = parse_keys(text)
+    with usage_errors(path or folder):
+        if stolen and path:
+            text = _revoked(text, _heads(_open(path)))
+        unfinished = private.with_name(f".{private.name}.new")
+        unfinished.unlink(missing_ok=True)
+        line = generate_key(unfinished, known[0].principal if known else "allotment@localhost")
+        # The known keys come first: nothing is ever signed with a key that is not among them.
+        _write(signers, line + text)
+        unfinished.with_name(f"{unfinished.name}.pub").replace(private.with_name(f"{private.name}.pub"))
+        unfinished.replace(private)
     click.echo(f"{parse_keys(line)[0].fingerprint} signs from now on.")
 
 
@@ -97,14 +101,14 @@ def recover(fingerprint: str, folder: Path, path: Path | None) -> None:
     """
     if path is None:
         raise click.UsageError("Name the repository with --repository.")
-    repository = _open(path)
     _, signers = _files(folder)
-    found = [blob for blob in _signed(repository) if _unlimited(blob).fingerprint == fingerprint]
-    known = _read(signers)
-    if not found or found[0] in {each.blob for each in known}:
-        raise click.ClickException("No unknown key with this fingerprint signed a commit of main.")
-    public = _unlimited(found[0], former=_heads(repository))
-    _write(signers, "".join(each.line() for each in (*known, public)))
+    with usage_errors(path):
+        repository = _open(path)
+        found = [blob for blob in _signed(repository) if _unlimited(blob).fingerprint == fingerprint]
+        if not found or found[0] in {each.blob for each in _read(signers)}:
+            raise click.ClickException("No unknown key with this fingerprint signed a commit of main.")
+        public = _unlimited(found[0], former=_heads(repository))
+        _write(signers, (signers.read_text() if signers.exists() else "") + public.line())
     click.echo(f"{fingerprint} counts in the history of {len(public.former or ())} commits.")
 
 
@@ -119,6 +123,17 @@ def _read(signers: Path) -> "list[PublicKey]":
     from allotment_profiles.git.keys import parse_keys
 
     return parse_keys(signers.read_text()) if signers.exists() else []
+
+
+def _revoked(text: str, heads: tuple[str, ...]) -> str:
+    """Return a file with every key as a former one, and what is no key as it was."""
+    import dataclasses
+
+    from allotment_profiles.git.keys import parse_keys
+
+    others = [line for line in _CERTIFICATE.sub("", text).splitlines() if line.strip() and not parse_keys(line)]
+    former = (each if each.former is not None else dataclasses.replace(each, former=heads) for each in parse_keys(text))
+    return "".join([*(each.line() for each in former), *(f"{line}\n" for line in others)])
 
 
 def _own(folder: Path) -> bytes | None:
