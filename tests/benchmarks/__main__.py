@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import hostile, judging, kubernetes, loading, outage, selectable, starting
+from benchmarks import hostile, judging, kubernetes, loading, outage, proposals, selectable, starting
 from benchmarks.measuring import Row
 
 Measure = Callable[[Path, int, int, int], Iterator[Row]]
@@ -31,6 +31,7 @@ MEASURES: dict[str, tuple[Measure, int]] = {
     "selectable": (selectable.selectable, 1),
     "hostile": (hostile.refusals, 1),
     "judging": (judging.judging, 1),
+    "proposals": (proposals.proposals, 1),
     "outage": (outage.first_start, 1),
 }
 """Name → the measure, and the number of profiles that it is promised for."""

@@ -10,9 +10,11 @@ the git server move first, by compare-and-swap as well. All calls block; service
 
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from allotment_hub.forges.heads import Heads
 from allotment_hub.forges.records import Candidate, Record, RecordKind, StoredProposal, parse_record
+from allotment_hub.forges.touched import TouchedFiles
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError, GitUnavailableError
@@ -41,42 +43,56 @@ class PlainGitForge:
         self.repository = repository
         self._mirror = mirror
         self._signer = signer
+        self._main = ""
+        self._heads = Heads(repository)
+        self.touched = TouchedFiles(repository, self._heads)
         self._chains: dict[str, tuple[Record, ...]] = {}
+        self._listed: tuple[object, tuple[StoredProposal, ...]] = (None, ())
 
     # -- reading
 
     def main(self) -> str:
         """Return the commit that main is at. Raise GitError where there is no main."""
-        commit = self.repository.resolve(MAIN)
-        if commit is None:
-            raise GitError("the repository has no branch main")
-        return commit
+        if not self.repository.is_surely_at(MAIN, self._main):
+            commit = self.repository.resolve(MAIN)
+            if commit is None:
+                raise GitError("the repository has no branch main")
+            self._main = commit
+        return self._main
 
-    def all(self) -> list[StoredProposal]:
+    def all(self) -> tuple[StoredProposal, ...]:
         """List all proposals, those with the newest record first."""
-        reviews = self.repository.references(REVIEWS)
-        branches = self.repository.references(PROPOSE)
-        proposals = [self._stored(name.removeprefix(REVIEWS), tip, branches) for name, tip in reviews.items()]
+        references = self.repository.references(REVIEWS, PROPOSE)
+        state, keys = (references, self.repository.keys), self.repository.keys
+        was, listed = self._listed
+        if was == state:
+            return listed
+        reviews = {name.removeprefix(REVIEWS): tip for name, tip in references.items() if name.startswith(REVIEWS)}
+        self._read_chains(reviews)
+        proposals = [self._stored(name, tip, references) for name, tip in reviews.items()]
         # Forget chains that no branch ends at any more.
-        keys = self.repository.keys
-        current = {f"{name.removeprefix(REVIEWS)} {tip} {keys}" for name, tip in reviews.items()}
+        current = {f"{name} {tip} {keys}" for name, tip in reviews.items()}
         self._chains = {key: chain for key, chain in self._chains.items() if key in current}
-        return sorted(filter(None, proposals), key=lambda proposal: proposal.records[-1].time, reverse=True)
+        listed = tuple(sorted(filter(None, proposals), key=lambda proposal: proposal.records[-1].time, reverse=True))
+        self._listed = state, listed
+        self.touched.forget_others(listed)
+        return listed
 
     def get(self, proposal: str) -> StoredProposal | None:
         """Return one proposal, or None."""
-        tip = self.repository.references(REVIEWS + proposal).get(REVIEWS + proposal)
-        return self._stored(proposal, tip, self.repository.references(PROPOSE + proposal)) if tip else None
+        references = self.repository.references(REVIEWS + proposal, PROPOSE + proposal)
+        tip = references.get(REVIEWS + proposal)
+        return self._stored(proposal, tip, references) if tip else None
+
+    def changes(self, base: str, head: str) -> tuple[FileChange, ...]:
+        """Return the files that differ between two commits."""
+        return self._heads.changes(base, head)
 
     def unrecorded(self) -> dict[str, str]:
         """Return the branches below propose/ that were pushed outside the hub: id → commit."""
-        reviews = {name.removeprefix(REVIEWS) for name in self.repository.references(REVIEWS)}
-        branches = self.repository.references(PROPOSE)
-        return {
-            name.removeprefix(PROPOSE): commit
-            for name, commit in branches.items()
-            if name.removeprefix(PROPOSE) not in reviews
-        }
+        references = self.repository.references(REVIEWS, PROPOSE)
+        branches = {name.removeprefix(PROPOSE): tip for name, tip in references.items() if name.startswith(PROPOSE)}
+        return {name: commit for name, commit in branches.items() if REVIEWS + name not in references}
 
     def _stored(self, proposal: str, tip: str, branches: Mapping[str, str]) -> StoredProposal | None:
         try:
@@ -92,6 +108,27 @@ class PlainGitForge:
         head = next(record.head for record in reversed(records) if record.kind in ("proposed", "updated"))
         return StoredProposal(proposal, head, branches.get(PROPOSE + proposal), records, tip)
 
+    def _read_chains(self, reviews: Mapping[str, str]) -> None:
+        """Read the records of many proposals at once. What is damaged is left to `_records`, one after the other."""
+        keys = self.repository.keys
+        new = {name: tip for name, tip in reviews.items() if f"{name} {tip} {keys}" not in self._chains}
+        try:
+            parents = self.repository.parents(new.values(), first=True) if len(new) > 1 else {}
+        except GitUnavailableError:
+            raise
+        except GitError:
+            return
+        commits = {commit.id: commit for commit in self.repository.commits(list(parents))}
+        for name, tip in new.items():
+            chain: list[Record] = []
+            commit: str | None = tip
+            while commit in commits:
+                record = parse_record(commits[commit], name)
+                chain += [record] if record else []
+                commit = next(iter(parents[commit]), None)
+            if parents:
+                self._chains[f"{name} {tip} {keys}"] = tuple(reversed(chain))
+
     def _records(self, proposal: str, tip: str) -> tuple[Record, ...]:
         key = f"{proposal} {tip} {self.repository.keys}"
         if key not in self._chains:
@@ -106,9 +143,9 @@ class PlainGitForge:
         self, slug: str, base: str, files: Mapping[str, bytes | None], *, by: str, title: str, reason: str
     ) -> StoredProposal:
         """Open a proposal on top of a commit of main. Raise RefMovedError."""
-        taken = {name.removeprefix(REVIEWS) for name in self.repository.references(REVIEWS)}
+        references = self.repository.references(REVIEWS, PROPOSE)
         # Git cannot have a branch `propose/x` beside a branch `propose/x/y`, which somebody may have pushed.
-        taken |= {name.removeprefix(PROPOSE).partition("/")[0] for name in self.repository.references(PROPOSE)}
+        taken = {name.removeprefix(REVIEWS).removeprefix(PROPOSE).partition("/")[0] for name in references}
         number = 1
         while f"{slug}-{number}" in taken:
             number += 1
@@ -172,13 +209,20 @@ class PlainGitForge:
         """
         return Candidate(main, proposal.head, self._unmerged(proposal.head, main))
 
+    def prepare(self, proposals: Iterable[StoredProposal], main: str) -> None:
+        """Read with a few git processes what the candidates of many proposals need."""
+        pairs = [(main, stored.head) for stored in proposals]
+        bases = self._heads.bases(pairs)
+        made_from = {(base, head) for (_, head), base in bases.items() if base}
+        self._heads.changes_of({*made_from, *((base, main) for base, _ in made_from)})
+
     def _unmerged(self, head: str, main: str) -> tuple[FileChange, ...]:
         """Return how a head changes files of main. Raise MergeConflictError."""
-        base = self.repository.merge_base(main, head)
+        base = self._heads.base(main, head)
         if base is None:  # main was replaced by another history
-            raise MergeConflictError([change.path for change in self.repository.changes(main, head)])
-        changes = self.repository.changes(base, head)
-        by_main = {change.path: change for change in self.repository.changes(base, main)} if base != main else {}
+            raise MergeConflictError([change.path for change in self._heads.changes(main, head)])
+        changes = self._heads.changes(base, head)
+        by_main = {change.path: change for change in self._heads.changes(base, main)}
         conflicts = [change.path for change in changes if _overlaps(change, by_main)]
         if conflicts:
             raise MergeConflictError(conflicts)

@@ -6,12 +6,13 @@ applies now: the stricter answer counts. So a file that was removed or opened si
 """
 
 import enum
+from dataclasses import dataclass
 from functools import lru_cache
 
-from allotment_profiles.access.people import User, answers_for, belongs, maintains, works_on
+from allotment_profiles.access.people import User, answers_for, belongs
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.documents.reading import read
-from allotment_profiles.model import DataRole, Model, Profile, Team
+from allotment_profiles.model import DataRole, Model, People, Profile, Team
 from allotment_profiles.model.paths import FileRef, Kind, file_ref, profile_path
 
 
@@ -26,7 +27,25 @@ class Sight(enum.IntEnum):
     """Its text."""
 
 
-def visible(reader: User, path: str, catalog: Catalog, *versions: bytes) -> Sight:
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """What a version of a file says about who may see it."""
+
+    owner: str = ""
+    """Of a data role: the team that owns it."""
+    hidden: bool = False
+    """Of a profile: whether only those who work on it may know of it."""
+    maintainers: People | None = None
+    """Of a profile."""
+
+
+def audience_of(path: str, data: bytes) -> Audience | None:
+    """Return for whom a version of a file is; None where nobody can tell, since it does not read."""
+    ref = file_ref(path)
+    return _read_audience(ref.kind, data) if ref else None
+
+
+def visible(reader: User, path: str, catalog: Catalog, *versions: bytes | Audience | None) -> Sight:
     """Return how much a reader may see of versions of a file, and of the version that applies now."""
     ref = file_ref(path)
     if reader.admin or (ref and ref.kind == "policy"):
@@ -34,17 +53,17 @@ def visible(reader: User, path: str, catalog: Catalog, *versions: bytes) -> Sigh
     if ref is None:
         return _stray(reader, path, catalog)
     entry = catalog.entry_at(path)
-    models: list[Model | None] = [_model(ref.kind, data) for data in versions]
+    audiences = [_read_audience(ref.kind, each) if isinstance(each, bytes) else each for each in versions]
     if entry:
-        models.append(entry.value)
+        audiences.append(_audience(entry.value))
     # Nobody can tell whether bytes that do not read are hidden, or whose they are.
-    return min((_sight(reader, ref, model, catalog) for model in models or [None]), default=Sight.NOTHING)
+    return min((_sight(reader, ref, audience, catalog) for audience in audiences or [None]), default=Sight.NOTHING)
 
 
 def may_know(catalog: Catalog, user: User, profile_id: str) -> bool:
     """Return whether a user may see a profile: a hidden one is for those who work on it and for administrators."""
-    profile = catalog.profiles[profile_id].value
-    return user.admin or not _hidden(user, profile, catalog.teams.get(profile_id.partition("/")[0]))
+    audience = _audience(catalog.profiles[profile_id].value)
+    return user.admin or not _hidden(user, audience, catalog.teams.get(profile_id.partition("/")[0]))
 
 
 def team_is_listed(catalog: Catalog, user: User, team: str) -> bool:
@@ -70,17 +89,17 @@ def decides_about(user: User, path: str, catalog: Catalog) -> bool:
     return user.admin or (team is not None and answers_for(user, team.value))
 
 
-def _sight(reader: User, ref: FileRef, model: Model | None, catalog: Catalog) -> Sight:
-    team = catalog.teams.get(model.owner if isinstance(model, DataRole) else _team_of(ref))
-    if model is None:
+def _sight(reader: User, ref: FileRef, audience: Audience | None, catalog: Catalog) -> Sight:
+    team = catalog.teams.get(audience.owner if audience and ref.kind == "data role" else _team_of(ref))
+    if audience is None:
         return Sight.ALL if team and answers_for(reader, team.value) else Sight.NOTHING
     member = team is not None and belongs(reader, team.value)
-    if isinstance(model, DataRole):
+    if ref.kind == "data role":
         return Sight.ALL if member else Sight.OUTLINE
-    if isinstance(model, Profile):
-        if _hidden(reader, model, team):
+    if ref.kind == "profile":
+        if _hidden(reader, audience, team):
             return Sight.NOTHING
-        known = _lists_all(catalog) or maintains(reader, model)
+        known = _lists_all(catalog) or _maintains(reader, audience)
         return Sight.ALL if member else Sight.OUTLINE if known else Sight.NOTHING
     return Sight.ALL if member or _lists_all(catalog) else Sight.NOTHING
 
@@ -92,8 +111,13 @@ def _stray(reader: User, path: str, catalog: Catalog) -> Sight:
     return Sight.ALL if team and answers_for(reader, team.value) else Sight.NOTHING
 
 
-def _hidden(user: User, profile: Profile, team: Entry[Team] | None) -> bool:
-    return profile.visibility == "draft" and not works_on(user, profile, team)
+def _hidden(user: User, audience: Audience, team: Entry[Team] | None) -> bool:
+    works_on = _maintains(user, audience) or (team is not None and answers_for(user, team.value))
+    return audience.hidden and not works_on
+
+
+def _maintains(user: User, audience: Audience) -> bool:
+    return audience.maintainers is not None and audience.maintainers.include(user.name, user.groups)
 
 
 def _lists_all(catalog: Catalog) -> bool:
@@ -104,6 +128,15 @@ def _team_of(ref: FileRef) -> str:
     return "" if ref.kind == "data role" else ref.id.partition("/")[0]
 
 
+def _audience(model: Model) -> Audience:
+    if isinstance(model, DataRole):
+        return Audience(owner=model.owner)
+    if isinstance(model, Profile):
+        return Audience(hidden=model.visibility == "draft", maintainers=model.maintainers)
+    return Audience()
+
+
 @lru_cache(maxsize=2048)
-def _model(kind: Kind, data: bytes) -> Model | None:
-    return read(kind, "", data).value
+def _read_audience(kind: Kind, data: bytes) -> Audience | None:
+    model = read(kind, "", data).value
+    return None if model is None else _audience(model)

@@ -138,9 +138,9 @@ class Repository:
         text = self._process.run(*arguments, accept=(0, 1, 128)).stdout.decode(errors="replace").strip()
         return text if _ID.fullmatch(text) else None
 
-    def references(self, prefix: str) -> dict[str, str]:
-        """Return the references below a prefix such as `refs/heads/propose/`: full name → commit id."""
-        output = self._git("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+    def references(self, *prefixes: str) -> dict[str, str]:
+        """Return the references below prefixes such as `refs/heads/propose/`: full name → commit id."""
+        output = self._git("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
         pairs = (line.split(" ", 1) for line in output.decode(errors="replace").splitlines())
         return {name: commit for commit, name in pairs}
 
@@ -192,6 +192,21 @@ class Repository:
         """Return the files that differ between two commits."""
         return _file_changes(self._git("diff-tree", "-r", "-z", *_RAW, _id(before), _id(after)))
 
+    def changes_of(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[FileChange, ...]]:
+        """Return the files that differ between the two commits of each pair, with one process for all."""
+        stdin = "".join(f"{_id(after)} {_id(before)}\n" for before, after in pairs).encode()
+        parts = self._git("diff-tree", "--stdin", "--always", "-r", "-z", *_RAW, stdin=stdin).split(b"\0")
+        changes: list[list[FileChange]] = []
+        position = 0
+        while position < len(parts) - 1:
+            if parts[position].startswith(b":"):
+                changes[-1].append(_file_change(parts[position], parts[position + 1]))
+                position += 2
+            else:  # the commit that the next changes belong to
+                changes.append([])
+                position += 1
+        return [tuple(each) for each in changes]
+
     def file(self, commit: str, path: str) -> bytes | None:
         """Return the content of one file of a commit, or None."""
         blob = self._parse(f"{_id(commit)}:{path}")
@@ -220,6 +235,14 @@ class Repository:
             history = frozenset(listed.decode().split())
             self._histories[heads] = now, history
         return history
+
+    def parents(self, heads: Iterable[str], *, first: bool = False) -> dict[str, tuple[str, ...]]:
+        """Return some commits and what precedes them, on the lines of the first parents or at all: id → parents."""
+        wanted, stdin = _batch(heads)
+        line = ["--first-parent"] if first else []
+        output = self._git("rev-list", "--parents", *line, "--stdin", stdin=stdin) if wanted else b""
+        lines = (text.split() for text in output.decode().splitlines())
+        return {commit: tuple(parents) for commit, *parents in lines}
 
     def first_parents(self, head: str) -> list[str]:
         """Return the ids of the first-parent history, newest first."""
@@ -348,12 +371,12 @@ def _logged(record: bytes) -> LoggedCommit:
 def _file_changes(raw: bytes) -> tuple[FileChange, ...]:
     """Parse `:MODE MODE BLOB BLOB STATUS NUL PATH NUL …`. A path that is no UTF-8 has replacement characters."""
     parts = raw.lstrip(b"\0\n").split(b"\0")  # a path may end with a line break: nothing is stripped there
-    changes = []
-    for head, path in zip(parts[::2], parts[1::2], strict=False):
-        if head:
-            _, mode, old_blob, blob, _ = head.decode().split(" ")
-            changes.append(FileChange(path.decode(errors="replace"), old_blob, mode, blob))
-    return tuple(changes)
+    return tuple(_file_change(head, path) for head, path in zip(parts[::2], parts[1::2], strict=False) if head)
+
+
+def _file_change(head: bytes, path: bytes) -> FileChange:
+    _, mode, old_blob, blob, _ = head.decode().split(" ")
+    return FileChange(path.decode(errors="replace"), old_blob, mode, blob)
 
 
 def _is_unicode(text: str) -> bool:

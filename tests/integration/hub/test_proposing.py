@@ -1,6 +1,7 @@
 """What may be proposed beside what others have proposed, who is asked, and where a conversation ends."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -157,13 +158,13 @@ async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
     stored = await platform.proposals.all()
     for each in stored:
         await platform.proposals.files(each)
-    asked, changes = [], platform.repository.changes
+    asked, changes_of = [], platform.repository.changes_of
 
-    def noting(base: str, head: str) -> Any:
-        asked.append(head)
-        return changes(base, head)
+    def noting(pairs: Sequence[tuple[str, str]]) -> Any:
+        asked.extend(head for _, head in pairs)
+        return changes_of(pairs)
 
-    monkeypatch.setattr(platform.repository, "changes", noting)
+    monkeypatch.setattr(platform.repository, "changes_of", noting)
     done = await platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: NOTEBOOK}, "The last one")
     assert done.created
     assert not {each.head for each in stored} & set(asked)

@@ -117,7 +117,7 @@ def test_a_merge_that_is_killed_is_whole_or_is_made_again(interrupted: Interrupt
             service: Platform, stored: StoredProposal = stored, content: bytes = content, number: int = number
         ) -> None:
             found = await service.proposals.stored(stored.id)
-            state = (await service.proposals.case(found)).state
+            state = (await service.proposals.case(found, leo.user)).state
             whole = platform.main_file(NOTEBOOK_PATH) == content
             assert (state, found.open) == (("live", False) if whole else ("approved", True)), number
             if not whole:

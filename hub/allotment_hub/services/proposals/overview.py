@@ -57,7 +57,9 @@ async def overview(
     likely = await _likely(proposals, readable, reader)
     page = readable[shown(len(readable))]
     wanted = {stored.id: stored for stored in (*page, *own, *likely)}
-    people = await proposals.people(stored for stored in wanted.values() if stored.open)
+    still_open = [stored for stored in wanted.values() if stored.open]
+    await asyncio.to_thread(proposals.forge.prepare, still_open, main)
+    people = await proposals.people(still_open)
     lines = {id_: await _line(proposals, stored, main, people, reader) for id_, stored in wanted.items()}
     return Overview(
         lines=tuple(lines[stored.id] for stored in page),
@@ -75,10 +77,8 @@ async def _likely(proposals: Proposals, readable: Sequence[StoredProposal], read
     if not reader.may_review or not (leads or user.admin):
         return []
     others = [stored for stored in readable if stored.open and stored.proposer != user.name]
-    about = {
-        stored.id: any(decides_about(user, path, catalog) for path in await proposals.files(stored))
-        for stored in others
-    }
+    touched = await proposals.touched(others)
+    about = {id_: any(decides_about(user, path, catalog) for path in paths) for id_, paths in touched.items()}
     return sorted(others, key=lambda stored: not about[stored.id])[:JUDGED]
 
 

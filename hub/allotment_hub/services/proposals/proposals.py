@@ -3,13 +3,14 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
+from allotment_hub.forges.touched import Touched
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.judging.checking import ChangeChecker, Check, OtherProposal
@@ -23,7 +24,6 @@ from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, 
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
 from allotment_profiles.access.people import User
-from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.model.paths import file_ref
@@ -35,8 +35,8 @@ from allotment_profiles.store.watcher import CatalogWatcher
 _Sides = tuple[dict[str, bytes | None], dict[str, bytes]]
 """The files of a proposal as proposed (None: removed), and as they were."""
 
-MAXIMUM_KEPT = 2000
-"""How many proposals' files are kept in memory. A proposal has at most fifty small files, and mostly one."""
+MAXIMUM_KEPT = 200
+"""How many proposals' files are kept in memory, for pages that show them."""
 AUTOMATIC = "policy (automatic: "
 """How the message of a merge names the approval where the policy stands in for one."""
 
@@ -70,7 +70,7 @@ class ProposalView:
     """In a conflict, the keys that main and the proposal have both changed; without any, one click carries it over."""
 
 
-def profiles_in(files: Mapping[str, bytes | None]) -> list[str]:
+def profiles_in(files: Iterable[str]) -> list[str]:
     """Return the ids of the profiles among changed files."""
     return [ref.id for ref in map(file_ref, files) if ref and ref.kind == "profile"]
 
@@ -118,11 +118,19 @@ class Proposals:
 
     async def all(self) -> list[StoredProposal]:
         """List all proposals, those with the newest record first."""
-        return await asyncio.to_thread(self.forge.all)
+        return list(await asyncio.to_thread(self.forge.all))
 
     async def readable(self, user: User) -> list[StoredProposal]:
         """List the proposals that a user may see, those with the newest record first."""
-        return [stored for stored in await self.all() if await self.listed(stored, user)]
+        return await self._listed(await self.all(), user)
+
+    async def touched(self, proposals: Sequence[StoredProposal]) -> dict[str, Mapping[str, object]]:
+        """Return the paths that proposals change, by the ids of the proposals."""
+        touched = await asyncio.to_thread(self._touched, proposals)
+        return {id_: each.files for id_, each in touched.items()}
+
+    def _touched(self, proposals: Sequence[StoredProposal]) -> dict[str, Touched]:
+        return self.forge.touched.of(proposals, self.forge.main()) if proposals else {}
 
     async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
         """Return what a proposal changes against the commit that it was made from. Do not alter the result."""
@@ -133,7 +141,9 @@ class Proposals:
         # What a head changes stays the same, but the merge of an ended proposal is compared with its own main.
         key = f"{stored.head} {stored.ending.merge if stored.ending else ''}"
         if key not in self._changed:
-            _keep(self._changed, key, await asyncio.to_thread(self._read_sides, stored), MAXIMUM_KEPT)
+            self._changed[key] = await asyncio.to_thread(self._read_sides, stored)
+            while len(self._changed) > MAXIMUM_KEPT:
+                self._changed.pop(next(iter(self._changed)))
         return self._changed[key]
 
     async def files_for_main(self, stored: StoredProposal, main: str) -> Updated:
@@ -145,25 +155,33 @@ class Proposals:
 
         They may see every file of it, before and after; or they made it, or they decide about a file of it.
         """
+        return bool(await self._listed([stored], user))
+
+    async def _listed(self, proposals: Sequence[StoredProposal], user: User) -> list[StoredProposal]:
         catalog = self._watcher.catalog
-        if user.admin or user.name == stored.proposer:
-            return True
-        files, base = await self._sides(stored)
-        if any(decides_about(user, path, catalog) for path in files):
-            return True
-        # Reading the files may take a while: not in the event loop.
-        return await asyncio.to_thread(all_known, user, catalog, files, base)
+        others = [stored for stored in proposals if not user.admin and user.name != stored.proposer]
+
+        def known() -> set[str]:
+            touched = self._touched(others)
+            return {id_ for id_, each in touched.items() if all_known(user, catalog, each.files)}
+
+        hidden = {stored.id for stored in others}
+        if others:
+            hidden -= await asyncio.to_thread(known)
+        return [stored for stored in proposals if stored.id not in hidden]
 
     async def others(self, files: Iterable[str], user: User, but: str = "") -> tuple[OtherProposal, ...]:
         """List the open proposals for some of these files that a user may know of: other people's, or all `but` one."""
-        paths, found = frozenset(files), []
-        for stored in await self.all() if paths else ():
-            excluded = stored.id == but if but else stored.proposer == user.name
-            if not stored.open or excluded or paths.isdisjoint(await self.files(stored)):
-                continue
-            if await self.listed(stored, user):
-                found.append(OtherProposal(stored.id, stored.current.title, stored.proposer))
-        return tuple(found)
+        paths = frozenset(files)
+        others = [
+            stored
+            for stored in (await self.all() if paths else ())
+            if stored.open and (stored.id != but if but else stored.proposer != user.name)
+        ]
+        touched = await self.touched(others)
+        same = [stored for stored in others if not paths.isdisjoint(touched[stored.id])]
+        found = await self._listed(same, user)
+        return tuple(OtherProposal(stored.id, stored.current.title, stored.proposer) for stored in found)
 
     # -- judging
 
@@ -236,19 +254,14 @@ class Proposals:
         return bool(revision) and await asyncio.to_thread(self.forge.repository.is_ancestor, merge, revision)
 
     async def _base(self, stored: StoredProposal) -> str:
-        return await asyncio.to_thread(self._merge_base, stored)
-
-    def _merge_base(self, stored: StoredProposal) -> str:
-        merge = self._merge(stored)
-        main = merge.parents[0] if merge else self.forge.main()
-        return self.forge.repository.merge_base(main, stored.head) or main
+        return (await asyncio.to_thread(self._touched, [stored]))[stored.id].base
 
     def _read_sides(self, stored: StoredProposal) -> _Sides:
-        repository = self.forge.repository
-        changed = sorted(repository.changes(self._merge_base(stored), stored.head), key=lambda change: change.path)
+        base = self._touched([stored])[stored.id].base
+        changed = sorted(self.forge.changes(base, stored.head), key=lambda change: change.path)
         olds = {change.path: change.old_blob for change in changed if change.old_blob.strip("0")}
         news = [change.blob for change in changed if not change.removed]
-        contents = repository.objects({*olds.values(), *news})
+        contents = self.forge.repository.objects({*olds.values(), *news})
         files = {change.path: None if change.removed else contents.get(change.blob) for change in changed}
         return files, {path: contents.get(blob, b"") for path, blob in olds.items()}
 
@@ -344,13 +357,6 @@ class Proposals:
         event = await self._events.first_start(offered, ending.time) if merged and ending else None
         started = Stage("first start", "done", f"by {event.user}", event.time) if event else None
         return stages_of(case, offered=bool(offered), started=started)
-
-
-def _keep(kept: dict[str, _Sides], key: str, value: _Sides, maximum: int) -> None:
-    """Keep a value, and drop the oldest ones beyond the maximum."""
-    kept[key] = value
-    while len(kept) > maximum:
-        kept.pop(next(iter(kept)))
 
 
 def _unknown() -> ServiceError:

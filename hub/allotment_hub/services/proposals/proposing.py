@@ -158,8 +158,9 @@ class Submissions:
             return await self.own(actor, update)
         wanted, still_open = set(profiles_in(files)), [stored for stored in await self._proposals.all() if stored.open]
         own = [stored for stored in still_open if stored.proposer == actor.user.name]
+        touched = await self._proposals.touched(own)
         for stored in own:
-            theirs = await self._proposals.files(stored)
+            theirs = touched[stored.id]
             if wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files):
                 return stored
         limits = (policy.open_proposals if policy else None) or OpenProposals()

@@ -1,14 +1,14 @@
 """What one reader may see of each side of a proposed change, and of its check. Pure."""
 
 import dataclasses
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.visibility import UNSEEN, redacted, told, told_of_newest
 from allotment_profiles.access.people import User
-from allotment_profiles.access.visibility import Sight, visible
+from allotment_profiles.access.visibility import Audience, Sight, decides_about, visible
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.paths import file_ref, profile_path, team_path
 from allotment_profiles.model.problems import Problem
@@ -107,12 +107,14 @@ def sights_of(
     return Sights(user, main.catalog, case.check, files, frozenset(), base, by_proposer if reviews else None)
 
 
-def all_known(user: User, catalog: Catalog, files: Mapping[str, bytes | None], base: Mapping[str, bytes]) -> bool:
-    """Return whether a user may know of all changed files; with `listing: own`, one of them has to concern them."""
-    sights = [
-        visible(user, path, catalog, *(data for data in (base.get(path), proposed) if data is not None))
-        for path, proposed in files.items()
-    ]
+def all_known(user: User, catalog: Catalog, files: Mapping[str, Sequence[Audience | None]]) -> bool:
+    """Return whether a user may know of a proposal: they decide about a file of it, or may know of all of them.
+
+    `files` is for whom the versions of each file are. With `listing: own`, one of the files has to concern the user.
+    """
+    if any(decides_about(user, path, catalog) for path in files):
+        return True
+    sights = [visible(user, path, catalog, *audiences) for path, audiences in files.items()]
     listing = catalog.policy.value.listing if catalog.policy else "own"
     return min(sights, default=Sight.ALL) > Sight.NOTHING and (listing == "all" or Sight.ALL in sights)
 

@@ -1,0 +1,63 @@
+"""What many heads are made from and change, read with a few git processes for all of them, and kept by commit ids."""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from allotment_profiles.git.ancestry import Ancestry
+from allotment_profiles.git.repository import MAIN, FileChange, Repository
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+ValueT = TypeVar("ValueT")
+
+MAXIMUM_KEPT = 10_000
+"""More than proposals can be open. What is kept of one is small: a few ids and paths."""
+_FEW = 3
+"""For so many, a git process each takes less than reading the history."""
+
+
+class Heads:
+    """Compares heads with main. All methods block."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._bases: dict[tuple[str, str], str | None] = {}
+        self._changes: dict[tuple[str, str], tuple[FileChange, ...]] = {}
+
+    def base(self, main: str, head: str) -> str | None:
+        """Return the commit of main that a head was made from, or None."""
+        return self.bases([(main, head)])[main, head]
+
+    def bases(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
+        """Return the best common ancestors of commits of main and heads."""
+        return _kept(self._bases, pairs, self.read_bases)
+
+    def changes(self, before: str, after: str) -> tuple[FileChange, ...]:
+        """Return the files that differ between two commits."""
+        return self.changes_of([(before, after)])[before, after]
+
+    def changes_of(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[FileChange, ...]]:
+        """Return the files that differ between the two commits of each pair."""
+        return _kept(self._changes, pairs, self._repository.changes_of)
+
+    def read_bases(self, pairs: Sequence[tuple[str, str]]) -> list[str | None]:
+        """Find the best common ancestors of pairs that are not asked for again."""
+        repository = self._repository
+        main = repository.resolve(MAIN) if len(pairs) > _FEW else None
+        ancestry = Ancestry(main, repository.parents([main, *(head for _, head in pairs)])) if main else None
+        known = [ancestry.merge_base(*pair) if ancestry else None for pair in pairs]
+        return [base or repository.merge_base(*pair) for pair, base in zip(pairs, known, strict=True)]
+
+
+def _kept(
+    kept: dict[KeyT, ValueT], keys: Iterable[KeyT], read: Callable[[Sequence[KeyT]], Sequence[ValueT]]
+) -> dict[KeyT, ValueT]:
+    """Return the values of keys, and read those that are not kept. Drop the oldest beyond the maximum."""
+    keys = list(dict.fromkeys(keys))
+    missing = [key for key in keys if key not in kept]
+    found = {key: kept[key] for key in keys if key in kept}
+    if missing:
+        found |= zip(missing, read(missing), strict=True)
+        kept |= {key: found[key] for key in missing}
+        while len(kept) > MAXIMUM_KEPT:
+            kept.pop(next(iter(kept)), None)
+    return found
