@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
+from allotment_profiles.git.signatures import SignerError
 from allotment_profiles.model.problems import Refusal, RefusedError
 
 
@@ -91,6 +92,9 @@ def _refusal_of(error: BaseException | None) -> Refusal | None:
     if isinstance(error, RemoteError):
         why = f"The git server with the repository of profiles cannot be used: {error.why}."
         return unavailable("repository-away", why).refusal
+    if isinstance(error, SignerError):
+        why = "The key with which this service signs was revoked or is not known: an administrator makes a new one."
+        return unavailable("signing-key", why).refusal
     if isinstance(error, GitError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
         return unavailable("repository-unavailable", "The repository of profiles cannot be used.").refusal
     return None

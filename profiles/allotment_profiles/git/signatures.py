@@ -53,6 +53,10 @@ def generate_key(private: Path, principal: str) -> str:
     return f'{principal} namespaces="git" {public}\n'
 
 
+class SignerError(GitError):
+    """What is signed with the key that there is would not count: it was revoked, or its public key is not known."""
+
+
 class Signer:
     """Sign with an ed25519 key."""
 
@@ -75,10 +79,10 @@ class Signer:
         return blob_of(self._key.public_key())
 
     def sign(self, payload: bytes) -> str:
-        """Return the armored signature of a payload. Raise GitError where it would not count."""
+        """Return the armored signature of a payload. Raise SignerError where it would not count."""
         key = self._key
         if self._verifier and not self._verifier.knows(blob_of(key.public_key())):
-            raise GitError("the key of this installation is not among the keys whose signatures count")
+            raise SignerError("the key of this installation is not among the keys whose signatures count")
         signature = _string(b"ssh-ed25519") + _string(key.sign(_wrapped(payload)))
         parts = blob_of(key.public_key()), _NAMESPACE, b"", b"sha512", signature
         blob = _MAGIC + struct.pack(">I", 1) + b"".join(map(_string, parts))

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_ssh_private_key
 from support.command_line import allotment
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of
+from support.fakes.web_service import WebService
 from support.servers.git_server import git
 
 from allotment_hub.forges.plain_git import REVIEWS, SERVICE, PlainGitForge
@@ -162,6 +163,22 @@ async def test_if_the_public_key_is_lost_too_its_history_is_unknown_until_it_is_
     assert memory(platform) == 8
     assert platform.repository.references(REVIEWS)
     assert [stored.open for stored in await platform.proposals.all()] == [False]
+
+
+async def test_nothing_is_recorded_while_the_key_does_not_count(
+    platform: Platform, keys: Path, service: WebService
+) -> None:
+    before = platform.repository.references("refs/")
+    public = (keys / "allowed_signers").read_text()
+    (keys / "allowed_signers").write_text("# none")
+    await platform.watcher.refresh()
+    body = {"files": [{"path": NOTEBOOK_PATH, "content": LARGEST.decode()}], "reason": "It is needed"}
+    answer = await service.program("ben").post("api/v1/proposals", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (503, "signing-key")
+    assert platform.repository.references("refs/") == before
+    (keys / "allowed_signers").write_text(public)
+    await platform.watcher.refresh()
+    assert (await service.program("ben").post("api/v1/proposals", json=body)).status_code == 201
 
 
 @pytest.mark.parametrize(
