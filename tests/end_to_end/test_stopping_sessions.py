@@ -6,7 +6,7 @@ from support.servers.deployment import Deployment, Person
 from support.starting import events
 
 NOTEBOOK = "housing-statistics/notebook"
-BODY = {"profile": NOTEBOOK, "reason": "Its image has a weakness"}
+BODY = {"profile": NOTEBOOK, "reason": "Its image has a <b>weakness</b> & more"}
 
 
 def test_a_lead_stops_the_sessions_of_a_profile_and_their_user_is_told(

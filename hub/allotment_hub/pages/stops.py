@@ -29,7 +29,7 @@ class StopPage(Page):
             with self.deciding("stop", kind, name):
                 outcome = await self.services.stops.stop(self.actor, target, reason)
         except ServiceError as error:
-            if error.refusal.code != "reason":
+            if error.refusal.code not in ("reason", "reason-missing"):
                 raise
             self.set_status(error.refusal.status)
             await self._show(kind, name, reason, error)

@@ -9,14 +9,15 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 import httpx
 
-from allotment_hub.errors import ServiceError, refused, unavailable
+from allotment_hub.errors import ServiceError, unavailable
+from allotment_hub.services.proposals.proposing import checked_text
 from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.access.visibility import Sight, decides_about, visible
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.paths import data_role_path, profile_path
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.stops import MAXIMUM_REASON, StopTarget
+from allotment_profiles.stops import StopTarget
 from allotment_profiles.store.watcher import CatalogWatcher
 
 log = logging.getLogger(__name__)
@@ -130,10 +131,7 @@ class Stops:
             why = "Only a person who is signed in stops sessions. This token is from a session, or lacks the scope."
             raise ServiceError(Refusal("scope-missing", what, why, "Open the page in a browser."))
         self._require(actor.user, target)
-        reason = reason.strip()
-        if not 1 <= len(reason) <= MAXIMUM_REASON:
-            why = f"The reason is missing, or longer than {MAXIMUM_REASON} characters."
-            raise refused(422, "reason", "Nothing was stopped.", why, "The users of the sessions are shown the reason.")
+        reason = checked_text(reason, "reason")
         body = {"kind": target.kind, "name": target.name, "by": actor.user.name, "reason": reason}
         log.warning("%s stops all sessions of %s", actor.user.name, target)
         answer = await self._ask("POST", "allotment/stops", json=body)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from allotment_profiles.events import Event
 
 HOUR = dt.timedelta(hours=1)
-_UNLIMITED = frozenset({"stop-order", "stop-target"})
-"""What only those do who decide about sessions."""
+_ORDERS = frozenset({"stop-order", "stop-target"})
+"""All those are written that have stopped a session."""
 
 Key = tuple[str, str, str]
 """User, kind and profile. Users choose the profile of a refusal freely, so it does not count there."""
@@ -33,7 +33,7 @@ class EventLimit:
 
     def admitted(self, event: Event) -> list[Event]:
         """Return what to write for an event: the count of an hour that is over, and itself if there is room."""
-        if event.kind in _UNLIMITED:
+        if event.kind in _ORDERS and event.details.get("sessions"):
             return [event]
         key = (event.user, event.kind, "" if event.kind == "refusal" else event.profile)
         with self._lock:

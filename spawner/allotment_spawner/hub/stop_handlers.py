@@ -41,7 +41,8 @@ class StopsHandler(APIHandler):
         # No await until here: a start is either among these sessions, or decided after the order.
         for spawner in sessions:
             spawner.order_stop(order.of_profile(spawner.session.profile if spawner.session else ""))
-        log.warning("%s (%d sessions)", order.what, len(sessions))
+        # Without the reason, which may have lines of its own.
+        log.warning("%s stops %d sessions of %s, order %s", order.by, len(sessions), target, order.id)
         record(event_writers(self.users.settings), target, order, len(sessions))
         descriptions = [described(spawner) for spawner in sessions]
         await store(sessions, self.db)

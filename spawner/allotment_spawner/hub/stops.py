@@ -57,7 +57,7 @@ def record(writers: Sequence[Any], target: StopTarget, order: StopOrder, session
         details = {"order": order.id, "target": target.kind, "reason": order.reason, "sessions": sessions}
         profile = target.name if target.kind == "profile" else ""
         if target.kind == "user":
-            writer.record("stop-target", user=target.name, order=order.id)
+            writer.record("stop-target", user=target.name, order=order.id, sessions=sessions)
         elif target.kind != "profile":
             details["name"] = target.name
         writer.record("stop-order", user=order.by, profile=profile, **details)

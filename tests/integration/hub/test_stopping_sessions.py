@@ -60,9 +60,10 @@ async def test_sessions_are_stopped_by_those_who_answer_for_what_they_have_in_co
 async def test_the_order_says_who_gave_it_and_why(platform: Platform) -> None:
     await platform.stops.stop(platform.people.reader("lena"), PROFILE, f" {REASON}\n")
     assert platform.people.stops == [{"kind": "profile", "name": PROFILE.name, "by": "lena", "reason": REASON}]
-    for reason in ("", " ", "x" * 2001):
+    wrong = {"": "reason-missing", " ": "reason-missing", "x" * 2001: "reason", "a\u202eb": "reason"}
+    for reason, code in wrong.items():
         action = platform.stops.stop(platform.people.reader("lena"), PROFILE, reason)
-        assert await code_of(action) == "reason"
+        assert await code_of(action) == code
     assert len(platform.people.stops) == 1
 
 

@@ -12,8 +12,8 @@ NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 MINUTES = st.lists(st.integers(0, 600), max_size=60).map(sorted)
 
 
-def event(minute: float = 0, kind: str = "refusal", user: str = "eve", profile: str = "red/x") -> Event:
-    return Event(NOW + dt.timedelta(minutes=minute), kind, user, profile, "", {})
+def event(minute: float = 0, kind: str = "refusal", user: str = "eve", profile: str = "red/x", **more: int) -> Event:
+    return Event(NOW + dt.timedelta(minutes=minute), kind, user, profile, "", more)
 
 
 @given(MINUTES, st.integers(1, 5))
@@ -37,7 +37,8 @@ def test_users_kinds_and_profiles_are_counted_apart_but_the_profiles_of_refusals
     assert len(limit.admitted(event(kind="start", profile="red/a"))) == 1
     assert len(limit.admitted(event(kind="start", profile="red/b"))) == 1
     assert limit.admitted(event(kind="start", profile="red/b")) == []
-    assert all(limit.admitted(event(kind="stop-order")) for _ in range(9))
+    assert all(limit.admitted(event(kind="stop-order", sessions=1)) for _ in range(9))
+    assert [len(limit.admitted(event(kind="stop-order", sessions=0))) for _ in range(3)] == [1, 0, 0]
 
 
 def test_the_count_is_written_when_the_hour_is_over() -> None:

@@ -8,6 +8,7 @@ import pytest
 from allotment_spawner.kubernetes.pod_status import (
     EARLIER_SESSION,
     end_of,
+    images_of,
     memory_restarts,
     progress_message,
     rejected_by_cluster,
@@ -252,3 +253,16 @@ def test_only_starts_anew_for_want_of_memory_are_counted() -> None:
     assert memory_restarts(again(reason="OOMKilled")) == 2
     assert memory_restarts(again(reason="Error")) == 0
     assert memory_restarts(pod()) == 0
+
+
+def test_the_images_of_a_pod_are_those_that_it_asks_for_and_those_that_run() -> None:
+    runs = f"registry.example.org/a@sha256:{'b' * 64}"
+    shown = pod(containerStatuses=[{"name": "notebook", "image": "registry.example.org/a:1", "imageID": runs}])
+    shown["spec"] = {"containers": [{"name": "notebook", "image": "registry.example.org/a:1"}]}
+    assert images_of(shown) == {"registry.example.org/a:1", runs}
+    waits = {
+        **waiting("ContainerCreating", imageID=""),
+        "spec": {"containers": [{"image": "registry.example.org/a:1"}]},
+    }
+    assert images_of(waits) == {"registry.example.org/a:1"}
+    assert images_of({}) == images_of(None) == frozenset()
