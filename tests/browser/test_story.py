@@ -1,28 +1,41 @@
 """The main job, whole, in a browser: from a profile to a session, from a proposal to a new profile."""
 
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from support.browsing import needs_browser, opened, picture
+from support.clones import Clone
 from support.conditions import until
-from support.servers.deployment import Deployment
+from support.servers.deployment import Deployment, Person
+from support.starting import stop_all
 
 pytestmark = [
     needs_browser,
-    pytest.mark.deployment,
-    pytest.mark.timeout(400),  # a deployment, and two starts of JupyterLab
-    pytest.mark.parametrize(
-        "allotment",
-        [{"base_url": "/"}, {"base_url": "/plot/"}],
-        ids=["root", "base-url"],
-        indirect=True,
-        scope="module",
-    ),
+    pytest.mark.timeout(400),  # a deployment, and starts of JupyterLab
 ]
 
 SERVICE = "services/allotment/"
 NEW = "housing-statistics/notebook-joins"
+
+
+@pytest.fixture(scope="module", params=["root", "base-url"])
+def allotment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment at the root of its host, and the shared one, which has a base URL."""
+    if request.param == "base-url":
+        yield request.getfixturevalue("shared_allotment")
+        return
+    with Deployment(tmp_path_factory.mktemp("root") / "state").started() as deployment:
+        yield deployment
+
+
+@pytest.fixture(autouse=True)
+def _restored(clone: Clone, idle: Person) -> Iterator[None]:
+    """Leave main as it was, and no session."""
+    with clone.restored():
+        yield
+    stop_all(idle)
 
 
 def begun(window: BrowserContext, allotment: Deployment, profile: str) -> None:
@@ -61,27 +74,29 @@ def propose_larger(window: BrowserContext, allotment: Deployment) -> str:
     return address
 
 
-def test_from_a_profile_to_a_session_and_from_a_proposal_to_a_new_profile(
-    allotment: Deployment, analyst_window: BrowserContext, lead_window: BrowserContext
-) -> None:
-    page = opened(analyst_window, allotment, "hub/spawn")
+def found_and_started(window: BrowserContext, allotment: Deployment) -> None:
+    """Look at the start page, start a session from it, and look at the list of profiles."""
+    page = opened(window, allotment, "hub/spawn")
     for told in ("Notebook in Python", "House prices, open data", "quay.io/jupyter/scipy-notebook", "CPU", "an hour"):
         expect(page.get_by_text(told).first).to_be_visible()
     expect(page.get_by_role("heading", name="Not available")).to_be_visible()
     expect(page.locator("#allotment-notice")).to_be_visible()
     picture(page, "start")
     page.close()
-    begun(analyst_window, allotment, "Notebook in Python, Housing statistics")
+    if allotment.url == f"{allotment.origin}/":  # below a base URL, the session of the new profile is enough
+        begun(window, allotment, "Notebook in Python, Housing statistics")
 
-    profiles = opened(analyst_window, allotment, "hub/home")
+    profiles = opened(window, allotment, "hub/home")
     profiles.get_by_role("link", name="Profiles", exact=True).click()
     expect(profiles.get_by_role("heading", name="Profiles")).to_be_visible()
     expect(profiles.get_by_text("Producing the quarterly house price statistics")).to_be_visible()
     picture(profiles, "profiles")
     profiles.close()
 
-    address = propose_larger(analyst_window, allotment)
-    review = opened(lead_window, allotment, f"{SERVICE}proposals")
+
+def reviewed(window: BrowserContext, allotment: Deployment) -> None:
+    """Comment on the proposal, approve it and merge it."""
+    review = opened(window, allotment, f"{SERVICE}proposals")
     review.get_by_role("link", name="Notebook for joins").first.click()
     expect(review.get_by_role("row").filter(has_text="memory limit").filter(has_text="24 GiB").first).to_be_visible()
     expect(review.get_by_text("Joining ten years of prices needs more memory").first).to_be_visible()
@@ -92,9 +107,17 @@ def test_from_a_profile_to_a_session_and_from_a_proposal_to_a_new_profile(
     review.get_by_role("button", name="Approve").click()
     review.get_by_role("button", name="Merge").click()
     expect(review.get_by_text("live", exact=True).first).to_be_visible()
+    review.close()
+
+
+def test_from_a_profile_to_a_session_and_from_a_proposal_to_a_new_profile(
+    allotment: Deployment, analyst_window: BrowserContext, lead_window: BrowserContext
+) -> None:
+    found_and_started(analyst_window, allotment)
+    address = propose_larger(analyst_window, allotment)
+    reviewed(lead_window, allotment)
     start = opened(analyst_window, allotment, "hub/home")
     start.request.delete(f"{allotment.url}hub/api/users/analyst/server", headers=_xsrf(analyst_window, allotment))
-    review.close()
 
     def offered() -> bool:
         answer = start.request.get(f"{allotment.url}hub/spawn/analyst/next")
