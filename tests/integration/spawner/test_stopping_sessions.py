@@ -11,6 +11,7 @@ from support.repositories import ProfilesRepository, data_role, profile, small
 
 from allotment_profiles.events import Events
 from allotment_profiles.stops import StopTarget
+from allotment_spawner.hub import stops
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.hub.shared import event_writers
 from allotment_spawner.hub.stops import carry_out, described, matching, record, undecided
@@ -163,6 +164,38 @@ async def test_an_order_ends_a_start_instead_of_the_session(hub: SmallHub) -> No
     assert await starting == "stopped-by-order"
     await spawner.user.stop("")  # as the hub does after a start that failed
     assert hub.spawner("ann").orm_spawner.state["allotment"]["last_stop"]["id"] == order.id
+
+
+async def test_a_session_that_does_not_answer_yet_is_stopped_as_soon_as_it_does(hub: SmallHub) -> None:
+    spawner: Any = await started(hub, "ann")
+    spawner._unready = spawner._spawn_pending = True
+    spawner._spawn_future = asyncio.get_running_loop().create_future()
+    order = StopOrder.given(PROFILE, "lena", "Why")
+    spawner.order_stop(order)
+    carrying = asyncio.ensure_future(carry_out([spawner], order))
+    await spawner.poll()
+    assert (spawner.ended, carrying.done()) == (False, False)
+    spawner._unready = spawner._spawn_pending = False
+    spawner._spawn_future.set_result(None)
+    assert await carrying == ["stopped"]
+
+
+async def test_a_slow_end_is_answered_before_and_goes_on(hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stops, "ANSWER_SECONDS", 0)
+    spawner: Any = await started(hub, "ann")
+    leaving = asyncio.Event()
+
+    async def stop(now: bool = False) -> None:
+        await leaving.wait()
+        spawner.ended = True
+
+    spawner.stop = stop
+    _, results = await ordered(hub)
+    assert (results, spawner.ended) == ({"ann": "stopping"}, False)
+    assert "stop_order" in state(hub, "ann")
+    leaving.set()
+    assert await spawner.stopping == "stopped"
+    assert "last_stop" in state(hub, "ann")
 
 
 @pytest.mark.parametrize(
