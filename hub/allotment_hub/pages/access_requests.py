@@ -1,12 +1,12 @@
-"""Small proposals with pages of their own: a request for data, its renewal, and the retirement of a profile."""
+"""Small proposals with pages of their own: a request for data, its renewal and its end, and a profile's retirement."""
 
 import datetime as dt
 from typing import ClassVar
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.pages.proposing import ProposingPage, in_a_year, unreadable
-from allotment_hub.services.browse.data_roles import DataRoleRow, grant_state
-from allotment_hub.services.drafts.grants import Ask, with_grant
+from allotment_hub.services.browse.data_roles import DataRoleRow, GrantRow, grant_state
+from allotment_hub.services.drafts.grants import Ask, ending_grant, with_grant
 from allotment_hub.services.drafts.panel import panel_of
 from allotment_profiles.access.lost_access import time_left
 from allotment_profiles.access.people import belongs
@@ -23,7 +23,7 @@ class AskPage(ProposingPage):
     async def get(self, name: str) -> None:
         """GET data-roles/NAME/ask?team=TEAM."""
         _, role = await self._role(name)
-        team = self.get_query_argument("team", "")
+        team = self.get_query_argument("team", "") or next(iter(self._teams()), "")
         current = role.granted_to.get(team)
         await self._show(name, team, Ask(in_a_year(current.until if current else None), ""))
 
@@ -51,17 +51,25 @@ class AskPage(ProposingPage):
     def _file(self, name: str, team: str, ask: Ask) -> bytes:
         return with_grant(self.services.catalog, name, team, ask)
 
-    async def _show(self, name: str, team: str, ask: Ask, error: ServiceError | None = None) -> None:
-        (row, role), catalog, user = await self._role(name), self.services.catalog, self.actor.user
-        teams = {
+    def _teams(self) -> dict[str, str]:
+        """Return the titles of the teams that the user belongs to."""
+        catalog, user = self.services.catalog, self.actor.user
+        return {
             id_: entry.value.title for id_, entry in catalog.teams.items() if user.admin or belongs(user, entry.value)
         }
+
+    async def _show(self, name: str, team: str, ask: Ask, error: ServiceError | None = None) -> None:
+        (row, role), catalog, user = await self._role(name), self.services.catalog, self.actor.user
+        teams = self._teams()
         if team in catalog.teams and team_is_listed(catalog, user, team):
             teams.setdefault(team, catalog.teams[team].value.title)
-        team = team or next(iter(teams), "")
         check = None
-        if team in catalog.teams and ask.until:
-            check = await self.checked({data_role_path(name): self._file(name, team, ask)})
+        try:
+            if team in catalog.teams and ask.until:
+                check = await self.checked({data_role_path(name): self._file(name, team, ask)})
+        except ServiceError as refusal:
+            error = error or refusal
+            self.set_status(error.refusal.status)
         current, now = role.granted_to.get(team) if team in teams else None, dt.datetime.now(dt.UTC)
         self.show(
             "ask.html",
@@ -74,6 +82,58 @@ class AskPage(ProposingPage):
             current=current,
             state=grant_state(current, now) if current else "",
             today=now.date(),
+            error=error,
+        )
+
+
+class EndPage(ProposingPage):
+    """End a grant: propose an earlier last day, after a look at what that means."""
+
+    active: ClassVar[str] = "data-roles"
+
+    async def get(self, name: str) -> None:
+        """GET data-roles/NAME/end?team=TEAM."""
+        await self._show(name, self.get_query_argument("team", ""), "", "")
+
+    async def post(self, name: str) -> None:
+        """POST the last day, empty for an end at once, and the reason: to check it, or to propose it."""
+        team, until, reason = (self.field(key).strip() for key in ("team", "until", "reason"))
+        error = None
+        if self.field("do") == "propose":
+            try:
+                row, _ = await self._grant(name, team)
+                await self.propose({data_role_path(row.name): self._file(row.name, team, until)}, reason)
+                return
+            except ServiceError as refusal:
+                self.set_status(refusal.refusal.status)
+                error = refusal
+        await self._show(name, team, until, reason, error)
+
+    async def _grant(self, name: str, team: str) -> tuple[DataRoleRow, GrantRow]:
+        row = await self.services.data_roles.row(self.actor.user, name)
+        if row.entry is None:
+            raise unreadable(name)
+        grant = next((grant for grant in row.grants if grant.team == team), None)
+        if grant is None:
+            raise refused(404, "grant-unknown", "There is no such grant.", "", "Look at the page of the data role.")
+        return row, grant
+
+    def _file(self, name: str, team: str, until: str) -> bytes:
+        return ending_grant(self.services.catalog, name, team, until)
+
+    async def _show(self, name: str, team: str, until: str, reason: str, error: ServiceError | None = None) -> None:
+        row, grant = await self._grant(name, team)
+        check = await self.checked({data_role_path(name): self._file(name, team, until)})
+        self.show(
+            "end.html",
+            row=row,
+            grant=grant,
+            until=until,
+            reason=reason,
+            panel=panel_of(check, self.actor.user),
+            catalog=self.services.catalog,
+            grace=int(time_left(self.services.catalog).total_seconds()),
+            today=dt.datetime.now(dt.UTC).date(),
             error=error,
         )
 

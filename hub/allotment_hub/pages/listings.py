@@ -48,8 +48,10 @@ class ProfilePage(Page):
             refusal = error.refusal
         entry = catalog.teams.get(team)
         history = await self.services.history.of(user, profile_path(row.id))
+        data = [data_role_path(name) for name in (row.profile.data_roles if row.profile else ())]
         self.show(
             "profile.html",
+            about_data=await self.services.proposals.others(data, user),
             row=row,
             profile=row.profile,
             policy=catalog.policy.value if catalog.policy else None,

@@ -3,7 +3,7 @@
 from tornado.web import RequestHandler
 
 from allotment_hub.pages import proposals
-from allotment_hub.pages.access_requests import AskPage, RemovalPage
+from allotment_hub.pages.access_requests import AskPage, EndPage, RemovalPage
 from allotment_hub.pages.export import ProfilesExport
 from allotment_hub.pages.listings import DataRolePage, DataRolesPage, ProfilePage, ProfilesPage, TeamPage
 from allotment_hub.pages.page import Page, UnknownPage
@@ -34,6 +34,7 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"data-roles", DataRolesPage),
     (r"data-roles/([^/]+)", DataRolePage),
     (r"data-roles/([^/]+)/ask", AskPage),
+    (r"data-roles/([^/]+)/end", EndPage),
     (r"stop", StopPage),
     (r"(.*)", UnknownPage),
 ]

@@ -34,7 +34,7 @@ PROBLEMS = {
     "successor-unknown": "a successor that does not exist",
     "team-unknown": "the profile's team does not exist, or its file is not valid",
     # From loading a repository, and from checking a proposal:
-    "date-past": "a change sets a review date or the end of a grant in the past (in proposals only)",
+    "date-past": "a change sets a date in the past (in proposals only; advice where it ends a grant)",
     "not-a-file": "a link or a submodule where a file is expected",
     "path": "a file below `teams/` or `data-roles/` that is not read (advice; in a proposal an error)",
     "policy-missing": "there is no valid policy",

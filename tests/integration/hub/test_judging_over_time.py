@@ -31,7 +31,11 @@ async def approved(platform: Platform) -> StoredProposal:
 
 
 async def test_a_page_offers_no_merge_of_a_date_that_passed_at_midnight(platform: Platform) -> None:
-    stored, dora = await approved(platform), platform.people.reader("dora")
+    dora, leo = platform.people.reader("dora"), platform.people.reader("leo")
+    granted = PRICES.replace(b"binding:", b"  transport: {until: 2030-03-31}\nbinding:")
+    stored = await platform.proposed({PRICES_PATH: granted}, by=leo.user.name)
+    await platform.approved(stored, by="dora")
+    stored = await platform.proposals.stored(stored.id)
     assert (await platform.proposals.view(stored, dora)).actions["merge"] is None
     platform.now = FIRST_SECOND
     view = await platform.proposals.view(stored, dora)

@@ -181,6 +181,11 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
             Asked("POST", "data-roles/rents/ask", data={"team": "housing", "until": "2999-12-31", "do": "check"}),
             Asked("POST", "data-roles/rents/ask", data={"team": "housing", "until": "odd", "do": "propose"}),
         ],
+        r"data-roles/([^/]+)/end": [
+            *get("data-roles/rents/end?team=housing", "data-roles/prices/end?team=transport", "data-roles/bad/end"),
+            Asked("POST", "data-roles/rents/end", data={"team": "housing", "until": "", "do": "check"}),
+            Asked("POST", "data-roles/rents/end", data={"team": "housing", "until": "odd", "do": "propose"}),
+        ],
         r"stop": [
             *get("stop", *(f"stop?kind={query.replace('_', '-').replace('=', '&name=')}" for query in STOPPED)),
             Asked("POST", "stop", data={"kind": "profile", "name": "housing/sketch", "reason": ""}),

@@ -33,17 +33,44 @@ def has_grant(catalog: Catalog, role: str, team: str) -> bool:
 def with_grant(catalog: Catalog, role: str, team: str, ask: Ask) -> bytes:
     """Return a data role's file with a grant of a team added or renewed. The catalog must have the data role.
 
-    The date of the owner's next review stays if it is still to come: deciding about the grant is a review.
+    Raise a refusal where the team has the data for longer: whoever asks for data means to get it, not to end it. The
+    date of the owner's next review stays if it is still to come: deciding about the grant is a review.
     """
     entry = catalog.data_roles[role]
     data = dict(parse_yaml(entry.source))
     grant: dict[str, Any] = {"until": ask.until.strip()}
     current = entry.value.granted_to.get(team)
+    if current and has_grant(catalog, role, team) and _day(ask.until) < current.until:
+        why = f"The team {team} has the data {role} until {current.until.isoformat()} already."
+        remedy = "Choose a later day. The page of the data role has a form to end a grant."
+        raise refused(422, "grant-holds", "This data cannot be asked for.", why, remedy)
     if current and current.review_by and current.review_by >= dt.datetime.now(dt.UTC).date():
         grant["review_by"] = current.review_by.isoformat()
     if ask.reason.strip():
         grant["reason"] = " ".join(ask.reason.split())
     data["granted_to"] = {**(data.get("granted_to") or {}), team: grant}
+    return rewrite("data role", entry.source, data)
+
+
+def _day(text: str) -> dt.date:
+    """Parse a day. What is none is left to the check of the file."""
+    try:
+        return dt.date.fromisoformat(text.strip())
+    except ValueError:
+        return dt.date.max
+
+
+def ending_grant(catalog: Catalog, role: str, team: str, until: str) -> bytes:
+    """Return a data role's file with another last day of a team's grant; without one, with yesterday: it ends at once.
+
+    The grant stays in the file, so that the team's profiles stay valid, and a refused start says what has ended.
+    """
+    entry = catalog.data_roles[role]
+    data = dict(parse_yaml(entry.source))
+    grants = dict(data.get("granted_to") or {})
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    grants[team] = {**grants[team], "until": until.strip() or yesterday.isoformat()}
+    data["granted_to"] = grants
     return rewrite("data role", entry.source, data)
 
 

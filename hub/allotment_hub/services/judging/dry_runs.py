@@ -24,6 +24,8 @@ from allotment_profiles.store.loading import Loaded
 from allotment_profiles.store.snapshot import Snapshot, with_changes, with_commit, with_files
 from allotment_profiles.store.tracker import Tracker
 
+_ENDING = dt.timedelta(days=31)
+"""For so long a proposal may wait that ends a grant at once."""
 Files = Mapping[str, bytes | None]
 """Changed files: path → content, None where the file is removed."""
 
@@ -195,12 +197,23 @@ def _compare(base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence
 
 
 def _past_dates(changes: Iterable[Change], day: dt.date) -> Iterator[Problem]:
-    """Find dates in the past that a change sets. A file may contain them, but nobody means to propose them."""
+    """Find dates in the past that a change sets. A file may contain them, but nobody means to propose them.
+
+    Only a grant that still holds may get one, of the last month: that ends it at once. An older date is a slip.
+    """
+    earliest = (day - _ENDING).isoformat()
     for change in changes:
         granted = change.field.startswith("granted_to.") and change.field.endswith(".until")
         dated = granted or change.field == "review_by"
-        if dated and change.after is not None and change.after < day.isoformat():
-            message = f"{change.label[0].upper()}{change.label[1:]}: {change.after} has passed."
+        if not dated or change.after is None or change.after >= day.isoformat():
+            continue
+        label = f"{change.label[0].upper()}{change.label[1:]}"
+        ends = granted and change.category == "grant-shorter" and (change.before or "") >= day.isoformat()
+        if ends and change.after >= earliest:
+            message, remedy = f"{label}: it ends at once.", "Choose a later day if that is not meant."
+            yield Problem(change.path, "date-past", message, remedy, field=change.field, level="advice")
+        else:
+            message = f"{label}: {change.after} has passed."
             yield Problem(change.path, "date-past", message, "Choose a later day.", field=change.field)
 
 

@@ -1,0 +1,76 @@
+"""Owners end grants that are used; asking for data never does."""
+
+import datetime as dt
+
+import pytest
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform, code_of
+
+from allotment_hub.errors import ServiceError
+from allotment_hub.services.drafts.grants import Ask, ending_grant, with_grant
+from allotment_profiles.access import deployments
+from allotment_profiles.access.lost_access import lost_access
+from allotment_profiles.access.offers import offer
+
+USING = NOTEBOOK + b"data_roles: [prices]\n"
+PROFILE = "housing/notebook"
+
+
+async def used(platform: Platform) -> None:
+    """Let the profile use the data."""
+    platform.push({NOTEBOOK_PATH: USING})
+    await platform.watcher.refresh()
+
+
+async def test_the_owner_ends_a_grant_that_is_used_and_the_profile_stays_as_it_is(platform: Platform) -> None:
+    await used(platform)
+    platform.people.groups["dan"] = ["/data/leads"]
+    catalog, dora, ana = platform.watcher.catalog, platform.people.reader("dora"), platform.people.reader("ana")
+    files = {PRICES_PATH: ending_grant(catalog, "prices", "housing", "")}
+    check = await platform.proposing.check(dora, files)
+    assert check.errors == []
+    assert [problem.code for problem in check.problems] == ["date-past"]
+    assert [(change.kind, change.team, change.profiles) for change in check.access] == [
+        ("loses", "housing", (PROFILE,))
+    ]
+    assert [requirement.key for requirement in check.requirements] == ["owner:open-data"]
+    stored = await platform.proposed(files, by="dora")
+    # The team is told: the page of its profile asks this.
+    told = await platform.proposals.others([PRICES_PATH], ana.user)
+    assert [other.id for other in told] == [stored.id]
+    platform.people.groups["lena"].append("/data")
+    assert await code_of(platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)) == (
+        "not-a-reviewer"
+    )
+    dan = platform.people.reader("dan")
+    await platform.reviewing.approve(dan, stored.id, stored.head)
+    await platform.reviewing.merge(dan, stored.id, stored.head)
+    now, catalog = dt.datetime.now(dt.UTC), platform.watcher.catalog
+    assert catalog.profiles[PROFILE].source == USING
+    assert catalog.profiles[PROFILE].outdated_since is None
+    refusal = offer(catalog, ana.user, PROFILE, now, deployments.laptop()).refusal
+    assert refusal
+    assert refusal.code == "grant-expired"
+    assert [lost.data_role for lost in lost_access(catalog, ana.user, PROFILE, ["prices"], now)] == ["prices"]
+
+
+async def test_a_grant_ends_on_a_day_to_come_and_keeps_its_reason(platform: Platform) -> None:
+    reasoned = PRICES.replace(b"2999-12-31}", b"2999-12-31, reason: Counting}")
+    platform.push({PRICES_PATH: reasoned})
+    await platform.watcher.refresh()
+    data = ending_grant(platform.watcher.catalog, "prices", "housing", "2998-01-31")
+    assert b"2998-01-31" in data
+    assert b"Counting" in data
+    check = await platform.proposing.check(platform.people.reader("dora"), {PRICES_PATH: data})
+    assert check.errors == []
+    assert "date-past" not in {problem.code for problem in check.problems}
+    assert [change.kind for change in check.access] in ([], ["shorter"])
+
+
+async def test_asking_for_data_shortens_nothing(platform: Platform) -> None:
+    await used(platform)
+    catalog = platform.watcher.catalog
+    with pytest.raises(ServiceError) as caught:
+        with_grant(catalog, "prices", "housing", Ask("2998-12-31", "Again"))
+    assert caught.value.refusal.code == "grant-holds"
+    assert "2999-12-31" in caught.value.refusal.why
+    assert b"3000-01-01" in with_grant(catalog, "prices", "housing", Ask("3000-01-01", "Again"))
