@@ -30,7 +30,7 @@ async def _measured(folder: Path, rounds: int) -> list[Row]:
     await platform.watcher.refresh()
     main = platform.forge.main()
     stored = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"8 GiB")})
-    reader = platform.people.reader("lena")
+    reader = platform.people.actor("lena")
 
     contents = [json.dumps(costly_profile(f"Costly {number}")).encode() for number in range(20)]
     assert all(len(content) <= MAXIMUM_BYTES for content in contents)

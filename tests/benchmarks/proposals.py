@@ -29,8 +29,8 @@ async def _measured(folder: Path, rounds: int) -> list[Row]:
     few, many = _platform(folder / "few", 0), _platform(folder / "many", ALL - OPEN)
     numbers = itertools.count()
     steps: dict[str, Step] = {
-        "/proposals": lambda platform: overview(platform.proposals, platform.people.reader("ana")),
-        "/proposals of a lead": lambda platform: overview(platform.proposals, platform.people.reader("lena")),
+        "/proposals": lambda platform: overview(platform.proposals, platform.people.actor("ana")),
+        "/proposals of a lead": lambda platform: overview(platform.proposals, platform.people.actor("lena")),
         "the page of one": _page,
         "a check": lambda platform: _checked(platform, NOTEBOOK_PATH, _other(next(numbers))),
         "propose?path=": lambda platform: _checked(platform, PRICES_PATH, PRICES),
@@ -75,12 +75,12 @@ def _other(number: int) -> bytes:
 
 
 async def _page(platform: Platform) -> object:
-    reader = platform.people.reader("lena")
+    reader = platform.people.actor("lena")
     return await platform.proposals.view(await platform.proposals.visible("open-7", reader.user), reader)
 
 
 async def _checked(platform: Platform, path: str, data: bytes) -> object:
-    return await platform.proposing.check(platform.people.reader("ana"), {path: data})
+    return await platform.submissions.check(platform.people.actor("ana"), {path: data})
 
 
 async def _milliseconds(step: Step, platform: Platform) -> float:

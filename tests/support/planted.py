@@ -155,7 +155,7 @@ async def _proposals(platform: Platform, plant: Planted) -> None:
         plant.proposals.append((await platform.proposed(dict(files), by=by)).id)
     words = plant.value("plan-comment", PLANNERS - {"tom"}).decode()
     plan_id = next(each for each in plant.proposals if "plan" in each)
-    await platform.proposing.comment(platform.people.reader("tess"), plan_id, words)
+    await platform.submissions.comment(platform.people.actor("tess"), plan_id, words)
 
 
 async def _removed_and_pushed(platform: Platform, plant: Planted) -> None:

@@ -29,7 +29,7 @@ async def test_a_damaged_branch_of_reviews_takes_nothing_from_the_others(platfor
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     for name, commit in damaged(platform).items():
         platform.repository.update_references([RefUpdate(REVIEWS + name, commit, NO_OBJECT)])
-    ana = platform.people.reader("ana")
+    ana = platform.people.actor("ana")
     assert [each.id for each in await platform.proposals.all()] == [stored.id]
     assert [each.id for each in await platform.proposals.readable(ana.user)] == [stored.id]
     for name in damaged(platform):
@@ -42,9 +42,9 @@ async def test_a_damaged_branch_of_reviews_takes_nothing_from_the_others(platfor
 @pytest.mark.parametrize("reference", [MAIN, PROPOSE, REVIEWS])
 async def test_a_lock_of_a_git_that_was_killed_stops_no_merge(platform: Platform, reference: str) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
-    await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
+    await platform.reviews.approve(platform.people.actor("lena"), stored.id, stored.head)
     (platform.repository.path / f"{reference if reference == MAIN else reference + stored.id}.lock").touch()
-    await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head)
+    await platform.reviews.merge(platform.people.actor("leo"), stored.id, stored.head)
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
 
 
@@ -53,18 +53,18 @@ async def test_a_lock_that_a_git_holds_is_no_other_person_and_leaves_nothing_hal
     platform: Platform, reference: str
 ) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
-    await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
+    await platform.reviews.approve(platform.people.actor("lena"), stored.id, stored.head)
     before = platform.repository.references("refs/heads/")
     name = reference if reference == MAIN else reference + stored.id
-    leo = platform.people.reader("leo")
+    leo = platform.people.actor("leo")
     with locked(platform.repository.path, name), pytest.raises(GitError) as caught:
-        await platform.reviewing.merge(leo, stored.id, stored.head)
+        await platform.reviews.merge(leo, stored.id, stored.head)
     assert "lock" in str(caught.value)
     assert platform.repository.references("refs/heads/") == before
     assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK
     again = await platform.proposals.view(await platform.proposals.stored(stored.id), leo)
     assert again.case.state == "approved"
-    await platform.reviewing.merge(leo, stored.id, stored.head)
+    await platform.reviews.merge(leo, stored.id, stored.head)
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
 
 

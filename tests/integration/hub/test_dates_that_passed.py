@@ -39,7 +39,7 @@ async def test_a_day_that_passed_on_main_is_in_the_way_of_nothing_else(platform:
         {PRICES_PATH: ENDED.replace(b"Reading house prices", b"Reading the prices of houses")},
         {PRICES_PATH: PRICES},
     ):
-        check = await platform.proposing.check(platform.people.reader("ana"), files)
+        check = await platform.submissions.check(platform.people.actor("ana"), files)
         assert check.errors == []
 
 
@@ -48,6 +48,6 @@ async def test_a_day_that_passes_after_a_merge_does_not_turn_its_story_around(pl
     stored = platform.forge.open("old", head, {NOTEBOOK_PATH: REVIEWED}, by="ana", title="Old", reason="Long ago")
     done = platform.forge.merge(stored, platform.forge.candidate(stored, head), "Merge", by="lena")
     await platform.watcher.refresh()
-    view = await platform.proposals.view(done, platform.people.reader("ana"))
+    view = await platform.proposals.view(done, platform.people.actor("ana"))
     assert view.check.problems == ()
     assert [step.name for step in view.steps if step.state == "failed"] == []

@@ -24,9 +24,9 @@ async def used(platform: Platform) -> None:
 async def test_the_owner_ends_a_grant_that_is_used_and_the_profile_stays_as_it_is(platform: Platform) -> None:
     await used(platform)
     platform.people.groups["dan"] = ["/data/leads"]
-    catalog, dora, ana = platform.watcher.catalog, platform.people.reader("dora"), platform.people.reader("ana")
+    catalog, dora, ana = platform.watcher.catalog, platform.people.actor("dora"), platform.people.actor("ana")
     files = {PRICES_PATH: ending_grant(catalog, "prices", "housing", "")}
-    check = await platform.proposing.check(dora, files)
+    check = await platform.submissions.check(dora, files)
     assert check.errors == []
     assert [problem.code for problem in check.problems] == ["date-past"]
     assert [(change.kind, change.team, change.profiles) for change in check.access] == [
@@ -38,12 +38,12 @@ async def test_the_owner_ends_a_grant_that_is_used_and_the_profile_stays_as_it_i
     told = await platform.proposals.others([PRICES_PATH], ana.user)
     assert [other.id for other in told] == [stored.id]
     platform.people.groups["lena"].append("/data")
-    assert await code_of(platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)) == (
+    assert await code_of(platform.reviews.approve(platform.people.actor("lena"), stored.id, stored.head)) == (
         "not-a-reviewer"
     )
-    dan = platform.people.reader("dan")
-    await platform.reviewing.approve(dan, stored.id, stored.head)
-    await platform.reviewing.merge(dan, stored.id, stored.head)
+    dan = platform.people.actor("dan")
+    await platform.reviews.approve(dan, stored.id, stored.head)
+    await platform.reviews.merge(dan, stored.id, stored.head)
     now, catalog = dt.datetime.now(dt.UTC), platform.watcher.catalog
     assert catalog.profiles[PROFILE].source == USING
     assert catalog.profiles[PROFILE].outdated_since is None
@@ -60,7 +60,7 @@ async def test_a_grant_ends_on_a_day_to_come_and_keeps_its_reason(platform: Plat
     data = ending_grant(platform.watcher.catalog, "prices", "housing", "2998-01-31")
     assert b"2998-01-31" in data
     assert b"Counting" in data
-    check = await platform.proposing.check(platform.people.reader("dora"), {PRICES_PATH: data})
+    check = await platform.submissions.check(platform.people.actor("dora"), {PRICES_PATH: data})
     assert check.errors == []
     assert "date-past" not in {problem.code for problem in check.problems}
     assert [change.kind for change in check.access] in ([], ["shorter"])

@@ -31,7 +31,7 @@ async def tried(
     """Let somebody approve whose sign-in was this long ago; give the code of the refusal, empty if there is none."""
     people = platform.people
     people.sign_ins = {} if seconds is None else {(name, sign_in): seconds}
-    approving = platform.reviewing.approve(people.reader(name, sign_in="x"), stored.id, stored.head)
+    approving = platform.reviews.approve(people.actor(name, sign_in="x"), stored.id, stored.head)
     if seconds is not None and 0 <= seconds <= 900 and sign_in == "x":
         await approving
         return ""
@@ -62,29 +62,29 @@ async def test_what_gives_no_data_asks_for_no_fresh_sign_in(platform: Platform, 
 
 async def test_a_token_is_no_sign_in_and_a_refusal_says_what_helps(platform: Platform) -> None:
     stored, people = await platform.proposed(GRANTED), platform.people
-    token = await refusal_of(platform.reviewing.approve(people.reader("dora"), stored.id, stored.head))
+    token = await refusal_of(platform.reviews.approve(people.actor("dora"), stored.id, stored.head))
     assert (token.refusal.code, token.refusal.status) == ("sign-in-unknown", 403)
     assert token.link == f"proposals/{stored.id}"
-    old = await refusal_of(platform.reviewing.approve(people.reader("dora", sign_in="x"), stored.id, stored.head))
+    old = await refusal_of(platform.reviews.approve(people.actor("dora", sign_in="x"), stored.id, stored.head))
     assert (old.refusal.code, old.refusal.status) == ("sign-in-too-old", 403)
     assert old.link == f"/hub/allotment/sign-in?page=proposals/{stored.id}"
-    await platform.reviewing.reject(people.reader("dora"), stored.id, "Rejecting gives nothing")
+    await platform.reviews.reject(people.actor("dora"), stored.id, "Rejecting gives nothing")
 
 
 async def test_a_merge_is_a_decision_of_its_own(platform: Platform) -> None:
     stored, people = await platform.proposed(LONGER_WAY), platform.people
     assert await tried(platform, stored, "lena", 10) == ""
-    leo = people.reader("leo", sign_in="y")
-    assert await code_of(platform.reviewing.merge(leo, stored.id, stored.head)) == "sign-in-too-old"
+    leo = people.actor("leo", sign_in="y")
+    assert await code_of(platform.reviews.merge(leo, stored.id, stored.head)) == "sign-in-too-old"
     people.sign_ins["leo", "y"] = 10.0
-    await platform.reviewing.merge(leo, stored.id, stored.head)
+    await platform.reviews.merge(leo, stored.id, stored.head)
 
 
 async def test_a_pushed_change_of_data_is_confirmed_soon_after_a_sign_in(platform: Platform) -> None:
     platform.push({"policy.yaml": POLICY + b"fresh_sign_in: 15 min\ndirect_push: hold\n"}, "Set up more", signed=True)
     platform.people.groups["adam"] = ["/data/leads"]
     commit = platform.push(dict(GRANTED))
-    adam = platform.people.reader("adam", sign_in="x")
+    adam = platform.people.actor("adam", sign_in="x")
     assert await code_of(platform.quarantine.confirm(adam, commit, "It is right")) == "sign-in-too-old"
     platform.people.sign_ins["adam", "x"] = 10.0
     assert await platform.quarantine.confirm(adam, commit, "It is right") is False, "the first of two"
@@ -92,14 +92,14 @@ async def test_a_pushed_change_of_data_is_confirmed_soon_after_a_sign_in(platfor
 
 async def test_nothing_is_decided_while_the_hub_does_not_say(platform: Platform) -> None:
     stored = await platform.proposed(GRANTED)
-    dora = platform.people.reader("dora", sign_in="x")
-    case = await platform.proposals.case(stored, platform.people.reader("lena").user)
+    dora = platform.people.actor("dora", sign_in="x")
+    case = await platform.proposals.case(stored, platform.people.actor("lena").user)
     platform.people.away = True
     with pytest.raises(UnavailableError) as caught:
         await platform.sign_ins.check_fresh("dora", "x", case.main, "proposals")
     assert caught.value.refusal.code == "hub-unavailable"
     platform.people.away = False
-    assert await code_of(platform.reviewing.approve(dora, stored.id, stored.head)) == "sign-in-too-old"
+    assert await code_of(platform.reviews.approve(dora, stored.id, stored.head)) == "sign-in-too-old"
 
 
 @pytest.mark.platform

@@ -46,25 +46,25 @@ async def test_a_check_that_takes_too_much_work_is_refused_and_the_next_one_is_m
 
 
 async def test_a_judge_that_somebody_kills_is_replaced(platform: Platform) -> None:
-    ana = platform.people.reader("ana")
-    await platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER})
+    ana = platform.people.actor("ana")
+    await platform.submissions.check(ana, {NOTEBOOK_PATH: LARGER})
     for worker in workers(os.getpid()):
         worker.kill()
-    assert not (await platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER})).errors
+    assert not (await platform.submissions.check(ana, {NOTEBOOK_PATH: LARGER})).errors
 
 
 async def test_one_user_fills_no_queue(platform: Platform) -> None:
-    ana, ben, main = platform.people.reader("ana"), platform.people.reader("ben"), platform.forge.main()
+    ana, ben, main = platform.people.actor("ana"), platform.people.actor("ben"), platform.forge.main()
     asked = [
         asyncio.ensure_future(platform.checking.files(main, {NOTEBOOK_PATH: LARGER}, ana.user.name))
         for _ in range(MAXIMUM_WAITING + 1)
     ]
     await asyncio.sleep(0)
-    refusal = (await refusal_of(platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER}))).refusal
+    refusal = (await refusal_of(platform.submissions.check(ana, {NOTEBOOK_PATH: LARGER}))).refusal
     assert (refusal.status, refusal.code) == (429, "checks-many")
-    assert not (await platform.proposing.check(ben, {NOTEBOOK_PATH: LARGER})).errors
+    assert not (await platform.submissions.check(ben, {NOTEBOOK_PATH: LARGER})).errors
     assert not any(check.errors for check in await asyncio.gather(*asked))
-    assert not (await platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER})).errors
+    assert not (await platform.submissions.check(ana, {NOTEBOOK_PATH: LARGER})).errors
 
 
 async def test_a_judge_returns_what_a_check_in_this_process_returns(platform: Platform) -> None:
@@ -124,7 +124,7 @@ def test_a_judge_ends_when_its_service_was_killed(platform: Platform) -> None:
 
 
 async def test_an_error_of_a_check_is_raised_here(platform: Platform) -> None:
-    assert await code_of(platform.proposing.check(platform.people.reader("ana"), {})) == "no-files"
+    assert await code_of(platform.submissions.check(platform.people.actor("ana"), {})) == "no-files"
     with pytest.raises(Exception, match="deadbeef"):
         await platform.checking.commit(platform.forge.main(), "deadbeef" * 5, platform.checking.today())
     assert JUDGES is not None
@@ -133,9 +133,9 @@ async def test_an_error_of_a_check_is_raised_here(platform: Platform) -> None:
 async def test_pages_and_decisions_of_one_user_wait_in_a_queue_of_their_own(platform: Platform) -> None:
     paths = [f"teams/housing/profiles/p{number}.yaml" for number in range(MAXIMUM_PAGES_WAITING + 3)]
     proposed = [await platform.proposed({path: NOTEBOOK}) for path in paths]
-    lena, leo = platform.people.reader("lena"), platform.people.reader("leo")
+    lena, leo = platform.people.actor("lena"), platform.people.actor("leo")
     asked = [asyncio.ensure_future(platform.proposals.view(stored, lena)) for stored in proposed[:-1]]
-    asked.append(asyncio.ensure_future(platform.reviewing.approve(lena, proposed[-1].id, proposed[-1].head)))
+    asked.append(asyncio.ensure_future(platform.reviews.approve(lena, proposed[-1].id, proposed[-1].head)))
     results = await asyncio.gather(*asked, platform.proposals.view(proposed[0], leo), return_exceptions=True)
     refused = [result.refusal.code for result in results if isinstance(result, ServiceError)]
     assert refused == ["checks-many"] * 2

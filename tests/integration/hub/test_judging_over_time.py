@@ -24,14 +24,14 @@ pytestmark = pytest.mark.platform(now=LAST_SECOND)
 
 
 async def approved(platform: Platform) -> StoredProposal:
-    ana, dora = platform.people.reader("ana"), platform.people.reader("dora")
-    done = await platform.proposing.propose(ana, {PRICES_PATH: UNTIL_MARCH}, "Until the end of March")
-    await platform.reviewing.approve(dora, done.proposal.id, done.proposal.head)
+    ana, dora = platform.people.actor("ana"), platform.people.actor("dora")
+    done = await platform.submissions.propose(ana, {PRICES_PATH: UNTIL_MARCH}, "Until the end of March")
+    await platform.reviews.approve(dora, done.proposal.id, done.proposal.head)
     return await platform.proposals.stored(done.proposal.id)
 
 
 async def test_a_page_offers_no_merge_of_a_date_that_passed_at_midnight(platform: Platform) -> None:
-    dora, leo = platform.people.reader("dora"), platform.people.reader("leo")
+    dora, leo = platform.people.actor("dora"), platform.people.actor("leo")
     granted = PRICES.replace(b"binding:", b"  transport: {until: 2030-03-31}\nbinding:")
     stored = await platform.proposed({PRICES_PATH: granted}, by=leo.user.name)
     await platform.approved(stored, by="dora")
@@ -43,13 +43,13 @@ async def test_a_page_offers_no_merge_of_a_date_that_passed_at_midnight(platform
     assert [problem.code for problem in view.check.errors] == ["date-past"]
     refusal = view.actions["merge"]
     assert refusal
-    assert await code_of(platform.reviewing.merge(dora, stored.id, stored.head)) == refusal.code == "problems"
+    assert await code_of(platform.reviews.merge(dora, stored.id, stored.head)) == refusal.code == "problems"
     assert platform.main_file(PRICES_PATH) == PRICES
 
 
 async def test_a_merge_before_midnight_is_judged_by_that_day_for_ever(platform: Platform) -> None:
-    stored, dora = await approved(platform), platform.people.reader("dora")
-    merged = await platform.reviewing.merge(dora, stored.id, stored.head)
+    stored, dora = await approved(platform), platform.people.actor("dora")
+    merged = await platform.reviews.merge(dora, stored.id, stored.head)
     assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
     platform.now = FIRST_SECOND
     view = await platform.proposals.view(merged, dora)
@@ -76,7 +76,7 @@ async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_
     checking = CountingChecker(platform.watcher.tracker, platform.clock, JUDGES)
     proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, EventReader(platform.events))
     submissions, reviews = Submissions(proposals, checking), Reviews(proposals, platform.watcher, platform.sign_ins)
-    ana, dora = platform.people.reader("ana"), platform.people.reader("dora")
+    ana, dora = platform.people.actor("ana"), platform.people.actor("dora")
     stored = (await submissions.propose(ana, {PRICES_PATH: UNTIL_MARCH}, "Until the end of March")).proposal
     assert counts == {"files": 1}
     stored = await reviews.approve(dora, stored.id, stored.head)
@@ -95,7 +95,7 @@ async def test_the_list_judges_the_page_that_is_shown_and_what_may_wait_for_the_
     for path, data in files.items():
         await platform.proposed({path: data}, by="ben")
     newest_first = [stored.id for stored in await proposals.all()]
-    ana, ben, lena = (platform.people.reader(name) for name in ("ana", "ben", "lena"))
+    ana, ben, lena = (platform.people.actor(name) for name in ("ana", "ben", "lena"))
     for shown, ids in ((slice(2), newest_first[:2]), (slice(4, 6), newest_first[4:])):
         lists = await overview(proposals, ana, lambda total, shown=shown: shown)
         assert ([line.id for line in lists.lines], lists.total, lists.for_me, lists.mine) == (ids, 5, (), ())
@@ -108,15 +108,15 @@ async def test_the_list_judges_the_page_that_is_shown_and_what_may_wait_for_the_
 
 
 async def test_a_merge_is_judged_again_when_main_has_moved_since_its_page_was_made(platform: Platform) -> None:
-    stored, dora = await approved(platform), platform.people.reader("dora")
-    first = await platform.proposals.case(stored, platform.people.reader("lena").user)
+    stored, dora = await approved(platform), platform.people.actor("dora")
+    first = await platform.proposals.case(stored, platform.people.actor("lena").user)
     platform.push({NOTEBOOK_PATH: NOTEBOOK + b"description: Pushed\n"})
-    second = await platform.proposals.case(stored, platform.people.reader("lena").user)
+    second = await platform.proposals.case(stored, platform.people.actor("lena").user)
     assert first.judgement.key.main != second.judgement.key.main
     assert first.judgement.candidate
     with pytest.raises(RefMovedError):  # the forge has the last word about what was judged before
         platform.forge.merge(stored, first.judgement.candidate, "Merge", by="dora")
-    await platform.reviewing.merge(dora, stored.id, stored.head)
+    await platform.reviews.merge(dora, stored.id, stored.head)
     assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
     assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK + b"description: Pushed\n"
 
@@ -125,14 +125,14 @@ async def test_who_may_not_know_of_a_proposal_cannot_comment_on_it(platform: Pla
     platform.push({"policy.yaml": POLICY + b"listing: own\n"})
     await platform.watcher.refresh()
     platform.people.groups["tom"] = ["/transport"]
-    done = await platform.proposing.propose(platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, "Larger")
-    comment = platform.proposing.comment(platform.people.reader("tom"), done.proposal.id, "Hello")
+    done = await platform.submissions.propose(platform.people.actor("ana"), {NOTEBOOK_PATH: LARGER}, "Larger")
+    comment = platform.submissions.comment(platform.people.actor("tom"), done.proposal.id, "Hello")
     assert await code_of(comment) == "proposal-unknown"
     assert [record.kind for record in (await platform.proposals.stored(done.proposal.id)).records] == ["proposed"]
 
 
 async def test_a_main_that_goes_back_to_where_a_conflict_began_is_merged_with(platform: Platform) -> None:
-    ana, lena = platform.people.reader("ana"), platform.people.reader("lena")
+    ana, lena = platform.people.actor("ana"), platform.people.actor("lena")
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     base = platform.forge.main()
     pushed = platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"2 GiB")}, "Pushed by mistake")
@@ -140,7 +140,7 @@ async def test_a_main_that_goes_back_to_where_a_conflict_began_is_merged_with(pl
     assert (await platform.proposals.view(stored, ana)).case.state == "conflict"
     platform.repository.update_references([RefUpdate(MAIN, base, pushed)])
     await platform.watcher.refresh()
-    await platform.reviewing.approve(lena, stored.id, stored.head)
-    merged = await platform.reviewing.merge(lena, stored.id, stored.head)
+    await platform.reviews.approve(lena, stored.id, stored.head)
+    merged = await platform.reviews.merge(lena, stored.id, stored.head)
     assert merged.ending
     assert merged.ending.kind == "merged"

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.platform(FILES, groups={"dan": [], "tom": ["/transport"
 async def test_a_draft_is_seen_by_those_who_work_on_it_and_by_administrators(
     platform: Platform, who: str, sees: bool
 ) -> None:
-    user = platform.people.reader(who).user
+    user = platform.people.actor(who).user
     assert (DRAFT in [row.id for row in await platform.profiles.rows(user)]) is sees
     assert (DRAFT in await platform.profiles.search(user, "sketch")) is sees
     assert (DRAFT in [each for each, _ in (await platform.teams.page(user, "housing")).profiles]) is sees
@@ -53,7 +53,7 @@ async def test_a_draft_is_seen_by_those_who_work_on_it_and_by_administrators(
 
 
 async def test_a_profile_says_what_takes_its_place_and_whether_it_has_ended(platform: Platform) -> None:
-    row = await platform.profiles.row(platform.people.reader("ana").user, "housing/old")
+    row = await platform.profiles.row(platform.people.actor("ana").user, "housing/old")
     assert row.successors == ("housing/middle", "housing/notebook")
     assert row.retired
     answer = profile_answer(row, "")
@@ -63,7 +63,7 @@ async def test_a_profile_says_what_takes_its_place_and_whether_it_has_ended(plat
 
 
 async def test_the_answer_about_a_profile_has_all_that_the_format_says(platform: Platform) -> None:
-    row = await platform.profiles.row(platform.people.reader("ana").user, "housing/notebook")
+    row = await platform.profiles.row(platform.people.actor("ana").user, "housing/notebook")
     answer = profile_answer(row, "").model_dump(mode="json")
     assert answer["home"] == "10 GiB"
     assert answer["team_folder"] == "read-only"
@@ -74,14 +74,14 @@ async def test_the_answer_about_a_profile_has_all_that_the_format_says(platform:
 
 async def test_a_team_says_who_is_in_it_who_decides_and_what_it_may_use(platform: Platform) -> None:
     for who, role in (("ana", "a member"), ("lena", "a lead"), ("dan", "a deputy"), ("tom", "")):
-        assert (await platform.teams.page(platform.people.reader(who).user, "housing")).role == role
-    answer = team_answer(await platform.teams.page(platform.people.reader("tom").user, "housing"))
+        assert (await platform.teams.page(platform.people.actor(who).user, "housing")).role == role
+    answer = team_answer(await platform.teams.page(platform.people.actor("tom").user, "housing"))
     said = answer.model_dump(mode="json")
     assert said["deputies"] == {"groups": [], "users": ["dan"]}
     assert said["envelope"]["memory"] == "16 GiB"
     assert said["user_budget"]["sessions"] == 1
     assert said["data_roles"] == [{"name": "prices", "until": "2999-12-31", "review_by": "2026-02-01", "ended": True}]
-    assert await code_of(platform.teams.page(platform.people.reader("tom").user, "nobody")) == "team-unknown"
+    assert await code_of(platform.teams.page(platform.people.actor("tom").user, "nobody")) == "team-unknown"
 
 
 @pytest.mark.parametrize(
@@ -97,21 +97,21 @@ async def test_a_grant_says_why_it_gives_no_access(platform: Platform, until: st
     dates = f"until: {until}, review_by: {review_by}"
     platform.push({PRICES_PATH: PRICES.replace(b"until: 2999-12-31", dates.encode())})
     await platform.watcher.refresh()
-    user = platform.people.reader("ana").user
+    user = platform.people.actor("ana").user
     assert [each.state for each in (await platform.data_roles.row(user, "prices")).grants] == [state]
     assert [each[-1] for each in (await platform.teams.page(user, "housing")).grants] == [state]
 
 
 async def test_an_accepted_problem_says_who_accepted_it_when_and_why(platform: Platform) -> None:
     content = NOTEBOOK.replace(b"{limit: 2}", b"{limit: 12}") + b"accepted: {cpu-envelope: {reason: The census}}\n"
-    ana = platform.people.reader("ana")
-    stored = (await platform.proposing.propose(ana, {NOTEBOOK_PATH: content}, "Larger")).proposal
-    lena, adam = platform.people.reader("lena"), platform.people.reader("adam")
-    await platform.reviewing.approve(lena, stored.id, stored.head)
+    ana = platform.people.actor("ana")
+    stored = (await platform.submissions.propose(ana, {NOTEBOOK_PATH: content}, "Larger")).proposal
+    lena, adam = platform.people.actor("lena"), platform.people.actor("adam")
+    await platform.reviews.approve(lena, stored.id, stored.head)
     view = await platform.proposals.view(await platform.proposals.stored(stored.id), adam)
     assert [each.key for each in view.case.unmet] == ["administrator"]
-    await platform.reviewing.approve(adam, stored.id, stored.head)
-    await platform.reviewing.merge(lena, stored.id, stored.head)
+    await platform.reviews.approve(adam, stored.id, stored.head)
+    await platform.reviews.merge(lena, stored.id, stored.head)
     row = await platform.profiles.row(ana.user, "housing/notebook")
     assert [(each.code, each.reason) for each in profile_answer(row, "").accepted] == [("cpu-envelope", "The census")]
     (accepted,) = accepted_problems(row.profile, await platform.history.of(ana.user, NOTEBOOK_PATH))
@@ -122,7 +122,7 @@ async def test_an_accepted_problem_says_who_accepted_it_when_and_why(platform: P
 
 
 async def test_words_find_profiles_and_what_changes_is_found_by_its_new_words(platform: Platform) -> None:
-    user = platform.people.reader("lena").user
+    user = platform.people.actor("lena").user
     assert await platform.profiles.search(user, "HOUSES notebook") == [
         "housing/middle", "housing/notebook", "housing/old", "housing/sketch",
     ]  # fmt: skip
@@ -154,7 +154,7 @@ async def test_the_filter_in_the_browser_finds_what_the_search_finds(
     files = {"policy.yaml": policy, "teams/housing/team.yaml": team, "teams/housing/profiles/accelerated.yaml": gpu}
     platform.push(dict(files), "GPUs", signed=True)
     await platform.watcher.refresh()
-    user = platform.people.reader("lena").user
+    user = platform.people.actor("lena").user
     # As `filterTable` in pages.js does.
     rows = await platform.profiles.rows(user)
     filtered = [row.id for row in rows if all(word in row.words for word in query.lower().split())]
@@ -174,23 +174,23 @@ def test_a_part_of_a_list_is_the_nearest_that_there_is() -> None:
 async def test_a_proposal_of_a_draft_is_seen_by_those_who_may_know_the_draft(platform: Platform) -> None:
     draft = NOTEBOOK + b"visibility: draft\n"
     path = "teams/housing/profiles/secret.yaml"
-    stored = (await platform.proposing.propose(platform.people.reader("ben"), {path: draft}, "A sketch")).proposal
+    stored = (await platform.submissions.propose(platform.people.actor("ben"), {path: draft}, "A sketch")).proposal
     for who, sees in (("ben", True), ("lena", True), ("dan", True), ("adam", True), ("ana", False), ("tom", False)):
-        listed = await platform.proposals.readable(platform.people.reader(who).user)
+        listed = await platform.proposals.readable(platform.people.actor(who).user)
         assert (stored.id in [each.id for each in listed]) is sees, who
-    assert await code_of(platform.proposals.view(stored, platform.people.reader("ana"))) == "proposal-unknown"
+    assert await code_of(platform.proposals.view(stored, platform.people.actor("ana"))) == "proposal-unknown"
     granted = PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")
     files: dict[str, bytes | None] = {path: draft, PRICES_PATH: granted}
-    await platform.proposing.propose(platform.people.reader("ben"), files, "With data")
-    listed = await platform.proposals.readable(platform.people.reader("dora").user)
+    await platform.submissions.propose(platform.people.actor("ben"), files, "With data")
+    listed = await platform.proposals.readable(platform.people.actor("dora").user)
     assert stored.id in [each.id for each in listed]
 
 
 async def test_a_draft_is_not_told_by_comparing_with_it(platform: Platform) -> None:
     files: dict[str, bytes | None] = {DRAFT_PATH: NOTEBOOK}
     for doing in (
-        platform.proposing.check(platform.people.reader("ana"), files),
-        platform.proposing.propose(platform.people.reader("ana"), files, "Guessed"),
+        platform.submissions.check(platform.people.actor("ana"), files),
+        platform.submissions.propose(platform.people.actor("ana"), files, "Guessed"),
     ):
         assert await code_of(doing) == "name-taken"
-    assert (await platform.proposing.check(platform.people.reader("ben"), files)).changes
+    assert (await platform.submissions.check(platform.people.actor("ben"), files)).changes

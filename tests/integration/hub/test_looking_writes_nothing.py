@@ -26,7 +26,7 @@ async def test_fifty_looks_leave_the_repository_as_it_was(platform: Platform) ->
     platform.push({TEAM_PATH: HOUSING + b"# pushed\n"})
     await platform.watcher.refresh()
     before = contents(platform.repository.path)
-    reader = platform.people.reader("lena")
+    reader = platform.people.actor("lena")
     for _ in range(17):
         checking = ChangeChecker(platform.watcher.tracker, platform.clock, JUDGES)
         events = EventReader(platform.events)

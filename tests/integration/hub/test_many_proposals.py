@@ -31,12 +31,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def processes(platform: Platform, proposal: str, counted: list[str]) -> dict[str, Counter[str]]:
     """Return the git commands of each page, the first time that it is opened after a restart."""
-    proposals, (ana, lena) = platform.proposals, map(platform.people.reader, ("ana", "lena"))
+    proposals, (ana, lena) = platform.proposals, map(platform.people.actor, ("ana", "lena"))
     steps: dict[str, Callable[[], Awaitable[object]]] = {
         "list": lambda: overview(proposals, ana),
         "list of a lead": lambda: overview(proposals, lena),
         "page": lambda: proposals.view(first, lena),
-        "check": lambda: platform.proposing.check(ana, {NOTEBOOK_PATH: LARGER}),
+        "check": lambda: platform.submissions.check(ana, {NOTEBOOK_PATH: LARGER}),
         "propose": lambda: platform.proposed({NOTEBOOK_PATH: LARGER}),
         "list after it": lambda: overview(proposals, lena),
     }
@@ -72,7 +72,7 @@ async def test_what_is_read_at_once_is_what_is_read_of_each(platform: Platform) 
     assert all(each.get(stored.id) == stored for stored in listed)
     platform.people.groups["tom"] = ["/transport"]
     for name, count in (("ana", 10), ("tom", 0), ("adam", 10)):
-        user = platform.people.reader(name).user
+        user = platform.people.actor(name).user
         assert [stored.id for stored in await platform.proposals.readable(user)] == [
             stored.id for stored in listed if await platform.proposals.listed(stored, user)
         ]

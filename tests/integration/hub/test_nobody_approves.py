@@ -12,7 +12,7 @@ CODE = "nobody-to-approve"
 
 async def told(platform: Platform, who: str, files: Files) -> list[str]:
     """Return what helps, as the form says it before the proposal is sent."""
-    check = await platform.proposing.check(platform.people.reader(who), files)
+    check = await platform.submissions.check(platform.people.actor(who), files)
     assert not check.errors
     return [problem.remedy for problem in check.problems if problem.code == CODE]
 
@@ -36,7 +36,7 @@ async def test_that_nobody_can_approve_is_said_before_it_is_sent(
     (remedy,) = await told(platform, who, files)
     assert helps in remedy
     stored = await platform.proposed(files, by=who)
-    view = await platform.proposals.view(stored, platform.people.reader(who))
+    view = await platform.proposals.view(stored, platform.people.actor(who))
     assert [problem.remedy for problem in view.check.problems if problem.code == CODE] == [remedy]
     assert view.case.state == "open"
 

@@ -66,7 +66,7 @@ async def test_a_replaced_key_stops_nothing_and_what_it_signed_counts(platform: 
     assert platform.signer.public != before
     assert reviewed(platform)
     assert await platform.approvers(open_one) == ["lena"]
-    await platform.reviewing.merge(platform.people.reader("leo"), open_one.id, open_one.head)
+    await platform.reviews.merge(platform.people.actor("leo"), open_one.id, open_one.head)
     assert reviewed(platform)
     listed = run("list", keys, "--repository", platform.repository.path).splitlines()
     assert [line.split("  ")[2] for line in listed] == ["signs now", "counts, signs no more"]
@@ -85,12 +85,12 @@ async def test_after_a_theft_what_there_was_counts_and_nothing_that_the_thief_si
     thief = Signer(keys.parent / "stolen")
     # An approval that nobody gave, in an open proposal.
     forged = PlainGitForge(platform.repository, thief)
-    digest = (await platform.proposals.case(open_one, platform.people.reader("lena").user)).judgement.digest
+    digest = (await platform.proposals.case(open_one, platform.people.actor("lena").user)).judgement.digest
     forged.record(open_one, "approved", by="lena", digest=digest)
     stored = await platform.proposals.stored(open_one.id)
     assert await platform.approvers(stored) == []
-    leo = platform.people.reader("leo")
-    assert await code_of(platform.reviewing.merge(leo, stored.id, stored.head)) == "approvals-missing"
+    leo = platform.people.actor("leo")
+    assert await code_of(platform.reviews.merge(leo, stored.id, stored.head)) == "approvals-missing"
     # The service goes on with its own key, also on top of that.
     await platform.approved(stored)
     assert await platform.approvers(await platform.proposals.stored(stored.id)) == ["lena"]
@@ -129,7 +129,7 @@ async def test_a_copy_from_before_the_theft_says_what_counts(platform: Platform,
     await platform.watcher.refresh()
     assert memory(platform) == 8
     assert [each.commit for each in platform.watcher.catalog.quarantined] == [commit]
-    (held,) = await platform.quarantine.seen_by(platform.people.reader("adam").user)
+    (held,) = await platform.quarantine.seen_by(platform.people.actor("adam").user)
     assert not held.known_makers
 
 

@@ -35,7 +35,7 @@ async def test_a_stranger_sees_the_names_of_variables_and_no_value_not_even_of_a
     platform.push({NOTEBOOK_PATH: WITH_VALUES})
     await platform.watcher.refresh()
     for name, knows in (("ana", True), ("lena", True), ("adam", True), ("dora", False)):
-        row = await profiles.row(platform.people.reader(name).user, "housing/notebook")
+        row = await profiles.row(platform.people.actor(name).user, "housing/notebook")
         details = profile_details(row, "")
         told = details.model_dump_json()
         assert ("outer-value" in told, "inner-value" in told) == (knows, knows), name
@@ -45,7 +45,7 @@ async def test_a_stranger_sees_the_names_of_variables_and_no_value_not_even_of_a
 
 async def test_of_a_removed_profile_it_is_said_who_removed_it_and_where(platform: Platform, profiles: Profiles) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: None})
-    ana = platform.people.reader("ana")
+    ana = platform.people.actor("ana")
     waiting = await platform.proposals.view(stored, ana)
     done = await platform.merged(stored)
     view = await platform.proposals.view(done, ana)

@@ -18,28 +18,28 @@ async def test_somebody_elses_open_proposal_is_a_link_and_stops_nobody(platform:
     """One account in no team could propose a comment in each profile, and nobody else could change any."""
     platform.people.groups["eve"] = []
     theirs = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK + b"# Mine\n"}, by="eve")
-    ana, files = platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}
-    check = await platform.proposing.check(ana, files)
+    ana, files = platform.people.actor("ana"), {NOTEBOOK_PATH: LARGER}
+    check = await platform.submissions.check(ana, files)
     assert [(other.id, other.proposer) for other in check.others] == [(theirs.id, "eve")]
     assert check_answer(check).others[0].id == theirs.id
     own = await platform.proposed(files)
-    view = await platform.proposals.view(own, platform.people.reader("leo"))
+    view = await platform.proposals.view(own, platform.people.actor("leo"))
     assert [other.id for other in view.check.others] == [theirs.id]
     assert proposal_answer(view, "").others[0].title == theirs.current.title
     again = await platform.proposed({NOTEBOOK_PATH: LARGER.replace(b"8 GiB", b"6 GiB")})
     assert again.id == own.id, "one's own is updated"
     await platform.merged(again)
-    view = await platform.proposals.view(theirs, platform.people.reader("eve"))
+    view = await platform.proposals.view(theirs, platform.people.actor("eve"))
     assert (view.case.state, view.check.others) == ("conflict", ())
 
 
 async def test_a_hidden_proposal_is_in_nobodys_way_and_nobody_is_told_of_it(platform: Platform) -> None:
     sketch = NOTEBOOK + b"visibility: draft\nmaintainers: {users: [ben]}\n"
     await platform.proposed({OTHER_PATH: sketch}, by="ben")
-    check = await platform.proposing.check(platform.people.reader("ana"), {OTHER_PATH: NOTEBOOK})
+    check = await platform.submissions.check(platform.people.actor("ana"), {OTHER_PATH: NOTEBOOK})
     assert check.others == ()
     assert (await platform.proposed({OTHER_PATH: NOTEBOOK})).open
-    check = await platform.proposing.check(platform.people.reader("lena"), {OTHER_PATH: NOTEBOOK})
+    check = await platform.submissions.check(platform.people.actor("lena"), {OTHER_PATH: NOTEBOOK})
     assert {other.proposer for other in check.others} == {"ana", "ben"}
 
 
@@ -57,9 +57,9 @@ async def test_open_proposals_are_limited_for_each_person_and_in_all(platform: P
     await platform.proposed(profile(4), by="ben")
     assert await code_of(platform.proposed(profile(5), by="lena")) == "proposals-many"
     await platform.proposed(profile(5), by="adam")
-    await platform.reviewing.reject(platform.people.reader("lena"), first.id, "No")
+    await platform.reviews.reject(platform.people.actor("lena"), first.id, "No")
     assert await code_of(platform.proposed(profile(6))) == "proposals-many", "adam's counts, too"
-    await platform.proposing.withdraw(platform.people.reader("ben"), "housing-p4-1")
+    await platform.submissions.withdraw(platform.people.actor("ben"), "housing-p4-1")
     await platform.proposed(profile(6))
 
 
@@ -73,19 +73,19 @@ async def test_a_file_cannot_take_the_place_of_a_folder(platform: Platform) -> N
 async def test_where_the_lead_proposes_it_is_said_who_stands_in(platform: Platform) -> None:
     files = {NOTEBOOK_PATH: LARGER}
     for name, stands_in in (("lena", True), ("ana", False)):
-        reader = platform.people.reader(name)
-        check = await platform.proposing.check(reader, files)
+        reader = platform.people.actor(name)
+        check = await platform.submissions.check(reader, files)
         assert ["administrator" in each.who for each in check.requirements] == [stands_in], name
         stored = await platform.proposed(files, by=name)
-        view = await platform.proposals.view(stored, platform.people.reader("ben"))
+        view = await platform.proposals.view(stored, platform.people.actor("ben"))
         assert [each.key for each in view.case.unmet] == ["lead:housing"]
         assert ("administrator" in view.waits_for) == stands_in
-        await platform.proposing.withdraw(reader, stored.id)
+        await platform.submissions.withdraw(reader, stored.id)
 
 
 async def test_nobody_is_said_to_stand_in_for_the_owner_of_data(platform: Platform) -> None:
     files = {PRICES_PATH: PRICES.replace(b"2999-12-31", b"2999-12-30")}
-    check = await platform.proposing.check(platform.people.reader("dora"), files)
+    check = await platform.submissions.check(platform.people.actor("dora"), files)
     assert [(each.kind, "administrator" in each.who) for each in check.requirements] == [("owner", False)]
 
 
@@ -94,10 +94,10 @@ async def test_a_full_conversation_ends_and_decisions_are_still_taken(
 ) -> None:
     monkeypatch.setattr(proposing, "MAXIMUM_RECORDS", 3)
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
-    ben = platform.people.reader("ben")
+    ben = platform.people.actor("ben")
     for text in ("one", "two"):
-        await platform.proposing.comment(ben, stored.id, text)
-    refused = await refusal_of(platform.proposing.comment(ben, stored.id, "three"))
+        await platform.submissions.comment(ben, stored.id, text)
+    refused = await refusal_of(platform.submissions.comment(ben, stored.id, "three"))
     assert (refused.refusal.status, refused.refusal.code) == (409, "conversation-full")
     assert len((await platform.proposals.stored(stored.id)).records) == 3
     assert not (await platform.merged(stored)).open
@@ -105,8 +105,8 @@ async def test_a_full_conversation_ends_and_decisions_are_still_taken(
 
 async def test_two_people_may_propose_for_one_profile_at_once(platform: Platform) -> None:
     done = await asyncio.gather(
-        platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: LARGER}, "one"),
-        platform.proposing.propose(platform.people.reader("ben"), {OTHER_PATH: NOTEBOOK}, "two"),
+        platform.submissions.propose(platform.people.actor("ana"), {OTHER_PATH: LARGER}, "one"),
+        platform.submissions.propose(platform.people.actor("ben"), {OTHER_PATH: NOTEBOOK}, "two"),
     )
     assert {each.proposal.id for each in done} == {"housing-other-1", "housing-other-2"}
 
@@ -135,17 +135,17 @@ async def test_a_change_with_problems_is_not_proposed_and_says_which(
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 2001, "a\u202eb", "a\x00b"])
 async def test_a_proposal_says_why_in_plain_text(platform: Platform, reason: str) -> None:
-    doing = platform.proposing.propose(platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, reason)
+    doing = platform.submissions.propose(platform.people.actor("ana"), {NOTEBOOK_PATH: LARGER}, reason)
     assert (await code_of(doing)).startswith("reason")
 
 
 async def test_only_the_proposer_withdraws_and_nothing_comes_after_the_end(platform: Platform) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
-    lena, ana = platform.people.reader("lena"), platform.people.reader("ana")
-    assert await code_of(platform.proposing.withdraw(lena, stored.id)) == "not-the-proposer"
-    await platform.proposing.withdraw(ana, stored.id)
-    assert await code_of(platform.reviewing.approve(lena, stored.id, stored.head)) == "proposal-ended"
-    assert await code_of(platform.proposing.withdraw(ana, stored.id)) == "proposal-ended"
+    lena, ana = platform.people.actor("lena"), platform.people.actor("ana")
+    assert await code_of(platform.submissions.withdraw(lena, stored.id)) == "not-the-proposer"
+    await platform.submissions.withdraw(ana, stored.id)
+    assert await code_of(platform.reviews.approve(lena, stored.id, stored.head)) == "proposal-ended"
+    assert await code_of(platform.submissions.withdraw(ana, stored.id)) == "proposal-ended"
     assert (await platform.proposed({NOTEBOOK_PATH: LARGER})).id != stored.id
 
 
@@ -154,7 +154,7 @@ async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
 ) -> None:
     for number in range(4):
         path = f"teams/housing/profiles/other-{number}.yaml"
-        await platform.proposing.propose(platform.people.reader("ana"), {path: NOTEBOOK}, "One more")
+        await platform.submissions.propose(platform.people.actor("ana"), {path: NOTEBOOK}, "One more")
     stored = await platform.proposals.all()
     for each in stored:
         await platform.proposals.files(each)
@@ -165,7 +165,7 @@ async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
         return changes_of(pairs)
 
     monkeypatch.setattr(platform.repository, "changes_of", noting)
-    done = await platform.proposing.propose(platform.people.reader("ana"), {OTHER_PATH: NOTEBOOK}, "The last one")
+    done = await platform.submissions.propose(platform.people.actor("ana"), {OTHER_PATH: NOTEBOOK}, "The last one")
     assert done.created
     assert not {each.head for each in stored} & set(asked)
     assert await platform.proposals.files(done.proposal) == {OTHER_PATH: NOTEBOOK}

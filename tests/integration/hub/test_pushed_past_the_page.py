@@ -21,8 +21,8 @@ def approval(stored: StoredProposal) -> str:
 async def test_text_that_looks_like_a_record_or_a_trailer_is_only_text(platform: Platform) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     forged = approval(stored)
-    await platform.proposing.propose(
-        platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER + b"# x\n"}, f"Record: lena approved\n\n{forged}"
+    await platform.submissions.propose(
+        platform.people.actor("ana"), {NOTEBOOK_PATH: LARGER + b"# x\n"}, f"Record: lena approved\n\n{forged}"
     )
     stored = await platform.proposals.stored(stored.id)
     # Even a pusher who puts the signed commit with that text into the chain of records gains nothing.
@@ -33,8 +33,8 @@ async def test_text_that_looks_like_a_record_or_a_trailer_is_only_text(platform:
 
 
 async def test_a_signed_commit_that_somebody_pushes_to_main_counts_as_not_reviewed(platform: Platform) -> None:
-    done = await platform.proposing.propose(
-        platform.people.reader("ana"), {NOTEBOOK_PATH: LARGER}, "Please\n\nApproved-by: lena"
+    done = await platform.submissions.propose(
+        platform.people.actor("ana"), {NOTEBOOK_PATH: LARGER}, "Please\n\nApproved-by: lena"
     )
     main = platform.forge.main()
     platform.repository.update_references([RefUpdate(MAIN, done.proposal.head, main)])
@@ -58,13 +58,13 @@ async def test_a_branch_moved_past_the_page_is_neither_approved_nor_merged(platf
     await platform.approved(stored)
     main = platform.forge.main()
     platform.repository.update_references([RefUpdate(PROPOSE + stored.id, main, stored.head)])
-    lena = platform.people.reader("lena")
-    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "head-unrecorded"
-    leo = platform.people.reader("leo")
-    assert await code_of(platform.reviewing.approve(leo, stored.id, stored.head)) == "head-unrecorded"
+    lena = platform.people.actor("lena")
+    assert await code_of(platform.reviews.merge(lena, stored.id, stored.head)) == "head-unrecorded"
+    leo = platform.people.actor("leo")
+    assert await code_of(platform.reviews.approve(leo, stored.id, stored.head)) == "head-unrecorded"
     again = await platform.proposed({NOTEBOOK_PATH: LARGER})
     await platform.approved(again)
-    await platform.reviewing.merge(lena, again.id, again.head)
+    await platform.reviews.merge(lena, again.id, again.head)
 
 
 async def test_nothing_comes_to_main_beside_the_files_that_are_read(platform: Platform) -> None:

@@ -22,18 +22,18 @@ def administrators(platform: Platform, *names: str) -> None:
 
 async def removal(platform: Platform, number: int = len(MANY)) -> StoredProposal:
     files: dict[str, bytes | None] = dict.fromkeys(MANY[:number])
-    stored = (await platform.proposing.propose(platform.people.reader("ana"), files, "Nobody uses them")).proposal
-    await platform.reviewing.approve(platform.people.reader("lena"), stored.id, stored.head)
+    stored = (await platform.submissions.propose(platform.people.actor("ana"), files, "Nobody uses them")).proposal
+    await platform.reviews.approve(platform.people.actor("lena"), stored.id, stored.head)
     return stored
 
 
 async def test_removing_many_files_is_asked_about_and_then_takes_effect_at_once(platform: Platform) -> None:
-    stored, lena = await removal(platform), platform.people.reader("lena")
+    stored, lena = await removal(platform), platform.people.actor("lena")
     view = await platform.proposals.view(stored, lena)
     assert set(view.case.judgement.removals) == set(MANY)
-    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "removal-unconfirmed"
+    assert await code_of(platform.reviews.merge(lena, stored.id, stored.head)) == "removal-unconfirmed"
     assert platform.main_file(MANY[0]) == NOTEBOOK
-    await platform.reviewing.merge(lena, stored.id, stored.head, confirm_removal=True)
+    await platform.reviews.merge(lena, stored.id, stored.head, confirm_removal=True)
     catalog = platform.watcher.catalog
     assert catalog.quarantined == ()
     assert "housing/extra-0" not in catalog.profiles
@@ -44,7 +44,7 @@ async def test_removing_many_files_is_asked_about_and_then_takes_effect_at_once(
 
 async def test_removing_few_files_needs_no_confirmation(platform: Platform) -> None:
     stored = await removal(platform, 5)
-    await platform.reviewing.merge(platform.people.reader("lena"), stored.id, stored.head)
+    await platform.reviews.merge(platform.people.actor("lena"), stored.id, stored.head)
     assert MANY[0] not in {entry.path for entry in platform.watcher.catalog.profiles.values()}
 
 
@@ -54,17 +54,17 @@ async def test_a_pushed_removal_is_held_until_an_administrator_other_than_its_au
     commit = platform.push(dict.fromkeys(MANY), by="adam")
     catalog = await platform.watcher.refresh()
     assert len(catalog.quarantined) == len(MANY)
-    adam, anne, lena = (platform.people.reader(name) for name in ("adam", "anne", "lena"))
+    adam, anne, lena = (platform.people.actor(name) for name in ("adam", "anne", "lena"))
     for reader in (adam, lena):
         (held,) = await platform.quarantine.seen_by(reader.user)
         assert (held.commit, held.reason, held.subject) == (commit, "removal", "Pushed")
         assert "14 files" in held.why
-    assert await platform.quarantine.seen_by(platform.people.reader("ana").user) == []
-    assert await platform.quarantine.seen_by(platform.people.reader("dora").user) == []
+    assert await platform.quarantine.seen_by(platform.people.actor("ana").user) == []
+    assert await platform.quarantine.seen_by(platform.people.actor("dora").user) == []
     confirm = platform.quarantine.confirm
     assert await code_of(confirm(lena, commit, "Yes")) == "not-an-administrator"
     assert await code_of(confirm(adam, commit, "Yes")) == "own-commit"
-    assert await code_of(confirm(platform.people.reader("anne", session=True), commit, "Yes")) == "scope-missing"
+    assert await code_of(confirm(platform.people.actor("anne", session=True), commit, "Yes")) == "scope-missing"
     assert await code_of(confirm(anne, commit, "")) == "reason-missing"
     assert await code_of(confirm(anne, "0" * 40, "Yes")) == "hold-unknown"
     assert "housing/extra-0" in platform.watcher.catalog.profiles
@@ -85,13 +85,13 @@ async def test_a_pushed_change_is_held_where_the_policy_says_so_until_it_is_conf
     commit = platform.push({NOTEBOOK_PATH: LARGER})
     await platform.watcher.refresh()
     assert platform.watcher.catalog.profiles["housing/notebook"].source == NOTEBOOK
-    (held,) = await platform.quarantine.seen_by(platform.people.reader("anne").user)
+    (held,) = await platform.quarantine.seen_by(platform.people.actor("anne").user)
     assert (held.reason, held.paths) == ("direct-push", (NOTEBOOK_PATH,))
-    row = await platform.profiles.row(platform.people.reader("ana").user, "housing/notebook")
+    row = await platform.profiles.row(platform.people.actor("ana").user, "housing/notebook")
     assert [hold.commit for hold in row.quarantined] == [commit]
-    confirm, anne = platform.quarantine.confirm, platform.people.reader("anne")
+    confirm, anne = platform.quarantine.confirm, platform.people.actor("anne")
     assert not await confirm(anne, commit, "An emergency, agreed by phone")
-    assert await confirm(platform.people.reader("adam"), commit, "I was there")
+    assert await confirm(platform.people.actor("adam"), commit, "I was there")
     assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER
 
 
@@ -100,7 +100,7 @@ async def test_a_pushed_grant_is_not_confirmed_over_the_head_of_the_datas_owner(
     granted = PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")
     commit = platform.push({PRICES_PATH: granted})
     await platform.watcher.refresh()
-    assert await code_of(platform.quarantine.confirm(platform.people.reader("anne"), commit, "Yes")) == "owner-needed"
+    assert await code_of(platform.quarantine.confirm(platform.people.actor("anne"), commit, "Yes")) == "owner-needed"
     assert "transport" not in platform.watcher.catalog.data_roles["prices"].value.granted_to
 
 
@@ -109,7 +109,7 @@ async def test_whoever_pushed_under_another_name_does_not_confirm_it_alone(platf
     # adam wrote and pushed it, with the name of a colleague as author; the committer is his own or that name as well.
     commit = platform.push({NOTEBOOK_PATH: LARGER}, by="grace")
     await platform.watcher.refresh()
-    adam, anne, confirm = platform.people.reader("adam"), platform.people.reader("anne"), platform.quarantine.confirm
+    adam, anne, confirm = platform.people.actor("adam"), platform.people.actor("anne"), platform.quarantine.confirm
     assert not await confirm(adam, commit, "Looks right to me")
     assert platform.watcher.catalog.profiles["housing/notebook"].source == NOTEBOOK
     (held,) = await platform.quarantine.seen_by(anne.user)
@@ -120,7 +120,7 @@ async def test_whoever_pushed_under_another_name_does_not_confirm_it_alone(platf
     platform.people.admins.add("adam")
     assert await code_of(confirm(adam, commit, "Again")) == "already-confirmed"
     administrators(platform, "abe")
-    assert await confirm(platform.people.reader("abe"), commit, "Yes")
+    assert await confirm(platform.people.actor("abe"), commit, "Yes")
     assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER
 
 
@@ -134,7 +134,7 @@ async def test_the_committer_of_a_pushed_commit_made_it_as_well(platform: Platfo
     )  # fmt: skip
     platform.repository.update_references([RefUpdate(MAIN, commit, main)])
     await platform.watcher.refresh()
-    assert await code_of(platform.quarantine.confirm(platform.people.reader("adam"), commit, "Yes")) == "own-commit"
+    assert await code_of(platform.quarantine.confirm(platform.people.actor("adam"), commit, "Yes")) == "own-commit"
 
 
 async def test_one_administrator_confirms_what_the_service_signed_for_somebody_else(platform: Platform) -> None:
@@ -144,6 +144,6 @@ async def test_one_administrator_confirms_what_the_service_signed_for_somebody_e
     platform.repository.update_references([RefUpdate(MAIN, stored.head, platform.forge.main())])
     await platform.watcher.refresh()
     confirm = platform.quarantine.confirm
-    assert await code_of(confirm(platform.people.reader("adam"), stored.head, "Yes")) == "own-commit"
-    assert await confirm(platform.people.reader("anne"), stored.head, "Yes")
+    assert await code_of(confirm(platform.people.actor("adam"), stored.head, "Yes")) == "own-commit"
+    assert await confirm(platform.people.actor("anne"), stored.head, "Yes")
     assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER

@@ -25,7 +25,7 @@ def session(user: str = "ben", profile: str = "housing/notebook", **more: Any) -
 async def stopping(platform: Platform, by: str, target: StopTarget, **options: Any) -> str:
     """Return `stopped`, or the code of the refusal."""
     try:
-        await platform.stops.stop(platform.people.reader(by, **options), target, REASON)
+        await platform.stops.stop(platform.people.actor(by, **options), target, REASON)
     except ServiceError as error:
         return error.refusal.code
     return "stopped"
@@ -51,18 +51,18 @@ async def test_sessions_are_stopped_by_those_who_answer_for_what_they_have_in_co
         assert await stopping(platform, name, target) == expected, name
         assert await stopping(platform, name, target, session=True) == "scope-missing"
         if name not in deciding:
-            refused = await refusal_of(platform.stops.preview(platform.people.reader(name).user, target))
+            refused = await refusal_of(platform.stops.preview(platform.people.actor(name).user, target))
             assert (refused.refusal.code, refused.refusal.status) == ("not-yours-to-stop", 403)
             assert refused.refusal.decides
     assert {order["by"] for order in platform.people.stops} == deciding
 
 
 async def test_the_order_says_who_gave_it_and_why(platform: Platform) -> None:
-    await platform.stops.stop(platform.people.reader("lena"), PROFILE, f" {REASON}\n")
+    await platform.stops.stop(platform.people.actor("lena"), PROFILE, f" {REASON}\n")
     assert platform.people.stops == [{"kind": "profile", "name": PROFILE.name, "by": "lena", "reason": REASON}]
     wrong = {"": "reason-missing", " ": "reason-missing", "x" * 2001: "reason", "a\u202eb": "reason"}
     for reason, code in wrong.items():
-        action = platform.stops.stop(platform.people.reader("lena"), PROFILE, reason)
+        action = platform.stops.stop(platform.people.actor("lena"), PROFILE, reason)
         assert await code_of(action) == code
     assert len(platform.people.stops) == 1
 
@@ -71,9 +71,9 @@ async def test_an_owner_of_data_is_not_told_the_names_of_hidden_profiles(platfor
     platform.push({"teams/housing/profiles/secret.yaml": NOTEBOOK + b"visibility: draft\n"})
     await platform.watcher.refresh()
     platform.people.sessions = [session(), session(profile="housing/secret"), session(profile="housing/removed")]
-    told = await platform.stops.preview(platform.people.reader("dora").user, ROLE)
+    told = await platform.stops.preview(platform.people.actor("dora").user, ROLE)
     assert [each.profile for each in told.sessions] == ["housing/notebook", "", ""]
-    told = await platform.stops.preview(platform.people.reader("adam").user, ROLE)
+    told = await platform.stops.preview(platform.people.actor("adam").user, ROLE)
     assert [each.profile for each in told.sessions] == ["housing/notebook", "housing/secret", "housing/removed"]
 
 

@@ -16,13 +16,13 @@ Deed = Callable[[Platform, Actor, StoredProposal], Awaitable[object]]
 DEEDS: dict[str, Deed] = {
     "look": lambda platform, actor, stored: platform.proposals.visible(stored.id, actor.user),
     "view": lambda platform, actor, stored: platform.proposals.view(stored, actor),
-    "comment": lambda platform, actor, stored: platform.proposing.comment(actor, stored.id, "Hello"),
-    "approve": lambda platform, actor, stored: platform.reviewing.approve(actor, stored.id, stored.head),
-    "merge": lambda platform, actor, stored: platform.reviewing.merge(actor, stored.id, stored.head),
-    "reject": lambda platform, actor, stored: platform.reviewing.reject(actor, stored.id, "No"),
-    "withdraw": lambda platform, actor, stored: platform.proposing.withdraw(actor, stored.id),
-    "update": lambda platform, actor, stored: platform.proposing.bring_up_to_date(actor, stored.id),
-    "propose over it": lambda platform, actor, stored: platform.proposing.propose(
+    "comment": lambda platform, actor, stored: platform.submissions.comment(actor, stored.id, "Hello"),
+    "approve": lambda platform, actor, stored: platform.reviews.approve(actor, stored.id, stored.head),
+    "merge": lambda platform, actor, stored: platform.reviews.merge(actor, stored.id, stored.head),
+    "reject": lambda platform, actor, stored: platform.reviews.reject(actor, stored.id, "No"),
+    "withdraw": lambda platform, actor, stored: platform.submissions.withdraw(actor, stored.id),
+    "update": lambda platform, actor, stored: platform.submissions.bring_up_to_date(actor, stored.id),
+    "propose over it": lambda platform, actor, stored: platform.submissions.propose(
         actor, {"teams/transport/profiles/own.yaml": NOTEBOOK}, "Mine", update=stored.id
     ),
 }
@@ -41,8 +41,8 @@ async def test_no_deed_reaches_a_proposal_that_its_author_may_not_see(
         files = {"teams/housing/profiles/other.yaml": NOTEBOOK}
     stored = await platform.proposed(files, by="ben")
     if ended:
-        stored = await platform.proposing.withdraw(platform.people.reader("ben"), stored.id)
-    tom = platform.people.reader("tom")
+        stored = await platform.submissions.withdraw(platform.people.actor("ben"), stored.id)
+    tom = platform.people.actor("tom")
     nothing = await refusal_of(platform.proposals.visible("no-such-proposal", tom.user))
     for name, deed in DEEDS.items():
         assert (await refusal_of(deed(platform, tom, stored))).refusal == nothing.refusal, name

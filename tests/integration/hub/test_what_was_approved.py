@@ -46,16 +46,16 @@ async def push(platform: Platform, files: dict[str, bytes | None]) -> None:
 
 
 async def approved(platform: Platform, stored: StoredProposal, by: str) -> StoredProposal:
-    return await platform.reviewing.approve(platform.people.reader(by), stored.id, stored.head)
+    return await platform.reviews.approve(platform.people.actor(by), stored.id, stored.head)
 
 
 async def digest(platform: Platform, stored: StoredProposal) -> str:
-    return (await platform.proposals.case(stored, platform.people.reader("lena").user)).judgement.digest
+    return (await platform.proposals.case(stored, platform.people.actor("lena").user)).judgement.digest
 
 
 async def page(platform: Platform, proposal: str, who: str) -> BeautifulSoup:
     """Return the page of a proposal as a reader gets it."""
-    reader = platform.people.reader(who)
+    reader = platform.people.actor(who)
     view = await platform.proposals.view(await platform.proposals.stored(proposal), reader)
     frame = Frame(
         prefix="/",
@@ -102,14 +102,14 @@ async def test_a_grant_to_one_team_is_not_merged_as_a_grant_to_another_after_mai
     platform: Platform,
 ) -> None:
     await push(platform, {PRICES_PATH: GRANT})
-    dora = platform.people.reader("dora")
+    dora = platform.people.actor("dora")
     stored = await approved(platform, await platform.proposed({PRICES_PATH: LONGER}), "dora")
     await push(platform, {PRICES_PATH: MOVED})
-    assert await code_of(platform.reviewing.merge(dora, stored.id, stored.head)) == "conflict"
+    assert await code_of(platform.reviews.merge(dora, stored.id, stored.head)) == "conflict"
     assert platform.main_file(PRICES_PATH) == MOVED
     # Nor is it by bringing it up to date: the grant that was to be longer is gone.
-    ana = platform.people.reader("ana")
-    assert await code_of(platform.proposing.bring_up_to_date(ana, stored.id)) == "keys-collide"
+    ana = platform.people.actor("ana")
+    assert await code_of(platform.submissions.bring_up_to_date(ana, stored.id)) == "keys-collide"
     view = await platform.proposals.view(await platform.proposals.stored(stored.id), dora)
     assert [(change.path, change.field, change.before) for change in view.collisions] == [
         (PRICES_PATH, "granted_to.housing", None)
@@ -118,23 +118,23 @@ async def test_a_grant_to_one_team_is_not_merged_as_a_grant_to_another_after_mai
 
 async def test_an_approval_lapses_when_main_widens_who_gains(platform: Platform) -> None:
     stored = await approved(platform, await platform.proposed({PRICES_PATH: SHARED}, by="ana"), "dora")
-    seen, dora = await digest(platform, stored), platform.people.reader("dora")
+    seen, dora = await digest(platform, stored), platform.people.actor("dora")
     await push(platform, {TRANSPORT_PATH: TRANSPORT.replace(b"[/transport]", b"[/transport, /everybody]")})
     stored = await platform.proposals.stored(stored.id)
     assert await digest(platform, stored) != seen
-    assert await code_of(platform.reviewing.merge(dora, stored.id, stored.head)) == "approvals-missing"
-    assert await code_of(platform.reviewing.approve(dora, stored.id, stored.head, seen)) == "digest-changed"
+    assert await code_of(platform.reviews.merge(dora, stored.id, stored.head)) == "approvals-missing"
+    assert await code_of(platform.reviews.approve(dora, stored.id, stored.head, seen)) == "digest-changed"
     view = await platform.proposals.view(stored, dora)
     assert view.lapsed
     assert view.lapsed.approval.by == "dora"
     assert any("/everybody" in text for text in view.lapsed.new)
     assert not any("/everybody" in text for text in view.lapsed.gone)
     assert {requirement.key for requirement in view.case.unmet} == {"owner:open-data"}
-    stored = await platform.reviewing.approve(dora, stored.id, stored.head, await digest(platform, stored))
-    merged = await platform.reviewing.merge(dora, stored.id, stored.head, await digest(platform, stored))
+    stored = await platform.reviews.approve(dora, stored.id, stored.head, await digest(platform, stored))
+    merged = await platform.reviews.merge(dora, stored.id, stored.head, await digest(platform, stored))
     assert merged.ending
     assert [record.digest for record in merged.records if record.kind != "proposed"][1:] == [merged.ending.digest] * 2
-    case = await platform.proposals.case(merged, platform.people.reader("lena").user)
+    case = await platform.proposals.case(merged, platform.people.actor("lena").user)
     assert [record.by for record in case.approvals] == ["dora"]
 
 
@@ -167,7 +167,7 @@ async def test_an_approval_stays_where_main_changes_nothing_that_was_judged(
     stored = await approved(platform, await platform.proposed({NOTEBOOK_PATH: LARGER}), "lena")
     seen = await digest(platform, stored)
     await push(platform, files)
-    merged = await platform.reviewing.merge(platform.people.reader("leo"), stored.id, stored.head, seen)
+    merged = await platform.reviews.merge(platform.people.actor("leo"), stored.id, stored.head, seen)
     assert merged.ending
     assert merged.ending.digest == seen
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
@@ -178,24 +178,24 @@ async def test_the_merge_button_is_bound_to_what_its_page_showed(platform: Platf
     mine = NOTEBOOK + b"maintainers: {users: [ana]}\n"
     await push(platform, {NOTEBOOK_PATH: mine})
     stored = await platform.proposed({NOTEBOOK_PATH: mine.replace(b"4 GiB", b"2 GiB")})
-    ana, seen = platform.people.reader("ana"), await digest(platform, stored)
-    assert (await platform.proposals.case(stored, platform.people.reader("lena").user)).merges_itself
-    assert await code_of(platform.reviewing.merge(ana, stored.id, stored.head, "0" * 64)) == "digest-changed"
-    assert (await platform.reviewing.merge(ana, stored.id, stored.head, seen)).ending
+    ana, seen = platform.people.actor("ana"), await digest(platform, stored)
+    assert (await platform.proposals.case(stored, platform.people.actor("lena").user)).merges_itself
+    assert await code_of(platform.reviews.merge(ana, stored.id, stored.head, "0" * 64)) == "digest-changed"
+    assert (await platform.reviews.merge(ana, stored.id, stored.head, seen)).ending
 
 
 async def test_an_approval_from_before_there_were_digests_counts_only_where_it_was_merged(platform: Platform) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     stored = platform.forge.record(stored, "approved", by="lena")
-    lena = platform.people.reader("lena")
-    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "approvals-missing"
+    lena = platform.people.actor("lena")
+    assert await code_of(platform.reviews.merge(lena, stored.id, stored.head)) == "approvals-missing"
     view = await platform.proposals.view(stored, lena)
     assert view.lapsed
     assert (view.lapsed.gone, view.lapsed.new) == ((), ())
     candidate = platform.forge.candidate(stored, platform.forge.main())
     merged = platform.forge.merge(stored, candidate, "Merge as before", by="lena")
     assert [
-        record.by for record in (await platform.proposals.case(merged, platform.people.reader("lena").user)).approvals
+        record.by for record in (await platform.proposals.case(merged, platform.people.actor("lena").user)).approvals
     ] == ["lena"]
 
 
@@ -215,28 +215,28 @@ async def test_a_record_of_the_release_before_is_read(platform: Platform) -> Non
 
 async def test_a_proposal_is_brought_up_to_date_by_its_keys_and_has_to_be_approved_again(platform: Platform) -> None:
     stored = await approved(platform, await platform.proposed({NOTEBOOK_PATH: LARGER}), "lena")
-    ana, lena = platform.people.reader("ana"), platform.people.reader("lena")
-    assert await code_of(platform.proposing.bring_up_to_date(ana, stored.id)) == "up-to-date"
+    ana, lena = platform.people.actor("ana"), platform.people.actor("lena")
+    assert await code_of(platform.submissions.bring_up_to_date(ana, stored.id)) == "up-to-date"
     main = b"# Kept\n" + NOTEBOOK.replace(b"Counting houses", b"Counting all houses")
     await push(platform, {NOTEBOOK_PATH: main})
     view = await platform.proposals.view(stored, ana)
     assert (view.case.state, view.collisions) == ("conflict", ())
-    assert await code_of(platform.proposing.bring_up_to_date(lena, stored.id)) == "not-the-proposer"
-    done = await platform.proposing.bring_up_to_date(ana, stored.id)
+    assert await code_of(platform.submissions.bring_up_to_date(lena, stored.id)) == "not-the-proposer"
+    done = await platform.submissions.bring_up_to_date(ana, stored.id)
     assert (done.id, done.current.kind) == (stored.id, "updated")
-    assert await code_of(platform.reviewing.merge(lena, done.id, done.head)) == "approvals-missing"
+    assert await code_of(platform.reviews.merge(lena, done.id, done.head)) == "approvals-missing"
     view = await platform.proposals.view(done, lena)
     assert {change.field for change in view.check.changes} == {"resources.memory.limit"}
     await approved(platform, done, "lena")
-    await platform.reviewing.merge(lena, done.id, done.head)
+    await platform.reviews.merge(lena, done.id, done.head)
     assert platform.main_file(NOTEBOOK_PATH) == main.replace(b"4 GiB", b"8 GiB")
 
 
 async def test_keys_that_both_have_changed_are_shown_and_left_to_the_proposer(platform: Platform) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER.replace(b"limit: 2", b"limit: 3")})
     await push(platform, {NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"6 GiB").replace(b"Counting", b"Adding")})
-    ana = platform.people.reader("ana")
-    refusal = await refusal_of(platform.proposing.bring_up_to_date(ana, stored.id))
+    ana = platform.people.actor("ana")
+    refusal = await refusal_of(platform.submissions.bring_up_to_date(ana, stored.id))
     assert (refusal.refusal.code, refusal.link) == ("keys-collide", f"propose?proposal={stored.id}")
     view = await platform.proposals.view(stored, ana)
     assert [(change.field, change.before, change.after) for change in view.collisions] == [
@@ -250,7 +250,7 @@ async def test_keys_that_both_have_changed_are_shown_and_left_to_the_proposer(pl
 async def test_what_main_removed_or_broke_is_no_text_to_carry_keys_to(platform: Platform, main: bytes | None) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     await push(platform, {NOTEBOOK_PATH: main})
-    view = await platform.proposals.view(stored, platform.people.reader("ana"))
+    view = await platform.proposals.view(stored, platform.people.actor("ana"))
     assert view.case.state == "conflict"
     assert [(change.path, change.field) for change in view.collisions] == [(NOTEBOOK_PATH, "")]
 
@@ -259,7 +259,7 @@ async def test_a_file_of_main_in_the_place_of_a_folder_is_in_the_way(platform: P
     path = "teams/transport/profiles/notebook.yaml"
     stored = await platform.proposed({path: NOTEBOOK})
     await push(platform, {"teams/transport/profiles": b"a file"})
-    view = await platform.proposals.view(stored, platform.people.reader("ana"))
+    view = await platform.proposals.view(stored, platform.people.actor("ana"))
     assert view.case.judgement.conflicts == (path,)
 
 
@@ -267,12 +267,12 @@ async def test_what_main_has_meanwhile_as_well_is_no_conflict(platform: Platform
     other = "teams/housing/profiles/other.yaml"
     stored = await approved(platform, await platform.proposed({NOTEBOOK_PATH: LARGER, other: NOTEBOOK}), "lena")
     await push(platform, {NOTEBOOK_PATH: LARGER})
-    lena = platform.people.reader("lena")
+    lena = platform.people.actor("lena")
     view = await platform.proposals.view(stored, lena)
     assert {change.path for change in view.check.changes} == {other}
-    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "approvals-missing"
+    assert await code_of(platform.reviews.merge(lena, stored.id, stored.head)) == "approvals-missing"
     await approved(platform, stored, "lena")
-    await platform.reviewing.merge(lena, stored.id, stored.head)
+    await platform.reviews.merge(lena, stored.id, stored.head)
     assert platform.main_file(other) == NOTEBOOK
 
 
@@ -285,6 +285,6 @@ async def test_a_main_of_another_history_conflicts_in_all_files(platform: Platfo
     )  # fmt: skip
     platform.repository.update_references([RefUpdate(MAIN, other, main)])
     await platform.watcher.refresh()
-    lena = platform.people.reader("lena")
-    assert await code_of(platform.reviewing.merge(lena, stored.id, stored.head)) == "conflict"
+    lena = platform.people.actor("lena")
+    assert await code_of(platform.reviews.merge(lena, stored.id, stored.head)) == "conflict"
     assert PROPOSE + stored.id in platform.repository.references(PROPOSE)

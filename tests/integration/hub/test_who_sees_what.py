@@ -37,7 +37,7 @@ async def pushed(platform: Platform, files: Mapping[str, bytes | None], *, signe
 
 async def shown(platform: Platform, who: str, proposal: str) -> str:
     stored = await platform.proposals.stored(proposal)
-    view = await platform.proposals.view(stored, platform.people.reader(who))
+    view = await platform.proposals.view(stored, platform.people.actor(who))
     return proposal_answer(view, "").model_dump_json()
 
 
@@ -93,8 +93,8 @@ async def test_what_is_held_is_not_shown_as_the_old_side_of_a_proposal(platform:
 async def test_a_lead_is_not_shown_the_binding_that_the_proposer_may_not_see(platform: Platform) -> None:
     files = {ROLE_PATH: granted(platform, "transport"), TRANSPORT_PATH: NOTEBOOK.replace(b"4 GiB", b"5 GiB")}
     stored = await platform.proposed(files, by="tom")
-    case = await platform.proposals.case(stored, platform.people.reader("lena").user)
-    assert case.reviewed_by(platform.people.reader("tess").user)
+    case = await platform.proposals.case(stored, platform.people.actor("lena").user)
+    assert case.reviewed_by(platform.people.actor("tess").user)
     answer = await shown(platform, "tess", stored.id)
     assert SECRET not in answer
     assert "5 GiB" in answer
@@ -105,7 +105,7 @@ async def test_values_of_a_former_owner_are_not_shown_to_the_new_one(platform: P
     other = ROLE.replace(b"owner: open-data", b"owner: transport").replace(b"s3cr3t", b"other")
     await pushed(platform, {ROLE_PATH: other})
     for who, sees in (("tom", False), ("dora", False), ("adam", True)):
-        rows = await platform.history.of(platform.people.reader(who).user, ROLE_PATH)
+        rows = await platform.history.of(platform.people.actor(who).user, ROLE_PATH)
         assert (SECRET in str([row.changes for row in rows])) is sees, who
 
 
@@ -113,7 +113,7 @@ async def test_what_was_hidden_stays_hidden_in_the_history(platform: Platform) -
     opened = SKETCH.replace(b"visibility: draft\n", b"").replace(b"s3cr3t sketch", b"Plain")
     await pushed(platform, {SKETCH_PATH: opened})
     for who, sees in (("ana", False), ("tom", False), ("lena", True)):
-        rows = await platform.history.of(platform.people.reader(who).user, SKETCH_PATH)
+        rows = await platform.history.of(platform.people.actor(who).user, SKETCH_PATH)
         assert (SECRET in str(rows)) is sees, who
         assert "Plain" in str(rows[0].changes)
 
@@ -121,7 +121,7 @@ async def test_what_was_hidden_stays_hidden_in_the_history(platform: Platform) -
 async def test_a_removed_draft_is_answered_like_one_that_never_existed(platform: Platform) -> None:
     await pushed(platform, {SKETCH_PATH: None})
     for who, code in (("ana", "profile-unknown"), ("tom", "profile-unknown"), ("lena", "profile-removed")):
-        assert await code_of(platform.profiles.row(platform.people.reader(who).user, "housing/sketch")) == code
+        assert await code_of(platform.profiles.row(platform.people.actor(who).user, "housing/sketch")) == code
 
 
 # -- listing: own
@@ -134,23 +134,23 @@ async def own(platform: Platform) -> Platform:
 
 
 async def test_where_teams_see_their_own_a_check_does_not_compare_with_files_of_others(own: Platform) -> None:
-    ana, tom = own.people.reader("ana"), own.people.reader("tom")
+    ana, tom = own.people.actor("ana"), own.people.actor("tom")
     for path, data in ((NOTEBOOK_PATH, NOTEBOOK), ("teams/housing/team.yaml", HOUSING)):
         changed = {path: data.replace(b"title: ", b"title: New ")}
-        assert await code_of(own.proposing.check(tom, changed)) == "name-taken"
-        assert await code_of(own.proposing.propose(tom, changed, "Guessing")) == "name-taken"
-    assert (await own.proposing.check(ana, {NOTEBOOK_PATH: NOTEBOOK})).changes
+        assert await code_of(own.submissions.check(tom, changed)) == "name-taken"
+        assert await code_of(own.submissions.propose(tom, changed, "Guessing")) == "name-taken"
+    assert (await own.submissions.check(ana, {NOTEBOOK_PATH: NOTEBOOK})).changes
 
 
 async def test_where_teams_see_their_own_a_proposal_for_a_teams_file_is_theirs(own: Platform) -> None:
     stored = await own.proposed({"teams/housing/team.yaml": HOUSING.replace(b"Housing", b"Homes")})
     for who, sees in (("ben", True), ("adam", True), ("tom", False), ("dora", False)):
-        listed = await own.proposals.readable(own.people.reader(who).user)
+        listed = await own.proposals.readable(own.people.actor(who).user)
         assert (stored.id in [each.id for each in listed]) is sees, who
 
 
 async def test_where_teams_see_their_own_nothing_else_is_explained_or_granted_by_name(own: Platform) -> None:
-    tom = own.people.reader("tom").user
+    tom = own.people.actor("tom").user
     offered = await own.profiles.explain(tom, "tom", "housing/notebook")
     nothing = await own.profiles.explain(tom, "tom", "housing/nothing")
     assert offered.refusal
@@ -160,7 +160,7 @@ async def test_where_teams_see_their_own_nothing_else_is_explained_or_granted_by
     (grant,) = (await own.data_roles.row(tom, "rents")).grants
     assert "Housing" not in grant.team_title
     assert grant.people == ()
-    (grant,) = (await own.data_roles.row(own.people.reader("dora").user, "rents")).grants
+    (grant,) = (await own.data_roles.row(own.people.actor("dora").user, "rents")).grants
     assert "/housing" in grant.people
 
 
@@ -173,7 +173,7 @@ async def test_a_message_does_not_quote_a_value_to_those_who_may_not_see_it(plat
     await pushed(platform, {ROLE_PATH: broken, "teams/housing/profiles/odd.yaml": odd}, signed=False)
     assert SECRET in str(platform.watcher.catalog.problems)
     for who, of_role, of_profile in (("tom", False, False), ("lena", False, True), ("adam", True, True)):
-        user = platform.people.reader(who).user
+        user = platform.people.actor(who).user
         assert (SECRET in str((await platform.data_roles.row(user, "rents")).problems)) is of_role, who
         row = await platform.profiles.row(user, "housing/odd")
         assert (SECRET in str(row)) is of_profile, who
@@ -182,14 +182,14 @@ async def test_a_message_does_not_quote_a_value_to_those_who_may_not_see_it(plat
 
 
 async def test_a_refused_proposal_does_not_quote_what_the_service_added(platform: Platform) -> None:
-    tom = platform.people.reader("tom")
+    tom = platform.people.actor("tom")
     bad: Mapping[str, bytes | None] = {
         ROLE_PATH: ROLE.replace(b"volume", b"secret").replace(b"claim: open-data, ", b"")
     }
-    refused = await refusal_of(platform.proposing.propose(tom, bad, "Guessing"))
+    refused = await refusal_of(platform.submissions.propose(tom, bad, "Guessing"))
     assert refused.refusal.code == "problems"
     assert SECRET not in details_of(422, refused, str).model_dump_json()
-    assert SECRET not in check_answer(await platform.proposing.check(tom, bad)).model_dump_json()
+    assert SECRET not in check_answer(await platform.submissions.check(tom, bad)).model_dump_json()
 
 
 # -- hidden proposals
@@ -198,7 +198,7 @@ async def test_a_refused_proposal_does_not_quote_what_the_service_added(platform
 async def test_nobody_is_told_of_a_hidden_proposal_for_the_same_file(platform: Platform) -> None:
     path = "teams/transport/profiles/plan.yaml"
     await platform.proposed({path: SKETCH}, by="tess")
-    tom = platform.people.reader("tom")
+    tom = platform.people.actor("tom")
     stored = await platform.proposed({path: NOTEBOOK}, by="tom")
     told = proposal_answer(await platform.proposals.view(stored, tom), "").model_dump_json()
     assert SECRET not in told
@@ -209,7 +209,7 @@ async def test_what_makes_a_hidden_profile_visible_is_hidden_until_it_applies(pl
     opened = SKETCH.replace(b"visibility: draft\n", b"").replace(b"sketch", b"page")
     stored = await platform.proposed({SKETCH_PATH: opened}, by="lena")
     for who, sees in (("ana", False), ("tom", False), ("dora", False), ("leo", True), ("adam", True)):
-        listed = await platform.proposals.readable(platform.people.reader(who).user)
+        listed = await platform.proposals.readable(platform.people.actor(who).user)
         assert (stored.id in [each.id for each in listed]) is sees, who
 
 
@@ -218,14 +218,14 @@ async def test_a_proposed_profile_that_cannot_be_read_counts_as_hidden(platform:
         "odd", platform.forge.main(), {SKETCH_PATH: b"visibility: [s3cr3t\n"}, by="lena", title="Odd", reason="Odd"
     )
     for who, sees in (("ana", False), ("tom", False), ("leo", True)):
-        listed = await platform.proposals.readable(platform.people.reader(who).user)
+        listed = await platform.proposals.readable(platform.people.actor(who).user)
         assert (stored.id in [each.id for each in listed]) is sees, who
 
 
 async def test_a_proposal_that_is_merged_while_its_page_is_made_is_shown_as_merged(platform: Platform) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: VARIABLES.replace(b"4 GiB", b"5 GiB")})
     await platform.merged(stored)
-    view = await platform.proposals.view(stored, platform.people.reader("ana"))
+    view = await platform.proposals.view(stored, platform.people.actor("ana"))
     assert view.case.state == "live"
     assert [change.after for change in view.check.changes] == ["5 GiB"]
 

@@ -74,7 +74,7 @@ async def test_the_token_of_another_button_person_head_proposal_or_start_decides
     who = "ana" if action == "withdraw" else "lena"
     visitor = service.browser(who)
     if action == "merge":
-        await platform.reviewing.approve(platform.people.reader("leo"), stored.id, stored.head)
+        await platform.reviews.approve(platform.people.actor("leo"), stored.id, stored.head)
     page = await visitor.get(f"proposals/{stored.id}")
     tokens, shown = service.services.one_time_tokens, (stored.head, shown_digest(page))
     others = {

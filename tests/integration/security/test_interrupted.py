@@ -103,7 +103,7 @@ def interrupted(tmp_path: Path) -> Interrupted:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_merge_that_is_killed_is_whole_or_is_made_again(interrupted: Interrupted, when: When) -> None:
     platform = interrupted.platform
-    leo = platform.people.reader("leo")
+    leo = platform.people.actor("leo")
     number, again = 0, True
     while again:
         number += 1
@@ -111,7 +111,7 @@ def test_a_merge_that_is_killed_is_whole_or_is_made_again(interrupted: Interrupt
         stored = interrupted.run(lambda service, content=content: approved(service, content))  # type: ignore[misc]
 
         async def merge(service: Platform, stored: StoredProposal = stored) -> None:
-            await service.reviewing.merge(leo, stored.id, stored.head)
+            await service.reviews.merge(leo, stored.id, stored.head)
 
         async def went_on(
             service: Platform, stored: StoredProposal = stored, content: bytes = content, number: int = number
@@ -132,12 +132,12 @@ def test_a_merge_that_is_killed_is_whole_or_is_made_again(interrupted: Interrupt
 
 def test_a_merge_on_a_full_disk_changes_nothing_and_is_made_once_there_is_room(interrupted: Interrupted) -> None:
     platform = interrupted.platform
-    leo = platform.people.reader("leo")
+    leo = platform.people.actor("leo")
     content = NOTEBOOK.replace(b"4 GiB", b"5 GiB")
     stored = interrupted.run(lambda service: approved(service, content))
 
     async def merge(service: Platform) -> None:
-        await service.reviewing.merge(leo, stored.id, stored.head)
+        await service.reviews.merge(leo, stored.id, stored.head)
 
     before = platform.repository.references("refs/")
     for room in (0, 30, 200):

@@ -63,9 +63,9 @@ async def test_what_users_write_is_text_on_every_page(platform: Platform, servic
     platform.people.groups[USER] = ["/housing"]
     catalog = await platform.watcher.refresh()
     assert catalog.profiles["housing/notebook"].value.title == TEXT, catalog.profiles["housing/notebook"].problems
-    proposer = platform.people.reader(USER)
+    proposer = platform.people.actor(USER)
     other = filled(NOTEBOOK, title=json.dumps(TEXT + "2"))
-    done = await platform.proposing.propose(proposer, {OTHER_PATH: other}, f"Because {TEXT}")
+    done = await platform.submissions.propose(proposer, {OTHER_PATH: other}, f"Because {TEXT}")
     lead = service.browser("lena")
     page = await lead.get(f"proposals/{done.proposal.id}")
     assert TEXT in BeautifulSoup(page.text, "html.parser").text

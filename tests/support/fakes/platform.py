@@ -135,8 +135,8 @@ class People:
     def _model(self, name: str) -> dict[str, object]:
         return {"name": name, "groups": self.groups[name], "admin": name in self.admins}
 
-    def reader(self, name: str, *, session: bool = False, sign_in: str = "") -> Actor:
-        """Give somebody at the page, or their session's token."""
+    def actor(self, name: str, *, session: bool = False, sign_in: str = "") -> Actor:
+        """Return somebody at the page, or their session's token."""
         user = User(name, frozenset(self.groups[name]), name in self.admins)
         return Actor(user, not session, sign_in)
 
@@ -168,8 +168,8 @@ class Platform:
         self.sign_ins = SignIns(client)
         self.events = Events(f"sqlite:///{folder}/events.sqlite")
         self.proposals = Proposals(self.forge, self.checking, self.directory, self.watcher, EventReader(self.events))
-        self.proposing = Submissions(self.proposals, self.checking)
-        self.reviewing = Reviews(self.proposals, self.watcher, self.sign_ins)
+        self.submissions = Submissions(self.proposals, self.checking)
+        self.reviews = Reviews(self.proposals, self.watcher, self.sign_ins)
         self.quarantine = Quarantine(self.forge, self.checking, self.watcher, self.directory, self.sign_ins)
         self.stops = Stops(self.watcher, client)
         self.history = History(self.repository, self.watcher)
@@ -191,22 +191,22 @@ class Platform:
         self, files: Mapping[str, bytes | None], by: str = "ana", update: str | None = None
     ) -> StoredProposal:
         """Propose files, and return the proposal."""
-        done = await self.proposing.propose(self.people.reader(by), files, "It is needed", update=update)
+        done = await self.submissions.propose(self.people.actor(by), files, "It is needed", update=update)
         return done.proposal
 
     async def approved(self, stored: StoredProposal, by: str = "lena") -> None:
         """Let somebody approve a proposal."""
-        await self.reviewing.approve(self.people.reader(by), stored.id, stored.head)
+        await self.reviews.approve(self.people.actor(by), stored.id, stored.head)
 
     async def approvers(self, stored: StoredProposal) -> list[str]:
         """Return who has approved what a proposal does now."""
-        case = await self.proposals.case(await self.proposals.stored(stored.id), self.people.reader("lena").user)
+        case = await self.proposals.case(await self.proposals.stored(stored.id), self.people.actor("lena").user)
         return [record.by for record in case.approvals]
 
     async def merged(self, stored: StoredProposal) -> StoredProposal:
         """Let one lead approve a proposal and the other merge it."""
-        await self.reviewing.approve(self.people.reader("lena"), stored.id, stored.head)
-        return await self.reviewing.merge(self.people.reader("leo"), stored.id, stored.head)
+        await self.reviews.approve(self.people.actor("lena"), stored.id, stored.head)
+        return await self.reviews.merge(self.people.actor("leo"), stored.id, stored.head)
 
     async def close(self) -> None:
         """Give up connections."""

@@ -120,7 +120,7 @@ class WebService:
             configuration=configuration, watcher=platform.watcher, profiles=platform.profiles, teams=platform.teams,
             judges=JUDGES,
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
-            submissions=platform.proposing, reviews=platform.reviewing, quarantine=platform.quarantine,
+            submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             stops=Stops(platform.watcher, self.hub_client), image_puller=None, one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client),
         )  # fmt: skip
