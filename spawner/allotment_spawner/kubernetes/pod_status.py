@@ -78,10 +78,13 @@ def pod_problem(pod: Mapping[str, Any] | None) -> PodProblem | None:
     if pod is None:
         return None
     status = pod.get("status") or {}
-    if status.get("phase") == "Failed":
-        cause = _shortened(status.get("message") or status.get("reason") or "no reason given")
+    deleting = bool(pod["metadata"].get("deletionTimestamp"))
+    cause = _shortened(status.get("message") or status.get("reason"))
+    # A pod that is deleted fails, too, when its program is ended. If the cluster ended it, there is a cause.
+    if status.get("phase") == "Failed" and (cause or not deleting):
+        cause = cause or "no reason given"
         return PodProblem(_refusal("session-ended", _sentence(f"The cluster ended it: {cause}"), "Try again."), 0)
-    if pod["metadata"].get("deletionTimestamp"):
+    if deleting:
         return deleted()
     containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
     return next(filter(None, map(_container_problem, containers)), None) or _unscheduled(status)

@@ -42,6 +42,8 @@ class ResilientReflector(ResourceReflector):
     last_error: Exception | None = None
     """The error of the last request; None while the API answers."""
     _failing_since = 0.0
+    _version: str | None = None
+    """The newest version that is known. No older state is accepted; None: unknown to the API, which then reads anew."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,16 +73,15 @@ class ResilientReflector(ResourceReflector):
         self._triggered.set()
 
     async def _watch_and_update(self) -> None:
-        version, failures = None, 0
+        failures = 0
         while not self._stopping:
             self._triggered.clear()
             try:
-                version = await self._list_and_update(version)
-                version = await self._apply_events(version)
+                await self._apply_events(await self._list_and_update(self._version))
                 failures = 0
             except Exception as error:  # noqa: BLE001  the loop must go on: without it the hub sees no pods
                 if isinstance(error, ApiException) and error.status in _OUTDATED:
-                    version = None
+                    self._version = None
                 self._failed(error)
                 failures += 1
                 least = max(_SHORTEST_WAIT, retry_after(error))  # a trigger does not shorten this
@@ -100,10 +101,11 @@ class ResilientReflector(ResourceReflector):
         self.resources = {_key(resource): resource for resource in listed["items"]}
         if not self.first_load_future.done():
             self.first_load_future.set_result(None)
-        return str(listed["metadata"]["resourceVersion"])
+        self._version = str(listed["metadata"]["resourceVersion"])
+        return self._version
 
-    async def _apply_events(self, version: str) -> str:
-        """Apply events until the watch ends, after a few seconds. Return the last version."""
+    async def _apply_events(self, version: str) -> None:
+        """Apply events until the watch ends, after a few seconds, or breaks."""
         watching = watch.Watch()
         until = time.monotonic() + self.restart_seconds
         query = {"timeout_seconds": self.timeout_seconds, "seconds": self.timeout_seconds + _LATE_SECONDS}
@@ -115,13 +117,13 @@ class ResilientReflector(ResourceReflector):
                         self.resources.pop(_key(resource), None)
                     else:
                         self.resources[_key(resource)] = resource
-                    version = str(resource["metadata"]["resourceVersion"])
+                    # At once: if the watch breaks, a list must not go back behind what is known.
+                    self._version = str(resource["metadata"]["resourceVersion"])
                     if time.monotonic() >= until:
                         break
         finally:
             watching.stop()
             await watching.close()
-        return version
 
     async def _request(self, seconds: float, **query: Any) -> Any:
         """List or watch. Raise ApiException for an error response."""

@@ -37,20 +37,26 @@ class SpawnMonitor:
         events: Iterable[Mapping[str, Any]],
         elapsed: float,
         watch_problem: pod_status.PodProblem | None = None,
+        *,
+        outdated: bool = False,
     ) -> Refusal | None:
         """Report what is new, `elapsed` seconds after the start. Return a refusal once the pod cannot start.
 
-        `watch_problem` is why the pod and the events may be outdated.
+        `watch_problem` is why the pod or the events are not seen. With `outdated`, the pod is as it was before, and the
+        start is not given up for what may have passed meanwhile.
         """
         current = pod if pod and not is_earlier(pod, self._start) else None
         if current:
             for event in events:
                 self._report_event(event, current["metadata"].get("uid"))
-        problem = self._find_problem(pod, current) or watch_problem
+        known = self._find_problem(pod, current)
+        problem = known or watch_problem
         code = problem.refusal.code if problem else ""
         if code != self._problem[0]:
             self._problem = (code, elapsed)
-        if problem and problem.patience is not None and elapsed - self._problem[1] >= problem.patience:
+        patience = problem.patience if problem else None
+        may_have_passed = bool(known and patience and outdated)
+        if problem and patience is not None and elapsed - self._problem[1] >= patience and not may_have_passed:
             return problem.refusal
         if elapsed < self._seconds:
             return None

@@ -281,7 +281,9 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
             if pod and not is_earlier(pod, self._start_id):
                 self._unconfirmed = False
             events = self.events if pod else ()
-            refusal = monitor.update(pod, events, time.monotonic() - began, self._watch_problem())
+            outdated = bool(self.pod_reflector and self.pod_reflector.last_error)
+            elapsed = time.monotonic() - began
+            refusal = monitor.update(pod, events, elapsed, self._watch_problem(), outdated=outdated)
             if refusal:
                 return refusal
 

@@ -174,6 +174,42 @@ def test_a_pod_that_was_there_and_is_not_any_more_ends_the_start() -> None:
         assert refusal.code == "session-deleted"
 
 
+@pytest.mark.parametrize(
+    ("status", "deleting", "code"),
+    [
+        ({"phase": "Running"}, True, "session-deleted"),
+        ({"phase": "Failed"}, True, "session-deleted"),  # its program was ended by the deletion
+        ({"phase": "Succeeded"}, True, "session-deleted"),
+        ({"phase": "Failed"}, False, "session-ended"),
+        ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}, True, "session-ended"),
+        ({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}, False, "session-ended"),
+    ],
+)
+def test_a_deleted_pod_is_told_as_deleted_whichever_of_its_last_states_is_seen(
+    status: dict[str, Any], deleting: bool, code: str
+) -> None:
+    seen = pod(**status)
+    seen["metadata"] |= {"deletionTimestamp": "2026-06-01T00:00:00Z"} if deleting else {}
+    refusal = Told().watch.update(seen, (), 1)
+    assert refusal is not None
+    assert refusal.code == code
+
+
+def test_no_start_is_given_up_for_what_may_have_passed_while_the_api_is_away() -> None:
+    watch, failing = Told().watch, waiting("ImagePullBackOff")
+    away = watch_problem("pods", "sessions", None, loaded=True)
+    assert watch.update(failing, (), 1) is None
+    for elapsed in (20, 40, 100):
+        assert watch.update(failing, (), elapsed, away, outdated=True) is None
+    assert watch.update(pod(phase="Running"), (), 101) is None
+    # What is still so when the API is there again counts, and the time of a start is limited all the same.
+    other = Told().watch
+    assert other.update(failing, (), 1) is None
+    assert other.update(failing, (), 40, away, outdated=True) is None
+    refusals = other.update(failing, (), 41), Told().watch.update(failing, (), 120, away, outdated=True)
+    assert [refusal and refusal.code for refusal in refusals] == ["image-missing", "image-missing"]
+
+
 def test_a_pod_that_is_being_deleted_ends_the_start_and_an_earlier_one_is_waited_for() -> None:
     ending = pod()
     ending["metadata"]["deletionTimestamp"] = "2026-06-01T00:00:00Z"
