@@ -132,8 +132,10 @@ class Catalog:
         if ref is None or ref.kind == "policy":
             return self.policy if ref else None
         kinds: dict[str, Mapping[str, Entry[Any]]] = {
-            "profile": self.profiles, "team": self.teams, "data role": self.data_roles,
-        }  # fmt: skip
+            "profile": self.profiles,
+            "team": self.teams,
+            "data role": self.data_roles,
+        }
         return kinds[ref.kind].get(ref.id)
 
     def problems_of(self, path: str) -> list[Problem]:

@@ -121,9 +121,7 @@ class Mirror:
         """Fetch some branches and return their commits; None where one of them cannot be fetched."""
         staged = {name: f"{_BATCH}{number}" for number, name in enumerate(names)}
         try:
-            self.remote.fetch(
-                self.repository.path, staged, seconds=BATCH_SECONDS, maximum_bytes=BATCH_BYTES
-            )  # fmt: skip
+            self.remote.fetch(self.repository.path, staged, seconds=BATCH_SECONDS, maximum_bytes=BATCH_BYTES)
         except RemoteError as error:
             self.remote.branches(self.repository.path)  # raises if the server is away: then no branch is to blame
             self._size = max(1, len(names) // 2)

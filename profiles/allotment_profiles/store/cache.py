@@ -238,10 +238,11 @@ class _Parser:
 
     def history_entry(self, values: list[Any], paths: tuple[str, ...]) -> HistoryEntry:
         commit, time, subject, author, reviewed, proposal, proposed_by, approved_by, reason = values
+        by, approvers = self.text(proposed_by), tuple(map(self.text, approved_by))
+        author = self.text(author)
         return HistoryEntry(
-            self.text(commit), _time(time), subject, self.text(author), paths, reviewed, proposal,
-            self.text(proposed_by), tuple(map(self.text, approved_by)), reason,
-        )  # fmt: skip
+            self.text(commit), _time(time), subject, author, paths, reviewed, proposal, by, approvers, reason
+        )
 
     def _entry(self, values: list[Any] | None) -> TreeEntry | None:
         return TreeEntry(self.text(values[0]), self.text(values[1]), values[2]) if values else None

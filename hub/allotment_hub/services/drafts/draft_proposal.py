@@ -112,9 +112,12 @@ class EditedProfile:
     def filled(self, data: Mapping[str, Any], fields: Sequence[Field]) -> "EditedProfile":
         """Return it with the form filled from a file's data."""
         return dataclasses.replace(
-            self, tab="form", values=values_of(data, fields), roles=roles_of(data),
+            self,
+            tab="form",
+            values=values_of(data, fields),
+            roles=roles_of(data),
             accepts={**self.accepts, **_acceptances_of(data)},
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)

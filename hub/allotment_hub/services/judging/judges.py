@@ -44,10 +44,12 @@ class Judges:
                 return result
             if code == -signal.SIGPROF:
                 raise refused(
-                    422, "check-too-costly", "This is not checked.",
+                    422,
+                    "check-too-costly",
+                    "This is not checked.",
                     f"Checking it takes more than {task.work_seconds:g} seconds of work.",
                     "Propose fewer files at once, or offer fewer options and choices.",
-                )  # fmt: skip
+                )
             # Otherwise something else has ended it, such as somebody who looks for memory: try once more.
         raise unavailable("check-interrupted", "The check was interrupted.")
 

@@ -14,9 +14,12 @@ _BATCH = 1000
 @click.command()
 @click.argument("user")
 @click.option(
-    "--events", "url", required=True, envvar="ALLOTMENT_EVENTS_URL",
+    "--events",
+    "url",
+    required=True,
+    envvar="ALLOTMENT_EVENTS_URL",
     help="The table of events, as an SQLAlchemy URL. May be in the variable ALLOTMENT_EVENTS_URL.",
-)  # fmt: skip
+)
 @click.option("--as", "pseudonym", help="The pseudonym of an earlier run, for events that were written since.")
 def erase(user: str, url: str, pseudonym: str | None) -> None:
     """Replace the name of USER in the table of events by a random pseudonym.

@@ -23,9 +23,11 @@ folder_argument = click.argument(
     "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".allotment/keys"
 )
 repository_option = click.option(
-    "--repository", "path", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    "--repository",
+    "path",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A bare repository or a mirror of it, with main and the branches below reviews/.",
-)  # fmt: skip
+)
 
 
 @click.group()
@@ -49,11 +51,9 @@ def list_keys(folder: Path, path: Path | None) -> None:
     with usage_errors(path or folder):
         signed = _signed(_open(path)) if path else {}
     for public in known:
-        state = (
-            f"counts in the history of {len(public.former)} commits"
-            if public.former is not None
-            else "signs now" if public.blob == own else "counts, signs no more"
-        )  # fmt: skip
+        state = "signs now" if public.blob == own else "counts, signs no more"
+        if public.former is not None:
+            state = f"counts in the history of {len(public.former)} commits"
         click.echo(f"{public.fingerprint}  {public.principal}  {state}{_counted(signed.pop(public.blob, None))}")
     for blob, commits in signed.items():
         click.echo(f"{_unlimited(blob).fingerprint}  unknown{_counted(commits)}")
