@@ -15,6 +15,7 @@ import httpx
 import pytest
 from bs4 import BeautifulSoup
 from support.conditions import until
+from support.connections import PLAIN
 from support.repositories import policy, profile, team
 from support.servers.deployment import Deployment, Person
 from support.servers.git_server import GitServer, ServedProfiles
@@ -226,7 +227,7 @@ def test_the_services_health_says_since_when_and_why(place: Place, tmp_path: Pat
     }
 
     def ask() -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{port}/services/allotment/api/v1/health", trust_env=False)
+        return httpx.get(f"http://127.0.0.1:{port}/services/allotment/api/v1/health", trust_env=False, verify=PLAIN)
 
     def fetched() -> dict[str, Any]:
         try:

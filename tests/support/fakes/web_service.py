@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import httpx
 from bs4 import BeautifulSoup
 from jupyterhub.httpclient import JupyterHubHTTPClient
+from support.connections import PLAIN
 from support.fakes.platform import JUDGES, People, Platform
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
@@ -183,7 +184,7 @@ class WebService:
         return self._opened(headers(token))
 
     def _opened(self, headers: dict[str, str]) -> "Visitor":
-        client = Visitor(base_url=self.url + PREFIX, trust_env=False, timeout=30)
+        client = Visitor(base_url=self.url + PREFIX, trust_env=False, timeout=30, verify=PLAIN)
         client.own_headers = headers
         self._clients.append(client)
         return client

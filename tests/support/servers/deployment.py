@@ -22,6 +22,7 @@ import httpx
 import psutil
 from bs4 import BeautifulSoup
 from support.conditions import until
+from support.connections import PLAIN
 from support.folders import TESTS
 from support.processes import INTERRUPTIBLE
 
@@ -36,7 +37,7 @@ class Loopback(httpx.BaseTransport):
     """Connects to this machine for every name below localhost, as browsers do and the system's resolver may not."""
 
     def __init__(self) -> None:
-        self._network = httpx.HTTPTransport()
+        self._network = httpx.HTTPTransport(verify=PLAIN)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, with the Host that it has, to this machine."""
@@ -301,7 +302,7 @@ class Deployment:
 
     def wait_until_well(self, *, within: float = 60) -> None:
         """Wait until hub, proxy and service answer through the proxy."""
-        with httpx.Client(base_url=self.url, trust_env=False) as client:
+        with httpx.Client(base_url=self.url, trust_env=False, verify=PLAIN) as client:
 
             def well() -> bool:
                 try:
@@ -354,7 +355,7 @@ class Deployment:
 
     def _with_token(self, method: str, path: str, token: str, request: dict[str, Any]) -> httpx.Response:
         headers = {"Authorization": f"token {token}", **request.pop("headers", {})}
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=PLAIN) as client:
             return client.request(method, path, headers=headers, **request)
 
 
