@@ -317,7 +317,7 @@ async def test_a_hub_that_may_not_look_says_so_instead_of_waiting(
     with pytest.raises(SpawnException) as raised:
         await hub.start("blind", "red/plain")
     assert raised.value.reason == "cluster-unseen"
-    assert f" {kind} in the namespace {cluster.namespace}" in str(raised.value)
+    assert {kind, cluster.namespace} <= {*re.findall(r"[\w-]+", str(raised.value))}
 
 
 async def test_a_pod_that_was_sent_and_never_seen_does_not_stay(

@@ -170,17 +170,23 @@ def test_those_who_are_left_out_of_a_group_keep_a_second_way() -> None:
 def test_a_renamed_team_loses_its_grants_and_says_so() -> None:
     profiles = {"green/notebook": profile(data_roles=["tables"])}
     after = catalog({"green": team("red"), "blue": team("blue")}, LONG, profiles)
-    assert sentences(catalog(TEAMS, LONG, notebook()), after) == [
-        "red (/red, /red/leads) can no longer reach tables through red/notebook."
-    ]
+    (change,) = compare_access(catalog(TEAMS, LONG, notebook()), after)
+    assert (change.kind, change.team, change.data_role, change.profiles) == (
+        "loses",
+        "red",
+        "tables",
+        ("red/notebook",),
+    )
+    assert change.who == ("/red", "/red/leads")
 
 
 def test_a_profile_that_moves_to_another_team_gives_its_data_to_other_people() -> None:
     roles = {"tables": data_role("blue", {"red": "2027-03-31", "blue": "2027-01-31"})}
     before = catalog(TEAMS, roles, notebook())
-    assert sentences(before, catalog(TEAMS, roles, {"blue/notebook": profile(data_roles=["tables"])})) == [
-        "blue (/blue, /blue/leads) can reach tables until 2027-01-31 through blue/notebook.",
-        "red (/red, /red/leads) can no longer reach tables through red/notebook.",
+    changes = compare_access(before, catalog(TEAMS, roles, {"blue/notebook": profile(data_roles=["tables"])}))
+    assert sorted((each.kind, each.team, each.who, each.until, each.profiles) for each in changes) == [
+        ("gains", "blue", ("/blue", "/blue/leads"), "2027-01-31", ("blue/notebook",)),
+        ("loses", "red", ("/red", "/red/leads"), "2027-03-31", ("red/notebook",)),
     ]
 
 
@@ -190,7 +196,9 @@ def test_everybody_is_named_as_such() -> None:
     (change,) = compare_access(catalog(TEAMS, LONG, notebook()), catalog(everyone, LONG, notebook()))
     assert change.people == "everybody else"
     (change,) = compare_starts(catalog({}, {}, {}), catalog(everyone, {}, {"red/desk": profile()}))
-    assert change.text == "red (everybody who signs in) can start red/desk."
+    assert (change.kind, change.team, change.who, change.profiles) == (
+        "gains", "red", tuple(people_of("red", catalog(everyone, {}, {}))), ("red/desk",),
+    )  # fmt: skip
 
 
 def test_a_review_that_is_overdue_is_a_way_again_once_its_day_is_moved() -> None:

@@ -81,7 +81,8 @@ def test_a_draft_is_marked_for_those_who_work_on_it_and_is_not_there_for_others(
     profiles.commit({"teams/red/profiles/plan.yaml": draft})
     for name, groups in (("lena", {"/red/leads"}), ("max", {"/red"})):
         shown = card(page(profiles.catalog(), User(name, frozenset(groups))), "red/plan")
-        assert words(shown.h3) == "Secret plan draft"  # type: ignore[arg-type]
+        assert words(shown.h3).startswith("Secret plan")  # type: ignore[arg-type]
+        assert shown.select_one("h3 .badge")
     for other in (RED, User("adam", frozenset({"/red"}), admin=True)):
         assert "Secret plan" not in page(profiles.catalog(), other).get_text()
 
@@ -91,7 +92,7 @@ def test_a_deprecated_card_says_what_takes_its_place(profiles: ProfilesRepositor
     profiles.commit({**NEW, "teams/red/profiles/old.yaml": old})
     shown = card(page(profiles.catalog()), "red/old")
     assert shown.select_one(".badge")
-    assert "New notebook (red/new)" in words(shown)
+    assert "red/new" in words(shown)
 
 
 def test_a_retired_profile_is_no_card_and_its_successor_says_in_place_of_what(profiles: ProfilesRepository) -> None:
@@ -152,7 +153,7 @@ def test_home_team_folder_and_code_are_said_shortly(profiles: ProfilesRepository
     profiles.commit({"teams/red/profiles/full.yaml": full})
     said = facts(card(page(profiles.catalog()), "red/full"))
     assert (said["Home"], said["Team folder"]) == ("10 GiB", "read only")
-    assert said["Code"] == "https://git.example.org/red/bulletin (v1) in the folder bulletin"
+    assert {code["repository"], "(v1)", "bulletin"} <= {*said["Code"].split()}
 
 
 def test_a_card_without_room_in_a_budget_says_what_runs_and_can_still_be_tried(profiles: ProfilesRepository) -> None:

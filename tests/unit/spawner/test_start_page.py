@@ -161,19 +161,17 @@ def test_a_policy_that_is_gone_is_told_as_what_it_is_and_one_that_is_held_stops_
     assert ids(held) == ["red/notebook"]
     profiles.commit({}, f"We mean it\n\nConfirms-removal: {removal}")
     gone = page(profiles.catalog())
-    (alert,) = gone.select(".alert-danger")
-    assert "nothing can be started" in " ".join(alert.get_text(" ").split())
-    assert "last valid version" not in gone.get_text()
+    assert len(gone.select(".alert-danger")) == 1
+    assert not gone.select(".alert-warning")
     assert ids(gone) == []
 
 
 def test_a_locked_repository_is_said_with_the_time(profiles: ProfilesRepository) -> None:
     since = NOW - dt.timedelta(minutes=7)
-    html = page(profiles.catalog(), standstill=Standstill("locked", since, "another program has locked the repository"))
+    html = page(profiles.catalog(), standstill=Standstill("locked", since, "the reason of the standstill"))
     (alert,) = html.select(".alert-warning")
-    assert "01 June, 11:53 UTC, 7 minutes ago: another program has locked the repository." in " ".join(
-        alert.get_text(" ").split()
-    )
+    said = " ".join(alert.get_text(" ").split())
+    assert all(each in said for each in ("01 June, 11:53 UTC", "7 minutes", "the reason of the standstill"))
     assert ids(html) == ["red/notebook"]
 
 
