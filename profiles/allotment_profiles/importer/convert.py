@@ -6,6 +6,7 @@ from typing import Any
 
 from allotment_profiles.importer.files import REPORT, report, valid_files
 from allotment_profiles.importer.formatting import Names
+from allotment_profiles.importer.hiding import hide_uncertain
 from allotment_profiles.importer.kubespawner_settings import (
     CHART_GUARANTEE,
     STAYS,
@@ -57,7 +58,9 @@ def import_values(data: bytes, team: str = EVERYONE, leads: Sequence[str] = ()) 
     if not people["members"]:
         people["members"] = {"groups": [team]}
         ledger.remark(chart, f"The values name no members. The members are the group {team}: replace it.")
-    files = valid_files(team, people, profiles, platform, ledger)
+    for profile in profiles:
+        ledger.sweep(profile.node)
+    files = valid_files(team, people, profiles, platform, ledger, lambda: hide_uncertain(profiles, chart, ledger))
     _record_unused(defaults, profiles, ledger)
     ledger.sweep(root)
     findings = ledger.findings
@@ -126,7 +129,7 @@ def _profiles(chart: Node, platform: Platform, ledger: Ledger) -> tuple[list[Nod
     if direct is not None:
         settings = {name: node for name, node in direct.mapping.items() if name != "profile_list"}
         sources += defaults.sources.values()
-        override = read_override(Node(settings, direct.path, direct.line, direct.column), ledger)
+        override = read_override(Node(settings, direct.path, direct.line, direct.column), ledger, for_all=True)
         defaults = override.over(defaults)
         if "profile_list" in direct.mapping:
             if listed is not None and not listed.is_empty:

@@ -1,12 +1,12 @@
 """The files of an imported repository. What does not pass the check is removed."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from allotment_profiles.documents.reading import read
 from allotment_profiles.documents.writing import write
-from allotment_profiles.importer.ledger import Finding, Ledger
+from allotment_profiles.importer.ledger import HIDDEN, Finding, Ledger
 from allotment_profiles.importer.platform import Platform
 from allotment_profiles.importer.profiles import ImportedProfile
 from allotment_profiles.importer.values import UnreadableError
@@ -26,11 +26,20 @@ _MAXIMUM_IMAGES = 50
 
 
 def valid_files(
-    team: str, people: dict[str, Any], profiles: list[ImportedProfile], platform: Platform, ledger: Ledger
+    team: str,
+    people: dict[str, Any],
+    profiles: list[ImportedProfile],
+    platform: Platform,
+    ledger: Ledger,
+    hide: Callable[[], None],
 ) -> dict[str, bytes]:
-    """Write and check the files. Remove what does not pass, also from `profiles`, until there are no problems."""
+    """Write and check the files. Remove what does not pass, also from `profiles`, until there are no problems.
+
+    `hide` is called before they are written: what was removed may decide who may start a profile.
+    """
     empty = Snapshot("", dt.datetime.now(dt.UTC), {}, lambda ids: {})
     while True:
+        hide()
         files: dict[str, bytes] = {
             profile_path(f"{team}/{profile.name}"): _profile_file(profile) for profile in profiles
         }
@@ -154,8 +163,9 @@ _TITLES = {
 def report(findings: Sequence[Finding]) -> str:
     """Format the findings as a Markdown document."""
     parts = ["# Differences between the values file and the imported files", ""]
-    for outcome, title in _TITLES.items():
-        rows = [finding for finding in findings if finding.outcome == outcome]
+    sections = [("Hidden until somebody has looked at them", [each for each in findings if each.why.endswith(HIDDEN)])]
+    sections += [(title, [each for each in findings if each.outcome == name]) for name, title in _TITLES.items()]
+    for title, rows in sections:
         if rows:
             parts += [f"## {title}", "", "| key | line | why |", "| --- | --- | --- |"]
             parts += [f"| {_cell(finding.path)} | {finding.line} | {_cell(finding.why)} |" for finding in rows]

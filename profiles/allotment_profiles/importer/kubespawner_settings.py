@@ -16,6 +16,8 @@ CHART_GUARANTEE = 1024**3
 _TEMPLATE = re.compile(
     r"\{(unescaped_|escaped_)?(username|servername|user_server|userid|pod_name|pvc_name|namespace|hubnamespace)\}"
 )
+_VARIABLE = re.compile(r"\$\([A-Za-z_][A-Za-z0-9_.-]*\)", re.ASCII)
+"""A reference to another variable, which Kubernetes expands when a session starts."""
 _GPU = re.compile(r"[a-z0-9.-]{1,80}/[A-Za-z0-9._-]{1,60}", re.ASCII)
 _GPU_WORDS = ("gpu", "nvidia.com/", "habana.ai/", "/i915", "amd.com/")
 _RENAMED = {"image_spec": "image"}
@@ -95,17 +97,17 @@ class KubeSpawnerSettings:
         return replace(below, **given)
 
 
-def read_override(node: Node, ledger: Ledger, *, choice: bool = False) -> KubeSpawnerSettings:
-    """Read a `kubespawner_override`, or `hub.config.KubeSpawner`."""
-    reader = _SettingsReader(ledger, choice)
+def read_override(node: Node, ledger: Ledger, *, choice: bool = False, for_all: bool = False) -> KubeSpawnerSettings:
+    """Read a `kubespawner_override`, or `hub.config.KubeSpawner`, which is for all sessions."""
+    reader = _SettingsReader(ledger, choice, for_all)
     if not isinstance(node.value, Mapping):
         if not node.is_empty:
             ledger.lost(node, "This is not a mapping of settings.")
         return KubeSpawnerSettings()
-    settings = {_current_name(name): setting for name, setting in node.mapping.items()}
+    settings = {current_name(name): setting for name, setting in node.mapping.items()}
     for name, setting in node.mapping.items():
-        if settings[_current_name(name)] is not setting:
-            ledger.lost(setting, f"{_current_name(name)} is set here as well, and takes precedence.")
+        if settings[current_name(name)] is not setting:
+            ledger.lost(setting, f"{current_name(name)} is set here as well, and takes precedence.")
     for name, setting in settings.items():
         reader.read(name, setting)
     return reader.settings()
@@ -113,7 +115,7 @@ def read_override(node: Node, ledger: Ledger, *, choice: bool = False) -> KubeSp
 
 def read_defaults(singleuser: Node, ledger: Ledger) -> KubeSpawnerSettings:
     """Read the settings of `singleuser`, which apply to every session."""
-    reader, storage = _SettingsReader(ledger, choice=False), singleuser.at("storage", "type")
+    reader, storage = _SettingsReader(ledger, choice=False, for_all=True), singleuser.at("storage", "type")
     for name, keys in _OF_SINGLEUSER.items():
         node = singleuser.at(*keys)
         if node is None or node.is_empty:
@@ -136,7 +138,7 @@ def read_defaults(singleuser: Node, ledger: Ledger) -> KubeSpawnerSettings:
     return reader.settings()
 
 
-def _current_name(name: str) -> str:
+def current_name(name: str) -> str:
     """Return the current name of a setting that may have an older one."""
     for prefix in ("singleuser_", "user_"):
         if name.startswith(prefix) and name not in ("user_namespace_labels", "user_namespace_annotations"):
@@ -147,10 +149,10 @@ def _current_name(name: str) -> str:
 class _SettingsReader:
     """Reads the settings of one part of the values."""
 
-    def __init__(self, ledger: Ledger, choice: bool) -> None:
+    def __init__(self, ledger: Ledger, choice: bool, for_all: bool) -> None:
         self.values: dict[str, Any] = {}
         self.sources: dict[str, Node] = {}
-        self._ledger, self._choice = ledger, choice
+        self._ledger, self._choice, self._for_all = ledger, choice, for_all
         self._readers: dict[str, Callable[[Node], None]] = {
             "image": self._image,
             "cpu_limit": lambda node: self._amount(node, "cpu_limit", amounts.cpu),
@@ -245,6 +247,9 @@ class _SettingsReader:
     def _environment(self, node: Node) -> None:
         variables: dict[str, str] = {}
         for name, entry in _entries(node, self._ledger):
+            if self._for_all and (expanded := _expanded(entry)):
+                self._ledger.stays(entry, f"It is filled in for each user ({expanded}), which no profile can do.")
+                continue
             why = _why_no_variable(name, entry)
             if why is None and len(variables) >= 50:
                 why = "A profile has at most fifty variables."
@@ -336,10 +341,18 @@ def _why_no_variable(name: str, node: Node) -> str | None:
     """Return why an environment variable cannot be imported, or None."""
     if isinstance(node.value, Mapping | list) or node.value is None:
         return _TEXT_ONLY
-    template = _TEMPLATE.search(_as_text(node))
-    if template:
-        return f"It is filled in for each user ({template[0]}), but a profile has no templates."
+    expanded = _expanded(node)
+    if expanded:
+        where = "if all sessions may have it, set it in singleuser.extraEnv"
+        return f"It is filled in for each user ({expanded}), but a profile's text is taken as it is: {where}."
     return validation_error(Variable, name) or validation_error(VariableValue, _as_text(node))
+
+
+def _expanded(node: Node) -> str:
+    """Return the first part of a variable that KubeSpawner or Kubernetes replaces when a session starts."""
+    text = "" if isinstance(node.value, Mapping | list) else _as_text(node)
+    found = _TEMPLATE.search(text) or _VARIABLE.search(text)
+    return found[0] if found else ""
 
 
 def _toleration(node: Node) -> tuple[dict[str, str], list[str]]:

@@ -9,6 +9,8 @@ from allotment_profiles.importer.values import Node, Path
 Outcome = Literal["lost", "changed", "stays", "note"]
 """`lost`: not imported. `changed`: imported with a difference. `stays`: remains in the values, as it is not
 about profiles. `note`: a remark on a mapping or list, whose keys are recorded one by one."""
+HIDDEN = "it is a hidden profile, which only the leads see."
+"""How a remark ends on a profile that somebody has to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Ledger:
     def findings(self) -> tuple[Finding, ...]:
         """All findings, ordered by line."""
         return tuple(sorted(self._findings.values(), key=lambda finding: (finding.line, finding.column, finding.path)))
+
+    @property
+    def lost_paths(self) -> frozenset[Path]:
+        """The paths of what is not imported."""
+        return frozenset(path for (path, _), finding in self._findings.items() if finding.outcome == "lost")
 
     def carried(self, node: Node) -> None:
         """Record that a key, with all keys below it, is imported."""

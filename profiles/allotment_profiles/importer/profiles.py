@@ -7,7 +7,7 @@ from typing import Any
 
 from allotment_profiles.importer.formatting import Names, name_of, plain, validation_error
 from allotment_profiles.importer.kubespawner_settings import KubeSpawnerSettings, read_override
-from allotment_profiles.importer.ledger import Ledger
+from allotment_profiles.importer.ledger import HIDDEN, Ledger
 from allotment_profiles.importer.platform import Platform
 from allotment_profiles.importer.resources import ImportedChoice, cpu_and_memory, import_resources
 from allotment_profiles.importer.values import Node
@@ -51,6 +51,8 @@ class ProfileImporter:
         self._names, self._defaults = names, defaults
         self._sources: dict[str, Node] = {}
         self._images: list[str] = []
+        self._combined = False
+        """Whether choices of two options together would give other nodes than before."""
 
     def run(self) -> ImportedProfile:
         """Return the profile."""
@@ -66,9 +68,10 @@ class ProfileImporter:
             value["only"] = only
         if not complete:
             value["visibility"] = "draft"
-            self._ledger.remark(
-                node, "Who may use it cannot be determined: it is a hidden profile, which only the leads see."
-            )
+            self._ledger.remark(node, f"Who may use it cannot be determined: {HIDDEN}")
+        elif self._combined:
+            value["visibility"] = "draft"
+            self._ledger.remark(node, f"Some choices together would get other nodes than before: {HIDDEN}")
         default = node.at("default")
         if default is not None:
             why = "There is no default profile: the start page shows the last started profile first."
@@ -148,6 +151,7 @@ class ProfileImporter:
                 continue
             chooses = any(choice.settings.labels or choice.settings.tolerations for choice in option.choices)
             if chooses and selected:
+                self._combined = True
                 self._ledger.remark(source, "Two options choose nodes. The last one is used; they are not merged.")
             selected = selected or chooses
             yield option
@@ -324,5 +328,7 @@ def _pattern(expression: Node | None, image: Node | None) -> str | None:
     if "." not in first and ":" not in first and first != "localhost":
         folder = f"docker.io/{folder}"
     name, colon, _ = last.partition(":")
+    if last and not (colon and name):
+        return None  # the beginning of a name: its whole folder would be wider
     pattern = f"{folder}/{name}" if colon and name else f"{folder}/*"
     return pattern if validation_error(ImagePattern, pattern) is None else None
