@@ -77,7 +77,7 @@ def _merged(reader: Person, reviewer: Person, name: str) -> float:
     proposal = proposed.get("proposal", proposed)
     for step in ("approvals", "merge"):
         reviewer.service(
-            "POST", f"proposals/{proposal['id']}/{step}", json={"head": proposal["head"]}
+            "POST", f"proposals/{proposal['id']}/{step}", json={"head": proposal["head"], "digest": proposal["digest"]}
         ).raise_for_status()
     return _seconds_until_offered(reader, name)
 

@@ -98,10 +98,10 @@ def test_what_was_accepted_is_shown_with_who_accepted_it(
     assert (refused.status_code, refused.json()["problems"][0]["level"]) == (422, "soft")
     accept = [{"code": "cpu-envelope", "reason": "The maps are large", "until": "2030-12-31"}]
     proposal = lead.service("POST", "proposals", json={**body, "accept": accept}).json()
-    head = {"head": proposal["head"]}
-    assert lead.service("POST", f"proposals/{proposal['id']}/approvals", json=head).status_code == 403
-    assert admin.service("POST", f"proposals/{proposal['id']}/approvals", json=head).status_code == 201
-    assert admin.service("POST", f"proposals/{proposal['id']}/merge", json=head).status_code == 200
+    looked_at = {"head": proposal["head"], "digest": proposal["digest"]}
+    assert lead.service("POST", f"proposals/{proposal['id']}/approvals", json=looked_at).status_code == 403
+    assert admin.service("POST", f"proposals/{proposal['id']}/approvals", json=looked_at).status_code == 201
+    assert admin.service("POST", f"proposals/{proposal['id']}/merge", json=looked_at).status_code == 200
     window = signed_in(chromium, allotment, "analyst")
     page = opened(window, allotment, f"{SERVICE}profiles/transport-analysis/scratch")
     expect(page.get_by_role("heading", name="Accepted by an administrator")).to_be_visible()
@@ -139,9 +139,9 @@ def test_a_removal_of_many_files_is_confirmed_where_it_is_merged(
     clone.push(dict.fromkeys(COPIES, notebook))
     files = [{"path": path, "content": None} for path in COPIES]
     proposal = analyst.service("POST", "proposals", json={"files": files, "reason": "Copies"}).json()
-    head = {"head": proposal["head"]}
-    assert lead.service("POST", f"proposals/{proposal['id']}/approvals", json=head).status_code == 201
-    answer = lead.service("POST", f"proposals/{proposal['id']}/merge", json=head)
+    looked_at = {"head": proposal["head"], "digest": proposal["digest"]}
+    assert lead.service("POST", f"proposals/{proposal['id']}/approvals", json=looked_at).status_code == 201
+    answer = lead.service("POST", f"proposals/{proposal['id']}/merge", json=looked_at)
     assert (answer.status_code, answer.json()["code"]) == (409, "removal-unconfirmed")
     assert "copy-3" in answer.json()["detail"]
     window = signed_in(chromium, allotment, "lead")

@@ -172,9 +172,10 @@ def test_a_session_sees_its_data_and_proposes_what_a_lead_merges_and_everyone_st
     )
     assert installed.cluster.run(pod, decide) == "403"
 
-    approved = lead.service("POST", f"proposals/{identity}/approvals", json={"head": head})
+    decision = {"head": head, "digest": lead.service("GET", f"proposals/{identity}").json()["digest"]}
+    approved = lead.service("POST", f"proposals/{identity}/approvals", json=decision)
     assert approved.is_success, approved.text
-    merged = lead.service("POST", f"proposals/{identity}/merge", json={"head": head})
+    merged = lead.service("POST", f"proposals/{identity}/merge", json=decision)
     assert merged.is_success, merged.text
     # The hub was told: it would look by itself after a minute.
     another = f"hub/spawn/{analyst.name}/another"

@@ -73,10 +73,11 @@ def test_a_proposal_goes_over_ssh_from_the_page_to_the_start_page(platform: Plat
     body = {"team": "red", "name": "larger", "profile": PROFILE | {"title": "Larger"}, "reason": "Larger joins"}
     proposed = analyst.service("POST", "proposals", json=body)
     assert proposed.status_code == 201, proposed.text
-    identity, head = proposed.json()["id"], proposed.json()["head"]
+    identity = proposed.json()["id"]
+    looked_at = {key: proposed.json()[key] for key in ("head", "digest")}
     assert f"refs/heads/propose/{identity}" in platform.origin.repository.references("refs/heads/")
     for step in ("approvals", "merge"):
-        answer = lead.service("POST", f"proposals/{identity}/{step}", json={"head": head})
+        answer = lead.service("POST", f"proposals/{identity}/{step}", json=looked_at)
         assert answer.is_success, answer.text
     assert platform.origin.repository.is_ancestor(before, platform.origin.head)
     assert platform.origin.head != before

@@ -71,8 +71,9 @@ def test_whoever_signed_in_long_ago_is_led_through_a_sign_in_and_back(allotment:
 
 def test_a_token_has_no_sign_in_and_only_the_service_may_ask_for_one(allotment: Deployment, proposal: str) -> None:
     admin = allotment.sign_in("admin")
-    head = admin.service("GET", f"proposals/{proposal}").json()["head"]
-    answer = admin.service("POST", f"proposals/{proposal}/approvals", json={"head": head})
+    stored = admin.service("GET", f"proposals/{proposal}").json()
+    looked_at = {"head": stored["head"], "digest": stored["digest"]}
+    answer = admin.service("POST", f"proposals/{proposal}/approvals", json=looked_at)
     assert (answer.status_code, answer.json()["code"]) == (403, "sign-in-unknown")
     assert answer.json()["link"] == f"{allotment.url}{SERVICE}proposals/{proposal}"
     asked = {"user": "admin", "session": admin.client.cookies["jupyterhub-session-id"]}

@@ -60,7 +60,9 @@ def proposed(person: Person, name: str) -> dict[str, Any]:
 
 def decided(person: Person, proposal: dict[str, Any], *deeds: str) -> dict[str, Any]:
     for deed in deeds:
-        answer = person.service("POST", f"proposals/{proposal['id']}/{deed}", json={"head": proposal["head"]})
+        answer = person.service(
+            "POST", f"proposals/{proposal['id']}/{deed}", json={"head": proposal["head"], "digest": proposal["digest"]}
+        )
         assert answer.is_success, answer.text
     return dict(answer.json())
 

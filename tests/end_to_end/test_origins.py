@@ -72,7 +72,10 @@ def test_nobody_is_decided_for_with_cookies_that_a_session_tossed(
             headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in order), "X-XSRFToken": own["_xsrf"]}
             answers = [
                 httpx.post(f"{api}/{action}", headers=headers, json=body, trust_env=False, verify=PLAIN).status_code
-                for action, body in (("approvals", {"head": proposal["head"]}), ("comments", {"text": "Tossed"}))
+                for action, body in (
+                    ("approvals", {"head": proposal["head"], "digest": proposal["digest"]}),
+                    ("comments", {"text": "Tossed"}),
+                )
             ]
             # Either the token is not the lead's, or it is the analyst who asks.
             assert answers in ([403, 403], [403, 201]), answers

@@ -178,7 +178,7 @@ def test_the_token_of_a_session_reads_checks_and_proposes_but_decides_nothing(
             body = copied(analyst, "checked")
             del body["reason"]
             assert session.post("checks", json=body).json()["ok"]
-            path, head = f"proposals/{proposal['id']}", {"head": proposal["head"]}
+            path, head = f"proposals/{proposal['id']}", {"head": proposal["head"], "digest": proposal["digest"]}
             refused(session.post(f"{path}/approvals", json=head), 403, "scope-missing")
             refused(session.post(f"{path}/merge", json=head), 403, "scope-missing")
             refused(session.post(f"{path}/rejection", json={"reason": "no"}), 403, "scope-missing")
@@ -192,7 +192,7 @@ def test_the_token_of_a_session_reads_checks_and_proposes_but_decides_nothing(
 
 def test_reviews_that_are_not_ones_own_to_give_are_refused(analyst: Person, lead: Person, admin: Person) -> None:
     proposal = proposed(analyst, "reviewed")
-    path, head = f"proposals/{proposal['id']}", {"head": proposal["head"]}
+    path, head = f"proposals/{proposal['id']}", {"head": proposal["head"], "digest": proposal["digest"]}
     refused(analyst.service("POST", f"{path}/approvals", json=head), 403, "own-proposal")
     refused(analyst.service("POST", f"{path}/merge", json=head), 403, "own-proposal")
     refused(admin.service("POST", f"{path}/approvals", json=head), 403, "not-a-reviewer")
@@ -256,7 +256,7 @@ def test_a_lock_that_was_left_behind_keeps_nobody_from_merging(
     allotment: Deployment, analyst: Person, lead: Person
 ) -> None:
     proposal = proposed(analyst, "locked")
-    path, head = f"proposals/{proposal['id']}", {"head": proposal["head"]}
+    path, head = f"proposals/{proposal['id']}", {"head": proposal["head"], "digest": proposal["digest"]}
     assert lead.service("POST", f"{path}/approvals", json=head).status_code == 201
     lock = allotment.repository / "refs/heads/main.lock"
     lock.touch()

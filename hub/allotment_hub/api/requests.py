@@ -120,7 +120,7 @@ class HeadBody(Body):
     head: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
     """The head of the proposal that was looked at."""
     digest: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
-    """The `digest` of the proposal that was looked at. Without one, the decision is about what the head does now."""
+    """The `digest` of the proposal that was looked at. Without one, nothing is decided."""
 
 
 class MergeBody(HeadBody):

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from allotment_hub.errors import refused
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.page import Page, Pages
 from allotment_hub.services.proposals.overview import JUDGED, overview
@@ -73,9 +72,6 @@ class ProposalAction(Page):
 
     async def _decide(self, proposal: str, action: str, head: str, digest: str) -> None:
         reviews = self.services.reviews
-        if action in ("approve", "merge") and not digest:
-            why, remedy = "The form does not say what it showed.", "Load the page again, then decide."
-            raise refused(400, "digest-missing", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
         match action:
             case "approve":
                 await reviews.approve(self.actor, proposal, head, digest)

@@ -146,7 +146,8 @@ async def test_a_call_decides_with_a_token_and_not_with_a_cookie(platform: Platf
     assert (wrong.status_code, wrong.json()["code"]) == (403, "not-signed-in")
     assert await kinds(platform, stored.id) == ["proposed"]
     assert (await lead.post(f"{path}/comments", json={"text": "Fine"}, headers=headers)).status_code == 201
-    assert (await program.post(f"{path}/approvals", json=head)).status_code == 201
+    looked_at = {**head, "digest": (await program.get(path)).json()["digest"]}
+    assert (await program.post(f"{path}/approvals", json=looked_at)).status_code == 201
     session = service.program("ana", session=True)
     answer = await session.post(f"api/v1/proposals/{stored.id}/withdrawal")
     assert answer.json()["state"] == "withdrawn"
@@ -167,3 +168,21 @@ async def test_a_quarantined_change_is_confirmed_by_the_button_of_its_page(
     assert (await admin.press(page, f"{commit}/confirm", reason="Right")).status_code == 303
     assert not platform.watcher.catalog.quarantined
     assert told(await admin.press(page, f"{commit}/confirm", reason="Right")) == "page-used"
+
+
+@pytest.mark.parametrize("call", ["approvals", "merge"])
+async def test_a_call_decides_nothing_without_the_digest_of_what_was_looked_at(
+    platform: Platform, service: WebService, call: str
+) -> None:
+    stored = await proposed(platform)
+    if call == "merge":
+        await platform.reviews.approve(platform.people.actor("leo"), stored.id, stored.head)
+    lead, path = service.program("lena"), f"api/v1/proposals/{stored.id}"
+    seen = (await lead.get(path)).json()["digest"]
+    for body in ({}, {"digest": ""}):
+        answer = await lead.post(f"{path}/{call}", json={"head": stored.head, **body})
+        assert (answer.status_code, answer.json()["code"]) == (400, "digest-missing")
+        assert answer.json()["link"].endswith(f"proposals/{stored.id}")
+    assert "merged" not in await kinds(platform, stored.id)
+    answer = await lead.post(f"{path}/{call}", json={"head": stored.head, "digest": seen})
+    assert answer.is_success

@@ -26,8 +26,8 @@ class Reviews:
         # Others wait for it: everything is judged before, and again only where main has moved meanwhile.
         self._lock = asyncio.Lock()
 
-    async def approve(self, actor: Actor, proposal: str, head: str, digest: str = "") -> StoredProposal:
-        """Approve exactly what was looked at: a digest, or without one what the head is judged to be now."""
+    async def approve(self, actor: Actor, proposal: str, head: str, digest: str | None = None) -> StoredProposal:
+        """Approve exactly what was looked at: a digest. With None, what the head is judged to be now."""
         await self._allowed("approve", actor, proposal, head, digest)
         async with self._lock:
             case = await self._allowed("approve", actor, proposal, head, digest)
@@ -44,9 +44,9 @@ class Reviews:
             return await written(self._forge.record, case.stored, "rejected", by=actor.user.name, text=reason)
 
     async def merge(
-        self, actor: Actor, proposal: str, head: str, digest: str = "", *, confirm_removal: bool = False
+        self, actor: Actor, proposal: str, head: str, digest: str | None = None, *, confirm_removal: bool = False
     ) -> StoredProposal:
-        """Merge a proposal into main: what was looked at (a digest), or without one what the head is judged to be now.
+        """Merge what was looked at into main: a digest. With None, what the head is judged to be now.
 
         The judgement that its page was made from is used while main, the head and the day are the same; otherwise the
         proposal is judged again. The forge merges exactly the tree that was judged, and only if main has not moved.
@@ -78,7 +78,9 @@ class Reviews:
         except ServiceError:
             return stored  # the proposal's page shows why, and what helps
 
-    async def _allowed(self, action: Action, actor: Actor, proposal: str, head: str | None, digest: str = "") -> Case:
+    async def _allowed(
+        self, action: Action, actor: Actor, proposal: str, head: str | None, digest: str | None = None
+    ) -> Case:
         # A merge ends a proposal and moves main at once: one that is open after main was read was open on that main.
         main = await self._proposals.main()
         stored = await self._proposals.visible(proposal, actor.user)
@@ -91,7 +93,10 @@ class Reviews:
         if head is not None and head != case.stored.head:
             what, why = "Nothing was decided.", "The proposal has changed since you looked at it."
             raise refused(409, "head-moved", what, why, "Look at it again, then decide.", link=f"proposals/{proposal}")
-        if digest and digest != case.judgement.digest:
+        if digest == "":
+            why, remedy = "It does not say which digest was looked at.", "Look at it, then send the digest that it has."
+            raise refused(400, "digest-missing", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
+        if digest is not None and digest != case.judgement.digest:
             why = "Main has moved, and what the proposal does is not what you looked at any more."
             remedy = "Look at it again, then decide."
             raise refused(409, "digest-changed", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
