@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from support.conditions import until
@@ -15,6 +16,7 @@ from support.servers.cluster import CLAIM, needs_cluster
 from support.servers.forge import Forge, needs_forge
 from support.servers.git_server import git
 from support.servers.installed import JUPYTERLAB, STAND_INS, ForgePerson, Installed
+from support.servers.metadata import metadata_server
 
 pytestmark = [needs_cluster, needs_forge, pytest.mark.timeout(900)]
 
@@ -144,6 +146,20 @@ def test_people_are_offered_what_their_groups_of_the_provider_may_start(platform
     assert "[not-a-member]" in refused.json()["message"]
 
 
+def test_the_hub_tells_the_service_when_somebody_signed_in_with_the_provider(platform: Platform) -> None:
+    analyst = platform.analyst
+    asked = {"user": analyst.name, "session": analyst.client.cookies["jupyterhub-session-id"]}
+    script = (
+        "import os, urllib.request\n"
+        "headers = {'Authorization': 'token ' + os.environ['JUPYTERHUB_API_TOKEN']}\n"
+        "url = os.environ['JUPYTERHUB_API_URL'] + '/allotment/sign-ins'\n"
+        f"request = urllib.request.Request(url, {json.dumps(asked).encode()!r}, headers)\n"
+        "print(urllib.request.urlopen(request).read().decode())"
+    )
+    told = platform.installed.cluster.kubectl("exec", "deployment/allotment", "--", "python3", "-c", script)
+    assert json.loads(told)["seconds"] > 0
+
+
 def test_a_session_sees_its_data_and_proposes_what_a_lead_merges_and_everyone_starts(platform: Platform) -> None:
     installed, analyst, lead = platform.installed, platform.analyst, platform.lead
     analyst.start_session({"profile": "red/notebook"}, within=120)
@@ -195,10 +211,22 @@ def _readable(installed: Installed) -> str:
     return installed.repository.replace("://", f"://git:{installed.forge.token(write=True)}@")
 
 
-@pytest.mark.skipif(
+def no_way(installed: Installed, pod: str, target: tuple[str, int]) -> None:
+    """See that a session reaches the hub and not this. Policies apply a moment after a pod appears, not all at once."""
+
+    def only_the_hub() -> bool:
+        return installed.reaches(pod, ("hub", 8081)) and not any(installed.reaches(pod, target) for _ in range(4))
+
+    until(only_the_hub, within=60, what=f"no way to {target}")
+
+
+needs_policies = pytest.mark.skipif(
     os.environ.get("ALLOTMENT_CLUSTER_POLICIES") != "1",
     reason="set ALLOTMENT_CLUSTER_POLICIES=1 where the cluster enforces network policies",
 )
+
+
+@needs_policies
 def test_a_session_reaches_neither_another_session_nor_the_service_but_through_the_proxy(platform: Platform) -> None:
     installed, people = platform.installed, (platform.analyst, platform.lead)
     for person in people:
@@ -207,25 +235,27 @@ def test_a_session_reaches_neither_another_session_nor_the_service_but_through_t
     service = "allotment", 10101
     session = installed.cluster.get("pod", other)["status"]["podIP"], 8888
 
-    def reaches(where: str, target: tuple[str, int]) -> bool:
-        """Whether a connection from a pod or a deployment to an address can be opened."""
-        script = (
-            "import socket\n"
-            f"try: socket.create_connection({target!r}, timeout=3).close()\n"
-            "except OSError: print('no')\n"
-            "else: print('yes')"
-        )
-        return installed.cluster.kubectl("exec", where, "--", "python3", "-c", script).strip() == "yes"
-
-    # Policies apply a moment after the pods appear.
     for target in (service, session):
-        until(lambda target=target: not reaches(mine, target), within=60, what=f"no way to {target}")
-        assert reaches("deployment/hub", target), target
-    assert reaches(mine, ("hub", 8081))
+        no_way(installed, mine, target)
+        assert installed.reaches("deployment/hub", target), target
     ask = "curl -s -o /dev/null -w '%{http_code}' $ALLOTMENT_URL/health"
     assert installed.cluster.run(mine, ask) == "200"
     for person in people:
         person.stop_session()
+
+
+@needs_policies
+def test_a_session_reaches_neither_a_database_beside_the_hub_nor_the_clouds_metadata_server(platform: Platform) -> None:
+    installed, analyst = platform.installed, platform.analyst
+    analyst.start_session({"profile": "red/notebook"}, within=120)
+    mine = installed.pod_of(analyst.name)
+    (hub,) = (each for each in installed.cluster.items("pods") if each["metadata"]["labels"].get("component") == "hub")
+    database = hub["status"]["podIP"], 5432
+    with metadata_server() as metadata, installed.listening("deployment/hub", database[1]):
+        for target in (metadata, database):
+            assert installed.reaches("deployment/hub", target), target
+            no_way(installed, mine, target)
+    analyst.stop_session()
 
 
 @pytest.mark.parametrize(("name", "words"), [("rstudio", "stand-in"), ("vscode", "stand-in")])
@@ -263,6 +293,31 @@ def test_an_upgrade_changes_what_is_configured_and_keeps_sessions_and_secrets(pl
     # Pods are ready a second or two before the network policies let others reach them; until then the proxy says 503.
     until(answered, within=30, what="an answer of the service")
     assert {each.status_code for each in answers} <= {200, 503}, [each.text for each in answers]
+    analyst.stop_session()
+
+
+def test_after_an_upgrade_with_a_domain_for_sessions_each_has_its_own_host(platform: Platform) -> None:
+    installed = platform.installed
+    hub = installed.values["jupyterhub"]["hub"]
+    port = urlsplit(installed.url).port
+    hub["config"]["JupyterHub"]["subdomain_host"] = f"http://localhost:{port}"
+    assert "sessions share the hub's address" not in installed.install()
+    installed.wait_for_hub()
+    analyst = installed.sign_in(platform.analyst.name)
+    own = f"http://{analyst.name}.localhost:{port}/"
+    assert analyst.start_session({"profile": "red/notebook"}, within=120) == f"{own}user/{analyst.name}/"
+    lab = analyst.page(f"user/{analyst.name}/lab")
+    assert (lab.status_code, str(lab.url).partition("?")[0]) == (200, f"{own}user/{analyst.name}/lab")
+    ask = "curl -s -o /dev/null -w '%{http_code}' $ALLOTMENT_URL/health"
+    assert installed.cluster.run(installed.pod_of(analyst.name), ask) == "200"
+    page = analyst.page("services/allotment/profiles")
+    assert (page.status_code, str(page.url)) == (200, f"{installed.url}services/allotment/profiles")
+    health = "services/allotment/api/v1/health"
+    assert analyst.page(health).json()["shared_origin"] is False
+    # The service is not at the hosts of sessions.
+    elsewhere = analyst.client.get(own + health, follow_redirects=False)
+    assert elsewhere.status_code in (302, 404), elsewhere.text[:300]
+    assert "shared_origin" not in elsewhere.text
     analyst.stop_session()
 
 

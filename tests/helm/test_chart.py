@@ -183,6 +183,24 @@ def test_the_notes_warn_while_sessions_share_the_hubs_origin(chart: Chart, domai
     assert ("WARNING: sessions share the hub's address." in said) is not bool(domain)
 
 
+@pytest.mark.parametrize(
+    ("singleuser", "warned"),
+    [
+        ({}, False),
+        ({"networkPolicy": {"enabled": False}}, True),
+        ({"networkPolicy": {"egressAllowRules": {"cloudMetadataServer": True}}}, True),
+        ({"networkPolicy": {"enabled": False}, "cloudMetadata": {"blockWithIptables": True}}, False),
+    ],
+)
+def test_the_notes_warn_where_sessions_reach_the_clouds_metadata_server(
+    chart: Chart, singleuser: dict[str, Any], warned: bool
+) -> None:
+    values = merged(LEAST, {"jupyterhub": {"singleuser": singleuser}})
+    code, said, wrong = chart.helm("install", "allotment", str(chart.path), "--dry-run=client", values=values)
+    assert code == 0, wrong
+    assert ("WARNING: sessions can reach the cloud's metadata server" in said) is warned
+
+
 def test_the_service_starts_anew_when_its_configuration_changes_and_only_then(chart: Chart) -> None:
     def stamp(more: dict[str, Any]) -> str:
         template = chart.own(more)["Deployment", "allotment"]["spec"]["template"]

@@ -36,7 +36,8 @@ PROGRAMS = ("proxy", "service", "hub")
 class Loopback(httpx.BaseTransport):
     """Connects to this machine for every name below localhost, as browsers do and the system's resolver may not."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = ports.ADDRESS) -> None:
+        self._address = address
         self._network = httpx.HTTPTransport(verify=PLAIN)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -44,7 +45,7 @@ class Loopback(httpx.BaseTransport):
         if request.url.host.endswith(".localhost"):
             request = httpx.Request(
                 request.method,
-                request.url.copy_with(host=ports.ADDRESS),
+                request.url.copy_with(host=self._address),
                 headers=request.headers,
                 stream=request.stream,
                 extensions=request.extensions,
@@ -64,7 +65,11 @@ class Person:
         self.deployment = deployment
         self._token = ""
         self.client = httpx.Client(
-            base_url=deployment.url, follow_redirects=True, timeout=60, trust_env=False, transport=Loopback()
+            base_url=deployment.url,
+            follow_redirects=True,
+            timeout=60,
+            trust_env=False,
+            transport=Loopback(deployment.address),
         )
         deployment.people.append(self)
 
@@ -156,6 +161,9 @@ class Person:
 
 class Deployment:
     """One run, or several after one another, of `allotment up` with one state folder."""
+
+    address = ports.ADDRESS
+    """Where every name below localhost is."""
 
     def __init__(
         self,

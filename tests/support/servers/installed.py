@@ -68,8 +68,8 @@ class Installed:
         self.forge = forge
         self.people: list[Person] = []
         nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
-        (address,) = (each["address"] for each in nodes[0]["status"]["addresses"] if each["type"] == "InternalIP")
-        self.origin = f"http://{address}:{port}"
+        (self.address,) = (each["address"] for each in nodes[0]["status"]["addresses"] if each["type"] == "InternalIP")
+        self.origin = f"http://{self.address}:{port}"
         self.url = f"{self.origin}/"
         self._port = port
         self._chart = folder / "allotment"
@@ -174,6 +174,35 @@ class Installed:
             within=120,
             what="the hub",
         )
+
+    def reaches(self, where: str, target: tuple[str, int]) -> bool:
+        """Whether a connection from a pod or a deployment to an address can be opened."""
+        script = (
+            "import socket\n"
+            f"try: socket.create_connection({target!r}, timeout=3).close()\n"
+            "except OSError: print('no')\n"
+            "else: print('yes')"
+        )
+        return self.cluster.kubectl("exec", where, "--", "python3", "-c", script).strip() == "yes"
+
+    @contextmanager
+    def listening(self, where: str, port: int) -> Iterator[None]:
+        """Have something listen on a port in a pod until the end of the block."""
+        script = (
+            "import socket, sys\n"
+            f"server = socket.create_server(('', {port}))\n"
+            "print('ready', flush=True)\n"
+            "sys.stdin.read()"
+        )
+        command = ["kubectl", "--namespace", self.cluster.namespace, "exec", "--stdin", where, "--"]
+        with subprocess.Popen(
+            [*command, "python3", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "ready"
+            yield
+            process.stdin.close()
 
     def pod_of(self, user: str, server: str = "") -> str:
         """Give the name of a session's pod."""
