@@ -10,11 +10,10 @@ import sys
 
 import psutil
 import pytest
-from support.conditions import until
+from support.conditions import eventually, until
 from support.costly import costly_profile
 from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform, code_of, refusal_of
 
-from allotment_hub.errors import ServiceError
 from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.judging.dry_runs import check_files
 from allotment_hub.services.judging.judges import Judges
@@ -131,15 +130,19 @@ async def test_an_error_of_a_check_is_raised_here(platform: Platform) -> None:
 
 
 async def test_pages_and_decisions_of_one_user_wait_in_a_queue_of_their_own(platform: Platform) -> None:
-    paths = [f"teams/housing/profiles/p{number}.yaml" for number in range(MAXIMUM_PAGES_WAITING + 3)]
-    proposed = [await platform.proposed({path: NOTEBOOK}) for path in paths]
-    lena, leo = platform.people.actor("lena"), platform.people.actor("leo")
-    asked = [asyncio.ensure_future(platform.proposals.view(stored, lena)) for stored in proposed[:-1]]
-    asked.append(asyncio.ensure_future(platform.reviews.approve(lena, proposed[-1].id, proposed[-1].head)))
-    results = await asyncio.gather(*asked, platform.proposals.view(proposed[0], leo), return_exceptions=True)
-    refused = [result.refusal.code for result in results if isinstance(result, ServiceError)]
-    assert refused == ["checks-many"] * 2
-    assert not isinstance(results[-1], Exception)
-    # What was judged for one reader is not judged for the next.
-    views = (platform.proposals.view(stored, leo) for stored in proposed)
-    assert not any(view.check.errors for view in await asyncio.gather(*views))
+    proposed = [
+        await platform.proposed({f"teams/housing/profiles/p{number}.yaml": NOTEBOOK})
+        for number in range(MAXIMUM_PAGES_WAITING + 2)
+    ]
+    lena, leo, last = platform.people.actor("lena"), platform.people.actor("leo"), proposed[-1]
+    async with platform.checking.turns.of("lena", "page"):
+        pages = [asyncio.ensure_future(platform.proposals.view(stored, lena)) for stored in proposed[:-2]]
+        await eventually(lambda: platform.checking.turns.waiting("lena", "page") > MAXIMUM_PAGES_WAITING, "all wait")
+        assert await code_of(platform.proposals.view(proposed[-2], lena)) == "checks-many"
+        assert await code_of(platform.reviews.approve(lena, last.id, last.head)) == "checks-many"
+        assert await code_of(platform.reviews.merge(lena, last.id, last.head)) == "checks-many"
+        assert not any(page.done() for page in pages)
+    assert not any(view.check.errors for view in await asyncio.gather(*pages))
+    # What was judged for one reader is not judged for the next, and the places are free again.
+    assert not any([(await platform.proposals.view(stored, leo)).check.errors for stored in proposed])
+    await platform.reviews.approve(lena, last.id, last.head)

@@ -104,6 +104,8 @@ class CatalogChange:
         """Return the catalog after the change."""
         kinds: dict[str, Any] = {}
         for kind, changed in self.entries.items():
+            if not changed:
+                continue  # what is kept of a check shares the rest with the catalog before it
             entries = {**getattr(before, kind), **changed}
             kinds[kind] = {name: entries[name] for name in sorted(entries) if entries[name] is not None}
         return dataclasses.replace(

@@ -24,10 +24,14 @@ class Turns:
         self._running: dict[str, asyncio.Lock] = {}
         self._unfinished: Counter[tuple[str, Purpose]] = Counter()
 
+    def waiting(self, by: str, purpose: Purpose) -> int:
+        """Return how much of a user's work waits or runs."""
+        return self._unfinished[by, purpose]
+
     @contextlib.asynccontextmanager
     async def of(self, by: str, purpose: Purpose) -> AsyncIterator[None]:
         """Wait for the turn of a user. Raise a refusal where too much of theirs waits already."""
-        if self._unfinished[by, purpose] > _MAXIMUM[purpose]:
+        if self.waiting(by, purpose) > _MAXIMUM[purpose]:
             why = f"{_MAXIMUM[purpose]} of your checks wait already while another one runs."
             raise refused(429, "checks-many", "This is not checked yet.", why, "Wait until they are done.")
         self._unfinished[by, purpose] += 1
