@@ -8,7 +8,8 @@ import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of, refusal_of
 
 from allotment_hub.api.serializers import check_answer, proposal_answer
-from allotment_hub.services.proposals import proposing
+from allotment_hub.forges.records import StoredProposal
+from allotment_hub.services.proposals import rights
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
@@ -89,18 +90,56 @@ async def test_nobody_is_said_to_stand_in_for_the_owner_of_data(platform: Platfo
     assert [(each.kind, "administrator" in each.who) for each in check.requirements] == [("owner", False)]
 
 
-async def test_a_full_conversation_ends_and_decisions_are_still_taken(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(proposing, "MAXIMUM_RECORDS", 3)
+async def commented(platform: Platform, stored: StoredProposal, by: str, times: int) -> None:
+    for number in range(times):
+        await platform.submissions.comment(platform.people.actor(by), stored.id, f"Comment {number}")
+
+
+@pytest.fixture
+def short_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, number in (("MAXIMUM_COMMENTS", 8), ("MAXIMUM_OF_ONE", 6), ("ALWAYS_OF_ONE", 2)):
+        monkeypatch.setattr(rights, name, number)
+
+
+@pytest.mark.usefixtures("short_conversations")
+async def test_one_person_cannot_fill_a_conversation(platform: Platform) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
-    ben = platform.people.actor("ben")
-    for text in ("one", "two"):
-        await platform.submissions.comment(ben, stored.id, text)
-    refused = await refusal_of(platform.submissions.comment(ben, stored.id, "three"))
+    await commented(platform, stored, "ben", 6)
+    refused = await refusal_of(commented(platform, stored, "ben", 1))
     assert (refused.refusal.status, refused.refusal.code) == (409, "conversation-full")
-    assert len((await platform.proposals.stored(stored.id)).records) == 3
+    view = await platform.proposals.view(stored, platform.people.actor("ben"))
+    assert view.actions["comment"] == refused.refusal
+    await commented(platform, stored, "dora", 2)
+    assert await code_of(commented(platform, stored, "dora", 1)) == "conversation-full"
+    # Those whom it concerns, and whoever has said little, are not kept from it by others.
+    for name in ("ana", "lena", "adam"):
+        await commented(platform, stored, name, 8)
+        assert await code_of(commented(platform, stored, name, 1)) == "conversation-full"
+    platform.people.groups["max"] = []
+    await commented(platform, stored, "max", 2)
     assert not (await platform.merged(stored)).open
+
+
+@pytest.mark.usefixtures("short_conversations")
+async def test_many_updates_leave_room_for_comments(platform: Platform) -> None:
+    for number in range(9):
+        stored = await platform.proposed({NOTEBOOK_PATH: LARGER + b"# %d\n" % number})
+    await commented(platform, stored, "ben", 3)
+
+
+@pytest.mark.parametrize("end", ["withdrawn", "merged"])
+async def test_nobody_joins_the_conversation_about_what_has_ended(platform: Platform, end: str) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    await commented(platform, stored, "ben", 1)
+    if end == "merged":
+        await platform.merged(stored)
+    else:
+        await platform.submissions.withdraw(platform.people.actor("ana"), stored.id)
+    for name in ("ana", "ben", "lena", "leo", "adam"):
+        await commented(platform, stored, name, 1)
+    assert await code_of(commented(platform, stored, "dora", 1)) == "proposal-ended"
+    view = await platform.proposals.view(stored, platform.people.actor("dora"))
+    assert view.actions["comment"]
 
 
 async def test_two_people_may_propose_for_one_profile_at_once(platform: Platform) -> None:

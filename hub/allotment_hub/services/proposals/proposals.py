@@ -19,11 +19,12 @@ from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, coun
 from allotment_hub.services.proposals.catching_up import Updated, files_for_main
 from allotment_hub.services.proposals.digest import Lapsed, sentences_of
 from allotment_hub.services.proposals.judgements import Judgements
-from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
+from allotment_hub.services.proposals.rights import Action, Actor, refusal_of, refusal_to_comment
 from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, shown, sights_of, texts_seen
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
 from allotment_profiles.access.people import User
+from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.model.paths import file_ref
@@ -62,7 +63,7 @@ class ProposalView:
     waits_for: str
     since: dt.datetime
     """Since when it waits for that."""
-    actions: Mapping[Action, Refusal | None]
+    actions: Mapping[str, Refusal | None]
     """For each action None where the reader may take it, otherwise why not."""
     lapsed: Lapsed | None = None
     """The reader's approval, or else the last one, where it does not count any more."""
@@ -289,10 +290,19 @@ class Proposals:
             steps=tuple(await self._stages(case, files)),
             waits_for=waits_for,
             since=since,
-            actions={action: refusal_of(action, case, reader) for action in get_args(Action)},
+            actions={
+                **{action: refusal_of(action, case, reader) for action in get_args(Action)},
+                "comment": await self.refusal_to_comment(stored, reader),
+            },
             lapsed=await self._lapsed(case, reader.user, sights),
             collisions=redacted(await self._collisions(case), sights.of_main, known=files),
         )
+
+    async def refusal_to_comment(self, stored: StoredProposal, actor: Actor) -> Refusal | None:
+        """Return why an actor may not comment on a proposal, or None. It is not judged for that."""
+        paths = (await self.touched([stored]))[stored.id]
+        decides = any(decides_about(actor.user, path, self.catalog) for path in paths)
+        return refusal_to_comment(stored, actor, decides=decides)
 
     async def _advised(self, case: Case, sights: Sights) -> Check:
         """Return what a reader may see of the check, with advice to them."""

@@ -28,7 +28,6 @@ T = TypeVar("T")
 
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
-MAXIMUM_RECORDS = 300
 _NOT_PROPOSED = "This cannot be proposed."
 _HAS_PROBLEMS = Refusal("problems", _NOT_PROPOSED, "The files have problems.", "Correct them.", status=422)
 
@@ -113,9 +112,9 @@ class Submissions:
         """Add a comment."""
         stored = await self._proposals.visible(proposal, actor.user)
         text = checked_text(text, "comment")
-        if len(stored.records) >= MAXIMUM_RECORDS:
-            why, remedy = f"It has {len(stored.records)} entries.", "Continue elsewhere, or make a new proposal."
-            raise refused(409, "conversation-full", "The conversation is full.", why, remedy)
+        refusal = await self._proposals.refusal_to_comment(stored, actor)
+        if refusal:
+            raise ServiceError(refusal)
         return await written(self._forge.record, stored, "commented", by=actor.user.name, text=text)
 
     async def own(self, actor: Actor, proposal: str) -> StoredProposal:

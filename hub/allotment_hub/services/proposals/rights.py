@@ -8,7 +8,14 @@ from allotment_hub.services.proposals.case import Case
 from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.model.problems import Refusal
 
-Action = Literal["comment", "approve", "reject", "merge", "withdraw", "update"]
+MAXIMUM_COMMENTS = 300
+"""How many comments a proposal has, and how many its proposer or one of those who decide about it may write."""
+MAXIMUM_OF_ONE = 50
+"""How many comments anybody else may write on one proposal."""
+ALWAYS_OF_ONE = 10
+"""How many of these are left to each, however many comments of others there are."""
+
+Action = Literal["approve", "reject", "merge", "withdraw", "update"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +31,6 @@ class Actor:
 
 def refusal_of(action: Action, case: Case, actor: Actor) -> Refusal | None:
     """Return why an action is refused, or None where it is allowed."""
-    if action == "comment":
-        return None
     if action in ("withdraw", "update"):
         return refusal_to_change(case.stored, actor)
     return _ended(case.stored) or _reviewing(action, case, actor)
@@ -37,6 +42,24 @@ def refusal_to_change(stored: StoredProposal, actor: Actor) -> Refusal | None:
         what, why = "Only the proposer can do this.", f"{stored.proposer} proposed it."
         return Refusal("not-the-proposer", what, why, "Leave a comment instead.", stored.proposer)
     return _ended(stored)
+
+
+def refusal_to_comment(stored: StoredProposal, actor: Actor, *, decides: bool) -> Refusal | None:
+    """Return why an actor may not comment, or None. Others never keep the proposer and those who decide from it."""
+    name = actor.user.name
+    comments = [record.by for record in stored.records if record.kind == "commented"]
+    own, concerned = comments.count(name), decides or actor.user.admin or name == stored.proposer
+    if stored.ending and not concerned and all(record.by != name for record in stored.records):
+        what, why = "The conversation has ended.", f"The proposal was {stored.ending.kind}, and you took no part in it."
+        return Refusal("proposal-ended", what, why, f"Ask {stored.proposer}.", stored.proposer, 409)
+    remedy = "Continue elsewhere, or make a new proposal."
+    if own >= (MAXIMUM_COMMENTS if concerned else MAXIMUM_OF_ONE):
+        why = f"You have written {own} comments on this proposal."
+        return Refusal("conversation-full", "You cannot add another comment.", why, remedy, status=409)
+    if not concerned and own >= ALWAYS_OF_ONE and len(comments) >= MAXIMUM_COMMENTS:
+        why = f"It has {len(comments)} comments, and you have written {own} of them."
+        return Refusal("conversation-full", "The conversation is full.", why, remedy, status=409)
+    return None
 
 
 def _ended(stored: StoredProposal) -> Refusal | None:
