@@ -63,6 +63,8 @@ def test_every_object_is_one_that_kubernetes_takes(chart: Chart, more: dict[str,
         ({"puller": {"imagePullSecrets": ["registry"]}}, "imagePullSecrets"),
         ({"puller": {"images": ["python:3"]}}, "images"),
         ({"serviceMonitor": {"labels": {"release": 1}}}, "release"),
+        ({"serviceMonitor": {"podLabels": {"app": True}}}, "app"),
+        ({"hub": {"csiDrivers": "files.example.org"}}, "csiDrivers"),
         ({"jupyterhub": {"custom": {"allotment": {"publicUrl": ""}}}}, "publicUrl"),
         ({"jupyterhub": {"custom": {"allotment": {"publicUrl": "hub.example.org"}}}}, "publicUrl"),
         ({"jupyterhub": {"custom": {"allotment": {"repository": {"url": "git@example.org:a/b"}}}}}, "url"),
@@ -235,6 +237,30 @@ def test_no_policy_lets_anybody_but_proxy_hub_and_helms_test_reach_the_service(c
     assert {"component": "hub"} in who
     assert len(who) == 3
     assert ("NetworkPolicy", "allotment") not in chart.own({"networkPolicy": {"enabled": False}})
+
+
+@pytest.mark.parametrize(
+    ("given", "namespaces", "pods"),
+    [
+        (
+            {},
+            {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["analysis"]}]},
+            {"app.kubernetes.io/name": "prometheus"},
+        ),
+        (
+            {"namespaceLabels": {"team": "platform"}, "podLabels": {"app": "prometheus"}},
+            {"matchLabels": {"team": "platform"}},
+            {"app": "prometheus"},
+        ),
+    ],
+    ids=["default", "values"],
+)
+def test_the_service_monitor_lets_prometheus_in_and_no_session(
+    chart: Chart, given: dict[str, Any], namespaces: dict[str, Any], pods: dict[str, str]
+) -> None:
+    own = chart.own({"serviceMonitor": {"enabled": True, **given}})
+    _, rule = own["NetworkPolicy", "allotment"]["spec"]["ingress"]
+    assert rule["from"] == [{"namespaceSelector": namespaces, "podSelector": {"matchLabels": pods}}]
 
 
 def test_the_values_of_the_guide_are_taken_as_they_stand(chart: Chart) -> None:

@@ -1,6 +1,7 @@
 """What the objects of the chart may do, and which secrets they have: as little as they need."""
 
 import json
+import re
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -97,14 +98,25 @@ def test_the_hub_may_do_what_sessions_need_and_reads_no_secret(chart: Chart) -> 
 
 
 def test_pods_of_the_hub_are_kept_from_the_secrets_that_the_values_name(chart: Chart) -> None:
-    more = {"git": {"writeSecret": "pushes"}, "hub": {"secret": "my-hub", "serviceAccount": "my-account"}}
-    policy = chart.own(more)["ValidatingAdmissionPolicy", "allotment-analysis"]["spec"]
+    """What the expressions refuse on a cluster is tested by `tests/cluster/test_guard.py`."""
+    given = {"secret": "my.hub", "serviceAccount": "my-account", "csiDrivers": ["files.example.org"]}
+    own = chart.own({"git": {"writeSecret": "pushes"}, "hub": given})
+    policy = own["ValidatingAdmissionPolicy", "allotment-analysis"]["spec"]
     variables = {each["name"]: each["expression"] for each in policy["variables"]}
-    assert set(json.loads(variables["secrets"])) == {"allotment-signing", "allotment-service", "pushes", "my-hub"}
+    secrets = re.compile(json.loads(variables["secrets"]))
+    refused = {"allotment-signing", "allotment-service", "pushes", "my.hub", "sh.helm.release.v1.any.v12"}
+    assert all(map(secrets.search, refused))
+    assert not any(map(secrets.search, ["", "my-hub", "prices", "pushes-of-others", "not-sh.helm.release.v1.a.v1"]))
     assert set(json.loads(variables["accounts"])) == {"allotment", "my-account"}
-    assert [each["expression"] for each in policy["matchConditions"]] == [
-        'request.userInfo.username == "system:serviceaccount:analysis:my-account"'
-    ]
+    assert json.loads(variables["drivers"]) == given["csiDrivers"]
+    for name in ("allotment-analysis", "allotment-analysis-claims"):
+        found = own["ValidatingAdmissionPolicy", name]["spec"]
+        assert [each["expression"] for each in found["matchConditions"]] == [
+            'request.userInfo.username == "system:serviceaccount:analysis:my-account"'
+        ]
+        assert found["failurePolicy"] == "Fail"
+        binding = own["ValidatingAdmissionPolicyBinding", name]["spec"]
+        assert binding == {"policyName": name, "validationActions": ["Deny"]}
     off = chart.own({"hub": {"guardSecrets": False}})
     assert not [name for name in off if name[0].startswith("ValidatingAdmissionPolicy")]
 

@@ -51,6 +51,7 @@ MOST: dict[str, Any] = {
         "tolerations": [{"key": "core", "operator": "Exists"}],
     },
     "git": {"method": "ssh", "ownAuthority": True, "writeSecret": "pushes"},
+    "hub": {"csiDrivers": ["files.example.org"]},
     "puller": {
         "maximum": 20,
         "pullPolicy": "Always",
@@ -61,7 +62,13 @@ MOST: dict[str, Any] = {
         "resources": {"requests": {"cpu": "2m"}},
     },
     "networkPolicy": {"enabled": True},
-    "serviceMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}},
+    "serviceMonitor": {
+        "enabled": True,
+        "interval": "30s",
+        "labels": {"release": "prometheus"},
+        "namespaceLabels": {"kubernetes.io/metadata.name": "monitoring"},
+        "podLabels": {"app": "prometheus"},
+    },
     "jupyterhub": {
         "hub": {"baseUrl": "/jupyter"},
         "custom": {
@@ -94,12 +101,14 @@ class Chart:
         dependency = Path(os.environ.get("ALLOTMENT_TEST_JUPYTERHUB_CHART") or _CHARTS / "jupyterhub")
         shutil.copytree(dependency, self.path / "charts" / "jupyterhub", dirs_exist_ok=True)
 
-    def helm(self, command: str, *arguments: str, values: Mapping[str, Any] | None = None) -> tuple[int, str, str]:
+    def helm(
+        self, command: str, *arguments: str, values: Mapping[str, Any] | None = None, namespace: str = NAMESPACE
+    ) -> tuple[int, str, str]:
         """Run helm; gives its exit code, what it says, and what it says of errors."""
         given = self.path.parent / "values.json"
         given.write_text(json.dumps(LEAST if values is None else values))
         done = subprocess.run(
-            [os.environ.get("HELM", "helm"), command, *arguments, "--namespace", NAMESPACE, "--values", str(given)],
+            [os.environ.get("HELM", "helm"), command, *arguments, "--namespace", namespace, "--values", str(given)],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
@@ -110,20 +119,24 @@ class Chart:
         assert code, "helm took the values"
         return said
 
-    def objects(self, more: Mapping[str, Any] | None = None, kubernetes: str = "1.36") -> list[Object]:
+    def objects(
+        self, more: Mapping[str, Any] | None = None, kubernetes: str = "1.36", namespace: str = NAMESPACE
+    ) -> list[Object]:
         """Render with the least values and these: every object, tests of the chart among them."""
         values = merged(LEAST, more or {})
         version = f"--kube-version={kubernetes}.0"
-        code, text, said = self.helm("template", "allotment", str(self.path), version, values=values)
+        code, text, said = self.helm(
+            "template", "allotment", str(self.path), version, values=values, namespace=namespace
+        )
         assert code == 0, said
         return [found for found in yaml.safe_load_all(text) if found]
 
-    def own(self, more: Mapping[str, Any] | None = None) -> dict[tuple[str, str], Object]:
+    def own(self, more: Mapping[str, Any] | None = None, namespace: str = NAMESPACE) -> dict[tuple[str, str], Object]:
         """Render the chart's own objects, without the dependency's, by kind and name."""
         label = "app.kubernetes.io/name"
         return {
             (each["kind"], each["metadata"]["name"]): each
-            for each in self.objects(more)
+            for each in self.objects(more, namespace=namespace)
             if each["metadata"].get("labels", {}).get(label) == "allotment"
         }
 

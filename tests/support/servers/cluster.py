@@ -30,17 +30,17 @@ needs_cluster = pytest.mark.skipif(
 
 
 class Cluster:
-    """One namespace, in which only pods that pass Pod Security `restricted` may run."""
+    """One namespace, in which by default only pods that pass Pod Security `restricted` may run."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
 
     @classmethod
     @contextmanager
-    def opened(cls, prefix: str = "test") -> Iterator[Self]:
+    def opened(cls, prefix: str = "test", pod_security: str = "restricted") -> Iterator[Self]:
         """Make a namespace of its own, and take it away at the end with all that is in it."""
         cluster = cls(f"{prefix}-{uuid.uuid4().hex[:8]}")
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        labels = {"pod-security.kubernetes.io/enforce": pod_security}
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace, "labels": labels}}
         cluster.apply(namespace)
         try:
