@@ -20,7 +20,7 @@ from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
-from allotment_hub.services.judging.checking import ChangeChecker
+from allotment_hub.services.judging.checking import WORK_SECONDS, ChangeChecker
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
@@ -148,6 +148,10 @@ class Platform:
     """The time that the services see; None for the real time."""
     service = SERVICE
     """Who the service commits as."""
+    work_seconds: float = WORK_SECONDS
+    """Processor time for the check of a merge."""
+    judges: Judges = JUDGES
+    """The processes that make the checks."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "signers").write_text(generate_key(folder / "key", "allotment"))
@@ -161,7 +165,7 @@ class Platform:
     def build(self, folder: Path) -> None:
         """Build the services anew, as after a restart."""
         self.watcher = CatalogWatcher(self.repository, keyring=self.keyring)
-        self.checking = ChangeChecker(self.watcher.tracker, self.clock, JUDGES)
+        self.checking = ChangeChecker(self.watcher.tracker, self.clock, self.judges, self.work_seconds)
         self.forge = PlainGitForge(self.repository, self.signer)
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)

@@ -6,8 +6,9 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
+from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import Candidate
-from allotment_hub.services.judging.dry_runs import Check, Files, OtherProposal
+from allotment_hub.services.judging.dry_runs import Check, Files, OtherProposal, unchecked
 from allotment_hub.services.judging.judges import MAXIMUM_JUDGES, Judges
 from allotment_hub.services.judging.turns import Turns
 from allotment_hub.services.judging.worker import Task
@@ -40,16 +41,23 @@ class ChangeChecker:
         return self._clock().astimezone(dt.UTC).date()
 
     async def files(self, main: str, files: Files, by: str) -> Check:
-        """Check changed files on top of a commit of main, for a user. Raise a refusal where too many of theirs wait."""
+        """Check changed files on top of a commit of main, for a user, with half of the work that a judgement may take.
+
+        Raise a refusal where it takes more, and where too many of theirs wait. What is proposed so is judged later by
+        a process that may have to read more.
+        """
         async with self.turns.of(by, "check"):
             return await self._check(main, self.today(), files=files)
 
     async def commit(self, main: str, commit: str, day: dt.date) -> Check:
-        """Check a commit against a commit of main, by the rules of a day."""
+        """Check a commit against a commit of main, by the rules of a day. What takes too much work is its problem."""
         return await self._check(main, day, commit=commit)
 
     async def merge(self, candidate: Candidate, day: dt.date) -> tuple[Check, tuple[str, ...]]:
-        """Check a prepared merge, and return the check with the removals that main would quarantine."""
+        """Check a prepared merge, and return the check with the removals that main would quarantine.
+
+        What takes too much work is its problem.
+        """
         check = await self._check(candidate.main, day, candidate=candidate)
         return check, check.removals
 
@@ -66,8 +74,13 @@ class ChangeChecker:
             main=main,
             day=day,
             now=self._clock(),
-            work_seconds=self._work_seconds,
+            work_seconds=self._work_seconds if "files" not in what else self._work_seconds / 2,
             **what,
         )
-        result = self._judges.run(task)
+        try:
+            result = self._judges.run(task)
+        except ServiceError as error:
+            if task.files is not None or error.refusal.code != "check-too-costly":
+                raise
+            return unchecked(before, error.refusal)
         return dataclasses.replace(result.check, before=before, after=result.change.applied(before))

@@ -12,7 +12,7 @@ from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.git.repository import FileChange
 from allotment_profiles.model.paths import file_ref
-from allotment_profiles.model.problems import Problem, quoted
+from allotment_profiles.model.problems import Problem, Refusal, quoted
 from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
 from allotment_profiles.review.approvals import Requirement, requirements_of
 from allotment_profiles.review.automatic import automatic_of
@@ -59,6 +59,8 @@ class Check:
     """The files that a merge removes, where main would quarantine the removal."""
     others: tuple[OtherProposal, ...] = ()
     """Other people's open proposals for the same files, as far as the reader may know of them."""
+    made: bool = True
+    """Whether it was made; otherwise a problem says why not, and nothing else is known."""
 
     @property
     def errors(self) -> list[Problem]:
@@ -78,6 +80,12 @@ class Check:
     def automatic_for(self, proposer: User) -> tuple[str, ...]:
         """Return the reasons why it needs no approval when this user proposes it, one for each profile."""
         return automatic_of(self.changes, self.before, self.after, proposer)
+
+
+def unchecked(before: Catalog, refusal: Refusal) -> Check:
+    """Return the check of what is not checked, with the reason as its problem."""
+    problem = Problem("", refusal.code, refusal.why, refusal.remedy)
+    return Check((problem,), (), (), (), (), (), before=before, after=before, made=False)
 
 
 @dataclass(frozen=True)

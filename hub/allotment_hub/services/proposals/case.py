@@ -66,6 +66,8 @@ class Case:
     proposer: User
     approvers: tuple[User, ...]
     """Who approved exactly this, as far as the hub still knows them."""
+    paths: frozenset[str] = frozenset()
+    """The files that it touches."""
     automatic: tuple[str, ...] = ()
     """Why the policy stands in for approvals; empty where it does not."""
     live: bool = False

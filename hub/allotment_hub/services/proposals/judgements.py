@@ -41,11 +41,12 @@ class Judgements:
         key = CaseKey(approval.main, approval.head, approval.time.date(), self._forge.repository.keys)
         was = dataclasses.replace(stored, head=approval.head)
         try:
-            return (await self._kept(self._approved, key, by, lambda: self._judge(was, key))).check
+            check = (await self._kept(self._approved, key, by, lambda: self._judge(was, key))).check
         except GitUnavailableError:
             raise
         except GitError:  # the record is older than the digests, or main was rewound since
             return None
+        return check if check and check.made else None
 
     async def check(self, key: CaseKey, by: str) -> Check:
         """Check a commit against an older main, or return the check that still holds. It is no judgement of a merge."""

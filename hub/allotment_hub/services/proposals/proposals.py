@@ -232,6 +232,7 @@ class Proposals:
             main=self._watcher.catalog if judgement.conflicts else check.before,
             proposer=proposer,
             approvers=tuple(people[each.by] for each in counting_approvals(stored, judgement) if each.by in people),
+            paths=frozenset((await self.touched([stored]))[stored.id]),
             automatic=_written_automatic(merge) if stored.ending else check.automatic_for(proposer),
             live=bool(merge and await self._applies(merge.id)),
         )

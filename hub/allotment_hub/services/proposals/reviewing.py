@@ -8,7 +8,7 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals
 from allotment_hub.services.proposals.proposing import checked_text, moved_error, written
-from allotment_hub.services.proposals.rights import Action, Actor, refusal_of
+from allotment_hub.services.proposals.rights import Action, Actor, may_reject, refusal_of
 from allotment_hub.services.sign_ins import SignIns
 from allotment_profiles.store.history import CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
@@ -38,10 +38,18 @@ class Reviews:
     async def reject(self, actor: Actor, proposal: str, reason: str) -> StoredProposal:
         """End a proposal with a reason."""
         reason = checked_text(reason, "reason")
-        await self._allowed("reject", actor, proposal, None)
+        await self._rejectable(actor, proposal)
         async with self._lock:
-            case = await self._allowed("reject", actor, proposal, None)
-            return await written(self._forge.record, case.stored, "rejected", by=actor.user.name, text=reason)
+            stored = await self._rejectable(actor, proposal)
+            return await written(self._forge.record, stored, "rejected", by=actor.user.name, text=reason)
+
+    async def _rejectable(self, actor: Actor, proposal: str) -> StoredProposal:
+        """Return a proposal that an actor may reject. It is judged only where that depends on the judgement."""
+        stored = await self._proposals.visible(proposal, actor.user)
+        paths = (await self._proposals.touched([stored]))[stored.id]
+        if may_reject(stored, paths, self._proposals.catalog, actor):
+            return stored
+        return (await self._allowed("reject", actor, proposal, None)).stored
 
     async def merge(
         self, actor: Actor, proposal: str, head: str, digest: str | None = None, *, confirm_removal: bool = False

@@ -1,11 +1,14 @@
 """Who may do what with a proposal. The page's buttons and the actions themselves ask the same function. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.proposals.case import Case
 from allotment_profiles.access.people import ADMINISTRATORS, User
+from allotment_profiles.access.visibility import decides_about
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Refusal
 
 MAXIMUM_COMMENTS = 300
@@ -62,6 +65,15 @@ def refusal_to_comment(stored: StoredProposal, actor: Actor, *, decides: bool) -
     return None
 
 
+def may_reject(stored: StoredProposal, paths: Iterable[str], catalog: Catalog, actor: Actor) -> bool:
+    """Return whether an actor may reject a proposal however it is judged: they decide about one of its files.
+
+    Those whose approval would count may reject it, too.
+    """
+    decides = any(decides_about(actor.user, path, catalog) for path in paths)
+    return stored.open and actor.may_review and actor.user.name != stored.proposer and decides
+
+
 def _ended(stored: StoredProposal) -> Refusal | None:
     if stored.ending is None:
         return None
@@ -81,7 +93,11 @@ def _reviewing(action: Action, case: Case, actor: Actor) -> Refusal | None:
             return _not_ready(action, case, actor)
         what, why = "You cannot review your own proposal.", "Two people look at every change."
         return Refusal("own-proposal", what, why, "Withdraw it, or ask one of those who decide.", who)
-    if not case.reviewed_by(actor.user) and not (actor.user.admin and action != "approve"):
+    decides_anyway = action == "reject" or not case.check.made
+    if not case.reviewed_by(actor.user) and not (
+        (actor.user.admin and action != "approve")
+        or (decides_anyway and may_reject(case.stored, case.paths, case.main, actor))
+    ):
         what = "You are not a reviewer of this change."
         return Refusal("not-a-reviewer", what, "Your approval would not count.", "Leave a comment instead.", who)
     return None if action == "reject" else _not_ready(action, case, actor)
