@@ -97,7 +97,7 @@ async def planted(platform: Platform, listing: str) -> Planted:
 async def _applying(platform: Platform, plant: Planted, listing: str) -> None:
     # Those who give data know to whom.
     team = HOUSING.replace(b"Housing", plant.public("team-title", MEMBERS | {"max"} | OWNERS | PLANNERS))
-    draft = b"visibility: draft\nmaintainers: {users: [max]}\n"
+    draft = b"visibility: draft\nmaintainers: {users: [max, %s]}\n" % plant.value("maintainer", SKETCHERS)
     desk = NOTEBOOK.replace(b"Notebook", plant.public("desk-title", MEMBERS)).replace(b"{limit: 2}", b"{limit: 12}")
     desk += b"accepted: {cpu-envelope: {reason: %s}}\n" % plant.public("accepted-reason", MEMBERS)
     sketch = NOTEBOOK.replace(b"Notebook", plant.value("draft-title", SKETCHERS))
@@ -112,7 +112,7 @@ async def _applying(platform: Platform, plant: Planted, listing: str) -> None:
         + b"# %s\nmaintainers: {users: [max]}\nenvironment: {BUCKET: %s}\n"
         % (plant.value("comment", MEMBERS), plant.value("variable", MEMBERS)),
         DESK_PATH: desk,
-        SKETCH_PATH: sketch + b"description: %s\n" % plant.value("draft-text", SKETCHERS),
+        SKETCH_PATH: sketch + b"description: %s\ndata_roles: [rents]\n" % plant.value("draft-text", SKETCHERS),
         OPEN_PATH: NOTEBOOK.replace(b"Notebook", plant.value("opening-title", SKETCHERS)) + draft,
         LOST_PATH: NOTEBOOK.replace(b"Notebook", LOST) + draft,
         GONE_PATH: NOTEBOOK + b"environment: {BUCKET: %s}\n" % plant.value("gone-variable", MEMBERS),

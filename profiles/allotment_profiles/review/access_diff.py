@@ -147,13 +147,24 @@ def compare_access(before: Catalog, after: Catalog, now: dt.datetime | None = No
     return _Comparison(before, after, now).access()
 
 
+def compare_open_access(
+    before: Catalog, after: Catalog, now: dt.datetime | None = None
+) -> tuple[list[AccessChange], frozenset[str]]:
+    """Return who gains and who loses access as if there were no hidden profiles, and the ids of those that differ.
+
+    A profile that was hidden before, or comes from a hidden one, counts as hidden.
+    """
+    comparison = _Comparison(before, after, now, open_only=True)
+    return comparison.access(), frozenset(comparison.hidden)
+
+
 def compare_starts(before: Catalog, after: Catalog, now: dt.datetime | None = None) -> list[StartChange]:
     """Return who can newly start which profiles, and who no longer can; with `now`, ended ways do not count."""
     return _Comparison(before, after, now).starts()
 
 
 class _Comparison:
-    def __init__(self, before: Catalog, after: Catalog, now: dt.datetime | None) -> None:
+    def __init__(self, before: Catalog, after: Catalog, now: dt.datetime | None, *, open_only: bool = False) -> None:
         self._before = before
         self._after = after
         self._now = now
@@ -165,6 +176,12 @@ class _Comparison:
         }
         self._changed_grants = set(self._differing_grants())
         self._team_ways: dict[tuple[bool, str, str], _TeamWays] = {}
+        self._open_only = open_only
+        self.hidden: set[str] = set()
+        """The hidden profiles that were left out."""
+        self._pairs = {
+            new: old for new, old in self._origins.items() if not self._left_out(new) and not self._left_out(old)
+        }
 
     def starts(self) -> list[StartChange]:
         """Compare who can start the profiles."""
@@ -206,7 +223,7 @@ class _Comparison:
                 for delta in by_way[ways]:
                     yield role, (new or old).partition("/")[0], new or old, delta
         for role, team in sorted(self._grants()):
-            if not _reaching(self._before, role, team) and not _reaching(self._after, role, team):
+            if not any(any(self._reaching(catalog, role, team)) for catalog in (self._before, self._after)):
                 for delta in _deltas(self._grant(self._before, role, team), self._grant(self._after, role, team)):
                     yield role, team, "", delta
 
@@ -217,10 +234,11 @@ class _Comparison:
             ids.update(self._before.profiles_of(team), self._after.profiles_of(team))
         for role, team in self._changed_grants:
             ids.update(_reaching(self._before, role, team), _reaching(self._after, role, team))
-        renamed = set(self._origins.values())
+        renamed = set(self._pairs.values())
+        ids = {profile_id for profile_id in ids if not self._left_out(profile_id)}
         return [
             (
-                self._origins.get(profile_id, profile_id if profile_id in self._before.profiles else ""),
+                self._pairs.get(profile_id, profile_id if profile_id in self._before.profiles else ""),
                 profile_id if profile_id in self._after.profiles else "",
             )
             for profile_id in sorted(ids)
@@ -249,10 +267,22 @@ class _Comparison:
         if key not in self._team_ways:
             catalog = self._before if gains else self._after
             self._team_ways[key] = _TeamWays(
-                self._way(catalog, profile_id) for profile_id in _reaching(catalog, role, team)
+                self._way(catalog, profile_id) for profile_id in self._reaching(catalog, role, team)
             )
         until = delta.until if gains or delta.was_until is None else delta.was_until
         return all(self._team_ways[key].serve(clause, until) for clause in delta.clauses)
+
+    def _reaching(self, catalog: Catalog, role: str, team: str) -> Iterator[str]:
+        return (each for each in _reaching(catalog, role, team) if not self._left_out(each))
+
+    def _left_out(self, profile_id: str) -> bool:
+        if not self._open_only:
+            return False
+        versions = [catalog.profiles.get(profile_id) for catalog in (self._before, self._after)]
+        versions.append(self._before.profiles.get(self._origins.get(profile_id, "")))
+        hidden = {entry.id for entry in versions if entry and entry.value.visibility == "draft"}
+        self.hidden |= hidden
+        return bool(hidden)
 
     def _way(self, catalog: Catalog, profile_id: str) -> _Way | None:
         """Return who can start a profile and until when; None where nobody can."""

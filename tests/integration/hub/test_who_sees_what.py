@@ -10,6 +10,7 @@ from support.fakes.platform import (
     NOTEBOOK_PATH,
     POLICY,
     PRICES,
+    PRICES_PATH,
     Platform,
     code_of,
     refusal_of,
@@ -122,6 +123,33 @@ async def test_a_removed_draft_is_answered_like_one_that_never_existed(platform:
     await pushed(platform, {SKETCH_PATH: None})
     for who, code in (("ana", "profile-unknown"), ("tom", "profile-unknown"), ("lena", "profile-removed")):
         assert await code_of(platform.profiles.row(platform.people.actor(who).user, "housing/sketch")) == code
+
+
+# -- who gains data
+
+DRAFT = SKETCH.replace(b"s3cr3t sketch", b"Sketch") + b"data_roles: [prices]\nmaintainers: {users: [s3cr3t]}\n"
+LESS = PRICES.replace(b"2999-12-31", b"2998-12-31")
+
+
+@pytest.mark.platform(FILES | {SKETCH_PATH: DRAFT}, groups={"tom": ["/transport"]})
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        (PRICES_PATH, LESS),
+        (PRICES_PATH, None),
+        ("teams/housing/team.yaml", HOUSING.replace(b"groups: [/housing]", b"users: [ben]")),
+    ],
+    ids=["a grant", "a data role", "a team"],
+)
+async def test_who_can_start_a_hidden_profile_is_not_told_by_who_gains_and_loses_data(
+    platform: Platform, path: str, data: bytes | None
+) -> None:
+    for who, sees in (("tom", False), ("ben", False), ("dora", False), ("lena", True), ("adam", True)):
+        check = await platform.submissions.check(platform.people.actor(who), {path: data})
+        assert (SECRET in check_answer(check).model_dump_json()) is sees, who
+        # The grant and the members are for everybody to see.
+        assert ("prices", "housing") in {(change.data_role, change.team) for change in check.access}, who
+        assert sees or {change.profiles for change in check.access} == {()}, who
 
 
 # -- listing: own

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, PRICES, Platform
+from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, Platform
 from support.fakes.web_service import WebService
 from support.planted import (
     BAD_PATH,
@@ -60,7 +60,11 @@ def get(*urls: str) -> list[Asked]:
 
 
 def content(path: str) -> str:
-    return (PRICES if path.startswith("data-roles/") else NOTEBOOK).decode()
+    others = {
+        "teams/housing/team.yaml": HOUSING.replace(b"groups: [/housing]", b"users: [ben]"),
+        "policy.yaml": POLICY.replace(b"cpu: 16", b"cpu: 1"),
+    }
+    return others.get(path, PRICES if path.startswith("data-roles/") else NOTEBOOK).decode()
 
 
 def sent(path: str, text: str | None) -> dict[str, Any]:

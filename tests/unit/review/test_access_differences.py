@@ -1,10 +1,11 @@
 """Who gains and who loses data, or the start of a profile: exact for every group and user, and only what changed."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from support.catalogs import GROUPS, NAMES, ROLES, catalog, pairs
 from support.properties import examples
 from support.repositories import START, data_role, profile, team
@@ -14,7 +15,13 @@ from allotment_profiles.access.offers import offer
 from allotment_profiles.access.people import User
 from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
+from allotment_profiles.review.access_diff import (
+    AccessChange,
+    StartChange,
+    compare_access,
+    compare_open_access,
+    compare_starts,
+)
 from allotment_profiles.review.renames import same_team_origins
 
 ABLE = Capabilities("this laptop", frozenset({"volume"}), {})
@@ -130,6 +137,32 @@ def test_who_has_the_data_in_another_way_is_told_exactly(both: tuple[Catalog, Ca
 def test_nothing_is_gained_or_lost_where_nothing_differs(both: tuple[Catalog, Catalog]) -> None:
     for each in both:
         assert compare_access(each, each) == compare_starts(each, each) == []
+
+
+@given(pairs())
+def test_access_without_hidden_profiles_is_told_as_if_there_were_none(both: tuple[Catalog, Catalog]) -> None:
+    before, after = both
+    assume(not same_team_origins(before, after))
+    drafts = {name for found in both for name, entry in found.profiles.items() if entry.value.visibility == "draft"}
+    was, now = (
+        dataclasses.replace(
+            found, profiles={name: entry for name, entry in found.profiles.items() if name not in drafts}
+        )
+        for found in both
+    )
+    told, hidden = compare_open_access(before, after, START)
+    assert told == compare_access(was, now, START)
+    assert hidden <= drafts
+    assert hidden or told == compare_access(before, after, START)
+
+
+def test_a_renamed_hidden_profile_is_still_hidden_and_a_profile_that_is_hidden_now_is_lost() -> None:
+    hidden = notebook(visibility="draft", maintainers={"users": ["ann"]})
+    shown = {"red/page": notebook()["red/notebook"]}
+    was, now = (catalog(teams=TEAMS, data_roles=LONG, profiles=each) for each in (hidden, shown))
+    assert compare_open_access(was, now, START) == ([], frozenset({"red/notebook"}))
+    (change,) = compare_open_access(now, was, START)[0]
+    assert (change.kind, change.profiles) == ("loses", ("red/page",))
 
 
 TEAMS = {"red": team("red"), "blue": team("blue")}

@@ -13,7 +13,13 @@ from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.git.repository import FileChange
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal, quoted
-from allotment_profiles.review.access_diff import AccessChange, StartChange, compare_access, compare_starts
+from allotment_profiles.review.access_diff import (
+    AccessChange,
+    StartChange,
+    compare_access,
+    compare_open_access,
+    compare_starts,
+)
 from allotment_profiles.review.approvals import Requirement, requirements_of
 from allotment_profiles.review.automatic import automatic_of
 from allotment_profiles.review.changes import Change, compare, rewritten
@@ -57,6 +63,10 @@ class Check:
     """The proposed catalog: its files, without the problems of those that the change does not touch."""
     removals: tuple[str, ...] = ()
     """The files that a merge removes, where main would quarantine the removal."""
+    open_access: tuple[AccessChange, ...] = ()
+    """The access as if there were no hidden profiles, for those who may not see one of the `hidden`."""
+    hidden: frozenset[str] = frozenset()
+    """The ids of the hidden profiles that make the difference."""
     others: tuple[OtherProposal, ...] = ()
     """Other people's open proposals for the same files, as far as the reader may know of them."""
     made: bool = True
@@ -194,6 +204,7 @@ def _compare(base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence
         why = "While the platform's policy cannot be read, only a correction of it can be merged."
         own = [*own, Problem("policy.yaml", "policy-missing", why, "Ask an administrator.")]
     now = dt.datetime.combine(day, dt.time(), dt.UTC)
+    open_access, hidden = compare_open_access(before, after, now)
     return Check(
         problems=(*own, *problems),
         changes=tuple(changes),
@@ -203,6 +214,8 @@ def _compare(base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence
         costs=tuple(compare_costs(changes, before, after)),
         before=before,
         after=after,
+        open_access=tuple(open_access) if hidden else (),
+        hidden=hidden,
     )
 
 

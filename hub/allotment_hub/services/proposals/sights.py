@@ -136,8 +136,8 @@ def shown(check: Check, sights: Sights, requirements: Iterable[Requirement]) -> 
         check,
         problems=tuple(_problem_of(problem, sights) for problem in check.problems),
         changes=redacted(check.changes, sights.of, known=sights.files),
-        access=tuple(_known_access(check.access, sights)),
-        starts=tuple(_known_starts(check.starts, sights)),
+        access=tuple(_known_access(check, sights)),
+        starts=tuple(_known_starts(check, sights)),
         costs=tuple(cost for cost in check.costs if sights.of(profile_path(cost.profile_id)) > Sight.NOTHING),
         requirements=tuple(_vague(requirement) if unseen else requirement for requirement in requirements),
     )
@@ -160,22 +160,35 @@ def _knows(path: str, sights: Sights) -> bool:
     return sights.of(path) > Sight.NOTHING and visible(sights.reader, path, sights.catalog) > Sight.NOTHING
 
 
-def _known_access(changes: Iterable[AccessChange], sights: Sights) -> Iterator[AccessChange]:
-    for change in changes:
-        if sights.of(team_path(change.team)) > Sight.NOTHING:
-            profiles = _known_profiles(change.profiles, sights) or (("a hidden profile",) if change.profiles else ())
-            yield dataclasses.replace(change, profiles=profiles)
+def _known_access(check: Check, sights: Sights) -> Iterator[AccessChange]:
+    """Yield who gains and loses data; in a team with hidden profiles that the reader may not see, as without them."""
+    known = frozenset(_known_profiles(check.hidden, check, sights))
+    unseen = {each.partition("/")[0] for each in check.hidden - known}
+    teams = {change.team for change in (*check.access, *check.open_access)}
+    listed = {team for team in teams if sights.of(team_path(team)) > Sight.NOTHING}
+    for change in check.access:
+        if change.team in listed - unseen:
+            yield change
+        elif change.team in listed and not known.isdisjoint(change.profiles):
+            profiles = tuple(each for each in change.profiles if each in known)
+            yield dataclasses.replace(change, profiles=profiles, also_via_other_profile=False)
+    yield from (change for change in check.open_access if change.team in listed & unseen)
 
 
-def _known_starts(changes: Iterable[StartChange], sights: Sights) -> Iterator[StartChange]:
-    for change in changes:
-        profiles = _known_profiles(change.profiles, sights)
+def _known_starts(check: Check, sights: Sights) -> Iterator[StartChange]:
+    for change in check.starts:
+        profiles = _known_profiles(change.profiles, check, sights)
         if profiles and sights.of(team_path(change.team)) > Sight.NOTHING:
             yield dataclasses.replace(change, profiles=profiles)
 
 
-def _known_profiles(profiles: Iterable[str], sights: Sights) -> tuple[str, ...]:
-    return tuple(each for each in profiles if sights.of(profile_path(each)) > Sight.NOTHING)
+def _known_profiles(profiles: Iterable[str], check: Check, sights: Sights) -> tuple[str, ...]:
+    """Return the profiles that a reader may know of, and of what they were renamed from."""
+    origins = {change.path: change.moved_from for change in check.changes if change.moved_from}
+    paths = {each: profile_path(each) for each in profiles}
+    return tuple(
+        each for each, path in paths.items() if min(sights.of(path), sights.of(origins.get(path, path))) > Sight.NOTHING
+    )
 
 
 def _vague(requirement: Requirement) -> Requirement:
