@@ -1,8 +1,10 @@
 """Find the removed profiles that a commit only moves: at another path, everybody can start them as before.
 
 What counts is what applies for people, before and after. The new team has to include whoever could start the profile,
-and to have its data as long; and the profile has to be valid there, as no earlier version stands in for a new file.
-In case of doubt a file counts as removed. Files of teams and data roles are named by others, so that they never move.
+to have its data as long, and budgets with room for it; the profile has to be valid there, as no earlier version stands
+in for a new file; and what belongs to the old team by its name (its folder, the service account that a cloud's
+credential trusts) stays behind. In case of doubt a file counts as removed. Files of teams and data roles are named by
+others, so that they never move.
 """
 
 import functools
@@ -15,10 +17,11 @@ from allotment_profiles.catalog.team_validation import check_data_role, check_te
 from allotment_profiles.catalog.validation import check_profile
 from allotment_profiles.documents.reading import read
 from allotment_profiles.git.repository import Repository
-from allotment_profiles.model import DataRole, Model, People, Policy, Profile, Team
+from allotment_profiles.model import Budget, DataRole, Model, People, Policy, Profile, Team
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import POLICY, data_role_path, file_ref, team_path
 from allotment_profiles.model.problems import Problem
+from allotment_profiles.model.sizes import SizeRange
 
 Blobs = Mapping[str, str]
 """The regular files that apply: path → blob."""
@@ -107,7 +110,25 @@ def _serves(old_side: _Side, old: str, new_side: _Side, new: str, names: Counter
     # Leads and deputies see hidden profiles, too, and decide about all.
     if not (_include(now.leads, was.leads) and _include(now.deputies, was.deputies)):
         return False
+    if old_team != new_team and not _stays(profile, was, now):
+        return False
     return all(_granted(old_side.role(name), old_team, new_side.role(name), new_team) for name in profile.data_roles)
+
+
+def _stays(profile: Profile, was: Team, now: Team) -> bool:
+    """Whether another team has the profile's folder, and room for each of its sizes."""
+    if profile.storage.team != "none":
+        return False
+    sizes = SizeRange(profile)
+    largest = {"sessions": 1, **{name: sizes.largest(name) for name in ("cpu", "memory", "gpu")}}
+    budgets = (was.budget, now.budget), (was.user_budget, now.user_budget)
+    return all(_holds(name, amount, *pair) for pair in budgets for name, amount in largest.items())
+
+
+def _holds(name: str, amount: int, was: Budget | None, now: Budget | None) -> bool:
+    """Whether a budget has room for an amount, or is no smaller than before."""
+    old, new = getattr(was, name, None), getattr(now, name, None)
+    return new is None or new >= amount or (old is not None and new >= old)
 
 
 def _include(now: People, was: People) -> bool:
@@ -115,10 +136,14 @@ def _include(now: People, was: People) -> bool:
 
 
 def _granted(was: DataRole | None, old_team: str, now: DataRole | None, new_team: str) -> bool:
-    """Whether a new grant lasts at least as long as the old one."""
+    """Whether a new grant lasts at least as long as the old one, and gives the data in the same way."""
     old = was.granted_to.get(old_team) if was else None
     new = now.granted_to.get(new_team) if now else None
-    return old is None or (new is not None and new.last_day >= old.last_day)
+    if old is None:
+        return True
+    # The other kinds of credential trust service accounts, which are named after the team.
+    trusted = now is None or not (now.binding.volume or now.binding.secret)
+    return new is not None and new.last_day >= old.last_day and not (trusted and old_team != new_team)
 
 
 def _team_and_id(path: str) -> tuple[str, str]:

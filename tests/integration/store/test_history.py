@@ -102,6 +102,14 @@ def test_a_team_may_move_with_its_profiles(profiles: ProfilesRepository) -> None
 
 LEADS = {"groups": ["/olive/leads"]}
 GRANTED = data_role("blue", {"red": "2027-03-31", "olive": "2027-03-31"})
+AWS = {"aws_role": "arn:aws:iam::000000000000:role/tables"}
+SIZES = {
+    "size": {
+        "title": "Size",
+        "default": "small",
+        "choices": {"small": {"title": "Small"}, "large": {"title": "Large", "resources": {"cpu": {"limit": 4}}}},
+    }
+}
 
 
 @pytest.mark.parametrize(
@@ -124,23 +132,56 @@ GRANTED = data_role("blue", {"red": "2027-03-31", "olive": "2027-03-31"})
         ({}, {}, {"teams/0live/team.yaml": team("olive")}, False),
         ({}, {}, {"policy.yaml": policy(ceilings={"cpu": 1, "memory": "1 GiB"})}, False),
         ({}, {}, {"policy.yaml": "oops"}, False),
+        ({}, {"budget": {"cpu": 0.1}}, {}, False),
+        ({}, {"user_budget": {"memory": "100 MiB"}}, {}, False),
+        ({}, {"user_budget": {"sessions": 0}}, {}, False),
+        ({}, {"budget": {"cpu": 3}}, {}, False),
+        ({}, {"budget": {"cpu": 4, "memory": "16 GiB", "gpu": 0, "sessions": 1}}, {}, True),
+        ({}, {"user_budget": {"cpu": 4}}, {}, True),
+        ({"storage": {"team": "read-only"}}, {}, {}, False),
+        ({"data_roles": ["tables"]}, {}, {TABLES: {**GRANTED, "binding": AWS}}, False),
+        ({"data_roles": ["tables"]}, {}, {TABLES: {**GRANTED, "binding": {"secret": {"name": "tables"}}}}, True),
     ],
     ids=[
         "the same people", "more people", "others", "one user", "a lead less", "a hidden profile, other leads",
         "data without a grant", "data with a grant", "a grant that ends before", "data that nobody owns",
         "data that does not read", "a small envelope", "a team that does not read", "a team that may not be",
         "a team of a like name", "a low ceiling", "a policy that does not read",
+        "no room in the team's budget", "no room in each user's budget", "no session", "no room for the largest size",
+        "room in the team's budget", "room in each user's budget", "the folder of the team",
+        "a credential that trusts the team's service account", "a Secret",
     ],
 )  # fmt: skip
 def test_files_moved_to_another_team_are_removed_ones_where_somebody_loses_them(
     profiles: ProfilesRepository, changes: dict[str, str], olive: dict[str, str], more: dict[str, Content], moved: bool
 ) -> None:
-    many = {path: profile(title=path[-8:-5], **changes) for path in MANY}
+    many = {path: profile(title=path[-8:-5], options=SIZES, **changes) for path in MANY}
     profiles.commit(small(**many))
     files = {path.replace("/red/", "/olive/"): as_bytes(path, content) for path, content in many.items()}
     files["teams/olive/team.yaml"] = as_bytes(RED, {**team("red"), **olive})
     profiles.push({**GONE, **files, **more})
     assert held(profiles) == (set() if moved else {(path, "removal") for path in MANY})
+
+
+@pytest.mark.parametrize(("was", "now"), [({"cpu": 1}, {"cpu": 1}), ({"cpu": 1}, {"cpu": 2}), ({"gpu": 1}, {})])
+def test_a_budget_that_is_no_smaller_stops_no_move(
+    profiles: ProfilesRepository, was: dict[str, int], now: dict[str, int]
+) -> None:
+    many = {path: profile(title=path[-8:-5], options=SIZES) for path in MANY}
+    profiles.commit(small(**many, **{RED: team("red", user_budget=was)}))
+    moved = {path.replace("/red/", "/olive/"): as_bytes(path, content) for path, content in many.items()}
+    more = {"user_budget": now} if now else {}
+    profiles.push({**GONE, **moved, "teams/olive/team.yaml": team("red", **more)})
+    assert held(profiles) == set()
+
+
+def test_a_profile_with_the_folder_of_its_team_moves_within_the_team(profiles: ProfilesRepository) -> None:
+    many = {path: profile(title=path[-8:-5], storage={"team": "read-write"}) for path in MANY}
+    profiles.commit(small(**many))
+    profiles.push(
+        {**GONE, **{path.replace("profiles/p", "profiles/q"): as_bytes(path, each) for path, each in many.items()}}
+    )
+    assert held(profiles) == set()
 
 
 def test_files_moved_to_names_that_are_not_read_are_removed_ones(profiles: ProfilesRepository) -> None:
