@@ -1,16 +1,19 @@
-"""What the maintainers of a profile may change without an approval, where the policy allows it. Pure functions.
+"""What may change without an approval. Pure functions.
 
-Two checks must agree. First, every change of the file is of a kind that the policy lists. Second, independently of the
-list of changes: everything but texts, amounts and image versions is the same, no combination of choices gets more of
-anything, and no image is replaced by another one, loses its digest or lies outside the envelope.
+Those who answer for data may end its grants, or end them earlier: nobody gains by it.
+
+Maintainers of a profile may change what the policy allows. Two checks must agree. First, every change of the file is of
+a kind that the policy lists. Second, independently of the list of changes: everything but texts, amounts and image
+versions is the same, no combination of choices gets more of anything, and no image is replaced by another one, loses
+its digest or lies outside the envelope.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-from allotment_profiles.access.people import User, maintains
+from allotment_profiles.access.people import User, answers_for, maintains
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model import Profile
+from allotment_profiles.model import Grant, Profile
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.review.changes import Change
 from allotment_profiles.review.team_limits import (
@@ -22,6 +25,8 @@ from allotment_profiles.review.team_limits import (
     same_image,
 )
 
+ENDING = "grant-shorter"
+"""The type of change by which those who answer for data end its grants."""
 ACTIONS = {"image-version": "change image versions", "smaller": "reduce sizes", "text": "change texts"}
 
 
@@ -40,7 +45,12 @@ def automatic_paths(
     for path, file_changes in by_path.items():
         kinds = {"text" if change.category == "layout" else change.category for change in file_changes}
         ref = file_ref(path)
-        if kinds <= allowed and ref and ref.kind == "profile" and _harmless(ref.id, before, after, proposer):
+        if kinds == {ENDING} and ref and ref.kind == "data role" and _only_ends(ref.id, before, after, proposer):
+            automatic[path] = (
+                f"The data role {ref.id} needs no approval: {proposer.name} answers for the data, and the change only "
+                "ends grants, or ends them earlier."
+            )
+        elif kinds <= allowed and ref and ref.kind == "profile" and _harmless(ref.id, before, after, proposer):
             what = " and ".join(action for kind, action in ACTIONS.items() if kind in kinds)
             automatic[path] = (
                 f"The profile {ref.id} needs no approval: {proposer.name} maintains it, and the policy lets "
@@ -50,8 +60,32 @@ def automatic_paths(
 
 
 def automatic_of(changes: Iterable[Change], before: Catalog, after: Catalog, proposer: User | None) -> tuple[str, ...]:
-    """Return a sentence for each profile that a proposal may change without an approval."""
+    """Return a sentence for each file that a proposal may change without an approval."""
     return tuple(reason for _, reason in sorted(automatic_paths(changes, before, after, proposer).items()))
+
+
+def _only_ends(role: str, before: Catalog, after: Catalog, proposer: User) -> bool:
+    """Return whether a change of a data role does nothing but end grants earlier, by somebody who decides about it."""
+    old, new = before.data_roles.get(role), after.data_roles.get(role)
+    if old is None or new is None or old.outdated_since or new.outdated_since or old.value.owner not in before.teams:
+        return False
+    grants, left = old.value.granted_to, new.value.granted_to
+    return (
+        answers_for(proposer, before.teams[old.value.owner].value)
+        and old.value.model_copy(update={"granted_to": {}}) == new.value.model_copy(update={"granted_to": {}})
+        and left != grants
+        # A grant that is taken out of the file would bring back an older version of the profiles that use it.
+        and left.keys() == grants.keys()
+        and all(_no_longer(grants[team], grant) for team, grant in left.items())
+    )
+
+
+def _no_longer(old: Grant, new: Grant) -> bool:
+    return (
+        new.until <= old.until
+        and new.reason == old.reason
+        and (old.review_by is None or (new.review_by is not None and new.review_by <= old.review_by))
+    )
 
 
 def _harmless(profile_id: str, before: Catalog, after: Catalog, proposer: User) -> bool:

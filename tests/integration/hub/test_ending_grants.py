@@ -23,17 +23,17 @@ async def used(platform: Platform) -> None:
 
 async def test_the_owner_ends_a_grant_that_is_used_and_the_profile_stays_as_it_is(platform: Platform) -> None:
     await used(platform)
-    platform.people.groups["dan"] = ["/data/leads"]
-    catalog, dora, ana = platform.watcher.catalog, platform.people.actor("dora"), platform.people.actor("ana")
+    platform.people.groups |= {"dan": ["/data/leads"], "dina": ["/data"]}
+    catalog, dina, ana = platform.watcher.catalog, platform.people.actor("dina"), platform.people.actor("ana")
     files = {PRICES_PATH: ending_grant(catalog, "prices", "housing", "")}
-    check = await platform.submissions.check(dora, files)
+    check = await platform.submissions.check(dina, files)
     assert check.errors == []
     assert [problem.code for problem in check.problems] == ["date-past"]
     assert [(change.kind, change.team, change.profiles) for change in check.access] == [
         ("loses", "housing", (PROFILE,))
     ]
     assert [requirement.key for requirement in check.requirements] == ["owner:open-data"]
-    stored = await platform.proposed(files, by="dora")
+    stored = await platform.proposed(files, by="dina")
     # The team is told: the page of its profile asks this.
     told = await platform.proposals.others([PRICES_PATH], ana.user)
     assert [other.id for other in told] == [stored.id]
@@ -51,6 +51,54 @@ async def test_the_owner_ends_a_grant_that_is_used_and_the_profile_stays_as_it_i
     assert refusal
     assert refusal.code == "grant-expired"
     assert [lost.data_role for lost in lost_access(catalog, ana.user, PROFILE, ["prices"], now)] == ["prices"]
+
+
+async def test_who_answers_for_the_data_ends_a_grant_alone(platform: Platform) -> None:
+    await used(platform)
+    files = {PRICES_PATH: ending_grant(platform.watcher.catalog, "prices", "housing", "")}
+    dora = platform.people.actor("dora")
+    done = await platform.submissions.propose(dora, files, "It was published by mistake")
+    assert done.automatic
+    merged = await platform.reviews.merge_if_automatic(dora, done.proposal)
+    assert merged.ending
+    assert platform.landing(PRICES_PATH).approved_by == ("policy (automatic: grant-shorter)",)
+    view = await platform.proposals.view(merged, platform.people.actor("lena"))
+    assert view.check.requirements == ()
+
+
+LONGER = PRICES.replace(b"{until: 2999-12-31}", b"{until: 3000-12-31}")
+WIDER = PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")
+SOONER = PRICES.replace(b"2999-12-31", b"2998-12-31")
+
+
+@pytest.mark.parametrize(
+    ("by", "content", "session"),
+    [
+        ("dora", LONGER, False),
+        ("dora", WIDER.replace(b"2999-12-31}\n  tr", b"2998-12-31}\n  tr"), False),
+        ("dora", SOONER.replace(b"public", b"internal"), False),
+        ("dora", PRICES.replace(b"  housing: {until: 2999-12-31}\n", b"").replace(b"granted_to:\n", b""), False),
+        ("lena", SOONER, False),
+        ("adam", SOONER, False),
+        ("dora", SOONER, True),
+    ],
+    ids=[
+        "longer",
+        "another team as well",
+        "another key",
+        "out of the file",
+        "the other team",
+        "administrator",
+        "session",
+    ],
+)
+async def test_nothing_else_and_nobody_else_goes_without_an_approval(
+    platform: Platform, by: str, content: bytes, session: bool
+) -> None:
+    actor = platform.people.actor(by, session=session)
+    done = await platform.submissions.propose(actor, {PRICES_PATH: content}, "It is needed")
+    assert (await platform.reviews.merge_if_automatic(actor, done.proposal)).open
+    assert platform.main_file(PRICES_PATH) == PRICES
 
 
 async def test_a_grant_ends_on_a_day_to_come_and_keeps_its_reason(platform: Platform) -> None:

@@ -29,7 +29,7 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.review.automatic import ACTIONS
+from allotment_profiles.review.automatic import ACTIONS, ENDING
 from allotment_profiles.review.changes import Change
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -384,5 +384,7 @@ def _written_automatic(merge: Commit | None) -> tuple[str, ...]:
     kinds = [
         line.removeprefix(AUTOMATIC).removesuffix(")") for line in trailers.get("Approved-by", ()) if AUTOMATIC in line
     ]
-    actions = [" and ".join(ACTIONS.get(kind, kind) for kind in line.split(", ")) for line in kinds]
-    return tuple(f"The policy lets maintainers {line}." for line in actions)
+    lines = [line.split(", ") for line in kinds]
+    actions = [" and ".join(ACTIONS.get(kind, kind) for kind in line if kind != ENDING) for line in lines]
+    ending = ["Those who answer for the data may end its grants."] if any(ENDING in line for line in lines) else []
+    return (*(f"The policy lets maintainers {action}." for action in actions if action), *ending)
