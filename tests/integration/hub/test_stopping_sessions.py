@@ -41,7 +41,7 @@ async def stopping(platform: Platform, by: str, target: StopTarget, **options: A
         (USER, {"adam"}),
         (IMAGE, {"adam"}),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, StopTarget) else "by",
 )
 async def test_sessions_are_stopped_by_those_who_answer_for_what_they_have_in_common(
     platform: Platform, target: StopTarget, deciding: set[str]
