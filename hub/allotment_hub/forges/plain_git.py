@@ -151,7 +151,7 @@ class PlainGitForge:
             number += 1
         proposal = f"{slug}-{number}"
         head = self._content(base, [base], files, by=by, title=title, reason=reason)
-        record = Record("proposed", by, dt.datetime.now(dt.UTC), head, reason, title)
+        record = Record("proposed", by, dt.datetime.now(dt.UTC), head, reason, title, size=size_of(files))
         # The chain of records starts with a commit without parents, so that it never leads into proposed content.
         root = self._write(self.repository.write_tree(None, {}), [], f"Reviews of {proposal}\n", SERVICE)
         tip = self._recorded(proposal, record, [root, head])
@@ -171,7 +171,7 @@ class PlainGitForge:
         """Replace the content of an open proposal, on top of a commit of main. Raise RefMovedError."""
         parents = [proposal.branch or proposal.head] + ([base] if base else [])
         head = self._content(base, parents, files, by=by, title=title, reason=reason)
-        record = Record("updated", by, dt.datetime.now(dt.UTC), head, reason, title)
+        record = Record("updated", by, dt.datetime.now(dt.UTC), head, reason, title, size=size_of(files))
         tip = self._recorded(proposal.id, record, [proposal.tip, head])
         self._move(
             RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT),
@@ -284,6 +284,11 @@ class PlainGitForge:
     def commit(self, commit: str) -> Commit | None:
         """Return one commit, or None."""
         return next(iter(self.repository.commits([commit])), None)
+
+
+def size_of(files: Mapping[str, bytes | None]) -> int:
+    """Return how many bytes files have, as a record counts them."""
+    return sum(len(content) for content in files.values() if content)
 
 
 def _overlaps(change: FileChange, by_main: Mapping[str, FileChange]) -> bool:

@@ -42,12 +42,15 @@ class Record:
     """What was judged; with `approved` and `merged`. Empty in records from before there were digests."""
     main: str = ""
     """The commit of main that it was judged with; with `approved`."""
+    size: int = 0
+    """Bytes of the files that were sent; with `proposed` and `updated`. 0 in records from before it was counted."""
 
     def message(self, proposal: str) -> str:
         """Format the record as the message of a commit: a line for people, then JSON for machines."""
         content = {
             "proposal": proposal, "kind": self.kind, "by": self.by, "head": self.head, "text": self.text,
             "title": self.title, "merge": self.merge, "digest": self.digest, "main": self.main,
+            "size": self.size,
         }  # fmt: skip
         who = " ".join(self.by.split())[:60]
         return f"{MARK}{who} {_VERBS[self.kind]} {proposal}\n\n{json.dumps(content, ensure_ascii=True)}\n"
@@ -74,6 +77,7 @@ def parse_record(commit: Commit, proposal: str) -> Record | None:
             merge=str(content.get("merge", "")),
             digest=str(content.get("digest", "")),
             main=str(content.get("main", "")),
+            size=int(content.get("size", 0)),
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -5,6 +5,7 @@ from allotment_profiles.model.data_role import AzureIdentity, Binding, DataRole,
 from allotment_profiles.model.paths import Kind
 from allotment_profiles.model.policy import (
     BUILT_IN_APPS,
+    DailyLimits,
     GpuKind,
     NodePool,
     OpenProposals,
@@ -30,6 +31,7 @@ __all__ = [
     "Budget",
     "Checkout",
     "Choice",
+    "DailyLimits",
     "DataRole",
     "Envelope",
     "GpuKind",

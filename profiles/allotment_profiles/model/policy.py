@@ -148,6 +148,15 @@ class OpenProposals(Model):
     """Maximum number of open proposals of all people. Administrators may exceed it."""
 
 
+class DailyLimits(Model):
+    """How much one person may add to the repository in 24 hours. Administrators may add ten times as much."""
+
+    records: Annotated[int, Field(ge=1, le=100000)] = 200
+    """Maximum number of proposals, updates and comments, also of proposals that have ended since."""
+    size: Memory = 8 * 1024**2
+    """Maximum size of the files that are proposed, all proposals and updates together."""
+
+
 class EventRules(Model):
     """How many events of sessions are kept, and for how long."""
 
@@ -190,6 +199,8 @@ class Policy(Model):
     """How old the sign-in of somebody who gives data to people may be. If not set, any age."""
     open_proposals: OpenProposals = OpenProposals()
     """How many proposals may be open at the same time."""
+    daily_limits: DailyLimits = DailyLimits()
+    """How much one person may add to the repository in 24 hours: proposals, updates and comments."""
     events: EventRules = EventRules()
     """How many events of sessions are kept, and for how long: starts, refusals and ends."""
     removal_share: Annotated[int, Field(ge=1, le=100)] = 30

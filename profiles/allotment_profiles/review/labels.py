@@ -76,6 +76,8 @@ _LABELS = {
     "fresh_sign_in": "age of a sign-in that may give data",
     "open_proposals.person": "open proposals of one person",
     "open_proposals.total": "open proposals of all people",
+    "daily_limits.records": "proposals, updates and comments of one person in a day",
+    "daily_limits.size": "size of what one person proposes in a day",
     "events.hourly": "events of a kind in an hour",
     "events.keep_days": "days for which events are kept",
     "removal_share": "share of the files that one commit may delete",

@@ -38,7 +38,11 @@ class ChangeChecker:
 
     def today(self) -> dt.date:
         """Return the current day, UTC."""
-        return self._clock().astimezone(dt.UTC).date()
+        return self.now().date()
+
+    def now(self) -> dt.datetime:
+        """Return the current time, UTC."""
+        return self._clock().astimezone(dt.UTC)
 
     async def files(self, main: str, files: Files, by: str) -> Check:
         """Check changed files on top of a commit of main, for a user, with half of the work that a judgement may take.

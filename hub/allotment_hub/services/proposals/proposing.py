@@ -9,15 +9,16 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from allotment_hub.errors import ServiceError, refused
+from allotment_hub.forges.plain_git import size_of
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
-from allotment_hub.services.proposals.rights import Actor, refusal_to_change
+from allotment_hub.services.proposals.rights import Actor, refusal_to_add, refusal_to_change
 from allotment_hub.services.proposals.sights import Sights, shown
 from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.access.visibility import Sight, team_is_listed, visible
 from allotment_profiles.git.repository import RefMovedError
-from allotment_profiles.model import OpenProposals, Policy
+from allotment_profiles.model import DailyLimits, OpenProposals, Policy
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.model.values.texts import harmful_character
@@ -81,6 +82,7 @@ class Submissions:
         policy = check.before.policy.value if check.before.policy else None
         async with self._lock:  # others wait for it, so nothing is judged meanwhile
             earlier = await self._earlier(actor, files, update, policy)
+            await self._within_day(actor, policy, size_of(files))
             send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _slug(files))
             title, by = _title(files, check), actor.user.name
             stored = await written(send, main, files, by=by, title=title, reason=reason)
@@ -115,7 +117,10 @@ class Submissions:
         refusal = await self._proposals.refusal_to_comment(stored, actor)
         if refusal:
             raise ServiceError(refusal)
-        return await written(self._forge.record, stored, "commented", by=actor.user.name, text=text)
+        async with self._lock:
+            policy = self._proposals.catalog.policy
+            await self._within_day(actor, policy.value if policy else None)
+            return await written(self._forge.record, stored, "commented", by=actor.user.name, text=text)
 
     async def own(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return an open proposal that the actor made. Raise a refusal for every other one."""
@@ -144,6 +149,13 @@ class Submissions:
         wrote = {path for path, ref in refs.items() if typed and (ref is None or ref.kind != "data role")}
         wrote |= {path for path in files if self._proposals.is_new(path)}
         return Sights(actor.user, check.before, check, files, wrote)
+
+    async def _within_day(self, actor: Actor, policy: Policy | None, size: int = 0) -> None:
+        """Raise a refusal where the actor has added as much today as one person may: git keeps all of it."""
+        limits = (policy.daily_limits if policy else None) or DailyLimits()
+        refusal = refusal_to_add(await self._proposals.all(), actor, limits, self._checking.now(), size)
+        if refusal:
+            raise ServiceError(refusal)
 
     async def _earlier(
         self, actor: Actor, files: Files, update: str | None, policy: Policy | None

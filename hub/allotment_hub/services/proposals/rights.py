@@ -1,5 +1,7 @@
 """Who may do what with a proposal. The page's buttons and the actions themselves ask the same function. Pure."""
 
+import datetime as dt
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +11,9 @@ from allotment_hub.services.proposals.case import Case
 from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model import DailyLimits
 from allotment_profiles.model.problems import Refusal
+from allotment_profiles.model.values.quantities import format_memory
 
 MAXIMUM_COMMENTS = 300
 """How many comments a proposal has, and how many its proposer or one of those who decide about it may write."""
@@ -17,6 +21,10 @@ MAXIMUM_OF_ONE = 50
 """How many comments anybody else may write on one proposal."""
 ALWAYS_OF_ONE = 10
 """How many of these are left to each, however many comments of others there are."""
+ADMINISTRATORS_TIMES = 10
+"""How many times as much as others administrators may add in a day."""
+_DAY = dt.timedelta(days=1)
+_ADDED = ("proposed", "updated", "commented")
 
 Action = Literal["approve", "reject", "merge", "withdraw", "update"]
 
@@ -72,6 +80,35 @@ def may_reject(stored: StoredProposal, paths: Iterable[str], catalog: Catalog, a
     """
     decides = any(decides_about(actor.user, path, catalog) for path in paths)
     return stored.open and actor.may_review and actor.user.name != stored.proposer and decides
+
+
+def refusal_to_add(
+    proposals: Iterable[StoredProposal], actor: Actor, limits: DailyLimits, now: dt.datetime, size: int = 0
+) -> Refusal | None:
+    """Return why an actor may not add another record with files of a size, or None.
+
+    `proposals` are all of them, also those that have ended, with the newest record first. What is decided (approved,
+    rejected, merged, withdrawn) is never too much.
+    """
+    since = now - _DAY
+    recent = itertools.takewhile(lambda stored: stored.records[-1].time > since, proposals)
+    own = [
+        record
+        for stored in recent
+        for record in stored.records
+        if record.by == actor.user.name and record.time > since and record.kind in _ADDED
+    ]
+    times = ADMINISTRATORS_TIMES if actor.user.admin else 1
+    records, most = times * limits.records, times * limits.size
+    sent = sum(record.size for record in own)
+    if len(own) >= records:
+        why = f"You have sent {len(own)} proposals, updates and comments in 24 hours; {records} are allowed."
+    elif size and sent + size > most:
+        why = f"With it, you would have proposed {sent + size} bytes in 24 hours; {format_memory(most)} are allowed."
+    else:
+        return None
+    remedy = "Wait until tomorrow, or ask an administrator for larger `daily_limits` in the policy."
+    return Refusal("daily-limit", "This is too much for one day.", why, remedy, ADMINISTRATORS, 409)
 
 
 def _ended(stored: StoredProposal) -> Refusal | None:
