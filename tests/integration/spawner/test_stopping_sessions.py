@@ -71,7 +71,7 @@ def state(hub: SmallHub, user: str) -> dict[str, Any]:
         (StopTarget("image", f"registry.example.org/analysis/plain@{DIGEST}"), {"cid"}),
         (StopTarget("image", "registry.example.org/analysis/plain"), set()),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, StopTarget) else "of",
 )
 async def test_an_order_ends_the_sessions_of_its_target_and_no_others(
     hub: SmallHub, target: StopTarget, expected: set[str]
