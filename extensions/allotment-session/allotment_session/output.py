@@ -67,7 +67,9 @@ def show_checks(terminal: Terminal, checks: dict[str, Any]) -> None:
     if problems:
         terminal.print("Problems" if has_errors(problems) else "Advice")
         show_problems(terminal, problems)
-    _show_list(terminal, "What changes", _texts(changes))
+    total = field_of(checks.get("totals"), "changes")
+    more = int(total) - len(changes) if total.isdecimal() else 0
+    _show_list(terminal, "What changes", [*_texts(changes), f"and {more} more" if more > 0 else ""])
     if not changes and not problems:
         terminal.print("Nothing changes.")
     _show_list(terminal, "Who gains or loses data", _texts(items_of(checks, "access")))

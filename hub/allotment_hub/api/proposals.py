@@ -30,7 +30,7 @@ class ChecksHandler(_ProposalHandler):
     async def post(self, body: CheckBody) -> None:
         """Check a change without proposing it."""
         check = await self.services.submissions.check(self.actor, await self.requested_files(body))
-        self.answer(check_answer(check, check.automatic_for(self.actor.user)))
+        self.answer(check_answer(check))
 
 
 class ProposalsHandler(_ProposalHandler):

@@ -158,6 +158,8 @@ class CheckAnswer(Answer):
     """Why nobody has to approve; empty if somebody has to."""
     others: list[OtherProposalAnswer]
     """Other open proposals for the same files, in `proposals/{id}`."""
+    totals: dict[str, int]
+    """How many `changes`, `access` and `starts` there are; of each, the first 200 are listed."""
     cost: Item | None
     """The cost of the dearest changed profile, with `text` for people."""
 
@@ -186,6 +188,8 @@ class ProposalAnswer(Answer):
     changes: list[Item]
     access: list[Item]
     starts: list[Item]
+    totals: dict[str, int]
+    """How many `changes`, `access`, `starts` and `collisions` there are; of each, the first 200 are listed."""
     requirements: list[Item]
     """Who has to approve, and why. `met_by` names who has approved."""
     automatic: list[str]

@@ -1,6 +1,5 @@
 """Converts what the services return into the answers of the API."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -137,9 +136,9 @@ def _cost(check: Check) -> dict[str, Any] | None:
     return {**dearest.as_dict(), "text": "; ".join(change.text for change in check.costs)} if dearest else None
 
 
-def check_answer(check: Check, automatic: Sequence[str] = ()) -> responses.CheckAnswer:
+def check_answer(check: Check) -> responses.CheckAnswer:
     """Return the answer for a dry run."""
-    automatic = () if check.requirements else automatic
+    automatic = () if check.requirements else check.automatic
     return answer_from(responses.CheckAnswer, check, ok=not check.errors, automatic=automatic, cost=_cost(check))
 
 

@@ -78,7 +78,7 @@ class AskPage(ProposingPage):
             team=team,
             teams=teams,
             ask=ask,
-            panel=panel_of(check, user),
+            panel=panel_of(check),
             current=current,
             state=grant_state(current, now) if current else "",
             today=now.date(),
@@ -130,7 +130,7 @@ class EndPage(ProposingPage):
             grant=grant,
             until=until,
             reason=reason,
-            panel=panel_of(check, self.actor.user),
+            panel=panel_of(check),
             catalog=self.services.catalog,
             grace=int(time_left(self.services.catalog).total_seconds()),
             today=dt.datetime.now(dt.UTC).date(),
@@ -158,5 +158,5 @@ class RemovalPage(ProposingPage):
         row = await self.services.profiles.row(self.actor.user, profile_id)
         check = await self.checked({profile_path(row.id): None})
         grace = int(time_left(self.services.catalog).total_seconds())
-        panel = panel_of(check, self.actor.user)
+        panel = panel_of(check)
         self.show("retire.html", row=row, reason=reason, panel=panel, grace=grace, error=error)

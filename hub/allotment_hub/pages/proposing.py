@@ -242,7 +242,7 @@ class ProposePage(ProposingPage):
         nameless = any(problem.field in ("name", "team") and problem.code != "name-taken" for problem in own)
         # Without a name there is no file that could be checked.
         check = await self.checked({} if nameless else draft.files(form.fields, catalog))
-        return panel_of(check, self.actor.user, draft, form.fields, own)
+        return panel_of(check, draft, form.fields, own)
 
     def _show(self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None) -> None:
         catalog = self.services.catalog

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from allotment_hub.services.drafts.draft_proposal import DraftProposal, field_of, still_needed
 from allotment_hub.services.drafts.forms import Field
 from allotment_hub.services.judging.checking import Check
-from allotment_profiles.access.people import User
 from allotment_profiles.model.problems import Problem
 
 
@@ -45,7 +44,6 @@ class Panel:
 
 def panel_of(
     check: Check | None,
-    proposer: User,
     draft: DraftProposal | None = None,
     fields: Sequence[Field] = (),
     own: Sequence[Problem] = (),
@@ -63,5 +61,5 @@ def panel_of(
         problems=tuple(problem for problem in problems if not still_needed(problem) and problem.code != "no-change"),
         by_field=by_field,
         unchanged=any(problem.code == "no-change" for problem in problems),
-        automatic=check.automatic_for(proposer) if check and not check.requirements else (),
+        automatic=check.automatic if check and not check.requirements else (),
     )

@@ -8,13 +8,13 @@ from typing import Any
 
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.records import Candidate
-from allotment_hub.services.judging.dry_runs import Check, Files, OtherProposal, unchecked
+from allotment_hub.services.judging.dry_runs import MAXIMUM_SHOWN, Check, Files, OtherProposal, unchecked
 from allotment_hub.services.judging.judges import MAXIMUM_JUDGES, Judges
 from allotment_hub.services.judging.turns import Turns
 from allotment_hub.services.judging.worker import Task
 from allotment_profiles.store.tracker import Tracker
 
-__all__ = ["ChangeChecker", "Check", "Files", "OtherProposal"]
+__all__ = ["MAXIMUM_SHOWN", "ChangeChecker", "Check", "Files", "OtherProposal"]
 WORK_SECONDS = 2.0
 """Processor time for one check. It does not depend on what else the machine does."""
 

@@ -32,6 +32,9 @@ from allotment_profiles.store.tracker import Tracker
 
 _ENDING = dt.timedelta(days=31)
 """For so long a proposal may wait that ends a grant at once."""
+MAXIMUM_SHOWN = 200
+"""How many changes, accesses and starts of one check are shown. All count for what is needed and what is approved."""
+BRIEF = ("changes", "access", "starts")
 Files = Mapping[str, bytes | None]
 """Changed files: path → content, None where the file is removed."""
 
@@ -56,7 +59,7 @@ class Check:
     starts: tuple[StartChange, ...]
     """Who can start what they could not start before, and who no longer can."""
     requirements: tuple[Requirement, ...]
-    """The approvals that it needs, whoever proposes it. `required_of` leaves out what a maintainer may do alone."""
+    """The approvals that it needs, whoever proposes it. `needed_by` leaves out what a maintainer may do alone."""
     costs: tuple[CostChange, ...]
     before: Catalog
     after: Catalog
@@ -69,6 +72,10 @@ class Check:
     """The ids of the hidden profiles that make the difference."""
     others: tuple[OtherProposal, ...] = ()
     """Other people's open proposals for the same files, as far as the reader may know of them."""
+    automatic: tuple[str, ...] = ()
+    """Why nobody has to approve it, where that was asked for somebody who would propose it."""
+    totals: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """How many there are of what `brief` has shortened."""
     made: bool = True
     """Whether it was made; otherwise a problem says why not, and nothing else is known."""
 
@@ -83,13 +90,32 @@ class Check:
         gains = any(change.gains for change in self.access)
         return gains or any(requirement.gives_data for requirement in self.requirements)
 
-    def required_of(self, proposer: User) -> tuple[Requirement, ...]:
-        """Return the approvals that it needs when this user proposes it."""
-        return tuple(requirements_of(self.changes, self.before, self.after, proposer))
+    def brief(self) -> "Check":
+        """Return the check with the first of its changes, accesses and starts: what is enough to show."""
+        totals = {name: len(getattr(self, name)) for name in BRIEF}
+        if max(totals.values()) <= MAXIMUM_SHOWN:
+            return dataclasses.replace(self, totals=totals)
+        # What is left out is what gives least: wording, and what somebody loses.
+        changes = sorted(self.changes, key=lambda change: change.category in ("text", "layout"))
+        return dataclasses.replace(
+            self,
+            totals=totals,
+            changes=tuple(changes[:MAXIMUM_SHOWN]),
+            access=tuple(sorted(self.access, key=lambda gain: not gain.gains)[:MAXIMUM_SHOWN]),
+            starts=tuple(sorted(self.starts, key=lambda gain: not gain.gains)[:MAXIMUM_SHOWN]),
+        )
 
-    def automatic_for(self, proposer: User) -> tuple[str, ...]:
-        """Return the reasons why it needs no approval when this user proposes it, one for each profile."""
-        return automatic_of(self.changes, self.before, self.after, proposer)
+    def left_out(self, name: str) -> int:
+        """Return how many there are more than are shown."""
+        return max(0, self.totals.get(name, 0) - len(getattr(self, name)))
+
+    def needed_by(self, proposer: User) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
+        """Return the approvals that it needs when this user proposes it, and for each profile why it needs none.
+
+        It takes long where there are many changes.
+        """
+        required = tuple(requirements_of(self.changes, self.before, self.after, proposer))
+        return required, automatic_of(self.changes, self.before, self.after, proposer)
 
 
 def unchecked(before: Catalog, refusal: Refusal) -> Check:

@@ -66,6 +66,8 @@ class Case:
     proposer: User
     approvers: tuple[User, ...]
     """Who approved exactly this, as far as the hub still knows them."""
+    required: tuple[Requirement, ...] = ()
+    """The approvals that it needs when this proposer proposes it, addressed to nobody yet."""
     paths: frozenset[str] = frozenset()
     """The files that it touches."""
     automatic: tuple[str, ...] = ()
@@ -83,7 +85,7 @@ class Case:
         """The approvals that it needs."""
         if self.stored.ending and self.automatic:
             return ()
-        return addressed(self.check.required_of(self.proposer), self.check.before, self.proposer)
+        return addressed(self.required, self.check.before, self.proposer)
 
     @functools.cached_property
     def met(self) -> Mapping[str, tuple[str, ...]]:

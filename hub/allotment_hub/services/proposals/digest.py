@@ -7,11 +7,11 @@ who gain, and the approvals that are needed. Everything else of main may change 
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.forges.records import Candidate, Record
-from allotment_hub.services.judging.checking import Check
+from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, Check
 from allotment_profiles.model.base import attributes
 from allotment_profiles.review.access_diff import AccessChange, StartChange
 from allotment_profiles.review.approvals import Requirement
@@ -52,6 +52,12 @@ def sentences_of(check: Check) -> tuple[str, ...]:
     needed = (f"It needs {requirement.text}" for requirement in check.requirements)
     sentences = (*changes, *(gain.text for gain in gains if gain.gains), *needed)
     return tuple(sentence[0].upper() + sentence[1:] for sentence in sentences)
+
+
+def first_texts(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return as many sentences as are shown, and how many there are more."""
+    more = len(texts) - MAXIMUM_SHOWN
+    return (*texts[:MAXIMUM_SHOWN], *([f"And {more} more."] if more > 0 else []))
 
 
 def _change(change: Change) -> dict[str, object]:

@@ -10,11 +10,19 @@ from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.judging.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.case import CaseKey, Judgement
 from allotment_hub.services.proposals.digest import digest_of
+from allotment_profiles.access.people import User
 from allotment_profiles.git.process import GitError, GitUnavailableError
+from allotment_profiles.review.approvals import Requirement
+from allotment_profiles.review.changes import Change
 
 ValueT = TypeVar("ValueT")
 _MAXIMUM_OLDER = 200
 """How many checks are kept for each question about the past, such as what an ended proposal changed."""
+
+_MAXIMUM_NEEDED = 1000
+"""Of how many proposals it is kept what they need."""
+Needed = tuple[tuple[Requirement, ...], tuple[str, ...]]
+"""The approvals that a proposal needs, and why it needs none."""
 
 
 class Judgements:
@@ -27,6 +35,7 @@ class Judgements:
         """Of the open proposals, whose number the policy limits, against main as it is."""
         self._approved: dict[CaseKey, Judgement] = {}
         self._checks: dict[CaseKey, Check] = {}
+        self._needed: dict[tuple[CaseKey, User], tuple[tuple[Change, ...], Needed]] = {}
 
     async def of(self, stored: StoredProposal, main: str, by: str) -> Judgement:
         """Judge the merge of an open proposal with a commit of main, or return the judgement that still holds."""
@@ -52,6 +61,17 @@ class Judgements:
         """Check a commit against an older main, or return the check that still holds. It is no judgement of a merge."""
         return await self._kept(self._checks, key, by, lambda: self._checking.commit(key.main, key.head, key.day))
 
+    async def needed(self, key: CaseKey, check: Check, proposer: User) -> Needed:
+        """Return what is needed where this user proposes what was checked, or what was found of it before."""
+        asked = (key, proposer)
+        changes, needed = self._needed.get(asked, (None, None))
+        if needed is None or changes is not check.changes:  # what was checked anew may have another result
+            needed = await asyncio.to_thread(check.needed_by, proposer)
+            self._needed[asked] = check.changes, needed
+            while len(self._needed) > _MAXIMUM_NEEDED:
+                self._needed.pop(next(iter(self._needed)))
+        return needed
+
     async def _kept(
         self, kept: dict[CaseKey, ValueT], key: CaseKey, by: str, make: Callable[[], Awaitable[ValueT]]
     ) -> ValueT:
@@ -71,4 +91,5 @@ class Judgements:
         except MergeConflictError as error:
             return Judgement(key, None, error.paths)
         check, removals = await self._checking.merge(candidate, key.day)
-        return Judgement(key, check, (), candidate, removals, digest_of(candidate, check))
+        digest = await asyncio.to_thread(digest_of, candidate, check)
+        return Judgement(key, check, (), candidate, removals, digest)

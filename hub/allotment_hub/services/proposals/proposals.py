@@ -13,11 +13,11 @@ from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.forges.touched import Touched
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
-from allotment_hub.services.judging.checking import ChangeChecker, Check, OtherProposal
+from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check, OtherProposal
 from allotment_hub.services.proposals.approvers import Approvers
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
 from allotment_hub.services.proposals.catching_up import Updated, files_for_main
-from allotment_hub.services.proposals.digest import Lapsed, sentences_of
+from allotment_hub.services.proposals.digest import Lapsed, first_texts, sentences_of
 from allotment_hub.services.proposals.judgements import Judgements
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of, refusal_to_comment
 from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, shown, sights_of, texts_seen
@@ -68,7 +68,9 @@ class ProposalView:
     lapsed: Lapsed | None = None
     """The reader's approval, or else the last one, where it does not count any more."""
     collisions: tuple[Change, ...] = ()
-    """In a conflict, the keys that main and the proposal have both changed; without any, one click carries it over."""
+    """In a conflict, the first keys that both have changed; without any, one click carries it over."""
+    totals: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """How many changes, accesses, starts and collisions there are, shown or not."""
 
 
 def profiles_in(files: Iterable[str]) -> list[str]:
@@ -219,12 +221,13 @@ class Proposals:
             judgement = await self._judgement_at_end(stored, stored.ending, merge, by)
         elif judgement is None:
             judgement = await self.judgement(stored, await self.main(), by)
-        check = judgement.check
+        check, key = judgement.check, judgement.key
         if check is None:  # in a conflict, the check is against the main that the proposal was made from
-            key = dataclasses.replace(judgement.key, main=await self._base(stored))
+            key = dataclasses.replace(key, main=await self._base(stored))
             check = await self._judgements.check(key, by.name)
         people = people if people is not None else await self.people([stored])
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
+        required, automatic = await self._judgements.needed(key, check, proposer)
         return Case(
             stored=stored,
             judgement=judgement,
@@ -232,8 +235,9 @@ class Proposals:
             main=self._watcher.catalog if judgement.conflicts else check.before,
             proposer=proposer,
             approvers=tuple(people[each.by] for each in counting_approvals(stored, judgement) if each.by in people),
+            required=required,
             paths=frozenset((await self.touched([stored]))[stored.id]),
-            automatic=_written_automatic(merge) if stored.ending else check.automatic_for(proposer),
+            automatic=_written_automatic(merge) if stored.ending else automatic,
             live=bool(merge and await self._applies(merge.id)),
         )
 
@@ -280,9 +284,11 @@ class Proposals:
         sights = sights_of(case, reader.user, files, before, self._main_now)
         seen, news_only = await asyncio.to_thread(texts_seen, sights)
         waits_for, since = waiting(case)
+        check, collided = await self._advised(case, sights), await self._collisions(case)
+        collisions = await asyncio.to_thread(redacted, collided, sights.of_main, known=files)
         return ProposalView(
             case=case,
-            check=await self._advised(case, sights),
+            check=check,
             files=files,
             seen=seen,
             news_only=news_only,
@@ -296,7 +302,8 @@ class Proposals:
                 "comment": await self.refusal_to_comment(stored, reader),
             },
             lapsed=await self._lapsed(case, reader.user, sights),
-            collisions=redacted(await self._collisions(case), sights.of_main, known=files),
+            collisions=collisions[:MAXIMUM_SHOWN],
+            totals={**check.totals, "collisions": len(collisions)},
         )
 
     async def refusal_to_comment(self, stored: StoredProposal, actor: Actor) -> Refusal | None:
@@ -312,7 +319,7 @@ class Proposals:
         advice = await self.approvers.advice(unmet, case.main, case.proposer, case.stored.contributors)
         files = await self.files(case.stored) if case.stored.open else {}
         others = await self.others(files, sights.reader, but=case.stored.id)
-        return dataclasses.replace(check, problems=(*check.problems, *advice), others=others)
+        return dataclasses.replace(check.brief(), problems=(*check.problems, *advice), others=others)
 
     async def _collisions(self, case: Case) -> tuple[Change, ...]:
         if case.state != "conflict":
@@ -329,14 +336,7 @@ class Proposals:
         was = await self._judgements.then(stored, approval, reader.name)
         if was is None:
             return Lapsed(approval)
-        then, now = (
-            sentences_of(shown(check, sights.of_check(check), check.requirements)) for check in (was, case.check)
-        )
-        return Lapsed(
-            approval,
-            tuple(text for text in then if text not in now),
-            tuple(text for text in now if text not in then),
-        )
+        return await asyncio.to_thread(_compared, approval, was, case.check, sights)
 
     async def seen_check(self, case: Case, user: User) -> Check:
         """Return the check of a case with what a user may see of it."""
@@ -368,6 +368,15 @@ class Proposals:
         event = await self._events.first_start(offered, ending.time) if merged and ending else None
         started = Stage("first start", "done", f"by {event.user}", event.time) if event else None
         return stages_of(case, offered=bool(offered), started=started)
+
+
+def _compared(approval: Record, was: Check, check: Check, sights: Sights) -> Lapsed:
+    """Compare what was approved with what is so now, as a reader may see both."""
+    then, now = (
+        dict.fromkeys(sentences_of(shown(each, sights.of_check(each), each.requirements))) for each in (was, check)
+    )
+    gone, new = ([text for text in these if text not in others] for these, others in ((then, now), (now, then)))
+    return Lapsed(approval, first_texts(gone), first_texts(new))
 
 
 def _unknown() -> ServiceError:

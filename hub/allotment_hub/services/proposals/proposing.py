@@ -57,11 +57,13 @@ class Submissions:
         """Check files against main as it is now, and return what this actor may see of it. Nothing is written."""
         _limit(files)
         check = await self._checked(actor, files, await self._proposals.main())
-        requirements = addressed(check.required_of(actor.user), check.before, actor.user)
+        required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
+        requirements = addressed(required, check.before, actor.user)
         seen = await asyncio.to_thread(shown, check, self._sights(actor, files, check), requirements)
         advice = await self._proposals.approvers.advice(requirements, check.before, actor.user)
         others = await self._proposals.others(files, actor.user)
-        return dataclasses.replace(seen, problems=(*seen.problems, *advice), others=others)
+        problems = (*seen.problems, *advice)
+        return dataclasses.replace(seen.brief(), problems=problems, automatic=automatic, others=others)
 
     async def propose(
         self, actor: Actor, files: Files, reason: str, *, update: str | None = None, on: str | None = None
@@ -86,8 +88,8 @@ class Submissions:
             send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _slug(files))
             title, by = _title(files, check), actor.user.name
             stored = await written(send, main, files, by=by, title=title, reason=reason)
-        automatic = not check.required_of(actor.user) and bool(check.automatic_for(actor.user))
-        return Proposed(stored, earlier is None, automatic)
+        required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
+        return Proposed(stored, earlier is None, bool(automatic) and not required)
 
     async def bring_up_to_date(self, actor: Actor, proposal: str) -> StoredProposal:
         """Carry one's own proposal over to the files that main has changed since, key by key. Its approvals end."""

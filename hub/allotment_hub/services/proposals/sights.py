@@ -1,6 +1,7 @@
 """What one reader may see of each side of a proposed change, and of its check. Pure."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -131,11 +132,12 @@ def texts_seen(sights: Sights) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def shown(check: Check, sights: Sights, requirements: Iterable[Requirement]) -> Check:
     """Return a check with what a reader may see of it."""
     paths = {*sights.files, *(path for change in check.changes for path in (change.path, change.moved_from) if path)}
-    unseen = any(sights.of(path) == Sight.NOTHING for path in paths)
+    sight = functools.cache(sights.of)  # there are many changes of a file
+    unseen = any(sight(path) == Sight.NOTHING for path in paths)
     return dataclasses.replace(
         check,
         problems=tuple(_problem_of(problem, sights) for problem in check.problems),
-        changes=redacted(check.changes, sights.of, known=sights.files),
+        changes=redacted(check.changes, sight, known=sights.files),
         access=tuple(_known_access(check, sights)),
         starts=tuple(_known_starts(check, sights)),
         costs=tuple(cost for cost in check.costs if sights.of(profile_path(cost.profile_id)) > Sight.NOTHING),

@@ -1,0 +1,92 @@
+"""A proposal with very many changes: what is shown and sent is bounded, and what is decided is of all of it."""
+
+import dataclasses
+import datetime as dt
+import threading
+from pathlib import Path
+from typing import ClassVar
+
+from bs4 import BeautifulSoup
+from support.costly import costly_profile
+from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, Platform
+from support.fakes.web_service import WebService
+
+from allotment_hub.forges.records import Candidate
+from allotment_hub.services.event_reader import EventReader
+from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
+from allotment_hub.services.proposals.overview import overview
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_profiles.access.people import User
+from allotment_profiles.documents.writing import write
+from allotment_profiles.model.base import attributes
+from allotment_profiles.review.approvals import Requirement
+
+COSTLY = {"teams/housing/profiles/costly.yaml": write("profile", costly_profile("Costly"))}
+LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+
+
+async def test_the_page_and_the_api_show_the_first_changes_and_say_how_many_there_are(
+    platform: Platform, tmp_path: Path
+) -> None:
+    await platform.watcher.refresh()
+    stored = await platform.proposed(COSTLY)
+    total = len((await platform.proposals.case(stored, platform.people.actor("leo").user)).check.changes)
+    assert total > MAXIMUM_SHOWN
+    async with WebService.opened(platform, tmp_path) as web:
+        page = BeautifulSoup((await web.browser("leo").get(f"proposals/{stored.id}")).content, "html.parser")
+        rows = page.select(".allotment-changes td ins")
+        assert len(rows) <= MAXIMUM_SHOWN + 10
+        assert f"And {total - MAXIMUM_SHOWN} more of {total} in all" in " ".join(page.get_text().split())
+        answer = (await web.program("leo").get(f"api/v1/proposals/{stored.id}")).json()
+        assert (len(answer["changes"]), answer["totals"]["changes"]) == (MAXIMUM_SHOWN, total)
+        files = {path: data.decode() for path, data in COSTLY.items()}
+        body = {"files": [{"path": path, "content": data} for path, data in files.items()]}
+        checked = (await web.program("ben").post("api/v1/checks", json=body)).json()
+        assert (len(checked["changes"]), checked["totals"]["changes"]) == (MAXIMUM_SHOWN, total)
+
+
+async def test_a_change_that_is_not_shown_counts_for_what_is_approved_and_needed(platform: Platform) -> None:
+    """A reviewer approves all of a proposal: another value of what is left out is another digest."""
+    await platform.watcher.refresh()
+    leo = platform.people.actor("leo")
+    profile = costly_profile("Costly")
+    first = await platform.proposed(COSTLY)
+    before = await platform.proposals.view(first, leo)
+    profile["options"]["option-h"]["choices"]["choice-t"]["environment"] = {"COLOUR": "other"}
+    second = await platform.proposed({path: write("profile", profile) for path in COSTLY})
+    after = await platform.proposals.view(second, leo)
+    assert after.check.changes == before.check.changes
+    assert after.case.judgement.digest != before.case.judgement.digest
+    assert after.case.requirements == before.case.requirements != ()
+
+
+class WatchedCheck(Check):
+    """Remembers the threads in which it was asked what it needs."""
+
+    threads: ClassVar[list[threading.Thread]]
+
+    def needed_by(self, proposer: User) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
+        self.threads.append(threading.current_thread())
+        return super().needed_by(proposer)
+
+
+class WatchedChecker(ChangeChecker):
+    """Returns watched checks."""
+
+    async def merge(self, candidate: Candidate, day: dt.date) -> tuple[Check, tuple[str, ...]]:
+        check, removals = await super().merge(candidate, day)
+        return WatchedCheck(**attributes(check, *(field.name for field in dataclasses.fields(check)))), removals
+
+
+async def test_what_is_needed_is_found_once_and_beside_the_event_loop(platform: Platform) -> None:
+    await platform.watcher.refresh()
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    checking = WatchedChecker(platform.watcher.tracker, platform.clock, JUDGES)
+    proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, EventReader(platform.events))
+    WatchedCheck.threads = threads = []
+    for name in ("leo", "lena", "ana"):
+        actor = platform.people.actor(name)
+        assert (await proposals.view(stored, actor)).case.requirements
+        assert [line.state for line in (await overview(proposals, actor)).lines] == ["open"]
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
