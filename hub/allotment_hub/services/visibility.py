@@ -51,19 +51,16 @@ def _only_that(change: Change, *, named: bool) -> Change:
     return Change("changed", path, subject, "", "", None, None, "unreadable")
 
 
-def told(problem: Problem, sight: Sight, *, located: bool = False) -> Problem:
+def told(problem: Problem, sight: Sight) -> Problem:
     """Return a problem without what its message quotes from bytes that a reader may not see.
 
-    With `located`, the reader knows of the file, and learns where in it the problem is.
+    The reader knows of the file, and learns where in it the problem is.
     """
     if sight == Sight.ALL or (sight == Sight.OUTLINE and not is_private(problem.field)):
         return problem
-    if sight == Sight.OUTLINE or located:
-        message, field = "This value is not accepted.", problem.field if sight == Sight.OUTLINE else ""
-        remedy = "Those who may see the file are shown why."
-        return dataclasses.replace(problem, message=message, remedy=remedy, field=field)
-    message = f"{UNSEEN[0].upper()}{UNSEEN[1:]} would have this problem."
-    return Problem("", problem.code, message, "Ask an administrator.", level=problem.level)
+    message, field = "This value is not accepted.", problem.field if sight == Sight.OUTLINE else ""
+    remedy = "Those who may see the file are shown why."
+    return dataclasses.replace(problem, message=message, remedy=remedy, field=field)
 
 
 def told_of_newest(problems: Iterable[Problem], reader: User, path: str, catalog: Catalog) -> tuple[Problem, ...]:
@@ -72,7 +69,7 @@ def told_of_newest(problems: Iterable[Problem], reader: User, path: str, catalog
     # Nobody can tell of a version that is not valid whether it hides the profile, or whose data it is.
     versions = (b"",) if entry is None or entry.outdated_since else ()
     sight = visible(reader, path, catalog, *versions)
-    return tuple(told(problem, sight, located=True) for problem in problems)
+    return tuple(told(problem, sight) for problem in problems)
 
 
 def as_new(path: str, data: bytes) -> str:

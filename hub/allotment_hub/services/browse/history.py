@@ -64,7 +64,7 @@ class History:
                 before, before_seen = None, Sight.ALL
                 continue
             changes = () if invalid else compare_values(path, before, after)
-            problems = tuple(told(problem, seen, located=True) for problem in reading.problems) if reading else ()
+            problems = tuple(told(problem, seen) for problem in reading.problems) if reading else ()
             # A change shows values of both versions.
             rows.append(HistoryRow(entry, redacted(changes, functools.partial(_least, before_seen, seen)), problems))
             if not invalid:

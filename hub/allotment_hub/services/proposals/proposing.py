@@ -14,9 +14,9 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_hub.services.proposals.rights import Actor, refusal_to_add, refusal_to_change
-from allotment_hub.services.proposals.sights import Sights, shown
+from allotment_hub.services.proposals.sights import Sights, shown, without_others
 from allotment_profiles.access.people import ADMINISTRATORS
-from allotment_profiles.access.visibility import Sight, team_is_listed, visible
+from allotment_profiles.access.visibility import Sight, decides_about, team_is_listed, visible
 from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model import DailyLimits, OpenProposals, Policy
 from allotment_profiles.model.paths import file_ref
@@ -57,9 +57,11 @@ class Submissions:
         """Check files against main as it is now, and return what this actor may see of it. Nothing is written."""
         _limit(files)
         check = await self._checked(actor, files, await self._proposals.main())
+        sights = self._sights(actor, files, check)
+        check = await asyncio.to_thread(without_others, check, sights)
         required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
         requirements = addressed(required, check.before, actor.user)
-        seen = await asyncio.to_thread(shown, check, self._sights(actor, files, check), requirements)
+        seen = await asyncio.to_thread(shown, check, sights, requirements)
         advice = await self._proposals.approvers.advice(requirements, check.before, actor.user)
         others = await self._proposals.others(files, actor.user)
         problems = (*seen.problems, *advice)
@@ -80,7 +82,9 @@ class Submissions:
         check = await self._checked(actor, files, main)
         if check.errors:
             sights = self._sights(actor, files, check, typed=on is None)
-            raise ServiceError(_HAS_PROBLEMS, (await asyncio.to_thread(shown, check, sights, ())).problems)
+            seen = await asyncio.to_thread(lambda: shown(without_others(check, sights), sights, ()))
+            if seen.errors:  # what the actor is told nothing of, those who decide see in the proposal
+                raise ServiceError(_HAS_PROBLEMS, seen.problems)
         policy = check.before.policy.value if check.before.policy else None
         async with self._lock:  # others wait for it, so nothing is judged meanwhile
             earlier = await self._earlier(actor, files, update, policy)
@@ -150,7 +154,8 @@ class Submissions:
         refs = {path: file_ref(path) for path in files}
         wrote = {path for path, ref in refs.items() if typed and (ref is None or ref.kind != "data role")}
         wrote |= {path for path in files if self._proposals.is_new(path)}
-        return Sights(actor.user, check.before, check, files, wrote)
+        decides = any(decides_about(actor.user, path, check.before) for path in files)
+        return Sights(actor.user, check.before, check, files, wrote, told_of_others=decides)
 
     async def _within_day(self, actor: Actor, policy: Policy | None, size: int = 0) -> None:
         """Raise a refusal where the actor has added as much today as one person may: git keeps all of it."""

@@ -34,6 +34,8 @@ class Sights:
     """The files at the commit that the difference is shown against."""
     shown_by: "Sights | None" = None
     """What the proposer may see, and so shows to a reader who has to approve it."""
+    told_of_others: bool = True
+    """Whether the reader is told that files have problems that are not proposed and that they may not see."""
 
     def before(self, path: str) -> Sight:
         """Return how much of the version before the reader may see."""
@@ -136,7 +138,7 @@ def shown(check: Check, sights: Sights, requirements: Iterable[Requirement]) -> 
     unseen = any(sight(path) == Sight.NOTHING for path in paths)
     return dataclasses.replace(
         check,
-        problems=tuple(_problem_of(problem, sights) for problem in check.problems),
+        problems=tuple(_problems_of(check, sights)),
         changes=redacted(check.changes, sight, known=sights.files),
         access=tuple(_known_access(check, sights)),
         starts=tuple(_known_starts(check, sights)),
@@ -145,17 +147,43 @@ def shown(check: Check, sights: Sights, requirements: Iterable[Requirement]) -> 
     )
 
 
-def _problem_of(problem: Problem, sights: Sights) -> Problem:
-    path = problem.path
-    if path in sights.files:
-        return told(problem, sights.written(path), located=True)
-    if file_ref(path) is None:
-        return problem  # about a path, or about the request as a whole
-    return (
-        told_of_newest([problem], sights.reader, path, sights.catalog)[0]
-        if _knows(path, sights)
-        else told(problem, Sight.NOTHING)
+def without_others(check: Check, sights: Sights) -> Check:
+    """Return a check without what it does to files of others, where the reader is told nothing of it.
+
+    Otherwise anybody could find amounts in a file that they may not see, by checking one policy after the other.
+    """
+    if sights.told_of_others:
+        return check
+
+    def known(*paths: str) -> bool:
+        return any(path in sights.files for path in paths) or all(_knows(path, sights) for path in paths if path)
+
+    return dataclasses.replace(
+        check,
+        problems=tuple(problem for problem in check.problems if not _is_of_others(problem, sights)),
+        changes=tuple(change for change in check.changes if known(change.path, change.moved_from)),
     )
+
+
+def _problems_of(check: Check, sights: Sights) -> Iterator[Problem]:
+    others = False
+    for problem in check.problems:
+        if _is_of_others(problem, sights):
+            others = others or problem.blocks
+        elif problem.path in sights.files:
+            yield told(problem, sights.written(problem.path))
+        elif file_ref(problem.path) is None:
+            yield problem  # about a path, or about the request as a whole
+        else:
+            yield from told_of_newest([problem], sights.reader, problem.path, sights.catalog)
+    if others:
+        message = "Files that you may not see would have problems."
+        yield Problem("", "unseen-problems", message, "Ask an administrator which ones.")
+
+
+def _is_of_others(problem: Problem, sights: Sights) -> bool:
+    proposed = problem.path in sights.files or file_ref(problem.path) is None
+    return not proposed and not _knows(problem.path, sights)
 
 
 def _knows(path: str, sights: Sights) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from allotment_hub.services.proposals.case import Case
-from allotment_profiles.model.values.quantities import format_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def _checked(case: Case) -> Stage:
     if case.state == "conflict":
         return Stage("checked", "failed", "main has changed the same files")
     if case.check.errors:
-        return Stage("checked", "failed", _problems(case))
+        return Stage("checked", "failed", "it has problems")
     return Stage("checked", "done", "no problems", case.stored.current.time)
 
 
@@ -56,10 +55,6 @@ def _approved(case: Case, *, approved: bool) -> Stage:
     who = ", ".join(record.by for record in approvals)
     text = f"by {who}" if who else "by the policy" if case.merges_itself else ""
     return Stage("approved", "done", text, approvals[-1].time if approvals else case.stored.current.time)
-
-
-def _problems(case: Case) -> str:
-    return format_count(len(case.check.errors), "problem")
 
 
 def waiting(case: Case) -> tuple[str, dt.datetime]:
@@ -75,5 +70,5 @@ def waiting(case: Case) -> tuple[str, dt.datetime]:
     if state == "conflict":
         return f"{stored.proposer}, to bring it up to date with main", since
     if state == "broken":
-        return f"{stored.proposer}, to correct {_problems(case)}", since
+        return f"{stored.proposer}, to correct its problems", since
     return ("the hub to take it up" if state == "merged" else "nobody"), since
