@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import REGISTRY, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -39,6 +40,9 @@ class CatalogCollector(Collector):
         failed = watcher.proposals_error is not None
         yield _gauge("allotment_proposals_fetch_failed", "Whether fetching the branches of proposals failed.", failed)
         yield _gauge("allotment_proposals_left_out", "Branches of proposals that are not mirrored.", watcher.left_out)
+        disk = Disk.of(watcher.repository.path)
+        yield _gauge("allotment_disk_nearly_full", "Whether the repository's disk is nearly full.", disk.nearly_full)
+        yield _gauge("allotment_disk_free_bytes", "Free bytes of the repository's disk.", disk.free)
         catalog = watcher.catalog
         yield _gauge("allotment_catalog_profiles", "Profiles that apply.", len(catalog.profiles))
         yield _gauge("allotment_catalog_held", "Changes on main that are quarantined.", len(catalog.quarantined))

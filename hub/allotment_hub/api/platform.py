@@ -12,6 +12,7 @@ from allotment_hub.api.metrics import exposition
 from allotment_hub.api.requests import ConfirmationBody
 from allotment_hub.api.responses import QuarantinedCommitAnswer
 from allotment_hub.api.serializers import answer_from
+from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.quarantine import RELEASES
 from allotment_profiles.catalog.catalog import QuarantinedChange
@@ -57,12 +58,14 @@ class HealthHandler(ApiHandler):
 
     @operation()
     async def get(self) -> None:
-        """Return the state of the catalog: 200 once one applies, 503 before. `ok` is false while main cannot move."""
+        """Return what applies: 200 once something does, 503 before. `ok`: main moves, and the disk has room."""
         watcher = self.services.watcher
+        disk = await asyncio.to_thread(Disk.of, watcher.repository.path)
         standstill = watcher.standstill
         content = {
             # The status tells whether the service can answer: while main cannot move, it still shows what applies.
-            "ok": watcher.applied is not None and standstill is None,
+            "ok": watcher.applied is not None and standstill is None and not disk.nearly_full,
+            "disk": {"nearly_full": disk.nearly_full, "free": disk.free},
             "standstill": standstill
             and {"code": standstill.code, "since": _utc(standstill.since), "why": standstill.why},
             "applied": _attempt(watcher.applied),
