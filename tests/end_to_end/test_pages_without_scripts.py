@@ -71,6 +71,16 @@ def test_everything_that_a_page_points_to_lies_below_the_base_url(analyst: Perso
     assert [each for each in named if not each.startswith((BASE, "#", "https://"))] == []
 
 
+def test_the_page_of_a_profile_leads_to_its_card_on_the_start_page(analyst: Person) -> None:
+    link = opened(analyst, "profiles/transport-analysis/delays").find("a", string="Start")
+    assert isinstance(link, Tag)
+    page = BeautifulSoup(analyst.client.get(urljoin(analyst.deployment.url, str(link["href"]))).text, "html.parser")
+    chosen = page.select_one(".allotment-last")
+    assert chosen is not None
+    assert "Chosen by a link" in chosen.text
+    assert chosen.select_one("button[value='transport-analysis/delays']")
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_no_script_or_style_stands_in_a_page_and_none_may(analyst: Person, path: str) -> None:
     answer = analyst.page(PREFIX + path)
