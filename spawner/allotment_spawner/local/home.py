@@ -26,14 +26,19 @@ def folder_name(user: str) -> str:
 
 
 def data_folder(volumes: Path, role: str, volume: Volume) -> Path:
-    """Return the folder that a data role is bound to. Raise RefusedError if it is missing or outside its claim."""
-    base = volumes.resolve()
+    """Return the folder that a data role is bound to. Raise RefusedError if it is missing or behind a link.
+
+    Whoever may write into a folder above it could otherwise lead to the data of another role.
+    """
+    folder = volumes.resolve() / volume.claim / volume.sub_path
     try:
-        folder = (base / volume.claim / volume.sub_path).resolve()
+        linked = folder.resolve() != folder
     except (OSError, RuntimeError):  # a loop of links
-        folder = base
-    if not folder.is_relative_to(base / volume.claim) or not folder.is_dir():
-        why = f"The data role {role} is bound to the folder {volume.claim}/{volume.sub_path}, which does not exist."
+        linked = True
+    if linked or not folder.is_dir():
+        why = (
+            f"The data role {role} is bound to the folder {volume.claim}/{volume.sub_path}, which is missing or a link."
+        )
         remedy = "Put the data there, or choose a profile without this data."
         raise not_started("data-missing", why, remedy)
     return folder

@@ -94,6 +94,15 @@ def test_data_that_is_not_there_or_lies_outside_its_volume_is_a_refusal(home: Pa
     (volumes / "other" / "private").mkdir(parents=True)
     (volumes / "open-data" / "aside").symlink_to(volumes / "other" / "private")
     assert refusal_of(home, volumes, {"x": Volume(claim="open-data", sub_path="aside")}) == "data-missing"
+
+
+@pytest.mark.parametrize("sub_path", ["shared/link", "shared/link/deeper", "shared/around"])
+def test_no_link_inside_a_volume_leads_to_the_data_of_another_role(home: Path, volumes: Path, sub_path: str) -> None:
+    (volumes / "open-data" / "secret" / "deeper").mkdir(parents=True)
+    (volumes / "open-data" / "shared").mkdir()
+    (volumes / "open-data" / "shared" / "link").symlink_to("../secret")
+    (volumes / "open-data" / "shared" / "around").symlink_to("around")
+    assert refusal_of(home, volumes, {"x": Volume(claim="open-data", sub_path=sub_path)}) == "data-missing"
     assert not home.exists()
 
 
