@@ -122,6 +122,10 @@ async def _applying(platform: Platform, plant: Planted, listing: str) -> None:
         MOVED_PATH: _role(plant.value("former-binding", ADMINISTRATOR)),
         PRICES_PATH: PRICES.replace(b"  housing:", b"  transport:"),
     }
+    # Before everybody could see it, somebody broke it while it was hidden.
+    reason = f"Set up a draft\n\nReason: {plant.value('draft-reason', DECIDE).decode()}\n"
+    platform.push({DESK_PATH: NOTEBOOK + b"visibility: draft\n"}, "Set up a draft", signed=True)
+    platform.push({DESK_PATH: b"title: [\n"}, reason, signed=True)
     platform.push(dict(files), "Set up the planted files", signed=True)
     # What the former owner bound is not for the new one, and what the new one binds is not for the former.
     moved = _role(plant.value("moved-binding", PLANNERS)).replace(b"owner: open-data", b"owner: transport")

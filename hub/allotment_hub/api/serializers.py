@@ -174,7 +174,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
             {**requirement.as_dict(), "met_by": list(case.met.get(requirement.key, ()))}
             for requirement in check.requirements
         ],
-        records=[attributes(record, "kind", "by", "time", "head", "text") for record in stored.records],
+        records=[attributes(record, "kind", "by", "time", "head", "text") for record in view.records],
         steps=[asdict(step) for step in view.steps],
         files=[
             {"path": path, "content": None if data is None else data.decode(errors="replace")}

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from allotment_profiles.git.commits import Commit
@@ -124,6 +124,11 @@ class StoredProposal:
     def open(self) -> bool:
         """Whether it can still be decided."""
         return self.ending is None
+
+    def at(self, head: str) -> "StoredProposal":
+        """Return the open proposal as it was with an earlier head."""
+        ending = self.ending
+        return replace(self, head=head, records=tuple(record for record in self.records if record is not ending))
 
     @property
     def current(self) -> Record:

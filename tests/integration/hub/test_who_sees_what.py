@@ -119,6 +119,17 @@ async def test_what_was_hidden_stays_hidden_in_the_history(platform: Platform) -
         assert "Plain" in str(rows[0].changes)
 
 
+async def test_a_broken_version_of_a_hidden_profile_is_hidden_in_the_history(platform: Platform) -> None:
+    platform.push({SKETCH_PATH: b"title: [\n"}, "The s3cr3t merger")
+    await pushed(platform, {SKETCH_PATH: NOTEBOOK})
+    platform.push({SKETCH_PATH: b"title: [\n"}, "Broken for all to see")
+    await platform.watcher.refresh()
+    for who, sees in (("ana", False), ("tom", False), ("lena", True), ("adam", True)):
+        rows = await platform.history.of(platform.people.actor(who).user, SKETCH_PATH)
+        assert ("The s3cr3t merger" in [row.entry.subject for row in rows]) is sees, who
+        assert "Broken for all to see" in [row.entry.subject for row in rows], who
+
+
 async def test_a_removed_draft_is_answered_like_one_that_never_existed(platform: Platform) -> None:
     await pushed(platform, {SKETCH_PATH: None})
     for who, code in (("ana", "profile-unknown"), ("tom", "profile-unknown"), ("lena", "profile-removed")):

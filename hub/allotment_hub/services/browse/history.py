@@ -44,7 +44,8 @@ class History:
         """Compare each version with the valid one before it. The oldest entry only serves the comparison.
 
         A version that the reader may not see is left out, and the next one is shown as new. So is what is quarantined,
-        for those who may not see the file's text.
+        for those who may not see the file's text. Nobody can tell whether a version that is not valid is hidden: it is
+        as the valid one before it.
         """
         where = file_ref(path)
         if where is None:
@@ -52,14 +53,15 @@ class History:
         catalog = self._watcher.catalog
         quarantined = {change.commit for change in catalog.quarantined if change.path == path}
         rows: list[HistoryRow] = []
-        before, before_seen = None, Sight.ALL
+        before, before_seen, last_seen = None, Sight.ALL, Sight.NOTHING
         for entry in reversed(entries):
             data = self._repository.file(entry.commit, path)
             reading = read(where.kind, path, data) if data is not None else None
             after = reading.value if reading else None
             seen = visible(reader, path, catalog, data) if data is not None else before_seen
             invalid = reading is not None and after is None
-            unseen = seen == Sight.NOTHING and not invalid
+            unseen = (max(seen, last_seen) if invalid else seen) == Sight.NOTHING
+            last_seen = last_seen if invalid else seen
             if unseen or (entry.commit in quarantined and seen < Sight.ALL) or (data is None and before is None):
                 before, before_seen = None, Sight.ALL
                 continue

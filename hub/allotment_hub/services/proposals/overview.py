@@ -44,7 +44,9 @@ class Overview:
     mine: tuple[Line, ...]
     """The reader's own proposals, at most `JUDGED`."""
     branches: Mapping[str, str]
-    """Branches below `propose/` that were pushed outside the hub: name → commit."""
+    """To administrators, the first branches below `propose/` that were pushed outside the hub: name → commit."""
+    more_branches: int = 0
+    """How many others there are."""
 
 
 async def overview(
@@ -61,12 +63,14 @@ async def overview(
     await asyncio.to_thread(proposals.forge.prepare, still_open, main)
     people = await proposals.people(still_open)
     lines = {id_: await _line(proposals, stored, main, people, reader) for id_, stored in wanted.items()}
+    branches = sorted((await asyncio.to_thread(proposals.forge.unrecorded)).items()) if reader.user.admin else []
     return Overview(
         lines=tuple(lines[stored.id] for stored in page),
         total=len(readable),
         for_me=tuple(lines[stored.id] for stored in readable if stored.id in lines and lines[stored.id].for_me),
         mine=tuple(lines[stored.id] for stored in own),
-        branches=await asyncio.to_thread(proposals.forge.unrecorded),
+        branches=dict(branches[:JUDGED]),
+        more_branches=len(branches[JUDGED:]),
     )
 
 

@@ -20,7 +20,7 @@ from allotment_hub.services.proposals.catching_up import Updated, files_for_main
 from allotment_hub.services.proposals.digest import Lapsed, first_texts, sentences_of
 from allotment_hub.services.proposals.judgements import Judgements
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of, refusal_to_comment
-from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, shown, sights_of, texts_seen
+from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, records_of, shown, sights_of, texts_seen
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
 from allotment_profiles.access.people import User
@@ -35,7 +35,6 @@ from allotment_profiles.store.watcher import CatalogWatcher
 
 _Sides = tuple[dict[str, bytes | None], dict[str, bytes]]
 """The files of a proposal as proposed (None: removed), and as they were."""
-
 MAXIMUM_KEPT = 200
 """How many proposals' files are kept in memory, for pages that show them."""
 AUTOMATIC = "policy (automatic: "
@@ -67,6 +66,7 @@ class ProposalView:
     """For each action None where the reader may take it, otherwise why not."""
     lapsed: Lapsed | None = None
     """The reader's approval, or else the last one, where it does not count any more."""
+    records: tuple[Record, ...] = ()
     collisions: tuple[Change, ...] = ()
     """In a conflict, the first keys that both have changed; without any, one click carries it over."""
     totals: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -302,6 +302,7 @@ class Proposals:
                 "comment": await self.refusal_to_comment(stored, reader),
             },
             lapsed=await self._lapsed(case, reader.user, sights),
+            records=await asyncio.to_thread(records_of, stored, reader.user, self.catalog, self._touched),
             collisions=collisions[:MAXIMUM_SHOWN],
             totals={**check.totals, "collisions": len(collisions)},
         )

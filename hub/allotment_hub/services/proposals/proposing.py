@@ -243,12 +243,17 @@ def _slug(files: Files) -> str:
 
 
 def _title(files: Files, check: Check) -> str:
-    """Return one line that describes the proposal: the profile's title, or the first changes."""
+    """Return one line that describes the proposal: the profile's title, or the first changes.
+
+    It is shown to everybody who decides about one of the files, so nothing stands in it that is in a hidden profile.
+    """
     for profile_id in profiles_in(files):
         new, old = check.after.profiles.get(profile_id), check.before.profiles.get(profile_id)
-        if new is None and old:
-            return f"Remove {profile_id}: {old.value.title}"
-        if new:
-            return f"{'Change' if old else 'Add'} {profile_id}: {new.value.title}"
+        shown_as = new or old
+        if shown_as is None:
+            continue
+        hidden = len(files) > 1 and any(each.value.visibility == "draft" for each in (new, old) if each)
+        what = "Remove" if new is None else "Change" if old else "Add"
+        return f"{what} {profile_id}" + ("" if hidden else f": {shown_as.value.title}")
     subjects = dict.fromkeys(change.subject for change in check.changes)
     return "Change " + ", ".join(subjects)[:80]

@@ -5,6 +5,8 @@ import functools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from allotment_hub.forges.records import Record, StoredProposal
+from allotment_hub.forges.touched import Touched
 from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.visibility import UNSEEN, redacted, told, told_of_newest
@@ -120,6 +122,31 @@ def all_known(user: User, catalog: Catalog, files: Mapping[str, Sequence[Audienc
     sights = [visible(user, path, catalog, *audiences) for path, audiences in files.items()]
     listing = catalog.policy.value.listing if catalog.policy else "own"
     return min(sights, default=Sight.ALL) > Sight.NOTHING and (listing == "all" or Sight.ALL in sights)
+
+
+def records_of(
+    stored: StoredProposal,
+    user: User,
+    catalog: Catalog,
+    touched: Callable[[Sequence[StoredProposal]], Mapping[str, Touched]],
+) -> tuple[Record, ...]:
+    """Return the records without the words that were written about an earlier version that a user may not know of.
+
+    Blocks, where `touched` reads what that version touches.
+    """
+
+    def known(head: str) -> bool:
+        earlier = stored.at(head)
+        own = user.admin or user.name == stored.proposer
+        return own or all_known(user, catalog, touched([earlier])[stored.id].files)
+
+    heads = {record.head for record in stored.records if record.text} - {stored.head}
+    unknown = {head for head in heads if not known(head)}
+    words = "Written about a version that you may not see."
+    return tuple(
+        dataclasses.replace(record, text=words) if record.text and record.head in unknown else record
+        for record in stored.records
+    )
 
 
 def texts_seen(sights: Sights) -> tuple[tuple[str, ...], tuple[str, ...]]:
