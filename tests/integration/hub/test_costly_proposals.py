@@ -1,7 +1,9 @@
 """A proposal that takes too much work to judge is a proposal with a problem: everything else goes on."""
 
 import contextlib
+import dataclasses
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,26 @@ class CountingJudges(Judges):
         """Run a task."""
         self.budgets.append(task.work_seconds)
         return super().run(task)
+
+
+class KilledJudges(Judges):
+    """Judges that somebody kills before they answer, while memory is short."""
+
+    short = True
+
+    def _take(self) -> "subprocess.Popen[bytes]":
+        process = super()._take()
+        if self.short:
+            process.kill()
+        return process
+
+
+class FailingJudges(CountingJudges):
+    """Judges that are asked what no check can answer."""
+
+    def run(self, task: Task) -> Result:
+        """Run a task without a day."""
+        return super().run(dataclasses.replace(task, day=None))  # type: ignore[arg-type]
 
 
 async def restarted(platform: Platform, folder: Path) -> Platform:
@@ -116,3 +138,32 @@ async def test_proposing_has_half_of_the_budget_of_judging(platform: Platform, t
         stored = await other.proposed({NOTEBOOK_PATH: LARGER})
         await other.proposals.view(stored, other.people.actor("leo"))
         assert judges.budgets == [2, 4]
+
+
+async def test_a_check_that_fails_is_a_problem_of_its_proposal_alone(
+    platform: Platform, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    with contextlib.closing(FailingJudges()) as judges:
+        platform.judges = judges
+        slow = await restarted(platform, tmp_path)
+        leo = slow.people.actor("leo")
+        for _ in range(2):
+            assert [line.state for line in (await overview(slow.proposals, leo)).lines] == ["broken"]
+        view = await slow.proposals.view(stored, leo)
+        assert [problem.code for problem in view.check.errors] == ["check-failed"]
+        assert len(judges.budgets) == 1
+        assert "Traceback" in caplog.text
+
+
+async def test_a_check_that_was_interrupted_is_made_again(platform: Platform, tmp_path: Path) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    with contextlib.closing(KilledJudges()) as judges:
+        platform.judges = judges
+        slow = await restarted(platform, tmp_path)
+        leo = slow.people.actor("leo")
+        assert [line.state for line in (await overview(slow.proposals, leo)).lines] == ["broken"]
+        view = await slow.proposals.view(stored, leo)
+        assert [problem.code for problem in view.check.errors] == ["check-interrupted"]
+        judges.short = False
+        assert [line.state for line in (await overview(slow.proposals, leo)).lines] == ["open"]

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from allotment_hub.errors import ServiceError
+from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.records import Candidate
 from allotment_hub.services.judging.dry_runs import MAXIMUM_SHOWN, Check, Files, OtherProposal, unchecked
 from allotment_hub.services.judging.judges import MAXIMUM_JUDGES, Judges
@@ -17,6 +17,9 @@ from allotment_profiles.store.tracker import Tracker
 __all__ = ["MAXIMUM_SHOWN", "ChangeChecker", "Check", "Files", "OtherProposal"]
 WORK_SECONDS = 2.0
 """Processor time for one check. It does not depend on what else the machine does."""
+
+_UNCHECKED = ("check-too-costly", "check-failed", "check-interrupted")
+"""What is a problem of a proposal, which stops no list and no page of others."""
 
 
 class ChangeChecker:
@@ -54,13 +57,13 @@ class ChangeChecker:
             return await self._check(main, self.today(), files=files)
 
     async def commit(self, main: str, commit: str, day: dt.date) -> Check:
-        """Check a commit against a commit of main, by the rules of a day. What takes too much work is its problem."""
+        """Check a commit against one of main, by the rules of a day. Why it is not checked would be its problem."""
         return await self._check(main, day, commit=commit)
 
     async def merge(self, candidate: Candidate, day: dt.date) -> tuple[Check, tuple[str, ...]]:
         """Check a prepared merge, and return the check with the removals that main would quarantine.
 
-        What takes too much work is its problem.
+        Why it is not checked would be its problem.
         """
         check = await self._check(candidate.main, day, candidate=candidate)
         return check, check.removals
@@ -83,8 +86,8 @@ class ChangeChecker:
         )
         try:
             result = self._judges.run(task)
-        except ServiceError as error:
-            if task.files is not None or error.refusal.code != "check-too-costly":
+        except (ServiceError, UnavailableError) as error:
+            if task.files is not None or error.refusal.code not in _UNCHECKED:
                 raise
             return unchecked(before, error.refusal)
         return dataclasses.replace(result.check, before=before, after=result.change.applied(before))

@@ -90,6 +90,11 @@ class Check:
         gains = any(change.gains for change in self.access)
         return gains or any(requirement.gives_data for requirement in self.requirements)
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the same check would come to the same result: it was not interrupted."""
+        return self.made or all(problem.code != "check-interrupted" for problem in self.problems)
+
     def brief(self) -> "Check":
         """Return the check with the first of its changes, accesses and starts: what is enough to show."""
         totals = {name: len(getattr(self, name)) for name in BRIEF}

@@ -1,6 +1,7 @@
 """The processes that check changes: started when they are needed, started again when one has ended."""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import BinaryIO, cast
 from allotment_hub.errors import refused, unavailable
 from allotment_hub.services.judging.worker import Result, Task, receive, send
 
+logger = logging.getLogger(__name__)
 MAXIMUM_JUDGES = max(1, (os.cpu_count() or 1) // 2)
 """At most one process for each two processors: the service and the sessions of a laptop need the others."""
 # With -m, the classes of that module would be those of `__main__`, which the other side does not know.
@@ -39,6 +41,9 @@ class Judges:
                 raise
             else:
                 self._give_back(process)
+                if isinstance(result, RuntimeError):
+                    logger.error("%s", result)
+                    raise unavailable("check-failed", "The check failed. The service's log has the reason.")
                 if isinstance(result, Exception):
                     raise result
                 return result

@@ -80,6 +80,9 @@ class Judgements:
             return kept[key]
         async with self._checking.turns.of(by, "page"):
             value = kept[key] if key in kept else await make()
+        check = value.check if isinstance(value, Judgement) else value
+        if isinstance(check, Check) and not check.lasting:
+            return value
         kept[key] = value
         while kept is not self._current and len(kept) > _MAXIMUM_OLDER:
             kept.pop(next(iter(kept)))
