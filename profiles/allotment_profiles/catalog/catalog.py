@@ -3,7 +3,7 @@
 import datetime as dt
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from allotment_profiles.catalog.credentials import Credential, also_through, by_credential
@@ -125,6 +125,8 @@ class Catalog:
     broken: frozenset[str] = frozenset()
     """Paths of invalid files without an earlier version that applies."""
     quarantined: tuple[QuarantinedChange, ...] = ()
+    former_roles: Mapping[str, DataRole] = field(default_factory=dict)
+    """By path, what each broken data role was last: it gives no access, but says whose the data is."""
 
     def entry_at(self, path: str) -> Entry[Any] | None:
         """Return the file that applies at a path, or None."""

@@ -80,6 +80,7 @@ class _Loader:
         self._roles = dict(old.data_roles) if old else {}
         self._profiles = dict(old.profiles) if old else {}
         self._broken = set(old.broken) if old else set()
+        self._former = dict(old.former_roles) if old else {}
         self._problems = dict(before.problems) if before else {}
         self._successors = dict(before.successors) if before else {}
         self._names = dict(before.names) if before else {}
@@ -137,6 +138,7 @@ class _Loader:
             ref = file_ref(path)
             self._problems.pop(path, None)
             self._broken.discard(path)
+            self._former.pop(path, None)
             if ref is None:
                 strays.add(path)
             else:
@@ -152,6 +154,7 @@ class _Loader:
     def _record(self, path: str, resolution: Resolution) -> None:
         self._problems.pop(path, None)
         self._broken.discard(path)
+        _put(self._former, path, resolution.former)
         if resolution.problems:
             self._problems[path] = resolution.problems
         if resolution.broken:
@@ -309,6 +312,7 @@ class _Loader:
             data_roles=_in_order(self._roles),
             problems=tuple(problems),
             broken=frozenset(self._broken),
+            former_roles=self._former,
             quarantined=quarantined_changes(self._files),
         )
 

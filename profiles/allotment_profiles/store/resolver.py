@@ -42,6 +42,8 @@ class Resolution:
     """Whether the file exists but no version of it applies."""
     successor: str | None = None
     """The successor that a profile's newest version names, if it can be read."""
+    former: DataRole | None = None
+    """Of a broken data role, the last valid or readable version. It gives no access, but says whose the data is."""
 
     def entry_of(self, kind: type[ModelT]) -> Entry[ModelT] | None:
         """Return the entry. The caller knows its kind."""
@@ -134,7 +136,8 @@ class Resolver:
         entry = _entry(file)
         if entry.mode not in REGULAR:
             message, remedy = "This is a link or a submodule.", "Only regular files are read."
-            return Resolution(None, (Problem(path, "not-a-file", message, remedy),), broken=True)
+            problem = Problem(path, "not-a-file", message, remedy)
+            return Resolution(None, (problem,), broken=True, former=self._former(path, ref, file, context))
         if value is None:
             valid, problems = False, self._read(path, ref, entry).problems
         else:
@@ -145,7 +148,7 @@ class Resolver:
             choice = self._last_good(path, ref, file, value, context)
         successor = value.successor if isinstance(value, Profile) else None
         if choice is None:
-            return Resolution(None, problems, broken=True, successor=successor)
+            return Resolution(None, problems, True, successor, self._former(path, ref, file, context))
         if isinstance(choice.value, Profile):
             since, roles = choice.outdated_since, choice.value.data_roles
             return self.resolve_cached(path, ref, CachedResolution(choice.blob, problems, successor, since, roles))
@@ -205,6 +208,15 @@ class Resolver:
                     return _Choice(value, version.blob, since)
             first_bad = version
         return None
+
+    def _former(self, path: str, ref: FileRef, file: File, context: Context) -> DataRole | None:
+        """Return the newest version of a data role that passes its checks, or else the newest that can be read."""
+        if ref.kind != "data role":
+            return None
+        sources = (self._source(version.blob) for version in file.versions if version.blob)
+        values = [value for source in sources if isinstance(value := read(ref.kind, path, source).value, DataRole)]
+        valid = (each for each in values if not any(found.blocks for found in _check(ref.id, each, context)))
+        return next(valid, values[0] if values else None)
 
     def _failing_since(self, first_bad: Version, ref: FileRef, value: Model) -> Version:
         """Return since when a readable file fails: the last change of it or of a file that it is checked against."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.catalogs import catalog, pairs
-from support.repositories import Content, ProfilesRepository, data_role, policy, profile, small, team
+from support.repositories import Content, ProfilesRepository, as_bytes, data_role, policy, profile, small, team
 
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
@@ -354,3 +354,15 @@ def test_a_binding_that_becomes_that_of_another_data_role_asks_its_owner(profile
     assert set(needed) == {"owner:red", "owner:blue", "administrator"}
     assert "tables" in needed["owner:blue"].text
     assert "sub_path" not in needed["owner:blue"].text  # who may read the requirements may not read the binding
+
+
+@pytest.mark.parametrize("broken", ["oops", {**data_role("blue"), "owner": "nobody"}], ids=["unreadable", "ownerless"])
+def test_a_second_name_asks_the_owner_of_a_first_one_that_is_not_valid_on_main(
+    profiles: ProfilesRepository, broken: Any
+) -> None:
+    """Its last version that was valid says whose the data is."""
+    profiles.commit(small())
+    profiles.push({"data-roles/tables.yaml": as_bytes("data-roles/tables.yaml", broken)})
+    assert "data-roles/tables.yaml" in profiles.catalog().broken
+    more = data_role("red", {"red": "2027-03-31"})
+    assert needs(profiles, {"data-roles/more.yaml": more}) == {"owner:red", "owner:blue", "administrator"}
