@@ -88,6 +88,10 @@ class PlainGitForge:
         """Return the files that differ between two commits."""
         return self._heads.changes(base, head)
 
+    def sealed(self, digest: str) -> str:
+        """Return a digest as readers get it: who knows all but a value cannot find the value by trying."""
+        return self._signer.sealed(digest)
+
     def unrecorded(self) -> dict[str, str]:
         """Return the branches below propose/ that were pushed outside the hub: id → commit."""
         references = self.repository.references(REVIEWS, PROPOSE)

@@ -7,6 +7,7 @@ needs no ssh-keygen on the machine, and verifies thousands of commits in the tim
 import base64
 import binascii
 import hashlib
+import hmac
 import logging
 import os
 import struct
@@ -77,6 +78,11 @@ class Signer:
     def public(self) -> bytes:
         """The public key as SSH writes it."""
         return blob_of(self._key.public_key())
+
+    def sealed(self, text: str) -> str:
+        """Return 64 hexadecimal digits that stand for a text, and that nobody can compute without the key."""
+        private = self._key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return hmac.new(private, b"allotment sealed\0" + text.encode(), hashlib.sha256).hexdigest()
 
     def sign(self, payload: bytes) -> str:
         """Return the armored signature of a payload. Raise SignerError where it would not count."""

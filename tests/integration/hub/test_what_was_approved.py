@@ -1,6 +1,7 @@
 """An approval and a merge are of what was shown: a digest of what was judged, and never of lines alone."""
 
 import json
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
@@ -17,12 +18,14 @@ from support.fakes.platform import (
     refusal_of,
 )
 
+from allotment_hub.api.serializers import proposal_answer
 from allotment_hub.forges.plain_git import PROPOSE, REVIEWS
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.page import Frame
 from allotment_hub.pages.rendering import templates
 from allotment_profiles.git.repository import MAIN, RefUpdate
+from allotment_profiles.git.signatures import Signer, generate_key
 
 GRANT = PRICES.replace(
     b"  housing: {until: 2999-12-31}\n",
@@ -50,7 +53,7 @@ async def approved(platform: Platform, stored: StoredProposal, by: str) -> Store
 
 
 async def digest(platform: Platform, stored: StoredProposal) -> str:
-    return (await platform.proposals.case(stored, platform.people.actor("lena").user)).judgement.digest
+    return (await platform.proposals.case(stored, platform.people.actor("lena").user)).judgement.sealed
 
 
 async def page(platform: Platform, proposal: str, who: str) -> BeautifulSoup:
@@ -169,7 +172,7 @@ async def test_an_approval_stays_where_main_changes_nothing_that_was_judged(
     await push(platform, files)
     merged = await platform.reviews.merge(platform.people.actor("leo"), stored.id, stored.head, seen)
     assert merged.ending
-    assert merged.ending.digest == seen
+    assert platform.forge.sealed(merged.ending.digest) == seen
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
 
 
@@ -288,3 +291,21 @@ async def test_a_main_of_another_history_conflicts_in_all_files(platform: Platfo
     lena = platform.people.actor("lena")
     assert await code_of(platform.reviews.merge(lena, stored.id, stored.head)) == "conflict"
     assert PROPOSE + stored.id in platform.repository.references(PROPOSE)
+
+
+async def test_a_digest_is_sealed_with_the_key_and_alike_after_a_restart(platform: Platform, tmp_path: Path) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"5 GiB")})
+    ana = platform.people.actor("ana")
+    view = await platform.proposals.view(stored, ana)
+    shown = proposal_answer(view, "").digest
+    assert len(shown) == len(view.case.judgement.digest) == 64
+    assert shown != view.case.judgement.digest
+    assert proposal_answer(await platform.beside(tmp_path).proposals.view(stored, ana), "").digest == shown
+    assert (
+        await code_of(
+            platform.reviews.approve(platform.people.actor("lena"), stored.id, stored.head, view.case.judgement.digest)
+        )
+        == "digest-changed"
+    )
+    generate_key(tmp_path / "another", "allotment")
+    assert Signer(tmp_path / "another").sealed(view.case.judgement.digest) != shown

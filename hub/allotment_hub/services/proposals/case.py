@@ -44,6 +44,8 @@ class Judgement:
     """The files that a merge removes: so many that it has to be confirmed."""
     digest: str = ""
     """What an approval and a merge are of. Empty where there is a conflict, and where the proposal has ended."""
+    sealed: str = ""
+    """The digest as readers get it, and send it back with a decision."""
 
 
 def counting_approvals(stored: StoredProposal, judgement: Judgement) -> list[Record]:

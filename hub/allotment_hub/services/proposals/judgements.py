@@ -95,4 +95,4 @@ class Judgements:
             return Judgement(key, None, error.paths)
         check, removals = await self._checking.merge(candidate, key.day)
         digest = await asyncio.to_thread(digest_of, candidate, check)
-        return Judgement(key, check, (), candidate, removals, digest)
+        return Judgement(key, check, (), candidate, removals, digest, self._forge.sealed(digest))

@@ -82,7 +82,7 @@ class Reviews:
         if not case.merges_itself or refusal_of("merge", case, actor):
             return stored
         try:
-            return await self.merge(actor, stored.id, stored.head, case.judgement.digest)
+            return await self.merge(actor, stored.id, stored.head, case.judgement.sealed)
         except ServiceError:
             return stored  # the proposal's page shows why, and what helps
 
@@ -104,7 +104,7 @@ class Reviews:
         if digest == "":
             why, remedy = "It does not say which digest was looked at.", "Look at it, then send the digest that it has."
             raise refused(400, "digest-missing", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
-        if digest is not None and digest != case.judgement.digest:
+        if digest is not None and digest != case.judgement.sealed:
             why = "Main has moved, and what the proposal does is not what you looked at any more."
             remedy = "Look at it again, then decide."
             raise refused(409, "digest-changed", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
