@@ -246,9 +246,10 @@ def test_the_file_of_a_data_role_is_opened_for_its_owner_alone(analyst: Person) 
     assert "arn:aws" not in answer.text
 
 
-def test_a_branch_that_was_pushed_past_the_page_is_listed_as_a_draft(allotment: Deployment, analyst: Person) -> None:
+def test_administrators_see_a_branch_that_was_pushed_past_the_page(allotment: Deployment, analyst: Person) -> None:
     repository = str(Path(allotment.folder) / "profiles.git")
     subprocess.run(["git", "-C", repository, "branch", "propose/by-hand", "main"], check=True)
-    page = opened(analyst, "proposals")
+    assert "propose/by-hand" not in opened(analyst, "proposals").text
+    page = opened(allotment.sign_in("admin"), "proposals")
     assert "propose/by-hand" in page.text
     assert not page.select("a[href*='proposals/by-hand']")

@@ -6,7 +6,7 @@ from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRIC
 from allotment_hub.services.judging.checking import Files
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
-LONGER = PRICES.replace(b"2999-12-31", b"2999-12-30")
+LONGER = PRICES.replace(b"2999-12-31", b"3000-12-31")
 CODE = "nobody-to-approve"
 
 

@@ -85,7 +85,7 @@ async def test_where_the_lead_proposes_it_is_said_who_stands_in(platform: Platfo
 
 
 async def test_nobody_is_said_to_stand_in_for_the_owner_of_data(platform: Platform) -> None:
-    files = {PRICES_PATH: PRICES.replace(b"2999-12-31", b"2999-12-30")}
+    files = {PRICES_PATH: PRICES.replace(b"2999-12-31", b"3000-12-31")}
     check = await platform.submissions.check(platform.people.actor("dora"), files)
     assert [(each.kind, "administrator" in each.who) for each in check.requirements] == [("owner", False)]
 
