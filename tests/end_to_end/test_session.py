@@ -67,6 +67,8 @@ async def test_a_terminal_of_jupyterlab_finds_the_command(at_work: Person) -> No
         kind, *text = json.loads(message)
         written += text[0] if kind == "stdout" else ""
     terminal.close()
+    while await terminal.read_message() is not None:  # the other side agrees, and the connection is closed
+        pass
     assert "missing" not in written
 
 
