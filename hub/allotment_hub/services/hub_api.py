@@ -24,7 +24,8 @@ def hub_api_client(api_url: str, token: str) -> httpx.AsyncClient:
         base_url=api_url.rstrip("/") + "/",
         headers={"Authorization": f"token {token}"},
         timeout=10,
-        transport=httpx.AsyncHTTPTransport(retries=CONNECT_RETRIES),
+        # A connection of its own for each request: one that led elsewhere while the hub was away would be used again.
+        transport=httpx.AsyncHTTPTransport(retries=CONNECT_RETRIES, limits=httpx.Limits(max_keepalive_connections=0)),
     )
 
 
