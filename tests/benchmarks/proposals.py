@@ -9,8 +9,8 @@ from pathlib import Path
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
 from support.many_proposals import ManyProposals
 
-from allotment_hub.forges.plain_git import REVIEWS
 from allotment_hub.services.proposals.overview import overview
+from allotment_profiles.git.repository import REVIEWS
 from benchmarks.measuring import Row
 
 OPEN, ALL = 275, 2_100

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from support.fakes.platform import FILES, NOTEBOOK, NOTEBOOK_PATH, Platform
 
-from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
+from allotment_hub.forges.plain_git import SERVICE
 from allotment_hub.forges.records import Record, RecordKind
 from allotment_profiles.git.commits import Person, commit_bytes
 from allotment_profiles.git.process import GitProcess
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, REVIEWS, RefUpdate
 from allotment_profiles.store.provenance import MERGE
 
 ENDED_EACH_DAY = 20

@@ -58,6 +58,11 @@ def _kept(
     if missing:
         found |= zip(missing, read(missing), strict=True)
         kept |= {key: found[key] for key in missing}
-        while len(kept) > MAXIMUM_KEPT:
-            kept.pop(next(iter(kept)), None)
+        drop_oldest(kept, MAXIMUM_KEPT)
     return found
+
+
+def drop_oldest(kept: dict[KeyT, ValueT], maximum: int) -> None:
+    """Drop what was added first to a dictionary, until it has no more than so many entries."""
+    while len(kept) > maximum:
+        kept.pop(next(iter(kept)), None)

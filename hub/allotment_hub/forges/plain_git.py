@@ -18,13 +18,20 @@ from allotment_hub.forges.touched import TouchedFiles
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError, GitUnavailableError
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, FileChange, RefMovedError, RefUpdate, Repository
+from allotment_profiles.git.repository import (
+    MAIN,
+    NO_OBJECT,
+    PROPOSE,
+    REVIEWS,
+    FileChange,
+    RefMovedError,
+    RefUpdate,
+    Repository,
+)
 from allotment_profiles.git.signatures import Signer
 
 log = logging.getLogger(__name__)
 
-PROPOSE = "refs/heads/propose/"
-REVIEWS = "refs/heads/reviews/"
 SERVICE = Person("Allotment", "allotment@localhost")
 
 

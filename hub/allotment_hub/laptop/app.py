@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from allotment_hub.laptop.deployment import Deployment
-from allotment_hub.laptop.folder import StateFolder, write_private
+from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.hub.proxy import write_proxy_configuration
 from allotment_hub.laptop.processes import ports, program
@@ -24,6 +24,7 @@ from allotment_hub.laptop.processes.supervisor import Supervisor
 from allotment_hub.laptop.seed import starter
 from allotment_hub.laptop.seed.sample_data import write_sample_data
 from allotment_profiles import processes
+from allotment_profiles.private_files import write_private
 
 # Inside a session of another hub, variables with these prefixes belong to that hub.
 _FOREIGN_PREFIXES = ("JUPYTERHUB_", "JPY_", "CONFIGPROXY_", "ALLOTMENT_")

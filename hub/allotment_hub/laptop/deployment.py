@@ -8,10 +8,11 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from allotment_hub.configuration import ServiceConfiguration, unknown_keys
-from allotment_hub.laptop.folder import LaptopError, StateFolder, write_private
+from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.processes import ports
 from allotment_hub.origins import origin_of
+from allotment_profiles.private_files import write_private
 from allotment_profiles.scopes import SERVICE_ACCESS_SCOPE
 
 

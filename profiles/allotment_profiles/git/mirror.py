@@ -19,13 +19,21 @@ from pathlib import Path
 from allotment_profiles.git.locks import clear_leftovers
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import Remote, RemoteError
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefMovedError, RefUpdate, Repository, is_reference
+from allotment_profiles.git.repository import (
+    MAIN,
+    NO_OBJECT,
+    PROPOSE,
+    REVIEWS,
+    RefMovedError,
+    RefUpdate,
+    Repository,
+    is_reference,
+)
 from allotment_profiles.git.signatures import Verifier
 
 log = logging.getLogger(__name__)
 
 _HEADS = "refs/heads/"
-_PROPOSE, _REVIEWS = "refs/heads/propose/", "refs/heads/reviews/"
 _STAGED = "refs/allotment/"
 """The prefix of fetched branches that do not apply yet. In a batch they have numbers: no name is in another's way."""
 _STAGED_MAIN, _BATCH = _STAGED + "fetched/main", _STAGED + "batch/"
@@ -146,7 +154,7 @@ class Mirror:
         return [name for name in ordered[:BRANCHES] if there[name] != now.get(name) and name not in self._failed]
 
     def _proposals(self) -> dict[str, str]:
-        return self.repository.references(_PROPOSE) | self.repository.references(_REVIEWS)
+        return self.repository.references(PROPOSE, REVIEWS)
 
     def push(self, updates: Sequence[RefUpdate]) -> None:
         """Move branches on the server, then here. Raise RefMovedError, after a fetch, where one has moved."""
@@ -181,11 +189,11 @@ class Mirror:
 
 def _ours(name: str) -> bool:
     # A name that git allows and we do not is never that of a proposal or a review.
-    return name.startswith((_PROPOSE, _REVIEWS)) and is_reference(name)
+    return name.startswith((PROPOSE, REVIEWS)) and is_reference(name)
 
 
 def _other(name: str) -> str:
     """Return the other branch of a proposal: the records to the files, or the files to the records."""
-    if name.startswith(_PROPOSE):
-        return _REVIEWS + name.removeprefix(_PROPOSE)
-    return _PROPOSE + name.removeprefix(_REVIEWS)
+    if name.startswith(PROPOSE):
+        return REVIEWS + name.removeprefix(PROPOSE)
+    return PROPOSE + name.removeprefix(REVIEWS)

@@ -17,6 +17,10 @@ from allotment_profiles.git.process import GitError, GitProcess
 from allotment_profiles.git.signatures import Signer, Verifier
 
 MAIN = "refs/heads/main"
+PROPOSE = "refs/heads/propose/"
+"""Below it, a branch with the content of each open proposal."""
+REVIEWS = "refs/heads/reviews/"
+"""Below it, a branch with the records of each proposal."""
 NO_OBJECT = "0" * 40
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 # Stricter than git: a name cannot be mistaken for an option or a pattern, and cannot break a line of `update-ref`.

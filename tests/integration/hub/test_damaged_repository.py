@@ -6,9 +6,9 @@ import pytest
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, Platform, refusal_of
 from support.locks import locked
 
-from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
+from allotment_hub.forges.plain_git import SERVICE
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, REVIEWS, RefUpdate
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"

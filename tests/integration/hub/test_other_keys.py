@@ -13,10 +13,10 @@ from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, co
 from support.fakes.web_service import WebService
 from support.servers.git_server import git
 
-from allotment_hub.forges.plain_git import REVIEWS, SERVICE, PlainGitForge
+from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
 from allotment_hub.forges.records import StoredProposal
 from allotment_profiles.git.commits import Person
-from allotment_profiles.git.repository import MAIN, RefUpdate
+from allotment_profiles.git.repository import MAIN, REVIEWS, RefUpdate
 from allotment_profiles.git.signatures import Signer, Verifier
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")

@@ -7,9 +7,8 @@ import pytest
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
 from allotment_hub.errors import ServiceError, UnavailableError
-from allotment_hub.forges.plain_git import PROPOSE, REVIEWS
 from allotment_hub.forges.records import RecordKind, StoredProposal
-from allotment_profiles.git.repository import RefMovedError
+from allotment_profiles.git.repository import PROPOSE, REVIEWS, RefMovedError
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"

@@ -5,9 +5,9 @@ import json
 
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform, code_of
 
-from allotment_hub.forges.plain_git import PROPOSE, REVIEWS, SERVICE
+from allotment_hub.forges.plain_git import SERVICE
 from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, REVIEWS, RefUpdate
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 

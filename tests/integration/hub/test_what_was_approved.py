@@ -19,12 +19,11 @@ from support.fakes.platform import (
 )
 
 from allotment_hub.api.serializers import proposal_answer
-from allotment_hub.forges.plain_git import PROPOSE, REVIEWS
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.page import Frame
 from allotment_hub.pages.rendering import templates
-from allotment_profiles.git.repository import MAIN, RefUpdate
+from allotment_profiles.git.repository import MAIN, PROPOSE, REVIEWS, RefUpdate
 from allotment_profiles.git.signatures import Signer, generate_key
 
 GRANT = PRICES.replace(

@@ -4,20 +4,10 @@ import re
 import threading
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner, Result
-from support.servers.postgresql import PostgreSQL, needs_postgresql
 
 from allotment_profiles.cli.main import main
 from allotment_profiles.events import Event, Events
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgresql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'events.sqlite'}"
-    postgresql: PostgreSQL = request.getfixturevalue("postgresql")
-    return postgresql.url
 
 
 def erase(name: str, url: str, *options: str) -> Result:

@@ -3,7 +3,6 @@
 import datetime as dt
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,14 +12,6 @@ from support.servers.postgresql import PostgreSQL, needs_postgresql
 from allotment_profiles.events import Event, Events
 from allotment_profiles.model.policy import EventRules
 from allotment_spawner.hub.event_writer import BATCH, EventWriter
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgresql)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'events.sqlite'}"
-    postgresql: PostgreSQL = request.getfixturevalue("postgresql")
-    return postgresql.url
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import json
 
 from allotment_hub.laptop.deployment import Deployment
-from allotment_hub.laptop.folder import StateFolder, write_private
+from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.processes import ports
+from allotment_profiles.private_files import write_private
 
 SESSIONS_DOMAIN = "localhost"
 """Browsers resolve every name below it to this machine."""

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import psutil
 
-from allotment_hub.laptop.folder import LaptopError, write_private
+from allotment_hub.laptop.folder import LaptopError
 from allotment_profiles import processes
 from allotment_profiles.git.process import MINIMUM_VERSION, GitError, git_version
+from allotment_profiles.private_files import write_private
 
 
 @dataclass(frozen=True)

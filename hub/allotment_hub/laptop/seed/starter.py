@@ -4,13 +4,14 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
-from allotment_hub.laptop.folder import LaptopError, StateFolder, write_private
+from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_profiles.cli.scaffold import starter_folder
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.keys import PublicKey, parse_keys
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, generate_key
+from allotment_profiles.private_files import write_private
 
 _AUTHOR = Person(name="Allotment", email="allotment@localhost")
 _MESSAGE = """\

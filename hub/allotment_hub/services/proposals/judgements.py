@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from allotment_hub.forges.heads import drop_oldest
 from allotment_hub.forges.plain_git import MergeConflictError, PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.services.judging.checking import ChangeChecker, Check
@@ -68,8 +69,7 @@ class Judgements:
         if needed is None or changes is not check.changes:  # what was checked anew may have another result
             needed = await asyncio.to_thread(check.needed_by, proposer)
             self._needed[asked] = check.changes, needed
-            while len(self._needed) > _MAXIMUM_NEEDED:
-                self._needed.pop(next(iter(self._needed)))
+            drop_oldest(self._needed, _MAXIMUM_NEEDED)
         return needed
 
     async def _kept(
@@ -84,8 +84,8 @@ class Judgements:
         if isinstance(check, Check) and not check.lasting:
             return value
         kept[key] = value
-        while kept is not self._current and len(kept) > _MAXIMUM_OLDER:
-            kept.pop(next(iter(kept)))
+        if kept is not self._current:
+            drop_oldest(kept, _MAXIMUM_OLDER)
         return value
 
     async def _judge(self, stored: StoredProposal, key: CaseKey) -> Judgement:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from allotment_hub.errors import ServiceError, refused
+from allotment_hub.forges.heads import drop_oldest
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.records import Record, StoredProposal
 from allotment_hub.forges.touched import Touched
@@ -145,8 +146,7 @@ class Proposals:
         key = f"{stored.head} {stored.ending.merge if stored.ending else ''}"
         if key not in self._changed:
             self._changed[key] = await asyncio.to_thread(self._read_sides, stored)
-            while len(self._changed) > MAXIMUM_KEPT:
-                self._changed.pop(next(iter(self._changed)))
+            drop_oldest(self._changed, MAXIMUM_KEPT)
         return self._changed[key]
 
     async def files_for_main(self, stored: StoredProposal, main: str) -> Updated:

@@ -1,6 +1,5 @@
 """`allotment key`: show, replace, revoke and recover the keys that sign records and merges."""
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from allotment_profiles.cli.commands.sources import usage_errors
+from allotment_profiles.private_files import write_private
 
 if TYPE_CHECKING:
     from allotment_profiles.git.keys import PublicKey
     from allotment_profiles.git.repository import Repository
 
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-REVIEWS = "refs/heads/reviews/"
 NAMES = (("tls.key", "tls.crt"), ("service", "allowed_signers"))
 """The private key and the known keys: as in the chart's Secret, and as in the folder of `allotment up`."""
 
@@ -84,7 +83,7 @@ def rotate(folder: Path, stolen: bool, path: Path | None) -> None:
         unfinished.unlink(missing_ok=True)
         line = generate_key(unfinished, known[0].principal if known else "allotment@localhost")
         # The known keys come first: nothing is ever signed with a key that is not among them.
-        _write(signers, line + text)
+        write_private(signers, line + text)
         unfinished.with_name(f"{unfinished.name}.pub").replace(private.with_name(f"{private.name}.pub"))
         unfinished.replace(private)
     click.echo(f"{parse_keys(line)[0].fingerprint} signs from now on.")
@@ -108,7 +107,7 @@ def recover(fingerprint: str, folder: Path, path: Path | None) -> None:
         if not found or found[0] in {each.blob for each in _read(signers)}:
             raise click.ClickException("No unknown key with this fingerprint signed a commit of main.")
         public = _unlimited(found[0], former=_heads(repository))
-        _write(signers, (signers.read_text() if signers.exists() else "") + public.line())
+        write_private(signers, (signers.read_text() if signers.exists() else "") + public.line())
     click.echo(f"{fingerprint} counts in the history of {len(public.former or ())} commits.")
 
 
@@ -153,7 +152,7 @@ def _open(path: Path) -> "Repository":
 
 def _heads(repository: "Repository") -> tuple[str, ...]:
     """Return main and the newest records of all proposals."""
-    from allotment_profiles.git.repository import MAIN
+    from allotment_profiles.git.repository import MAIN, REVIEWS
 
     main = repository.resolve(MAIN)
     if main is None:
@@ -185,12 +184,3 @@ def _counted(commits: Sequence[str] | None) -> str:
     if not commits:
         return ""
     return f"  {len(commits)} commits of main, {commits[-1][:10]} to {commits[0][:10]}"
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    unfinished.replace(path)
