@@ -8,6 +8,9 @@ from allotment_profiles.model.paths import data_role_path, file_ref, profile_pat
 
 StopKind = Literal["user", "profile", "image", "data-role"]
 KINDS: tuple[StopKind, ...] = get_args(StopKind)
+StopResult = Literal["stopped", "ended", "stopping", "failed"]
+"""What became of a session: stopped by this; it had ended already; it goes on being stopped; stopping it failed."""
+RESULTS: tuple[StopResult, ...] = get_args(StopResult)
 
 MAXIMUM_REASON = 2000
 _MAXIMUM_NAME = 500

@@ -1,12 +1,12 @@
 """The API for stopping sessions."""
 
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.requests import StopBody, stop_target
 from allotment_hub.api.responses import SessionAnswer, StopAnswer
 from allotment_hub.api.serializers import answer_from
-from allotment_hub.services.stops import StopResult
+from allotment_profiles.stops import RESULTS
 
 _TARGET = {
     "user": "The name of a user.",
@@ -32,5 +32,5 @@ class StopsHandler(ApiHandler):
     async def post(self, body: StopBody) -> None:
         """Stop all sessions of a user, a profile, an image or a data role. Their users are told by whom and why."""
         outcome = await self.services.stops.stop(self.actor, body.target, body.reason)
-        becomes = {result: outcome.having(result) for result in get_args(StopResult)}
+        becomes = {result: outcome.having(result) for result in RESULTS}
         self.answer(answer_from(StopAnswer, outcome, **becomes))

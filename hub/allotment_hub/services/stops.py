@@ -5,7 +5,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast
 
 import httpx
 
@@ -17,7 +17,7 @@ from allotment_profiles.access.visibility import Sight, decides_about, visible
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.paths import data_role_path, profile_path
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.stops import StopTarget
+from allotment_profiles.stops import RESULTS, StopResult, StopTarget
 from allotment_profiles.store.watcher import CatalogWatcher
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 60
 """The hub waits for sessions to end before it answers."""
 
-StopResult = Literal["stopped", "ended", "stopping", "failed"]
 WHY: Mapping[StopResult, str] = {
     "stopped": "",
     "ended": "It had ended already, or was being stopped.",
@@ -185,6 +184,6 @@ def _running(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _result(model: Mapping[str, Any]) -> StopResult:
-    if model["result"] not in get_args(StopResult):
+    if model["result"] not in RESULTS:
         raise ValueError("an unknown result")
     return cast("StopResult", model["result"])

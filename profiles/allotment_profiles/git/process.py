@@ -81,12 +81,19 @@ class GitTimeoutError(GitUnavailableError):
     """A git command was ended because it exceeded its time limit."""
 
 
-class GitCommandError(GitError):
+class GitDataError(GitError):
+    """Git did its work, and what it was asked for is not there, or not as it has to be."""
+
+
+class GitCommandError(GitDataError):
     """A git command ended with an error code; `reason` is what it wrote."""
 
     def __init__(self, command: str, reason: str) -> None:
-        super().__init__(f"git {command}: {reason}")
+        super().__init__(command, reason)  # both, so that the error can be sent to another process
         self.reason = reason
+
+    def __str__(self) -> str:
+        return "git {}: {}".format(*self.args)
 
 
 @dataclass(frozen=True, slots=True)

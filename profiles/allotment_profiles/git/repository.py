@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allotment_profiles.git.commits import Commit, Person, commit_bytes, moment, parse_commit
-from allotment_profiles.git.process import GitError, GitProcess
+from allotment_profiles.git.process import GitDataError, GitError, GitProcess
 from allotment_profiles.git.signatures import Signer, Verifier
 
 MAIN = "refs/heads/main"
@@ -310,7 +310,7 @@ class Repository:
         lines = ["start"]
         for update in updates:
             if not is_reference(update.name):
-                raise GitError(f"{update.name!r} is not an allowed name of a reference")
+                raise GitDataError(f"{update.name!r} is not an allowed name of a reference")
             _id(update.new)
             _id(update.old)
             if update.new == NO_OBJECT:
@@ -349,7 +349,7 @@ def is_reference(name: str) -> bool:
 def _id(text: str) -> str:
     """Return an object's id as it is. Raise GitError for anything else, which git could take for an option."""
     if not _ID.fullmatch(text):
-        raise GitError(f"{text[:80]!r} is not the id of an object")
+        raise GitDataError(f"{text[:80]!r} is not the id of an object")
     return text
 
 

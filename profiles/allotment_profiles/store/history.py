@@ -16,7 +16,7 @@ from typing import Literal
 from allotment_profiles.catalog.catalog import QuarantinedChange, Version
 from allotment_profiles.documents.reading import read
 from allotment_profiles.git.commits import Commit
-from allotment_profiles.git.process import GitError
+from allotment_profiles.git.process import GitDataError
 from allotment_profiles.git.repository import FileChange, LoggedCommit, Repository, TreeEntry
 from allotment_profiles.model import Policy
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_FALLBACKS
@@ -123,7 +123,7 @@ def fold_history(repository: Repository, head: str, known: Applied | None = None
         return known
     try:
         logged = repository.log(head, until=known.head if known else None)
-    except GitError:
+    except GitDataError:
         if known is None:
             raise
         known, logged = None, repository.log(head)  # `known` may be from another repository
@@ -165,7 +165,7 @@ class _Fold:
         sizes = self._repository.sizes(entry.blob for entry in unsized.values())
         for path, entry in unsized.items():
             if entry.blob not in sizes:
-                raise GitError(f"the repository lacks the object {entry.blob}")
+                raise GitDataError(f"the repository lacks the object {entry.blob}")
             sized = TreeEntry(entry.mode, entry.blob, sizes[entry.blob])
             self._files[path] = dataclasses.replace(self._files[path], entry=sized)
         entries = (*reversed(self._entries), *self._before.entries)
@@ -284,7 +284,7 @@ class _Fold:
             small = self._repository.sizes([blob]).get(blob, 0) <= MAXIMUM_BYTES
             source = self._repository.objects([blob]).get(blob) if small else b""
             if source is None:
-                raise GitError(f"the repository lacks the object {blob}")
+                raise GitDataError(f"the repository lacks the object {blob}")
             value = read("policy", POLICY, source).value
             self._policies[blob] = value if isinstance(value, Policy) else None
         return self._policies[blob]
@@ -296,5 +296,5 @@ class _Fold:
             ids = [logged.id for logged in self._logged[position : position + _COMMITS_AT_ONCE]]
             self._commits = {read.id: read for read in self._repository.commits(ids)}
         if commit not in self._commits:
-            raise GitError(f"the repository lacks the object {commit}")
+            raise GitDataError(f"the repository lacks the object {commit}")
         return self._commits[commit]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allotment_profiles.catalog.catalog import Version
-from allotment_profiles.git.process import GitError
+from allotment_profiles.git.process import GitDataError
 from allotment_profiles.git.repository import FileChange, Repository, TreeEntry
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref, is_stray
@@ -49,7 +49,7 @@ def at_commit(repository: Repository, commit: str) -> Snapshot:
     """Return the files of a commit's tree: none is quarantined or has a fallback. Raise GitError."""
     found = repository.commits([commit])
     if not found:
-        raise GitError(f"there is no commit {commit}")
+        raise GitDataError(f"there is no commit {commit}")
     files = {
         path: File(entry, _single(commit, found[0].time, entry))
         for path, entry in repository.tree(commit).items()
@@ -72,7 +72,7 @@ def with_commit(repository: Repository, base: Snapshot, commit: str) -> Snapshot
     """Return the snapshot of another commit with the changes of this one, none of which is quarantined."""
     found = repository.commits([commit])
     if not found:
-        raise GitError(f"there is no commit {commit}")
+        raise GitDataError(f"there is no commit {commit}")
     return with_changes(repository, base, repository.changes(base.revision, commit), commit, found[0].time)
 
 
@@ -141,7 +141,7 @@ def _reader(repository: Repository) -> Callable[[Iterable[str]], dict[str, bytes
         found = repository.objects(small)
         missing = set(small) - found.keys()
         if missing:
-            raise GitError(f"the repository lacks the object {min(missing)}")
+            raise GitDataError(f"the repository lacks the object {min(missing)}")
         return {**found, **{blob: OVERSIZED for blob in wanted if blob not in found}}
 
     return read

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from allotment_profiles.catalog.catalog import ModelCache
-from allotment_profiles.git.process import GitError
+from allotment_profiles.git.process import GitDataError
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.store.cache import identity, restore, save
 from allotment_profiles.store.history import Applied, fold_history
@@ -106,7 +106,7 @@ class Tracker:
         try:
             snapshot = of_history(self.repository, stored.history)
             self._loaded = renew(snapshot, None, self._models, stored.resolutions)
-        except GitError as error:  # it is another repository's, or main was rewound and the commit is gone
+        except GitDataError as error:  # it is another repository's, or main was rewound and the commit is gone
             log.warning("the catalog's cache does not fit the repository: %s", error)
         else:
             self._history = self._saved = stored.history

@@ -12,7 +12,7 @@ from pathlib import Path
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.locks import clear_leftovers, oldest_lock
 from allotment_profiles.git.mirror import Mirror
-from allotment_profiles.git.process import GitError, GitUnavailableError
+from allotment_profiles.git.process import GitDataError, GitError
 from allotment_profiles.git.remotes import RemoteError
 from allotment_profiles.git.repository import MAIN, Repository
 from allotment_profiles.git.signatures import Keyring
@@ -231,7 +231,7 @@ class CatalogWatcher:
             self.repository.references(MAIN)  # raises with the reason if git refuses the repository as a whole
             if self._mirror and not self._fetched_once.is_set():
                 raise GitError("the profiles are being fetched from the git server for the first time")
-            raise GitError(f"{self.repository.path} has no branch main")
+            raise GitDataError(f"{self.repository.path} has no branch main")
         return revision
 
     def _clear_lock(self) -> None:
@@ -255,9 +255,7 @@ class CatalogWatcher:
             return False
         try:
             return not self.repository.is_ancestor(before, revision)
-        except GitUnavailableError:
-            raise
-        except GitError:
+        except GitDataError:
             return True  # the old commit is gone
 
     async def _poll(self) -> None:

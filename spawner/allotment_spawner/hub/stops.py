@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from allotment_profiles.stops import StopTarget
+from allotment_profiles.stops import StopResult, StopTarget
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.session.stop_order import StopOrder
 
@@ -16,8 +16,6 @@ ANSWER_SECONDS = 25
 AT_ONCE = 50
 """How many sessions are stopped at the same time."""
 _COMMITTED = 200
-
-Result = Literal["stopped", "ended", "stopping", "failed"]
 
 
 def matching(users: Mapping[Any, Any], target: StopTarget) -> Iterator[ProfileSpawnerMixin]:
@@ -72,7 +70,7 @@ async def store(spawners: Sequence[ProfileSpawnerMixin], db: Any) -> None:
         await asyncio.sleep(0)
 
 
-async def carry_out(spawners: Sequence[ProfileSpawnerMixin], order: StopOrder) -> list[Result]:
+async def carry_out(spawners: Sequence[ProfileSpawnerMixin], order: StopOrder) -> list[StopResult]:
     """Stop sessions that have the order, and return what became of each. Not all of them may have ended yet."""
     room = asyncio.Semaphore(AT_ONCE)
     tasks = [asyncio.ensure_future(_stop(spawner, order, room)) for spawner in spawners]
@@ -83,7 +81,7 @@ async def carry_out(spawners: Sequence[ProfileSpawnerMixin], order: StopOrder) -
     return [task.result() if task.done() else "stopping" for task in tasks]
 
 
-async def _stop(spawner: ProfileSpawnerMixin, order: StopOrder, room: asyncio.Semaphore) -> Result:
+async def _stop(spawner: ProfileSpawnerMixin, order: StopOrder, room: asyncio.Semaphore) -> StopResult:
     if spawner.pending == "stop":
         return "ended"
     async with room:

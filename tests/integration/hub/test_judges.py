@@ -18,6 +18,7 @@ from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.judging.dry_runs import check_files
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.judging.turns import MAXIMUM_PAGES_WAITING, MAXIMUM_WAITING
+from allotment_profiles.git.process import GitCommandError, GitDataError
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 MODULE = "allotment_hub.services.judging.worker"
@@ -64,6 +65,14 @@ async def test_one_user_fills_no_queue(platform: Platform) -> None:
     assert not (await platform.submissions.check(ben, {NOTEBOOK_PATH: LARGER})).errors
     assert not any(check.errors for check in await asyncio.gather(*asked))
     assert not (await platform.submissions.check(ana, {NOTEBOOK_PATH: LARGER})).errors
+
+
+async def test_what_git_told_a_judge_is_raised_as_it_was(platform: Platform) -> None:
+    """A git that did not run has told nothing, so the two are never taken for each other."""
+    with pytest.raises(GitDataError) as raised:
+        await platform.checking.commit(platform.forge.main(), "1" * 40, platform.checking.today())
+    assert isinstance(raised.value, GitCommandError)
+    assert raised.value.reason in str(raised.value)
 
 
 async def test_a_judge_returns_what_a_check_in_this_process_returns(platform: Platform) -> None:

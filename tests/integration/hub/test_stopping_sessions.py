@@ -8,7 +8,7 @@ from support.fakes.platform import NOTEBOOK, Platform, code_of, refusal_of
 from support.fakes.web_service import WebService
 
 from allotment_hub.errors import ServiceError
-from allotment_profiles.stops import StopTarget
+from allotment_profiles.stops import RESULTS, StopTarget
 
 PROFILE = StopTarget("profile", "housing/notebook")
 ROLE = StopTarget("data-role", "prices")
@@ -80,15 +80,14 @@ async def test_an_owner_of_data_is_not_told_the_names_of_hidden_profiles(platfor
 async def test_a_page_shows_the_sessions_then_stops_them_once_and_says_what_became_of_each(
     platform: Platform, service: WebService
 ) -> None:
-    results = ("stopped", "ended", "stopping", "failed")
-    platform.people.sessions = [session(f"user-{result}", result=result) for result in results]
+    platform.people.sessions = [session(f"user-{result}", result=result) for result in RESULTS]
     lead = service.browser("lena")
     profile = BeautifulSoup((await lead.get("profiles/housing/notebook")).text, "html.parser")
     link = profile.find("a", string="Stop sessions")
     assert link is not None
     address = f"{service.url}{link['href']}"
     page = await lead.get(address)
-    assert all(f"user-{result}" in page.text for result in results)
+    assert all(f"user-{result}" in page.text for result in RESULTS)
     assert platform.people.stops == []
     empty = await lead.press(page, "stop", reason=" ")
     assert empty.status_code == 422
@@ -101,7 +100,7 @@ async def test_a_page_shows_the_sessions_then_stops_them_once_and_says_what_beca
         for section in BeautifulSoup(done.text, "html.parser").find_all("section")
         if section.h2 and section.td
     }
-    assert sections == {result: f"user-{result}" for result in results}
+    assert sections == {result: f"user-{result}" for result in RESULTS}
     assert (await lead.press(page, "stop", reason=REASON)).status_code == 409
     assert [order["reason"] for order in platform.people.stops] == [REASON]
     # The token is for this target.
@@ -117,6 +116,7 @@ async def test_a_call_answers_what_became_of_each_session(platform: Platform, se
     answer = await admin.post("api/v1/stops", json={"user": "ben", "reason": REASON})
     assert answer.status_code == 200, answer.text
     body = answer.json()
+    assert body.keys() >= set(RESULTS)
     assert ([each["user"] for each in body["stopped"]], body["order"]) == (["ben"], "c0ffee")
     assert [(each["user"], bool(each["why"])) for each in body["failed"]] == [("ana", True)]
     for wrong in ({}, {"user": "ben", "profile": "a/b"}, {"profile": "../x"}, {"image": "a\nb"}):

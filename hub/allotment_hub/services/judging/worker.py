@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from allotment_hub.forges.records import Candidate
 from allotment_hub.services.judging.dry_runs import CatalogChange, Check, Files, check_commit, check_files, check_merge
-from allotment_profiles.git.process import GitError, GitUnavailableError
+from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.store.tracker import Tracker
 
@@ -113,10 +113,8 @@ def _result(task: Task, tracker: Tracker) -> Result | Exception:
     """Return the result of a task, or the error to raise in the parent."""
     try:
         return _run(task, tracker)
-    except GitUnavailableError as error:
-        return GitUnavailableError(str(error))
     except GitError as error:
-        return GitError(str(error))
+        return error
     except Exception:  # noqa: BLE001  (the parent logs it)
         return RuntimeError(f"a check failed:\n{traceback.format_exc()}")
 

@@ -12,7 +12,7 @@ from allotment_hub.services.judging.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.case import CaseKey, Judgement
 from allotment_hub.services.proposals.digest import digest_of
 from allotment_profiles.access.people import User
-from allotment_profiles.git.process import GitError, GitUnavailableError
+from allotment_profiles.git.process import GitDataError
 from allotment_profiles.review.approvals import Requirement
 from allotment_profiles.review.changes import Change
 
@@ -52,9 +52,7 @@ class Judgements:
         was = dataclasses.replace(stored, head=approval.head)
         try:
             check = (await self._kept(self._approved, key, by, lambda: self._judge(was, key))).check
-        except GitUnavailableError:
-            raise
-        except GitError:  # the record is older than the digests, or main was rewound since
+        except GitDataError:  # the record is older than the digests, or main was rewound since
             return None
         return check if check and check.made else None
 

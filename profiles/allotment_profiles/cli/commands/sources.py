@@ -67,7 +67,7 @@ def usage_errors(path: Path) -> Iterator[None]:
 
 def snapshot_of(path: Path, revision: str | None, *, applied: bool = False) -> "Snapshot":
     """Load the files of a folder or of a commit; with `applied`, load only what applies at the commit."""
-    from allotment_profiles.git.process import GitError
+    from allotment_profiles.git.process import GitDataError
     from allotment_profiles.git.repository import Repository
     from allotment_profiles.store import snapshot as snapshots
 
@@ -77,7 +77,7 @@ def snapshot_of(path: Path, revision: str | None, *, applied: bool = False) -> "
     repository = Repository(path)
     commit = repository.resolve(MAIN if revision is None else revision)
     if commit is None:
-        raise GitError(f"there is no commit {'main' if revision is None else revision!r}")
+        raise GitDataError(f"there is no commit {'main' if revision is None else revision!r}")
     return snapshots.applied(repository, commit) if applied else snapshots.at_commit(repository, commit)
 
 
