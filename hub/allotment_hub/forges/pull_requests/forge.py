@@ -1,0 +1,91 @@
+"""What the service needs of a forge with pull requests: the protocol that every adapter fulfils."""
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Protocol
+
+from allotment_hub.forges.pull_requests.markdown import Markdown
+from allotment_hub.forges.pull_requests.values import (
+    Act,
+    AskedReviewers,
+    ForgeAccount,
+    MissingProtection,
+    Permission,
+    PullRequest,
+    Status,
+    Submission,
+)
+
+
+class Forge(Protocol):
+    """A forge with pull requests. Every call can be made again: what is there already is left as it is.
+
+    Calls raise `ForgeError` (see `errors.py`). After one that failed nobody knows whether it happened: make it again.
+    """
+
+    # -- who
+
+    async def me(self) -> ForgeAccount:
+        """Return the account that the service has."""
+
+    async def account(self, account_id: str) -> ForgeAccount | None:
+        """Return an account with its login of today; None if it is gone."""
+
+    async def permission(self, account: ForgeAccount) -> Permission:
+        """Return what an account may do in the repository now."""
+
+    # -- pull requests
+
+    async def get(self, number: int) -> PullRequest:
+        """Return a pull request. Raise ForgeMissingError where there is none."""
+
+    async def find(self, branch: str) -> PullRequest | None:
+        """Return the pull request from a branch of this repository into main: the open one, or else the newest."""
+
+    async def open_pull_requests(self) -> tuple[PullRequest, ...]:
+        """List the open ones into main, oldest first, whoever opened them.
+
+        One that is closed while the pages are read can hide another: ask for it by number before it counts as closed.
+        """
+
+    async def open(self, submission: Submission, user_token: str = "") -> PullRequest:
+        """Open a pull request, or return the one that is open from that branch, or was for that head.
+
+        With a token of the person it is opened in their name; where the forge does not take it, in the service's.
+        """
+
+    async def update(self, pull_request: PullRequest, title: str, body: Markdown) -> None:
+        """Set title and body, if they differ."""
+
+    async def close(self, number: int, comment: Markdown) -> None:
+        """Close a pull request, with a comment that says why."""
+
+    # -- what is shown on it
+
+    async def keep_comment(self, number: int, text: Markdown) -> None:
+        """Keep one comment of the service's up to date. It is recognised by a hidden mark and by its account."""
+
+    async def set_labels(self, number: int, labels: Iterable[str], among: Iterable[str]) -> None:
+        """Set those of the labels `among` that apply. Other labels belong to other people and stay."""
+
+    async def ask_for_reviews(self, number: int, accounts: Iterable[ForgeAccount]) -> AskedReviewers:
+        """Ask those who have not been asked, and have not reviewed the head yet."""
+
+    async def set_statuses(self, pull_request: PullRequest, statuses: Iterable[Status]) -> None:
+        """Set the statuses of its head, if they differ."""
+
+    # -- what people did
+
+    async def acts(self, pull_request: PullRequest, since: dt.datetime | None = None) -> tuple[Act, ...]:
+        """List what people did since a time, oldest first; an act of exactly that time again: its id tells.
+
+        The service's own acts are among them.
+        """
+
+    # -- settings
+
+    async def missing_protections(self, statuses: Iterable[str]) -> tuple[MissingProtection, ...]:
+        """List what does not protect main: against pushes, forced pushes, deletion, merges without these statuses."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
