@@ -3,12 +3,19 @@
 import datetime as dt
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from allotment_profiles.catalog.credentials import Credential, also_through, by_credential
+from allotment_profiles.catalog.credentials import (
+    Credential,
+    FormerRole,
+    also_through,
+    by_credential,
+    credential_of,
+    overlaps,
+)
 from allotment_profiles.documents.reading import read
-from allotment_profiles.model import DataRole, Model, Policy, Profile, Team
+from allotment_profiles.model import Binding, DataRole, Model, Policy, Profile, Team
 from allotment_profiles.model.paths import Kind, file_ref
 from allotment_profiles.model.problems import Problem
 
@@ -125,8 +132,8 @@ class Catalog:
     broken: frozenset[str] = frozenset()
     """Paths of invalid files without an earlier version that applies."""
     quarantined: tuple[QuarantinedChange, ...] = ()
-    former_roles: Mapping[str, DataRole] = field(default_factory=dict)
-    """By path, what each broken data role was last: it gives no access, but says whose the data is."""
+    former_roles: tuple[FormerRole, ...] = ()
+    """What broken data roles were last, and what others were once: they give no access, but say whose the data is."""
 
     def entry_at(self, path: str) -> Entry[Any] | None:
         """Return the file that applies at a path, or None."""
@@ -161,6 +168,18 @@ class Catalog:
         """Return the other data roles that reach the same data, since they name the same credential, in order."""
         entry = self.data_roles.get(role)
         return also_through(role, entry.value, self._by_credential) if entry else ()
+
+    def formerly_through(self, binding: Binding) -> tuple[FormerRole, ...]:
+        """Return the former data roles that reached the same data as a binding."""
+        candidates = self._former_by_credential.get(credential_of(binding), ())
+        return tuple(former for former in candidates if overlaps(binding, former.binding))
+
+    @functools.cached_property
+    def _former_by_credential(self) -> dict[Credential, list[FormerRole]]:
+        index: dict[Credential, list[FormerRole]] = {}
+        for former in self.former_roles:
+            index.setdefault(credential_of(former.binding), []).append(former)
+        return index
 
     @functools.cached_property
     def _by_credential(self) -> dict[Credential, dict[str, DataRole]]:

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, leads, leads_of
 from allotment_profiles.catalog.catalog import Catalog, Entry
-from allotment_profiles.catalog.credentials import overlaps
 from allotment_profiles.model import Budget, Envelope, Team
 from allotment_profiles.model.base import attributes
 from allotment_profiles.model.paths import data_role_path, file_ref
@@ -186,17 +185,17 @@ def _with_other_owners(reasons: Iterable[_Reason], before: Catalog, after: Catal
 
 
 def _others_by_owner(data_role: str, before: Catalog, after: Catalog) -> dict[str, list[str]]:
-    """Return the first data roles of each owner that reach the same data; also those that are broken on main."""
+    """Return the first data roles of each owner that reach the same data; also those that main had before."""
     others: dict[str, list[str]] = {}
     for other in after.also_through(data_role):
         owner = owner_before(data_role_path(other), before, after)
         if owner and len(others.setdefault(owner, [])) < _NAMED_ROLES:
             others[owner].append(other)
     new = after.data_roles.get(data_role)
-    for path, role in before.former_roles.items():
-        ref = file_ref(path)
-        if new and ref and ref.id not in after.data_roles and overlaps(new.value.binding, role.binding):
-            others[role.owner] = [*others.get(role.owner, ()), ref.id][:_NAMED_ROLES]
+    for former in before.formerly_through(new.value.binding) if new else ():
+        known = others.setdefault(former.owner, [])
+        if f"{former.name} before" not in known and former.name not in known:
+            known += [f"{former.name} before"][: _NAMED_ROLES - len(known)]
     return others
 
 

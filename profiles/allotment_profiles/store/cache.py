@@ -22,7 +22,9 @@ from typing import Any
 import pydantic
 
 from allotment_profiles.catalog.catalog import Version
+from allotment_profiles.catalog.credentials import FormerRole, reach_of
 from allotment_profiles.git.repository import TreeEntry
+from allotment_profiles.model import Binding
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.store.history import Applied, File, QuarantinedVersion
@@ -123,6 +125,7 @@ def _lines(loaded: Loaded, history: Applied) -> Iterator[str]:
     head = {
         "head": history.head, "time": _seconds(history.time), "count": history.count, "gone": sorted(history.gone),
         "direct_push": history.direct_push, "removal_share": history.removal_share,
+        "former_roles": [_former(role) for role in history.former_roles.values()],
     }  # fmt: skip
     yield _line(head)
     entries = history.provenance.entries
@@ -151,6 +154,10 @@ def _file(file: File) -> list[Any]:
 
 def _entry(entry: TreeEntry | None) -> list[Any] | None:
     return [entry.mode, entry.blob, entry.size] if entry else None
+
+
+def _former(role: FormerRole) -> list[Any]:
+    return [role.name, role.owner, role.binding.model_dump(mode="json", exclude_none=True)]
 
 
 def _version(version: Version | None) -> list[Any] | None:
@@ -200,6 +207,8 @@ def _stored(lines: Iterable[bytes]) -> Stored:
         parser.history_entry(values, tuple(paths.get(number, ()))) for number, values in enumerate(sections["entries"])
     ]
     head |= {"time": _time(head["time"]), "gone": frozenset(head["gone"])}
+    former = [FormerRole(name, owner, Binding.model_validate(binding)) for name, owner, binding in head["former_roles"]]
+    head["former_roles"] = {(role.owner, reach_of(role.binding)): role for role in former}
     history = Applied(**head, files=files, provenance=Provenance.of_entries(head["head"], entries))
     resolutions = {path: parser.resolution(values) for path, _, values in sections["files"] if values is not None}
     return Stored(history, resolutions)

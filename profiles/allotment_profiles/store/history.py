@@ -21,6 +21,7 @@ from allotment_profiles.git.repository import FileChange, LoggedCommit, Reposito
 from allotment_profiles.model import Policy
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_FALLBACKS
 from allotment_profiles.model.paths import POLICY, file_ref, is_stray
+from allotment_profiles.store.former_owners import FormerRoles, RoleChange, fold_roles
 from allotment_profiles.store.moves import moved_paths
 from allotment_profiles.store.provenance import HistoryEntry, Provenance, is_reviewed, may_be_reviewed
 
@@ -67,6 +68,8 @@ class Applied:
     """The files at paths that Allotment reads, and strays at similar paths."""
     gone: frozenset[str]
     """The files of data roles that were removed and not added again."""
+    former_roles: FormerRoles
+    """What data roles named once, and whose it was."""
     direct_push: Literal["show", "hold"]
     removal_share: int
     """Both from the last policy that applied and could be read, so that removing the policy does not lift its rules."""
@@ -149,6 +152,8 @@ class _Fold:
         self._count = known.count if known else 0
         self._files = dict(known.files) if known else {}
         self._gone = set(known.gone) if known else set()
+        self._former_roles: FormerRoles = known.former_roles if known else {}
+        self._role_changes: list[RoleChange] = []
         self._direct_push: Literal["show", "hold"] = known.direct_push if known else "show"
         self._removal_share = known.removal_share if known else Policy.model_fields["removal_share"].default
         self._before = known.provenance if known else Provenance()
@@ -175,6 +180,7 @@ class _Fold:
             count=self._count,
             files=self._files,
             gone=frozenset(self._gone),
+            former_roles=fold_roles(self._repository, self._former_roles, self._role_changes),
             direct_push=self._direct_push,
             removal_share=self._removal_share,
             provenance=Provenance(self._head, entries, self._by_path),
@@ -194,7 +200,7 @@ class _Fold:
                 removal = QuarantinedVersion(commit.id, commit.time, "removal", None)
                 self._files[change.path] = dataclasses.replace(self._files[change.path], quarantined=(removal,))
             elif change.removed:
-                self._remove(change.path)
+                self._remove(commit, change.path)
             elif pushed:
                 self._quarantine_push(commit, change)
             else:
@@ -234,7 +240,7 @@ class _Fold:
         for path in [path for path, file in self._files.items() if file.quarantined]:
             last = self._files[path].quarantined[-1]
             if last.reason == "removal" and last.commit in removals:
-                self._remove(path)
+                self._remove(commit, path)
         if CONFIRMS_PUSH in trailers and reviewed:
             self._release(commit, set(trailers[CONFIRMS_PUSH]))
         return not removals.isdisjoint(commit.parents[1:])
@@ -247,8 +253,9 @@ class _Fold:
                     self._write(commit, path, version.entry, file.quarantined[index + 1 :])
                     break
 
-    def _remove(self, path: str) -> None:
+    def _remove(self, commit: LoggedCommit, path: str) -> None:
         file = self._files.pop(path, None)
+        self._note_role(commit, path, file, None)
         ref = file_ref(path)
         if file and file.entry and ref and ref.kind == "data role":
             self._gone.add(path)
@@ -264,12 +271,18 @@ class _Fold:
     ) -> None:
         file = self._files.get(path)
         blob = entry.blob if entry.mode in REGULAR else None
+        self._note_role(commit, path, file, blob)
         version = Version(commit.id, commit.time, blob)
         # What is no regular file ends the line of versions: no earlier version can apply in its place.
         earlier = () if file is None or blob is None else file.versions[: MAXIMUM_FALLBACKS - 1]
         order = file.order if file and file.entry else self._count
         self._files[path] = File(entry, (version, *earlier), order, quarantined)
         self._gone.discard(path)
+
+    def _note_role(self, commit: LoggedCommit, path: str, file: File | None, blob: str | None) -> None:
+        before = file.entry.blob if file and file.entry and file.entry.mode in REGULAR else None
+        change = RoleChange.of(commit.id, path, before, blob)
+        self._role_changes += [change] if change else []
 
     def _update_rules(self) -> None:
         file = self._files.get(POLICY)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from allotment_profiles.catalog.catalog import Catalog, ModelCache
+from allotment_profiles.catalog.credentials import FormerRole
 from allotment_profiles.catalog.lookalikes import Key, collision_problem, find_collisions, key_of, lookalike_of
 from allotment_profiles.model import DataRole, Policy, Profile, Team
 from allotment_profiles.model.paths import POLICY, FileRef, file_ref, is_stray, profile_path
@@ -40,6 +41,8 @@ class Loaded:
     """Each file that is rejected because of its name → the file that stays."""
     successors: Mapping[str, str]
     """The successor of each profile whose newest version can be read and names one."""
+    broken_roles: Mapping[str, DataRole]
+    """By path, what each broken data role was last."""
 
 
 def load(snapshot: Snapshot) -> Catalog:
@@ -80,7 +83,7 @@ class _Loader:
         self._roles = dict(old.data_roles) if old else {}
         self._profiles = dict(old.profiles) if old else {}
         self._broken = set(old.broken) if old else set()
-        self._former = dict(old.former_roles) if old else {}
+        self._former = dict(before.broken_roles) if before else {}
         self._problems = dict(before.problems) if before else {}
         self._successors = dict(before.successors) if before else {}
         self._names = dict(before.names) if before else {}
@@ -98,7 +101,15 @@ class _Loader:
         if by_kind["policy"] or by_kind["team"] or by_kind["data role"]:
             affected = self._with_flagged("profile", affected)
         self._load_profiles(by_kind["profile"], affected)
-        return Loaded(self._catalog(), self._snapshot, self._problems, self._names, self._collisions, self._successors)
+        return Loaded(
+            catalog=self._catalog(),
+            snapshot=self._snapshot,
+            problems=self._problems,
+            names=self._names,
+            collisions=self._collisions,
+            successors=self._successors,
+            broken_roles=self._former,
+        )
 
     # -- what changed
 
@@ -300,6 +311,11 @@ class _Loader:
         if self._policy is None:
             message = "There is no readable policy: nothing can be started or merged."
             problems.append(Problem(POLICY, "policy-missing", message, "Add or correct policy.yaml."))
+        broken = (
+            FormerRole(ref.id, role.owner, role.binding)
+            for path, role in self._former.items()
+            if (ref := file_ref(path))
+        )
         problems.sort(
             key=lambda problem: (problem.path, problem.line or 0, problem.code, problem.field, problem.message)
         )
@@ -312,7 +328,7 @@ class _Loader:
             data_roles=_in_order(self._roles),
             problems=tuple(problems),
             broken=frozenset(self._broken),
-            former_roles=self._former,
+            former_roles=(*broken, *self._snapshot.former_roles.values()),
             quarantined=quarantined_changes(self._files),
         )
 

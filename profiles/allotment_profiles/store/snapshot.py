@@ -15,6 +15,7 @@ from allotment_profiles.git.process import GitDataError
 from allotment_profiles.git.repository import FileChange, Repository, TreeEntry
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref, is_stray
+from allotment_profiles.store.former_owners import FormerRoles
 from allotment_profiles.store.history import REGULAR, Applied, File, fold_history
 from allotment_profiles.store.provenance import Provenance
 
@@ -33,6 +34,7 @@ class Snapshot:
     read: Callable[[Iterable[str]], dict[str, bytes]]
     """Returns contents by blob id; OVERSIZED for a file that is too large."""
     gone: frozenset[str] = frozenset()
+    former_roles: FormerRoles = dataclasses.field(default_factory=dict)
     provenance: Provenance = dataclasses.field(default_factory=Provenance)
 
     @functools.cached_property
@@ -65,7 +67,15 @@ def applied(repository: Repository, commit: str) -> Snapshot:
 
 def of_history(repository: Repository, history: Applied) -> Snapshot:
     """Return the files that apply by a folded history."""
-    return Snapshot(history.head, history.time, history.files, _reader(repository), history.gone, history.provenance)
+    return Snapshot(
+        revision=history.head,
+        time=history.time,
+        files=history.files,
+        read=_reader(repository),
+        gone=history.gone,
+        former_roles=history.former_roles,
+        provenance=history.provenance,
+    )
 
 
 def with_commit(repository: Repository, base: Snapshot, commit: str) -> Snapshot:
@@ -124,7 +134,7 @@ def _changed(base: Snapshot, revision: str, time: dt.datetime, entries: Mapping[
             gone.discard(path)
         elif old and old.entry and (ref := file_ref(path)) and ref.kind == "data role":
             gone.add(path)
-    return Snapshot(revision, time, files, base.read, frozenset(gone))
+    return Snapshot(revision, time, files, base.read, frozenset(gone), base.former_roles)
 
 
 def _single(revision: str, time: dt.datetime, entry: TreeEntry) -> tuple[Version, ...]:
