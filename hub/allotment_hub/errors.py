@@ -31,6 +31,9 @@ def refused(
     return ServiceError(Refusal(code, what, why, remedy, decides, status), link=link)
 
 
-def unavailable(code: str, why: str) -> UnavailableError:
-    """Build the error for a service that does not answer."""
-    return UnavailableError(Refusal(code, "This cannot be done now.", why, "Try again in a moment.", status=503))
+_AGAIN = "Try again in a moment. If it happens again, tell an administrator."
+
+
+def unavailable(code: str, why: str, remedy: str = _AGAIN, decides: str = "", *, status: int = 503) -> UnavailableError:
+    """Build the error for a service that does not answer. Where trying again does not help, say what does."""
+    return UnavailableError(Refusal(code, "This cannot be done now.", why, remedy, decides, status))

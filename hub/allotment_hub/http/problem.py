@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from tornado.web import HTTPError
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
+from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
 from allotment_profiles.git.signatures import SignerError
@@ -93,9 +94,13 @@ def _refusal_of(error: BaseException | None) -> Refusal | None:
         why = f"The git server with the repository of profiles cannot be used: {error.why}."
         return unavailable("repository-away", why).refusal
     if isinstance(error, SignerError):
-        why = "The key with which this service signs was revoked or is not known: an administrator makes a new one."
-        return unavailable("signing-key", why).refusal
-    if isinstance(error, GitError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
+        why = "The key with which this service signs was revoked or is not known."
+        remedy = "Tell an administrator, who makes a new one. Until then nothing is proposed, reviewed or merged."
+        return unavailable("signing-key", why, remedy, ADMINISTRATORS).refusal
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        why, remedy = "The disk of the repository is full.", "Tell an administrator, who makes room."
+        return unavailable("repository-unavailable", why, remedy, ADMINISTRATORS).refusal
+    if isinstance(error, GitError):
         return unavailable("repository-unavailable", "The repository of profiles cannot be used.").refusal
     return None
 

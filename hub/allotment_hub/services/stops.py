@@ -158,7 +158,9 @@ class Stops:
             answer = await self._client.request(method, path, timeout=_ANSWER_SECONDS, **options)
             if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.FORBIDDEN):
                 # A hub of an older version knows neither the call nor the scope.
-                raise unavailable("hub-cannot-stop", "The hub does not offer to stop sessions: it has another version.")
+                why = "The hub does not offer to stop sessions: it has another version than this service."
+                remedy = "Bring both to one version. Until then, stop sessions one by one on the hub's own pages."
+                raise unavailable("hub-cannot-stop", why, remedy, ADMINISTRATORS)
             answer.raise_for_status()
             return dict(answer.json())
         except (httpx.HTTPError, ValueError, TypeError) as error:

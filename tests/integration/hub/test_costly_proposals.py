@@ -11,6 +11,7 @@ from support.costly import costly_profile
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform, code_of
 from support.fakes.web_service import WebService
 
+from allotment_hub.errors import UnavailableError
 from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.judging.worker import Result, Task
@@ -153,6 +154,13 @@ async def test_a_check_that_fails_is_a_problem_of_its_proposal_alone(
         view = await slow.proposals.view(stored, leo)
         assert [problem.code for problem in view.check.errors] == ["check-failed"]
         assert len(judges.budgets) == 1
+        assert "administrator" in view.check.errors[0].remedy
+        assert "again in a moment" not in view.check.errors[0].remedy
+        with pytest.raises(UnavailableError) as raised:
+            await slow.submissions.check(leo, {NOTEBOOK_PATH: LARGER})
+        refusal = raised.value.refusal
+        assert (refusal.status, refusal.code, bool(refusal.decides)) == (500, "check-failed", True)
+        assert refusal.remedy == view.check.errors[0].remedy
         assert "Traceback" in caplog.text
 
 
@@ -165,5 +173,6 @@ async def test_a_check_that_was_interrupted_is_made_again(platform: Platform, tm
         assert [line.state for line in (await overview(slow.proposals, leo)).lines] == ["broken"]
         view = await slow.proposals.view(stored, leo)
         assert [problem.code for problem in view.check.errors] == ["check-interrupted"]
+        assert "again in a moment" in view.check.errors[0].remedy
         judges.short = False
         assert [line.state for line in (await overview(slow.proposals, leo)).lines] == ["open"]

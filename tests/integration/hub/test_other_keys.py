@@ -175,6 +175,8 @@ async def test_nothing_is_recorded_while_the_key_does_not_count(
     body = {"files": [{"path": NOTEBOOK_PATH, "content": LARGEST.decode()}], "reason": "It is needed"}
     answer = await service.program("ben").post("api/v1/proposals", json=body)
     assert (answer.status_code, answer.json()["code"]) == (503, "signing-key")
+    assert answer.json()["decides"], "who makes another key"
+    assert "again in a moment" not in answer.json()["remedy"]
     assert platform.repository.references("refs/") == before
     (keys / "allowed_signers").write_text(public)
     await platform.watcher.refresh()

@@ -131,3 +131,4 @@ async def test_a_hub_that_does_not_answer_or_is_older_is_said(platform: Platform
         service.hub.faults["allotment"] = fault
         answer = await admin.post("api/v1/stops", json={"user": "ben", "reason": REASON})
         assert (answer.status_code, answer.json()["code"]) == (503, code)
+        assert ("again in a moment" in answer.json()["remedy"]) == (fault != "404")

@@ -9,14 +9,25 @@ import sys
 import threading
 from typing import BinaryIO, cast
 
-from allotment_hub.errors import refused, unavailable
-from allotment_hub.services.judging.worker import Result, Task, receive, send
+from allotment_hub.errors import UnavailableError, refused, unavailable
+from allotment_hub.services.judging.worker import TASK_SECONDS, Result, Task, receive, send
+from allotment_profiles.access.people import ADMINISTRATORS
 
 logger = logging.getLogger(__name__)
 MAXIMUM_JUDGES = max(1, (os.cpu_count() or 1) // 2)
 """At most one process for each two processors: the service and the sessions of a laptop need the others."""
 # With -m, the classes of that module would be those of `__main__`, which the other side does not know.
 _COMMAND = (sys.executable, "-P", "-c", "from allotment_hub.services.judging.worker import main; main()")
+
+_FAILED = "The check failed. That is a fault of this service, not a problem of the files; the log has the reason."
+_FAILED_HELP = (
+    "Tell an administrator. The same files fail again until the service is mended; smaller changes, or others, may not."
+)
+
+
+def interrupted(why: str) -> UnavailableError:
+    """Build the error for a check that may well be made the next time."""
+    return unavailable("check-interrupted", f"The check was interrupted: {why}.", decides=ADMINISTRATORS)
 
 
 class Judges:
@@ -43,7 +54,7 @@ class Judges:
                 self._give_back(process)
                 if isinstance(result, RuntimeError):
                     logger.error("%s", result)
-                    raise unavailable("check-failed", "The check failed. The service's log has the reason.")
+                    raise unavailable("check-failed", _FAILED, _FAILED_HELP, ADMINISTRATORS, status=500)
                 if isinstance(result, Exception):
                     raise result
                 return result
@@ -56,7 +67,9 @@ class Judges:
                     "Propose fewer files at once, or offer fewer options and choices.",
                 )
             # Otherwise something else has ended it, such as somebody who looks for memory: try once more.
-        raise unavailable("check-interrupted", "The check was interrupted.")
+            if code == -signal.SIGALRM:
+                raise interrupted(f"it had not ended after {TASK_SECONDS} seconds, as on a machine that is too busy")
+        raise interrupted("its process was ended twice, as where there is too little memory")
 
     def close(self) -> None:
         """End all processes. The calls of `run` that are under way raise an error."""
@@ -72,7 +85,7 @@ class Judges:
     def _take(self) -> "subprocess.Popen[bytes]":
         with self._lock:
             if self._closed:
-                raise unavailable("check-interrupted", "The service is stopping.")
+                raise interrupted("the service is stopping")
             process = self._idle.pop() if self._idle else None
             if process is None:
                 process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

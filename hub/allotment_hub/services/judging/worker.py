@@ -115,6 +115,8 @@ def _result(task: Task, tracker: Tracker) -> Result | Exception:
         return _run(task, tracker)
     except GitError as error:
         return error
+    except MemoryError:
+        raise  # which ends the process, and frees its memory
     except Exception:  # noqa: BLE001  (the parent logs it)
         return RuntimeError(f"a check failed:\n{traceback.format_exc()}")
 
