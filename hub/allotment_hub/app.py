@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import functools
+import gc
 import importlib.metadata
 import logging
 import signal
@@ -24,6 +25,7 @@ from allotment_hub.http.one_time import OneTimeTokens
 from allotment_hub.http.secured import SecuredStatic
 from allotment_hub.nodes.kubernetes import ImageDaemonSet
 from allotment_hub.pages.page import SignInCallback
+from allotment_hub.pages.rendering import prepare_templates
 from allotment_hub.pages.routes import PAGES
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
@@ -136,6 +138,8 @@ async def serve(configuration: ServiceConfiguration) -> None:
     """Serve until SIGTERM or SIGINT."""
     auth = ServiceAuth.instance(cache_max_age=TOKEN_SECONDS)
     services = build_services(configuration, auth)
+    prepare_templates()
+    gc.freeze()  # a run of the garbage collector over all modules would stop the event loop for 0.2 s
     server = HTTPServer(build_application(services, auth), xheaders=True, max_body_size=MAXIMUM_DISCARDED)
     server.listen(configuration.port, configuration.address)
     if services.image_puller:

@@ -71,7 +71,7 @@ class AskPage(ProposingPage):
             error = error or refusal
             self.set_status(error.refusal.status)
         current, now = role.granted_to.get(team) if team in teams else None, dt.datetime.now(dt.UTC)
-        self.show(
+        await self.show(
             "ask.html",
             row=row,
             role=role,
@@ -124,7 +124,7 @@ class EndPage(ProposingPage):
     async def _show(self, name: str, team: str, until: str, reason: str, error: ServiceError | None = None) -> None:
         row, grant = await self._grant(name, team)
         check = await self.checked({data_role_path(name): self._file(name, team, until)})
-        self.show(
+        await self.show(
             "end.html",
             row=row,
             grant=grant,
@@ -159,4 +159,4 @@ class RemovalPage(ProposingPage):
         check = await self.checked({profile_path(row.id): None})
         grace = int(time_left(self.services.catalog).total_seconds())
         panel = panel_of(check)
-        self.show("retire.html", row=row, reason=reason, panel=panel, grace=grace, error=error)
+        await self.show("retire.html", row=row, reason=reason, panel=panel, grace=grace, error=error)

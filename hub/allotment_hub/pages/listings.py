@@ -28,7 +28,7 @@ class ProfilesPage(Page):
         pages = Pages.of(self.get_query_argument("page", ""), len(found))
         rows = await profiles.rows(user, found[pages.slice])
         catalog = self.services.catalog
-        self.show("profiles.html", rows=rows, pages=pages, total=len(listed), query=query, catalog=catalog)
+        await self.show("profiles.html", rows=rows, pages=pages, total=len(listed), query=query, catalog=catalog)
 
 
 class ProfilePage(Page):
@@ -49,7 +49,7 @@ class ProfilePage(Page):
         entry = catalog.teams.get(team)
         history = await self.services.history.of(user, profile_path(row.id))
         data = [data_role_path(name) for name in (row.profile.data_roles if row.profile else ())]
-        self.show(
+        await self.show(
             "profile.html",
             about_data=await self.services.proposals.others(data, user),
             row=row,
@@ -75,7 +75,7 @@ class TeamPage(Page):
         """GET teams/NAME."""
         catalog = self.services.catalog
         page = await self.services.teams.page(self.actor.user, name)
-        self.show(
+        await self.show(
             "team.html",
             page=page,
             team=page.entry.value,
@@ -92,7 +92,7 @@ class DataRolesPage(Page):
 
     async def get(self) -> None:
         """GET data-roles."""
-        self.show("data_roles.html", rows=await self.services.data_roles.rows(self.actor.user))
+        await self.show("data_roles.html", rows=await self.services.data_roles.rows(self.actor.user))
 
 
 class DataRolePage(Page):
@@ -107,7 +107,7 @@ class DataRolePage(Page):
         if row.readable_by:
             row = await data_roles.readers(user, name)
         history = await self.services.history.of(user, data_role_path(name))
-        self.show(
+        await self.show(
             "data_role.html",
             row=row,
             role=row.entry.value if row.entry else None,

@@ -1,5 +1,6 @@
 """The base of all pages: the sign-in, the frame, the pages of long lists and the error page."""
 
+import asyncio
 import urllib.parse
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from allotment_hub.http.handler import Handler, host_of
 from allotment_hub.http.hub_auth import hub_unavailable
 from allotment_hub.http.problem import details_of
 from allotment_hub.http.secured import SecuredPage, error_in
-from allotment_hub.pages.rendering import static_version, templates
+from allotment_hub.pages.rendering import rendered, static_version
 from allotment_profiles.store.standstill import Standstill
 
 PAGE_SIZE = 200
@@ -82,10 +83,15 @@ class Page(SecuredPage, Handler):
 
     active: ClassVar[str] = ""
 
-    def show(self, template: str, **values: Any) -> None:
-        """Answer with a page."""
+    async def show(self, template: str, **values: Any) -> None:
+        """Answer with a page. It is rendered in a thread: a large one would stop the event loop."""
+        frame = self._frame()
+        self.finish_page(await asyncio.to_thread(rendered, template, frame=frame, **values))
+
+    def finish_page(self, page: bytes) -> None:
+        """Answer with a rendered page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(templates().get_template(template).render(frame=self._frame(), **values))
+        self.finish(page)
 
     def go(self, path: str) -> None:
         """Redirect to another page of the service."""
@@ -144,7 +150,8 @@ class Page(SecuredPage, Handler):
         self.set_error_status(details.status)
         referer = self.request.headers.get("Referer", "")
         back = urllib.parse.urlsplit(referer).path if host_of(referer) == self.request.host else ""
-        self.show("error.html", details=details, back=back if back.startswith(self.prefix) else "")
+        back = back if back.startswith(self.prefix) else ""
+        self.finish_page(rendered("error.html", frame=self._frame(), details=details, back=back))
 
 
 class SignInCallback(Page, HubOAuthCallbackHandler):

@@ -1,5 +1,6 @@
 """The pages of proposals: the list, one proposal, and the actions on it."""
 
+import asyncio
 from typing import ClassVar
 
 from allotment_hub.pages.difference import files_of
@@ -17,7 +18,7 @@ class ProposalsPage(Page):
         number = self.get_query_argument("page", "")
         lists = await overview(self.services.proposals, self.actor, lambda total: Pages.of(number, total, JUDGED).slice)
         quarantined = await self.services.quarantine.seen_by(self.actor.user)
-        self.show(
+        await self.show(
             "proposals.html",
             overview=lists,
             for_me=lists.for_me,
@@ -49,7 +50,12 @@ class ProposalPage(Page):
         """GET proposals/ID."""
         stored = await self.services.proposals.visible(proposal, self.actor.user)
         view = await self.services.proposals.view(stored, self.actor)
-        self.show("proposal.html", view=view, differences=files_of(view.difference), one_time=self.one_time)
+        await self.show(
+            "proposal.html",
+            view=view,
+            differences=await asyncio.to_thread(files_of, view.difference),
+            one_time=self.one_time,
+        )
 
 
 class ProposalAction(Page):

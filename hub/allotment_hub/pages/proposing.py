@@ -109,7 +109,7 @@ class ProposePage(ProposingPage):
         form = self._form()
         draft = await self._started(form)
         fresh = draft.profile is not None and draft.profile.new and not draft.update
-        self._show(draft, form, Panel(None) if fresh else await self._panel(draft, form))
+        await self._show(draft, form, Panel(None) if fresh else await self._panel(draft, form))
 
     async def post(self) -> None:
         """POST the form: to check it, to show it in another tab, or to propose it."""
@@ -126,9 +126,9 @@ class ProposePage(ProposingPage):
                 self.set_status(error.refusal.status)
         panel = await self._panel(draft, form)
         if action == "live":
-            self.show("panel.html", panel=panel, draft=draft)
+            await self.show("panel.html", panel=panel, draft=draft)
         else:
-            self._show(draft, form, panel, error)
+            await self._show(draft, form, panel, error)
 
     async def _propose(self, draft: DraftProposal, form: ProfileForm) -> None:
         catalog = self.services.catalog
@@ -244,11 +244,13 @@ class ProposePage(ProposingPage):
         check = await self.checked({} if nameless else draft.files(form.fields, catalog))
         return panel_of(check, draft, form.fields, own)
 
-    def _show(self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None) -> None:
+    async def _show(
+        self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None
+    ) -> None:
         catalog = self.services.catalog
         view = FormView(draft.profile, form, catalog, self.actor.user) if draft.profile else None
         texts = {"titles": titles_of(catalog), "more": MORE, "next_year": in_a_year()}
-        self.show("propose.html", view=view, draft=draft, panel=panel, error=error, **texts)
+        await self.show("propose.html", view=view, draft=draft, panel=panel, error=error, **texts)
 
 
 def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:

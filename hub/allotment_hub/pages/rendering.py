@@ -7,6 +7,7 @@ import datetime as dt
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -71,6 +72,18 @@ def templates() -> Environment:
         "upper_first": lambda text: text[:1].upper() + text[1:],
     }
     return environment
+
+
+def rendered(template: str, **values: Any) -> bytes:
+    """Return a page."""
+    return templates().get_template(template).render(**values).encode()
+
+
+def prepare_templates() -> None:
+    """Compile all templates. Otherwise the first page of each kind would stop all others for a moment."""
+    environment = templates()
+    for name in environment.list_templates():
+        environment.get_template(name)
 
 
 @cache

@@ -47,7 +47,7 @@ class StopPage(Page):
         target = StopTarget.parse(kind, name)
         asked = target is not None and outcome is None
         preview = await self.services.stops.preview(self.actor.user, target) if target and asked else None
-        self.show(
+        await self.show(
             "stop.html",
             kind=kind,
             name=name,

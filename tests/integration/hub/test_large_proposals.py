@@ -2,6 +2,8 @@
 
 import dataclasses
 import datetime as dt
+import gc
+import io
 import threading
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +16,7 @@ from support.fakes.web_service import WebService
 from allotment_hub.forges.records import Candidate
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
+from allotment_hub.services.judging.worker import receive, send
 from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_profiles.access.people import User
@@ -61,13 +64,17 @@ async def test_a_change_that_is_not_shown_counts_for_what_is_approved_and_needed
 
 
 class WatchedCheck(Check):
-    """Remembers the threads in which it was asked what it needs."""
+    """Remembers the threads in which it was asked what it needs, and shown."""
 
     threads: ClassVar[list[threading.Thread]]
 
     def needed_by(self, proposer: User) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
         self.threads.append(threading.current_thread())
         return super().needed_by(proposer)
+
+    def left_out(self, name: str) -> int:
+        self.threads.append(threading.current_thread())
+        return super().left_out(name)
 
 
 class WatchedChecker(ChangeChecker):
@@ -76,6 +83,41 @@ class WatchedChecker(ChangeChecker):
     async def merge(self, candidate: Candidate, day: dt.date) -> tuple[Check, tuple[str, ...]]:
         check, removals = await super().merge(candidate, day)
         return WatchedCheck(**attributes(check, *(field.name for field in dataclasses.fields(check)))), removals
+
+
+class Witness:
+    """Remembers whether the garbage collector may run while it is read."""
+
+    collected: ClassVar[list[bool]] = []
+
+    def __setstate__(self, state: object) -> None:
+        self.collected.append(gc.isenabled())
+
+    def __getstate__(self) -> object:
+        return [1]
+
+
+def test_what_a_judge_answers_is_read_without_a_pause_for_the_event_loop() -> None:
+    stream = io.BytesIO()
+    send(stream, [Witness(), Witness()])
+    stream.seek(0)
+    assert len(receive(stream)) == len(Witness.collected)
+    assert not any(Witness.collected)
+    assert gc.isenabled()
+
+
+async def test_a_page_is_rendered_beside_the_event_loop(platform: Platform, tmp_path: Path) -> None:
+    await platform.watcher.refresh()
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    checking = WatchedChecker(platform.watcher.tracker, platform.clock, JUDGES)
+    events = EventReader(platform.events)
+    platform.proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, events)
+    async with WebService.opened(platform, tmp_path) as web:
+        browser = web.browser("leo")
+        WatchedCheck.threads = threads = []
+        assert (await browser.get(f"proposals/{stored.id}")).status_code == 200
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_what_is_needed_is_found_once_and_beside_the_event_loop(platform: Platform) -> None:

@@ -23,6 +23,7 @@ from allotment_hub.services.judging.dry_runs import CatalogChange, Check, Files,
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.store.tracker import Tracker
+from allotment_profiles.threads import in_small_steps
 
 TASK_SECONDS = 120
 """Time for a task with everything around it, such as git and the loading of main. Then SIGALRM ends the process."""
@@ -67,12 +68,16 @@ def send(stream: BinaryIO, value: object) -> None:
 
 
 def receive(stream: BinaryIO) -> Any:
-    """Read a value. Raise EOFError where the other side has ended."""
+    """Read a value. Raise EOFError where the other side has ended.
+
+    A large one is made of very many objects, and a run of the garbage collector meanwhile would stop the event loop.
+    """
     head = stream.read(_LENGTH.size)
     data = stream.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
     if len(head) < _LENGTH.size or len(data) < _LENGTH.unpack(head)[0]:
         raise EOFError("the other side has ended")
-    return pickle.loads(data)  # noqa: S301  (from the process at the other end of our own pipe)
+    with in_small_steps():
+        return pickle.loads(data)  # noqa: S301  (from the process at the other end of our own pipe)
 
 
 def _run(task: Task, tracker: Tracker) -> Result:
