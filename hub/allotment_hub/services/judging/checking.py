@@ -17,6 +17,8 @@ from allotment_profiles.store.tracker import Tracker
 __all__ = ["MAXIMUM_SHOWN", "ChangeChecker", "Check", "Files", "OtherProposal"]
 WORK_SECONDS = 2.0
 """Processor time for one check. It does not depend on what else the machine does."""
+LIST_SECONDS = 0.5
+"""How long a list waits. What is not checked by then is checked meanwhile, and the list says so."""
 
 _UNCHECKED = ("check-too-costly", "check-failed", "check-interrupted")
 """What is a problem of a proposal, which stops no list and no page of others."""
@@ -30,12 +32,19 @@ class ChangeChecker:
     """
 
     def __init__(
-        self, tracker: Tracker, clock: Callable[[], dt.datetime], judges: Judges, work_seconds: float = WORK_SECONDS
+        self,
+        tracker: Tracker,
+        clock: Callable[[], dt.datetime],
+        judges: Judges,
+        work_seconds: float = WORK_SECONDS,
+        list_seconds: float = LIST_SECONDS,
     ) -> None:
+        """With the processor time for one check, and how long a list of proposals waits for checks of them."""
         self._tracker = tracker
         self._clock = clock
         self._judges = judges
         self._work_seconds = work_seconds
+        self.list_seconds = list_seconds
         self.turns = Turns(MAXIMUM_JUDGES)
         """Whoever asks for a check of a commit or a merge waits for their turn first."""
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from allotment_hub.forges.heads import drop_oldest
@@ -20,10 +21,21 @@ ValueT = TypeVar("ValueT")
 _MAXIMUM_OLDER = 200
 """How many checks are kept for each question about the past, such as what an ended proposal changed."""
 
+NOBODY = ""
+"""In whose turn lists are judged: no user has this name."""
 _MAXIMUM_NEEDED = 1000
 """Of how many proposals it is kept what they need."""
 Needed = tuple[tuple[Requirement, ...], tuple[str, ...]]
 """The approvals that a proposal needs, and why it needs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a list waits for."""
+
+    stored: StoredProposal
+    proposer: User | None
+    found: asyncio.Future[Judgement]
 
 
 class Judgements:
@@ -36,6 +48,9 @@ class Judgements:
         """Of the open proposals, whose number the policy limits, against main as it is."""
         self._approved: dict[CaseKey, Judgement] = {}
         self._checks: dict[CaseKey, Check] = {}
+        self._wanted: dict[CaseKey, _Wanted] = {}
+        """What lists ask for, the first first. It is judged in the turn of nobody, one after the other."""
+        self._judging: asyncio.Task[None] | None = None
         self._needed: dict[tuple[CaseKey, User], tuple[tuple[Change, ...], Needed]] = {}
 
     async def of(self, stored: StoredProposal, main: str, by: str) -> Judgement:
@@ -45,6 +60,52 @@ class Judgements:
         for other in [each for each in self._current if dataclasses.replace(each, head=key.head) != key]:
             del self._current[other]
         return judgement
+
+    async def known(
+        self, proposals: Iterable[StoredProposal], main: str, people: Mapping[str, User]
+    ) -> dict[str, Judgement]:
+        """Return, by the ids of open proposals, the judgements that are kept, or made within a moment.
+
+        The others are made meanwhile, with what they need, in the given order, for whoever asks next.
+        """
+        asked = {stored.id: self._want(stored, main, people.get(stored.proposer)) for stored in proposals}
+        if asked:
+            await asyncio.wait(asked.values(), timeout=self._checking.list_seconds)
+        done = {id_: found for id_, found in asked.items() if found.done() and not found.cancelled()}
+        return {id_: found.result() for id_, found in done.items()}
+
+    def _want(self, stored: StoredProposal, main: str, proposer: User | None) -> asyncio.Future[Judgement]:
+        key = CaseKey(main, stored.head, self._checking.today(), self._forge.repository.keys)
+        wanted = self._wanted.get(key)
+        if wanted is None:
+            wanted = _Wanted(stored, proposer, asyncio.get_running_loop().create_future())
+            if key in self._current:
+                wanted.found.set_result(self._current[key])
+                return wanted.found
+            for other in [each for each in self._wanted if dataclasses.replace(each, head=key.head) != key]:
+                self._wanted.pop(other).found.cancel()  # main has moved, or the day is over
+            self._wanted[key] = wanted
+        if self._judging is None or self._judging.done():
+            self._judging = asyncio.create_task(self._judge_wanted())
+        return wanted.found
+
+    async def _judge_wanted(self) -> None:
+        while self._wanted:
+            key, wanted = next(iter(self._wanted.items()))
+            try:
+                judgement = await self.of(wanted.stored, key.main, NOBODY)
+                if judgement.check and wanted.proposer:
+                    await self.needed(key, judgement.check, wanted.proposer)
+            except Exception as error:  # noqa: BLE001  (raised where it is awaited)
+                judgement, failed = None, error
+            self._wanted.pop(key, None)
+            if wanted.found.done():
+                continue
+            if judgement is not None:
+                wanted.found.set_result(judgement)
+            else:
+                wanted.found.set_exception(failed)
+                wanted.found.exception()  # nobody may wait for it any more
 
     async def then(self, stored: StoredProposal, approval: Record, by: str) -> Check | None:
         """Return the check of what was approved; None where that is not known any more."""

@@ -1,4 +1,8 @@
-"""The list of proposals: which wait for the reader, which are their own, and the rest."""
+"""The list of proposals: which wait for the reader, which are their own, and the rest.
+
+A proposal has to be judged for its state (open, approved, in conflict, with problems), for what it waits for, and to
+say that it waits for the reader. The list shows at once what is known of that, and which are still being checked.
+"""
 
 import asyncio
 import datetime as dt
@@ -6,11 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.forges.records import StoredProposal
+from allotment_hub.services.proposals.case import Judgement
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.people import User, answers_for
 from allotment_profiles.access.visibility import decides_about
 
+CHECKING = "checking"
 JUDGED = 50
 """How many proposals are judged for each list of a page."""
 
@@ -23,7 +29,7 @@ class Line:
     title: str
     proposer: str
     state: str
-    """`open`, `approved`, `conflict`, `broken`, or how it ended."""
+    """`open`, `approved`, `conflict`, `broken`, or how it ended; `checking` while none of these is known."""
     waits_for: str
     updated: dt.datetime
     mine: bool
@@ -41,6 +47,8 @@ class Overview:
     """How many proposals the reader may see."""
     for_me: tuple[Line, ...]
     """The proposals that wait for the reader, of the `JUDGED` that most likely do."""
+    checking: int
+    """How many more may wait for the reader: they are still being checked."""
     mine: tuple[Line, ...]
     """The reader's own proposals, at most `JUDGED`."""
     branches: Mapping[str, str]
@@ -58,16 +66,18 @@ async def overview(
     own = [stored for stored in readable if stored.proposer == reader.user.name][:JUDGED]
     likely = await _likely(proposals, readable, reader)
     page = readable[shown(len(readable))]
-    wanted = {stored.id: stored for stored in (*page, *own, *likely)}
+    wanted = {stored.id: stored for stored in (*own, *likely, *page)}
     still_open = [stored for stored in wanted.values() if stored.open]
     await asyncio.to_thread(proposals.forge.prepare, still_open, main)
     people = await proposals.people(still_open)
-    lines = {id_: await _line(proposals, stored, main, people, reader) for id_, stored in wanted.items()}
+    known = await proposals.judgements.known(still_open, main, people)
+    lines = {id_: await _line(proposals, stored, known.get(id_), people, reader) for id_, stored in wanted.items()}
     branches = sorted((await asyncio.to_thread(proposals.forge.unrecorded)).items()) if reader.user.admin else []
     return Overview(
         lines=tuple(lines[stored.id] for stored in page),
         total=len(readable),
         for_me=tuple(lines[stored.id] for stored in readable if stored.id in lines and lines[stored.id].for_me),
+        checking=sum(lines[stored.id].state == CHECKING for stored in likely),
         mine=tuple(lines[stored.id] for stored in own),
         branches=dict(branches[:JUDGED]),
         more_branches=len(branches[JUDGED:]),
@@ -87,9 +97,9 @@ async def _likely(proposals: Proposals, readable: Sequence[StoredProposal], read
 
 
 async def _line(
-    proposals: Proposals, stored: StoredProposal, main: str, people: Mapping[str, User], reader: Actor
+    proposals: Proposals, stored: StoredProposal, known: Judgement | None, people: Mapping[str, User], reader: Actor
 ) -> Line:
-    state, waits_for, for_me = await _standing(proposals, stored, main, people, reader)
+    state, waits_for, for_me = await _standing(proposals, stored, known, people, reader)
     return Line(
         id=stored.id,
         title=stored.current.title,
@@ -103,16 +113,15 @@ async def _line(
 
 
 async def _standing(
-    proposals: Proposals, stored: StoredProposal, main: str, people: Mapping[str, User], reader: Actor
+    proposals: Proposals, stored: StoredProposal, known: Judgement | None, people: Mapping[str, User], reader: Actor
 ) -> tuple[str, str, bool]:
     """Return the state of a proposal, what it waits for, and whether this reader can bring it forward."""
-    if stored.ending:
-        return stored.ending.kind, "", False
+    if stored.ending or known is None:
+        return (stored.ending.kind if stored.ending else CHECKING), "", False
     own = stored.proposer == reader.user.name
-    judgement = await proposals.judgement(stored, main, reader.user)
-    if judgement.conflicts:
+    if known.conflicts:
         return "conflict", stored.proposer, own
-    case, user = await proposals.case(stored, reader.user, judgement, people), reader.user
+    case, user = await proposals.case(stored, reader.user, known, people), reader.user
     if case.state == "broken":
         return "broken", stored.proposer, own
     if case.merges_itself:

@@ -96,7 +96,7 @@ class Proposals:
         self._directory = directory
         self._watcher = watcher
         self._events = events
-        self._judgements = Judgements(forge, checking)
+        self.judgements = Judgements(forge, checking)
         self._changed: dict[str, _Sides] = {}
 
     @property
@@ -203,7 +203,7 @@ class Proposals:
 
     async def judgement(self, stored: StoredProposal, main: str, by: User) -> Judgement:
         """Judge the merge of an open proposal with a commit of main for a user, or return what still holds."""
-        return await self._judgements.of(stored, main, by.name)
+        return await self.judgements.of(stored, main, by.name)
 
     async def case(
         self,
@@ -224,10 +224,10 @@ class Proposals:
         check, key = judgement.check, judgement.key
         if check is None:  # in a conflict, the check is against the main that the proposal was made from
             key = dataclasses.replace(key, main=await self._base(stored))
-            check = await self._judgements.check(key, by.name)
+            check = await self.judgements.check(key, by.name)
         people = people if people is not None else await self.people([stored])
         proposer = people.get(stored.proposer, User(stored.proposer, frozenset()))
-        required, automatic = await self._judgements.needed(key, check, proposer)
+        required, automatic = await self.judgements.needed(key, check, proposer)
         return Case(
             stored=stored,
             judgement=judgement,
@@ -250,7 +250,7 @@ class Proposals:
         """Judge an ended proposal by the main and the day of its end."""
         main, head = (merge.parents[0], merge.id) if merge else (await self._base(stored), stored.head)
         key = CaseKey(main, head, ending.time.date(), self.forge.repository.keys)
-        check = await self._judgements.check(key, by.name)
+        check = await self.judgements.check(key, by.name)
         # It may have ended a moment after the midnight at which a date of it passed.
         problems = tuple(problem for problem in check.problems if problem.code != "date-past")
         return Judgement(key, dataclasses.replace(check, problems=problems))
@@ -334,7 +334,7 @@ class Proposals:
         if stored.ending or case.judgement.check is None or not lapsed:
             return None
         approval = next((record for record in reversed(lapsed) if record.by == reader.name), lapsed[-1])
-        was = await self._judgements.then(stored, approval, reader.name)
+        was = await self.judgements.then(stored, approval, reader.name)
         if was is None:
             return Lapsed(approval)
         return await asyncio.to_thread(_compared, approval, was, case.check, sights)
