@@ -100,6 +100,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         reviews=Reviews(proposals, watcher, sign_ins),
         quarantine=Quarantine(forge, checking, watcher, directory, sign_ins),
         stops=Stops(watcher, hub),
+        sign_ins=sign_ins,
         image_puller=image_puller,
         one_time_tokens=OneTimeTokens(),
     )

@@ -11,7 +11,7 @@ from tornado.httputil import url_concat
 from tornado.web import HTTPError
 
 from allotment_hub.hub_rights import SERVICE
-from allotment_hub.sign_ins import age_of
+from allotment_hub.sign_ins import age_of, records_sign_ins
 from allotment_profiles.scopes import SIGN_INS_SCOPE
 
 _PAGE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
@@ -22,11 +22,16 @@ class SignInHandler(APIHandler):
 
     @needs_scope(SIGN_INS_SCOPE)
     def post(self) -> None:
-        """POST allotment/sign-ins {user, session}: {seconds}, null for a sign-in that is not known."""
+        """POST allotment/sign-ins {user, session}: {seconds, recorded}.
+
+        `seconds` is null for a sign-in that is not known; `recorded` says whether sign-ins are written down.
+        """
         body = self.get_json_body()
         if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in ("user", "session")):
             raise HTTPError(400, "Expected the texts user and session.")
-        self.finish({"seconds": age_of(self.db, body["user"], body["session"], time.time())})
+        seconds = age_of(self.db, body["user"], body["session"], time.time())
+        recorded = seconds is not None or records_sign_ins(self.authenticator.post_auth_hook)
+        self.finish({"seconds": seconds, "recorded": recorded})
 
 
 class SignInPage(LogoutHandler):

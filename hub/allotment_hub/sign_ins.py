@@ -4,8 +4,10 @@ A sign-in is known by the id that JupyterHub gives it, which the service finds i
 user nor a new token is a sign-in. The times are in the hub's database, so that a restart changes none.
 """
 
+import functools
 import time
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,6 +39,23 @@ async def record_sign_in(following: Callable[..., Any] | None, authenticator: An
             handler.db.rollback()
             handler.log.exception("The sign-in of %s was not written down", user["name"])
     return user
+
+
+def records_sign_ins(hook: object, depth: int = 4) -> bool:
+    """Return whether a `post_auth_hook` is `record_sign_in`, or calls it, as far as its code shows."""
+    if hook is record_sign_in:
+        return True
+    called: Iterable[object] = ()
+    if isinstance(hook, functools.partial):
+        called = (hook.func, *hook.args, *hook.keywords.values())
+    elif isinstance(hook, types.MethodType):
+        called = (hook.__func__, hook.__self__)
+    elif isinstance(hook, types.FunctionType):
+        names = (hook.__globals__.get(name) for name in hook.__code__.co_names)
+        called = (*(cell.cell_contents for cell in hook.__closure__ or ()), *(hook.__defaults__ or ()), *names)
+    elif callable(hook):
+        called = vars(hook).values() if hasattr(hook, "__dict__") else ()
+    return depth > 0 and any(records_sign_ins(each, depth - 1) for each in called if callable(each))
 
 
 def _write(db: Session, user: str, session: str, now: float) -> None:

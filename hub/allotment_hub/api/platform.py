@@ -62,9 +62,13 @@ class HealthHandler(ApiHandler):
         watcher = self.services.watcher
         disk = await asyncio.to_thread(Disk.of, watcher.repository.path)
         standstill = watcher.standstill
+        policy = watcher.catalog.policy
+        recorded = self.services.sign_ins.recorded
+        # Then nobody can decide what the policy wants a fresh sign-in for.
+        lost = recorded is False and policy is not None and policy.value.fresh_sign_in is not None
         content = {
             # The status tells whether the service can answer: while main cannot move, it still shows what applies.
-            "ok": watcher.applied is not None and standstill is None and not disk.nearly_full,
+            "ok": watcher.applied is not None and standstill is None and not disk.nearly_full and not lost,
             "disk": {"nearly_full": disk.nearly_full, "free": disk.free},
             "standstill": standstill
             and {"code": standstill.code, "since": _utc(standstill.since), "why": standstill.why},
@@ -74,6 +78,8 @@ class HealthHandler(ApiHandler):
             "proposals": {"failed": watcher.proposals_error is not None, "left_out": watcher.left_out},
             "pulled_ahead": pulled_ahead(self.services.image_puller),
             "problems": len(watcher.catalog.problems),
+            # Whether the hub writes sign-ins down; null if it has not said so.
+            "sign_ins_recorded": recorded,
             # Whether a page in a session can act as whoever opens it.
             "shared_origin": self.services.configuration.shared_origin,
             # This answer is public, so it names no files. `GET holds` has them for those who may see them.

@@ -25,6 +25,7 @@ from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.quarantine import Quarantine
+from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Problem, Refusal
@@ -51,6 +52,7 @@ class Services:
     reviews: Reviews
     quarantine: Quarantine
     stops: Stops
+    sign_ins: SignIns
     image_puller: ImagePuller | None
     """None where no images are pulled ahead."""
     one_time_tokens: OneTimeTokens

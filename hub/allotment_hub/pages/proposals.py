@@ -50,8 +50,10 @@ class ProposalPage(Page):
         """GET proposals/ID."""
         stored = await self.services.proposals.visible(proposal, self.actor.user)
         view = await self.services.proposals.view(stored, self.actor)
+        decides = view.actions["approve"] is None or view.actions["merge"] is None
         await self.show(
             "proposal.html",
+            sign_in=await self.services.reviews.sign_in_due(view.case, self.actor) if decides else None,
             view=view,
             differences=await asyncio.to_thread(files_of, view.difference),
             one_time=self.one_time,

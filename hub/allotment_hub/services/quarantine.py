@@ -198,7 +198,7 @@ class Quarantine:
                 raise ServiceError(
                     Refusal("owner-needed", what, f"It needs {requirement.text}", remedy, requirement.who)
                 )
-        if check.gives_data:
+        if check.needs_sign_in:
             await self._sign_ins.check_fresh(actor.user.name, actor.sign_in, check.before, "proposals")
 
 

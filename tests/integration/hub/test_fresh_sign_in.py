@@ -1,7 +1,10 @@
 """`fresh_sign_in`: whoever gives people data has signed in not long ago."""
 
 import pytest
+from bs4 import BeautifulSoup
+from support.conditions import eventually
 from support.fakes.platform import (
+    DATA,
     HOUSING,
     NOTEBOOK,
     NOTEBOOK_PATH,
@@ -12,6 +15,7 @@ from support.fakes.platform import (
     code_of,
     refusal_of,
 )
+from support.fakes.web_service import Visitor, WebService
 
 from allotment_hub.errors import UnavailableError
 from allotment_hub.forges.records import StoredProposal
@@ -100,6 +104,77 @@ async def test_nothing_is_decided_while_the_hub_does_not_say(platform: Platform)
     assert caught.value.refusal.code == "hub-unavailable"
     platform.people.away = False
     assert await code_of(platform.reviews.approve(dora, stored.id, stored.head)) == "sign-in-too-old"
+
+
+LEADS = {"teams/open-data/team.yaml": DATA.replace(b"/data/leads]", b"/data/leads, /more]")}
+LOOSER = {"policy.yaml": POLICY + b"fresh_sign_in: 700 h\n"}
+OWNED = {PRICES_PATH: PRICES.replace(b"owner: open-data", b"owner: housing")}
+
+
+@pytest.mark.parametrize(
+    ("files", "by"), [({"policy.yaml": POLICY}, "adam"), (LOOSER, "adam"), (LEADS, "adam"), (OWNED, "dora")]
+)
+async def test_a_say_in_who_gets_data_is_given_only_soon_after_a_sign_in(
+    platform: Platform, files: dict[str, bytes | None], by: str
+) -> None:
+    """Otherwise an old cookie gives the data in two steps."""
+    stored = await platform.proposed(files)
+    assert await tried(platform, stored, by, 901) == "sign-in-too-old"
+    assert await tried(platform, stored, by, 10) == ""
+
+
+async def test_the_page_says_before_its_buttons_that_a_new_sign_in_is_needed(
+    platform: Platform, service: WebService
+) -> None:
+    giving, other = await platform.proposed(GRANTED), await platform.proposed(LARGER)
+    dora = service.browser("dora")
+
+    async def announced(proposal: str, browser: Visitor = dora) -> list[str]:
+        """Return what stands among the actions, in order."""
+        page = BeautifulSoup((await browser.get(f"proposals/{proposal}")).text, "html.parser")
+        section = page.select_one(".allotment-do")
+        assert section
+        return [str(each.get("id") or each["action"]).rpartition("/")[2] for each in section.select("#sign-in, form")]
+
+    platform.people.sign_ins["dora", "browser of dora"] = 901.0
+    assert (await announced(giving.id))[:2] == ["sign-in", "approve"]
+    page = await dora.get(f"proposals/{giving.id}")
+    assert f'href="/hub/allotment/sign-in?page=proposals/{giving.id}"' in page.text
+    assert (await announced(other.id, service.browser("lena")))[0] == "approve"
+    assert "sign-in" not in await announced(giving.id, service.browser("adam")), "who does not decide is not asked"
+    platform.people.sign_ins["dora", "browser of dora"] = 10.0
+    assert (await announced(giving.id))[0] == "approve"
+    assert (await dora.press(page, "approve")).status_code == 303
+
+
+async def test_a_hub_that_writes_no_sign_ins_down_is_told(
+    platform: Platform, service: WebService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a deployment's own hook has taken the place of ours, nobody can decide, and signing in does not help."""
+    await platform.watcher.refresh()
+    platform.people.records_sign_ins = False
+    stored = await platform.proposed(GRANTED)
+    refusal = await refusal_of(
+        platform.reviews.approve(platform.people.actor("dora", sign_in="x"), stored.id, stored.head)
+    )
+    assert (refusal.refusal.code, refusal.refusal.decides) == ("sign-in-unknown", "an administrator of the platform")
+    assert "post_auth_hook" in caplog.text
+    health = (await service.program("ana").get("api/v1/health")).json()
+    assert (health["sign_ins_recorded"], health["ok"]) == (False, False)
+    page = await service.browser("dora").get(f"proposals/{stored.id}")
+    assert "cannot be approved or merged here now" in page.text
+
+
+async def test_health_asks_the_hub_by_itself(platform: Platform, service: WebService) -> None:
+    await platform.watcher.refresh()
+    visitor = service.program("ana")
+
+    async def said() -> bool:
+        health = (await visitor.get("api/v1/health")).json()
+        assert health["ok"]
+        return health["sign_ins_recorded"] is True
+
+    await eventually(said, what="the hub's answer whether sign-ins are written down")
 
 
 @pytest.mark.platform

@@ -104,6 +104,7 @@ class People:
         self.away = False
         self.sign_ins: dict[tuple[str, str], float] = {}
         """User and id of a sign-in → how many seconds ago it was."""
+        self.records_sign_ins = True
         self.sessions: list[dict[str, Any]] = []
         """What the hub answers about sessions, whatever is asked for."""
         self.stops: list[dict[str, Any]] = []
@@ -115,7 +116,8 @@ class People:
             raise httpx.ConnectError("nobody there", request=request)
         if request.url.path.endswith("/allotment/sign-ins"):
             asked = json.loads(request.content)
-            return httpx.Response(200, json={"seconds": self.sign_ins.get((asked["user"], asked["session"]))})
+            seconds = self.sign_ins.get((asked["user"], asked["session"]))
+            return httpx.Response(200, json={"seconds": seconds, "recorded": self.records_sign_ins})
         if "/allotment/" in request.url.path:
             return self._stops(request)
         names = sorted(self.groups)
@@ -150,6 +152,8 @@ class Platform:
     """Who the service commits as."""
     work_seconds: float = WORK_SECONDS
     """Processor time for the check of a merge."""
+    list_seconds: float = 60
+    """How long lists wait for checks: as long as it takes, so that they show the same on a busy machine."""
     judges: Judges = JUDGES
     """The processes that make the checks."""
 
@@ -165,7 +169,9 @@ class Platform:
     def build(self, folder: Path) -> None:
         """Build the services anew, as after a restart."""
         self.watcher = CatalogWatcher(self.repository, keyring=self.keyring)
-        self.checking = ChangeChecker(self.watcher.tracker, self.clock, self.judges, self.work_seconds)
+        self.checking = ChangeChecker(
+            self.watcher.tracker, self.clock, self.judges, self.work_seconds, self.list_seconds
+        )
         self.forge = PlainGitForge(self.repository, self.signer)
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)

@@ -87,7 +87,9 @@ class _HubApi(RequestHandler):
             self.finish(answer.content)
         elif token in self.hub.tokens:
             scopes = [SERVICE_ACCESS_SCOPE, *([] if token.startswith("session-") else [REVIEW_SCOPE])]
-            self.finish({"name": self.hub.tokens[token], "kind": "user", "scopes": scopes})
+            name = self.hub.tokens[token]
+            sign_in = {"session_id": f"browser of {name}"} if token.startswith("browser-") else {}
+            self.finish({"name": name, "kind": "user", "scopes": scopes, **sign_in})
         else:
             self.refuse(403, "Missing or invalid credentials.")
 
@@ -123,7 +125,7 @@ class WebService:
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             stops=Stops(platform.watcher, self.hub_client), image_puller=None, one_time_tokens=OneTimeTokens(),
-            directory=Directory(self.hub_client),
+            directory=Directory(self.hub_client), sign_ins=platform.sign_ins,
         )  # fmt: skip
         self.application = build_application(self.services, self.auth)
         self._server = HTTPServer(self.application, max_body_size=MAXIMUM_DISCARDED)
@@ -172,7 +174,7 @@ class WebService:
             value = create_signed_value(SECRET, "service-allotment", token)
             return {"Cookie": f"service-allotment={value.decode()}"}
 
-        return self._visitor(name, "", cookies)
+        return self._visitor(name, "browser-", cookies)
 
     def stranger(self) -> "Visitor":
         """Return somebody who is not signed in."""

@@ -1,5 +1,6 @@
 """When users signed in, as the hub writes it down in its own database."""
 
+import functools
 import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -13,7 +14,8 @@ from traitlets.config import Config
 
 from allotment_hub import sign_ins
 from allotment_hub.cluster.hub_setup import configure_hub
-from allotment_hub.sign_ins import record_sign_in
+from allotment_hub.origins import sign_in_only_at
+from allotment_hub.sign_ins import record_sign_in, records_sign_ins
 
 DAY = 86400
 VALUES = {"publicUrl": "https://hub.example.org/", "repository": {"url": "https://git.example.org/p.git"}}
@@ -110,3 +112,61 @@ async def test_the_clusters_hub_writes_sign_ins_down_beside_the_deployments_own_
     assert seen == ["ann"]
     assert sign_ins.age_of(db, "ann", "x", 0) is not None
     assert {path for path, _ in config.JupyterHub.extra_handlers} >= {"/api/allotment/sign-ins", "/allotment/sign-in"}
+
+
+OURS = functools.partial(record_sign_in, None)
+IN_FRONT = """
+before = hook
+async def own(authenticator, handler, user):
+    return await before(authenticator, handler, user)
+"""
+IN_ITS_PLACE = """
+async def own(authenticator, handler, user):
+    return user
+"""
+
+
+def configured(code: str) -> Any:
+    """Run the `extraConfig` of a deployment, and return its hook."""
+    names: dict[str, Any] = {"hook": OURS}
+    exec(code, names)  # noqa: S102  (as JupyterHub does)
+    return names["own"]
+
+
+def closed_over(before: Any) -> Any:
+    def own(*args: Any) -> Any:
+        return before(*args)
+
+    return own
+
+
+class Callable:
+    """A hook that is an object."""
+
+    def __init__(self, before: Any) -> None:
+        self.before = before
+
+    def __call__(self, *args: Any) -> Any:
+        return self.before(*args)
+
+    def method(self, *args: Any) -> Any:
+        return self.before(*args)
+
+
+@pytest.mark.parametrize(
+    ("hook", "recorded"),
+    [
+        (OURS, True),
+        (functools.partial(sign_in_only_at, "hub.example.org", OURS), True),
+        (closed_over(OURS), True),
+        (configured(IN_FRONT), True),
+        (Callable(OURS), True),
+        (Callable(OURS).method, True),
+        (None, False),
+        (configured(IN_ITS_PLACE), False),
+        (functools.partial(sign_in_only_at, "hub.example.org", None), False),
+        (Callable(print), False),
+    ],
+)
+def test_a_hook_that_has_taken_the_place_of_ours_is_found(hook: Any, recorded: bool) -> None:
+    assert records_sign_ins(hook) is recorded

@@ -91,6 +91,11 @@ class Check:
         return gains or any(requirement.gives_data for requirement in self.requirements)
 
     @property
+    def needs_sign_in(self) -> bool:
+        """Whether the policy may ask for a fresh sign-in: it gives data, or a say in who gets data."""
+        return self.gives_data or any(map(_gives_a_say, self.changes))
+
+    @property
     def lasting(self) -> bool:
         """Whether the same check would come to the same result: it was not interrupted."""
         return self.made or all(problem.code != "check-interrupted" for problem in self.problems)
@@ -121,6 +126,17 @@ class Check:
         """
         required = tuple(requirements_of(self.changes, self.before, self.after, proposer))
         return required, automatic_of(self.changes, self.before, self.after, proposer)
+
+
+def _gives_a_say(change: Change) -> bool:
+    """Return whether a change may decide who decides: of the policy, of people, or of whose the data is."""
+    ref = file_ref(change.path)
+    if ref is None or ref.kind == "profile" or change.category in ("text", "layout"):
+        return False
+    if ref.kind == "team":
+        part = change.field.partition(".")[0]
+        return part in ("", "leads", "deputies") or (part == "members" and change.after not in (None, "no"))
+    return change.category not in ("grant-removed", "grant-shorter")
 
 
 def unchecked(before: Catalog, refusal: Refusal) -> Check:

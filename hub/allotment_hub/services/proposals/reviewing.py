@@ -35,6 +35,13 @@ class Reviews:
             record = partial(self._forge.record, candidate=judgement.candidate, digest=judgement.digest)
             return await written(record, case.stored, "approved", by=by)
 
+    async def sign_in_due(self, case: Case, actor: Actor) -> ServiceError | None:
+        """Return why an actor has to sign in anew before they approve or merge, for its page; None if they need not."""
+        if case.stored.ending or not case.check.needs_sign_in:
+            return None
+        page = f"proposals/{case.stored.id}"
+        return await self._sign_ins.announced(actor.user.name, actor.sign_in, case.main, page)
+
     async def reject(self, actor: Actor, proposal: str, reason: str) -> StoredProposal:
         """End a proposal with a reason."""
         reason = checked_text(reason, "reason")
@@ -108,7 +115,7 @@ class Reviews:
             why = "Main has moved, and what the proposal does is not what you looked at any more."
             remedy = "Look at it again, then decide."
             raise refused(409, "digest-changed", "Nothing was decided.", why, remedy, link=f"proposals/{proposal}")
-        if action != "reject" and case.check.gives_data:
+        if action != "reject" and case.check.needs_sign_in:
             await self._sign_ins.check_fresh(actor.user.name, actor.sign_in, case.main, f"proposals/{proposal}")
         return case
 
