@@ -1,6 +1,7 @@
 """What may be proposed beside what others have proposed, who is asked, and where a conversation ends."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,12 +56,12 @@ async def test_open_proposals_are_limited_for_each_person_and_in_all(platform: P
     await platform.proposed(profile(2))
     assert await code_of(platform.proposed(profile(3))) == "proposals-many"
     assert (await platform.proposed({**profile(1), **profile(3)}, update=first.id)).id == first.id
-    await platform.proposed(profile(4), by="ben")
+    fourth = await platform.proposed(profile(4), by="ben")
     assert await code_of(platform.proposed(profile(5), by="lena")) == "proposals-many"
     await platform.proposed(profile(5), by="adam")
     await platform.reviews.reject(platform.people.actor("lena"), first.id, "No")
     assert await code_of(platform.proposed(profile(6))) == "proposals-many", "adam's counts, too"
-    await platform.submissions.withdraw(platform.people.actor("ben"), "housing-p4-1")
+    await platform.submissions.withdraw(platform.people.actor("ben"), fourth.id)
     await platform.proposed(profile(6))
 
 
@@ -147,7 +148,18 @@ async def test_two_people_may_propose_for_one_profile_at_once(platform: Platform
         platform.submissions.propose(platform.people.actor("ana"), {OTHER_PATH: LARGER}, "one"),
         platform.submissions.propose(platform.people.actor("ben"), {OTHER_PATH: NOTEBOOK}, "two"),
     )
-    assert {each.proposal.id for each in done} == {"housing-other-1", "housing-other-2"}
+    assert len({each.proposal.id for each in done}) == 2
+
+
+async def test_the_id_of_a_proposal_tells_nothing(platform: Platform) -> None:
+    """Neither the names in it, nor that somebody else has proposed the same name."""
+    hidden = NOTEBOOK + b"visibility: draft\nmaintainers: {users: [lena]}\n"
+    first = await platform.proposed({OTHER_PATH: hidden}, by="lena")
+    second = await platform.proposed({OTHER_PATH: NOTEBOOK})
+    third = await platform.proposed({OTHER_PATH: NOTEBOOK}, by="ben")
+    shapes = {re.sub("[b-df-hj-np-tv-xz2-9]", "x", stored.id) for stored in (first, second, third)}
+    assert shapes == {"x" * 10 + "-1"}
+    assert len({first.id, second.id, third.id}) == 3
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
+_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
+"""Without vowels, so that no name is a word, and without what is easily mistaken."""
 _NOT_PROPOSED = "This cannot be proposed."
 _HAS_PROBLEMS = Refusal("problems", _NOT_PROPOSED, "The files have problems.", "Correct them.", status=422)
 
@@ -89,7 +91,7 @@ class Submissions:
         async with self._lock:  # others wait for it, so nothing is judged meanwhile
             earlier = await self._earlier(actor, files, update, policy)
             await self._within_day(actor, policy, size_of(files))
-            send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _slug(files))
+            send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _new_name())
             title, by = _title(files, check), actor.user.name
             stored = await written(send, main, files, by=by, title=title, reason=reason)
         required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
@@ -234,12 +236,9 @@ def checked_text(text: str, name: str) -> str:
     raise ServiceError(Refusal(problem.code, f"A {name} is needed.", why, problem.remedy, status=422), [problem])
 
 
-def _slug(files: Files) -> str:
-    """Name a proposal after its first profile, otherwise after its first file, with safe characters alone."""
-    refs = [ref for ref in map(file_ref, sorted(files)) if ref]
-    first = next((ref for ref in refs if ref.kind == "profile"), refs[0] if refs else None)
-    words = f"{first.kind}-{first.id}" if first and first.kind != "profile" else first.id if first else "change"
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:90]
+def _new_name() -> str:
+    """Return a name for a proposal that tells nothing: neither what it is about, nor what else there is."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(10))
 
 
 def _title(files: Files, check: Check) -> str:
