@@ -22,6 +22,7 @@ from allotment_hub.http.application import MAXIMUM_DISCARDED, ServiceApplication
 from allotment_hub.http.handler import Services
 from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
+from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.http.secured import SecuredStatic
 from allotment_hub.nodes.kubernetes import ImageDaemonSet
 from allotment_hub.pages.page import SignInCallback
@@ -103,6 +104,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         sign_ins=sign_ins,
         image_puller=image_puller,
         one_time_tokens=OneTimeTokens(),
+        request_limit=RequestLimit(),
     )
 
 

@@ -12,6 +12,7 @@ from allotment_hub.configuration import ServiceConfiguration
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.http.hub_auth import hub_unavailable
 from allotment_hub.http.one_time import OneTimeTokens
+from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.http.secured import SecuredHandler
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
@@ -56,6 +57,7 @@ class Services:
     image_puller: ImagePuller | None
     """None where no images are pulled ahead."""
     one_time_tokens: OneTimeTokens
+    request_limit: RequestLimit
 
     @property
     def catalog(self) -> Catalog:
@@ -71,6 +73,8 @@ class Handler(HubOAuthenticated, SecuredHandler):
     """Whether requests without a user are answered, as for health and metrics."""
     actor: Actor
     """The user, set by `prepare`."""
+    _counted: tuple[str, bool] | None = None
+    """Whose request it counts as, while it runs."""
 
     def initialize(self, services: Services) -> None:
         """Keep the services."""
@@ -114,6 +118,10 @@ class Handler(HubOAuthenticated, SecuredHandler):
             raise refused(403, "not-a-user", what, "The token belongs to a service.", "Sign in.")
         if not reading:
             self.check_xsrf_cookie()
+        # What runs in a session keeps nobody's browser waiting, not even that of the same person.
+        who = (model["name"], REVIEW_SCOPE in model.get("scopes", ()))
+        await self.services.request_limit.begin(who)
+        self._counted = who
         user = await self.services.directory.user(model["name"])
         if user is None:
             # The answer about the token was cached, or the hub contradicts itself, as while it starts.
@@ -122,6 +130,12 @@ class Handler(HubOAuthenticated, SecuredHandler):
             self._unknown(reading)
             return
         self.actor = Actor(user, REVIEW_SCOPE in model.get("scopes", ()), model.get("session_id") or "")
+
+    def on_finish(self) -> None:
+        """Let the next request of the user run."""
+        if self._counted:
+            self.services.request_limit.end(self._counted)
+            self._counted = None
 
     async def _user_now(self) -> Any:
         """Return the hub's model of the token's user, without the cache; None if the hub does not know the token."""

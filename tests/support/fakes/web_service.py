@@ -27,6 +27,7 @@ from allotment_hub.http.application import MAXIMUM_DISCARDED
 from allotment_hub.http.handler import Services
 from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
+from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.services.hub_api import Directory, hub_api_client
 from allotment_hub.services.stops import Stops
 from allotment_profiles.scopes import REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
@@ -125,7 +126,7 @@ class WebService:
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             stops=Stops(platform.watcher, self.hub_client), image_puller=None, one_time_tokens=OneTimeTokens(),
-            directory=Directory(self.hub_client), sign_ins=platform.sign_ins,
+            directory=Directory(self.hub_client), sign_ins=platform.sign_ins, request_limit=RequestLimit(),
         )  # fmt: skip
         self.application = build_application(self.services, self.auth)
         self._server = HTTPServer(self.application, max_body_size=MAXIMUM_DISCARDED)
