@@ -7,12 +7,8 @@ import functools
 import hashlib
 import re
 import string
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
-
-from jupyterhub.utils import maybe_future
-from tornado.web import HTTPError, RequestHandler
 
 # A label of a host name that stands for itself. `--` is left to the names below and to internationalised names.
 _PLAIN = re.compile(r"(?!.*--)(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -64,12 +60,3 @@ def origin_settings(public_url: str, sessions_domain: str) -> dict[str, Any]:
         # A session can set cookies for the hub where both are below one domain, but none with the prefix `__Host-`.
         "cookie_host_prefix_enabled": hub.scheme == "https",
     }
-
-
-async def sign_in_only_at(
-    host: str, following: Callable[..., Any] | None, authenticator: Any, handler: RequestHandler, user: Any
-) -> Any:
-    """Refuse a sign-in at any other host, for JupyterHub's `post_auth_hook`; `following` is another such hook."""
-    if hostname_of(handler.request.host) != host:
-        raise HTTPError(403, f"Sign in at {host}: the hub is not at this address.")
-    return await maybe_future(following(authenticator, handler, user)) if following else user

@@ -14,6 +14,9 @@ import sqlalchemy as sa
 from jupyterhub.utils import maybe_future
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from tornado.web import HTTPError, RequestHandler
+
+from allotment_hub.origins import hostname_of
 
 _KEPT_SECONDS = 90 * 86400
 
@@ -25,6 +28,15 @@ _sign_ins = sa.Table(
     sa.Column("session", sa.String(255), primary_key=True),
     sa.Column("time", sa.Float, nullable=False),
 )
+
+
+async def sign_in_only_at(
+    host: str, following: Callable[..., Any] | None, authenticator: Any, handler: RequestHandler, user: Any
+) -> Any:
+    """Refuse a sign-in at any other host, for JupyterHub's `post_auth_hook`; `following` is another such hook."""
+    if hostname_of(handler.request.host) != host:
+        raise HTTPError(403, f"Sign in at {host}: the hub is not at this address.")
+    return await maybe_future(following(authenticator, handler, user)) if following else user
 
 
 async def record_sign_in(following: Callable[..., Any] | None, authenticator: Any, handler: Any, user: Any) -> Any:

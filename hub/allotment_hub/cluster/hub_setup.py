@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from allotment_hub.cluster.values import HUB_STATE, ChartValues
 from allotment_hub.configuration import unknown_keys
 from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, HUB_HANDLERS, SERVICE, roles, service_settings
-from allotment_hub.origins import hostname_of, origin_settings, sign_in_only_at
-from allotment_hub.sign_ins import HANDLERS, record_sign_in
+from allotment_hub.origins import hostname_of, origin_settings
+from allotment_hub.sign_ins import HANDLERS, record_sign_in, sign_in_only_at
 
 _ALLOWED_SIGNERS = Path("/etc/allotment/signing/tls.crt")
 _GIT_SECRET = Path("/etc/allotment/git")

@@ -12,7 +12,8 @@ from tornado.web import HTTPError
 from traitlets.config import Config
 
 from allotment_hub.cluster.hub_setup import configure_hub
-from allotment_hub.origins import origin_settings, session_label, sign_in_only_at
+from allotment_hub.origins import origin_settings, session_label
+from allotment_hub.sign_ins import sign_in_only_at
 
 LABEL = re.compile(r"(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 VALUES = {"publicUrl": "https://hub.example.org/jupyter/", "repository": {"url": "https://git.example.org/p.git"}}
