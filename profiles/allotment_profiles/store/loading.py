@@ -94,6 +94,7 @@ class _Loader:
         changed = self._changed_paths()
         changed |= self._update_collisions(changed)
         by_kind = self._changed_by_kind(changed)
+        self._resolver.fetch(self._files, {**by_kind["policy"], **by_kind["team"], **by_kind["data role"]})
         self._load_policy(by_kind["policy"])
         teams = self._load_teams(by_kind["team"], bool(by_kind["policy"]))
         roles = self._load_roles(by_kind["data role"], bool(teams))
@@ -186,7 +187,6 @@ class _Loader:
 
     def _load_policy(self, paths: Mapping[str, FileRef]) -> None:
         if paths:
-            self._resolver.fetch(self._files, paths)
             self._policy = self._resolve(POLICY, paths[POLICY], Context()).entry_of(Policy)
 
     def _load_teams(self, paths: dict[str, FileRef], policy_file_changed: bool) -> set[str]:

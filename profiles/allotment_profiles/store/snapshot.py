@@ -57,7 +57,7 @@ def at_commit(repository: Repository, commit: str) -> Snapshot:
         for path, entry in repository.tree(commit).items()
         if _relevant(path)
     }
-    return Snapshot(commit, found[0].time, files, _reader(repository))
+    return Snapshot(commit, found[0].time, files, _reader(repository, files))
 
 
 def applied(repository: Repository, commit: str) -> Snapshot:
@@ -71,7 +71,7 @@ def of_history(repository: Repository, history: Applied) -> Snapshot:
         revision=history.head,
         time=history.time,
         files=history.files,
-        read=_reader(repository),
+        read=_reader(repository, history.files),
         gone=history.gone,
         former_roles=history.former_roles,
         provenance=history.provenance,
@@ -99,7 +99,7 @@ def with_changes(
         for change in changes
     }
     snapshot = _changed(base, revision, time, entries)
-    return dataclasses.replace(snapshot, read=_reader(repository))
+    return dataclasses.replace(snapshot, read=_reader(repository, snapshot.files))
 
 
 def with_files(base: Snapshot, files: Mapping[str, bytes | None]) -> Snapshot:
@@ -141,12 +141,18 @@ def _single(revision: str, time: dt.datetime, entry: TreeEntry) -> tuple[Version
     return (Version(revision, time, entry.blob if entry.mode in REGULAR else None),)
 
 
-def _reader(repository: Repository) -> Callable[[Iterable[str]], dict[str, bytes]]:
-    """Return a function that reads blobs. It raises GitError for a missing blob, whose content nobody knows."""
+def _reader(repository: Repository, files: Mapping[str, File]) -> Callable[[Iterable[str]], dict[str, bytes]]:
+    """Return a function that reads blobs. It raises GitError for a missing blob, whose content nobody knows.
+
+    Git is asked only for the sizes that the files do not say: those of earlier versions.
+    """
 
     def read(ids: Iterable[str]) -> dict[str, bytes]:
         wanted = list(ids)
-        sizes = repository.sizes(wanted)
+        left = set(wanted)
+        entries = (file.entry for file in files.values() if file.entry and file.entry.blob in left)
+        sizes = {entry.blob: entry.size for entry in entries if entry.size >= 0}
+        sizes |= repository.sizes(blob for blob in wanted if blob not in sizes)
         small = [blob for blob in wanted if sizes.get(blob, 0) <= MAXIMUM_BYTES]
         found = repository.objects(small)
         missing = set(small) - found.keys()

@@ -4,29 +4,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
 from support.many_proposals import ManyProposals
 
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.proposals.overview import overview
-from allotment_profiles.git.process import GitProcess
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
-
-
-@pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The git commands that are run."""
-    commands: list[str] = []
-    run = GitProcess.run
-
-    def counting(self: GitProcess, *arguments: str, **settings: object) -> object:
-        commands.append(arguments[0])
-        return run(self, *arguments, **settings)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(GitProcess, "run", counting)
-    return commands
 
 
 async def processes(platform: Platform, proposal: str, counted: list[str]) -> dict[str, Counter[str]]:

@@ -255,6 +255,16 @@ def test_an_empty_tree_offers_nothing(profiles: ProfilesRepository) -> None:
     assert refusal(catalog) == "policy-missing"
 
 
+def test_the_files_of_all_kinds_are_read_with_one_git_process_and_the_profiles_with_another(
+    profiles: ProfilesRepository, counted: list[str]
+) -> None:
+    profiles.commit(small())
+    snapshot = applied(profiles.repository, profiles.head)
+    counted.clear()
+    assert load(snapshot).problems == ()
+    assert counted == ["cat-file", "cat-file"]
+
+
 def test_paths_that_no_name_allows_are_shown_harmlessly(profiles: ProfilesRepository) -> None:
     profiles.commit(small(**{"teams/red/profiles/\x1b[31m\n<b>.yaml": "x", "teams/\u202ered/team.yaml": "x"}))
     catalog = profiles.catalog()
