@@ -1,5 +1,7 @@
 """Fixtures for every test, settings of hypothesis, and a marker for what a test costs: the name of its folder."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,10 @@ pytest_plugins = [
     f"support.fixtures.{name}" for name in ("browsers", "deployments", "platforms", "repositories", "servers")
 ]
 TESTS = Path(__file__).parent
+
+# httpx looks for sniffio five times in each request. With None in its place it is not searched for on the disk.
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # Python's own way to say that there is none
 
 # The same examples in every run, so that a failure is the change's; no deadline, for the machine may be busy.
 settings.register_profile(

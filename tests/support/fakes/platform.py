@@ -3,7 +3,10 @@
 import atexit
 import copy
 import datetime as dt
+import functools
 import json
+import shutil
+import tempfile
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +37,7 @@ from allotment_profiles.access.people import User
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate, Repository
-from allotment_profiles.git.signatures import Keyring, generate_key
+from allotment_profiles.git.signatures import Keyring, Signer, generate_key
 from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.provenance import HistoryEntry
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -85,6 +88,34 @@ FILES = {
 JUDGES = Judges()
 """Processes for the checks of all platforms, as starting one takes a second."""
 atexit.register(JUDGES.close)
+
+
+@functools.cache
+def _first_state() -> Path:
+    """Return a folder that each platform copies: git makes it only once in a process."""
+    folder = Path(tempfile.mkdtemp(prefix="allotment-platform-"))
+    atexit.register(shutil.rmtree, folder)
+    (folder / "signers").write_text(generate_key(folder / "key", "allotment"))
+    repository = Repository.create(folder / "profiles.git")
+    _push(repository, FILES, "Set up the profiles", "somebody", Signer(folder / "key"))
+    return folder
+
+
+def _push(
+    repository: Repository, files: Mapping[str, bytes | None], message: str, by: str, signer: Signer | None
+) -> str:
+    head = repository.resolve(MAIN)
+    commit = repository.write_commit(
+        repository.write_tree(head, files),
+        [head] if head else [],
+        message,
+        author=Person(by, f"{by}@example.org"),
+        committer=SERVICE if signer else Person(by, ""),
+        time=dt.datetime.now(dt.UTC),
+        signer=signer,
+    )
+    repository.update_references([RefUpdate(MAIN, commit, head or NO_OBJECT)])
+    return commit
 
 
 class People:
@@ -158,12 +189,11 @@ class Platform:
     """The processes that make the checks."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "signers").write_text(generate_key(folder / "key", "allotment"))
+        shutil.copytree(_first_state(), folder, dirs_exist_ok=True)
         self.keyring = Keyring(folder / "signers")
         self.verifier, self.signer = self.keyring.verifier, self.keyring.signer(folder / "key")
-        self.repository = Repository.create(folder / "profiles.git", self.verifier)
+        self.repository = Repository(folder / "profiles.git", self.verifier)
         self.people = People()
-        self.push(FILES, "Set up the profiles", signed=True)
         self.build(folder)
 
     def build(self, folder: Path) -> None:
@@ -227,18 +257,7 @@ class Platform:
         self, files: dict[str, bytes | None], message: str = "Pushed", *, signed: bool = False, by: str = "somebody"
     ) -> str:
         """Commit files to main past the page."""
-        head = self.repository.resolve(MAIN)
-        commit = self.repository.write_commit(
-            self.repository.write_tree(head, files),
-            [head] if head else [],
-            message,
-            author=Person(by, f"{by}@example.org"),
-            committer=SERVICE if signed else Person(by, ""),
-            time=dt.datetime.now(dt.UTC),
-            signer=self.signer if signed else None,
-        )
-        self.repository.update_references([RefUpdate(MAIN, commit, head or NO_OBJECT)])
-        return commit
+        return _push(self.repository, files, message, by, self.signer if signed else None)
 
     def main_file(self, path: str) -> bytes | None:
         """Give a file as it is on main."""
