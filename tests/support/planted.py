@@ -148,6 +148,7 @@ async def _proposals(platform: Platform, plant: Planted) -> None:
     plan = NOTEBOOK.replace(b"Notebook", plant.value("plan-title", PLANNERS - {"tom"})) + b"visibility: draft\n"
     larger = on_main[RAIL_PATH].replace(b"4 GiB", b"5 GiB")
     catalog, ask = platform.watcher.catalog, Ask("2999-12-31", "It is needed")
+    of_path = {}
     for by, files in (
         ("ana", {NOTEBOOK_PATH: variable}),
         ("lena", {OPEN_PATH: opened}),
@@ -156,10 +157,10 @@ async def _proposals(platform: Platform, plant: Planted) -> None:
         ("tom", {SOLD_PATH: with_grant(catalog, "sold", "transport", ask)}),
         ("max" if catalog.policy and catalog.policy.value.listing == "all" else "ana", {GONE_PATH: NOTEBOOK}),
     ):
-        plant.proposals.append((await platform.proposed(dict(files), by=by)).id)
+        of_path[next(iter(files))] = (await platform.proposed(dict(files), by=by)).id
+    plant.proposals += of_path.values()
     words = plant.value("plan-comment", PLANNERS - {"tom"}).decode()
-    plan_id = next(each for each in plant.proposals if "plan" in each)
-    await platform.submissions.comment(platform.people.actor("tess"), plan_id, words)
+    await platform.submissions.comment(platform.people.actor("tess"), of_path[PLAN_PATH], words)
 
 
 async def _removed_and_pushed(platform: Platform, plant: Planted) -> None:
