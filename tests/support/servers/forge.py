@@ -43,6 +43,12 @@ class Forge:
             request["headers"] = {"Authorization": f"token {self._token}"}
         return httpx.request(method, f"{self.url}/api/v1/{path}", timeout=30, trust_env=False, **request)
 
+    def render(self, body: Mapping[str, Any]) -> str:
+        """Render Markdown as the forge shows it; gives HTML."""
+        answer = self._answer("POST", "markdown", json=body)
+        assert answer.is_success, answer.text
+        return answer.text
+
     def user(self, name: str) -> str:
         """Make a user; gives the name, which is this test's own."""
         name = f"{name}-{self.mark}"

@@ -16,11 +16,16 @@ class ForgeError(AllotmentError):
         self.refusal = refusal
 
 
+def _sentence(text: str) -> str:
+    """Return a text, which may end in the forge's own words, with a full stop."""
+    return text if text.endswith((".", "?", "…")) else f"{text}."
+
+
 class ForgeUnavailableError(ForgeError):
     """The forge does not answer, or answers what cannot be understood. It may do so later."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(Refusal("forge-unavailable", _NOW, why, _LATER, status=503))
+        super().__init__(Refusal("forge-unavailable", _NOW, _sentence(why), _LATER, status=503))
 
 
 class ForgeLimitedError(ForgeError):
@@ -37,7 +42,7 @@ class ForgeCredentialError(ForgeError):
 
     def __init__(self, why: str) -> None:
         remedy = "Write a new credential to its file; it is read at every call."
-        super().__init__(Refusal("forge-credential", _NOW, why, remedy, "An administrator", status=503))
+        super().__init__(Refusal("forge-credential", _NOW, _sentence(why), remedy, "An administrator", status=503))
 
 
 class ForgeMovedError(ForgeError):
@@ -62,6 +67,6 @@ class ForgeRefusedError(ForgeError):
 
     def __init__(self, status: int, message: str) -> None:
         why = f"It refused the call with {status}: {message}"
-        super().__init__(Refusal("forge-refused", "The forge did not do it.", why, "", status=502))
+        super().__init__(Refusal("forge-refused", "The forge did not do it.", _sentence(why), "", status=502))
         self.status = status
         self.message = message

@@ -40,7 +40,7 @@ class Forge(Protocol):
         """Return a pull request. Raise ForgeMissingError where there is none."""
 
     async def find(self, branch: str) -> PullRequest | None:
-        """Return the pull request from a branch of this repository into main: the open one, or else the newest."""
+        """Return the pull request from a branch of this repository into main: the first open, or else the newest."""
 
     async def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """List the open ones into main, oldest first, whoever opened them.
@@ -54,7 +54,7 @@ class Forge(Protocol):
         With a token of the person it is opened in their name; where the forge does not take it, in the service's.
         """
 
-    async def update(self, pull_request: PullRequest, title: str, body: Markdown) -> None:
+    async def update(self, pull_request: PullRequest, submission: Submission) -> None:
         """Set title and body, if they differ."""
 
     async def close(self, number: int, comment: Markdown) -> None:
