@@ -98,7 +98,7 @@ class FormView:
 
     def items_of(self, field: Field) -> list[str]:
         """Return what is chosen in a field that is a list."""
-        return items_of(self.profile.values.get(field.name, ""))
+        return items_of(self.profile.values.get(field.name, ""), field)
 
 
 class ProposePage(ProposingPage):

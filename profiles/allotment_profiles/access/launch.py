@@ -12,6 +12,7 @@ from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Refusal, RefusedError, quoted
 from allotment_profiles.model.sizes import Size, size_of
+from allotment_profiles.model.values.texts import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def _choice(what: str, name: str, option: model.Option, requested: str | None, u
         why = f"The option {name} has no choice {quoted(requested)}."
         raise RefusedError(Refusal("choice-unknown", what, why, f"Its choices: {', '.join(allowed)}.", status=400))
     if requested not in allowed:
-        why = f"The choice {requested} is only for {', '.join(option.choices[requested].only)}."
+        why = f"The choice {requested} is only for {listed(option.choices[requested].only)}."
         remedy = f"You may choose {', '.join(allowed)}. Or ask to be added to the group."
         raise RefusedError(Refusal("choice-only", what, why, remedy, "the manager of that group"))
     return requested

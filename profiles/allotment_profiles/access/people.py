@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.model import Profile, Team
+from allotment_profiles.model.values.texts import listed
 
 ADMINISTRATORS = "an administrator of the platform"
 
@@ -47,5 +48,5 @@ def leads_of(catalog: Catalog, team: str) -> str:
     entry = catalog.teams.get(team)
     if entry is None:
         return f"the leads of {team}"
-    people = ", ".join([*entry.value.leads.users, *entry.value.leads.groups])
+    people = listed([*entry.value.leads.users, *entry.value.leads.groups])
     return f"the leads of {entry.value.title} ({people})"

@@ -16,6 +16,7 @@ from allotment_profiles.model import DataRole, Profile
 from allotment_profiles.model.paths import data_role_path, profile_path
 from allotment_profiles.model.problems import Refusal, quoted
 from allotment_profiles.model.values.dates import days_left
+from allotment_profiles.model.values.texts import listed
 
 _ONE_DAY = 86400
 
@@ -173,7 +174,7 @@ def _member(context: RuleContext) -> RuleResult:
     elif not belongs(user, entry.value):
         why = f"It belongs to the team {entry.value.title}, and {user.name} is not a member."
         groups = entry.value.members.groups
-        members = f"from the group {', '.join(groups)}" if groups else "from its file alone, by name"
+        members = f"from the group {listed(groups)}" if groups else "from its file alone, by name"
         remedy = f"Members come {members}. Ask to be added, or propose a profile like it for a team of yours."
         decides = "the manager of that group" if groups else ADMINISTRATORS
         refusal = context.refusal("not-a-member", why, remedy, decides)
@@ -191,7 +192,7 @@ def _visible(context: RuleContext) -> RuleResult:
 def _in_group(context: RuleContext) -> RuleResult:
     only, refusal = context.profile.only, None
     if only and context.user.groups.isdisjoint(only):
-        why = f"It is only for {', '.join(only)}, and {context.user.name} is not in there."
+        why = f"It is only for {listed(only)}, and {context.user.name} is not in there."
         remedy = "Ask to be added to the group, or choose another profile."
         refusal = context.refusal("only-groups", why, remedy, "the manager of that group")
     return RuleResult("only", "The profile is for the whole team, or for a group of the user.", refusal)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import People, Profile, Team
+from allotment_profiles.model.values.texts import in_line
 
 Subject = tuple[Literal["group", "user"], str]
 Subjects = frozenset[Subject]
@@ -69,7 +70,7 @@ def meets(clause: Clause, conditions: Conditions) -> bool:
 def clause_text(clause: Clause) -> str:
     """Return a clause in words: one group or user, or those that are needed together."""
     users_first = sorted(clause, key=lambda subject: (subject[0] == "group", subject[1]))
-    return " with ".join(name for _, name in users_first) or "everybody who signs in"
+    return " with ".join(in_line(name) for _, name in users_first) or "everybody who signs in"
 
 
 def people_of(team: str, catalog: Catalog) -> frozenset[str]:

@@ -345,6 +345,15 @@ def test_a_list_is_typed_one_to_a_line_or_with_commas_and_an_untouched_one_stays
     assert changed == {"maintainers": {"users": ["ana", "cleo"]}}
 
 
+def test_the_names_of_groups_keep_their_commas() -> None:
+    distinguished = "CN=Data,OU=Groups,DC=example,DC=org"
+    typed = {"maintainers.groups": f"{distinguished}\n/a/b", "only": distinguished}
+    assert document_of(typed, (), {}, FIELDS) == {
+        "only": [distinguished],
+        "maintainers": {"groups": [distinguished, "/a/b"]},
+    }
+
+
 def test_the_form_offers_what_the_team_may_use_and_hides_what_nobody_could_choose() -> None:
     bounds = {
         "gpu_kinds": ["l4"], "node_pools": [], "groups": ["/a"], "maximum": {"gpu": 0}, "repositories": [],

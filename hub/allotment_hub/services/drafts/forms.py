@@ -25,6 +25,8 @@ _SECTIONS = {
 }
 MORE = ("Files", "Access", "Retirement", "Image source", "More")
 """The sections that are collapsed: most profiles need none of them."""
+_WITH_COMMAS = ("only", "maintainers.groups")
+"""Lists whose items may contain commas, as the names of groups in a directory do: one to a line."""
 _LABELS = {
     "app": "Program",
     "lifetime.total": "Longest time of a session",
@@ -178,7 +180,7 @@ def document_of(
         text = values.get(field.name, "")
         text = text.strip() if field.kind != "lines" else text.strip("\n").rstrip()
         before = _text(_value(source, field.name))
-        if items_of(text) != items_of(before) if field.kind == "list" else text.strip() != before.strip():
+        if items_of(text, field) != items_of(before, field) if field.kind == "list" else text.strip() != before.strip():
             _set(document, field.name.split("."), _parsed(text, field) if text else None)
     old_roles = roles_of(source)
     if tuple(roles) != old_roles and set(roles) != set(old_roles):
@@ -193,14 +195,15 @@ def keys_without_field(document: Mapping[str, Any], fields: Iterable[Field]) -> 
     return [key.replace("_", " ") for key, value in document.items() if key not in known and value]
 
 
-def items_of(text: str) -> list[str]:
-    """Split a list as somebody typed it: one item to a line, or with commas between them."""
-    return list(dict.fromkeys(filter(None, (item.strip() for item in text.replace(",", "\n").split("\n")))))
+def items_of(text: str, field: Field) -> list[str]:
+    """Split a list as somebody typed it: one item to a line, or with commas between them if none has one itself."""
+    lines = text if field.name in _WITH_COMMAS else text.replace(",", "\n")
+    return list(dict.fromkeys(filter(None, (item.strip() for item in lines.split("\n")))))
 
 
 def _parsed(text: str, field: Field) -> Any:
     if field.kind == "list":
-        return items_of(text) or None
+        return items_of(text, field) or None
     if field.kind != "number":
         return text
     try:

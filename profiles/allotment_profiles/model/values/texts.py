@@ -2,9 +2,10 @@
 
 import datetime
 import functools
+import json
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
@@ -204,8 +205,19 @@ def repository_matches(address: str, pattern: str) -> bool:
     return address.startswith(pattern[:-1]) if pattern.endswith("/*") else address == pattern
 
 
-def _is_group(text: str) -> bool:
-    return 0 < len(text) <= 255 and text == text.strip() and "," not in text
+def is_group(text: str) -> bool:
+    """Whether a text can be the name of a group or a user: what a provider sends, and JupyterHub stores."""
+    return 0 < len(text) <= 255 and text == text.strip() and harmful_character(text) is None
+
+
+def in_line(name: str) -> str:
+    """Return the name of a group or a user for a line of several; in quotation marks if it looks like several."""
+    return json.dumps(name, ensure_ascii=False) if any(part in name for part in (",", '"', " with ")) else name
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the names of groups and users in one line."""
+    return ", ".join(map(in_line, names))
 
 
 def _is_image_pattern(text: str) -> bool:
@@ -248,7 +260,7 @@ Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_line)]
 Lines = Annotated[str, StringConstraints(min_length=1, max_length=2000), BeforeValidator(_lines)]
 Group = Annotated[
     str,
-    _valid("group", _is_group, "a group", "Write the full name of the group, as JupyterHub has it."),
+    _valid("group", is_group, "a group", "Write the full name of the group, as JupyterHub has it."),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255}),
 ]
 Variable = Annotated[str, BeforeValidator(cached(_variable)), WithJsonSchema({"type": "string"})]
