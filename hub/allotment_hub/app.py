@@ -34,6 +34,7 @@ from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory, HubNotifier, hub_api_client
+from allotment_hub.services.identities import Identities
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.judging.judges import Judges
@@ -68,7 +69,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     repository = mirror.repository if mirror else Repository(path, verifier)
     hub = hub_api_client(auth.api_url, auth.api_token)
     directory = Directory(hub)
-    sign_ins = SignIns(hub)
+    sign_ins, identities = SignIns(hub), Identities(hub)
     puller = configuration.puller
     image_puller = ImagePuller(ImageDaemonSet(puller), puller.maximum, puller.look_seconds) if puller else None
     on_change = [*([HubNotifier(hub).notify] if mirror else []), *([image_puller.follow] if image_puller else [])]
@@ -92,14 +93,15 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         watcher=watcher,
         judges=judges,
         directory=directory,
+        identities=identities,
         profiles=Profiles(watcher, directory, capabilities),
         teams=Teams(watcher),
         data_roles=DataRoles(watcher, directory),
         history=History(repository, watcher),
         proposals=proposals,
         submissions=Submissions(proposals, checking),
-        reviews=Reviews(proposals, watcher, sign_ins),
-        quarantine=Quarantine(forge, checking, watcher, directory, sign_ins),
+        reviews=Reviews(proposals, watcher, sign_ins, identities),
+        quarantine=Quarantine(forge, checking, watcher, directory, sign_ins, identities),
         stops=Stops(watcher, hub),
         sign_ins=sign_ins,
         image_puller=image_puller,

@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from allotment_profiles.scopes import REFRESH_SCOPE, REVIEW_SCOPE, SERVICE_ACCESS_SCOPE, SIGN_INS_SCOPE, STOP_SCOPE
+from allotment_profiles.scopes import (
+    IDENTITIES_SCOPE,
+    REFRESH_SCOPE,
+    REVIEW_SCOPE,
+    SERVICE_ACCESS_SCOPE,
+    SIGN_INS_SCOPE,
+    STOP_SCOPE,
+)
 
 SERVICE = "allotment"
 
@@ -10,8 +17,11 @@ CUSTOM_SCOPES = {
     REVIEW_SCOPE: {"description": "Approve, reject and merge proposals of profiles"},
     REFRESH_SCOPE: {"description": "Tell the hub that the repository of profiles has changed"},
     SIGN_INS_SCOPE: {"description": "Ask the hub when somebody signed in"},
+    IDENTITIES_SCOPE: {"description": "Ask the identity provider about users, and which accounts they have there"},
     STOP_SCOPE: {"description": "List sessions and stop them"},
 }
+
+_OF_THE_SERVICE = (REFRESH_SCOPE, SIGN_INS_SCOPE, IDENTITIES_SCOPE, STOP_SCOPE)
 
 HUB_HANDLERS = [
     # Named by strings, because allotment_hub does not import the spawner.
@@ -31,7 +41,7 @@ def roles() -> list[dict[str, Any]]:
     A session's token has the scopes that the roles `server` and `user` have in common. Both repeat JupyterHub's
     defaults.
     """
-    service = ["list:users", "read:users", "read:groups", REFRESH_SCOPE, SIGN_INS_SCOPE, STOP_SCOPE]
+    service = ["list:users", "read:users", "read:groups", *_OF_THE_SERVICE]
     return [
         {"name": "user", "scopes": ["self", SERVICE_ACCESS_SCOPE, REVIEW_SCOPE]},
         {"name": "server", "scopes": ["users:activity!user", "access:servers!server", SERVICE_ACCESS_SCOPE]},

@@ -40,7 +40,9 @@ class ExplainHandler(ApiHandler):
         """Explain why a user can or cannot start a profile."""
         user = self.get_query_argument("user", "") or self.actor.user.name
         profile = self.get_query_argument("profile", "")
-        self.answer(explain_answer(user, await self.services.profiles.explain(self.actor.user, user, profile)))
+        offer = await self.services.profiles.explain(self.actor.user, user, profile)
+        identity = await self.services.identities.shown(self.actor.user, user)
+        self.answer(explain_answer(user, offer, identity))
 
 
 class ReadersHandler(ApiHandler):

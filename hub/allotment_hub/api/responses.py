@@ -124,6 +124,21 @@ class StepAnswer(Answer):
     refusal: Refused | None
 
 
+class IdentityAnswer(Answer):
+    """What the hub received of a user from the identity provider."""
+
+    groups: list[str]
+    """The groups, exactly as the files have to name them."""
+    unusable: list[str]
+    """The beginnings of what else was received, which no file can name, with the reasons."""
+    age: float | None
+    """How many seconds ago the provider last answered; null if it never did."""
+    maximum_age: int
+    """How old that may be, in seconds, where the provider does not answer or cannot be asked."""
+    why_not_asked: str
+    """Why the provider cannot be asked between two sign-ins; empty if it can."""
+
+
 class ExplainAnswer(Answer):
     """Why a user can or cannot start a profile, rule by rule."""
 
@@ -132,6 +147,8 @@ class ExplainAnswer(Answer):
     startable: bool
     steps: list[StepAnswer]
     warnings: list[str]
+    identity: IdentityAnswer | None
+    """Null for other users, unless an administrator asks."""
 
 
 class OtherProposalAnswer(Answer):

@@ -8,6 +8,7 @@ from allotment_hub.forges.records import StoredProposal
 from allotment_hub.services.browse.data_roles import DataRoleRow
 from allotment_hub.services.browse.profiles import ProfileRow
 from allotment_hub.services.browse.teams import TeamDetails
+from allotment_hub.services.identities import Identity
 from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.proposals import ProposalView
 from allotment_profiles.access.offers import Offer
@@ -125,9 +126,18 @@ def _without_values(settings: Any) -> Any:
     }
 
 
-def explain_answer(user: str, offer: Offer) -> responses.ExplainAnswer:
+def explain_answer(user: str, offer: Offer, identity: Identity | None) -> responses.ExplainAnswer:
     """Return the answer for an explanation."""
-    return answer_from(responses.ExplainAnswer, offer, user=user, profile=offer.profile_id, steps=offer.results)
+    received = identity and responses.IdentityAnswer(
+        groups=sorted(identity.user.groups),
+        unusable=list(identity.unusable),
+        age=identity.seconds,
+        maximum_age=identity.maximum,
+        why_not_asked=identity.reason,
+    )
+    return answer_from(
+        responses.ExplainAnswer, offer, user=user, profile=offer.profile_id, steps=offer.results, identity=received
+    )
 
 
 def _cost(check: Check) -> dict[str, Any] | None:

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from allotment_hub.cluster.values import HUB_STATE, ChartValues
 from allotment_hub.configuration import unknown_keys
 from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, HUB_HANDLERS, SERVICE, roles, service_settings
+from allotment_hub.identity.configuring import HANDLERS as IDENTITY_HANDLERS
+from allotment_hub.identity.configuring import configure_identity
 from allotment_hub.origins import hostname_of, origin_settings
 from allotment_hub.sign_ins import HANDLERS, record_sign_in, sign_in_only_at
 
@@ -69,11 +71,14 @@ def _configure_jupyterhub(c: HubConfiguration) -> None:
     c.JupyterHub.spawner_class = "allotment_spawner.kubernetes.KubernetesProfileSpawner"
     templates = files("allotment_spawner") / "templates"
     c.JupyterHub.template_paths = [*(c.JupyterHub.get("template_paths") or []), str(templates)]
-    c.JupyterHub.extra_handlers = [*(c.JupyterHub.get("extra_handlers") or []), *HUB_HANDLERS, *HANDLERS]
+    ours = (*HUB_HANDLERS, *HANDLERS, *IDENTITY_HANDLERS)
+    c.JupyterHub.extra_handlers = [*(c.JupyterHub.get("extra_handlers") or []), *ours]
     c.Authenticator.post_auth_hook = functools.partial(record_sign_in, c.Authenticator.get("post_auth_hook"))
-    # Groups decide what a user may start, so they come from the identity provider, anew before each start.
-    c.Authenticator.manage_groups = c.Authenticator.get("manage_groups", True)
-    c.Authenticator.refresh_pre_spawn = c.Authenticator.get("refresh_pre_spawn", True)
+    try:
+        for remark in configure_identity(c):
+            print(f"hub.config: {remark}", file=sys.stderr)  # noqa: T201
+    except ValueError as error:
+        sys.exit(f"hub.config.JupyterHub.authenticator_class: {error}.")
 
 
 def _configure_origins(c: HubConfiguration, chart: ChartValues, service_path: str) -> None:

@@ -19,6 +19,7 @@ from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.identities import Identities
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.proposals import Proposals
@@ -44,6 +45,7 @@ class Services:
     watcher: CatalogWatcher
     judges: Judges
     directory: Directory
+    identities: Identities
     profiles: Profiles
     teams: Teams
     data_roles: DataRoles

@@ -38,6 +38,10 @@ class Account:
     login: str
     """The account's name there at the last sign-in or refresh. It may change, and then belong to somebody else."""
 
+    def at_same_provider(self, other: "Account") -> bool:
+        """Whether two accounts can be compared."""
+        return (self.provider, self.host) == (other.provider, other.host)
+
 
 def claim_at(state: Any, key: str) -> Any:
     """Return what is at a key such as `oauth_user.groups`; None if there is nothing. A key may have dots itself."""

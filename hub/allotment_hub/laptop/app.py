@@ -18,6 +18,7 @@ from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.hub.proxy import write_proxy_configuration
+from allotment_hub.laptop.hub.sign_in import read_sign_in, readable_by_others
 from allotment_hub.laptop.processes import ports, program
 from allotment_hub.laptop.processes.program import Program, require_programs, search_path
 from allotment_hub.laptop.processes.supervisor import Supervisor
@@ -40,6 +41,8 @@ class LaptopOptions:
     base_url: str | None = None
     repository: Path | None = None
     shared_origin: bool | None = None
+    sign_in: Path | None = None
+    local_accounts: bool = False
 
 
 def run(options: LaptopOptions) -> None:
@@ -66,6 +69,7 @@ def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> D
         deployment.base_url = options.base_url
     if options.shared_origin is not None:
         deployment.shared_origin = options.shared_origin
+    _choose_sign_in(console, deployment, options)
     repository = options.repository or deployment.repository
     if repository is not None:
         deployment.repository = starter.existing_repository(repository)
@@ -85,6 +89,15 @@ def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> D
     write_proxy_configuration(folder, deployment)
     write_private(folder.service, deployment.service_configuration(folder).model_dump_json(indent=2) + "\n")
     return deployment
+
+
+def _choose_sign_in(console: Console, deployment: Deployment, options: LaptopOptions) -> None:
+    if options.sign_in or options.local_accounts:
+        deployment.sign_in = options.sign_in.resolve() if options.sign_in else None
+    if deployment.sign_in:
+        read_sign_in(deployment.sign_in)
+        if readable_by_others(deployment.sign_in):
+            console.print(f"Other users of this machine can read {deployment.sign_in}.", markup=False)
 
 
 class _Run:
@@ -176,8 +189,14 @@ class _Run:
     def _print_accounts(self) -> None:
         """Write access.json, then print the same: a script that waits for the text then finds the file."""
         deployment, folder = self._deployment, self._folder
-        access = {"url": deployment.public_url, "accounts": deployment.passwords}
+        accounts = {} if deployment.sign_in else deployment.passwords
+        access = {"url": deployment.public_url, "accounts": accounts}
         write_private(folder.access, json.dumps(access, indent=2) + "\n")
+        if deployment.sign_in:
+            self._print(f"People sign in as {deployment.sign_in} says.")
+            self._print(f"The identity provider leads them back to {deployment.callback_url}")
+            self._print(f"Allotment is ready: {deployment.public_url}    Ctrl-C stops it.")
+            return
         table = Table("account", "password", "", box=None, header_style="dim", pad_edge=False)
         for name, account in ACCOUNTS.items():
             table.add_row(name, escape(deployment.passwords[name]), account.about)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -49,14 +50,20 @@ def _base_url(_context: click.Context, _parameter: click.Parameter, value: str |
     help="Serve sessions at the hub's own address, for a browser that does not find USER.localhost. A page in a session"
     " can then act as whoever opens it.",
 )
-def up(
-    folder: Path, port: int | None, base_url: str | None, repository: Path | None, *, shared_origin: bool | None
-) -> None:
+@click.option(
+    "--config",
+    "sign_in",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="as last time; at first the accounts analyst, lead and admin",
+    help="A YAML file that says how people sign in, with the keys of hub.config of the chart.",
+)
+@click.option("--local-accounts", is_flag=True, help="Sign in with the accounts again, after --config.")
+def up(sign_in: Path | None, *, local_accounts: bool, **others: Any) -> None:
     """Run Allotment on this machine: JupyterHub, a proxy and the service, for the accounts analyst, lead and admin.
 
-    Prints the address and the passwords when everything answers, and writes them to access.json in the folder. Ctrl-C
-    stops everything, including the sessions. The next start continues with the same state; after a crash it finds the
-    sessions that still run.
+    With --config, people sign in through an identity provider instead. Prints the address and the passwords when
+    everything answers, and writes them to access.json in the folder. Ctrl-C stops everything, including the sessions.
+    The next start continues with the same state; after a crash it finds the sessions that still run.
 
     Listens on 127.0.0.1 only. The hub and the service are there; a user's sessions are at USER.localhost, with the same
     port, so that their pages cannot act in the name of whoever opens them. Sessions are processes of your own user:
@@ -68,10 +75,8 @@ def up(
     from allotment_profiles.model.problems import AllotmentError  # noqa: PLC0415
 
     try:
-        run(
-            LaptopOptions(
-                folder=folder, port=port, base_url=base_url, repository=repository, shared_origin=shared_origin
-            )
-        )
+        if sign_in and local_accounts:
+            raise LaptopError("--config and --local-accounts exclude each other.")
+        run(LaptopOptions(sign_in=sign_in, local_accounts=local_accounts, **others))
     except (LaptopError, AllotmentError) as error:
         raise click.ClickException(str(error)) from None

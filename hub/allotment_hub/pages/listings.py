@@ -62,6 +62,7 @@ class ProfilePage(Page):
             explained=explained,
             explain_refusal=refusal,
             explained_user=explained_user,
+            identity=await self.services.identities.shown(user, explained_user) if refusal is None else None,
             asks_others=user.admin or (entry is not None and answers_for(user, entry.value)),
         )
 

@@ -17,6 +17,7 @@ from typing import Literal
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.identities import Identities
 from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.proposals.proposing import checked_text, written
 from allotment_hub.services.proposals.rights import Actor
@@ -114,7 +115,9 @@ class Quarantine:
         watcher: CatalogWatcher,
         directory: Directory,
         sign_ins: SignIns,
+        identities: Identities,
     ) -> None:
+        self._identities = identities
         self._forge = forge
         self._directory = directory
         self._sign_ins = sign_ins
@@ -141,8 +144,14 @@ class Quarantine:
         Return whether it applies now: where its makers are not known, the first of two confirmations is only recorded.
         """
         reason = checked_text(reason, "reason")
+        if actor.may_review:
+            user = await self._identities.confirmed(actor.user, "proposals")
+            actor = dataclasses.replace(actor, user=user)
+        before = [each for each in await self._all(self._watcher.catalog) if each.commit == commit]
+        first = {user.name for each in before for user in each.confirmed_by}
+        without = await self._identities.unconfirmed(first)
         async with self._lock:
-            commits = {each.commit: each for each in await self._all(await self._watcher.refresh())}
+            commits = {each.commit: each for each in await self._all(await self._watcher.refresh(), without)}
             quarantined = commits.get(commit)
             if quarantined is None:
                 what = "There is nothing to confirm."
@@ -159,7 +168,7 @@ class Quarantine:
         await self._watcher.refresh()
         return quarantined.released_by(actor.user)
 
-    async def _all(self, catalog: Catalog) -> list[QuarantinedCommit]:
+    async def _all(self, catalog: Catalog, without: frozenset[str] = frozenset()) -> list[QuarantinedCommit]:
         by_commit: dict[str, list[QuarantinedChange]] = {}
         for change in sorted(catalog.quarantined, key=lambda change: change.since):
             by_commit.setdefault(change.commit, []).append(change)
@@ -170,9 +179,11 @@ class Quarantine:
         if unknown:
             read = await asyncio.to_thread(self._forge.repository.commits, unknown)
             self._known = {id_: self._known.get(id_) for id_ in by_commit} | {commit.id: commit for commit in read}
-        return [await self._quarantined(changes, self._known.get(id_)) for id_, changes in by_commit.items()]
+        return [await self._quarantined(changes, self._known.get(id_), without) for id_, changes in by_commit.items()]
 
-    async def _quarantined(self, changes: list[QuarantinedChange], commit: Commit | None) -> QuarantinedCommit:
+    async def _quarantined(
+        self, changes: list[QuarantinedChange], commit: Commit | None, without: frozenset[str]
+    ) -> QuarantinedCommit:
         quarantined = _quarantined(changes, commit)
         first = [
             name
@@ -181,7 +192,7 @@ class Quarantine:
             for name in entry.approved_by
         ]
         # Somebody who is no administrator any more has confirmed nothing.
-        users = await self._directory.users(first) if first else []
+        users = await self._directory.users(name for name in first if name not in without)
         counting = tuple(user for user in users if user.admin and not quarantined.made_by(user))
         return dataclasses.replace(quarantined, confirmed_by=counting)
 

@@ -168,6 +168,10 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
         requested = self.user_options or self._choice
         if not requested:
             raise RefusedError(NOTHING_CHOSEN)
+        # JupyterHub has asked the identity provider; it goes on where it got no answer, and where a token asks.
+        refusal_to_start = getattr(self.authenticator, "refusal_to_start", None)
+        if refusal_to_start and (refused := refusal_to_start(self.user)):
+            raise RefusedError(refused)
         now = dt.datetime.now(dt.UTC)
         user = self._user()
         launch = resolve(catalog, user, parse_request(requested), now, self.capabilities())

@@ -75,7 +75,10 @@ async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_
     CountingChecker.counts = counts = Counter[str]()
     checking = CountingChecker(platform.watcher.tracker, platform.clock, JUDGES)
     proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, EventReader(platform.events))
-    submissions, reviews = Submissions(proposals, checking), Reviews(proposals, platform.watcher, platform.sign_ins)
+    submissions, reviews = (
+        Submissions(proposals, checking),
+        Reviews(proposals, platform.watcher, platform.sign_ins, platform.identities),
+    )
     ana, dora = platform.people.actor("ana"), platform.people.actor("dora")
     stored = (await submissions.propose(ana, {PRICES_PATH: UNTIL_MARCH}, "Until the end of March")).proposal
     assert counts == {"files": 1}

@@ -23,6 +23,7 @@ from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.identities import Identities
 from allotment_hub.services.judging.checking import WORK_SECONDS, ChangeChecker
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.proposals import Proposals
@@ -138,6 +139,10 @@ class People:
         self.records_sign_ins = True
         self.sessions: list[dict[str, Any]] = []
         """What the hub answers about sessions, whatever is asked for."""
+        self.identities: dict[str, dict[str, Any]] = {}
+        """User → what the hub answers about the identity provider, if not that it confirmed the user now."""
+        self.asked: list[str] = []
+        """Whom the identity provider was asked about."""
         self.stops: list[dict[str, Any]] = []
         """The orders to stop sessions."""
 
@@ -149,6 +154,8 @@ class People:
             asked = json.loads(request.content)
             seconds = self.sign_ins.get((asked["user"], asked["session"]))
             return httpx.Response(200, json={"seconds": seconds, "recorded": self.records_sign_ins})
+        if request.url.path.endswith("/allotment/identities"):
+            return self._identity(json.loads(request.content))
         if "/allotment/" in request.url.path:
             return self._stops(request)
         names = sorted(self.groups)
@@ -158,6 +165,15 @@ class People:
         if name not in names:
             return httpx.Response(404, json={"status": 404, "message": "Not Found"})
         return httpx.Response(200, json=self._model(name))
+
+    def _identity(self, asked: dict[str, Any]) -> httpx.Response:
+        name = asked["user"]
+        if name not in self.groups:
+            return httpx.Response(404, json={"status": 404, "message": "There is no such user."})
+        if asked.get("ask", True):
+            self.asked.append(name)
+        said = {"answer": "confirmed", "seconds": 0.0, "maximum": 3600, "reason": "", "unusable": [], "account": None}
+        return httpx.Response(200, json={**self._model(name), **said, **self.identities.get(name, {})})
 
     def _stops(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
@@ -209,8 +225,11 @@ class Platform:
         self.events = Events(f"sqlite:///{folder}/events.sqlite")
         self.proposals = Proposals(self.forge, self.checking, self.directory, self.watcher, EventReader(self.events))
         self.submissions = Submissions(self.proposals, self.checking)
-        self.reviews = Reviews(self.proposals, self.watcher, self.sign_ins)
-        self.quarantine = Quarantine(self.forge, self.checking, self.watcher, self.directory, self.sign_ins)
+        self.identities = Identities(client)
+        self.reviews = Reviews(self.proposals, self.watcher, self.sign_ins, self.identities)
+        self.quarantine = Quarantine(
+            self.forge, self.checking, self.watcher, self.directory, self.sign_ins, self.identities
+        )
         self.stops = Stops(self.watcher, client)
         self.history = History(self.repository, self.watcher)
         self.profiles = Profiles(self.watcher, self.directory, deployments.laptop)

@@ -127,6 +127,7 @@ class WebService:
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             stops=Stops(platform.watcher, self.hub_client), image_puller=None, one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client), sign_ins=platform.sign_ins, request_limit=RequestLimit(),
+            identities=platform.identities,
         )  # fmt: skip
         self.application = build_application(self.services, self.auth)
         self._server = HTTPServer(self.application, max_body_size=MAXIMUM_DISCARDED)

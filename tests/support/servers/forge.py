@@ -6,6 +6,7 @@ Gitea's address and its administrator. Where there is none they skip and say so.
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
+from bs4 import BeautifulSoup
+from support.servers.deployment import Person
 
 needs_forge = pytest.mark.skipif(
     not os.environ.get("ALLOTMENT_TEST_FORGE"),
@@ -31,6 +34,8 @@ class Forge:
         self._token: str = access["token"]
         self._administrator = (access["username"], access["password"])
         self.passwords: dict[str, str] = {}
+        self.teams: dict[str, int] = {}
+        """Groups → the ids of their teams."""
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **request: Any) -> Any:
         """Call the API; gives the answer's JSON. Raises AssertionError where it fails."""
@@ -51,10 +56,13 @@ class Forge:
 
     def user(self, name: str) -> str:
         """Make a user; gives the name, which is this test's own."""
-        name = f"{name}-{self.mark}"
+        return self.take(f"{name}-{self.mark}")
+
+    def take(self, name: str) -> str:
+        """Make a user with exactly this name."""
         self.passwords[name] = secrets.token_urlsafe(16)
         body = {
-            "username": name, "email": f"{name}@example.org", "password": self.passwords[name],
+            "username": name, "email": f"{secrets.token_hex(6)}@example.org", "password": self.passwords[name],
             "must_change_password": False,
         }  # fmt: skip
         self.call("POST", "admin/users", body)
@@ -67,9 +75,27 @@ class Forge:
             self.call("POST", "orgs", {"username": organisation})
         body = {"name": team, "permission": "read", "units": ["repo.code"]}
         made = self.call("POST", f"orgs/{organisation}/teams", body)
+        self.teams[f"{organisation}:{team}"] = made["id"]
         for member in members:
-            self.call("PUT", f"teams/{made['id']}/members/{member}")
+            self.add(member, f"{organisation}:{team}")
         return f"{organisation}:{team}"
+
+    def add(self, user: str, group: str) -> None:
+        """Put a user into a group."""
+        self.call("PUT", f"teams/{self.teams[group]}/members/{user}")
+
+    def remove(self, user: str, group: str) -> None:
+        """Take a user out of a group."""
+        self.call("DELETE", f"teams/{self.teams[group]}/members/{user}")
+
+    def delete(self, user: str) -> None:
+        """Delete a user."""
+        self.call("DELETE", f"admin/users/{user}", params={"purge": "true"})
+
+    def rename(self, user: str, name: str) -> None:
+        """Give a user another name."""
+        self.call("POST", f"admin/users/{user}/rename", {"new_username": name})
+        self.passwords[name] = self.passwords[user]
 
     def people(self) -> tuple[str, str, dict[str, str]]:
         """Make an analyst and their lead, and an administrator; gives the first two and the groups by what they are."""
@@ -102,3 +128,34 @@ class Forge:
         body = {"name": f"test-{secrets.token_hex(6)}", "scopes": scopes}
         made = self.call("POST", f"users/{name}/tokens", body, auth=self._administrator)
         return str(made["sha1"])
+
+
+class ForgePerson(Person):
+    """Somebody with an account of the forge."""
+
+    def sign_in(self, password: str) -> httpx.Response:
+        """Sign in, and see that the hub takes it."""
+        answer = self.try_to_sign_in(password)
+        assert str(answer.url) == f"{self.deployment.url}hub/home", f"{answer.url}: {answer.text[-800:]}"
+        return answer
+
+    def try_to_sign_in(self, password: str) -> httpx.Response:
+        """Sign in to the forge on its form, then to the hub with it, and agree that the hub may know who it is."""
+        page = self.client.get("hub/oauth_login")
+        self._send(page, "/user/login", user_name=self.name, password=password)
+        answer = self.client.get("hub/oauth_login", params={"next": "/hub/home"})
+        if str(answer.url).startswith(f"{self._forge}/login/oauth/authorize"):
+            answer = self._send(answer, "/login/oauth/grant", granted="true")
+        return answer
+
+    @property
+    def _forge(self) -> str:
+        return str(self.deployment.forge.url)  # type: ignore[attr-defined]
+
+    def _send(self, page: httpx.Response, action: str, **values: str) -> httpx.Response:
+        form = BeautifulSoup(page.text, "html.parser").find("form", attrs={"action": re.compile(action)})
+        assert form is not None, f"{page.url} has no form {action}: {page.text[-800:]}"
+        fields = {
+            str(field["name"]): str(field.get("value", "")) for field in form.find_all("input", attrs={"name": True})
+        }
+        return self.client.post(page.url.join(str(form["action"])), data={**fields, **values})

@@ -6,7 +6,6 @@ the folder that ALLOTMENT_TEST_JUPYTERHUB_CHART names (zero-to-jupyterhub's own,
 
 import json
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from bs4 import BeautifulSoup
 from support.conditions import until
 from support.folders import ROOT, TESTS
 from support.servers.cluster import Cluster
 from support.servers.deployment import Person
-from support.servers.forge import Forge
+from support.servers.forge import Forge, ForgePerson
 
 _STAND_IN = TESTS / "support" / "charts" / "jupyterhub"
 IMAGES = {
@@ -32,32 +30,6 @@ IMAGES = {
 JUPYTERLAB = "localhost/allotment-jupyterlab:test"
 STAND_INS = "localhost/allotment-stand-ins:test"
 RELEASE = "allotment"
-
-
-class ForgePerson(Person):
-    """Somebody with an account of the forge."""
-
-    def sign_in(self, password: str) -> httpx.Response:
-        """Sign in to the forge on its form, then to the hub with it, and agree that the hub may know who it is."""
-        page = self.client.get("hub/oauth_login")
-        self._send(page, "/user/login", user_name=self.name, password=password)
-        answer = self.client.get("hub/oauth_login", params={"next": "/hub/home"})
-        if str(answer.url).startswith(f"{self._forge}/login/oauth/authorize"):
-            answer = self._send(answer, "/login/oauth/grant", granted="true")
-        assert str(answer.url) == f"{self.deployment.url}hub/home", f"{answer.url}: {answer.text[-800:]}"
-        return answer
-
-    @property
-    def _forge(self) -> str:
-        return str(self.deployment.forge.url)  # type: ignore[attr-defined]
-
-    def _send(self, page: httpx.Response, action: str, **values: str) -> httpx.Response:
-        form = BeautifulSoup(page.text, "html.parser").find("form", attrs={"action": re.compile(action)})
-        assert form is not None, f"{page.url} has no form {action}: {page.text[-800:]}"
-        fields = {
-            str(field["name"]): str(field.get("value", "")) for field in form.find_all("input", attrs={"name": True})
-        }
-        return self.client.post(page.url.join(str(form["action"])), data={**fields, **values})
 
 
 class Installed:

@@ -2,14 +2,18 @@
 
 import functools
 import os
+import sys
 from importlib.resources import files
 from pathlib import Path
 
 from allotment_hub.hub_rights import CUSTOM_SCOPES, HEADERS, HUB_HANDLERS, SERVICE, roles, service_settings
+from allotment_hub.identity.configuring import HANDLERS as IDENTITY_HANDLERS
+from allotment_hub.identity.configuring import configure_identity
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.authenticator import LocalAccounts
 from allotment_hub.laptop.hub.proxy import SESSIONS_DOMAIN
+from allotment_hub.laptop.hub.sign_in import read_sign_in
 from allotment_hub.origins import origin_settings
 from allotment_hub.sign_ins import HANDLERS, record_sign_in
 
@@ -40,13 +44,19 @@ c.JupyterHub.upgrade_db = True
 c.JupyterHub.cookie_secret = bytes.fromhex(deployment.cookie_secret)
 
 # People.
-c.JupyterHub.authenticator_class = LocalAccounts
-c.LocalAccounts.passwords = deployment.passwords
-c.LocalAccounts.allowed_users = set(deployment.passwords)
-c.LocalAccounts.manage_groups = True
-c.LocalAccounts.refresh_pre_spawn = True
-c.LocalAccounts.post_auth_hook = functools.partial(record_sign_in, None)
-c.JupyterHub.extra_handlers = [*HUB_HANDLERS, *HANDLERS]
+if deployment.sign_in:
+    for section, options in read_sign_in(deployment.sign_in).items():
+        c[section].update(options)
+    c.OAuthenticator.oauth_callback_url = deployment.callback_url
+    c.CryptKeeper.keys = [bytes.fromhex(deployment.crypt_key)]
+else:
+    c.JupyterHub.authenticator_class = LocalAccounts
+    c.LocalAccounts.passwords = deployment.passwords
+    c.LocalAccounts.allowed_users = set(deployment.passwords)
+for remark in configure_identity(c):
+    print(remark, file=sys.stderr)  # noqa: T201
+c.Authenticator.post_auth_hook = functools.partial(record_sign_in, None)
+c.JupyterHub.extra_handlers = [*HUB_HANDLERS, *HANDLERS, *IDENTITY_HANDLERS]
 
 # The service beside the hub; the supervisor starts it.
 c.JupyterHub.custom_scopes = CUSTOM_SCOPES

@@ -1,10 +1,12 @@
 """Reviewing: approve, reject and merge. Each is decided from main, the exact head and the people of the moment."""
 
 import asyncio
+import dataclasses
 from functools import partial
 
-from allotment_hub.errors import ServiceError, refused
+from allotment_hub.errors import ServiceError, UnavailableError, refused
 from allotment_hub.forges.records import StoredProposal
+from allotment_hub.services.identities import Identities
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals
 from allotment_hub.services.proposals.proposing import checked_text, moved_error, written
@@ -18,8 +20,11 @@ from allotment_profiles.store.watcher import CatalogWatcher
 class Reviews:
     """The actions that a session's token may never take."""
 
-    def __init__(self, proposals: Proposals, watcher: CatalogWatcher, sign_ins: SignIns) -> None:
+    def __init__(
+        self, proposals: Proposals, watcher: CatalogWatcher, sign_ins: SignIns, identities: Identities
+    ) -> None:
         self._proposals = proposals
+        self._identities = identities
         self._sign_ins = sign_ins
         self._watcher = watcher
         self._forge = proposals.forge
@@ -28,6 +33,7 @@ class Reviews:
 
     async def approve(self, actor: Actor, proposal: str, head: str, digest: str | None = None) -> StoredProposal:
         """Approve exactly what was looked at: a digest. With None, what the head is judged to be now."""
+        actor = await self._confirmed(actor, proposal)
         await self._allowed("approve", actor, proposal, head, digest)
         async with self._lock:
             case = await self._allowed("approve", actor, proposal, head, digest)
@@ -45,6 +51,7 @@ class Reviews:
     async def reject(self, actor: Actor, proposal: str, reason: str) -> StoredProposal:
         """End a proposal with a reason."""
         reason = checked_text(reason, "reason")
+        actor = await self._confirmed(actor, proposal)
         await self._rejectable(actor, proposal)
         async with self._lock:
             stored = await self._rejectable(actor, proposal)
@@ -67,9 +74,11 @@ class Reviews:
         proposal is judged again. The forge merges exactly the tree that was judged, and only if main has not moved.
         A merge that removes so many files that the catalog would quarantine the removal has to be confirmed.
         """
-        await self._allowed("merge", actor, proposal, head, digest)
+        actor = await self._confirmed(actor, proposal)
+        without = await self._unconfirmed(actor, proposal)
+        await self._allowed("merge", actor, proposal, head, digest, without)
         async with self._lock:
-            case = await self._allowed("merge", actor, proposal, head, digest)
+            case = await self._allowed("merge", actor, proposal, head, digest, without)
             judgement = case.judgement
             if judgement.candidate is None:
                 raise moved_error()
@@ -90,17 +99,38 @@ class Reviews:
             return stored
         try:
             return await self.merge(actor, stored.id, stored.head, case.judgement.sealed)
-        except ServiceError:
+        except (ServiceError, UnavailableError):
             return stored  # the proposal's page shows why, and what helps
 
+    async def _confirmed(self, actor: Actor, proposal: str) -> Actor:
+        """Return an actor with the groups that the identity provider tells now. One who may not review is refused."""
+        if not actor.may_review:
+            return actor
+        user = await self._identities.confirmed(actor.user, f"proposals/{proposal}")
+        return dataclasses.replace(actor, user=user)
+
+    async def _unconfirmed(self, actor: Actor, proposal: str) -> frozenset[str]:
+        """Ask about those who approved, so that their groups count as they are now. Return those who do not count."""
+        stored = await self._proposals.visible(proposal, actor.user)
+        approved = {record.by for record in stored.records if record.kind == "approved"} if actor.may_review else set()
+        return await self._identities.unconfirmed(approved - {actor.user.name})
+
     async def _allowed(
-        self, action: Action, actor: Actor, proposal: str, head: str | None, digest: str | None = None
+        self,
+        action: Action,
+        actor: Actor,
+        proposal: str,
+        head: str | None,
+        digest: str | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> Case:
+        """Check an action now, as if those in `without` had not approved."""
         # A merge ends a proposal and moves main at once: one that is open after main was read was open on that main.
         main = await self._proposals.main()
         stored = await self._proposals.visible(proposal, actor.user)
         judgement = await self._proposals.judgement(stored, main, actor.user) if stored.open else None
-        case = await self._proposals.case(stored, actor.user, judgement)
+        people = {name: user for name, user in (await self._proposals.people([stored])).items() if name not in without}
+        case = await self._proposals.case(stored, actor.user, judgement, people)
         refusal = refusal_of(action, case, actor)
         if refusal:
             problems = (await self._proposals.seen_check(case, actor.user)).errors if refusal.code == "problems" else ()

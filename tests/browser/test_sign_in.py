@@ -1,0 +1,264 @@
+"""Sign-in through a real Gitea on a laptop's deployment: groups arrive, and their loss counts without a new sign-in."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+from support.browsing import needs_browser, opened
+from support.servers.deployment import Deployment, Person
+from support.servers.door import Door, State
+from support.servers.forge import Forge, ForgePerson, needs_forge
+from support.starting import ask, commit, stop_all
+
+pytestmark = [needs_forge, needs_browser, pytest.mark.timeout(300)]
+PROFILE = "housing-statistics/notebook"
+TEAM = """\
+title: Housing statistics
+members: {groups: ["%(members)s"]}
+leads: {groups: ["%(leads)s"]}
+envelope: {cpu: 8, memory: 32 GiB, images: [quay.io/jupyter/*]}
+"""
+
+
+@pytest.fixture(scope="module")
+def forge() -> Forge:
+    return Forge()
+
+
+@pytest.fixture(scope="module")
+def people(forge: Forge) -> dict[str, Any]:
+    """An analyst, a lead and an administrator of the platform, and the groups that they are in."""
+    analyst, lead, groups = forge.people()
+    root = next(name for name in forge.passwords if name.startswith("root"))
+    return {"analyst": analyst, "lead": lead, "root": root, "groups": groups}
+
+
+@pytest.fixture(scope="module")
+def door(forge: Forge) -> Iterator[Door]:
+    with Door.opened(forge.url) as door:
+        yield door
+
+
+@pytest.fixture(scope="module")
+def allotment(
+    forge: Forge, door: Door, people: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """A deployment whose people sign in with the forge. The hub asks it through the door."""
+    folder = tmp_path_factory.mktemp("sign-in")
+    deployment = Deployment(folder / "state", kept={"spawner_class": "support.fakes.spawning.AnsweringSpawner"})
+    callback = f"http://127.0.0.1:{deployment.port}/hub/oauth_callback"
+    client_id, client_secret = forge.application(callback)
+    options = {
+        "JupyterHub": {"authenticator_class": "generic-oauth"},
+        "GenericOAuthenticator": {
+            "client_id": client_id, "client_secret": client_secret, "scope": ["openid", "profile", "email", "groups"],
+            "authorize_url": f"{forge.url}/login/oauth/authorize",
+            "token_url": f"{door.url}/login/oauth/access_token", "userdata_url": f"{door.url}/login/oauth/userinfo",
+            "username_claim": "preferred_username", "auth_state_groups_key": "oauth_user.groups",
+            "manage_groups": True, "allow_all": True, "admin_groups": [people["groups"]["administrators"]],
+        },
+        "CheckedIdentity": {"provider": "gitea", "answer_seconds": 2, "maximum_age": 3600},
+    }  # fmt: skip
+    file = folder / "sign-in.yaml"
+    file.write_text(json.dumps(options))
+    deployment.options += ["--config", str(file)]
+    deployment.forge = forge  # type: ignore[attr-defined]
+    with deployment.started():
+        commit(deployment, {"teams/housing-statistics/team.yaml": TEAM % people["groups"]})
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def analyst(allotment: Deployment, people: dict[str, Any]) -> Person:
+    return signed_in(allotment, people["analyst"])
+
+
+@pytest.fixture(scope="module")
+def lead(allotment: Deployment, people: dict[str, Any]) -> Person:
+    return signed_in(allotment, people["lead"])
+
+
+def signed_in(allotment: Deployment, name: str) -> Person:
+    person = ForgePerson(allotment, name)
+    person.sign_in(allotment.forge.passwords[name])  # type: ignore[attr-defined]
+    return person
+
+
+def refused_sign_in(allotment: Deployment, name: str) -> httpx.Response:
+    person = ForgePerson(allotment, name)
+    return person.try_to_sign_in(allotment.forge.passwords[name])  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _as_before(forge: Forge, people: dict[str, Any], analyst: Person) -> Iterator[None]:
+    """Leave everybody in the groups they were in, and no session."""
+    yield
+    forge.add(people["analyst"], people["groups"]["members"])
+    forge.add(people["lead"], people["groups"]["members"])
+    forge.add(people["lead"], people["groups"]["leads"])
+    stop_all(analyst)
+
+
+def identity(allotment: Deployment, name: str, *, ask: bool = True) -> httpx.Response:
+    """Ask as the service does."""
+    token = json.loads((allotment.folder / "laptop.json").read_text())["service_token"]
+    return allotment.hub("POST", "allotment/identities", token=token, json={"user": name, "ask": ask})
+
+
+def age(allotment: Deployment, seconds: float) -> None:
+    """Let the provider's last answers be older."""
+    with sqlite3.connect(allotment.folder / "jupyterhub.sqlite", timeout=30) as database:
+        database.execute("UPDATE allotment_identities SET answered = answered - ?", (seconds,))
+
+
+def window_of(chromium: Browser, allotment: Deployment, name: str) -> BrowserContext:
+    """Sign in with the forge in a browser."""
+    window = chromium.new_context(viewport={"width": 1280, "height": 900})
+    window.set_default_timeout(30_000)
+    page = window.new_page()
+    page.goto(f"{allotment.url}hub/login?next=/hub/home")
+    page.get_by_role("button", name=re.compile("Sign in with")).click()
+    page.locator("input[name=user_name]").fill(name)
+    page.locator("input[name=password]").fill(allotment.forge.passwords[name])  # type: ignore[attr-defined]
+    page.locator("form[action*='/user/login'] button").first.click()
+    grant = page.locator("button[name=granted][value=true]")
+    page.wait_for_url(re.compile(r"/login/oauth/authorize|/hub/home"))
+    if "/login/oauth/authorize" in page.url:
+        grant.click()
+    page.wait_for_url("**/hub/home")
+    page.close()
+    return window
+
+
+def proposed(analyst: Person, reason: str) -> dict[str, Any]:
+    """Propose a smaller profile."""
+    body = {"team": "housing-statistics", "name": f"small-{reason}", "reason": reason, "profile": {
+        "title": f"Small {reason}", "purpose": "A test", "app": "jupyterlab",
+        "image": "quay.io/jupyter/scipy-notebook:2025-11-24",
+        "resources": {"cpu": {"limit": 1}, "memory": {"limit": "1 GiB"}},
+    }}  # fmt: skip
+    made = analyst.service("POST", "proposals", json=body)
+    assert made.status_code == 201, made.text
+    answer: dict[str, Any] = made.json()
+    return answer
+
+
+def approve(person: Person, proposal: dict[str, Any]) -> tuple[int, str]:
+    """Approve; give status and code."""
+    stored = person.service("GET", f"proposals/{proposal['id']}").json()
+    looked_at = {"head": stored["head"], "digest": stored["digest"]}
+    answer = person.service("POST", f"proposals/{proposal['id']}/approvals", json=looked_at)
+    return answer.status_code, answer.json().get("code", "")
+
+
+def test_whoever_loses_a_group_at_the_provider_starts_and_decides_nothing_any_more(
+    allotment: Deployment, forge: Forge, people: dict[str, Any], chromium: Browser
+) -> None:
+    window = window_of(chromium, allotment, people["analyst"])
+    start = opened(window, allotment, "hub/spawn")
+    start.get_by_role("button", name="Start Notebook in Python, Housing statistics").first.click()
+    start.wait_for_url(f"**/user/{people['analyst']}/**", timeout=60_000)
+    profile = opened(window, allotment, f"services/allotment/profiles/{PROFILE}")
+    profile.get_by_text("Groups that the hub received").click()
+    expect(profile.get_by_text(people["groups"]["members"], exact=True).last).to_be_visible()
+    forge.remove(people["analyst"], people["groups"]["members"])
+    # Without a new sign-in: the same window, and a token that was made before.
+    token = signed_in(allotment, people["analyst"])
+    stop_all(token)
+    assert "not-a-member" in ask(token, {"profile": PROFILE})[1]
+    profile.reload()
+    expect(profile.get_by_text("not-a-member").first).to_be_visible()
+    window.close()
+
+
+def test_a_decision_asks_the_provider_at_that_moment(
+    allotment: Deployment, forge: Forge, people: dict[str, Any], analyst: Person, lead: Person, door: Door
+) -> None:
+    proposal = proposed(analyst, "asked")
+    assert identity(allotment, people["lead"], ask=False).json()["groups"]
+    forge.remove(people["lead"], people["groups"]["leads"])
+    assert approve(lead, proposal) == (403, "not-a-reviewer")
+    forge.add(people["lead"], people["groups"]["leads"])
+    assert approve(lead, proposal) == (201, "")
+    forge.remove(people["lead"], people["groups"]["leads"])
+    root = signed_in(allotment, people["root"])
+    stored = root.service("GET", f"proposals/{proposal['id']}").json()
+    looked_at = {"head": stored["head"], "digest": stored["digest"]}
+    merged = root.service("POST", f"proposals/{proposal['id']}/merge", json=looked_at)
+    assert (merged.status_code, merged.json()["code"]) == (409, "approvals-missing")
+
+
+@pytest.mark.parametrize("state", ["broken", "limited", "slow", "nonsense"])
+def test_without_an_answer_nothing_is_decided_and_sessions_start_for_a_while(
+    allotment: Deployment, people: dict[str, Any], analyst: Person, lead: Person, door: Door, state: State
+) -> None:
+    proposal = proposed(analyst, state)
+    with door.being(state):
+        assert approve(lead, proposal) == (503, "identity-unavailable")
+        assert ask(analyst, {"profile": PROFILE}) == (201, "")
+        stop_all(analyst)
+        age(allotment, 3600)
+        status, message = ask(analyst, {"profile": PROFILE})
+        assert status == 503
+        assert "[identity-unavailable]" in message
+        assert analyst.page("hub/home").status_code == 200
+    assert ask(analyst, {"profile": PROFILE}) == (201, "")
+    assert approve(lead, proposal) == (201, "")
+
+
+def test_a_provider_that_is_away_keeps_a_sign_in_waiting_and_says_so(
+    allotment: Deployment, people: dict[str, Any], door: Door
+) -> None:
+    with door.being("broken"):
+        answer = refused_sign_in(allotment, people["analyst"])
+    assert answer.status_code == 503
+    assert "[identity-unavailable]" in answer.text
+
+
+def test_a_user_whom_the_provider_deletes_starts_and_decides_nothing(
+    allotment: Deployment, forge: Forge, people: dict[str, Any]
+) -> None:
+    name = forge.user("gone")
+    forge.add(name, people["groups"]["members"])
+    gone = signed_in(allotment, name)
+    token = gone.new_token()
+    assert identity(allotment, name).json()["answer"] == "confirmed"
+    forge.delete(name)
+    refused = identity(allotment, name).json()
+    assert refused["answer"] == "refused"
+    path = f"users/{name}/server"
+    answer = allotment.hub("POST", path, token=token, json={"profile": PROFILE})
+    assert answer.status_code == 403
+    assert "[identity-refused]" in answer.json()["message"]
+
+
+def test_a_renamed_user_stays_the_same_and_nobody_gets_their_name(
+    allotment: Deployment, forge: Forge, people: dict[str, Any]
+) -> None:
+    old = forge.user("olga")
+    signed_in(allotment, old)
+    account = identity(allotment, old).json()["account"]
+    assert account == {"provider": "gitea", "host": forge.url.partition("://")[2], "id": account["id"], "login": old}
+    new = f"new-{old}"
+    forge.rename(old, new)
+    again = signed_in(allotment, new)
+    assert again.hub("GET", "user").json()["name"] == old
+    assert identity(allotment, old).json()["account"] == {**account, "login": new}
+    token = json.loads((allotment.folder / "laptop.json").read_text())["service_token"]
+    where = {name: account[name] for name in ("provider", "host", "id")}
+    assert allotment.hub("GET", "allotment/accounts", token=token, params=where).json() == {"users": [old]}
+    # Somebody else gets the name that is free at the provider now.
+    forge.take(old)
+    answer = refused_sign_in(allotment, old)
+    assert answer.status_code == 403
+    assert "[account-of-another]" in answer.text
+
+
+def test_only_the_service_may_ask(allotment: Deployment, people: dict[str, Any], analyst: Person) -> None:
+    assert analyst.hub("POST", "allotment/identities", json={"user": people["lead"]}).status_code == 403
+    assert analyst.hub("GET", "allotment/accounts?provider=gitea&host=x&id=1").status_code == 403
