@@ -96,7 +96,7 @@ def refused_sign_in(allotment: Deployment, name: str) -> httpx.Response:
 
 @pytest.fixture(autouse=True)
 def _as_before(forge: Forge, people: dict[str, Any], analyst: Person) -> Iterator[None]:
-    """Leave everybody in the groups they were in, and no session."""
+    """Leave everybody in the groups they were in, at the provider, and no session."""
     yield
     forge.add(people["analyst"], people["groups"]["members"])
     forge.add(people["lead"], people["groups"]["members"])
@@ -198,6 +198,7 @@ def test_without_an_answer_nothing_is_decided_and_sessions_start_for_a_while(
     allotment: Deployment, people: dict[str, Any], analyst: Person, lead: Person, door: Door, state: State
 ) -> None:
     proposal = proposed(analyst, state)
+    assert identity(allotment, people["analyst"]).json()["answer"] == "confirmed"
     with door.being(state):
         assert approve(lead, proposal) == (503, "identity-unavailable")
         assert ask(analyst, {"profile": PROFILE}) == (201, "")

@@ -18,7 +18,7 @@ from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.hub.proxy import write_proxy_configuration
-from allotment_hub.laptop.hub.sign_in import read_sign_in, readable_by_others
+from allotment_hub.laptop.hub.sign_in import SignIn, read_options, readable_by_others
 from allotment_hub.laptop.processes import ports, program
 from allotment_hub.laptop.processes.program import Program, require_programs, search_path
 from allotment_hub.laptop.processes.supervisor import Supervisor
@@ -69,7 +69,7 @@ def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> D
         deployment.base_url = options.base_url
     if options.shared_origin is not None:
         deployment.shared_origin = options.shared_origin
-    _choose_sign_in(console, deployment, options)
+    _choose_sign_in(console, folder, options)
     repository = options.repository or deployment.repository
     if repository is not None:
         deployment.repository = starter.existing_repository(repository)
@@ -91,13 +91,15 @@ def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> D
     return deployment
 
 
-def _choose_sign_in(console: Console, deployment: Deployment, options: LaptopOptions) -> None:
+def _choose_sign_in(console: Console, folder: StateFolder, options: LaptopOptions) -> None:
+    sign_in = SignIn.read(folder)
     if options.sign_in or options.local_accounts:
-        deployment.sign_in = options.sign_in.resolve() if options.sign_in else None
-    if deployment.sign_in:
-        read_sign_in(deployment.sign_in)
-        if readable_by_others(deployment.sign_in):
-            console.print(f"Other users of this machine can read {deployment.sign_in}.", markup=False)
+        sign_in.file = options.sign_in.resolve() if options.sign_in else None
+    if sign_in.file:
+        read_options(sign_in.file)
+        if readable_by_others(sign_in.file):
+            console.print(f"Other users of this machine can read {sign_in.file}.", markup=False)
+    sign_in.write(folder)
 
 
 class _Run:
@@ -189,11 +191,12 @@ class _Run:
     def _print_accounts(self) -> None:
         """Write access.json, then print the same: a script that waits for the text then finds the file."""
         deployment, folder = self._deployment, self._folder
-        accounts = {} if deployment.sign_in else deployment.passwords
+        sign_in = SignIn.read(folder)
+        accounts = {} if sign_in.file else deployment.passwords
         access = {"url": deployment.public_url, "accounts": accounts}
         write_private(folder.access, json.dumps(access, indent=2) + "\n")
-        if deployment.sign_in:
-            self._print(f"People sign in as {deployment.sign_in} says.")
+        if sign_in.file:
+            self._print(f"People sign in as {sign_in.file} says.")
             self._print(f"The identity provider leads them back to {deployment.callback_url}")
             self._print(f"Allotment is ready: {deployment.public_url}    Ctrl-C stops it.")
             return

@@ -47,8 +47,6 @@ class Deployment(BaseModel):
     """Whether sessions share the hub's origin; otherwise each user's are at `<user>.localhost`."""
     repository: Path | None = None
     """The repository of profiles; None means the copy of the starter in the state folder."""
-    sign_in: Path | None = None
-    """The file that says how people sign in; None means the local accounts."""
     spawner_class: str = "allotment_spawner.local.LocalProfileSpawner"
     service_module: str = "allotment_hub"
     """The module that runs as the service: `python -m MODULE --config service.json`."""
@@ -58,8 +56,6 @@ class Deployment(BaseModel):
     proxy_password: str = Field(default_factory=lambda: secrets.token_hex(32))
     cookie_secret: str = Field(default_factory=lambda: secrets.token_hex(32))
     """The key of the hub's cookies; kept, so that people stay signed in after a restart."""
-    crypt_key: str = Field(default_factory=lambda: secrets.token_hex(32))
-    """The key of what the hub keeps of identity providers: their tokens."""
 
     @classmethod
     def read(cls, folder: StateFolder) -> Self:

@@ -18,6 +18,8 @@ class StateFolder:
         self.path = path
         self.deployment = path / "laptop.json"
         """Ports, tokens and options of this deployment."""
+        self.sign_in = path / "sign-in.json"
+        """How people sign in. Not in laptop.json, in which version 0.1 takes no other keys."""
         self.service = path / "service.json"
         self.access = path / "access.json"
         """The address and the accounts, for the person who runs it."""

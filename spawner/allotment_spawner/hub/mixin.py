@@ -20,6 +20,7 @@ from allotment_profiles.access.lost_access import lost_access, time_left
 from allotment_profiles.access.people import User
 from allotment_profiles.model.paths import file_ref, profile_path
 from allotment_profiles.model.problems import Refusal, RefusedError
+from allotment_spawner.hub.identity import check_identity
 from allotment_spawner.hub.stopping import StopOrderMixin
 from allotment_spawner.hub.traits import ProfileSpawnerTraits
 from allotment_spawner.session.access_expiry import (
@@ -168,10 +169,7 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
         requested = self.user_options or self._choice
         if not requested:
             raise RefusedError(NOTHING_CHOSEN)
-        # JupyterHub has asked the identity provider; it goes on where it got no answer, and where a token asks.
-        refusal_to_start = getattr(self.authenticator, "refusal_to_start", None)
-        if refusal_to_start and (refused := refusal_to_start(self.user)):
-            raise RefusedError(refused)
+        check_identity(self.authenticator, self.user)
         now = dt.datetime.now(dt.UTC)
         user = self._user()
         launch = resolve(catalog, user, parse_request(requested), now, self.capabilities())

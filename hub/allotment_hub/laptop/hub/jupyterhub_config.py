@@ -13,7 +13,7 @@ from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
 from allotment_hub.laptop.hub.authenticator import LocalAccounts
 from allotment_hub.laptop.hub.proxy import SESSIONS_DOMAIN
-from allotment_hub.laptop.hub.sign_in import read_sign_in
+from allotment_hub.laptop.hub.sign_in import SignIn, read_options
 from allotment_hub.origins import origin_settings
 from allotment_hub.sign_ins import HANDLERS, record_sign_in
 
@@ -44,11 +44,12 @@ c.JupyterHub.upgrade_db = True
 c.JupyterHub.cookie_secret = bytes.fromhex(deployment.cookie_secret)
 
 # People.
-if deployment.sign_in:
-    for section, options in read_sign_in(deployment.sign_in).items():
+sign_in = SignIn.read(folder)
+if sign_in.file:
+    for section, options in read_options(sign_in.file).items():
         c[section].update(options)
     c.OAuthenticator.oauth_callback_url = deployment.callback_url
-    c.CryptKeeper.keys = [bytes.fromhex(deployment.crypt_key)]
+    c.CryptKeeper.keys = [bytes.fromhex(sign_in.crypt_key)]
 else:
     c.JupyterHub.authenticator_class = LocalAccounts
     c.LocalAccounts.passwords = deployment.passwords

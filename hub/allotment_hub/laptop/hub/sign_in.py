@@ -1,16 +1,44 @@
-"""The file of `allotment up --config`: how people sign in, with the keys that `hub.config` of the chart has."""
+"""How people sign in: with the local accounts, or as a file says, with the keys that `hub.config` of the chart has."""
 
+import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
-from allotment_hub.laptop.folder import LaptopError
+from allotment_hub.laptop.folder import LaptopError, StateFolder
+from allotment_profiles.private_files import write_private
 
 _CLASS = "authenticator_class"
 
 
-def read_sign_in(path: Path) -> dict[str, dict[str, Any]]:
+class SignIn(BaseModel):
+    """The file sign-in.json, read by `allotment up` and by JupyterHub's configuration."""
+
+    model_config = ConfigDict(extra="allow")
+
+    file: Path | None = None
+    """The file of `--config`; None means the local accounts."""
+    crypt_key: str = Field(default_factory=lambda: secrets.token_hex(32))
+    """The key of the tokens of identity providers that the hub keeps."""
+
+    @classmethod
+    def read(cls, folder: StateFolder) -> Self:
+        """Read the file, or return the defaults before the first start."""
+        if not folder.sign_in.exists():
+            return cls()
+        try:
+            return cls.model_validate_json(folder.sign_in.read_bytes())
+        except ValueError:
+            raise LaptopError(f"{folder.sign_in} cannot be used. Delete it, and name --config again.") from None
+
+    def write(self, folder: StateFolder) -> None:
+        """Write the file for the hub and for the next start."""
+        write_private(folder.sign_in, self.model_dump_json(indent=2) + "\n")
+
+
+def read_options(path: Path) -> dict[str, dict[str, Any]]:
     """Return the options by their sections. Raise LaptopError that says what is wrong, without any value."""
     try:
         content = yaml.safe_load(path.read_bytes())
