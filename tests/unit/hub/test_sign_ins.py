@@ -14,8 +14,7 @@ from traitlets.config import Config
 
 from allotment_hub import sign_ins
 from allotment_hub.cluster.hub_setup import configure_hub
-from allotment_hub.origins import sign_in_only_at
-from allotment_hub.sign_ins import record_sign_in, records_sign_ins
+from allotment_hub.sign_ins import record_sign_in, records_sign_ins, sign_in_only_at
 
 DAY = 86400
 VALUES = {"publicUrl": "https://hub.example.org/", "repository": {"url": "https://git.example.org/p.git"}}
