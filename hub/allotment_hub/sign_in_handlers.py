@@ -24,7 +24,8 @@ class SignInHandler(APIHandler):
     def post(self) -> None:
         """POST allotment/sign-ins {user, session}: {seconds, recorded}.
 
-        `seconds` is null for a sign-in that is not known; `recorded` says whether sign-ins are written down.
+        `session` is the secret of the sign-in, from its cookie. `seconds` is null for a sign-in that is not known;
+        `recorded` says whether sign-ins are written down.
         """
         body = self.get_json_body()
         if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in ("user", "session")):

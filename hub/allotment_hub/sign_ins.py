@@ -1,23 +1,30 @@
 """When users signed in: JupyterHub keeps no such time, so the hub writes it down itself, and tells only the service.
 
-A sign-in is known by the id that JupyterHub gives it, which the service finds in its own tokens. Neither a refresh of a
-user nor a new token is a sign-in. The times are in the hub's database, so that a restart changes none.
+A sign-in is known by a secret that is made for it, in a cookie for the service alone: what somebody copied before a
+sign-in, or chose, is not that sign-in. Neither a refresh of a user nor a new token is one. The times are in the hub's
+database, with the hash of the secret, so that a restart changes none.
 """
 
 import functools
+import hashlib
+import secrets
 import time
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from jupyterhub.utils import maybe_future
+from jupyterhub.utils import maybe_future, url_path_join
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from tornado.web import HTTPError, RequestHandler
 
 from allotment_hub.origins import hostname_of
 
+from allotment_hub.hub_rights import SERVICE
+
+COOKIE = "allotment-sign-in"
+"""The name of the cookie with the secret of a sign-in."""
 _KEPT_SECONDS = 90 * 86400
 
 _metadata = sa.MetaData()
@@ -43,9 +50,13 @@ async def record_sign_in(following: Callable[..., Any] | None, authenticator: An
     """Write down a sign-in, for JupyterHub's `post_auth_hook`; `following` is another such hook."""
     user = await maybe_future(following(authenticator, handler, user)) if following else user
     if user:
-        session = handler.get_session_cookie() or handler.set_session_cookie()
+        secret = secrets.token_urlsafe(32)
+        path = url_path_join(handler.base_url, "services", SERVICE) + "/"
+        # Not for the hosts of sessions, nor for their paths where they share the hub's host.
+        secure = handler.request.protocol == "https"
+        handler.set_cookie(COOKIE, secret, path=path, httponly=True, secure=secure, samesite="Lax")
         try:
-            _write(handler.db, user["name"], session, time.time())
+            _write(handler.db, user["name"], secret, time.time())
         except SQLAlchemyError:
             # Without the time, the user may do everything but decide where the policy asks for a fresh sign-in.
             handler.db.rollback()
@@ -70,19 +81,22 @@ def records_sign_ins(hook: object, depth: int = 4) -> bool:
     return depth > 0 and any(records_sign_ins(each, depth - 1) for each in called if callable(each))
 
 
-def _write(db: Session, user: str, session: str, now: float) -> None:
+def _write(db: Session, user: str, secret: str, now: float) -> None:
     _metadata.create_all(db.connection())
-    same = (_sign_ins.c.user == user) & (_sign_ins.c.session == session)
-    db.execute(_sign_ins.delete().where(same | (_sign_ins.c.time < now - _KEPT_SECONDS)))
-    db.execute(_sign_ins.insert().values(user=user, session=session, time=now))
+    db.execute(_sign_ins.delete().where(_sign_ins.c.time < now - _KEPT_SECONDS))
+    db.execute(_sign_ins.insert().values(user=user, session=_hashed(secret), time=now))
     db.commit()
 
 
-def age_of(db: Session, user: str, session: str, now: float) -> float | None:
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def age_of(db: Session, user: str, secret: str, now: float) -> float | None:
     """Return the seconds since a sign-in; None if there was none."""
     if not sa.inspect(db.connection()).has_table(_sign_ins.name):
         return None
-    same = (_sign_ins.c.user == user) & (_sign_ins.c.session == session)
+    same = (_sign_ins.c.user == user) & (_sign_ins.c.session == _hashed(secret))
     signed_in = db.execute(sa.select(_sign_ins.c.time).where(same)).scalar()
     return None if signed_in is None else now - signed_in
 

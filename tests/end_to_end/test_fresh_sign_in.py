@@ -1,5 +1,6 @@
 """Where the policy asks for a fresh sign-in, a real hub knows when somebody signed in, and offers to sign in anew."""
 
+import copy
 import sqlite3
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,7 @@ from support.servers.deployment import Deployment, Person
 
 GRANTS = "data-roles/housing-open.yaml"
 SERVICE = "services/allotment/"
+COOKIE = "allotment-sign-in"
 
 
 @pytest.fixture
@@ -33,13 +35,60 @@ def age(allotment: Deployment, hours: float) -> None:
         database.execute("UPDATE allotment_sign_ins SET time = time - ?", (hours * 3600,))
 
 
+def secret_of(client: httpx.Client) -> str:
+    """Return the secret of a browser's sign-in."""
+    return next(str(cookie.value) for cookie in client.cookies.jar if cookie.name == COOKIE)
+
+
+def thief_of(client: httpx.Client, *names: str) -> httpx.Client:
+    """Return a browser with copies of the cookies of another, or of some of them."""
+    thief = httpx.Client(trust_env=False, follow_redirects=True, timeout=30)
+    for cookie in client.cookies.jar:
+        if not names or any(name in cookie.name for name in names):
+            thief.cookies.jar.set_cookie(copy.copy(cookie))
+    return thief
+
+
+def sign_in_again(allotment: Deployment, client: httpx.Client) -> None:
+    """Type the password, as after the hub's cookie has expired."""
+    for cookie in list(client.cookies.jar):
+        if "hub-login" in cookie.name or cookie.name == "service-allotment":
+            client.cookies.jar.clear(cookie.domain, cookie.path, cookie.name)
+    page = client.get(f"{allotment.url}hub/login")
+    form = BeautifulSoup(page.text, "html.parser").find("form")
+    assert form is not None
+    fields = {str(each["name"]): str(each.get("value", "")) for each in form.find_all("input", attrs={"name": True})}
+    account = {"username": "admin", "password": allotment.access["accounts"]["admin"]}
+    assert client.post(f"{allotment.url}hub/login", data={**fields, **account}).status_code == 200
+
+
+def test_what_was_copied_before_a_sign_in_does_not_become_fresh(allotment: Deployment, proposal: str) -> None:
+    admin, page = allotment.sign_in("admin"), f"{allotment.url}{SERVICE}proposals/{proposal}"
+    admin.client.get(page)
+    before = secret_of(admin.client)
+    with thief_of(admin.client) as everything, thief_of(admin.client, "hub-login", "session-id") as login:
+        age(allotment, 2)
+        sign_in_again(allotment, admin.client)
+        assert secret_of(admin.client) != before
+        for thief in (everything, login):
+            opened = thief.get(page)
+            assert "A new sign-in is needed first" in opened.text
+            assert pressed(thief, opened)[:2] == (403, "sign-in-too-old")
+    assert pressed(admin.client, admin.client.get(page))[0] == 303
+
+
 def approve(person: Person, page: httpx.Response) -> tuple[int, str, str]:
     """Press the button; give status, code and link of the answer."""
+    return pressed(person.client, page)
+
+
+def pressed(client: httpx.Client, page: httpx.Response) -> tuple[int, str, str]:
+    """Press the button in a browser."""
     form = next(
         form for form in BeautifulSoup(page.text, "html.parser").find_all("form") if form["action"].endswith("/approve")
     )
     fields = {str(each["name"]): str(each["value"]) for each in form.find_all("input", type="hidden")}
-    answer = person.client.post(str(page.url.join(str(form["action"]))), data=fields, follow_redirects=False)
+    answer = client.post(str(page.url.join(str(form["action"]))), data=fields, follow_redirects=False)
     shown = BeautifulSoup(answer.text, "html.parser")
     code, link = shown.select("dd code"), shown.select_one(".allotment-refusal a.btn-primary")
     return answer.status_code, code[-1].text if code else "", str(link["href"]) if link else ""
@@ -76,7 +125,7 @@ def test_a_token_has_no_sign_in_and_only_the_service_may_ask_for_one(allotment: 
     answer = admin.service("POST", f"proposals/{proposal}/approvals", json=looked_at)
     assert (answer.status_code, answer.json()["code"]) == (403, "sign-in-unknown")
     assert answer.json()["link"] == f"{allotment.url}{SERVICE}proposals/{proposal}"
-    asked = {"user": "admin", "session": admin.client.cookies["jupyterhub-session-id"]}
+    asked = {"user": "admin", "session": secret_of(admin.client)}
     assert admin.hub("POST", "allotment/sign-ins", json=asked).status_code == 403
 
 

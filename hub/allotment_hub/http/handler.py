@@ -29,11 +29,14 @@ from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
+from allotment_hub.sign_ins import COOKIE as SIGN_IN_COOKIE
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.scopes import REVIEW_SCOPE
 from allotment_profiles.store.watcher import CatalogWatcher
 
+_NO_SIGN_IN = "none"
+"""In a browser without the cookie, such as one that signed in before there was one: no sign-in has this secret."""
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
@@ -131,7 +134,8 @@ class Handler(HubOAuthenticated, SecuredHandler):
                 raise hub_unavailable("The hub does not know the user of a token that it knows.")
             self._unknown(reading)
             return
-        self.actor = Actor(user, REVIEW_SCOPE in model.get("scopes", ()), model.get("session_id") or "")
+        sign_in = "" if "Authorization" in self.request.headers else self.get_cookie(SIGN_IN_COOKIE) or _NO_SIGN_IN
+        self.actor = Actor(user, REVIEW_SCOPE in model.get("scopes", ()), sign_in)
 
     def on_finish(self) -> None:
         """Let the next request of the user run."""

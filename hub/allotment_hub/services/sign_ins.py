@@ -38,8 +38,8 @@ class SignIns:
     async def check_fresh(self, user: str, session: str, main: Catalog, page: str) -> None:
         """Check that a sign-in is as young as main's policy wants it for a decision that gives data.
 
-        `session` is the hub's id of the sign-in that the user's token comes from, empty if it comes from none; `page`
-        is where the user decides. Raise ServiceError.
+        `session` is the secret of the browser's sign-in, empty where there is no browser; `page` is where the user
+        decides. Raise ServiceError.
         """
         error = await self._refusal(user, session, main, page)
         if error:

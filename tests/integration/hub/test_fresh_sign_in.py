@@ -136,13 +136,13 @@ async def test_the_page_says_before_its_buttons_that_a_new_sign_in_is_needed(
         assert section
         return [str(each.get("id") or each["action"]).rpartition("/")[2] for each in section.select("#sign-in, form")]
 
-    platform.people.sign_ins["dora", "browser of dora"] = 901.0
+    platform.people.sign_ins["dora", "browser-of-dora"] = 901.0
     assert (await announced(giving.id))[:2] == ["sign-in", "approve"]
     page = await dora.get(f"proposals/{giving.id}")
     assert f'href="/hub/allotment/sign-in?page=proposals/{giving.id}"' in page.text
     assert (await announced(other.id, service.browser("lena")))[0] == "approve"
     assert "sign-in" not in await announced(giving.id, service.browser("adam")), "who does not decide is not asked"
-    platform.people.sign_ins["dora", "browser of dora"] = 10.0
+    platform.people.sign_ins["dora", "browser-of-dora"] = 10.0
     assert (await announced(giving.id))[0] == "approve"
     assert (await dora.press(page, "approve")).status_code == 303
 

@@ -88,9 +88,7 @@ class _HubApi(RequestHandler):
             self.finish(answer.content)
         elif token in self.hub.tokens:
             scopes = [SERVICE_ACCESS_SCOPE, *([] if token.startswith("session-") else [REVIEW_SCOPE])]
-            name = self.hub.tokens[token]
-            sign_in = {"session_id": f"browser of {name}"} if token.startswith("browser-") else {}
-            self.finish({"name": name, "kind": "user", "scopes": scopes, **sign_in})
+            self.finish({"name": self.hub.tokens[token], "kind": "user", "scopes": scopes})
         else:
             self.refuse(403, "Missing or invalid credentials.")
 
@@ -174,9 +172,9 @@ class WebService:
 
         def cookies(token: str) -> dict[str, str]:
             value = create_signed_value(SECRET, "service-allotment", token)
-            return {"Cookie": f"service-allotment={value.decode()}"}
+            return {"Cookie": f"service-allotment={value.decode()}; allotment-sign-in=browser-of-{name}"}
 
-        return self._visitor(name, "browser-", cookies)
+        return self._visitor(name, "", cookies)
 
     def stranger(self) -> "Visitor":
         """Return somebody who is not signed in."""

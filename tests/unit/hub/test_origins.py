@@ -126,8 +126,8 @@ async def test_nobody_signs_in_at_the_host_of_a_session() -> None:
 
     config = hub_of(subdomain_host="sessions.example.net")
     db = orm.new_session_factory("sqlite:///:memory:")()
-    request = SimpleNamespace(host="hub.example.org:443")
-    here = SimpleNamespace(request=request, db=db, get_session_cookie=lambda: "x")
+    request = SimpleNamespace(host="hub.example.org:443", protocol="https")
+    here = SimpleNamespace(request=request, db=db, base_url="/", set_cookie=lambda *_, **__: None)
     there = SimpleNamespace(request=SimpleNamespace(host="ada.sessions.example.net"))
     hook = config.Authenticator.post_auth_hook
     assert await hook(None, here, {"name": "ada"}) == {"name": "ada"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from jupyterhub import orm
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from traitlets.config import Config
@@ -36,52 +37,67 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 class Browser:
-    """A sign-in's handler, with or without the cookie of an earlier one."""
+    """A sign-in's handler, with the cookies that it sets."""
 
     log = logging.getLogger(__name__)
+    base_url = "/plot/"
 
-    def __init__(self, db: Session, session: str = "") -> None:
+    def __init__(self, db: Session, protocol: str = "https") -> None:
         self.db = db
-        self.session = session
+        self.request = SimpleNamespace(protocol=protocol, host="hub.example.org")
+        self.cookies: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def get_session_cookie(self) -> str:
-        return self.session
+    def set_cookie(self, name: str, value: str, **attributes: Any) -> None:
+        self.cookies[name] = value, attributes
 
-    def set_session_cookie(self) -> str:
-        self.session = "new"
-        return self.session
+    @property
+    def secret(self) -> str:
+        return self.cookies["allotment-sign-in"][0]
 
 
-async def test_a_sign_in_is_known_by_user_and_session(db: Session, now: Any) -> None:
+async def signed_in(db: Session, name: str) -> str:
+    """Let somebody sign in, and return the secret."""
+    browser = Browser(db)
+    assert await record_sign_in(None, None, browser, {"name": name}) == {"name": name}
+    return browser.secret
+
+
+async def test_a_sign_in_is_known_by_user_and_a_secret_of_its_own(db: Session, now: Any) -> None:
     assert sign_ins.age_of(db, "ann", "x", now.seconds) is None
-    assert await record_sign_in(None, None, Browser(db), {"name": "ann"}) == {"name": "ann"}
-    await record_sign_in(None, None, Browser(db, "x"), {"name": "ann"})
+    first = await signed_in(db, "ann")
     now.seconds += 60
-    await record_sign_in(None, None, Browser(db, "x"), {"name": "ben"})
-    ages = {
-        (user, session): sign_ins.age_of(db, user, session, now.seconds)
-        for user in ("ann", "ben")
-        for session in ("new", "x")
-    }
-    assert ages == {("ann", "new"): 60, ("ann", "x"): 60, ("ben", "new"): None, ("ben", "x"): 0}
-    await record_sign_in(None, None, Browser(db, "x"), {"name": "ann"})
-    assert sign_ins.age_of(db, "ann", "x", now.seconds) == 0, "the same browser signed in again"
+    other, second = await signed_in(db, "ben"), await signed_in(db, "ann")
+    assert len({first, other, second}) == 3, "what somebody copied before is not the new sign-in"
+    ages = [sign_ins.age_of(db, "ann", secret, now.seconds) for secret in (first, second, other, "", "x")]
+    assert ages == [60, 0, None, None, None]
+
+
+@pytest.mark.parametrize("protocol", ["http", "https"])
+async def test_the_secret_is_for_the_service_alone(db: Session, now: Any, protocol: str) -> None:
+    browser = Browser(db, protocol)
+    await record_sign_in(None, None, browser, {"name": "ann"})
+    _, attributes = browser.cookies["allotment-sign-in"]
+    assert attributes == {
+        "path": "/plot/services/allotment/", "httponly": True, "secure": protocol == "https", "samesite": "Lax",
+    }  # fmt: skip
+    assert browser.secret not in repr(db.execute(text("SELECT * FROM allotment_sign_ins")).all())
 
 
 async def test_old_sign_ins_are_forgotten(db: Session, now: Any) -> None:
-    await record_sign_in(None, None, Browser(db, "x"), {"name": "ann"})
+    secret = await signed_in(db, "ann")
     now.seconds += 91 * DAY
-    await record_sign_in(None, None, Browser(db, "y"), {"name": "ben"})
-    assert sign_ins.age_of(db, "ann", "x", now.seconds) is None
+    await signed_in(db, "ben")
+    assert sign_ins.age_of(db, "ann", secret, now.seconds) is None
 
 
 async def test_another_hook_comes_first_and_who_is_refused_has_not_signed_in(db: Session, now: Any) -> None:
     async def other(_authenticator: Any, _handler: Any, user: dict[str, Any]) -> dict[str, Any] | None:
         return {**user, "admin": True} if user["name"] == "ann" else None
 
-    assert await record_sign_in(other, None, Browser(db, "x"), {"name": "ann"}) == {"name": "ann", "admin": True}
-    assert await record_sign_in(other, None, Browser(db, "x"), {"name": "ben"}) is None
-    assert [sign_ins.age_of(db, name, "x", now.seconds) for name in ("ann", "ben")] == [0, None]
+    browser, refused = Browser(db), Browser(db)
+    assert await record_sign_in(other, None, browser, {"name": "ann"}) == {"name": "ann", "admin": True}
+    assert await record_sign_in(other, None, refused, {"name": "ben"}) is None
+    assert (sign_ins.age_of(db, "ann", browser.secret, now.seconds), refused.cookies) == (0, {})
 
 
 async def test_a_database_that_fails_keeps_nobody_out(db: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +105,7 @@ async def test_a_database_that_fails_keeps_nobody_out(db: Session, monkeypatch: 
         raise OperationalError("insert", {}, Exception("disk full"))
 
     monkeypatch.setattr(sign_ins, "_write", fail)
-    assert await record_sign_in(None, None, Browser(db, "x"), {"name": "ann"}) == {"name": "ann"}
+    assert await record_sign_in(None, None, Browser(db), {"name": "ann"}) == {"name": "ann"}
 
 
 @pytest.mark.parametrize("domain", ["", "https://sessions.example.net"])
@@ -105,11 +121,10 @@ async def test_the_clusters_hub_writes_sign_ins_down_beside_the_deployments_own_
     config.JupyterHub.subdomain_host = domain
     config.Authenticator.post_auth_hook = own
     configure_hub(config, VALUES, "/")
-    browser: Any = Browser(db, "x")
-    browser.request = SimpleNamespace(host="hub.example.org")
+    browser = Browser(db)
     await config.Authenticator.post_auth_hook(None, browser, {"name": "ann"})
     assert seen == ["ann"]
-    assert sign_ins.age_of(db, "ann", "x", 0) is not None
+    assert sign_ins.age_of(db, "ann", browser.secret, 0) is not None
     assert {path for path, _ in config.JupyterHub.extra_handlers} >= {"/api/allotment/sign-ins", "/allotment/sign-in"}
 
 

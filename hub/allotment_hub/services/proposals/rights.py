@@ -37,7 +37,7 @@ class Actor:
     may_review: bool
     """Whether the token has the scope for reviewing. The token of a session does not have it."""
     sign_in: str = ""
-    """The hub's id of the sign-in that the token comes from; empty for other tokens."""
+    """The secret of the browser's sign-in, by which the hub knows it; empty for a token without a browser."""
 
 
 def refusal_of(action: Action, case: Case, actor: Actor) -> Refusal | None:
