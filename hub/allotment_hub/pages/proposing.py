@@ -160,11 +160,13 @@ class ProposePage(ProposingPage):
         """Start from an open proposal of one's own. Only the grant is carried over from other people's data roles."""
         stored, catalog = await self.services.submissions.own(self.actor, proposal), self.services.catalog
         proposals = self.services.proposals
-        files = (await proposals.files_for_main(stored, await proposals.main())).files
+        updated = await proposals.files_for_main(stored, await proposals.main())
+        files, user = updated.files, self.actor.user
         draft = from_proposal(proposal, files, stored.current.text, catalog, form.fields)
         carried = {data_role_path(role) for role in draft.profile.asks} if draft.profile else set()
         seen = (await self.services.proposals.view(stored, self.actor)).seen
-        hidden = [path for path in files if path not in seen and path not in carried]
+        seen_now = {path for path in seen if updated.sight(user, path, catalog) == Sight.ALL}
+        hidden = [path for path in files if path not in seen_now and path not in carried]
         if hidden:
             what, why = "You cannot change this proposal here.", f"You may not see the text of {', '.join(hidden)}."
             raise refused(403, "file-private", what, why, "Withdraw it, and make a new one.")

@@ -73,7 +73,13 @@ async def page(platform: Platform, proposal: str, who: str) -> BeautifulSoup:
     html = (
         templates()
         .get_template("proposal.html")
-        .render(frame=frame, view=view, differences=files_of(view.difference), one_time=lambda *_: "once")
+        .render(
+            frame=frame,
+            view=view,
+            sign_in=None,
+            differences=files_of(view.difference),
+            one_time=lambda *_: "once",
+        )
     )
     return BeautifulSoup(html, "html.parser")
 

@@ -1,9 +1,12 @@
 """Bring a proposal up to date with a main that has changed the same files: key by key, never line by line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from allotment_profiles.access.people import User
+from allotment_profiles.access.visibility import Sight, visible
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.merging import Collision, merged_file
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.limits import MAXIMUM_BYTES
@@ -24,6 +27,13 @@ class Updated:
     """The files to propose. Where keys collide, they have the values of the proposal."""
     collisions: tuple[Change, ...] = ()
     """The keys that both have changed: `before` is the value on main, `after` the proposed one."""
+    main: Contents = field(default_factory=dict)
+    """The same files as main has them now, whether they apply or not. What is carried over is from them."""
+
+    def sight(self, reader: User, path: str, catalog: Catalog) -> Sight:
+        """Return how much a reader may see of what main has at a path."""
+        data = self.main.get(path)
+        return Sight.ALL if data is None else visible(reader, path, catalog, data)
 
 
 def updated(base: Contents, main: Contents, proposed: Contents) -> Updated:
@@ -37,7 +47,7 @@ def updated(base: Contents, main: Contents, proposed: Contents) -> Updated:
             continue
         files[path], found = merged_file(ref.kind, base.get(path), main.get(path), data)
         collisions += (_change(path, collision) for collision in found)
-    return Updated(files, tuple(collisions))
+    return Updated(files, tuple(collisions), main)
 
 
 def files_for_main(repository: Repository, head: str, main: str) -> Updated:
@@ -60,10 +70,10 @@ def files_for_main(repository: Repository, head: str, main: str) -> Updated:
 
 
 def _change(path: str, collision: Collision) -> Change:
-    field = collision.field
-    label = label_of(field) if field else "the whole file"
+    key = collision.field
+    label = label_of(key) if key else "the whole file"
     before, after = _text(collision.ours), _text(collision.theirs)
-    return Change("changed", path, subject_of(path), field, label, before, after, "unreadable")
+    return Change("changed", path, subject_of(path), key, label, before, after, "unreadable")
 
 
 def _text(value: Any) -> str | None:

@@ -25,7 +25,7 @@ from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, 
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
 from allotment_profiles.access.people import User
-from allotment_profiles.access.visibility import decides_about
+from allotment_profiles.access.visibility import Sight, decides_about
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.model.paths import file_ref
@@ -284,8 +284,13 @@ class Proposals:
         sights = sights_of(case, reader.user, files, before, self._main_now)
         seen, news_only = await asyncio.to_thread(texts_seen, sights)
         waits_for, since = waiting(case)
-        check, collided = await self._advised(case, sights), await self._collisions(case)
-        collisions = await asyncio.to_thread(redacted, collided, sights.of_main, known=files)
+        check, conflict = await self._advised(case, sights), case.state == "conflict"
+        updated = await self.files_for_main(stored, main) if conflict else Updated({})
+
+        def of_main(path: str) -> Sight:
+            return min(sights.of_main(path), updated.sight(reader.user, path, self.catalog))
+
+        collisions = await asyncio.to_thread(redacted, updated.collisions, of_main, known=files)
         return ProposalView(
             case=case,
             check=check,
@@ -321,11 +326,6 @@ class Proposals:
         files = await self.files(case.stored) if case.stored.open else {}
         others = await self.others(files, sights.reader, but=case.stored.id)
         return dataclasses.replace(check.brief(), problems=(*check.problems, *advice), others=others)
-
-    async def _collisions(self, case: Case) -> tuple[Change, ...]:
-        if case.state != "conflict":
-            return ()
-        return (await self.files_for_main(case.stored, case.judgement.key.main)).collisions
 
     async def _lapsed(self, case: Case, reader: User, sights: Sights) -> Lapsed | None:
         """Find an approval that does not count any more, and what differs since it was given."""

@@ -106,7 +106,13 @@ class Submissions:
             raise refused(409, "up-to-date", what, why, "It can be reviewed as it is.", link=f"proposals/{stored.id}")
         files = await self._proposals.files_for_main(stored, main)
         if files.collisions:
-            keys = ", ".join(f"{change.subject}: {change.label}" for change in files.collisions[:20])
+            catalog, user = self._proposals.catalog, actor.user
+            keys = ", ".join(
+                f"{change.subject}: {change.label}"
+                if files.sight(user, change.path, catalog) > Sight.NOTHING
+                else change.subject
+                for change in files.collisions[:20]
+            )
             why = f"Main and the proposal have both changed {keys}."
             remedy = "Choose the values yourself: change it, and send it again."
             raise refused(409, "keys-collide", what, why, remedy, actor.user.name, link=f"propose?proposal={stored.id}")

@@ -116,12 +116,15 @@ def all_known(user: User, catalog: Catalog, files: Mapping[str, Sequence[Audienc
     """Return whether a user may know of a proposal: they decide about a file of it, or may know of all of them.
 
     `files` is for whom the versions of each file are. With `listing: own`, one of the files has to concern the user.
+    Where there are none, as main has all of it by another way, nothing says whom its words are for.
     """
+    if not files:
+        return False
     if any(decides_about(user, path, catalog) for path in files):
         return True
     sights = [visible(user, path, catalog, *audiences) for path, audiences in files.items()]
     listing = catalog.policy.value.listing if catalog.policy else "own"
-    return min(sights, default=Sight.ALL) > Sight.NOTHING and (listing == "all" or Sight.ALL in sights)
+    return min(sights) > Sight.NOTHING and (listing == "all" or Sight.ALL in sights)
 
 
 def records_of(
