@@ -19,9 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from tornado.web import HTTPError, RequestHandler
 
-from allotment_hub.origins import hostname_of
-
 from allotment_hub.hub_rights import SERVICE
+from allotment_hub.origins import hostname_of
 
 COOKIE = "allotment-sign-in"
 """The name of the cookie with the secret of a sign-in."""
