@@ -6,7 +6,6 @@ import secrets
 from dataclasses import replace
 
 import pytest
-from support.fakes.github_server import GitHubServer
 from support.forge_stages import Stage, StandInStage
 
 from allotment_hub.forges.pull_requests.adapter import PullRequestAdapter
@@ -26,6 +25,7 @@ from allotment_hub.forges.pull_requests.values import (
 )
 
 CHECK, APPROVAL = "allotment/check", "allotment/approval"
+STAND_INS = pytest.mark.parametrize("stage", ["github", "github-app", "gitlab"], indirect=True)
 LABELS = ("allotment: needs review", "allotment: approved")
 
 
@@ -46,6 +46,13 @@ async def test_the_service_knows_who_it_is_and_who_others_are(stage: Stage, forg
     assert await forge.permission(stage.account("stranger")) is Permission.NONE
     # Somebody else has the login now.
     assert await forge.permission(ForgeAccount("99999999", stage.account("lea").login)) is Permission.NONE
+
+
+@STAND_INS
+async def test_somebody_who_was_renamed_is_still_the_same(stage: StandInStage, forge: PullRequestAdapter) -> None:
+    before = stage.account("lea")
+    stage.server.state.users["lea"].login = "lea-smith"
+    assert await forge.account(before.id) == ForgeAccount(before.id, "lea-smith")
 
 
 async def test_a_pull_request_is_opened_once(stage: Stage, forge: PullRequestAdapter) -> None:
@@ -271,9 +278,8 @@ async def test_missing_protections_are_named_with_the_page_of_the_setting(
     assert await forge.missing_protections([CHECK, APPROVAL]) == ()
 
 
-async def test_a_fork_with_the_branch_of_a_proposal_is_not_its_pull_request(stage: Stage) -> None:
-    if not isinstance(stage, StandInStage):
-        pytest.skip("the stand-ins show forks")
+@STAND_INS
+async def test_a_fork_with_the_branch_of_a_proposal_is_not_its_pull_request(stage: StandInStage) -> None:
     forge, what = stage.forge(), submission(stage)
     fork = stage.open_by_hand("ann", what.branch, "Mine!", fork=True)
     assert await forge.find(what.branch) is None
@@ -281,9 +287,8 @@ async def test_a_fork_with_the_branch_of_a_proposal_is_not_its_pull_request(stag
     assert [each.foreign for each in await forge.open_pull_requests()] == [True, False]
 
 
-async def test_annotations_stand_at_their_lines_where_the_forge_can(stage: Stage) -> None:
-    if not isinstance(stage, StandInStage) or not isinstance(stage.server, GitHubServer):
-        pytest.skip("only an App on GitHub can")
+@pytest.mark.parametrize("stage", ["github", "github-app"], indirect=True)
+async def test_annotations_stand_at_their_lines_where_the_forge_can(stage: StandInStage) -> None:
     opened = await stage.forge().open(submission(stage))
     many = tuple(Annotation("a.yaml", line, "too large") for line in range(1, 61))
     await stage.forge().set_statuses(opened, [Status(CHECK, StatusState.FAILURE, "60 problems", "https://h", many)])

@@ -3,22 +3,25 @@
 import logging
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from support.connections import cut_connections
-from support.fakes.faulty_front import FaultKind, FaultyFront
+from support.fakes.faulty_front import Fault, FaultKind, FaultyFront
 from support.fakes.forge_state import User
 from support.fakes.gitlab_server import PROJECT
 from support.forge_stages import GitHubStage, GitLabStage, Stage, StandInStage
+from support.servers.forge import needs_forge
 from support.servers.git_server import write_certificates
 
 from allotment_hub.forges.pull_requests.adapter import PullRequestAdapter
 from allotment_hub.forges.pull_requests.client import ATTEMPTS, LARGEST_ANSWER
 from allotment_hub.forges.pull_requests.errors import (
     ForgeCredentialError,
+    ForgeError,
     ForgeLimitedError,
     ForgeMovedError,
     ForgeRefusedError,
@@ -29,6 +32,10 @@ from allotment_hub.forges.pull_requests.gitlab import GitLabForge
 from allotment_hub.forges.pull_requests.markdown import Markdown
 from allotment_hub.forges.pull_requests.values import ActKind, PullRequestState, Status, StatusState, Submission
 
+STAND_INS = pytest.mark.parametrize("stage", ["github", "github-app", "gitlab"], indirect=True)
+WITH_TOKENS = pytest.mark.parametrize(
+    "stage", [pytest.param("gitea", marks=needs_forge), "github", "gitlab"], indirect=True
+)
 CREATION = r"/(pulls|merge_requests)$"
 
 
@@ -102,6 +109,33 @@ async def test_a_forge_that_does_not_answer_as_it_should_is_unavailable(
     assert caught.value.refusal.code == "forge-unavailable"
 
 
+@pytest.mark.parametrize("stage", ["github", "gitlab"], indirect=True)
+async def test_no_answer_of_a_forge_is_more_than_a_value_or_an_error(
+    stage: StandInStage, forge: PullRequestAdapter
+) -> None:
+    what = submission(stage)
+    opened = await forge.open(what)
+    stage.review(opened.number, "lea", "approved", "Fine")
+    stage.dismiss(opened.number, "lea")
+    stage.review(opened.number, "ann", "changes_requested", "No")
+    stage.remark(opened.number, "lea", "a.yaml", 3, "Why?")
+    stage.protect(["allotment/check"])
+    calls: list[Callable[[], Awaitable[object]]] = [
+        forge.me, lambda: forge.get(opened.number), lambda: forge.find(what.branch),
+        lambda: forge.permission(stage.account("lea")), lambda: forge.missing_protections(["allotment/check"]),
+        *(lambda: forge.acts(opened) for _ in range(5)),
+    ]  # fmt: skip
+    failed = 0
+    for number in range(150):
+        junk = (None, -1, "", "x" * 300, [], {}, [None], True, 1e300, {"id": {}}, "2026-13-45")[number % 11]
+        stage.front.faults = [Fault("spoiled", "GET", skipped=number % 5, leaf=number * 7, junk=junk)]
+        try:
+            await calls[number % len(calls)]()
+        except ForgeError:
+            failed += 1
+    assert 5 < failed < 130, failed
+
+
 async def test_a_forge_that_is_away_is_said_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("x")
     forge = GitHubForge("http://127.0.0.1:9", "acme/profiles", token_file=tmp_path / "token")
@@ -145,9 +179,8 @@ async def test_a_limit_is_kept_to_without_asking_again(stage: Stage, fault: Faul
     assert len(stage.front.requests) == made
 
 
-async def test_lists_that_have_not_changed_are_not_sent_again(stage: Stage, forge: PullRequestAdapter) -> None:
-    if not isinstance(stage, StandInStage):
-        pytest.skip("Gitea sends no entity tags")
+@STAND_INS
+async def test_lists_that_have_not_changed_are_not_sent_again(stage: StandInStage, forge: PullRequestAdapter) -> None:
     await forge.open(submission(stage))
     first = await forge.open_pull_requests()
     assert stage.server.not_modified == 0
@@ -157,9 +190,8 @@ async def test_lists_that_have_not_changed_are_not_sent_again(stage: Stage, forg
     assert len(await forge.open_pull_requests()) == 2
 
 
-async def test_all_pages_are_read(stage: Stage, forge: PullRequestAdapter) -> None:
-    if not isinstance(stage, StandInStage):
-        pytest.skip("the stand-ins have short pages")
+@STAND_INS
+async def test_all_pages_are_read(stage: StandInStage, forge: PullRequestAdapter) -> None:
     stage.server.page_size = 3
     opened = [await forge.open(submission(stage)) for _ in range(7)]
     assert [each.number for each in await forge.open_pull_requests()] == [each.number for each in opened]
@@ -174,9 +206,8 @@ async def test_all_pages_are_read(stage: Stage, forge: PullRequestAdapter) -> No
 # -- credentials
 
 
+@WITH_TOKENS
 async def test_a_token_is_replaced_without_a_restart(stage: Stage) -> None:
-    if getattr(stage, "app", False):
-        pytest.skip("an App has no token file")
     forge = stage.forge()
     stage.use_token("revoked")
     with pytest.raises(ForgeCredentialError):
@@ -185,9 +216,8 @@ async def test_a_token_is_replaced_without_a_restart(stage: Stage) -> None:
     assert await forge.me() == stage.account("bot")
 
 
+@WITH_TOKENS
 async def test_a_token_that_is_replaced_in_the_middle_of_a_call_is_used(stage: Stage) -> None:
-    if getattr(stage, "app", False):
-        pytest.skip("an App has no token file")
     forge = stage.forge()
     stage.use_token("old")
     stage.front.fault("revoked", "GET", then=lambda: stage.use_token(stage.token("bot")))

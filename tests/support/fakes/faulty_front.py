@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import json
 import re
 import ssl
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from tornado.web import Application, RequestHandler
 
 FaultKind = Literal[
     "answer lost", "connection cut", "no answer", "garbage", "huge", "compressed", "error", "limited",
-    "limited with 403", "exhausted", "moved", "revoked",
+    "limited with 403", "exhausted", "moved", "revoked", "spoiled",
 ]  # fmt: skip
 PASSED_ON = ("Authorization", "Content-Type", "If-None-Match", "Accept")
 
@@ -29,8 +30,30 @@ class Fault:
     path: str = ".*"
     times: int = 1
     location: str = ""
+    skipped: int = 0
+    """How many requests go through before."""
+    leaf: int = 0
+    junk: Any = None
+    """What stands in the place of this value of the answer."""
     then: Callable[[], object] = object
     """What happens meanwhile."""
+
+
+def spoiled(value: Any, leaf: int, junk: Any) -> Any:
+    """Put junk in the place of one value, which may hold others."""
+    places: list[tuple[Any, Any]] = []
+
+    def walk(part: Any) -> None:
+        for key in part if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ():
+            places.append((part, key))
+            walk(part[key])
+
+    walk(value)
+    if not places:
+        return junk
+    container, key = places[leaf % len(places)]
+    container[key] = junk
+    return value
 
 
 class FaultyFront:
@@ -68,6 +91,9 @@ class FaultyFront:
     def next_fault(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:
             if fault.times and re.fullmatch(fault.method, method) and re.search(fault.path, path):
+                if fault.skipped:
+                    fault.skipped -= 1
+                    continue
                 fault.times -= 1
                 return fault
         return None
@@ -85,11 +111,15 @@ class _Handler(RequestHandler):
         front.requests.append((method, uri))
         front.headers.append(dict(self.request.headers))
         fault = front.next_fault(method, uri)
-        if fault and fault.kind != "answer lost":
+        if fault and fault.kind not in ("answer lost", "spoiled"):
             await self.spoil(fault)
             return
-        headers = {name: self.request.headers[name] for name in PASSED_ON if name in self.request.headers}
+        passed_on = PASSED_ON if fault is None else [name for name in PASSED_ON if name != "If-None-Match"]
+        headers = {name: self.request.headers[name] for name in passed_on if name in self.request.headers}
         answer = await front.client.request(method, front.upstream + uri, headers=headers, content=self.request.body)
+        if fault and fault.kind == "spoiled":
+            self.finish(json.dumps(spoiled(answer.json(), fault.leaf, fault.junk)))
+            return
         if fault:
             self.cut()
             return

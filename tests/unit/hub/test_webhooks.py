@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.pull_requests.errors import ForgeCredentialError
-from allotment_hub.forges.pull_requests.webhooks import LARGEST_WEBHOOK, ForgeKind, Look, Webhooks
+from allotment_hub.forges.webhooks import LARGEST_WEBHOOK, ForgeKind, Look, Webhooks
 
 SECRET, NEW = "an-old-secret-of-the-webhook", "a-new-secret-of-the-webhook"
 KINDS: tuple[ForgeKind, ...] = ("gitea", "github", "gitlab")
