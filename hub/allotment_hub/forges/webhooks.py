@@ -109,7 +109,7 @@ def _number(body: bytes) -> int | None:
         return None
     candidates = [
         _at(event, "pull_request", "number"),
-        _at(event, "issue", "number") if _at(event, "issue", "pull_request") else None,
+        _at(event, "issue", "number") if _at(event, "issue", "pull_request") is not None else None,
         _at(event, "merge_request", "iid"),
         _at(event, "object_attributes", "iid") if _at(event, "object_kind") == "merge_request" else None,
     ]

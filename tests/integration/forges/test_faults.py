@@ -1,9 +1,11 @@
 """What goes wrong between the service and a forge: every adapter says it in plain words, and does nothing twice."""
 
+import datetime as dt
 import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,7 @@ STAND_INS = pytest.mark.parametrize("stage", ["github", "github-app", "gitlab"],
 WITH_TOKENS = pytest.mark.parametrize(
     "stage", [pytest.param("gitea", marks=needs_forge), "github", "gitlab"], indirect=True
 )
+FAR = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 CREATION = r"/(pulls|merge_requests)$"
 
 
@@ -179,6 +182,17 @@ async def test_a_limit_is_kept_to_without_asking_again(stage: Stage, fault: Faul
     assert len(stage.front.requests) == made
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [("0", 1), ("999999999", 3600), ("soon", 60), ("-5", 60), ("²", 60), (format_datetime(FAR, usegmt=True), 3600)],
+)
+async def test_a_forge_cannot_be_silent_for_ever(gitlab: GitLabStage, retry_after: str, seconds: float) -> None:
+    gitlab.front.fault("limited", retry_after=retry_after)
+    with pytest.raises(ForgeLimitedError) as caught:
+        await gitlab.forge().me()
+    assert abs(caught.value.until.timestamp() - time.time() - seconds) < 30
+
+
 @STAND_INS
 async def test_lists_that_have_not_changed_are_not_sent_again(stage: StandInStage, forge: PullRequestAdapter) -> None:
     await forge.open(submission(stage))
@@ -305,6 +319,20 @@ async def test_an_approval_that_lapsed_by_a_push_is_told(gitlab: GitLabStage) ->
     acts = await forge.acts(await forge.get(number))
     assert [act.kind for act in acts] == [ActKind.APPROVED, ActKind.DISMISSED]
     assert (acts[0].head, acts[1].about) == (what.head, acts[0].id)
+
+
+async def test_an_approval_of_what_gitlab_showed_before_a_push_is_not_of_the_push(gitlab: GitLabStage) -> None:
+    forge = gitlab.forge()
+    what = submission(gitlab)
+    number = (await forge.open(what)).number
+    gitlab.push(what.branch)
+    pull = gitlab.server.state.pull(number)
+    assert pull
+    gitlab.review(number, "lea", "approved")
+    # GitLab notices a push a while after it: until then its page shows what was there before.
+    pull.versions[-1] = (pull.head, pull.events[-1].time + dt.timedelta(seconds=1))
+    [approval] = await forge.acts(await forge.get(number))
+    assert approval.head == what.head != pull.head
 
 
 async def test_internal_notes_stay_where_they_are(gitlab: GitLabStage) -> None:

@@ -30,6 +30,7 @@ class Fault:
     path: str = ".*"
     times: int = 1
     location: str = ""
+    retry_after: str = "120"
     skipped: int = 0
     """How many requests go through before."""
     leaf: int = 0
@@ -157,7 +158,7 @@ class _Handler(RequestHandler):
                 self.set_status(500)
             case "limited":
                 self.set_status(429)
-                self.set_header("Retry-After", "120")
+                self.set_header("Retry-After", fault.retry_after)
             case "limited with 403":
                 self.set_status(403)
                 self.write({"message": "You have exceeded a secondary rate limit. Please wait a few minutes."})

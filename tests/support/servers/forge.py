@@ -30,6 +30,7 @@ class Forge:
     def __init__(self) -> None:
         access = json.loads(Path(os.environ["ALLOTMENT_TEST_FORGE"]).read_text())
         self.url: str = access["url"].rstrip("/")
+        self.host = str(httpx.URL(self.url).host)
         self.mark = secrets.token_hex(3)
         self._token: str = access["token"]
         self._administrator = (access["username"], access["password"])

@@ -1,4 +1,4 @@
-"""Pull requests of Gitea, and of Forgejo, which has its API."""
+"""Pull requests of Gitea. Forgejo has the same API, and nobody has tried it."""
 
 import datetime as dt
 import sys
