@@ -122,3 +122,30 @@ async def test_asking_for_data_shortens_nothing(platform: Platform) -> None:
     assert caught.value.refusal.code == "grant-holds"
     assert "2999-12-31" in caught.value.refusal.why
     assert b"3000-01-01" in with_grant(catalog, "prices", "housing", Ask("3000-01-01", "Again"))
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["open_proposals: {person: 9, total: 2}", "open_proposals: {person: 1}", "daily_limits: {records: 1}"],
+    ids=["a full list of others", "own open proposals", "a day's work"],
+)
+async def test_no_limit_keeps_the_owner_from_ending_a_grant(platform: Platform, limit: str) -> None:
+    """It is a decision. Others, or what runs in the owner's session, could fill every limit."""
+    policy = (platform.main_file("policy.yaml") or b"") + limit.encode() + b"\n"
+    platform.push({"policy.yaml": policy}, "Set up", signed=True)
+    await platform.watcher.refresh()
+    for name in ("ana", "dora"):
+        await platform.proposed({f"teams/housing/profiles/{name}.yaml": NOTEBOOK}, by=name)
+    dora = platform.people.actor("dora")
+    ended = ending_grant(platform.watcher.catalog, "prices", "housing", "")
+    session = platform.people.actor("dora", session=True)
+    assert await code_of(platform.submissions.propose(session, {PRICES_PATH: ended}, "It leaked")) in (
+        "proposals-many", "daily-limit",
+    )  # fmt: skip
+    done = await platform.submissions.propose(dora, {PRICES_PATH: ended}, "It leaked")
+    stored = await platform.reviews.merge_if_automatic(dora, done.proposal)
+    assert stored.ending
+    assert stored.ending.kind == "merged"
+    longer = ending_grant(platform.watcher.catalog, "prices", "housing", "").replace(b"title:", b"# more\ntitle:")
+    other = {PRICES_PATH: longer, "teams/housing/profiles/more.yaml": NOTEBOOK}
+    assert await code_of(platform.submissions.propose(dora, other, "More")) in ("proposals-many", "daily-limit")

@@ -21,7 +21,7 @@ from allotment_profiles.review.access_diff import (
     compare_starts,
 )
 from allotment_profiles.review.approvals import Requirement, requirements_of
-from allotment_profiles.review.automatic import automatic_of
+from allotment_profiles.review.automatic import ENDING, automatic_of
 from allotment_profiles.review.changes import Change, compare, rewritten
 from allotment_profiles.review.cost_changes import CostChange, compare_costs
 from allotment_profiles.review.renames import differing
@@ -89,6 +89,11 @@ class Check:
         """Whether somebody gains data, or more of it."""
         gains = any(change.gains for change in self.access)
         return gains or any(requirement.gives_data for requirement in self.requirements)
+
+    @property
+    def only_ends(self) -> bool:
+        """Whether it does nothing but end grants, or make them shorter."""
+        return bool(self.changes) and all(change.category == ENDING for change in self.changes)
 
     @property
     def needs_sign_in(self) -> bool:

@@ -88,13 +88,16 @@ class Submissions:
             if seen.errors:  # what the actor is told nothing of, those who decide see in the proposal
                 raise ServiceError(_HAS_PROBLEMS, seen.problems)
         policy = check.before.policy.value if check.before.policy else None
+        required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
+        # Ending access is a decision, which is never too much; it is merged at once.
+        decided = actor.may_review and check.only_ends and bool(automatic) and not required
         async with self._lock:  # others wait for it, so nothing is judged meanwhile
-            earlier = await self._earlier(actor, files, update, policy)
-            await self._within_day(actor, policy, size_of(files))
+            earlier = await self._earlier(actor, files, update, policy, limited=not decided)
+            if not decided:
+                await self._within_day(actor, policy, size_of(files))
             send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _new_name())
             title, by = _title(files, check), actor.user.name
             stored = await written(send, main, files, by=by, title=title, reason=reason)
-        required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
         return Proposed(stored, earlier is None, bool(automatic) and not required)
 
     async def bring_up_to_date(self, actor: Actor, proposal: str) -> StoredProposal:
@@ -173,7 +176,7 @@ class Submissions:
             raise ServiceError(refusal)
 
     async def _earlier(
-        self, actor: Actor, files: Files, update: str | None, policy: Policy | None
+        self, actor: Actor, files: Files, update: str | None, policy: Policy | None, *, limited: bool
     ) -> StoredProposal | None:
         """Find the own open proposal that this one updates. Raise a refusal where too many are open for a new one.
 
@@ -189,6 +192,8 @@ class Submissions:
             theirs = touched[stored.id]
             if wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files):
                 return stored
+        if not limited:
+            return None
         limits = (policy.open_proposals if policy else None) or OpenProposals()
         if len(own) >= limits.person:
             why = f"You have {len(own)} open proposals; {limits.person} are allowed."

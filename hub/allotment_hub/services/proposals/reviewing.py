@@ -2,7 +2,9 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeVar
 
 from allotment_hub.errors import ServiceError, UnavailableError, refused
 from allotment_hub.forges.records import StoredProposal
@@ -16,6 +18,10 @@ from allotment_profiles.store.history import CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
 
+LookT = TypeVar("LookT")
+_ROUNDS = 5
+"""How often a decision is looked at anew, since main or the proposal has changed in between."""
+
 
 class Reviews:
     """The actions that a session's token may never take."""
@@ -28,18 +34,38 @@ class Reviews:
         self._sign_ins = sign_ins
         self._watcher = watcher
         self._forge = proposals.forge
-        # Others wait for it: everything is judged before, and again only where main has moved meanwhile.
+        # Only for writing: others wait for it.
         self._lock = asyncio.Lock()
 
     async def approve(self, actor: Actor, proposal: str, head: str, digest: str | None = None) -> StoredProposal:
         """Approve exactly what was looked at: a digest. With None, what the head is judged to be now."""
         actor = await self._confirmed(actor, proposal)
-        await self._allowed("approve", actor, proposal, head, digest)
-        async with self._lock:
-            case = await self._allowed("approve", actor, proposal, head, digest)
+
+        async def record(case: Case) -> StoredProposal:
             judgement, by = case.judgement, actor.user.name
             record = partial(self._forge.record, candidate=judgement.candidate, digest=judgement.digest)
             return await written(record, case.stored, "approved", by=by)
+
+        return await self._decide(proposal, lambda: self._allowed("approve", actor, proposal, head, digest), record)
+
+    async def _decide(
+        self, proposal: str, look: Callable[[], Awaitable[LookT]], write: Callable[[LookT], Awaitable[StoredProposal]]
+    ) -> StoredProposal:
+        """Look whether something is allowed, then write it if nothing has changed since; otherwise look again.
+
+        Looking may take long, as it judges in the turn of whoever decides: nobody else waits for it.
+        """
+        for _ in range(_ROUNDS):
+            state = await self._state(proposal)
+            looked = await look()
+            async with self._lock:
+                if await self._state(proposal) == state:
+                    return await write(looked)
+        raise moved_error()
+
+    async def _state(self, proposal: str) -> tuple[str, StoredProposal]:
+        main = await self._proposals.main()
+        return main, await self._proposals.stored(proposal)
 
     async def sign_in_due(self, case: Case, actor: Actor) -> ServiceError | None:
         """Return why an actor has to sign in anew before they approve or merge, for its page; None if they need not."""
@@ -52,10 +78,11 @@ class Reviews:
         """End a proposal with a reason."""
         reason = checked_text(reason, "reason")
         actor = await self._confirmed(actor, proposal)
-        await self._rejectable(actor, proposal)
-        async with self._lock:
-            stored = await self._rejectable(actor, proposal)
+
+        async def record(stored: StoredProposal) -> StoredProposal:
             return await written(self._forge.record, stored, "rejected", by=actor.user.name, text=reason)
+
+        return await self._decide(proposal, lambda: self._rejectable(actor, proposal), record)
 
     async def _rejectable(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return a proposal that an actor may reject. It is judged only where that depends on the judgement."""
@@ -76,9 +103,8 @@ class Reviews:
         """
         actor = await self._confirmed(actor, proposal)
         without = await self._unconfirmed(actor, proposal)
-        await self._allowed("merge", actor, proposal, head, digest, without)
-        async with self._lock:
-            case = await self._allowed("merge", actor, proposal, head, digest, without)
+
+        async def write(case: Case) -> StoredProposal:
             judgement = case.judgement
             if judgement.candidate is None:
                 raise moved_error()
@@ -86,7 +112,11 @@ class Reviews:
                 raise _unconfirmed(judgement.removals, proposal)
             message, by = _message(case, actor), actor.user.name
             merge = partial(self._forge.merge, digest=judgement.digest)
-            merged = await written(merge, case.stored, judgement.candidate, message, by=by)
+            return await written(merge, case.stored, judgement.candidate, message, by=by)
+
+        merged = await self._decide(
+            proposal, lambda: self._allowed("merge", actor, proposal, head, digest, without), write
+        )
         await self._watcher.refresh()
         return merged
 
