@@ -22,6 +22,8 @@ from allotment_profiles.review.team_limits import binding_envelope, further_outs
 RequirementKind = Literal["lead", "owner", "administrator"]
 _ORDER: dict[RequirementKind, int] = {"lead": 0, "owner": 1, "administrator": 2}
 _PARTICIPLES = {"unreadable": "changed"}
+_NAMED_PEOPLE = 5
+"""How many people a reason names; the changes have all of them."""
 _NAMED_ROLES = 5
 """How many data roles of one owner a reason names."""
 
@@ -164,6 +166,7 @@ def _reasons(changes: list[Change], before: Catalog, after: Catalog) -> Iterator
         else:
             yield from _for_change(change, before, after)
     yield from _for_moves(changes, before, after)
+    yield from _for_people(changes, before)
     by_path: dict[str, list[Change]] = {}
     for change in changes:
         by_path.setdefault(change.path, []).append(change)
@@ -267,11 +270,23 @@ def _for_team(change: Change, team: str, before: Catalog, after: Catalog) -> Ite
                 yield _Reason("owner", owner, f"The new team {team} gains the data of {role}.", gives=role)
     elif change.kind != "added":  # The addition of the whole file covers its fields.
         yield _for_team_field(change, team, before, after)
-        if _adds_people(change, before.teams.get(team)):
-            who = "everybody" if change.field.endswith(".everyone") else change.after
-            for role, owner in _granted(team, before):
-                text = f"{who} gains the data of {role} as part of the team {team}."
-                yield _Reason("owner", owner, text, gives=role)
+
+
+def _for_people(changes: list[Change], before: Catalog) -> Iterator[_Reason]:
+    """Require the owners of the data that new people of a team gain, with one reason for each data role and team."""
+    added: dict[str, list[str]] = {}
+    for change in changes:
+        ref = file_ref(change.path)
+        in_team = ref and ref.kind == "team" and change.field and change.kind not in ("added", "renamed")
+        if ref and in_team and _adds_people(change, before.teams.get(ref.id)):
+            everybody = change.field.endswith(".everyone")
+            added.setdefault(ref.id, []).append("everybody" if everybody else str(change.after))
+    for team, people in added.items():
+        names = list(dict.fromkeys(people))
+        others = f" and {len(names) - _NAMED_PEOPLE} others" if len(names) > _NAMED_PEOPLE else ""
+        gain = f"{', '.join(names[:_NAMED_PEOPLE])}{others} {'gains' if len(names) == 1 else 'gain'}"
+        for role, owner in _granted(team, before):
+            yield _Reason("owner", owner, f"{gain} the data of {role} as part of the team {team}.", gives=role)
 
 
 def _for_team_field(change: Change, team: str, before: Catalog, after: Catalog) -> _Reason:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from bs4 import BeautifulSoup
 from support.costly import costly_profile
-from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, Platform
+from support.fakes.platform import HOUSING, JUDGES, NOTEBOOK, NOTEBOOK_PATH, PRICES, Platform
 from support.fakes.web_service import WebService
 
 from allotment_hub.forges.records import Candidate
@@ -61,6 +61,30 @@ async def test_a_change_that_is_not_shown_counts_for_what_is_approved_and_needed
     assert after.check.changes == before.check.changes
     assert after.case.judgement.digest != before.case.judgement.digest
     assert after.case.requirements == before.case.requirements != ()
+
+
+async def test_many_people_and_many_grants_make_a_page_of_bounded_size(platform: Platform, tmp_path: Path) -> None:
+    """Each person times each data role would be a reason."""
+    roles = {
+        f"data-roles/r{number}.yaml": PRICES.replace(b"sub_path: housing", b"sub_path: folder%d" % number)
+        for number in range(40)
+    }
+    platform.push(dict(roles), "Set up", signed=True)
+    await platform.watcher.refresh()
+    groups = b", ".join(b"/g%d" % number for number in range(90))
+    users = b", ".join(b"u%d" % number for number in range(190))
+    people = b"{groups: [/housing, %s], users: [%s]}" % (groups, users)
+    file = HOUSING.replace(b"members: {groups: [/housing]}", b"members: " + people)
+    stored = await platform.proposed({"teams/housing/team.yaml": file})
+    async with WebService.opened(platform, tmp_path) as web:
+        page = await web.browser("dora").get(f"proposals/{stored.id}")
+        answer = await web.program("dora").get(f"api/v1/proposals/{stored.id}")
+    needed = {each["key"]: each["reasons"] for each in answer.json()["requirements"]}
+    assert len(needed["owner:open-data"]) == 41, "one for each data role"
+    assert all("and 275 others gain the data of" in reason for reason in needed["owner:open-data"])
+    assert needed["administrator"][-1] == "And for 230 more reasons."
+    assert len(page.content) < 500_000
+    assert len(answer.content) < 500_000
 
 
 class WatchedCheck(Check):

@@ -33,8 +33,10 @@ from allotment_profiles.store.tracker import Tracker
 _ENDING = dt.timedelta(days=31)
 """For so long a proposal may wait that ends a grant at once."""
 MAXIMUM_SHOWN = 200
-"""How many changes, accesses and starts of one check are shown. All count for what is needed and what is approved."""
-BRIEF = ("changes", "access", "starts")
+"""How many of each that a check lists are shown. All count for what is needed and what is approved."""
+_SHOWN_REASONS = 50
+"""How many reasons of one requirement are shown."""
+BRIEF = ("changes", "access", "starts", "problems", "costs", "requirements", "automatic")
 Files = Mapping[str, bytes | None]
 """Changed files: path → content, None where the file is removed."""
 
@@ -106,19 +108,18 @@ class Check:
         return self.made or all(problem.code != "check-interrupted" for problem in self.problems)
 
     def brief(self) -> "Check":
-        """Return the check with the first of its changes, accesses and starts: what is enough to show."""
-        totals = {name: len(getattr(self, name)) for name in BRIEF}
-        if max(totals.values()) <= MAXIMUM_SHOWN:
-            return dataclasses.replace(self, totals=totals)
-        # What is left out is what gives least: wording, and what somebody loses.
-        changes = sorted(self.changes, key=lambda change: change.category in ("text", "layout"))
-        return dataclasses.replace(
-            self,
-            totals=totals,
-            changes=tuple(changes[:MAXIMUM_SHOWN]),
-            access=tuple(sorted(self.access, key=lambda gain: not gain.gains)[:MAXIMUM_SHOWN]),
-            starts=tuple(sorted(self.starts, key=lambda gain: not gain.gains)[:MAXIMUM_SHOWN]),
-        )
+        """Return the check with the first of everything that it lists: what is enough to show."""
+        lists: dict[str, Any] = {name: getattr(self, name) for name in BRIEF}
+        totals = {name: len(each) for name, each in lists.items()}
+        if max(totals.values()) > MAXIMUM_SHOWN:
+            # What is left out is what gives least: wording, what somebody loses, and what blocks nothing.
+            lists["changes"] = sorted(self.changes, key=lambda change: change.category in ("text", "layout"))
+            lists["access"] = sorted(self.access, key=lambda gain: not gain.gains)
+            lists["starts"] = sorted(self.starts, key=lambda gain: not gain.gains)
+            lists["problems"] = sorted(self.problems, key=lambda problem: not problem.blocks)
+        shown: dict[str, Any] = {name: tuple(each[:MAXIMUM_SHOWN]) for name, each in lists.items()}
+        shown["requirements"] = tuple(map(_brief, shown["requirements"]))
+        return dataclasses.replace(self, totals=totals, **shown)
 
     def left_out(self, name: str) -> int:
         """Return how many there are more than are shown."""
@@ -142,6 +143,14 @@ def _gives_a_say(change: Change) -> bool:
         part = change.field.partition(".")[0]
         return part in ("", "leads", "deputies") or (part == "members" and change.after not in (None, "no"))
     return change.category not in ("grant-removed", "grant-shorter")
+
+
+def _brief(requirement: Requirement) -> Requirement:
+    more = len(requirement.reasons) - _SHOWN_REASONS
+    if more <= 0:
+        return requirement
+    reasons = (*requirement.reasons[:_SHOWN_REASONS], f"And for {more} more reasons.")
+    return dataclasses.replace(requirement, reasons=reasons)
 
 
 def unchecked(before: Catalog, refusal: Refusal) -> Check:

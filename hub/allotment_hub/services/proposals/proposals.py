@@ -320,12 +320,12 @@ class Proposals:
 
     async def _advised(self, case: Case, sights: Sights) -> Check:
         """Return what a reader may see of the check, with advice to them."""
-        check = await asyncio.to_thread(shown, case.check, sights, case.requirements)
+        check = (await asyncio.to_thread(shown, case.check, sights, case.requirements)).brief()
         unmet = case.unmet if case.stored.open else ()
         advice = await self.approvers.advice(unmet, case.main, case.proposer, case.stored.contributors)
         files = await self.files(case.stored) if case.stored.open else {}
         others = await self.others(files, sights.reader, but=case.stored.id)
-        return dataclasses.replace(check.brief(), problems=(*check.problems, *advice), others=others)
+        return dataclasses.replace(check, problems=(*check.problems, *advice), others=others)
 
     async def _lapsed(self, case: Case, reader: User, sights: Sights) -> Lapsed | None:
         """Find an approval that does not count any more, and what differs since it was given."""

@@ -63,11 +63,11 @@ class Submissions:
         check = await asyncio.to_thread(without_others, check, sights)
         required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
         requirements = addressed(required, check.before, actor.user)
-        seen = await asyncio.to_thread(shown, check, sights, requirements)
+        seen = (await asyncio.to_thread(shown, check, sights, requirements)).brief()
         advice = await self._proposals.approvers.advice(requirements, check.before, actor.user)
         others = await self._proposals.others(files, actor.user)
         problems = (*seen.problems, *advice)
-        return dataclasses.replace(seen.brief(), problems=problems, automatic=automatic, others=others)
+        return dataclasses.replace(seen, problems=problems, automatic=automatic, others=others)
 
     async def propose(
         self, actor: Actor, files: Files, reason: str, *, update: str | None = None, on: str | None = None
@@ -86,7 +86,7 @@ class Submissions:
             sights = self._sights(actor, files, check, typed=on is None)
             seen = await asyncio.to_thread(lambda: shown(without_others(check, sights), sights, ()))
             if seen.errors:  # what the actor is told nothing of, those who decide see in the proposal
-                raise ServiceError(_HAS_PROBLEMS, seen.problems)
+                raise ServiceError(_HAS_PROBLEMS, seen.brief().problems)
         policy = check.before.policy.value if check.before.policy else None
         required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
         # Ending access is a decision, which is never too much; it is merged at once.
