@@ -7,6 +7,7 @@ import gc
 import importlib.metadata
 import logging
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     )
     judges = Judges()
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC), judges)
-    forge = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror)
+    forge = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror, configuration.records_index)
     capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
     proposals = Proposals(forge, checking, directory, watcher, EventReader(Events(configuration.events)))
     return Services(
@@ -150,6 +151,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     if services.image_puller:
         services.image_puller.start()
     services.watcher.start()
+    threading.Thread(target=services.proposals.forge.log.look, daemon=True).start()
     log.info("serving on %s:%d", configuration.address, configuration.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -159,6 +161,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     server.stop()
     await server.close_all_connections()
     services.judges.close()
+    services.proposals.forge.close()
     await services.watcher.stop()
     if services.image_puller:
         await services.image_puller.stop()

@@ -120,6 +120,11 @@ class ServiceConfiguration(BaseModel):
     cache: Path | None = None
     """The catalog cache, which makes a restart faster; None means no cache."""
 
+    @property
+    def records_index(self) -> Path:
+        """The index of the log of records, beside the repository; it may be deleted at any time."""
+        return self.repository.with_name("records.sqlite")
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the file. Raise a pydantic `ValidationError` that names what is wrong."""

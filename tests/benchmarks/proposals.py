@@ -1,75 +1,107 @@
-"""What the pages of proposals take where there have been many, beside few, and beside git processes for each."""
+"""What the pages of proposals take where there have been very many, beside few."""
 
 import asyncio
 import itertools
+import math
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+from support.conditions import until
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
 from support.many_proposals import ManyProposals
 
+from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.forges.record_log import RecordsLoadingError
+from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.overview import overview
-from allotment_profiles.git.repository import REVIEWS
 from benchmarks.measuring import Row
 
-OPEN, ALL = 275, 2_100
-_SAMPLE = 50
-"""So many proposals are read with git processes for each; the time is scaled up."""
+OPEN, FEW, MANY = 200, 1_000, 100_000
 
 Step = Callable[[Platform], Awaitable[object]]
 
 
 def proposals(folder: Path, _profiles: int, rounds: int, sample: int) -> Iterator[Row]:
-    """Measure each page on both repositories in turn; fewer proposals where a small sample is asked for."""
-    still_open = min(OPEN, sample + 10) if sample else OPEN
-    yield from asyncio.run(_measured(folder, rounds, still_open, ALL * still_open // OPEN))
+    """Measure each page on both repositories in turn; with a small sample, fewer proposals in both."""
+    part = min(1, sample / OPEN) if sample else 1
+    still_open, few, many = (
+        math.ceil(count * scale) for count, scale in ((OPEN, part), (FEW, part**2), (MANY, part**2))
+    )
+    yield from asyncio.run(_measured(folder, rounds, still_open, few, many))
 
 
-async def _measured(folder: Path, rounds: int, still_open: int, of_all: int) -> list[Row]:
-    few = _platform(folder / "few", still_open, 0)
-    many = _platform(folder / "many", still_open, of_all - still_open)
+async def _measured(folder: Path, rounds: int, still_open: int, few: int, many: int) -> list[Row]:
+    platforms = [_platform(folder / name, still_open, ended) for name, ended in (("many", many), ("few", few))]
     numbers = itertools.count()
     steps: dict[str, Step] = {
-        "/proposals": lambda platform: overview(platform.proposals, platform.people.actor("ana")),
-        "/proposals of a lead": lambda platform: overview(platform.proposals, platform.people.actor("lena")),
+        "the list": lambda platform: overview(platform.proposals, platform.people.actor("ana")),
+        "the list of a lead": lambda platform: overview(platform.proposals, platform.people.actor("lena")),
         "the page of one": _page,
         "a check": lambda platform: _checked(platform, NOTEBOOK_PATH, _other(next(numbers))),
         "propose?path=": lambda platform: _checked(platform, PRICES_PATH, PRICES),
         "proposing": lambda platform: platform.proposed({NOTEBOOK_PATH: _other(next(numbers))}),
     }
-    first: tuple[list[float], list[float]] = ([], [])
-    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in steps}
-    each: list[float] = []
-    for number in range(rounds):
-        if number < 2:
-            for platform, restarted in zip((many, few), first, strict=True):
-                platform.build(platform.repository.path.parent)
-                await platform.watcher.refresh()
-                restarted.append(await _milliseconds(steps["/proposals"], platform))
-                await steps["/proposals of a lead"](platform)
+    anew = [_read_anew(platform) for platform in platforms]
+    restarted: list[list[float]] = [[], []]
+    times: dict[str, list[list[float]]] = {name: [[], []] for name in steps}
+    for platform in platforms:
+        await platform.watcher.refresh()
+        for step in steps.values():  # what is judged once is not judged again
+            await step(platform)
+    for _ in range(rounds):
+        for platform, taken in zip(platforms, restarted, strict=True):
+            taken.append(_restarted(platform))
         for name, step in steps.items():
-            for platform, taken in zip((many, few), times[name], strict=True):
+            for platform, taken in zip(platforms, times[name], strict=True):
                 taken.append(await _milliseconds(step, platform))
-        each.append(await asyncio.to_thread(_git_for_each, many))
-    for platform in (many, few):
+    memory = [[_memory(platform)] for platform in platforms]
+    for platform in platforms:
+        platform.judges.close()
         await platform.close()
-    what = f"of {of_all:,} proposals, {still_open} of them open"
-    against = f"{still_open} open ones alone"
-    lists = times["/proposals"][0]
+    what, against = f"with {many:,} ended proposals", f"with {few:,}"
     return [
-        Row(f"/proposals {what}", "four git processes for each", "ms", lists, each, 20),
-        Row(f"/proposals {what}, the first time after a restart", against, "ms", *first, 10_000, limit=True),
-        *(Row(f"{name} {what}", against, "ms", *taken, 1000, limit=True) for name, taken in times.items()),
+        *(Row(f"{name} {what}", against, "ms", *taken, 1 / 1.2) for name, taken in times.items()),
+        Row(f"a restart {what}", against, "ms", *restarted, 1000, limit=True),
+        Row(f"reading the log anew {what}", against, "ms", *([each] for each in anew), 60_000, limit=True),
+        Row(f"memory of the service {what}", against, "MiB", *memory, 1 / 1.5),
     ]
 
 
 def _platform(folder: Path, still_open: int, ended: int) -> Platform:
     folder.mkdir()
     platform = Platform(folder)
+    platform.judges = Judges()  # as each service has its own
+    platform.build(folder)
     platform.people.groups |= {f"user-{number}": ["/housing"] for number in range(30)}
     ManyProposals(platform).add(still_open, ended)
     return platform
+
+
+def _read_anew(platform: Platform) -> float:
+    """Read the log without an index, and return the milliseconds."""
+    began = time.perf_counter()
+    try:
+        platform.forge.newest(limit=1)
+    except RecordsLoadingError:
+        until(lambda: platform.forge.log.progress is None, within=600, what="the end of the reading")
+    assert platform.forge.newest(limit=1)
+    return (time.perf_counter() - began) * 1000
+
+
+def _restarted(platform: Platform) -> float:
+    """Open the index as a service does that is started again, and return the milliseconds until a list is there."""
+    began = time.perf_counter()
+    forge = PlainGitForge(
+        platform.repository, platform.signer, index=platform.repository.path.parent / "records.sqlite"
+    )
+    assert forge.newest(limit=50)
+    taken = (time.perf_counter() - began) * 1000
+    forge.close()
+    return taken
 
 
 def _other(number: int) -> bytes:
@@ -78,7 +110,7 @@ def _other(number: int) -> bytes:
 
 async def _page(platform: Platform) -> object:
     reader = platform.people.actor("lena")
-    return await platform.proposals.view(await platform.proposals.visible("open-7", reader.user), reader)
+    return await platform.proposals.view(await platform.proposals.visible("open-0", reader.user), reader)
 
 
 async def _checked(platform: Platform, path: str, data: bytes) -> object:
@@ -91,14 +123,21 @@ async def _milliseconds(step: Step, platform: Platform) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _git_for_each(platform: Platform) -> float:
-    """Read the records and the files of proposals with git processes for each of them."""
-    repository, main = platform.repository, platform.forge.main()
-    began = time.perf_counter()
-    tips = list(repository.references(REVIEWS).values())
-    some = tips[:_SAMPLE]
-    for tip in some:
-        commits = repository.commits(repository.first_parents(tip))
-        head = commits[-2].parents[1]
-        repository.changes(repository.merge_base(main, head) or main, head)
-    return (time.perf_counter() - began) * 1000 * len(tips) / len(some)
+def _memory(platform: Platform) -> float:
+    """Return the MiB of a process that has made the list and the page of one proposal."""
+    command = [sys.executable, "-m", "benchmarks.proposals", str(platform.repository.path.parent)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+async def _service(folder: Path) -> None:
+    platform = Platform.opened(folder)
+    await platform.watcher.refresh()
+    for name in ("ana", "lena"):
+        await overview(platform.proposals, platform.people.actor(name))
+    await _page(platform)
+    await platform.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_service(Path(sys.argv[1])))
+    sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}\n")

@@ -1,5 +1,6 @@
 """A profiles repository with many proposals: open, rejected, withdrawn and merged ones, written as one pack."""
 
+import dataclasses
 import datetime as dt
 import functools
 import hashlib
@@ -9,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from support.fakes.platform import FILES, NOTEBOOK, NOTEBOOK_PATH, Platform
 
-from allotment_hub.forges.plain_git import SERVICE
-from allotment_hub.forges.records import Record, RecordKind
 from allotment_profiles.git.commits import Person, commit_bytes
 from allotment_profiles.git.process import GitProcess
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, REVIEWS, RefUpdate
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, RECORDS, RefUpdate
+from allotment_profiles.records.chain import ROOT, SERVICE
+from allotment_profiles.records.record import Record, RecordKind
 from allotment_profiles.store.provenance import MERGE
 
 ENDED_EACH_DAY = 20
@@ -35,6 +36,8 @@ class ManyProposals:
         self._files = dict(FILES)
         self._time = dt.datetime.now(dt.UTC) - dt.timedelta(days=3000)
         self._nothing = self._tree({})
+        self._before = platform.repository.resolve(RECORDS) or ""
+        self._tip = self._before or self._commit(self._nothing, [], f"{ROOT}{self._start}\n", "Allotment")
 
     def add(self, still_open: int, ended: int) -> list[str]:
         """Write the proposals. Return the ids of the open ones, which thirty people have made."""
@@ -65,13 +68,15 @@ class ManyProposals:
             path, text = NOTEBOOK_PATH, NOTEBOOK.replace(b"Counting", b"For the %dth time counting" % number)
             self._files[path] = text
         head = self._commit(self._tree({**self._files, path: text}), [self._main], f"Propose: {name}\n", by)
-        self._references[REVIEWS + name] = self._commit(self._nothing, [], f"Reviews of {name}\n", "Allotment")
-        self._record(name, Record("proposed", by, self._time, head, "It is needed", f"Add {name}"), head)
+        base, touches = self._main, {path: [{}, {}] if merged else [{}]}
+        self._record(
+            name, Record("proposed", by, self._time, head, "It is needed", f"Add {name}", base=base, touches=touches)
+        )
         return head
 
-    def _record(self, name: str, record: Record, *others: str) -> None:
-        parents = [self._references[REVIEWS + name], *others]
-        self._references[REVIEWS + name] = self._commit(self._nothing, parents, record.message(name), record.by)
+    def _record(self, name: str, record: Record) -> None:
+        message = dataclasses.replace(record, proposal=name).message()
+        self._tip = self._commit(self._nothing, [self._tip, record.head], message, record.by)
 
     def _commit(self, tree: str, parents: Sequence[str], message: str, by: str) -> str:
         signer = self._platform.signer
@@ -105,7 +110,8 @@ class ManyProposals:
         pack = body + hashlib.sha1(body, usedforsecurity=False).digest()
         GitProcess(repository.path).run("index-pack", "--stdin", stdin=pack)
         updates = [RefUpdate(name, commit, NO_OBJECT) for name, commit in self._references.items()]
-        repository.update_references([RefUpdate(MAIN, self._main, self._start), *updates])
+        records = RefUpdate(RECORDS, self._tip, self._before or NO_OBJECT)
+        repository.update_references([RefUpdate(MAIN, self._main, self._start), records, *updates])
 
 
 @functools.lru_cache

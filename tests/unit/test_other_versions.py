@@ -20,11 +20,11 @@ from allotment_hub.api.openapi import describe
 from allotment_hub.api.requests import CheckBody
 from allotment_hub.cluster.hub_setup import configure_hub
 from allotment_hub.configuration import ServiceConfiguration, unknown_keys
-from allotment_hub.forges.records import parse_record
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Commit, Person
+from allotment_profiles.records.record import parse_record
 from allotment_spawner.session.access_expiry import lost_since_as_state, lost_since_from_state
 from allotment_spawner.session.session import Session
 
@@ -94,12 +94,12 @@ def commit(message: str) -> Commit:
 
 @pytest.mark.parametrize("message", earlier("records.json"))
 def test_a_record_of_the_version_before_is_read_and_written_in_the_same_way(message: str) -> None:
-    record = parse_record(commit(message), "red-notebook-1")
+    record = parse_record(commit(message))
     assert record is not None
-    before, now = (json.loads(each.partition("\n\n")[2]) for each in (message, record.message("red-notebook-1")))
+    before, now = (json.loads(each.partition("\n\n")[2]) for each in (message, record.message()))
     assert {key: now[key] for key in before} == before
     line, _, content = message.partition("\n\n")
-    more = parse_record(commit(f"{line}\n\n{json.dumps(with_more(json.loads(content)))}"), "red-notebook-1")
+    more = parse_record(commit(f"{line}\n\n{json.dumps(with_more(json.loads(content)))}"))
     assert more == record
 
 
@@ -107,14 +107,14 @@ def test_a_record_of_the_version_before_is_read_and_written_in_the_same_way(mess
 def test_a_record_without_a_key_that_says_nothing_is_read(key: str) -> None:
     line, _, text = earlier("records.json")[0].partition("\n\n")
     content = {name: value for name, value in json.loads(text).items() if name != key}
-    record = parse_record(commit(f"{line}\n\n{json.dumps(content)}"), "red-notebook-1")
+    record = parse_record(commit(f"{line}\n\n{json.dumps(content)}"))
     assert record is not None
     assert getattr(record, key) == ""
 
 
 def test_a_record_of_a_kind_that_is_not_known_decides_nothing() -> None:
     message = earlier("records.json")[1].replace('"kind": "approved"', '"kind": "blessed"')
-    assert parse_record(commit(message), "red-notebook-1") is None
+    assert parse_record(commit(message)) is None
 
 
 # -- files

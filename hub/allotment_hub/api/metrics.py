@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import REGISTRY, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from allotment_hub.forges.record_index import RecordIndex
+from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -48,6 +50,25 @@ class CatalogCollector(Collector):
         yield _gauge("allotment_catalog_held", "Changes on main that are quarantined.", len(catalog.quarantined))
 
 
+class RecordCollector(Collector):
+    """Collects what the log of records says at each scrape."""
+
+    def __init__(self, log: RecordLog) -> None:
+        self._log = log
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the numbers of proposals, and whether the log can be used."""
+        self._log.look()
+        broken, reading = self._log.broken is not None, self._log.progress is not None
+        yield _gauge("allotment_records_broken", "Whether the log is bad, so that nothing is decided.", broken)
+        yield _gauge("allotment_records_reading", "Whether the log is being read from its beginning.", reading)
+        if not reading:
+            proposals = GaugeMetricFamily("allotment_proposals", "Proposals by state.", labels=["state"])
+            for state, count in self._log.ask(RecordIndex.totals).items():
+                proposals.add_metric([state], count)
+            yield proposals
+
+
 class PullCollector(Collector):
     """Collects the state of the image puller at each scrape."""
 
@@ -72,10 +93,9 @@ def _gauge(name: str, text: str, value: float, **labels: str) -> GaugeMetricFami
     return family
 
 
-def exposition(watcher: CatalogWatcher, image_puller: ImagePuller | None) -> bytes:
-    """Return all metrics in the text format of Prometheus."""
+def exposition(*collectors: Collector) -> bytes:
+    """Return the metrics of the process and of some collectors in the text format of Prometheus."""
     registry = CollectorRegistry()
-    registry.register(CatalogCollector(watcher))
-    if image_puller:
-        registry.register(PullCollector(image_puller))
+    for collector in collectors:
+        registry.register(collector)
     return generate_latest(REGISTRY) + generate_latest(registry)

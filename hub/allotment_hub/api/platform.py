@@ -8,10 +8,11 @@ from typing import ClassVar
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from allotment_hub.api.handler import ApiHandler, operation
-from allotment_hub.api.metrics import exposition
+from allotment_hub.api.metrics import CatalogCollector, PullCollector, RecordCollector, exposition
 from allotment_hub.api.requests import ConfirmationBody
 from allotment_hub.api.responses import QuarantinedCommitAnswer
 from allotment_hub.api.serializers import answer_from
+from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.quarantine import RELEASES
@@ -58,17 +59,22 @@ class HealthHandler(ApiHandler):
 
     @operation()
     async def get(self) -> None:
-        """Return what applies: 200 once something does, 503 before. `ok`: main moves, and the disk has room."""
+        """Return what applies: 200 once something does, 503 before.
+
+        `ok`: main moves, the records are good, and the disk has room.
+        """
         watcher = self.services.watcher
         disk = await asyncio.to_thread(Disk.of, watcher.repository.path)
-        standstill = watcher.standstill
+        await asyncio.to_thread(self.services.proposals.forge.log.look)
+        standstill, records = watcher.standstill, self.services.proposals.forge.log
         policy = watcher.catalog.policy
         recorded = self.services.sign_ins.recorded
         # Then nobody can decide what the policy wants a fresh sign-in for.
         lost = recorded is False and policy is not None and policy.value.fresh_sign_in is not None
+        bad = standstill is not None or disk.nearly_full or lost or records.broken is not None
         content = {
             # The status tells whether the service can answer: while main cannot move, it still shows what applies.
-            "ok": watcher.applied is not None and standstill is None and not disk.nearly_full and not lost,
+            "ok": watcher.applied is not None and not bad,
             "disk": {"nearly_full": disk.nearly_full, "free": disk.free},
             "standstill": standstill
             and {"code": standstill.code, "since": _utc(standstill.since), "why": standstill.why},
@@ -76,6 +82,7 @@ class HealthHandler(ApiHandler):
             "attempted": _attempt(watcher.attempted),
             "fetched": _fetched(watcher.last_fetch),
             "proposals": {"failed": watcher.proposals_error is not None, "left_out": watcher.left_out},
+            "records": _records(records),
             "pulled_ahead": pulled_ahead(self.services.image_puller),
             "problems": len(watcher.catalog.problems),
             # Whether the hub writes sign-ins down; null if it has not said so.
@@ -86,6 +93,14 @@ class HealthHandler(ApiHandler):
             "held": _quarantined(watcher.catalog.quarantined),
         }
         self.answer(content, 200 if watcher.applied else 503)
+
+
+def _records(log: RecordLog) -> dict[str, object]:
+    broken, progress = log.broken, log.progress
+    return {
+        "broken": broken and {"since": _utc(broken.since), "why": broken.why, "commit": broken.commit},
+        "reading": progress and {"done": progress[0], "of": progress[1]},
+    }
 
 
 def _fetched(fetched: FetchStatus | None) -> dict[str, object] | None:
@@ -157,7 +172,10 @@ class MetricsHandler(ApiHandler):
     async def get(self) -> None:
         """Return metrics in the text format of Prometheus."""
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(await asyncio.to_thread(exposition, self.services.watcher, self.services.image_puller))
+        services = self.services
+        collectors = [CatalogCollector(services.watcher), RecordCollector(services.proposals.forge.log)]
+        pulled = [PullCollector(services.image_puller)] if services.image_puller else []
+        self.finish(await asyncio.to_thread(exposition, *collectors, *pulled))
 
 
 class UnknownHandler(ApiHandler):

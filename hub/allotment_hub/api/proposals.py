@@ -1,15 +1,19 @@
 """The API for changing: dry runs, proposals, and the decisions about them."""
 
 import asyncio
+import urllib.parse
 from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.requests import CheckBody, CommentBody, HeadBody, MergeBody, ProposalBody, RejectionBody
 from allotment_hub.api.responses import CheckAnswer, ProposalAnswer, ProposalLine
 from allotment_hub.api.serializers import check_answer, proposal_answer, proposal_line
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.drafts.requested import requested_files
 from allotment_hub.services.judging.checking import Files
+
+MAXIMUM_LISTED = 500
+"""How many proposals one answer lists."""
 
 
 class _ProposalHandler(ApiHandler):
@@ -39,14 +43,26 @@ class ProposalsHandler(_ProposalHandler):
     @operation(
         ProposalLine,
         listed="proposals",
-        query={"state": "Only proposals in this state: `open`, `merged`, `rejected`, `withdrawn`, `ended` or `all`."},
+        query={
+            "state": "Only proposals in this state: `open`, `merged`, `rejected`, `withdrawn`, `ended` or `all`.",
+            "before": f"The next part of a long list: an answer has at most {MAXIMUM_LISTED}, and its `Link` leads on.",
+        },
     )
     async def get(self) -> None:
-        """List the proposals that the caller may see."""
-        state = self.get_query_argument("state", "all")
-        readable = await self.services.proposals.readable(self.actor.user)
-        lines = [proposal_line(stored, self.address(f"proposals/{stored.id}")) for stored in readable]
-        await self.answer_list([line for line in lines if _in_state(line, state)])
+        """List the proposals that the caller may see, those with the newest record first."""
+        state, before = self.get_query_argument("state", "all"), self.get_query_argument("before", "0")
+        part = await self.services.proposals.readable(
+            self.actor.user,
+            state="" if state == "all" else state,
+            before=int(before) if before.isdecimal() and len(before) < 16 else 0,
+            limit=MAXIMUM_LISTED,
+        )
+        if part.before:
+            query = urllib.parse.urlencode({"state": state, "before": part.before})
+            self.set_header("Link", f'<{self.address("api/v1/proposals")}?{query}>; rel="next"')
+        await self.answer_list(
+            [proposal_line(stored, self.address(f"proposals/{stored.id}")) for stored in part.proposals]
+        )
 
     @operation(ProposalAnswer, status=201)
     async def post(self, body: ProposalBody) -> None:
@@ -57,10 +73,6 @@ class ProposalsHandler(_ProposalHandler):
         if done.automatic:
             stored = await self.services.reviews.merge_if_automatic(self.actor, stored)
         await self.answer_proposal(stored, 201 if done.created else 200)
-
-
-def _in_state(line: ProposalLine, state: str) -> bool:
-    return state in ("", "all", line.state) or (state == "ended" and line.state != "open")
 
 
 class ProposalHandler(_ProposalHandler):

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from allotment_hub.api import responses
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.browse.data_roles import DataRoleRow
 from allotment_hub.services.browse.profiles import ProfileRow
 from allotment_hub.services.browse.teams import TeamDetails

@@ -43,7 +43,12 @@ class Heads:
         """Find the best common ancestors of pairs that are not asked for again."""
         repository = self._repository
         main = repository.resolve(MAIN) if len(pairs) > _FEW else None
-        ancestry = Ancestry(main, repository.parents([main, *(head for _, head in pairs)])) if main else None
+        ancestry = None
+        if main:
+            heads = list(dict.fromkeys(head for _, head in pairs))
+            # What precedes the oldest base is of no interest: main may have had very many merges before.
+            oldest = repository.common_base([main, *heads])
+            ancestry = Ancestry(main, repository.parents([main, *heads], since=oldest))
         known = [ancestry.merge_base(*pair) if ancestry else None for pair in pairs]
         return [base or repository.merge_base(*pair) for pair, base in zip(pairs, known, strict=True)]
 

@@ -1,20 +1,24 @@
 """The plain-git forge: proposals, reviews and merges as branches of the profiles repository itself.
 
-    propose/<id>   the proposed files, on top of the commit of main that they were made from
-    reviews/<id>   a signed commit for each record; a record that sets the head has the head as its second parent, so
-                   that nothing proposed is lost
+    propose/<id>        while a proposal is open: the proposed files, on top of the commit of main that they were made
+                        from
+    allotment/records   a signed commit for each record, on top of the one before, with the head that it speaks of as
+                        second parent, so that nothing proposed is lost
 
 Each step moves its references in one transaction, by compare-and-swap. If the repository is a mirror, the references of
 the git server move first, by compare-and-swap as well. All calls block; services make them in a thread.
 """
 
+import contextlib
 import datetime as dt
-import logging
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from allotment_hub.forges.heads import Heads
-from allotment_hub.forges.records import Candidate, Record, RecordKind, StoredProposal, parse_record
-from allotment_hub.forges.touched import TouchedFiles
+from allotment_hub.forges.record_index import RecordIndex
+from allotment_hub.forges.record_log import RecordLog
+from allotment_hub.forges.stored_proposal import Candidate, StoredProposal
+from allotment_hub.forges.touched import TouchedFiles, touches
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError, GitUnavailableError
@@ -22,17 +26,14 @@ from allotment_profiles.git.repository import (
     MAIN,
     NO_OBJECT,
     PROPOSE,
-    REVIEWS,
     FileChange,
     RefMovedError,
     RefUpdate,
     Repository,
 )
 from allotment_profiles.git.signatures import Signer
-
-log = logging.getLogger(__name__)
-
-SERVICE = Person("Allotment", "allotment@localhost")
+from allotment_profiles.records.chain import SERVICE
+from allotment_profiles.records.record import ENDINGS, SETTERS, Record, RecordKind
 
 
 class MergeConflictError(GitError):
@@ -46,17 +47,26 @@ class MergeConflictError(GitError):
 class PlainGitForge:
     """Keeps proposals in a bare repository, which may be the mirror of one on a git server."""
 
-    def __init__(self, repository: Repository, signer: Signer, mirror: Mirror | None = None) -> None:
+    def __init__(
+        self, repository: Repository, signer: Signer, mirror: Mirror | None = None, index: Path | None = None
+    ) -> None:
+        """With `index`, keep what the log of records says in this file."""
         self.repository = repository
         self._mirror = mirror
         self._signer = signer
         self._main = ""
         self._heads = Heads(repository)
         self.touched = TouchedFiles(repository, self._heads)
-        self._chains: dict[str, tuple[Record, ...]] = {}
+        self.log = RecordLog(repository, signer, RecordIndex(index), self._move, self._is_complete)
+        if mirror:
+            mirror.recorded = self._recorded_branches
         self._listed: tuple[object, tuple[StoredProposal, ...]] = (None, ())
 
     # -- reading
+
+    def close(self) -> None:
+        """Close the index of records."""
+        self.log.close()
 
     def main(self) -> str:
         """Return the commit that main is at. Raise GitError where there is no main."""
@@ -67,29 +77,48 @@ class PlainGitForge:
             self._main = commit
         return self._main
 
-    def all(self) -> tuple[StoredProposal, ...]:
-        """List all proposals, those with the newest record first."""
-        references = self.repository.references(REVIEWS, PROPOSE)
-        state, keys = (references, self.repository.keys), self.repository.keys
+    def open_ones(self) -> tuple[StoredProposal, ...]:
+        """List the open proposals, those with the newest record first."""
+        branches = self.repository.references(PROPOSE)
+        state = self.log.catch_up(), self.repository.keys, branches
         was, listed = self._listed
-        if was == state:
-            return listed
-        reviews = {name.removeprefix(REVIEWS): tip for name, tip in references.items() if name.startswith(REVIEWS)}
-        self._read_chains(reviews)
-        proposals = [self._stored(name, tip, references) for name, tip in reviews.items()]
-        # Forget chains that no branch ends at any more.
-        current = {f"{name} {tip} {keys}" for name, tip in reviews.items()}
-        self._chains = {key: chain for key, chain in self._chains.items() if key in current}
-        listed = tuple(sorted(filter(None, proposals), key=lambda proposal: proposal.records[-1].time, reverse=True))
-        self._listed = state, listed
-        self.touched.forget_others(listed)
+        if was != state:
+            listed = self._stored(self.log.ask(lambda index: index.newest(state="open")), branches)
+            self._listed = state, listed
+            self.touched.forget_others(listed)
         return listed
+
+    def newest(
+        self, *, state: str = "", proposer: str = "", before: int = 0, limit: int = -1
+    ) -> tuple[StoredProposal, ...]:
+        """List proposals, those with the newest record first: of a state and a person, after the one with a number.
+
+        `state` is `open`, `merged`, `rejected`, `withdrawn`, or `ended` for the last three.
+        """
+        wanted = {"state": state, "proposer": proposer}
+        found = self.log.ask(lambda index: index.newest(**wanted, before=before, limit=limit))
+        return self._stored(found, self.repository.references(PROPOSE))
+
+    def totals(self) -> Mapping[str, int]:
+        """Return how many proposals are in each state."""
+        return self.log.ask(RecordIndex.totals)
+
+    def added(self, person: str, since: dt.datetime) -> tuple[int, int]:
+        """Return how many proposals, updates and comments somebody has sent since a time, and their bytes."""
+        return self.log.ask(lambda index: index.added(person, since))
 
     def get(self, proposal: str) -> StoredProposal | None:
         """Return one proposal, or None."""
-        references = self.repository.references(REVIEWS + proposal, PROPOSE + proposal)
-        tip = references.get(REVIEWS + proposal)
-        return self._stored(proposal, tip, references) if tip else None
+        references = self.repository.references(PROPOSE + proposal)
+        return next(iter(self._stored([(proposal, 0)], references)), None)
+
+    def _stored(self, found: Sequence[tuple[str, int]], branches: Mapping[str, str]) -> tuple[StoredProposal, ...]:
+        records = self.log.ask(lambda index: index.records([proposal for proposal, _ in found]))
+        return tuple(
+            _proposal(proposal, number, records[proposal], branches.get(PROPOSE + proposal))
+            for proposal, number in found
+            if proposal in records
+        )
 
     def changes(self, base: str, head: str) -> tuple[FileChange, ...]:
         """Return the files that differ between two commits."""
@@ -101,52 +130,10 @@ class PlainGitForge:
 
     def unrecorded(self) -> dict[str, str]:
         """Return the branches below propose/ that were pushed outside the hub: id → commit."""
-        references = self.repository.references(REVIEWS, PROPOSE)
-        branches = {name.removeprefix(PROPOSE): tip for name, tip in references.items() if name.startswith(PROPOSE)}
-        return {name: commit for name, commit in branches.items() if REVIEWS + name not in references}
-
-    def _stored(self, proposal: str, tip: str, branches: Mapping[str, str]) -> StoredProposal | None:
-        try:
-            records = self._records(proposal, tip)
-        except GitUnavailableError:
-            raise
-        except GitError as error:
-            # A damaged or forged branch must not affect the others.
-            log.warning("the reviews of %s cannot be read: %s", proposal, error)
-            return None
-        if not records or records[0].kind != "proposed":
-            return None
-        head = next(record.head for record in reversed(records) if record.kind in ("proposed", "updated"))
-        return StoredProposal(proposal, head, branches.get(PROPOSE + proposal), records, tip)
-
-    def _read_chains(self, reviews: Mapping[str, str]) -> None:
-        """Read the records of many proposals at once. What is damaged is left to `_records`, one after the other."""
-        keys = self.repository.keys
-        new = {name: tip for name, tip in reviews.items() if f"{name} {tip} {keys}" not in self._chains}
-        try:
-            parents = self.repository.parents(new.values(), first=True) if len(new) > 1 else {}
-        except GitUnavailableError:
-            raise
-        except GitError:
-            return
-        commits = {commit.id: commit for commit in self.repository.commits(list(parents))}
-        for name, tip in new.items():
-            chain: list[Record] = []
-            commit: str | None = tip
-            while commit in commits:
-                record = parse_record(commits[commit], name)
-                chain += [record] if record else []
-                commit = next(iter(parents[commit]), None)
-            if parents:
-                self._chains[f"{name} {tip} {keys}"] = tuple(reversed(chain))
-
-    def _records(self, proposal: str, tip: str) -> tuple[Record, ...]:
-        key = f"{proposal} {tip} {self.repository.keys}"
-        if key not in self._chains:
-            commits = self.repository.commits(self.repository.first_parents(tip))
-            records = (parse_record(commit, proposal) for commit in reversed(commits))
-            self._chains[key] = tuple(record for record in records if record)
-        return self._chains[key]
+        branches = self.repository.references(PROPOSE)
+        names = {name.removeprefix(PROPOSE): commit for name, commit in branches.items()}
+        recorded = self.log.ask(lambda index: index.records(list(names)))
+        return {name: commit for name, commit in names.items() if name not in recorded}
 
     # -- writing
 
@@ -154,19 +141,16 @@ class PlainGitForge:
         self, slug: str, base: str, files: Mapping[str, bytes | None], *, by: str, title: str, reason: str
     ) -> StoredProposal:
         """Open a proposal on top of a commit of main. Raise RefMovedError."""
-        references = self.repository.references(REVIEWS, PROPOSE)
         # Git cannot have a branch `propose/x` beside a branch `propose/x/y`, which somebody may have pushed.
-        taken = {name.removeprefix(REVIEWS).removeprefix(PROPOSE).partition("/")[0] for name in references}
+        pushed = {name.removeprefix(PROPOSE).partition("/")[0] for name in self.repository.references(PROPOSE)}
+        taken = pushed | self.log.ask(lambda index: index.taken(slug))
         number = 1
         while f"{slug}-{number}" in taken:
             number += 1
         proposal = f"{slug}-{number}"
         head = self._content(base, [base], files, by=by, title=title, reason=reason)
-        record = Record("proposed", by, dt.datetime.now(dt.UTC), head, reason, title, size=size_of(files))
-        # The chain of records starts with a commit without parents, so that it never leads into proposed content.
-        root = self._write(self.repository.write_tree(None, {}), [], f"Reviews of {proposal}\n", SERVICE)
-        tip = self._recorded(proposal, record, [root, head])
-        self._move(RefUpdate(PROPOSE + proposal, head, NO_OBJECT), RefUpdate(REVIEWS + proposal, tip, NO_OBJECT))
+        record = self._setting("proposed", proposal, base, head, files, by=by, title=title, reason=reason)
+        self.log.append(record, "", RefUpdate(PROPOSE + proposal, head, NO_OBJECT))
         return self._reload(proposal)
 
     def update(
@@ -182,13 +166,28 @@ class PlainGitForge:
         """Replace the content of an open proposal, on top of a commit of main. Raise RefMovedError."""
         parents = [proposal.branch or proposal.head] + ([base] if base else [])
         head = self._content(base, parents, files, by=by, title=title, reason=reason)
-        record = Record("updated", by, dt.datetime.now(dt.UTC), head, reason, title, size=size_of(files))
-        tip = self._recorded(proposal.id, record, [proposal.tip, head])
-        self._move(
-            RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT),
-            RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
-        )
+        record = self._setting("updated", proposal.id, base, head, files, by=by, title=title, reason=reason)
+        branch = RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT)
+        self.log.append(record, proposal.tip, branch)
         return self._reload(proposal.id)
+
+    def _setting(
+        self,
+        kind: RecordKind,
+        proposal: str,
+        base: str,
+        head: str,
+        files: Mapping[str, bytes | None],
+        *,
+        by: str,
+        title: str,
+        reason: str,
+    ) -> Record:
+        """Return the record that sets a head."""
+        return Record(
+            kind, by, dt.datetime.now(dt.UTC), head, reason, title,
+            size=size_of(files), proposal=proposal, base=base, touches=touches(self.repository, base, head),
+        )  # fmt: skip
 
     def record(
         self,
@@ -201,15 +200,11 @@ class PlainGitForge:
         digest: str = "",
     ) -> StoredProposal:
         """Add a comment, a rejection or a withdrawal, or the approval of a candidate. Raise RefMovedError."""
-        main = candidate.main if candidate else ""
-        record = Record(kind, by, dt.datetime.now(dt.UTC), proposal.head, text, digest=digest, main=main)
-        tip = self._recorded(proposal.id, record, [proposal.tip])
-        updates = [RefUpdate(REVIEWS + proposal.id, tip, proposal.tip)]
-        if proposal.branch and kind in ("rejected", "withdrawn"):
-            updates.append(RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.branch))
-        elif proposal.branch:
-            updates.append(RefUpdate(PROPOSE + proposal.id, proposal.branch, proposal.branch))
-        self._move(*updates)
+        main, now = candidate.main if candidate else "", dt.datetime.now(dt.UTC)
+        record = Record(kind, by, now, proposal.head, text, digest=digest, main=main, proposal=proposal.id)
+        new = NO_OBJECT if kind in ENDINGS else proposal.branch
+        branches = [RefUpdate(PROPOSE + proposal.id, new, proposal.branch)] if proposal.branch and new else []
+        self.log.append(record, proposal.tip, *branches)
         return self._reload(proposal.id)
 
     def candidate(self, proposal: StoredProposal, main: str) -> Candidate:
@@ -248,19 +243,17 @@ class PlainGitForge:
         parents = [candidate.main, proposal.head]
         tree = self.repository.changed_tree(candidate.main, candidate.changes)
         commit = self._write(tree, parents, message, Person(proposal.proposer, ""))
-        record = Record("merged", by, dt.datetime.now(dt.UTC), proposal.head, merge=commit, digest=digest)
-        tip = self._recorded(proposal.id, record, [proposal.tip])
-        self._move(
-            RefUpdate(MAIN, commit, candidate.main),
-            RefUpdate(REVIEWS + proposal.id, tip, proposal.tip),
-            RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head),
-        )
+        now = dt.datetime.now(dt.UTC)
+        record = Record("merged", by, now, proposal.head, merge=commit, digest=digest, proposal=proposal.id)
+        branch = RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head)
+        self.log.append(record, proposal.tip, RefUpdate(MAIN, commit, candidate.main), branch)
         return self._reload(proposal.id)
 
-    def add_empty(self, main: str, message: str, *, by: str) -> str:
-        """Add an empty commit with a message to main. Raise RefMovedError."""
+    def confirm(self, main: str, confirmed: str, message: str, *, by: str, reason: str) -> str:
+        """Add an empty commit to main that confirms another one. Raise RefMovedError."""
         commit = self._write(self.repository.write_tree(main, {}), [main], message, Person(by, ""))
-        self._move(RefUpdate(MAIN, commit, main))
+        record = Record("confirmed", by, dt.datetime.now(dt.UTC), confirmed, reason, merge=commit)
+        self.log.append(record, "", RefUpdate(MAIN, commit, main))
         return commit
 
     def _write(self, tree: str, parents: Sequence[str], message: str, author: Person) -> str:
@@ -269,11 +262,21 @@ class PlainGitForge:
             tree, parents, message, author=author, committer=SERVICE, time=time, signer=signer
         )
 
-    def _move(self, *updates: RefUpdate) -> None:
+    def _move(self, updates: Sequence[RefUpdate]) -> None:
         if self._mirror:
             self._mirror.push(updates)
         else:
             self.repository.update_references(updates)
+
+    def _recorded_branches(self) -> list[str]:
+        """Return the branches of the open proposals, as far as they have been read."""
+        with contextlib.suppress(GitUnavailableError):
+            return [PROPOSE + proposal for proposal, _ in self.log.ask(lambda index: index.newest(state="open"))]
+        return []
+
+    def _is_complete(self) -> bool:
+        """Return whether all branches of proposals are here."""
+        return self._mirror is None or self._mirror.is_complete
 
     def _reload(self, proposal: str) -> StoredProposal:
         stored = self.get(proposal)
@@ -288,13 +291,14 @@ class PlainGitForge:
         message = f"Propose: {' '.join(title.split())[:100]}\n\n{reason}\n"
         return self._write(tree, parents, message, Person(by, ""))
 
-    def _recorded(self, proposal: str, record: Record, parents: Sequence[str]) -> str:
-        tree = self.repository.write_tree(None, {})
-        return self._write(tree, parents, record.message(proposal), Person(record.by, ""))
-
     def commit(self, commit: str) -> Commit | None:
         """Return one commit, or None."""
         return next(iter(self.repository.commits([commit])), None)
+
+
+def _proposal(id_: str, number: int, records: tuple[Record, ...], branch: str | None) -> StoredProposal:
+    head = next(record.head for record in reversed(records) if record.kind in SETTERS)
+    return StoredProposal(id_, head, branch, records, number)
 
 
 def size_of(files: Mapping[str, bytes | None]) -> int:

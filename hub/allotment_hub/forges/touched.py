@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from allotment_hub.forges.heads import Heads
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.access.visibility import Audience, audience_of
 from allotment_profiles.git.repository import FileChange, Repository
+from allotment_profiles.model import People
 
 _BATCH = 200
 """How many proposals' files are read at once: each has at most fifty small ones."""
@@ -30,7 +32,15 @@ class TouchedFiles:
         self._kept: dict[str, Touched] = {}
 
     def of(self, proposals: Sequence[StoredProposal], main: str) -> dict[str, Touched]:
-        """Return what proposals touch, by their ids. `main` is where main is."""
+        """Return what proposals touch, by their ids. `main` is where main is.
+
+        Most records say it. It is read from git for those from before they did, and for very large ones.
+        """
+        written = {stored.id: _written(stored) for stored in proposals}
+        found = {id_: touched for id_, touched in written.items() if touched}
+        return found | self._found([stored for stored in proposals if stored.id not in found], main)
+
+    def _found(self, proposals: Sequence[StoredProposal], main: str) -> dict[str, Touched]:
         keys = {stored.id: _key(stored) for stored in proposals}
         missing = [stored for stored in proposals if keys[stored.id] not in self._kept]
         if missing:
@@ -73,3 +83,41 @@ def _blobs(change: FileChange) -> Iterator[str]:
         yield change.old_blob
     if not change.removed:
         yield change.blob
+
+
+_MAXIMUM_WRITTEN = 32 * 1024
+"""How many characters a record says about what it touches. Of larger ones it is read from git."""
+
+
+def touches(repository: Repository, base: str, head: str) -> dict[str, list[Any]] | None:
+    """Return what a record says about what a head touches: path → for whom the versions before and after are.
+
+    Return None where that would be too long.
+    """
+    changes = repository.changes(base, head)
+    contents = repository.objects({blob for change in changes for blob in _blobs(change)})
+    said = {change.path: [_words(audience) for audience in _audiences(change, contents)] for change in changes}
+    return said if len(str(said)) <= _MAXIMUM_WRITTEN else None
+
+
+def _words(audience: Audience | None) -> dict[str, Any] | None:
+    if audience is None:
+        return None
+    maintainers = audience.maintainers.model_dump(mode="json") if audience.maintainers else None
+    words = {"owner": audience.owner, "hidden": audience.hidden, "maintainers": maintainers}
+    return {key: value for key, value in words.items() if value}
+
+
+def _written(stored: StoredProposal) -> Touched | None:
+    """Return what the record that set the head says; None where it does not."""
+    current = stored.current
+    if current.touches is None or not current.base or current.head != stored.head:
+        return None
+    return Touched(current.base, {path: tuple(map(_audience, said)) for path, said in current.touches.items()})
+
+
+def _audience(said: Mapping[str, Any] | None) -> Audience | None:
+    if said is None:
+        return None
+    maintainers = People.model_validate(said["maintainers"]) if said.get("maintainers") else None
+    return Audience(str(said.get("owner", "")), bool(said.get("hidden")), maintainers)

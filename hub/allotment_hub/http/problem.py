@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from tornado.web import HTTPError
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
+from allotment_hub.forges.record_log import RecordsBrokenError, RecordsLoadingError
 from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
@@ -90,19 +91,32 @@ def status_of(error: BaseException | None, default: int) -> int:
 def _refusal_of(error: BaseException | None) -> Refusal | None:
     if isinstance(error, RefusedError | UnavailableError):
         return error.refusal
-    if isinstance(error, RemoteError):
-        why = f"The git server with the repository of profiles cannot be used: {error.why}."
-        return unavailable("repository-away", why).refusal
-    if isinstance(error, SignerError):
-        why = "The key with which this service signs was revoked or is not known."
-        remedy = "Tell an administrator, who makes a new one. Until then nothing is proposed, reviewed or merged."
-        return unavailable("signing-key", why, remedy, ADMINISTRATORS).refusal
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         why, remedy = "The disk of the repository is full.", "Tell an administrator, who makes room."
         return unavailable("repository-unavailable", why, remedy, ADMINISTRATORS).refusal
     if isinstance(error, GitError):
-        return unavailable("repository-unavailable", "The repository of profiles cannot be used.").refusal
+        return _unavailable(error).refusal
     return None
+
+
+def _unavailable(error: GitError) -> UnavailableError:
+    """Return the error in words that everyone may read."""
+    match error:
+        case RemoteError():
+            why = f"The git server with the repository of profiles cannot be used: {error.why}."
+            return unavailable("repository-away", why)
+        case SignerError():
+            why = "The key with which this service signs was revoked or is not known."
+            remedy = "Tell an administrator, who makes a new one. Until then nothing is proposed, reviewed or merged."
+            return unavailable("signing-key", why, remedy, ADMINISTRATORS)
+        case RecordsLoadingError():
+            why = f"The service is reading what people did with proposals: {error}. It takes a minute at most."
+            return unavailable("records-loading", why)
+        case RecordsBrokenError():
+            why = f"What people did with proposals cannot be trusted: {error}."
+            remedy = "Tell an administrator, who puts the log back. Until then nothing is proposed, reviewed or merged."
+            return unavailable("records-broken", why, remedy, ADMINISTRATORS)
+    return unavailable("repository-unavailable", "The repository of profiles cannot be used.")
 
 
 def _http_details(status: int, reason: str) -> ProblemDetails:

@@ -4,8 +4,11 @@ import asyncio
 from typing import ClassVar
 
 from allotment_hub.pages.difference import files_of
-from allotment_hub.pages.page import Page, Pages
-from allotment_hub.services.proposals.overview import JUDGED, overview
+from allotment_hub.pages.page import Page
+from allotment_hub.services.proposals.overview import overview
+
+STATES = ("open", "merged", "rejected", "withdrawn")
+"""What the list can be narrowed to."""
 
 
 class ProposalsPage(Page):
@@ -14,16 +17,20 @@ class ProposalsPage(Page):
     active: ClassVar[str] = "proposals"
 
     async def get(self) -> None:
-        """GET proposals."""
-        number = self.get_query_argument("page", "")
-        lists = await overview(self.services.proposals, self.actor, lambda total: Pages.of(number, total, JUDGED).slice)
+        """GET proposals?state=STATE&before=NUMBER."""
+        state, before = self.get_query_argument("state", ""), self.get_query_argument("before", "")
+        state = state if state in STATES else ""
+        start = int(before) if before.isdecimal() and len(before) < 16 else 0
+        lists = await overview(self.services.proposals, self.actor, state=state, before=start)
         quarantined = await self.services.quarantine.seen_by(self.actor.user)
         await self.show(
             "proposals.html",
             overview=lists,
             for_me=lists.for_me,
             mine=lists.mine,
-            pages=Pages.of(number, lists.total, JUDGED),
+            states=STATES,
+            state=state,
+            start=start,
             held=[(commit, commit.refusal(self.actor)) for commit in quarantined],
             one_time=self.one_time,
         )

@@ -164,7 +164,7 @@ class Quarantine:
                 await self._check_data(actor, quarantined)
             message, by = _message(quarantined, actor, reason), actor.user.name
             main = await asyncio.to_thread(self._forge.main)
-            await written(self._forge.add_empty, main, message, by=by)
+            await written(self._forge.confirm, main, commit, message, by=by, reason=reason)
         await self._watcher.refresh()
         return quarantined.released_by(actor.user)
 

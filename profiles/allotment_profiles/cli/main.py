@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 GROUP = "allotment.commands"
-OWN = ("check", "compare", "erase", "explain", "import", "key", "new", "readers", "render", "schema")
+OWN = ("check", "compare", "erase", "explain", "import", "key", "new", "readers", "record", "render", "schema")
 
 
 class Commands(click.Group):

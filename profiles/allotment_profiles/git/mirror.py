@@ -1,9 +1,10 @@
 """Keep a local mirror of the repository on a git server.
 
 Main decides about sessions, so it is fetched alone and first, and moves in a transaction of its own: whoever may push
-other branches must not be able to keep a revoked grant in force. The branches of proposals come after it, in batches
-that are limited in number, size and time. After a batch that fails, the next ones are smaller, until the branch is
-found that is to blame: it is left out, and tried again after a while or when it has moved.
+other branches must not be able to keep a revoked grant in force. The log of records comes next, alone as well, since it
+may be long. The branches of proposals come after it, in batches that are limited in number, size and time. After a
+batch that fails, the next ones are smaller, until the branch is found that is to blame: it is left out, and tried again
+after a while or when it has moved.
 
 A fetch writes to staging references first. It is applied only if nothing was pushed from here meanwhile, so that a
 slow fetch never moves a branch back. All calls block.
@@ -13,7 +14,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from allotment_profiles.git.locks import clear_leftovers
@@ -23,6 +24,7 @@ from allotment_profiles.git.repository import (
     MAIN,
     NO_OBJECT,
     PROPOSE,
+    RECORDS,
     REVIEWS,
     RefMovedError,
     RefUpdate,
@@ -36,10 +38,10 @@ log = logging.getLogger(__name__)
 _HEADS = "refs/heads/"
 _STAGED = "refs/allotment/"
 """The prefix of fetched branches that do not apply yet. In a batch they have numbers: no name is in another's way."""
-_STAGED_MAIN, _BATCH = _STAGED + "fetched/main", _STAGED + "batch/"
+_STAGED_MAIN, _STAGED_RECORDS, _BATCH = _STAGED + "fetched/main", _STAGED + "fetched/records", _STAGED + "batch/"
 _ATTEMPTS = 3
 BRANCHES = 20_000
-"""At most so many branches of proposals are mirrored. Each proposal has two, and keeps one when it is over."""
+"""At most so many branches of proposals are mirrored. Each proposal has one while it is open."""
 BATCH = 200
 BATCH_BYTES = 64 * 2**20
 BATCH_SECONDS = 20.0
@@ -56,6 +58,10 @@ class Mirror:
         self.remote = remote
         self.left_out = 0
         """How many branches of proposals are missing here, since they cannot be fetched or are too many."""
+        self.is_complete = False
+        """Whether everything that could be fetched has been here since the start."""
+        self.recorded: Callable[[], Collection[str]] = list
+        """Returns the branches of open proposals that the log of records knows; they come before others."""
         self._failed: dict[str, tuple[str, float]] = {}
         self._size = BATCH
         self._pushes = 0
@@ -100,6 +106,12 @@ class Mirror:
         with self._fetching:
             end, before, moved = time.monotonic() + ROUND_SECONDS, self._pushes, False
             there = {name: commit for name, commit in self.remote.branches(self.repository.path).items() if _ours(name)}
+            if there.get(RECORDS, NO_OBJECT) != self.repository.references(RECORDS).get(RECORDS, NO_OBJECT):
+                stale = not self._fetch_records(RECORDS in there, before)
+                if stale:
+                    return moved, True
+                moved = True
+            there.pop(RECORDS, None)
             now = self._proposals()
             gone = dict.fromkeys(now.keys() - there.keys(), NO_OBJECT)
             missing = self._missing(there, now, first)
@@ -117,7 +129,19 @@ class Mirror:
                         return moved, True
                     moved |= self._move(moves, self._proposals())
                 gone = {}
+            self.is_complete = True
             return moved, False
+
+    def _fetch_records(self, exists: bool, pushes: int) -> bool:
+        """Update the log of records alone. Return False where it was pushed to from here meanwhile."""
+        if exists:
+            self.remote.fetch(self.repository.path, {RECORDS: _STAGED_RECORDS})
+        with self._lock:
+            if self._pushes != pushes:
+                return False
+            staged = self.repository.references(_STAGED_RECORDS)[_STAGED_RECORDS] if exists else NO_OBJECT
+            self._move({RECORDS: staged}, self.repository.references(RECORDS))
+            return True
 
     def upkeep(self) -> None:
         """Pack the objects and remove those of no branch, between two fetches. Raise GitError."""
@@ -149,7 +173,8 @@ class Mirror:
             for name, (commit, when) in self._failed.items()
             if there.get(name) == commit and when > since
         }
-        ordered = sorted(there, key=lambda name: (name not in first, name not in now, _other(name) not in there, name))
+        ours = {*self.recorded(), *(name for name in there if name.startswith(REVIEWS))}
+        ordered = sorted(there, key=lambda name: (name not in first, name not in now, name not in ours, name))
         self.left_out = len(self._failed) + len(ordered[BRANCHES:])
         return [name for name in ordered[:BRANCHES] if there[name] != now.get(name) and name not in self._failed]
 
@@ -189,11 +214,4 @@ class Mirror:
 
 def _ours(name: str) -> bool:
     # A name that git allows and we do not is never that of a proposal or a review.
-    return name.startswith((PROPOSE, REVIEWS)) and is_reference(name)
-
-
-def _other(name: str) -> str:
-    """Return the other branch of a proposal: the records to the files, or the files to the records."""
-    if name.startswith(PROPOSE):
-        return REVIEWS + name.removeprefix(PROPOSE)
-    return PROPOSE + name.removeprefix(REVIEWS)
+    return name == RECORDS or (name.startswith((PROPOSE, REVIEWS)) and is_reference(name))

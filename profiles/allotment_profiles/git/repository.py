@@ -19,8 +19,10 @@ from allotment_profiles.git.signatures import Signer, Verifier
 MAIN = "refs/heads/main"
 PROPOSE = "refs/heads/propose/"
 """Below it, a branch with the content of each open proposal."""
+RECORDS = "refs/heads/allotment/records"
+"""The branch with the log of records: what people did with all proposals."""
 REVIEWS = "refs/heads/reviews/"
-"""Below it, a branch with the records of each proposal."""
+"""Below it, a branch with the records of each proposal, as there were before the log."""
 NO_OBJECT = "0" * 40
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 # Stricter than git: a name cannot be mistaken for an option or a pattern, and cannot break a line of `update-ref`.
@@ -240,17 +242,24 @@ class Repository:
             self._histories[heads] = now, history
         return history
 
-    def parents(self, heads: Iterable[str], *, first: bool = False) -> dict[str, tuple[str, ...]]:
-        """Return some commits and what precedes them, on the lines of the first parents or at all: id → parents."""
+    def common_base(self, commits: Sequence[str]) -> str | None:
+        """Return a best common ancestor of all of some commits, or None."""
+        arguments = ("merge-base", "--octopus", *map(_id, commits))
+        return self._process.run(*arguments, accept=(0, 1)).stdout.decode().strip() or None
+
+    def parents(self, heads: Iterable[str], *, since: str | None = None) -> dict[str, tuple[str, ...]]:
+        """Return some commits and what precedes them: id → parents. With `since`, without what precedes that one."""
         wanted, stdin = _batch(heads)
-        line = ["--first-parent"] if first else []
-        output = self._git("rev-list", "--parents", *line, "--stdin", stdin=stdin) if wanted else b""
+        stdin += f"^{_id(since)}^@\n".encode() if since else b""
+        output = self._git("rev-list", "--parents", "--stdin", stdin=stdin) if wanted else b""
         lines = (text.split() for text in output.decode().splitlines())
         return {commit: tuple(parents) for commit, *parents in lines}
 
-    def first_parents(self, head: str) -> list[str]:
-        """Return the ids of the first-parent history, newest first."""
-        return self._git("rev-list", "--first-parent", _id(head)).decode().split()
+    def first_parents(self, head: str, *, until: str = "") -> list[str]:
+        """Return the ids of the first-parent history, newest first, without `until` and what precedes it."""
+        return (
+            self._git("rev-list", "--first-parent", _id(head), *([f"^{_id(until)}"] if until else [])).decode().split()
+        )
 
     def difference(self, before: str, after: str, paths: Sequence[str]) -> str:
         """Return the unified diff of some files of two commits as text. No external program is run."""
@@ -273,6 +282,8 @@ class Repository:
 
     def write_tree(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
         """Write the tree of a commit (None: an empty tree) with files replaced, added, or removed (None)."""
+        if base is None and not files:
+            return self._object("tree", b"")
         blobs = {path: self._object("blob", data) for path, data in files.items() if data is not None}
         return self._tree(base, {path: ("100644", blobs[path]) if path in blobs else None for path in files})
 

@@ -1,5 +1,6 @@
 """What many heads were made from is what git says of each."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,17 @@ def test_it_says_what_git_says_or_leaves_it_to_git(commits: tuple[Repository, di
             assert base == ids[KNOWN[main, head]]
 
 
+def test_it_says_the_same_without_what_precedes_the_oldest_base(commits: tuple[Repository, dict[str, str]]) -> None:
+    repository, ids = commits
+    main, whole = ids["m5"], Ancestry(ids["m5"], repository.parents(ids.values()))
+    for one, other in itertools.combinations(ids.values(), 2):
+        oldest = repository.common_base([main, one, other])
+        ancestry = Ancestry(main, repository.parents([main, one, other], since=oldest))
+        for head in (one, other):
+            known = ancestry.merge_base(main, head)
+            assert known in (whole.merge_base(main, head), repository.merge_base(main, head))
+
+
 def test_many_differences_are_those_of_each_pair(commits: tuple[Repository, dict[str, str]]) -> None:
     repository, ids = commits
     pairs = [(ids[one], ids[other]) for one in HISTORY for other in HISTORY]
@@ -51,5 +63,5 @@ def test_many_differences_are_those_of_each_pair(commits: tuple[Repository, dict
 def test_histories_end_where_they_are_asked_to(commits: tuple[Repository, dict[str, str]], tmp_path: Path) -> None:
     repository, ids = commits
     assert set(repository.parents([ids["m3"]])) == {ids[name] for name in ("m3", "m2", "m1", "b1")}
-    assert set(repository.parents([ids["m3"]], first=True)) == {ids[name] for name in ("m3", "m2", "m1")}
+    assert set(repository.parents([ids["m3"]], since=ids["m2"])) == {ids[name] for name in ("m3", "m2", "b1")}
     assert repository.parents([]) == {}

@@ -80,6 +80,7 @@ def test_of_too_many_branches_those_of_recorded_proposals_are_kept(
     monkeypatch.setattr(mirrors, "BRANCHES", 6)
     names = ["propose/zz", "reviews/zz", *(f"propose/a{number}" for number in range(5))]
     _branches(place, (f"refs/heads/{name}" for name in names), place.origin.head)
+    mirror.recorded = lambda: ["refs/heads/propose/zz"]
     mirror.fetch()
     assert {"refs/heads/propose/zz", "refs/heads/reviews/zz"} < set(heads(mirror.repository))
     assert len(heads(mirror.repository)) == 7

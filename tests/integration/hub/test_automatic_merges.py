@@ -4,7 +4,7 @@ import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of
 
 from allotment_hub.api.serializers import check_answer
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals.overview import overview
 
 AUTOMATIC = POLICY + b"automatic: {enabled: true, changes: [image-version, text]}\n"

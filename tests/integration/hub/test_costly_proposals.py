@@ -12,7 +12,7 @@ from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform, code_of
 from support.fakes.web_service import WebService
 
 from allotment_hub.errors import UnavailableError
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.judging.worker import Result, Task
 from allotment_hub.services.proposals.overview import overview

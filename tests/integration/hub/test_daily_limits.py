@@ -7,7 +7,7 @@ import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of, refusal_of
 
 from allotment_hub.forges.plain_git import size_of
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals import rights
 
 Files = dict[str, bytes | None]

@@ -4,7 +4,7 @@ import asyncio
 
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, TRANSPORT, Platform
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.judging.turns import Turns
 from allotment_hub.services.proposals.case import Judgement

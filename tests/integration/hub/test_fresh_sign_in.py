@@ -18,7 +18,7 @@ from support.fakes.platform import (
 from support.fakes.web_service import Visitor, WebService
 
 from allotment_hub.errors import UnavailableError
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 
 pytestmark = pytest.mark.platform({"policy.yaml": POLICY + b"fresh_sign_in: 15 min\n"})
 GRANTED = {PRICES_PATH: PRICES.replace(b"  housing:", b"  transport: {until: 2999-12-31}\n  housing:")}

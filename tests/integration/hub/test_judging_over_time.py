@@ -7,9 +7,10 @@ from typing import ClassVar
 import pytest
 from support.fakes.platform import JUDGES, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
-from allotment_hub.forges.records import Candidate, StoredProposal
+from allotment_hub.forges.stored_proposal import Candidate, StoredProposal
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
+from allotment_hub.services.proposals import overview as overviews
 from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
@@ -90,22 +91,27 @@ async def test_a_proposal_is_checked_once_and_a_merge_uses_the_judgement_of_its_
     assert platform.main_file(PRICES_PATH) == UNTIL_MARCH
 
 
-async def test_the_list_judges_the_page_that_is_shown_and_what_may_wait_for_the_reader(platform: Platform) -> None:
+async def test_the_list_judges_the_part_that_is_shown_and_what_may_wait_for_the_reader(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
     CountingChecker.counts = counts = Counter[str]()
     checking = CountingChecker(platform.watcher.tracker, platform.clock, JUDGES)
     proposals = Proposals(platform.forge, checking, platform.directory, platform.watcher, EventReader(platform.events))
     files = {f"teams/housing/profiles/p{number}.yaml": NOTEBOOK for number in range(5)}
     for path, data in files.items():
         await platform.proposed({path: data}, by="ben")
-    newest_first = [stored.id for stored in await proposals.all()]
+    stored = proposals.forge.newest()
+    newest_first = [each.id for each in stored]
     ana, ben, lena = (platform.people.actor(name) for name in ("ana", "ben", "lena"))
-    for shown, ids in ((slice(2), newest_first[:2]), (slice(4, 6), newest_first[4:])):
-        lists = await overview(proposals, ana, lambda total, shown=shown: shown)
-        assert ([line.id for line in lists.lines], lists.total, lists.for_me, lists.mine) == (ids, 5, (), ())
+    monkeypatch.setattr(overviews, "JUDGED", 2)
+    for before, ids, more in ((0, newest_first[:2], stored[1].number), (stored[3].number, newest_first[4:], 0)):
+        lists = await overview(proposals, ana, before=before)
+        assert ([line.id for line in lists.lines], lists.before, lists.for_me, lists.mine) == (ids, more, (), ())
     assert counts["merge"] == 3
-    lists = await overview(proposals, ben, lambda total: slice(1))
+    monkeypatch.setattr(overviews, "JUDGED", 5)
+    lists = await overview(proposals, ben, before=stored[3].number)
     assert [line.id for line in lists.mine] == newest_first
-    lists = await overview(proposals, lena, lambda total: slice(1))
+    lists = await overview(proposals, lena, before=stored[3].number)
     assert [line.id for line in lists.for_me] == newest_first
     assert counts["merge"] == 5
 

@@ -13,7 +13,7 @@ from support.costly import costly_profile
 from support.fakes.platform import HOUSING, JUDGES, NOTEBOOK, NOTEBOOK_PATH, PRICES, Platform
 from support.fakes.web_service import WebService
 
-from allotment_hub.forges.records import Candidate
+from allotment_hub.forges.stored_proposal import Candidate
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
 from allotment_hub.services.judging.worker import receive, send

@@ -176,13 +176,13 @@ async def test_a_proposal_of_a_draft_is_seen_by_those_who_may_know_the_draft(pla
     path = "teams/housing/profiles/secret.yaml"
     stored = (await platform.submissions.propose(platform.people.actor("ben"), {path: draft}, "A sketch")).proposal
     for who, sees in (("ben", True), ("lena", True), ("dan", True), ("adam", True), ("ana", False), ("tom", False)):
-        listed = await platform.proposals.readable(platform.people.actor(who).user)
+        listed = (await platform.proposals.readable(platform.people.actor(who).user)).proposals
         assert (stored.id in [each.id for each in listed]) is sees, who
     assert await code_of(platform.proposals.view(stored, platform.people.actor("ana"))) == "proposal-unknown"
     granted = PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")
     files: dict[str, bytes | None] = {path: draft, PRICES_PATH: granted}
     await platform.submissions.propose(platform.people.actor("ben"), files, "With data")
-    listed = await platform.proposals.readable(platform.people.actor("dora").user)
+    listed = (await platform.proposals.readable(platform.people.actor("dora").user)).proposals
     assert stored.id in [each.id for each in listed]
 
 

@@ -11,7 +11,7 @@ from support.conditions import eventually
 from support.fakes.platform import HOUSING, NOTEBOOK, Platform
 from support.fakes.web_service import WebService
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.judging.worker import Result, Task
 from allotment_hub.services.proposals.overview import Overview, overview

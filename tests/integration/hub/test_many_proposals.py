@@ -51,13 +51,13 @@ async def test_what_is_read_at_once_is_what_is_read_of_each(platform: Platform) 
     platform.push({"policy.yaml": POLICY + b"listing: own\n"})
     await platform.watcher.refresh()
     each = PlainGitForge(platform.repository, platform.signer)
-    listed = platform.forge.all()
+    listed = platform.forge.newest()
     assert len(listed) == 10
     assert all(each.get(stored.id) == stored for stored in listed)
     platform.people.groups["tom"] = ["/transport"]
     for name, count in (("ana", 10), ("tom", 0), ("adam", 10)):
         user = platform.people.actor(name).user
-        assert [stored.id for stored in await platform.proposals.readable(user)] == [
+        assert [stored.id for stored in (await platform.proposals.readable(user)).proposals] == [
             stored.id for stored in listed if await platform.proposals.listed(stored, user)
         ]
-        assert len(await platform.proposals.readable(user)) == count
+        assert len((await platform.proposals.readable(user)).proposals) == count

@@ -13,11 +13,13 @@ from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, co
 from support.fakes.web_service import WebService
 from support.servers.git_server import git
 
-from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.forges.record_log import RecordsBrokenError
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.git.commits import Person
-from allotment_profiles.git.repository import MAIN, REVIEWS, RefUpdate
+from allotment_profiles.git.repository import MAIN, RECORDS, RefUpdate
 from allotment_profiles.git.signatures import Signer, Verifier
+from allotment_profiles.records.chain import SERVICE
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 LARGEST = NOTEBOOK.replace(b"4 GiB", b"12 GiB")
@@ -91,7 +93,12 @@ async def test_after_a_theft_what_there_was_counts_and_nothing_that_the_thief_si
     assert await platform.approvers(stored) == []
     leo = platform.people.actor("leo")
     assert await code_of(platform.reviews.merge(leo, stored.id, stored.head)) == "approvals-missing"
-    # The service goes on with its own key, also on top of that.
+    # Nothing is decided on top of that. The service goes on once the log is put back.
+    with pytest.raises(RecordsBrokenError):
+        await platform.approved(stored)
+    there = platform.repository.resolve(RECORDS)
+    assert there
+    platform.repository.update_references([RefUpdate(RECORDS, stored.tip, there)])
     await platform.approved(stored)
     assert await platform.approvers(await platform.proposals.stored(stored.id)) == ["lena"]
     # A proposal in another's name.
@@ -161,8 +168,8 @@ async def test_if_the_public_key_is_lost_too_its_history_is_unknown_until_it_is_
     await platform.watcher.refresh()
     assert reviewed(platform)
     assert memory(platform) == 8
-    assert platform.repository.references(REVIEWS)
-    assert [stored.open for stored in await platform.proposals.all()] == [False]
+    assert platform.repository.references(RECORDS)
+    assert [stored.open for stored in list(platform.forge.newest())] == [False]
 
 
 async def test_nothing_is_recorded_while_the_key_does_not_count(

@@ -9,7 +9,7 @@ import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of, refusal_of
 
 from allotment_hub.api.serializers import check_answer, proposal_answer
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals import rights
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
@@ -69,7 +69,7 @@ async def test_a_file_cannot_take_the_place_of_a_folder(platform: Platform) -> N
     platform.push({f"{OTHER_PATH}/deeper.yaml": b"x: y\n"})
     refused = await refusal_of(platform.proposed({OTHER_PATH: NOTEBOOK}))
     assert "folder" in {problem.code for problem in refused.problems}
-    assert await platform.proposals.all() == []
+    assert list(platform.forge.newest()) == []
 
 
 async def test_where_the_lead_proposes_it_is_said_who_stands_in(platform: Platform) -> None:
@@ -181,7 +181,7 @@ async def test_a_change_with_problems_is_not_proposed_and_says_which(
 ) -> None:
     refused = await refusal_of(platform.proposed(files))
     assert code in {problem.code for problem in refused.problems}
-    assert await platform.proposals.all() == []
+    assert list(platform.forge.newest()) == []
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 2001, "a\u202eb", "a\x00b"])
@@ -206,7 +206,7 @@ async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
     for number in range(4):
         path = f"teams/housing/profiles/other-{number}.yaml"
         await platform.submissions.propose(platform.people.actor("ana"), {path: NOTEBOOK}, "One more")
-    stored = await platform.proposals.all()
+    stored = list(platform.forge.newest())
     for each in stored:
         await platform.proposals.files(each)
     asked, changes_of = [], platform.repository.changes_of

@@ -7,8 +7,9 @@ import pytest
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
 from allotment_hub.errors import ServiceError, UnavailableError
-from allotment_hub.forges.records import RecordKind, StoredProposal
-from allotment_profiles.git.repository import PROPOSE, REVIEWS, RefMovedError
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_profiles.git.repository import PROPOSE, RECORDS, RefMovedError
+from allotment_profiles.records.record import RecordKind
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
@@ -68,7 +69,7 @@ async def test_what_was_proposed_survives_its_end(platform: Platform) -> None:
     view = await platform.proposals.view(kept, platform.people.actor("ana"))
     assert view.case.state == "rejected"
     assert view.files == {NOTEBOOK_PATH: LARGER}
-    assert platform.repository.is_ancestor(stored.head, platform.repository.references(REVIEWS)[REVIEWS + stored.id])
+    assert platform.repository.is_ancestor(stored.head, platform.repository.references(RECORDS)[RECORDS])
 
 
 @pytest.mark.parametrize(

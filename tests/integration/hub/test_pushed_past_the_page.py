@@ -5,9 +5,9 @@ import json
 
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform, code_of
 
-from allotment_hub.forges.plain_git import SERVICE
-from allotment_hub.forges.records import StoredProposal
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, REVIEWS, RefUpdate
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, RECORDS, RefUpdate
+from allotment_profiles.records.chain import SERVICE
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 
@@ -26,9 +26,10 @@ async def test_text_that_looks_like_a_record_or_a_trailer_is_only_text(platform:
     )
     stored = await platform.proposals.stored(stored.id)
     # Even a pusher who puts the signed commit with that text into the chain of records gains nothing.
-    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, stored.head, stored.tip)])
-    assert platform.forge.get(stored.id) is None
-    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, stored.tip, stored.head)])
+    platform.repository.update_references([RefUpdate(RECORDS, stored.head, stored.tip)])
+    assert platform.forge.get(stored.id) == stored
+    assert platform.forge.log.broken
+    platform.repository.update_references([RefUpdate(RECORDS, stored.tip, stored.head)])
     assert await platform.approvers(stored) == []
 
 
@@ -49,7 +50,7 @@ async def test_an_unsigned_record_counts_for_nothing(platform: Platform) -> None
         platform.repository.write_tree(None, {}), [stored.tip], f"Record: lena approved\n\n{approval(stored)}\n",
         author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC),
     )  # fmt: skip
-    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, forged, stored.tip)])
+    platform.repository.update_references([RefUpdate(RECORDS, forged, stored.tip)])
     assert await platform.approvers(stored) == []
 
 
@@ -81,7 +82,7 @@ async def test_a_branch_pushed_without_the_page_is_a_draft_that_nobody_proposed(
     main = platform.forge.main()
     platform.repository.update_references([RefUpdate(PROPOSE + "mine", main, NO_OBJECT)])
     assert platform.forge.unrecorded() == {"mine": main}
-    assert await platform.proposals.all() == []
+    assert list(platform.forge.newest()) == []
 
 
 async def test_a_branch_pushed_below_a_name_keeps_no_proposal_away(platform: Platform) -> None:

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import MAIN, RefUpdate
 

@@ -6,7 +6,7 @@ import pytest
 from support.fakes.platform import NOTEBOOK, POLICY, Platform, refusal_of
 
 from allotment_hub.api.serializers import proposal_answer
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals.overview import JUDGED, overview
 from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
@@ -50,7 +50,7 @@ async def test_no_deed_reaches_a_proposal_that_its_author_may_not_see(
     for name, deed in DEEDS.items():
         assert (await refusal_of(deed(platform, tom, stored))).refusal == nothing.refusal, name
     assert (await platform.proposals.stored(stored.id)).tip == stored.tip
-    assert stored.id not in {each.id for each in await platform.proposals.readable(tom.user)}
+    assert stored.id not in {each.id for each in (await platform.proposals.readable(tom.user)).proposals}
 
 
 async def test_words_about_a_hidden_version_stay_hidden_after_an_update_that_all_may_see(platform: Platform) -> None:

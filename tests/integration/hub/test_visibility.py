@@ -61,7 +61,7 @@ async def test_where_profiles_are_listed_for_their_own_teams_proposals_are_too(p
     files = {NOTEBOOK_PATH: NOTEBOOK}
     done = await platform.submissions.propose(platform.people.actor("ana"), files, "Without the variable")
     for name, expected in (("ana", 1), ("lena", 1), ("adam", 1), ("tom", 0)):
-        assert len(await platform.proposals.readable(platform.people.actor(name).user)) == expected, name
+        assert len((await platform.proposals.readable(platform.people.actor(name).user)).proposals) == expected, name
     stored = await platform.proposals.stored(done.proposal.id)
     assert await code_of(platform.proposals.view(stored, platform.people.actor("tom"))) == "proposal-unknown"
 

@@ -19,12 +19,13 @@ from support.fakes.platform import (
 )
 
 from allotment_hub.api.serializers import proposal_answer
-from allotment_hub.forges.records import Record, StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.page import Frame
 from allotment_hub.pages.rendering import templates
-from allotment_profiles.git.repository import MAIN, PROPOSE, REVIEWS, RefUpdate
+from allotment_profiles.git.repository import MAIN, PROPOSE, RECORDS, RefUpdate
 from allotment_profiles.git.signatures import Signer, generate_key
+from allotment_profiles.records.record import Record
 
 GRANT = PRICES.replace(
     b"  housing: {until: 2999-12-31}\n",
@@ -209,14 +210,14 @@ async def test_an_approval_from_before_there_were_digests_counts_only_where_it_w
 
 async def test_a_record_of_the_release_before_is_read(platform: Platform) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
-    message = Record("approved", "lena", stored.current.time, stored.head).message(stored.id)
+    message = Record("approved", "lena", stored.current.time, stored.head, proposal=stored.id).message()
     head, _, body = message.partition("\n\n")
     old = {key: value for key, value in json.loads(body).items() if key not in ("digest", "main")}
     tip = platform.repository.write_commit(
         platform.repository.write_tree(None, {}), [stored.tip], f"{head}\n\n{json.dumps(old)}\n",
         author=platform.service, committer=platform.service, time=stored.current.time, signer=platform.signer,
     )  # fmt: skip
-    platform.repository.update_references([RefUpdate(REVIEWS + stored.id, tip, stored.tip)])
+    platform.repository.update_references([RefUpdate(RECORDS, tip, stored.tip)])
     record = (await platform.proposals.stored(stored.id)).records[-1]
     assert (record.kind, record.by, record.digest) == ("approved", "lena", "")
 

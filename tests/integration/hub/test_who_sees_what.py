@@ -184,7 +184,7 @@ async def test_where_teams_see_their_own_a_check_does_not_compare_with_files_of_
 async def test_where_teams_see_their_own_a_proposal_for_a_teams_file_is_theirs(own: Platform) -> None:
     stored = await own.proposed({"teams/housing/team.yaml": HOUSING.replace(b"Housing", b"Homes")})
     for who, sees in (("ben", True), ("adam", True), ("tom", False), ("dora", False)):
-        listed = await own.proposals.readable(own.people.actor(who).user)
+        listed = (await own.proposals.readable(own.people.actor(who).user)).proposals
         assert (stored.id in [each.id for each in listed]) is sees, who
 
 
@@ -248,7 +248,7 @@ async def test_what_makes_a_hidden_profile_visible_is_hidden_until_it_applies(pl
     opened = SKETCH.replace(b"visibility: draft\n", b"").replace(b"sketch", b"page")
     stored = await platform.proposed({SKETCH_PATH: opened}, by="lena")
     for who, sees in (("ana", False), ("tom", False), ("dora", False), ("leo", True), ("adam", True)):
-        listed = await platform.proposals.readable(platform.people.actor(who).user)
+        listed = (await platform.proposals.readable(platform.people.actor(who).user)).proposals
         assert (stored.id in [each.id for each in listed]) is sees, who
 
 
@@ -257,7 +257,7 @@ async def test_a_proposed_profile_that_cannot_be_read_counts_as_hidden(platform:
         "odd", platform.forge.main(), {SKETCH_PATH: b"visibility: [s3cr3t\n"}, by="lena", title="Odd", reason="Odd"
     )
     for who, sees in (("ana", False), ("tom", False), ("leo", True)):
-        listed = await platform.proposals.readable(platform.people.actor(who).user)
+        listed = (await platform.proposals.readable(platform.people.actor(who).user)).proposals
         assert (stored.id in [each.id for each in listed]) is sees, who
 
 

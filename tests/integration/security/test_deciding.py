@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
 from support.fakes.web_service import Visitor, WebService
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.http.one_time import OneTimeTokens
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"5 GiB")

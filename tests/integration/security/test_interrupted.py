@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.git.process import GitError
 
 _GIT = """\

@@ -8,7 +8,7 @@ from support.conditions import eventually
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
 from support.fakes.web_service import Visitor, WebService
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.http.request_limit import AT_ONCE, WAITING, RequestLimit
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.proposals.proposals import Proposals

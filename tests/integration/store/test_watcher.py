@@ -11,7 +11,7 @@ from support.locks import locked
 from support.repositories import MAIN, START, ProfilesRepository, policy, profile, small
 from support.servers.git_server import git
 
-from allotment_hub.api.metrics import exposition
+from allotment_hub.api.metrics import CatalogCollector, exposition
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -163,7 +163,7 @@ async def test_a_locked_main_is_told_with_the_time_and_goes_on_once_the_git_has_
         assert watcher.standstill is not None
         assert watcher.standstill.code == "locked"
         assert watcher.standstill.since == dt.datetime.fromtimestamp(1000, dt.UTC)
-        metrics = exposition(watcher, None)
+        metrics = exposition(CatalogCollector(watcher))
         assert b"allotment_main_standstill 1.0" in metrics
         assert b"allotment_main_standstill_timestamp_seconds 1000.0" in metrics
         process.kill()
@@ -171,7 +171,7 @@ async def test_a_locked_main_is_told_with_the_time_and_goes_on_once_the_git_has_
         assert (profiles.path / f"{MAIN}.lock").exists()
         await watcher.refresh()
         assert watcher.standstill is None
-        assert b"allotment_main_standstill 0.0" in exposition(watcher, None)
+        assert b"allotment_main_standstill 0.0" in exposition(CatalogCollector(watcher))
     assert not (profiles.path / f"{MAIN}.lock").exists()
 
 

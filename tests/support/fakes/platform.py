@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from allotment_hub.errors import ServiceError
-from allotment_hub.forges.plain_git import SERVICE, PlainGitForge
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.profiles import Profiles
@@ -39,6 +39,7 @@ from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Keyring, Signer, generate_key
+from allotment_profiles.records.chain import SERVICE
 from allotment_profiles.store.history import fold_history
 from allotment_profiles.store.provenance import HistoryEntry
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -206,6 +207,16 @@ class Platform:
 
     def __init__(self, folder: Path) -> None:
         shutil.copytree(_first_state(), folder, dirs_exist_ok=True)
+        self._open(folder)
+
+    @classmethod
+    def opened(cls, folder: Path) -> "Platform":
+        """Return the services over the repository that another one has left in a folder."""
+        platform = cls.__new__(cls)
+        platform._open(folder)
+        return platform
+
+    def _open(self, folder: Path) -> None:
         self.keyring = Keyring(folder / "signers")
         self.verifier, self.signer = self.keyring.verifier, self.keyring.signer(folder / "key")
         self.repository = Repository(folder / "profiles.git", self.verifier)
@@ -218,7 +229,7 @@ class Platform:
         self.checking = ChangeChecker(
             self.watcher.tracker, self.clock, self.judges, self.work_seconds, self.list_seconds
         )
-        self.forge = PlainGitForge(self.repository, self.signer)
+        self.forge = PlainGitForge(self.repository, self.signer, index=folder / "records.sqlite")
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)
         self.sign_ins = SignIns(client)
@@ -270,6 +281,7 @@ class Platform:
     async def close(self) -> None:
         """Give up connections."""
         await self.directory.close()
+        self.forge.close()
         self.events.close()
 
     def push(

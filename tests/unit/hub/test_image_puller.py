@@ -18,7 +18,7 @@ from support.fakes.nodes import Nodes
 from support.folders import DATA
 from support.repositories import START, ProfilesRepository, policy, profile, small, team
 
-from allotment_hub.api.metrics import exposition
+from allotment_hub.api.metrics import CatalogCollector, PullCollector, exposition
 from allotment_hub.api.platform import pulled_ahead
 from allotment_hub.configuration import PullerConfiguration
 from allotment_hub.nodes.daemonset import manifest
@@ -204,12 +204,12 @@ async def test_trouble_is_said_once_tried_again_and_over_when_the_cluster_answer
         assert brief is not None
         assert (brief["failed"], brief["images"]) == (True, 1)
         assert brief["failing_since"]
-        assert b"allotment_puller_failed 1.0" in exposition(watcher, pulling)
+        assert b"allotment_puller_failed 1.0" in exposition(PullCollector(pulling))
         nodes.last_error = None
         await nodes.until_told(1)
     assert pulling.last is not None
     assert (pulling.last.error, pulling.last.since) == (None, None)
-    assert b"allotment_puller_failed 0.0" in exposition(watcher, pulling)
+    assert b"allotment_puller_failed 0.0" in exposition(PullCollector(pulling))
     lost, found = (record.getMessage() for record in caplog.records if "ahead" in record.getMessage())
     assert "OSError: the API server is away" in lost
     assert "OSError" not in found
@@ -234,10 +234,10 @@ async def test_what_is_left_out_is_named_and_counted(
         await watcher.refresh()
         await nodes.until_told(1)
     assert image("i2:1") in caplog.text
-    assert b"allotment_puller_left_out 1.0" in exposition(watcher, pulling)
+    assert b"allotment_puller_left_out 1.0" in exposition(PullCollector(pulling))
     assert manifest(nodes.told[0], PLACE, "uid")["metadata"]["annotations"] == {"allotment/left-out": "1"}
 
 
 async def test_where_nothing_is_pulled_ahead_health_and_metrics_say_nothing_of_it(profiles: ProfilesRepository) -> None:
     assert pulled_ahead(None) is None
-    assert b"allotment_puller" not in exposition(CatalogWatcher(profiles.repository), None)
+    assert b"allotment_puller" not in exposition(CatalogCollector(CatalogWatcher(profiles.repository)))

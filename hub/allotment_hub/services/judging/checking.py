@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from allotment_hub.errors import ServiceError, UnavailableError
-from allotment_hub.forges.records import Candidate
+from allotment_hub.forges.stored_proposal import Candidate
 from allotment_hub.services.judging.dry_runs import MAXIMUM_SHOWN, Check, Files, OtherProposal, unchecked
 from allotment_hub.services.judging.judges import MAXIMUM_JUDGES, Judges
 from allotment_hub.services.judging.turns import Turns

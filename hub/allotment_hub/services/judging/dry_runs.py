@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from allotment_hub.forges.records import Candidate
+from allotment_hub.forges.stored_proposal import Candidate
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.git.repository import FileChange

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from allotment_hub.forges.records import Candidate
+from allotment_hub.forges.stored_proposal import Candidate
 from allotment_hub.services.judging.dry_runs import CatalogChange, Check, Files, check_commit, check_files, check_merge
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import Repository

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from allotment_hub.forges.records import Candidate, Record, StoredProposal
+from allotment_hub.forges.stored_proposal import Candidate, StoredProposal
 from allotment_hub.services.judging.checking import Check
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.records.record import Record
 from allotment_profiles.review.approvals import Requirement, addressed, can_meet, missing
 
 State = Literal["open", "approved", "conflict", "broken", "merged", "live", "rejected", "withdrawn"]

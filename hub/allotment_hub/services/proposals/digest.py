@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from allotment_hub.forges.records import Candidate, Record
+from allotment_hub.forges.stored_proposal import Candidate
 from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, Check
 from allotment_profiles.model.base import attributes
+from allotment_profiles.records.record import Record
 from allotment_profiles.review.access_diff import AccessChange, StartChange
 from allotment_profiles.review.approvals import Requirement
 from allotment_profiles.review.changes import Change

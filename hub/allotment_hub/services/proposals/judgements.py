@@ -8,12 +8,13 @@ from typing import TypeVar
 
 from allotment_hub.forges.heads import drop_oldest
 from allotment_hub.forges.plain_git import MergeConflictError, PlainGitForge
-from allotment_hub.forges.records import Record, StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.judging.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.case import CaseKey, Judgement
 from allotment_hub.services.proposals.digest import digest_of
 from allotment_profiles.access.people import User
 from allotment_profiles.git.process import GitDataError
+from allotment_profiles.records.record import Record
 from allotment_profiles.review.approvals import Requirement
 from allotment_profiles.review.changes import Change
 

@@ -6,12 +6,13 @@ say that it waits for the reader. The list shows at once what is known of that, 
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals.case import Judgement
 from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.readable import MAXIMUM_LOOKED_THROUGH
 from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.access.people import User, answers_for
 from allotment_profiles.access.visibility import decides_about
@@ -42,9 +43,9 @@ class Overview:
     """The lists of the page."""
 
     lines: tuple[Line, ...]
-    """The lines of the page that is shown."""
-    total: int
-    """How many proposals the reader may see."""
+    """The lines of the part of the list that is shown."""
+    before: int
+    """Where the next part begins; 0 where there is none."""
     for_me: tuple[Line, ...]
     """The proposals that wait for the reader, of the `JUDGED` that most likely do."""
     checking: int
@@ -57,26 +58,24 @@ class Overview:
     """How many others there are."""
 
 
-async def overview(
-    proposals: Proposals, reader: Actor, shown: Callable[[int], slice] = lambda total: slice(JUDGED)
-) -> Overview:
-    """List proposals. `shown` gives the lines of the page from their total; no others are judged but the reader's."""
+async def overview(proposals: Proposals, reader: Actor, *, state: str = "", before: int = 0) -> Overview:
+    """List proposals: a part of those in a state, the reader's own, and those that wait for the reader."""
     main = await proposals.main()  # first: what is still open afterwards was open on it
-    readable = await proposals.readable(reader.user)
-    own = [stored for stored in readable if stored.proposer == reader.user.name][:JUDGED]
-    likely = await _likely(proposals, readable, reader)
-    page = readable[shown(len(readable))]
-    wanted = {stored.id: stored for stored in (*own, *likely, *page)}
+    part = await proposals.readable(reader.user, state=state, before=before, limit=JUDGED)
+    own = (await proposals.readable(reader.user, proposer=reader.user.name, limit=JUDGED)).proposals
+    likely = await _likely(proposals, reader)
+    wanted = {stored.id: stored for stored in (*own, *likely, *part.proposals)}
     still_open = [stored for stored in wanted.values() if stored.open]
     await asyncio.to_thread(proposals.forge.prepare, still_open, main)
     people = await proposals.people(still_open)
     known = await proposals.judgements.known(still_open, main, people)
     lines = {id_: await _line(proposals, stored, known.get(id_), people, reader) for id_, stored in wanted.items()}
     branches = sorted((await asyncio.to_thread(proposals.forge.unrecorded)).items()) if reader.user.admin else []
+    newest_first = sorted((lines[id_] for id_ in wanted), key=lambda line: line.updated, reverse=True)
     return Overview(
-        lines=tuple(lines[stored.id] for stored in page),
-        total=len(readable),
-        for_me=tuple(lines[stored.id] for stored in readable if stored.id in lines and lines[stored.id].for_me),
+        lines=tuple(lines[stored.id] for stored in part.proposals),
+        before=part.before,
+        for_me=tuple(line for line in newest_first if line.for_me),
         checking=sum(lines[stored.id].state == CHECKING for stored in likely),
         mine=tuple(lines[stored.id] for stored in own),
         branches=dict(branches[:JUDGED]),
@@ -84,13 +83,14 @@ async def overview(
     )
 
 
-async def _likely(proposals: Proposals, readable: Sequence[StoredProposal], reader: Actor) -> list[StoredProposal]:
+async def _likely(proposals: Proposals, reader: Actor) -> list[StoredProposal]:
     """Return the open proposals that most likely wait for a reader, judging none: those of their files first."""
     catalog, user = proposals.catalog, reader.user
     leads = any(answers_for(user, team.value) for team in catalog.teams.values())
     if not reader.may_review or not (leads or user.admin):
         return []
-    others = [stored for stored in readable if stored.open and stored.proposer != user.name]
+    readable = await proposals.readable(user, state="open", limit=MAXIMUM_LOOKED_THROUGH)
+    others = [stored for stored in readable.proposals if stored.proposer != user.name]
     touched = await proposals.touched(others)
     about = {id_: any(decides_about(user, path, catalog) for path in paths) for id_, paths in touched.items()}
     return sorted(others, key=lambda stored: not about[stored.id])[:JUDGED]

@@ -3,33 +3,32 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.heads import drop_oldest
 from allotment_hub.forges.plain_git import PlainGitForge
-from allotment_hub.forges.records import Record, StoredProposal
-from allotment_hub.forges.touched import Touched
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.approvers import Approvers
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
-from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check, OtherProposal
-from allotment_hub.services.proposals.approvers import Approvers
+from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
 from allotment_hub.services.proposals.catching_up import Updated, files_for_main
 from allotment_hub.services.proposals.digest import Lapsed, first_texts, sentences_of
 from allotment_hub.services.proposals.judgements import Judgements
+from allotment_hub.services.proposals.readable import ReadableProposals
 from allotment_hub.services.proposals.rights import Action, Actor, refusal_of, refusal_to_comment
-from allotment_hub.services.proposals.sights import MainNow, Sights, all_known, records_of, shown, sights_of, texts_seen
+from allotment_hub.services.proposals.sights import MainNow, Sights, records_of, shown, sights_of, texts_seen
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import Sight, decides_about
-from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
+from allotment_profiles.records.record import Record
 from allotment_profiles.review.automatic import ACTIONS, ENDING
 from allotment_profiles.review.changes import Change
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -79,8 +78,8 @@ def profiles_in(files: Iterable[str]) -> list[str]:
     return [ref.id for ref in map(file_ref, files) if ref and ref.kind == "profile"]
 
 
-class Proposals:
-    """Reads proposals and judges them against main as it is now."""
+class Proposals(ReadableProposals):
+    """Judges proposals against main as it is now, and shows them."""
 
     def __init__(
         self,
@@ -90,51 +89,15 @@ class Proposals:
         watcher: CatalogWatcher,
         events: EventReader,
     ) -> None:
-        self.forge = forge
+        super().__init__(forge, watcher)
         self.approvers = Approvers(directory)
         self._checking = checking
         self._directory = directory
-        self._watcher = watcher
         self._events = events
         self.judgements = Judgements(forge, checking)
         self._changed: dict[str, _Sides] = {}
 
-    @property
-    def catalog(self) -> Catalog:
-        """The catalog that applies."""
-        return self._watcher.catalog
-
     # -- reading
-
-    async def stored(self, proposal: str) -> StoredProposal:
-        """Return a proposal as the forge keeps it, whoever asks. What a user asks for comes from `visible`."""
-        stored = await asyncio.to_thread(self.forge.get, proposal) if _is_id(proposal) else None
-        if stored is None:
-            raise _unknown()
-        return stored
-
-    async def visible(self, proposal: str, user: User) -> StoredProposal:
-        """Return a proposal. Raise a refusal where there is none, and where this user may not know of it."""
-        stored = await self.stored(proposal)
-        if not await self.listed(stored, user):
-            raise _unknown()
-        return stored
-
-    async def all(self) -> list[StoredProposal]:
-        """List all proposals, those with the newest record first."""
-        return list(await asyncio.to_thread(self.forge.all))
-
-    async def readable(self, user: User) -> list[StoredProposal]:
-        """List the proposals that a user may see, those with the newest record first."""
-        return await self._listed(await self.all(), user)
-
-    async def touched(self, proposals: Sequence[StoredProposal]) -> dict[str, Mapping[str, object]]:
-        """Return the paths that proposals change, by the ids of the proposals."""
-        touched = await asyncio.to_thread(self._touched, proposals)
-        return {id_: each.files for id_, each in touched.items()}
-
-    def _touched(self, proposals: Sequence[StoredProposal]) -> dict[str, Touched]:
-        return self.forge.touched.of(proposals, self.forge.main()) if proposals else {}
 
     async def files(self, stored: StoredProposal) -> dict[str, bytes | None]:
         """Return what a proposal changes against the commit that it was made from. Do not alter the result."""
@@ -152,39 +115,6 @@ class Proposals:
     async def files_for_main(self, stored: StoredProposal, main: str) -> Updated:
         """Return what a proposal would change on main, with its keys carried over to files that main has changed."""
         return await asyncio.to_thread(files_for_main, self.forge.repository, stored.head, main)
-
-    async def listed(self, stored: StoredProposal, user: User) -> bool:
-        """Return whether a user may know of a proposal.
-
-        They may see every file of it, before and after; or they made it, or they decide about a file of it.
-        """
-        return bool(await self._listed([stored], user))
-
-    async def _listed(self, proposals: Sequence[StoredProposal], user: User) -> list[StoredProposal]:
-        catalog = self._watcher.catalog
-        others = [stored for stored in proposals if not user.admin and user.name != stored.proposer]
-
-        def known() -> set[str]:
-            touched = self._touched(others)
-            return {id_ for id_, each in touched.items() if all_known(user, catalog, each.files)}
-
-        hidden = {stored.id for stored in others}
-        if others:
-            hidden -= await asyncio.to_thread(known)
-        return [stored for stored in proposals if stored.id not in hidden]
-
-    async def others(self, files: Iterable[str], user: User, but: str = "") -> tuple[OtherProposal, ...]:
-        """List the open proposals for some of these files that a user may know of: other people's, or all `but` one."""
-        paths = frozenset(files)
-        others = [
-            stored
-            for stored in (await self.all() if paths else ())
-            if stored.open and (stored.id != but if but else stored.proposer != user.name)
-        ]
-        touched = await self.touched(others)
-        same = [stored for stored in others if not paths.isdisjoint(touched[stored.id])]
-        found = await self._listed(same, user)
-        return tuple(OtherProposal(stored.id, stored.current.title, stored.proposer) for stored in found)
 
     # -- judging
 
@@ -378,14 +308,6 @@ def _compared(approval: Record, was: Check, check: Check, sights: Sights) -> Lap
     )
     gone, new = ([text for text in these if text not in others] for these, others in ((then, now), (now, then)))
     return Lapsed(approval, first_texts(gone), first_texts(new))
-
-
-def _unknown() -> ServiceError:
-    return refused(404, "proposal-unknown", "There is no such proposal.", "", "Look at the list of proposals.")
-
-
-def _is_id(text: str) -> bool:
-    return len(text) < 150 and all(part.isalnum() for part in text.split("-") if part) and text.isascii()
 
 
 def _written_automatic(merge: Commit | None) -> tuple[str, ...]:

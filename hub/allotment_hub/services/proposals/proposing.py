@@ -10,10 +10,10 @@ from typing import ParamSpec, TypeVar
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import size_of
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
-from allotment_hub.services.proposals.rights import Actor, refusal_to_add, refusal_to_change
+from allotment_hub.services.proposals.rights import DAY, Actor, refusal_to_add, refusal_to_change
 from allotment_hub.services.proposals.sights import Sights, shown, without_others
 from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.access.visibility import Sight, decides_about, team_is_listed, visible
@@ -171,7 +171,9 @@ class Submissions:
     async def _within_day(self, actor: Actor, policy: Policy | None, size: int = 0) -> None:
         """Raise a refusal where the actor has added as much today as one person may: git keeps all of it."""
         limits = (policy.daily_limits if policy else None) or DailyLimits()
-        refusal = refusal_to_add(await self._proposals.all(), actor, limits, self._checking.now(), size)
+        since = self._checking.now() - DAY
+        records, sent = await asyncio.to_thread(self._forge.added, actor.user.name, since)
+        refusal = refusal_to_add(records, sent, actor, limits, size)
         if refusal:
             raise ServiceError(refusal)
 
@@ -185,7 +187,7 @@ class Submissions:
         """
         if update is not None:
             return await self.own(actor, update)
-        wanted, still_open = set(profiles_in(files)), [stored for stored in await self._proposals.all() if stored.open]
+        wanted, still_open = set(profiles_in(files)), await self._proposals.open_ones()
         own = [stored for stored in still_open if stored.proposer == actor.user.name]
         touched = await self._proposals.touched(own)
         for stored in own:

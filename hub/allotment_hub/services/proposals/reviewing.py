@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from allotment_hub.errors import ServiceError, UnavailableError, refused
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.identities import Identities
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals

@@ -1,12 +1,11 @@
 """Who may do what with a proposal. The page's buttons and the actions themselves ask the same function. Pure."""
 
 import datetime as dt
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from allotment_hub.forges.records import StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals.case import Case
 from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.access.visibility import decides_about
@@ -23,8 +22,7 @@ ALWAYS_OF_ONE = 10
 """How many of these are left to each, however many comments of others there are."""
 ADMINISTRATORS_TIMES = 10
 """How many times as much as others administrators may add in a day."""
-_DAY = dt.timedelta(days=1)
-_ADDED = ("proposed", "updated", "commented")
+DAY = dt.timedelta(days=1)
 
 Action = Literal["approve", "reject", "merge", "withdraw", "update"]
 
@@ -82,27 +80,16 @@ def may_reject(stored: StoredProposal, paths: Iterable[str], catalog: Catalog, a
     return stored.open and actor.may_review and actor.user.name != stored.proposer and decides
 
 
-def refusal_to_add(
-    proposals: Iterable[StoredProposal], actor: Actor, limits: DailyLimits, now: dt.datetime, size: int = 0
-) -> Refusal | None:
+def refusal_to_add(records: int, sent: int, actor: Actor, limits: DailyLimits, size: int = 0) -> Refusal | None:
     """Return why an actor may not add another record with files of a size, or None.
 
-    `proposals` are all of them, also those that have ended, with the newest record first. What is decided (approved,
-    rejected, merged, withdrawn) is never too much.
+    `records` and `sent` are the proposals, updates and comments that they have sent within a day, and their bytes.
+    What is decided (approved, rejected, merged, withdrawn) is never too much.
     """
-    since = now - _DAY
-    recent = itertools.takewhile(lambda stored: stored.records[-1].time > since, proposals)
-    own = [
-        record
-        for stored in recent
-        for record in stored.records
-        if record.by == actor.user.name and record.time > since and record.kind in _ADDED
-    ]
     times = ADMINISTRATORS_TIMES if actor.user.admin else 1
-    records, most = times * limits.records, times * limits.size
-    sent = sum(record.size for record in own)
-    if len(own) >= records:
-        why = f"You have sent {len(own)} proposals, updates and comments in 24 hours; {records} are allowed."
+    allowed, most = times * limits.records, times * limits.size
+    if records >= allowed:
+        why = f"You have sent {records} proposals, updates and comments in 24 hours; {allowed} are allowed."
     elif size and sent + size > most:
         why = f"With it, you would have proposed {sent + size} bytes in 24 hours; {format_memory(most)} are allowed."
     else:

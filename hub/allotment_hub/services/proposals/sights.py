@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from allotment_hub.forges.records import Record, StoredProposal
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.forges.touched import Touched
 from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.case import Case
@@ -15,6 +15,7 @@ from allotment_profiles.access.visibility import Audience, Sight, decides_about,
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.paths import file_ref, profile_path, team_path
 from allotment_profiles.model.problems import Problem
+from allotment_profiles.records.record import Record
 from allotment_profiles.review.access_diff import AccessChange, StartChange
 from allotment_profiles.review.approvals import Requirement
 from allotment_profiles.store.provenance import Provenance

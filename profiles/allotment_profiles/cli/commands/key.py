@@ -25,7 +25,7 @@ repository_option = click.option(
     "--repository",
     "path",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A bare repository or a mirror of it, with main and the branches below reviews/.",
+    help="A bare repository or a mirror of it, with main and the log of records.",
 )
 
 
@@ -151,13 +151,13 @@ def _open(path: Path) -> "Repository":
 
 
 def _heads(repository: "Repository") -> tuple[str, ...]:
-    """Return main and the newest records of all proposals."""
-    from allotment_profiles.git.repository import MAIN, REVIEWS
+    """Return main, the newest record, and what an earlier version has recorded."""
+    from allotment_profiles.git.repository import MAIN, RECORDS, REVIEWS
 
     main = repository.resolve(MAIN)
     if main is None:
         raise click.UsageError(f"{repository.path} has no branch main.")
-    return main, *repository.references(REVIEWS).values()
+    return main, *repository.references(RECORDS, REVIEWS).values()
 
 
 def _signed(repository: "Repository") -> "dict[bytes, list[str]]":

@@ -1,0 +1,83 @@
+"""A proposal as its records tell it, and what a merge of it puts on main."""
+
+from dataclasses import dataclass, field, replace
+
+from allotment_profiles.git.repository import FileChange
+from allotment_profiles.records.record import ENDINGS, SETTERS, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a merge puts on main: judged first, then merged exactly as it was judged."""
+
+    main: str
+    """The commit of main that it is merged with."""
+    head: str
+    """The head of the proposal."""
+    changes: tuple[FileChange, ...]
+    """The files of main that the merge changes, by path, with their blobs before and after."""
+
+
+@dataclass(frozen=True)
+class StoredProposal:
+    """A proposal as the forge keeps it."""
+
+    id: str
+    head: str
+    """The head that was proposed last."""
+    branch: str | None
+    """Where the branch is; None once the proposal has ended."""
+    records: tuple[Record, ...]
+    """Oldest first; the first is `proposed` or `adopted`."""
+    number: int = field(default=0, compare=False)
+    """The number of its newest record among all records: lists are in this order."""
+
+    @property
+    def tip(self) -> str:
+        """The commit of the newest record."""
+        return self.records[-1].commit
+
+    @property
+    def proposer(self) -> str:
+        """Who proposed it."""
+        return self.records[0].by
+
+    @property
+    def ending(self) -> Record | None:
+        """The record that ended it, or None while it is open."""
+        return next((record for record in reversed(self.records) if record.kind in ENDINGS), None)
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still be decided."""
+        return self.ending is None
+
+    def at(self, head: str) -> "StoredProposal":
+        """Return the open proposal as it was with an earlier head."""
+        ending = self.ending
+        return replace(self, head=head, records=tuple(record for record in self.records if record is not ending))
+
+    @property
+    def current(self) -> Record:
+        """The last record that set the head."""
+        return next(record for record in reversed(self.records) if record.kind in SETTERS)
+
+    @property
+    def contributors(self) -> frozenset[str]:
+        """Everybody who set a head of it. Their approvals never count."""
+        return frozenset(record.by for record in self.records if record.kind in SETTERS)
+
+    def approvals(self, digest: str) -> list[Record]:
+        """Return the approvals of this head that are of what a digest describes, one for each person.
+
+        Approvals by people who set a head do not count. An approval from before there were digests has none, and counts
+        only where no digest is asked for: in a proposal that ended before there were any.
+        """
+        approvals = {
+            record.by: record
+            for record in self.records
+            if record.kind == "approved"
+            and (record.head, record.digest) == (self.head, digest)
+            and record.by not in self.contributors
+        }
+        return list(approvals.values())

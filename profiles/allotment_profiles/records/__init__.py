@@ -1,0 +1,1 @@
+"""The log of records: what people did with proposals, one signed commit each, on one branch."""

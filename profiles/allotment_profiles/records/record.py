@@ -1,0 +1,121 @@
+"""One record, and the commit that it is written as."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from allotment_profiles.git.commits import Commit
+
+RecordKind = Literal[
+    "proposed", "updated", "approved", "rejected", "commented", "withdrawn", "merged", "confirmed", "adopted"
+]
+_VERBS: Mapping[str, str] = {kind: kind for kind in get_args(RecordKind)} | {
+    "commented": "commented on",
+    "withdrawn": "withdrew",
+}
+OPENINGS = ("proposed", "adopted")
+"""The kinds of record that a proposal begins with."""
+SETTERS = (*OPENINGS, "updated")
+"""The kinds of record that set the head of a proposal."""
+ENDINGS = ("rejected", "withdrawn", "merged")
+"""The kinds of record that end a proposal."""
+# The service also signs commits whose messages contain text of people. Those messages start differently, so that no
+# text can be taken for a record.
+MARK = "Record: "
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One action of a person on a proposal, or on main."""
+
+    kind: RecordKind
+    by: str
+    """The user's name at the hub."""
+    time: dt.datetime
+    """UTC."""
+    head: str
+    """The head of the proposal that it refers to; with `confirmed`, the commit of main that is confirmed."""
+    text: str = ""
+    """The reason or the comment, as it was written."""
+    title: str = ""
+    """What the proposal is called; with `proposed` and `updated`."""
+    merge: str = ""
+    """The commit on main; with `merged` and `confirmed`."""
+    digest: str = ""
+    """What was judged; with `approved` and `merged`. Empty in records from before there were digests."""
+    main: str = ""
+    """The commit of main that it was judged with; with `approved`."""
+    size: int = 0
+    """Bytes of the files that were sent; with `proposed` and `updated`. 0 in records from before it was counted."""
+    proposal: str = ""
+    """The id of the proposal; empty with `confirmed`."""
+    base: str = ""
+    """The commit of main that the head was made from; with `proposed` and `updated`."""
+    touches: Mapping[str, Sequence[Any]] | None = None
+    """Path → for whom its versions before and after are; with `proposed` and `updated`. None where not written down."""
+    carried_from: str = ""
+    """The commit that recorded it first, before there was a log."""
+    commit: str = field(default="", compare=False)
+    """The commit that it is read from."""
+
+    def message(self) -> str:
+        """Format the record as the message of a commit: a line for people, then JSON for machines."""
+        who = " ".join(self.by.split())[:60]
+        what = self.proposal or self.head[:10]
+        return f"{MARK}{who} {_VERBS[self.kind]} {what}\n\n{self.content()}\n"
+
+    def content(self) -> str:
+        """Format the record as JSON."""
+        content: dict[str, Any] = {
+            "proposal": self.proposal, "kind": self.kind, "by": self.by, "head": self.head, "text": self.text,
+            "title": self.title, "merge": self.merge, "digest": self.digest, "main": self.main, "size": self.size,
+        }  # fmt: skip
+        time = self.time.isoformat() if self.carried_from else ""
+        more = {"base": self.base, "touches": self.touches, "carried_from": self.carried_from, "time": time}
+        content |= {key: value for key, value in more.items() if value}
+        return json.dumps(content, ensure_ascii=True)
+
+
+def parse_record(commit: Commit) -> Record | None:
+    """Parse a record. Return None for a commit that the service did not sign as one, and for a kind not known here.
+
+    Records are never rewritten: keys are only added, and one that is missing or not known here is passed over.
+    """
+    if commit.signed_by is None or not commit.message.startswith(MARK):
+        return None
+    return read_record(commit.message.partition("\n\n")[2], commit.id, commit.time)
+
+
+def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
+    """Read the JSON of a record that is known to be the service's own. Return None where it is no record."""
+    try:
+        found = json.loads(content)
+        if found["kind"] not in _VERBS:
+            return None
+        touches = found.get("touches")
+        return Record(
+            kind=found["kind"],
+            by=str(found["by"]),
+            time=dt.datetime.fromisoformat(found["time"]) if "time" in found else time,
+            head=str(found["head"]),
+            text=str(found.get("text", "")),
+            title=str(found.get("title", "")),
+            merge=str(found.get("merge", "")),
+            digest=str(found.get("digest", "")),
+            main=str(found.get("main", "")),
+            size=int(found.get("size", 0)),
+            proposal=str(found["proposal"]),
+            base=str(found.get("base", "")),
+            touches=touches if isinstance(touches, dict) else None,
+            carried_from=str(found.get("carried_from", "")),
+            commit=commit,
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def carried(record: Record) -> Record:
+    """Return a record of a branch of its own as the log has it: with its time, and where it was recorded first."""
+    return replace(record, carried_from=record.commit, commit="")
