@@ -260,6 +260,20 @@ def test_a_renamed_user_stays_the_same_and_nobody_gets_their_name(
     assert "[account-of-another]" in answer.text
 
 
+def test_an_explanation_shows_what_was_received_to_the_user_and_to_administrators(
+    allotment: Deployment, people: dict[str, Any], analyst: Person, lead: Person
+) -> None:
+    assert identity(allotment, people["analyst"]).json()["answer"] == "confirmed"
+    path = f"explain?profile={PROFILE}&user={people['analyst']}"
+    received = analyst.service("GET", path).json()["identity"]
+    group = people["groups"]["members"]
+    assert received["groups"] == [group.partition(":")[0], group]
+    assert received["age"] < 60
+    assert (received["maximum_age"], received["why_not_asked"], received["unusable"]) == (3600, "", [])
+    assert lead.service("GET", path).json()["identity"] is None
+    assert signed_in(allotment, people["root"]).service("GET", path).json()["identity"]["groups"] == received["groups"]
+
+
 def test_only_the_service_may_ask(allotment: Deployment, people: dict[str, Any], analyst: Person) -> None:
     assert analyst.hub("POST", "allotment/identities", json={"user": people["lead"]}).status_code == 403
     assert analyst.hub("GET", "allotment/accounts?provider=gitea&host=x&id=1").status_code == 403

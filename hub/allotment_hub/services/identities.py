@@ -101,16 +101,22 @@ class Identities:
         if name != caller.name and not caller.admin:
             return None
         try:
-            answer = await self._post({"user": name, "ask": False})
+            return await self.known(name)
         except UnavailableError:
             return None  # an explanation helps without it, too
-        return _identity(answer) if answer else None
+
+    async def known(self, name: str) -> Identity | None:
+        """Return what is known of a user, with their account, without asking the provider; None for nobody."""
+        answer = await self._post({"user": name, "ask": False})
+        return None if answer is None else _identity(answer)
 
     async def users_of(self, account: ProviderAccount) -> tuple[str, ...]:
         """Return the hub's users who signed in with an account, by its id. Its login decides nothing."""
         where = {"provider": account.provider, "host": account.host, "id": account.id}
         answer = await self._request("GET", "allotment/accounts", params=where)
-        return tuple(map(str, answer["users"])) if answer else ()
+        if answer is None or not isinstance(answer.get("users"), list):
+            raise unavailable("hub-unavailable", "The hub's answer does not say whose account it is.")
+        return tuple(map(str, answer["users"]))
 
     async def _asked(self, name: str) -> Identity:
         answer = await self._post({"user": name})

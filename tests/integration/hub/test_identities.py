@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of
 
 from allotment_hub.errors import UnavailableError
-from allotment_hub.services.identities import ProviderAccount
+from allotment_hub.services.identities import Identities, ProviderAccount
+from allotment_profiles.access.people import User
 
 LARGER = {NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"5 GiB")}
 MAINTAINED = NOTEBOOK + b"maintainers: {users: [ana]}\n"
@@ -143,3 +145,40 @@ async def test_what_was_received_is_shown_to_the_user_and_to_administrators(plat
     assert people.asked == [], "nobody is asked for an explanation"
     people.away = True
     assert await platform.identities.shown(people.actor("ana").user, "ana") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (501, {"message": "past the configuration"}, "identity-unchecked"),
+        (404, {"status": 404, "message": "Not Found"}, "hub-unavailable"),  # a hub of a version that has no such call
+        (403, {"message": "Action is not authorized with current scopes"}, "hub-unavailable"),
+        (500, {}, "hub-unavailable"),
+        (200, [], "hub-unavailable"),
+        (200, {"name": "lena"}, "hub-unavailable"),
+        (200, {"name": "lena", "groups": [], "admin": False, "answer": "confirmed", "seconds": 1, "maximum": 1,
+               "reason": "", "unusable": [], "account": {"id": "5"}}, "hub-unavailable"),
+    ],
+)  # fmt: skip
+async def test_an_answer_that_is_none_decides_nothing(status: int, body: Any, code: str) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json=body))
+    async with httpx.AsyncClient(base_url="http://hub/hub/api/", transport=transport) as client:
+        identities = Identities(client)
+        user = User("lena", frozenset())
+        assert await outcome(identities.confirmed(user, "proposals")) == code
+        assert await outcome(identities.unconfirmed(["lena"])) == code
+        assert await outcome(identities.known("lena")) == code
+        assert await outcome(identities.users_of(ProviderAccount("gitea", "git.example.org", "5", "lena"))) == code
+
+
+async def test_an_account_leads_to_the_hub_s_users_and_back(platform: Platform) -> None:
+    people = platform.people
+    account = ProviderAccount("github", "github.com", "583231", "Ana-of-today")
+    people.identities["ana"] = {"account": vars(account)}
+    assert await platform.identities.users_of(account) == ("ana",)
+    assert await platform.identities.users_of(ProviderAccount("github", "github.com", "1", "Ana-of-today")) == ()
+    assert await platform.identities.users_of(ProviderAccount("gitlab", "github.com", "583231", "ana")) == ()
+    known = await platform.identities.known("ana")
+    assert known is not None
+    assert known.account == account
+    assert await platform.identities.known("nobody") is None

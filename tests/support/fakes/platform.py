@@ -155,10 +155,8 @@ class People:
             asked = json.loads(request.content)
             seconds = self.sign_ins.get((asked["user"], asked["session"]))
             return httpx.Response(200, json={"seconds": seconds, "recorded": self.records_sign_ins})
-        if request.url.path.endswith("/allotment/identities"):
-            return self._identity(json.loads(request.content))
         if "/allotment/" in request.url.path:
-            return self._stops(request)
+            return self._ours(request)
         names = sorted(self.groups)
         if request.url.path.endswith("/users"):
             return httpx.Response(200, json=[self._model(name) for name in names])
@@ -166,6 +164,13 @@ class People:
         if name not in names:
             return httpx.Response(404, json={"status": 404, "message": "Not Found"})
         return httpx.Response(200, json=self._model(name))
+
+    def _ours(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/allotment/identities"):
+            return self._identity(json.loads(request.content))
+        if request.url.path.endswith("/allotment/accounts"):
+            return self._users_of(dict(request.url.params))
+        return self._stops(request)
 
     def _identity(self, asked: dict[str, Any]) -> httpx.Response:
         name = asked["user"]
@@ -175,6 +180,11 @@ class People:
             self.asked.append(name)
         said = {"answer": "confirmed", "seconds": 0.0, "maximum": 3600, "reason": "", "unusable": [], "account": None}
         return httpx.Response(200, json={**self._model(name), **said, **self.identities.get(name, {})})
+
+    def _users_of(self, account: Mapping[str, str]) -> httpx.Response:
+        accounts = {name: said.get("account") or {} for name, said in self.identities.items()}
+        users = [name for name, has in accounts.items() if all(has.get(key) == account[key] for key in account)]
+        return httpx.Response(200, json={"users": users})
 
     def _stops(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":

@@ -11,17 +11,20 @@ from jupyterhub import orm
 from jupyterhub.auth import DummyAuthenticator
 from jupyterhub.crypto import CryptKeeper
 from jupyterhub.user import User, UserDict
+from oauthenticator.generic import GenericOAuthenticator
 from support.fakes.identity_providers import CLIENT, IdentityProvider, ProviderUser
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
 from traitlets import TraitError
 from traitlets.config import Config
 
+from allotment_hub.cluster.hub_setup import configure_hub
 from allotment_hub.identity.authenticator import CheckedIdentity, checked, refusal_of
 from allotment_hub.identity.claims import Account
 from allotment_hub.identity.configuring import configure_identity
 from allotment_hub.identity.records import read_record, users_of, write_record
 
+VALUES = {"publicUrl": "https://hub.example.org/", "repository": {"url": "https://git.example.org/p.git"}}
 TEAM = {"slug": "core", "name": "Core", "organization": {"login": "red"}}
 OPTIONS: dict[str, dict[str, Any]] = {
     "generic-oauth": {
@@ -270,6 +273,28 @@ def test_an_authenticator_that_does_not_exist_is_named() -> None:
     config.JupyterHub.authenticator_class = "generic-oath"
     with pytest.raises(ValueError, match="generic-oath"):
         list(configure_identity(config))
+
+
+@pytest.mark.parametrize("secret", [{}, {"keys": [b"k" * 32]}])
+def test_a_cluster_s_hub_has_the_layer_over_the_class_that_its_values_name(
+    secret: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JUPYTERHUB_CRYPT_KEY", raising=False)
+    config = Config()
+    config.JupyterHub.services = [{"name": "allotment"}]
+    config.JupyterHub.authenticator_class = "generic-oauth"
+    config.CryptKeeper.update(secret)
+    configure_hub(config, VALUES, "/")
+    assert issubclass(config.JupyterHub.authenticator_class, CheckedIdentity)
+    assert issubclass(config.JupyterHub.authenticator_class, GenericOAuthenticator)
+    options = {name: config.Authenticator[name] for name in ("manage_groups", "refresh_pre_spawn", "enable_auth_state")}
+    assert options == {"manage_groups": True, "refresh_pre_spawn": True, "enable_auth_state": bool(secret)}
+    assert ("CryptKeeper.keys" in capsys.readouterr().err) is not bool(secret)
+    paths = {path for path, _ in config.JupyterHub.extra_handlers}
+    assert {"/api/allotment/identities", "/api/allotment/accounts"} <= paths
+    config.JupyterHub.authenticator_class = "no-such"
+    with pytest.raises(SystemExit, match=r"authenticator_class: There is no authenticator no-such"):
+        configure_hub(config, VALUES, "/")
 
 
 async def test_who_is_renamed_stays_the_same_and_their_name_is_not_given_away() -> None:
