@@ -168,7 +168,7 @@ class PlainGitForge:
         head = self._content(base, parents, files, by=by, title=title, reason=reason)
         record = self._setting("updated", proposal.id, base, head, files, by=by, title=title, reason=reason)
         branch = RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT)
-        self.log.append(record, proposal.tip, branch)
+        self.log.append(record, proposal.basis, branch)
         return self._reload(proposal.id)
 
     def _setting(
@@ -204,7 +204,7 @@ class PlainGitForge:
         record = Record(kind, by, now, proposal.head, text, digest=digest, main=main, proposal=proposal.id)
         new = NO_OBJECT if kind in ENDINGS else proposal.branch
         branches = [RefUpdate(PROPOSE + proposal.id, new, proposal.branch)] if proposal.branch and new else []
-        self.log.append(record, proposal.tip, *branches)
+        self.log.append(record, proposal.basis, *branches)
         return self._reload(proposal.id)
 
     def candidate(self, proposal: StoredProposal, main: str) -> Candidate:
@@ -246,7 +246,7 @@ class PlainGitForge:
         now = dt.datetime.now(dt.UTC)
         record = Record("merged", by, now, proposal.head, merge=commit, digest=digest, proposal=proposal.id)
         branch = RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head)
-        self.log.append(record, proposal.tip, RefUpdate(MAIN, commit, candidate.main), branch)
+        self.log.append(record, proposal.basis, RefUpdate(MAIN, commit, candidate.main), branch)
         return self._reload(proposal.id)
 
     def confirm(self, main: str, confirmed: str, message: str, *, by: str, reason: str) -> str:

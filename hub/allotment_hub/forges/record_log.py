@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from allotment_hub.forges.carrying_over import Move, carry_over
 from allotment_hub.forges.record_index import DamagedIndexError, RecordIndex
+from allotment_hub.forges.stored_proposal import basis_of
 from allotment_profiles.git.process import GitError, GitUnavailableError
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RECORDS, REVIEWS, RefMovedError, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer
@@ -237,8 +238,8 @@ class RecordLog:
             if good and kept != good:
                 self._repository.update_references([RefUpdate(KEPT, good, kept)])
 
-    def append(self, record: Record, newest: str, *others: RefUpdate) -> None:
-        """Write a record, and move other branches with it. `newest` is the commit of the proposal's newest record.
+    def append(self, record: Record, basis: str, *others: RefUpdate) -> None:
+        """Write a record, and move other branches with it. `basis` is the proposal's newest record but comments.
 
         Raise RefMovedError where there is another one now, or another branch has moved, and RecordsBrokenError.
         """
@@ -247,7 +248,7 @@ class RecordLog:
                 tip = self.catch_up()
                 if self.broken:
                     raise RecordsBrokenError(self.broken)
-                if record.proposal and self._newest(record.proposal) != newest:
+                if record.proposal and self._basis(record.proposal) != basis:
                     raise RefMovedError(f"there is a newer record of the proposal {record.proposal}")
                 commit = write_record(self._repository, self._signer, record, tip)
                 try:
@@ -260,6 +261,5 @@ class RecordLog:
                     self.catch_up()
                     return
 
-    def _newest(self, proposal: str) -> str:
-        records = self._index.records([proposal]).get(proposal, ())
-        return records[-1].commit if records else ""
+    def _basis(self, proposal: str) -> str:
+        return basis_of(self._index.records([proposal]).get(proposal, ()))

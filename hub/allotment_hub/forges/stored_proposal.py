@@ -1,5 +1,6 @@
 """A proposal as its records tell it, and what a merge of it puts on main."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from allotment_profiles.git.repository import FileChange
@@ -36,6 +37,11 @@ class StoredProposal:
     def tip(self) -> str:
         """The commit of the newest record."""
         return self.records[-1].commit
+
+    @property
+    def basis(self) -> str:
+        """The commit of the newest record that is no comment: whatever is decided stands on it."""
+        return basis_of(self.records)
 
     @property
     def proposer(self) -> str:
@@ -81,3 +87,8 @@ class StoredProposal:
             and record.by not in self.contributors
         }
         return list(approvals.values())
+
+
+def basis_of(records: Sequence[Record]) -> str:
+    """Return the commit of the newest of some records that is no comment; empty where there is none."""
+    return next((record.commit for record in reversed(records) if record.kind != "commented"), "")
