@@ -70,7 +70,8 @@ class ProposalsHandler(_ProposalHandler):
         files = await self.requested_files(body)
         done = await self.services.submissions.propose(self.actor, files, body.reason, update=body.update)
         stored = done.proposal
-        if done.automatic:
+        # A merge is a decision: with a cookie alone, the proposal waits for its proposer to merge it.
+        if done.automatic and self.hub_auth.get_token(self, in_cookie=False):
             stored = await self.services.reviews.merge_if_automatic(self.actor, stored)
         await self.answer_proposal(stored, 201 if done.created else 200)
 

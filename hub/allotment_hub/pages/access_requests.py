@@ -73,6 +73,7 @@ class AskPage(ProposingPage):
         current, now = role.granted_to.get(team) if team in teams else None, dt.datetime.now(dt.UTC)
         await self.show(
             "ask.html",
+            one_time=self.one_time,
             row=row,
             role=role,
             team=team,
@@ -126,6 +127,7 @@ class EndPage(ProposingPage):
         check = await self.checked({data_role_path(name): self._file(name, team, until)})
         await self.show(
             "end.html",
+            one_time=self.one_time,
             row=row,
             grant=grant,
             until=until,
@@ -159,4 +161,6 @@ class RemovalPage(ProposingPage):
         check = await self.checked({profile_path(row.id): None})
         grace = int(time_left(self.services.catalog).total_seconds())
         panel = panel_of(check)
-        await self.show("retire.html", row=row, reason=reason, panel=panel, grace=grace, error=error)
+        await self.show(
+            "retire.html", one_time=self.one_time, row=row, reason=reason, panel=panel, grace=grace, error=error
+        )

@@ -1,5 +1,6 @@
 """Proposing: the page with the form and the file of a profile, and what other pages that propose share."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 import functools
@@ -51,7 +52,9 @@ class ProposingPage(Page):
         """Propose files, and go to the proposal's page."""
         done = await self.services.submissions.propose(self.actor, files, reason, update=update or None)
         if done.automatic:
-            await self.services.reviews.merge_if_automatic(self.actor, done.proposal)
+            # A merge is a decision. Without the token of a button, the proposal waits for its proposer to merge it.
+            with contextlib.suppress(ServiceError), self.deciding("propose"):
+                await self.services.reviews.merge_if_automatic(self.actor, done.proposal)
         self.go(f"proposals/{done.proposal.id}")
 
 
@@ -252,7 +255,8 @@ class ProposePage(ProposingPage):
         catalog = self.services.catalog
         view = FormView(draft.profile, form, catalog, self.actor.user) if draft.profile else None
         texts = {"titles": titles_of(catalog), "more": MORE, "next_year": in_a_year()}
-        await self.show("propose.html", view=view, draft=draft, panel=panel, error=error, **texts)
+        values = {"view": view, "draft": draft, "panel": panel, "error": error, "one_time": self.one_time}
+        await self.show("propose.html", **values, **texts)
 
 
 def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:

@@ -1,5 +1,6 @@
 """A proposal with very many changes: what is shown and sent is bounded, and what is decided is of all of it."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 import gc
@@ -8,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
 from bs4 import BeautifulSoup
 from support.costly import costly_profile
 from support.fakes.platform import HOUSING, JUDGES, NOTEBOOK, NOTEBOOK_PATH, PRICES, Platform
@@ -16,7 +18,9 @@ from support.fakes.web_service import WebService
 from allotment_hub.forges.stored_proposal import Candidate
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
-from allotment_hub.services.judging.worker import receive, send
+from allotment_hub.services.judging.judges import Judges
+from allotment_hub.services.judging.worker import Result, Task, receive, send
+from allotment_hub.services.proposals import judgements
 from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_profiles.access.people import User
@@ -85,6 +89,44 @@ async def test_many_people_and_many_grants_make_a_page_of_bounded_size(platform:
     assert needed["administrator"][-1] == "And for 230 more reasons."
     assert len(page.content) < 500_000
     assert len(answer.content) < 500_000
+
+
+async def test_what_is_kept_of_proposals_is_bounded_by_its_size(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One person may have as many open as fill the memory of the service."""
+    await platform.watcher.refresh()
+    path = "teams/housing/profiles/costly-{}.yaml"
+    source = write("profile", costly_profile("Costly"))
+    stored = [await platform.proposed({path.format(number): source}) for number in range(3)]
+    leo = platform.people.actor("leo")
+
+    async def judged_again() -> int:
+        with contextlib.closing(CountingJudges()) as judges:
+            platform.judges = judges
+            other = platform.beside(tmp_path)
+            await other.watcher.refresh()
+            for each in stored:
+                await other.proposals.view(each, leo)
+            judges.tasks = 0
+            for each in reversed(stored):
+                assert (await other.proposals.view(each, leo)).totals["changes"] > MAXIMUM_SHOWN
+            return judges.tasks
+
+    assert await judged_again() == 0
+    monkeypatch.setattr(judgements, "MAXIMUM_CHANGES_KEPT", 1)
+    assert await judged_again() == len(stored) - 1
+
+
+class CountingJudges(Judges):
+    """Counts what they are asked."""
+
+    tasks = 0
+
+    def run(self, task: Task) -> Result:
+        """Run a task."""
+        self.tasks += 1
+        return super().run(task)
 
 
 class WatchedCheck(Check):

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from bs4 import BeautifulSoup
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform
 from support.fakes.web_service import Visitor, WebService
 
 from allotment_hub.forges.stored_proposal import StoredProposal
@@ -186,3 +186,42 @@ async def test_a_call_decides_nothing_without_the_digest_of_what_was_looked_at(
     assert "merged" not in await kinds(platform, stored.id)
     answer = await lead.post(f"{path}/{call}", json={"head": stored.head, "digest": seen})
     assert answer.is_success
+
+
+ENDS_IT = {"do": "propose", "team": "housing", "until": "", "reason": "It leaked"}
+
+
+@pytest.mark.parametrize(("opened", "ended"), [("document", True), ("empty", False)])
+async def test_what_merges_by_itself_needs_the_token_of_a_page_that_was_opened(
+    platform: Platform, service: WebService, opened: str, ended: bool
+) -> None:
+    """Otherwise a script that knows `_xsrf` ends a grant in the name of its owner. It waits for their press."""
+    await platform.watcher.refresh()
+    dora = service.browser("dora")
+    fetched = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": opened}
+    page = await dora.get("data-roles/prices/end?team=housing", headers=fetched)
+    answer = await dora.press(page, "prices/end", **ENDS_IT)
+    assert answer.status_code == 303
+    stored = (await platform.proposals.all())[0]
+    assert (b"2999-12-31" not in (platform.main_file(PRICES_PATH) or b"")) == ended
+    assert await kinds(platform, stored.id) == ["proposed", *(["merged"] if ended else [])]
+    if not ended:
+        page = await dora.get(f"proposals/{stored.id}")
+        assert (await dora.press(page, "/merge")).status_code == 303
+        assert await kinds(platform, stored.id) == ["proposed", "merged"]
+
+
+@pytest.mark.parametrize(("with_token", "state"), [(True, "live"), (False, "approved")])
+async def test_a_call_with_a_cookie_merges_nothing_by_itself(
+    platform: Platform, service: WebService, with_token: bool, state: str
+) -> None:
+    await platform.watcher.refresh()
+    caller = service.program("dora") if with_token else service.browser("dora")
+    headers = {}
+    if not with_token:
+        await caller.get("proposals")
+        headers = {"X-XSRFToken": next(str(each.value) for each in caller.cookies.jar if each.name == "_xsrf")}
+    content = PRICES.replace(b"2999-12-31", b"2998-12-31").decode()
+    body = {"files": [{"path": PRICES_PATH, "content": content}], "reason": "Sooner"}
+    answer = await caller.post("api/v1/proposals", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["state"]) == (201, state)

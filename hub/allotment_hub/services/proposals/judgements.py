@@ -24,10 +24,17 @@ _MAXIMUM_OLDER = 200
 
 NOBODY = ""
 """In whose turn lists are judged: no user has this name."""
+MAXIMUM_CHANGES_KEPT = 150_000
+"""How many changes the kept checks of open proposals have together, about a kilobyte each; of others a fifth."""
 _MAXIMUM_NEEDED = 1000
 """Of how many proposals it is kept what they need."""
 Needed = tuple[tuple[Requirement, ...], tuple[str, ...]]
 """The approvals that a proposal needs, and why it needs none."""
+
+
+def _size(value: object) -> int:
+    check = value.check if isinstance(value, Judgement) else value
+    return len(check.changes) + len(check.access) + len(check.starts) if isinstance(check, Check) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,9 @@ class Judgements:
         kept[key] = value
         if kept is not self._current:
             drop_oldest(kept, _MAXIMUM_OLDER)
+        most = MAXIMUM_CHANGES_KEPT // (1 if kept is self._current else 5)
+        while len(kept) > 1 and sum(map(_size, kept.values())) > most:
+            kept.pop(next(iter(kept)))
         return value
 
     async def _judge(self, stored: StoredProposal, key: CaseKey) -> Judgement:
