@@ -10,15 +10,17 @@ whoever pushes may confirm with git, one administrator is enough.
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.forges.records import Candidate
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.identities import Identities
-from allotment_hub.services.judging.checking import ChangeChecker
+from allotment_hub.services.judging.checking import ChangeChecker, Check
+from allotment_hub.services.proposals.digest import digest_of
 from allotment_hub.services.proposals.proposing import checked_text, written
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.sign_ins import SignIns
@@ -39,6 +41,8 @@ RELEASES = {
     "removal": "An administrator can confirm the removal, or somebody writes the files again.",
     "direct-push": "Administrators other than its author can confirm it, or a reviewed change replaces it.",
 }
+_DIGEST = "Confirms-digest"
+"""The trailer of a first confirmation that says of what it is."""
 _FIRST = f"{MERGE}the first confirmation of "
 """How the subject of a first confirmation begins; the id of the quarantined commit follows."""
 
@@ -59,6 +63,10 @@ class QuarantinedCommit:
     """Whether nobody but `authors` can have made it, or it does not matter who did."""
     confirmed_by: tuple[User, ...] = ()
     """The administrators who have confirmed it already."""
+    digests: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """Of what each of them has confirmed it: by name, what it would have changed for whom."""
+    digest: str = ""
+    """The same as it is now, where that has been found."""
 
     @property
     def why(self) -> str:
@@ -136,7 +144,11 @@ class Quarantine:
             )
             for commit in await self._all(catalog)
         )
-        return [commit for commit in known if commit.paths]
+        return [
+            (await self._counting(commit, user))[0] if user.admin and commit.confirmed_by else commit
+            for commit in known
+            if commit.paths
+        ]
 
     async def confirm(self, actor: Actor, commit: str, reason: str) -> bool:
         """Confirm a quarantined commit with an empty signed commit on main that says who did and why.
@@ -157,11 +169,14 @@ class Quarantine:
                 what = "There is nothing to confirm."
                 remedy = "Look at the list of proposals, which shows what is quarantined."
                 raise refused(404, "hold-unknown", what, "No change of this commit is quarantined.", remedy)
+            check: Check | None = None
+            if quarantined.reason != "removal" and actor.may_review and actor.user.admin:
+                quarantined, check = await self._counting(quarantined, actor.user)
             refusal = quarantined.refusal(actor)
             if refusal:
                 raise ServiceError(refusal)
-            if quarantined.reason != "removal":
-                await self._check_data(actor, quarantined)
+            if check:
+                await self._check_data(actor, quarantined, check)
             message, by = _message(quarantined, actor, reason), actor.user.name
             main = await asyncio.to_thread(self._forge.main)
             await written(self._forge.confirm, main, commit, message, by=by, reason=reason)
@@ -185,22 +200,37 @@ class Quarantine:
         self, changes: list[QuarantinedChange], commit: Commit | None, without: frozenset[str]
     ) -> QuarantinedCommit:
         quarantined = _quarantined(changes, commit)
-        first = [
-            name
+        entries = [
+            entry.commit
             for entry in self._watcher.provenance.entries
             if entry.reviewed and entry.subject == _FIRST + quarantined.commit
-            for name in entry.approved_by
         ]
+        read = await asyncio.to_thread(self._forge.repository.commits, entries) if entries else []
+        digests: dict[str, tuple[str, ...]] = {}
+        for confirmation in read:
+            trailers = confirmation.trailers()
+            for name in trailers.get("Approved-by", ()):
+                digests[name] = (*digests.get(name, ()), *trailers.get(_DIGEST, ()))
+        first = list(digests)
         # Somebody who is no administrator any more has confirmed nothing.
         users = await self._directory.users(name for name in first if name not in without)
         counting = tuple(user for user in users if user.admin and not quarantined.made_by(user))
-        return dataclasses.replace(quarantined, confirmed_by=counting)
+        return dataclasses.replace(quarantined, confirmed_by=counting, digests=digests)
 
-    async def _check_data(self, actor: Actor, quarantined: QuarantinedCommit) -> None:
-        """Check that a change of data is confirmed by its owner, freshly signed in. Raise ServiceError."""
+    async def _counting(self, quarantined: QuarantinedCommit, by: User) -> tuple[QuarantinedCommit, Check]:
+        """Return a commit with the confirmations that count: those of what it would change now; and its check.
+
+        Main goes on while it waits: other people may gain what was confirmed for others.
+        """
         repository = self._forge.repository
         files = {path: await asyncio.to_thread(repository.file, quarantined.commit, path) for path in quarantined.paths}
-        check = await self._checking.files(await asyncio.to_thread(self._forge.main), files, actor.user.name)
+        check = await self._checking.files(await asyncio.to_thread(self._forge.main), files, by.name)
+        digest = await asyncio.to_thread(digest_of, Candidate("", quarantined.commit, ()), check)
+        counting = tuple(user for user in quarantined.confirmed_by if digest in quarantined.digests.get(user.name, ()))
+        return dataclasses.replace(quarantined, confirmed_by=counting, digest=digest), check
+
+    async def _check_data(self, actor: Actor, quarantined: QuarantinedCommit, check: Check) -> None:
+        """Check that a change of data is confirmed by its owner, freshly signed in. Raise ServiceError."""
         nobody, people = User("", frozenset()), (actor.user, *quarantined.confirmed_by)
         for requirement in missing(check.requirements, people, check.before, nobody):
             if requirement.kind == "owner":
@@ -237,7 +267,11 @@ def _message(quarantined: QuarantinedCommit, actor: Actor, reason: str) -> str:
     released = quarantined.released_by(actor.user)
     people = (*quarantined.confirmed_by, actor.user) if released else (actor.user,)
     trailers = [
-        *([f"{_TRAILERS[quarantined.reason]}: {quarantined.commit}"] if released else []),
+        *(
+            [f"{_TRAILERS[quarantined.reason]}: {quarantined.commit}"]
+            if released
+            else [f"{_DIGEST}: {quarantined.digest}"]
+        ),
         *(f"Approved-by: {' '.join(user.name.split())}" for user in people),
         f"Merged-by: {' '.join(actor.user.name.split())}",
         f"Reason: {' '.join(reason.split())}",

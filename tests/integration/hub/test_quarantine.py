@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform, code_of
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, TRANSPORT, Platform, code_of
 
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.git.commits import Person
@@ -147,3 +147,24 @@ async def test_one_administrator_confirms_what_the_service_signed_for_somebody_e
     assert await code_of(confirm(platform.people.actor("adam"), stored.head, "Yes")) == "own-commit"
     assert await confirm(platform.people.actor("anne"), stored.head, "Yes")
     assert platform.watcher.catalog.profiles["housing/notebook"].source == LARGER
+
+
+async def test_a_first_confirmation_is_of_what_would_change_then(platform: Platform) -> None:
+    """Other people may gain the data meanwhile: as the grant does not apply yet, nobody asks its owner about them."""
+    platform.push({"policy.yaml": POLICY + b"direct_push: hold\n"}, "Set up holds", signed=True)
+    platform.people.groups["adam"] = ["/data/leads"]
+    commit = platform.push({PRICES_PATH: PRICES.replace(b"binding:", b"  transport: {until: 2999-12-31}\nbinding:")})
+    await platform.watcher.refresh()
+    adam, anne, confirm = platform.people.actor("adam"), platform.people.actor("anne"), platform.quarantine.confirm
+    assert not await confirm(adam, commit, "For the people of transport")
+    assert await code_of(confirm(adam, commit, "Again")) == "already-confirmed"
+    wider = TRANSPORT.replace(b"groups: [/transport]", b"groups: [/transport, /mallory]", 1)
+    stored = await platform.proposed({"teams/transport/team.yaml": wider})
+    await platform.approved(stored, "anne")
+    await platform.reviews.merge(anne, stored.id, stored.head)
+    (held,) = await platform.quarantine.seen_by(adam.user)
+    assert (held.confirmed_by, held.refusal(adam)) == ((), None)
+    assert await code_of(confirm(anne, commit, "Fine")) == "owner-needed"
+    assert not await confirm(adam, commit, "For all of them")
+    assert await confirm(anne, commit, "Fine")
+    assert "transport" in platform.watcher.catalog.data_roles["prices"].value.granted_to
