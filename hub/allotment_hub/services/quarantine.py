@@ -16,7 +16,7 @@ from typing import Literal
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
-from allotment_hub.forges.records import Candidate
+from allotment_hub.forges.stored_proposal import Candidate
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.identities import Identities
 from allotment_hub.services.judging.checking import ChangeChecker, Check
