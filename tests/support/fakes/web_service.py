@@ -100,7 +100,8 @@ class _HubApi(RequestHandler):
 class WebService:
     """The web server of a platform."""
 
-    def __init__(self, platform: Platform, folder: Path) -> None:
+    def __init__(self, platform: Platform, folder: Path, directory: Directory | None = None) -> None:
+        """Without `directory`, the service asks the stand-in for its users, which may fail, over HTTP."""
         self.hub = HubStandIn(platform.people)
         self.platform = platform
         hub_socket, self._hub_port = bind_unused_port()
@@ -134,9 +135,9 @@ class WebService:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, platform: Platform, folder: Path) -> AsyncIterator[Self]:
+    async def opened(cls, platform: Platform, folder: Path, directory: Directory | None = None) -> AsyncIterator[Self]:
         """Serve until the end of the block."""
-        service = cls(platform, folder)
+        service = cls(platform, folder, directory)
         try:
             yield service
         finally:
@@ -150,7 +151,7 @@ class WebService:
         for server in (self._server, self._hub_server):
             server.stop()
             await server.close_all_connections()
-        await self.services.directory.close()
+        await self.hub_client.aclose()
         await JupyterHubHTTPClient.loop_instance().close()
 
     async def stop_hub(self) -> None:
