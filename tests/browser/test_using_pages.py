@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 from support.browsing import barriers, needs_browser, opened, signed_in
 from support.servers.deployment import Deployment
@@ -21,7 +20,7 @@ def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal(
     page.get_by_label("Reason").fill("House prices along railway lines")
     expect(page.locator(".allotment-verdict.is-ready")).to_be_visible()
     page.get_by_role("button", name="Propose", exact=True).click()
-    page.wait_for_url("**/proposals/transport-analysis-scratch-*")
+    page.wait_for_url("**/proposals/*")
     expect(page.locator(".allotment-access .gains").first).to_contain_text("housing-open")
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("withdrawn").first).to_be_visible()
@@ -41,9 +40,7 @@ def test_asking_for_data_and_renewing_are_forms(allotment: Deployment, analyst_w
         page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_have_no_serious_barrier(chromium: Browser, allotment: Deployment, scheme: str) -> None:
-    window = signed_in(chromium, allotment, "lead", color_scheme=scheme)
+def test_pages_have_no_serious_barrier(allotment: Deployment, lead_window: BrowserContext) -> None:
     paths = [
         "hub/spawn/lead/other", f"{SERVICE}profiles", f"{SERVICE}profiles/housing-statistics/notebook",
         f"{SERVICE}profiles/housing-statistics/register", f"{SERVICE}propose",
@@ -51,9 +48,7 @@ def test_pages_have_no_serious_barrier(chromium: Browser, allotment: Deployment,
         f"{SERVICE}data-roles/housing-open", f"{SERVICE}data-roles/weather-open/ask?team=housing-statistics",
         f"{SERVICE}stop", f"{SERVICE}stop?kind=profile&name=housing-statistics/notebook",
     ]  # fmt: skip
-    found = barriers(window, allotment, paths, scheme)
-    window.close()
-    assert not found
+    assert not barriers(lead_window, allotment, paths)
 
 
 def test_pages_work_without_javascript(chromium: Browser, allotment: Deployment) -> None:
@@ -68,7 +63,7 @@ def test_pages_work_without_javascript(chromium: Browser, allotment: Deployment)
     page.get_by_label("Memory limit").fill("6 GiB")
     page.get_by_role("button", name="Propose", exact=True).click()
     expect(page.get_by_text("memory limit").first).to_be_visible()
-    assert "/proposals/transport-analysis-notebook-" in page.url
+    assert "/proposals/" in page.url
     page.get_by_role("button", name="Withdraw").click()
     expect(page.get_by_text("withdrawn").first).to_be_visible()
     window.close()

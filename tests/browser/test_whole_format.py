@@ -230,17 +230,13 @@ def test_the_form_writes_the_keys_that_a_lead_needs_often(
 
 
 @needs_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_new_pages_have_no_serious_barrier(chromium: Browser, allotment: Deployment, scheme: str) -> None:
-    window = signed_in(chromium, allotment, "lead", color_scheme=scheme)
+def test_new_pages_have_no_serious_barrier(allotment: Deployment, lead_window: BrowserContext) -> None:
     paths = (
         "profiles", "profiles/housing-statistics/old", "profiles/housing-statistics/sketch",
         "profiles/transport-analysis/scratch", "teams/housing-statistics", "propose?from=housing-statistics/maintained",
         "propose?from=transport-analysis/scratch", "data-roles/housing-open", "proposals",
     )  # fmt: skip
-    found = barriers(window, allotment, [SERVICE + path for path in paths], scheme)
-    window.close()
-    assert not found
+    assert not barriers(lead_window, allotment, [SERVICE + path for path in paths])
 
 
 def test_a_team_is_a_page_and_an_answer(analyst: Person) -> None:

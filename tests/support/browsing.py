@@ -4,12 +4,13 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from support.conditions import until
 from support.folders import ROOT
 from support.servers.deployment import Deployment
 
@@ -72,22 +73,37 @@ def violations(page: Page, rules: Iterable[str] = ()) -> list[str]:
     return [f"{each['id']} {[node['target'] for node in each['nodes']][:3]}" for each in found]
 
 
-def barriers(window: BrowserContext, allotment: Deployment, paths: Iterable[str], scheme: str) -> list[str]:
+def barriers(window: BrowserContext, allotment: Deployment, paths: Iterable[str]) -> list[str]:
     """Return what is wrong with pages on a desk and on a phone: what axe finds, and what is wider than the screen.
 
-    Dark pages differ from light ones in their colours alone.
+    Dark pages differ from light ones in their colours alone, and follow the system's choice without being loaded again.
     """
     found = []
+    page = window.new_page()
     for path in paths:
-        page = opened(window, allotment, path)
+        answer = page.goto(allotment.url + path)
+        assert answer
+        assert answer.status == 200, path
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 900})
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             found += [f"{path}, {width}: {wide} pixels wider than the screen"] if wide > 1 else []
-            rules = _OF_COLOURS if scheme == "dark" else []
-            found += [f"{path}, {width}: {violation}" for violation in violations(page, rules)]
-        page.close()
+            found += [f"{path}, {width}: {violation}" for violation in violations(page)]
+            _show(page, "dark")
+            found += [f"{path}, {width}, dark: {violation}" for violation in violations(page, _OF_COLOURS)]
+            _show(page, "light")
+    page.close()
     return found
+
+
+def _show(page: Page, scheme: Literal["dark", "light"]) -> None:
+    """Show a page in other colours, and wait until no part of it is on its way to them."""
+    page.emulate_media(color_scheme=scheme)
+    shown = (
+        "scheme => document.documentElement.dataset.bsTheme === scheme"
+        " && !document.getAnimations().some(each => each instanceof CSSTransition)"
+    )
+    until(lambda: page.evaluate(shown, scheme), what=f"a {scheme} page")
 
 
 def picture(page: Page, name: str) -> None:
