@@ -16,7 +16,8 @@ BIN := $(VENV)/bin
 # Installs everything else; fixed, so that a fresh clone gets the same environment tomorrow.
 UV := uv==0.13.9
 # Files are handed out in the order of tests/conftest.py, the long ones first: no process is left alone with them.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Tests that start programs wait half of the time: three such tests keep two processors busy.
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder --numprocesses
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 # Images of Python often set it. Then each hub, service and JupyterLab compiles all that it imports when it starts.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,21 +33,21 @@ run: $(VENV)/.laptop
 
 test: check tests
 
-# Two tests run side by side, but on a cluster one after the other. What fails keeps nothing else from being run.
+# Tests run side by side, but on a cluster one after the other. What fails keeps nothing else from being run.
 tests: $(VENV)/.development
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) --durations=10 || failed=1; \
-	$(BIN)/pytest tests --ignore tests/unit --ignore tests/browser --ignore tests/cluster $(SIDE_BY_SIDE) --durations=10 || failed=1; \
-	$(BIN)/pytest tests/browser $(SIDE_BY_SIDE) --durations=10 || failed=1; \
+	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) 2 --durations=10 || failed=1; \
+	$(BIN)/pytest tests --ignore tests/unit --ignore tests/browser --ignore tests/cluster $(SIDE_BY_SIDE) 3 --durations=10 || failed=1; \
+	$(BIN)/pytest tests/browser $(SIDE_BY_SIDE) 3 --durations=10 || failed=1; \
 	$(BIN)/pytest tests/cluster --durations=10 || failed=1; \
 	exit $$failed
 endif
 
 quick: check
-	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) --hypothesis-profile=quick $(ARGS)
+	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) 2 --hypothesis-profile=quick $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff check

@@ -27,7 +27,7 @@ settings.load_profile("allotment")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the folder that it lies in, and run the longest files first and those with a browser last.
 
-    A file whose tests have a time limit of their own is a long one: with two processes, one would end with it alone.
+    A file whose tests have a time limit of their own is a long one: a process would end with it alone.
     Playwright's synchronous API keeps an event loop running in its process, so no asynchronous test can follow.
     """
     limits: dict[Path, float] = {}
