@@ -6,7 +6,7 @@ from typing import Any
 
 from allotment_profiles.importer.files import REPORT, report, valid_files
 from allotment_profiles.importer.formatting import Names
-from allotment_profiles.importer.hiding import hide_uncertain
+from allotment_profiles.importer.hiding import decides_code, decides_setting, hide_uncertain
 from allotment_profiles.importer.kubespawner_settings import (
     CHART_GUARANTEE,
     STAYS,
@@ -85,19 +85,44 @@ def _record_hub(chart: Node, ledger: Ledger) -> None:
         if name == "config":
             for section, settings in node.mapping.items():
                 if section != "KubeSpawner" and not section.endswith("uthenticator"):
-                    _record_stays(settings, ledger)
+                    _record_section(section, settings, ledger)
         elif name == "extraConfig":
-            _record_code(node, ledger)
+            for code in node.mapping.values() or [node]:
+                _record_code(code, ledger)
+        elif name == "extraFiles":
+            for file in node.mapping.values() or [node]:
+                _record_file(file, ledger)
         else:
             _record_stays(node, ledger)
 
 
-def _record_code(node: Node, ledger: Ledger) -> None:
-    for code in node.mapping.values() or [node]:
-        if any(word in code.text for word in ("profile_list", "Spawner", "options_form")):
-            ledger.lost(code, "This Python code configures sessions. It is not run: replace it by profiles.")
+def _record_section(section: str, node: Node, ledger: Ledger) -> None:
+    """Record the settings of a class other than KubeSpawner. Those of its base classes apply to its sessions, too."""
+    for name, setting in node.mapping.items():
+        if section.endswith("Spawner") and decides_setting(name):
+            ledger.lost(setting, "Only settings below hub.config.KubeSpawner are imported.")
+        elif (section, name) == ("JupyterHub", "spawner_class") and "kubespawner" not in setting.text.lower():
+            ledger.lost(setting, "Another spawner may decide otherwise than KubeSpawner.")
         else:
-            _record_stays(code, ledger)
+            _record_stays(setting, ledger)
+    if not node.mapping:
+        _record_stays(node, ledger)
+
+
+def _record_code(node: Node, ledger: Ledger) -> None:
+    if not node.is_empty and decides_code(node.text):
+        ledger.lost(node, "This Python code may configure sessions. It is not run: replace it by profiles.")
+    else:
+        _record_stays(node, ledger)
+
+
+def _record_file(node: Node, ledger: Ledger) -> None:
+    """Record a file for the hub. JupyterHub runs those in the folder of its configuration."""
+    place, text = node.at("mountPath"), node.at("stringData")
+    if place and place.text.endswith(".py") and (text is None or decides_code(text.text)):
+        ledger.lost(node, "This file may be Python code that configures sessions: replace it by profiles.")
+    else:
+        _record_stays(node, ledger)
 
 
 def _record_other_charts(root: Node, chart: Node, ledger: Ledger) -> None:

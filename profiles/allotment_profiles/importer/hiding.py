@@ -4,6 +4,7 @@ An import never gives more than there was: what is not understood makes a hidden
 somebody has looked at it.
 """
 
+import ast
 from collections.abc import Iterable
 
 from allotment_profiles.importer.kubespawner_settings import current_name
@@ -11,15 +12,25 @@ from allotment_profiles.importer.ledger import HIDDEN, Ledger
 from allotment_profiles.importer.profiles import ImportedProfile
 from allotment_profiles.importer.values import Node, Path
 
-_DECIDING = frozenset(
+_HARMLESS_SETTINGS = frozenset(
     {
-        "image", "cpu_limit", "cpu_guarantee", "mem_limit", "mem_guarantee", "extra_resource_limits",
-        "extra_resource_guarantees", "node_selector", "tolerations", "node_affinity_required",
+        "args", "cmd", "consecutive_failure_limit", "debug", "default_url", "environment", "extra_annotations",
+        "extra_containers", "extra_labels", "fs_gid", "gid", "http_timeout", "image_pull_policy", "image_pull_secrets",
+        "init_containers", "lifecycle_hooks", "node_affinity_preferred", "notebook_dir", "poll_interval", "privileged",
+        "allow_privilege_escalation", "pvc_name_template", "service_account", "start_timeout", "storage_capacity",
+        "storage_class", "storage_pvc_ensure", "supplemental_gids", "uid", "volume_mounts", "volumes", "working_dir",
     }
 )  # fmt: skip
-"""Settings that decide which image a session has, how large it is, and where it runs."""
+"""Settings of a spawner that decide neither who, nor which image, nor how large, nor where. Any other one may."""
+_HARMLESS_HUB = frozenset(
+    {
+        "active_server_limit", "admin_access", "allow_named_servers", "cleanup_servers", "concurrent_spawn_limit",
+        "cookie_max_age_days", "default_url", "log_level", "logo_file", "named_server_limit_per_user",
+        "redirect_to_server", "services", "shutdown_on_logout", "template_paths", "template_vars",
+    }
+)  # fmt: skip
+"""Settings of JupyterHub that code may set and that decide nothing about sessions."""
 _HARMLESS = frozenset({"default", "slug", "display_name", "description"})
-_DECIDING_CODE = ("profile_list", "options_form")
 _OF_ALL = frozenset(
     {"image", "cpu", "memory", "extraResource", "nodeSelector", "extraTolerations", "extraNodeAffinity"}
 )
@@ -54,7 +65,42 @@ def _decides(path: Path, profile: Path) -> bool:
 
 
 def _decides_override(path: list[str | int]) -> bool:
-    return not path or current_name(str(path[0])) in _DECIDING
+    return not path or decides_setting(str(path[0]))
+
+
+def decides_setting(name: str) -> bool:
+    """Return whether a setting of a spawner may decide who starts which image, how large, and where."""
+    return current_name(name) not in _HARMLESS_SETTINGS
+
+
+def decides_code(code: str) -> bool:
+    """Return whether Python code of the hub may decide about sessions: all but plain values for known settings."""
+    try:
+        statements = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return not all(map(_is_harmless, statements))
+
+
+def _is_harmless(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign([ast.Attribute(ast.Attribute(ast.Name("c"), section), name)], value):
+            if section == "JupyterHub":
+                known = name in _HARMLESS_HUB
+            else:
+                known = section.endswith("Spawner") and not decides_setting(name)
+            return known and _is_plain(value)
+        case ast.Expr(ast.Constant(str())):
+            return True
+    return False
+
+
+def _is_plain(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _decides_for_all(path: Path, chart: Node) -> bool:
@@ -63,11 +109,10 @@ def _decides_for_all(path: Path, chart: Node) -> bool:
     match path[len(chart.path) :]:
         case ("singleuser", name, *_):
             return name in _OF_ALL
-        case ("hub", "config", "KubeSpawner", name, *_):
-            return current_name(str(name)) in _DECIDING
-        case ("hub", "extraConfig", *_):
-            node: Node | None = chart.at(*map(str, path[len(chart.path) :]))
-            return node is not None and any(word in node.text for word in _DECIDING_CODE)
+        case ("hub", "config", section, name, *_) if str(section).endswith("Spawner"):
+            return decides_setting(str(name))
+        case ("hub", "config" | "extraConfig" | "extraFiles", *_):
+            return True
     return False
 
 

@@ -70,18 +70,50 @@ singleuser:
     assert images == sorted({"quay.io/a/*", *([pattern] if pattern else [])})
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        "hub: {extraConfig: {a: 'c.KubeSpawner.profile_list = narrowed'}}",
-        "hub: {config: {KubeSpawner: {mem_limit: lots}}}",
-        "hub: {config: {KubeSpawner: {options_form: x, image: [a]}}}",
-    ],
-)
+FOR_ALL = {
+    "code that narrows the list": "hub: {extraConfig: {a: 'c.KubeSpawner.profile_list = narrowed'}}",
+    "code with a hook before the start": 'hub: {extraConfig: {a: "c.KubeSpawner.pre_spawn_hook = only_for_group"}}',
+    "code with a hook for the pod": 'hub: {extraConfig: {a: "c.KubeSpawner.modify_pod_hook = smaller_for_some"}}',
+    "code with a limit": "hub: {extraConfig: {a: \"c.KubeSpawner.mem_limit = '1G'\"}}",
+    "code with an image": "hub: {extraConfig: {a: \"c.Spawner.image = 'quay.io/a/other:1'\"}}",
+    "code that nobody can follow": 'hub: {extraConfig: {a: "import ours\\nours.set_up(c)"}}',
+    "code that is not a mapping": "hub: {extraConfig: 'setattr(c.Kube, x, y)'}",
+    "code with another name for c": 'hub: {extraConfig: {a: "s = c.JupyterHub\\ns.spawner_class = Ours"}}',
+    "code that computes a value": 'hub: {extraConfig: {a: "c.JupyterHub.services = ours()"}}',
+    "code that does not parse": "hub: {extraConfig: {a: 'c.JupyterHub.('}}",
+    "a file that JupyterHub runs": "hub: {extraFiles: {a: {mountPath: /etc/hub.d/a.py, stringData: f()}}}",
+    "an amount that is none": "hub: {config: {KubeSpawner: {mem_limit: lots}}}",
+    "a form and an image": "hub: {config: {KubeSpawner: {options_form: x, image: [a]}}}",
+    "containers as Kubernetes knows them": "hub: {config: {KubeSpawner: {extra_container_config: {image: a}}}}",
+    "a limit for every spawner": "hub: {config: {Spawner: {mem_limit: 1G}}}",
+    "a limit for a spawner of their own": "hub: {config: {OurKubeSpawner: {mem_limit: 1G}}}",
+    "another spawner": "hub: {config: {JupyterHub: {spawner_class: ours.Spawner}}}",
+}
+
+
+@pytest.mark.parametrize("more", FOR_ALL.values(), ids=FOR_ALL)
 def test_what_decides_for_all_sessions_and_is_lost_hides_all(more: str) -> None:
     values = f"singleuser:\n  profileList:\n    - {{display_name: A, {LAB}}}}}\n{more}\n"
     result = import_values(values.encode())
-    assert parse_yaml(result.files["teams/everyone/profiles/a.yaml"])["visibility"] == "draft"
+    profiles = [parse_yaml(data) for path, data in result.files.items() if "/profiles/" in path]
+    assert profiles
+    assert all(profile["visibility"] == "draft" for profile in profiles)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "hub: {extraConfig: {a: \"# Hello\\nc.JupyterHub.template_vars = {'announcement': 'Hello'}\"}}",
+        "hub: {extraConfig: {a: 'c.KubeSpawner.http_timeout = 120', b: ''}}",
+        "hub: {extraFiles: {logo: {mountPath: /usr/local/share/logo.svg, stringData: <svg/>}}}",
+        "hub: {config: {Spawner: {start_timeout: 600}, JupyterHub: {spawner_class: kubespawner.KubeSpawner}}}",
+    ],
+)
+def test_plain_settings_that_decide_nothing_hide_nothing(more: str) -> None:
+    values = f"singleuser:\n  profileList:\n    - {{display_name: A, {LAB}}}}}\n{more}\n"
+    result = import_values(values.encode())
+    assert "visibility" not in parse_yaml(result.files["teams/everyone/profiles/a.yaml"])
+    assert not [finding for finding in result.findings if finding.outcome == "lost"]
 
 
 def test_variables_that_are_filled_in_for_each_user_stay_for_all_sessions() -> None:

@@ -196,7 +196,7 @@ def test_gpus_become_kinds_and_nodes_become_pools() -> None:
     half = "singleuser.profileList[2].profile_options.gpus.choices.half.kubespawner_override.extra_resource_limits"
     assert told[f'{half}."nvidia.com/gpu"'][0] == "lost"
     assert told['singleuser.extraResource.limits."smarter-devices/fuse"'][0] == "lost"
-    assert told['hub.extraConfig."spawner.py"'][0] == "lost"
+    assert told['hub.extraConfig."spawner.py"'][0] == "stays"
     assert told['hub.extraConfig."banner.py"'][0] == "stays"
 
 
