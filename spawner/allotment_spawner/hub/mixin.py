@@ -137,9 +137,10 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
     async def start(self) -> Any:
         """Decide the request and start the session. Raise SpawnException if it is refused."""
         self._launch = self._session = self._end_reason = None
-        self._forget_order(ended_by_it=False)
         self.messages, self._lost_since = [], {}
         try:
+            if order := self._order_against_start():
+                raise RefusedError(order.refusal)
             launch, session = await self._decide()
             self.report(20, f"Starting {launch.title}: {size_text(launch.size, launch.gpu)}")
             if launch.bindings:
@@ -386,7 +387,8 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
             reason = "stop-order" if order else self._end_reason or "stopped"
             details = {"order": order.id} if order else {}
             self._record("end", session, seconds=self._age(session), reason=reason, server=self.name, **details)
-        self._forget_order(ended_by_it=order is not None)
+        if not (self._ordered_at_start and self._spawn_pending):  # JupyterHub clears it before a start, too
+            self._forget_order(ended_by_it=order is not None)
         self._launch = self._end_reason = None
         self._lost_since = {}
 

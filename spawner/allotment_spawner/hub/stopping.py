@@ -23,9 +23,14 @@ class StopOrderMixin(LoggingConfigurable):
     stopping: asyncio.Future[Any] | None = None
     """Carries out the order."""
 
+    _spawn_pending: bool
+    """JupyterHub's own: whether somebody has asked for a start that has not ended."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._ordered = asyncio.Event()
+        self._ordered_at_start = False
+        """Whether the order was given when a start had begun, which may not have been decided yet."""
 
     @property
     def images(self) -> frozenset[str]:
@@ -35,13 +40,21 @@ class StopOrderMixin(LoggingConfigurable):
     def order_stop(self, order: StopOrder) -> None:
         """Have the session end. The caller stores the state."""
         self.stop_order = order
+        self._ordered_at_start = bool(self._spawn_pending)
         self._ordered.set()
 
     def _forget_order(self, *, ended_by_it: bool) -> None:
         if self.stop_order and ended_by_it:
             self.last_stop = self.stop_order
         self.stop_order = None
+        self._ordered_at_start = False
         self._ordered.clear()
+
+    def _order_against_start(self) -> StopOrder | None:
+        """Return the order that was given when this start had begun. An older one was for the session before."""
+        if not self._ordered_at_start:
+            self._forget_order(ended_by_it=False)
+        return self.stop_order
 
     async def _unless_stopped(self, starting: Awaitable[T]) -> T:
         """Wait for the start. Raise SpawnException as soon as the session is to be stopped."""

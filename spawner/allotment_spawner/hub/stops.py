@@ -90,9 +90,13 @@ async def _stop(spawner: ProfileSpawnerMixin, order: StopOrder, room: asyncio.Se
                 await asyncio.wait([spawner._spawn_future])  # the order ends the start
             if not spawner.pending:
                 await spawner.poll_and_notify()
+            session = spawner.session
+            lives = session is not None and session.started <= order.time and await spawner.poll() is None
         except Exception:
             log.exception("the session %s was not stopped", spawner._log_name)
             return "failed"
     if spawner.stop_order and spawner.stop_order.id == order.id:
         return "stopping"
-    return "stopped" if spawner.last_stop and spawner.last_stop.id == order.id else "ended"
+    if spawner.last_stop and spawner.last_stop.id == order.id:
+        return "stopped"
+    return "failed" if lives else "ended"

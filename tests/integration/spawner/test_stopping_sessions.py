@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.conditions import eventually
 from support.fakes.small_hub import SmallHub
 from support.repositories import ProfilesRepository, data_role, profile, small
 
@@ -164,6 +165,30 @@ async def test_an_order_ends_a_start_instead_of_the_session(hub: SmallHub) -> No
     assert await starting == "stopped-by-order"
     await spawner.user.stop("")  # as the hub does after a start that failed
     assert hub.spawner("ann").orm_spawner.state["allotment"]["last_stop"]["id"] == order.id
+
+
+async def test_an_order_refuses_a_start_that_waits_for_the_identity_provider(hub: SmallHub) -> None:
+    """JupyterHub has a start pending while it refreshes the user and runs hooks, and only then calls `start`."""
+    spawner: Any = hub.spawner("ann")
+    spawner._spawn_pending, spawner._spawn_future = True, asyncio.get_running_loop().create_future()
+    ordering = asyncio.ensure_future(ordered(hub, StopTarget("user", "ann")))
+    await eventually(lambda: spawner.stopping, "the order is carried out")
+    assert await hub.start("ann") == "stopped-by-order"
+    assert (spawner.session, hub.held) == (None, [])
+    spawner._spawn_pending = False
+    await spawner.user.stop("")  # as the hub does after a start that failed
+    spawner._spawn_future.set_result(None)
+    order, results = await ordering
+    assert results == {"ann": "stopped"}
+    assert state(hub, "ann")["last_stop"]["id"] == order.id
+    assert await hub.start("ann") == "started", "the next start was decided after the order"
+
+
+async def test_an_order_for_the_session_before_does_not_refuse_the_next_start(hub: SmallHub) -> None:
+    spawner: Any = await started(hub, "ann")
+    spawner.order_stop(StopOrder.given(PROFILE, "lena", "Why"))
+    spawner.ended = spawner._spawn_pending = True
+    assert await hub.start("ann") == "started"
 
 
 async def test_a_session_that_does_not_answer_yet_is_stopped_as_soon_as_it_does(hub: SmallHub) -> None:
