@@ -139,8 +139,7 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
         self._launch = self._session = self._end_reason = None
         self.messages, self._lost_since = [], {}
         try:
-            if order := self._order_against_start():
-                raise RefusedError(order.refusal)
+            self._require_no_order()
             launch, session = await self._decide()
             self.report(20, f"Starting {launch.title}: {size_text(launch.size, launch.gpu)}")
             if launch.bindings:
@@ -387,8 +386,7 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
             reason = "stop-order" if order else self._end_reason or "stopped"
             details = {"order": order.id} if order else {}
             self._record("end", session, seconds=self._age(session), reason=reason, server=self.name, **details)
-        if not (self._ordered_at_start and self._spawn_pending):  # JupyterHub clears it before a start, too
-            self._forget_order(ended_by_it=order is not None)
+        self._session_ended(by_order=order is not None)
         self._launch = self._end_reason = None
         self._lost_since = {}
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from traitlets.config import LoggingConfigurable
 
+from allotment_profiles.model.problems import RefusedError
 from allotment_spawner.session.errors import spawn_exception
 from allotment_spawner.session.stop_order import StopOrder
 
@@ -50,11 +51,16 @@ class StopOrderMixin(LoggingConfigurable):
         self._ordered_at_start = False
         self._ordered.clear()
 
-    def _order_against_start(self) -> StopOrder | None:
-        """Return the order that was given when this start had begun. An older one was for the session before."""
-        if not self._ordered_at_start:
-            self._forget_order(ended_by_it=False)
-        return self.stop_order
+    def _session_ended(self, *, by_order: bool) -> None:
+        """Forget the order with the session. JupyterHub clears the state before a start, too, which keeps its own."""
+        if not (self._ordered_at_start and self._spawn_pending):
+            self._forget_order(ended_by_it=by_order)
+
+    def _require_no_order(self) -> None:
+        """Raise RefusedError if an order was given since this start began. Forget the one for the session before."""
+        if self.stop_order and self._ordered_at_start:
+            raise RefusedError(self.stop_order.refusal)
+        self._forget_order(ended_by_it=False)
 
     async def _unless_stopped(self, starting: Awaitable[T]) -> T:
         """Wait for the start. Raise SpawnException as soon as the session is to be stopped."""

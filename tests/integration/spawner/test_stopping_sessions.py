@@ -172,7 +172,7 @@ async def test_an_order_refuses_a_start_that_waits_for_the_identity_provider(hub
     spawner: Any = hub.spawner("ann")
     spawner._spawn_pending, spawner._spawn_future = True, asyncio.get_running_loop().create_future()
     ordering = asyncio.ensure_future(ordered(hub, StopTarget("user", "ann")))
-    await eventually(lambda: spawner.stopping, "the order is carried out")
+    await eventually(lambda: spawner.stopping is not None, "the order is carried out")
     assert await hub.start("ann") == "stopped-by-order"
     assert (spawner.session, hub.held) == (None, [])
     spawner._spawn_pending = False
