@@ -36,8 +36,9 @@ async def test_a_proposal_that_main_has_already_is_listed_to_nobody_new(platform
     platform.push({NEW_PATH: NOTEBOOK + b"visibility: draft\n"}, "Merged with git", signed=True)
     service = platform.beside(tmp_path)
     await service.watcher.refresh()
-    assert [each.id for each in await service.proposals.readable(service.people.actor("dora").user)] == []
-    assert [each.id for each in await service.proposals.readable(service.people.actor("lena").user)] == [stored.id]
+    for who, listed in (("dora", []), ("lena", [stored.id])):
+        readable = await service.proposals.readable(service.people.actor(who).user)
+        assert [each.id for each in readable.proposals] == listed
 
 
 async def pushed_beside(platform: Platform, kind: str, own: bytes) -> str:
