@@ -11,6 +11,7 @@ the git server move first, by compare-and-swap as well. All calls block; service
 
 import contextlib
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -144,10 +145,8 @@ class PlainGitForge:
         # Git cannot have a branch `propose/x` beside a branch `propose/x/y`, which somebody may have pushed.
         pushed = {name.removeprefix(PROPOSE).partition("/")[0] for name in self.repository.references(PROPOSE)}
         taken = pushed | self.log.ask(lambda index: index.taken(slug))
-        number = 1
-        while f"{slug}-{number}" in taken:
-            number += 1
-        proposal = f"{slug}-{number}"
+        names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
+        proposal = next(name for name in names if name not in taken)
         head = self._content(base, [base], files, by=by, title=title, reason=reason)
         record = self._setting("proposed", proposal, base, head, files, by=by, title=title, reason=reason)
         self.log.append(record, "", RefUpdate(PROPOSE + proposal, head, NO_OBJECT))

@@ -103,7 +103,7 @@ def touches(repository: Repository, base: str, head: str) -> dict[str, list[Any]
 def _words(audience: Audience | None) -> dict[str, Any] | None:
     if audience is None:
         return None
-    maintainers = audience.maintainers.model_dump(mode="json") if audience.maintainers else None
+    maintainers = audience.maintainers.model_dump(mode="json", exclude_defaults=True) if audience.maintainers else None
     words = {"owner": audience.owner, "hidden": audience.hidden, "maintainers": maintainers}
     return {key: value for key, value in words.items() if value}
 

@@ -87,6 +87,6 @@ async def test_a_branch_pushed_without_the_page_is_a_draft_that_nobody_proposed(
 
 async def test_a_branch_pushed_below_a_name_keeps_no_proposal_away(platform: Platform) -> None:
     main = platform.forge.main()
-    platform.repository.update_references([RefUpdate(f"{PROPOSE}larger-1/x", main, NO_OBJECT)])
+    platform.repository.update_references([RefUpdate(f"{PROPOSE}larger/x", main, NO_OBJECT)])
     stored = platform.forge.open("larger", main, {NOTEBOOK_PATH: LARGER}, by="ana", title="Larger", reason="Grown")
     assert stored.id == "larger-2"
