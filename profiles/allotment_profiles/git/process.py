@@ -229,19 +229,24 @@ def git_version() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _input(command: str, data: bytes) -> Iterator[IO[bytes]]:
-    """Store the input of a command in a file: git would read a pipe in hundreds of small pieces."""
+def input_errors(command: str) -> Iterator[None]:
+    """Raise GitUnavailableError where the input of a command cannot be stored."""
     try:
-        file = tempfile.TemporaryFile(buffering=0) if data else open(os.devnull, "rb")  # noqa: PTH123, SIM115  (no path)
+        yield
     except OSError as error:
         raise GitUnavailableError(f"git {command} could not be given its input: {error}") from error
+
+
+@contextlib.contextmanager
+def _input(command: str, data: bytes) -> Iterator[IO[bytes]]:
+    """Store the input of a command in a file: git would read a pipe in hundreds of small pieces."""
+    with input_errors(command):
+        file = tempfile.TemporaryFile(buffering=0) if data else open(os.devnull, "rb")  # noqa: PTH123, SIM115  (no path)
     with file:
-        try:
+        with input_errors(command):
             written = file.write(data) if data else 0
             while written < len(data):
                 written += file.write(data[written:])
-        except OSError as error:
-            raise GitUnavailableError(f"git {command} could not be given its input: {error}") from error
         yield file
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from allotment_profiles.git.blobs import write_blobs
 from allotment_profiles.git.commits import Commit, Person, commit_bytes, moment, parse_commit
-from allotment_profiles.git.process import GitDataError, GitError, GitProcess
+from allotment_profiles.git.process import GitDataError, GitError, GitProcess, input_errors
 from allotment_profiles.git.signatures import Signer, Verifier
 
 MAIN = "refs/heads/main"
@@ -284,7 +285,7 @@ class Repository:
         """Write the tree of a commit (None: an empty tree) with files replaced, added, or removed (None)."""
         if base is None and not files:
             return self._object("tree", b"")
-        blobs = {path: self._object("blob", data) for path, data in files.items() if data is not None}
+        blobs = write_blobs(self._process, {path: data for path, data in files.items() if data is not None})
         return self._tree(base, {path: ("100644", blobs[path]) if path in blobs else None for path in files})
 
     def changed_tree(self, base: str, changes: Iterable[FileChange]) -> str:
@@ -295,7 +296,7 @@ class Repository:
         lines = b"".join(
             f"{' '.join(entry) if entry else f'0 {NO_OBJECT}'}\t{path}\0".encode() for path, entry in entries.items()
         )
-        with tempfile.TemporaryDirectory(prefix="allotment-index-") as folder:
+        with input_errors("update-index"), tempfile.TemporaryDirectory(prefix="allotment-index-") as folder:
             environment = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             if base:
                 self._git("read-tree", _id(base), environment=environment)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from support.repositories import MAIN, START, ProfilesRepository
 
 from allotment_profiles.git import process
 from allotment_profiles.git.commits import Person
-from allotment_profiles.git.process import GitError, GitMissingError, GitProcess, GitTimeoutError
+from allotment_profiles.git.process import GitError, GitMissingError, GitProcess, GitTimeoutError, GitUnavailableError
 from allotment_profiles.git.repository import (
     NO_OBJECT,
     RefMovedError,
@@ -103,6 +104,28 @@ def test_the_files_of_one_change_are_written_over_another_commit(profiles: Profi
     )
     assert [repository.file(merged, path) for path in ("a", "b", "c d", "e")] == [b"2\n", None, b"3\n", b"3\n"]
     assert repository.merge_base(ours, theirs) == base
+
+
+def test_many_files_are_written_with_one_process_and_exactly_as_they_are(
+    profiles: ProfilesRepository, counted: list[str]
+) -> None:
+    config = profiles.path / "config"
+    config.write_text(config.read_text() + "[core]\n\tautocrlf = true\n")
+    files: dict[str, str | bytes] = {f"{number}.txt": b"%d\r\n\xff\n" % number for number in range(30)}
+    files |= {"empty": b"", "same": files["7.txt"], ".gitattributes": "* text ident\n"}
+    head = profiles.commit(files)
+    assert counted.count("hash-object") == 2  # all files, and the commit
+    repository = profiles.repository
+    assert {path: repository.file(head, path) for path in files} == {**files, ".gitattributes": b"* text ident\n"}
+
+
+def test_files_that_cannot_be_stored_on_their_way_to_git_are_an_error_of_git(
+    profiles: ProfilesRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    for files in ({"a": b"1", "b": b"2"}, {"a": b""}):
+        with pytest.raises(GitUnavailableError, match="its input"):
+            profiles.repository.write_tree(None, files)
 
 
 def test_a_folder_that_is_no_repository_is_an_error_even_inside_of_one(
