@@ -228,6 +228,26 @@ async def test_an_approval_that_was_taken_back_is_told_with_it(stage: Stage, for
     assert acts[1].about == acts[0].id
 
 
+async def test_whatever_somebody_does_moves_the_time_of_the_pull_request(
+    stage: Stage, forge: PullRequestAdapter
+) -> None:
+    """Who looks at those alone that have moved misses nothing."""
+    opened = await forge.open(submission(stage))
+    acts = [
+        lambda: stage.review(opened.number, "lea", "approved"),
+        lambda: stage.dismiss(opened.number, "lea"),
+        lambda: stage.comment(opened.number, "ann", "Please"),
+        lambda: stage.remark(opened.number, "lea", "a.yaml", 2, "Why?"),
+        lambda: stage.end(opened.number, "ann", "closed"),
+    ]
+    for number, act in enumerate(acts, 1):
+        act()
+        now = await forge.get(opened.number)
+        told = await forge.acts(now)
+        assert len(told) == number
+        assert now.updated >= told[-1].time
+
+
 async def test_what_people_say_and_do_is_told_in_order(stage: Stage, forge: PullRequestAdapter) -> None:
     opened = await forge.open(submission(stage))
     stage.comment(opened.number, "ann", "/merge")

@@ -67,7 +67,7 @@ class PullRequest:
     reviewers: frozenset[ForgeAccount]
     """Who is asked for a review. Some forges drop, others keep those who have given one."""
     updated: dt.datetime
-    """When something last happened to it."""
+    """When something last happened to it; no act is later. So one that has not moved needs no second look."""
     merge_commit: str = ""
     """The commit of main that it was merged with; of a rebase, the last one. Empty before."""
     merge_style: MergeStyle | None = None
