@@ -217,7 +217,7 @@ class GitLabStage(StandInStage):
 
 
 class GiteaRepository:
-    """A real repository with real people, made once for a module."""
+    """A real repository with real people, made once."""
 
     def __init__(self) -> None:
         self.gitea = Gitea()
@@ -247,7 +247,13 @@ class GiteaStage(Stage):
     def __init__(self, front: FaultyFront, repository: GiteaRepository, folder: Path) -> None:
         super().__init__(front, folder)
         self.repository = repository
+        self.protected = False
         self.use_token(self.token("bot"))
+
+    async def close(self) -> None:
+        if self.protected:
+            self.call("bot", "DELETE", "branch_protections/main")
+        await super().close()
 
     def adapter(self, timeout: float) -> PullRequestAdapter:
         return GiteaForge(self.front.url, self.repository.name, token_file=self.token_file, timeout=timeout)
@@ -318,3 +324,4 @@ class GiteaStage(Stage):
             "status_check_contexts": statuses,
         }  # fmt: skip
         self.call("bot", "POST", "branch_protections", body)
+        self.protected = True

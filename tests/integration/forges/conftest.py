@@ -15,7 +15,7 @@ from support.servers.forge import needs_forge
 from allotment_hub.forges.pull_requests.adapter import PullRequestAdapter
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gitea_repository() -> GiteaRepository:
     return GiteaRepository()
 

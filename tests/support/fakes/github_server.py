@@ -243,7 +243,7 @@ class GitHubServer(ForgeServer):
             pull
             for pull in self.state.pulls
             if state in ("all", "open" if pull.state == "open" else "closed")
-            and (not head or (pull.branch == head and not pull.fork))
+            and head in ("", pull.branch)  # also from a fork that has the same owner
             and request.query.get("base", pull.base) == pull.base
         ]
         if request.query.get("direction") == "desc":
