@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+from support.connections import PLAIN
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
@@ -68,7 +69,7 @@ class FaultyFront:
         self.hanging = asyncio.Event()
         self.clock_ahead = 0.0
         """Seconds that the clock of the forge is ahead."""
-        self.client = httpx.AsyncClient(timeout=30, trust_env=False)
+        self.client = httpx.AsyncClient(timeout=30, trust_env=False, verify=PLAIN)
         socket, port = bind_unused_port()
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{port}"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
