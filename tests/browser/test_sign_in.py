@@ -274,6 +274,14 @@ def test_an_explanation_shows_what_was_received_to_the_user_and_to_administrator
     assert signed_in(allotment, people["root"]).service("GET", path).json()["identity"]["groups"] == received["groups"]
 
 
+def test_nobody_gets_a_local_account_by_having_its_name(allotment: Deployment, forge: Forge) -> None:
+    forge.take("analyst")
+    try:
+        assert refused_sign_in(allotment, "analyst").status_code == 403
+    finally:
+        forge.delete("analyst")
+
+
 def test_only_the_service_may_ask(allotment: Deployment, people: dict[str, Any], analyst: Person) -> None:
     assert analyst.hub("POST", "allotment/identities", json={"user": people["lead"]}).status_code == 403
     assert analyst.hub("GET", "allotment/accounts?provider=gitea&host=x&id=1").status_code == 403

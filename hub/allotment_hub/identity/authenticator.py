@@ -24,7 +24,7 @@ from oauthenticator.oauth2 import OAuthenticator
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
-from traitlets import Float, Integer, TraitError, Unicode, validate
+from traitlets import Bool, Float, Integer, TraitError, Unicode, validate
 
 from allotment_hub.identity.claims import Account, ReceivedGroups, account_of, claim_at, received_groups
 from allotment_hub.identity.records import IdentityRecord, forget, read_record, users_of, write_record
@@ -74,6 +74,9 @@ class CheckedIdentity(Authenticator):
     )
     answer_seconds = Float(10, min=0.1, config=True, help="How long the provider may take to answer.")
     provider = Unicode(config=True, help="The kind of the provider, if the class does not tell: gitea, gitlab.")
+    same_names = Bool(
+        False, config=True, help="After a change of the provider: whether who has a user's name there is that user."
+    )
     group_name_key = Unicode(config=True, help="Where groups that are objects have their name, such as displayName.")
 
     def __init__(self, **kwargs: Any) -> None:
@@ -167,7 +170,8 @@ class CheckedIdentity(Authenticator):
         user = handler.find_user(name)
         record = read_record(handler.db, name) if user else None
         known = record.account if record else self.account_in(await user.get_auth_state()) if user else None
-        if known and known.at_same_provider(account) and known.id != account.id:
+        elsewhere = record is not None and not (known and known.at_same_provider(account))
+        if (elsewhere and not self.same_names) or (known and not elsewhere and known.id != account.id):
             self.log.warning("%s was refused: the hub's user %s has another account", account, name)
             raise HTTPError(403, _OTHER_ACCOUNT.format(name=name))
         return auth_model
@@ -321,7 +325,7 @@ def _no_answer_error() -> HTTPError:
 
 
 _OTHER_ACCOUNT = (
-    "The user {name} of this hub belongs to another account of the identity provider, which had this name before."
+    "The user {name} of this hub belongs to another account, which had this name before."
     " An administrator decides: delete the user, or give you another name with Authenticator.username_map."
     " [account-of-another]"
 )

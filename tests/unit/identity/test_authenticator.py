@@ -22,7 +22,7 @@ from allotment_hub.cluster.hub_setup import configure_hub
 from allotment_hub.identity.authenticator import CheckedIdentity, checked, refusal_of
 from allotment_hub.identity.claims import Account
 from allotment_hub.identity.configuring import configure_identity
-from allotment_hub.identity.records import read_record, users_of, write_record
+from allotment_hub.identity.records import IdentityRecord, read_record, users_of, write_record
 
 VALUES = {"publicUrl": "https://hub.example.org/", "repository": {"url": "https://git.example.org/p.git"}}
 TEAM = {"slug": "core", "name": "Core", "organization": {"login": "red"}}
@@ -314,6 +314,22 @@ async def test_who_is_renamed_stays_the_same_and_their_name_is_not_given_away() 
     hub.users.delete(user)
     assert users_of(hub.db, account) == []
     assert (await hub.sign_in(stranger)).name == "ann"
+
+
+async def test_after_a_change_of_the_provider_a_name_alone_is_nobody() -> None:
+    hub, ann, user = await signed_in("generic-oauth")
+    hub.authenticator.authorize_url = "https://other.example.org/authorize"
+    with pytest.raises(HTTPError, match="account-of-another"):
+        await hub.sign_in(ann)
+    hub.authenticator.same_names = True
+    assert (await hub.sign_in(ann)).name == "ann"
+    hub.authenticator.same_names = False
+    assert (await hub.sign_in(ann)).name == "ann", "it is bound now"
+    # A user of local accounts, of which no provider says anything.
+    write_record(hub.db, "ann", IdentityRecord(0.0, Account("", "", "", "")))
+    with pytest.raises(HTTPError, match="account-of-another"):
+        await hub.sign_in(ann)
+    assert groups(user) == {"/moj/red"}
 
 
 async def test_who_is_blocked_is_blocked_under_another_name_too() -> None:

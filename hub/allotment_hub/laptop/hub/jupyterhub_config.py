@@ -11,6 +11,7 @@ from allotment_hub.identity.configuring import HANDLERS as IDENTITY_HANDLERS
 from allotment_hub.identity.configuring import configure_identity
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import StateFolder
+from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.hub.authenticator import LocalAccounts
 from allotment_hub.laptop.hub.proxy import SESSIONS_DOMAIN
 from allotment_hub.laptop.hub.sign_in import SignIn, read_options
@@ -46,7 +47,11 @@ c.JupyterHub.cookie_secret = bytes.fromhex(deployment.cookie_secret)
 # People.
 sign_in = SignIn.read(folder)
 if sign_in.file:
+    # The hub's database may have these users, one of them an administrator. Nobody gets them by having such a name.
+    c.Authenticator.blocked_users = set(ACCOUNTS)
     for section, options in read_options(sign_in.file).items():
+        if "blocked_users" in options:
+            options["blocked_users"] = {*options["blocked_users"], *ACCOUNTS}
         c[section].update(options)
     c.OAuthenticator.oauth_callback_url = deployment.callback_url
     c.CryptKeeper.keys = [bytes.fromhex(sign_in.crypt_key)]
