@@ -31,6 +31,8 @@ class Stage(ABC):
     keeps_reviewers = True
     """Whether who has reviewed stays among the reviewers."""
     reports_style = False
+    asks_again = True
+    """Whether somebody who has reviewed can be asked again by the API."""
 
     def __init__(self, front: FaultyFront, folder: Path) -> None:
         self.front = front
@@ -201,6 +203,7 @@ class GitLabStage(StandInStage):
     """GitLab."""
 
     reports_style = True
+    asks_again = False
     server: GitLabServer
 
     def __init__(self, front: FaultyFront, server: GitLabServer, folder: Path) -> None:

@@ -187,6 +187,19 @@ async def test_reviewers_are_asked_once_and_who_cannot_be_asked_is_told(
     assert (await forge.ask_for_reviews(opened.number, people)).asked == ()
 
 
+async def test_who_has_reviewed_an_older_head_is_asked_again_where_the_forge_can(
+    stage: Stage, forge: PullRequestAdapter
+) -> None:
+    what = submission(stage)
+    number = (await forge.open(what)).number
+    lea = stage.account("lea")
+    assert (await forge.ask_for_reviews(number, [lea])).asked == (lea,)
+    stage.review(number, "lea", "approved")
+    stage.push(what.branch)
+    assert (await forge.ask_for_reviews(number, [lea])).asked == ((lea,) if stage.asks_again else ())
+    assert (await forge.ask_for_reviews(number, [lea])).asked == ()
+
+
 async def test_statuses_are_set_only_where_they_differ(stage: Stage, forge: PullRequestAdapter) -> None:
     opened = await forge.open(submission(stage))
     waiting = Status(APPROVAL, StatusState.PENDING, "Waits for Lea" + " or her deputy" * 20, "https://hub.example/p/1")

@@ -174,7 +174,7 @@ class PullRequestAdapter(ABC):
     async def ask_for_reviews(self, number: int, accounts: Iterable[ForgeAccount]) -> AskedReviewers:
         """Ask those who have not been asked, and have not reviewed the head yet."""
         pull_request = await self.get(number)
-        asked_before = {account.id for account in pull_request.reviewers}
+        asked_before = await self._asked_before(pull_request)
         wanted = {account.id: account for account in accounts if account.id not in asked_before}
         if not pull_request.is_open or not wanted:
             return AskedReviewers()
@@ -190,6 +190,10 @@ class PullRequestAdapter(ABC):
         if author:
             passed_over.append(PassedOver(author, "It is their own pull request."))
         return AskedReviewers(tuple(asked), tuple(passed_over))
+
+    async def _asked_before(self, pull_request: PullRequest) -> frozenset[str]:
+        """Return the ids of those who need not be asked, or cannot be asked again."""
+        return frozenset(account.id for account in pull_request.reviewers)
 
     async def _asked(
         self, pull_request: PullRequest, accounts: Sequence[ForgeAccount]

@@ -256,6 +256,12 @@ class GiteaForge(PullRequestAdapter):
             if name in known:
                 await self.client.delete(f"{path}/{known[name]}")
 
+    async def _asked_before(self, pull_request: PullRequest) -> frozenset[str]:
+        # Its reviewers are also those who have given a review, maybe of an older head.
+        path = f"{self._repository}/pulls/{pull_request.number}/reviews"
+        reviews = await self.client.list(_Review, path)
+        return frozenset(str(each.user.id) for each in reviews if each.user and each.state == "REQUEST_REVIEW")
+
     async def _ask(self, pull_request: PullRequest, accounts: Sequence[ForgeAccount]) -> frozenset[str]:
         path = f"{self._repository}/pulls/{pull_request.number}/requested_reviewers"
         await self.client.send(object, "POST", path, {"reviewers": [account.login for account in accounts]})
