@@ -15,7 +15,7 @@ from allotment_hub.api.serializers import answer_from
 from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
-from allotment_hub.services.quarantine import RELEASES
+from allotment_hub.services.quarantine import RELEASES, by_commit_and_kind
 from allotment_profiles.catalog.catalog import QuarantinedChange
 from allotment_profiles.store.watcher import FetchStatus, LoadStatus
 
@@ -47,7 +47,7 @@ class ConfirmationHandler(ApiHandler):
     @operation(status=201)
     async def post(self, commit: str, body: ConfirmationBody) -> None:
         """Confirm a quarantined commit. `applies` is false while a second administrator has to confirm it, too."""
-        applies = await self.services.quarantine.confirm(self.actor, commit, body.reason)
+        applies = await self.services.quarantine.confirm(self.actor, commit, body.reason, body.kind)
         revision = self.services.watcher.catalog.revision
         self.answer({"commit": commit, "revision": revision, "applies": applies})
 
@@ -144,18 +144,15 @@ def pulled_ahead(image_puller: ImagePuller | None) -> dict[str, object] | None:
 
 
 def _quarantined(changes: Sequence[QuarantinedChange]) -> list[dict[str, object]]:
-    by_commit: dict[str, list[QuarantinedChange]] = {}
-    for change in changes:
-        by_commit.setdefault(change.commit, []).append(change)
     return [
         {
             "commit": commit,
-            "reason": changes[0].reason,
-            "since": _utc(changes[0].since),
-            "files": len(changes),
-            "release": RELEASES[changes[0].reason],
+            "reason": reason,
+            "since": _utc(together[0].since),
+            "files": len(together),
+            "release": RELEASES[reason],
         }
-        for commit, changes in by_commit.items()
+        for (commit, reason), together in by_commit_and_kind(changes).items()
     ]
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -135,6 +135,8 @@ class ConfirmationBody(Body):
 
     reason: str
     """Why the changes are right."""
+    kind: Literal["", "removal", "direct-push"] = ""
+    """Which changes of the commit, where it has both kinds."""
 
 
 class RejectionBody(Body):

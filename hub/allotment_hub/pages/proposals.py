@@ -43,8 +43,9 @@ class ConfirmQuarantined(Page):
 
     async def post(self, commit: str) -> None:
         """POST holds/COMMIT/confirm."""
-        with self.deciding("confirm", commit):
-            await self.services.quarantine.confirm(self.actor, commit, self.field("reason"))
+        kind = self.field("kind")
+        with self.deciding("confirm", commit, kind):
+            await self.services.quarantine.confirm(self.actor, commit, self.field("reason"), kind)
         self.go("proposals")
 
 

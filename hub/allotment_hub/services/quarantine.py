@@ -35,7 +35,8 @@ from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
 
-_TRAILERS = {"removal": CONFIRMS_REMOVAL, "direct-push": CONFIRMS_PUSH}
+Kind = Literal["removal", "direct-push"]
+_TRAILERS: Mapping[Kind, str] = {"removal": CONFIRMS_REMOVAL, "direct-push": CONFIRMS_PUSH}
 
 RELEASES = {
     "removal": "An administrator can confirm the removal, or somebody writes the files again.",
@@ -49,10 +50,10 @@ _FIRST = f"{MERGE}the first confirmation of "
 
 @dataclass(frozen=True)
 class QuarantinedCommit:
-    """A commit of main with quarantined changes."""
+    """A commit of main with changes that are quarantined for one reason. One commit may have both."""
 
     commit: str
-    reason: Literal["removal", "direct-push"]
+    reason: Kind
     since: dt.datetime
     authors: tuple[str, ...]
     """The names in the commit and its trailers, and the parts of the addresses before the @."""
@@ -150,9 +151,10 @@ class Quarantine:
             if commit.paths
         ]
 
-    async def confirm(self, actor: Actor, commit: str, reason: str) -> bool:
+    async def confirm(self, actor: Actor, commit: str, reason: str, kind: str = "") -> bool:
         """Confirm a quarantined commit with an empty signed commit on main that says who did and why.
 
+        `kind` is why its changes are quarantined; a commit with both kinds is confirmed for each of them.
         Return whether it applies now: where its makers are not known, the first of two confirmations is only recorded.
         """
         reason = checked_text(reason, "reason")
@@ -163,12 +165,7 @@ class Quarantine:
         first = {user.name for each in before for user in each.confirmed_by}
         without = await self._identities.unconfirmed(first)
         async with self._lock:
-            commits = {each.commit: each for each in await self._all(await self._watcher.refresh(), without)}
-            quarantined = commits.get(commit)
-            if quarantined is None:
-                what = "There is nothing to confirm."
-                remedy = "Look at the list of proposals, which shows what is quarantined."
-                raise refused(404, "hold-unknown", what, "No change of this commit is quarantined.", remedy)
+            quarantined = _named(await self._all(await self._watcher.refresh(), without), commit, kind)
             check: Check | None = None
             if quarantined.reason != "removal" and actor.may_review and actor.user.admin:
                 quarantined, check = await self._counting(quarantined, actor.user)
@@ -184,9 +181,8 @@ class Quarantine:
         return quarantined.released_by(actor.user)
 
     async def _all(self, catalog: Catalog, without: frozenset[str] = frozenset()) -> list[QuarantinedCommit]:
-        by_commit: dict[str, list[QuarantinedChange]] = {}
-        for change in sorted(catalog.quarantined, key=lambda change: change.since):
-            by_commit.setdefault(change.commit, []).append(change)
+        together = by_commit_and_kind(catalog.quarantined)
+        by_commit = {commit for commit, _ in together}
         keys = self._forge.repository.keys
         if keys != self._keys:
             self._known, self._keys = {}, keys
@@ -194,7 +190,8 @@ class Quarantine:
         if unknown:
             read = await asyncio.to_thread(self._forge.repository.commits, unknown)
             self._known = {id_: self._known.get(id_) for id_ in by_commit} | {commit.id: commit for commit in read}
-        return [await self._quarantined(changes, self._known.get(id_), without) for id_, changes in by_commit.items()]
+        known = self._known
+        return [await self._quarantined(each, known.get(commit), without) for (commit, _), each in together.items()]
 
     async def _quarantined(
         self, changes: list[QuarantinedChange], commit: Commit | None, without: frozenset[str]
@@ -241,6 +238,28 @@ class Quarantine:
                 )
         if check.needs_sign_in:
             await self._sign_ins.check_fresh(actor.user.name, actor.sign_in, check.before, "proposals")
+
+
+def by_commit_and_kind(changes: Iterable[QuarantinedChange]) -> dict[tuple[str, Kind], list[QuarantinedChange]]:
+    """Return quarantined changes that are confirmed together, oldest first: of one commit, for one reason."""
+    together: dict[tuple[str, Kind], list[QuarantinedChange]] = {}
+    for change in sorted(changes, key=lambda change: change.since):
+        together.setdefault((change.commit, change.reason), []).append(change)
+    return together
+
+
+def _named(commits: Iterable[QuarantinedCommit], commit: str, kind: str) -> QuarantinedCommit:
+    """Return the quarantined commit to be confirmed. Raise ServiceError."""
+    of_commit = [each for each in commits if each.commit == commit and kind in ("", each.reason)]
+    if not of_commit:
+        what = "There is nothing to confirm."
+        remedy = "Look at the list of proposals, which shows what is quarantined."
+        raise refused(404, "hold-unknown", what, "No change of this commit is quarantined.", remedy)
+    if len(of_commit) > 1:
+        why = "It removes files, and writes others: each is confirmed for itself."
+        remedy = "Say which: `kind` is `removal` or `direct-push`."
+        raise refused(400, "hold-kind-missing", "Nothing was confirmed.", why, remedy)
+    return of_commit[0]
 
 
 def _quarantined(changes: list[QuarantinedChange], commit: Commit | None) -> QuarantinedCommit:

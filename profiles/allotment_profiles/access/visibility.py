@@ -80,13 +80,22 @@ def profile_is_listed(catalog: Catalog, user: User, profile_id: str) -> bool:
 
 
 def decides_about(user: User, path: str, catalog: Catalog) -> bool:
-    """Return whether a user decides about a file, as a lead or deputy of its team or of the owner of the data."""
+    """Return whether a user decides about a file, as a lead or deputy of its team or of the owner of the data.
+
+    The owner of a data role whose file is not valid is that of its last valid version.
+    """
     ref = file_ref(path)
     if ref is None or ref.kind == "policy":
         return user.admin
-    role = catalog.data_roles.get(ref.id) if ref.kind == "data role" else None
-    team = catalog.teams.get(role.value.owner if role else _team_of(ref))
+    team = catalog.teams.get(_owner_of(ref.id, path, catalog) if ref.kind == "data role" else _team_of(ref))
     return user.admin or (team is not None and answers_for(user, team.value))
+
+
+def _owner_of(role: str, path: str, catalog: Catalog) -> str:
+    entry = catalog.data_roles.get(role)
+    if entry or path not in catalog.broken:
+        return entry.value.owner if entry else ""
+    return next((former.owner for former in catalog.former_roles if former.name == role), "")
 
 
 def _sight(reader: User, ref: FileRef, audience: Audience | None, catalog: Catalog) -> Sight:

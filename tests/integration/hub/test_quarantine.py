@@ -168,3 +168,32 @@ async def test_a_first_confirmation_is_of_what_would_change_then(platform: Platf
     assert not await confirm(adam, commit, "For all of them")
     assert await confirm(anne, commit, "Fine")
     assert "transport" in platform.watcher.catalog.data_roles["prices"].value.granted_to
+
+
+@pytest.mark.platform({"policy.yaml": POLICY + b"direct_push: hold\n"} | dict.fromkeys(MANY, NOTEBOOK))
+@pytest.mark.parametrize("written", [PRICES_PATH, "teams/transport/team.yaml"])
+async def test_a_pushed_commit_that_removes_many_files_and_writes_another_is_two_things_to_confirm(
+    platform: Platform, written: str
+) -> None:
+    administrators(platform, "eve")
+    content = {PRICES_PATH: PRICES, "teams/transport/team.yaml": TRANSPORT}[written] + b"# More\n"
+    commit = platform.push({**dict.fromkeys(MANY), written: content}, by="somebody")
+    await platform.watcher.refresh()
+    anne, eve = platform.people.actor("anne"), platform.people.actor("eve")
+    held = {each.reason: each for each in await platform.quarantine.seen_by(anne.user)}
+    assert {reason: len(each.paths) for reason, each in held.items()} == {"removal": len(MANY), "direct-push": 1}
+    assert f"removes {len(MANY)} files" in held["removal"].why
+    assert "changes 1 file " in held["direct-push"].why
+    assert [each.known_makers for each in (held["removal"], held["direct-push"])] == [True, False]
+    confirm = platform.quarantine.confirm
+    assert await code_of(confirm(anne, commit, "Yes")) == "hold-kind-missing"
+    assert await confirm(anne, commit, "They were copies", "removal")
+    (left,) = await platform.quarantine.seen_by(anne.user)
+    assert (left.reason, left.paths) == ("direct-push", (written,))
+    assert await code_of(confirm(anne, commit, "Yes", "removal")) == "hold-unknown"
+    if written == PRICES_PATH:
+        assert await code_of(confirm(anne, commit, "It is right")) == "owner-needed"
+        return
+    assert not await confirm(anne, commit, "It is right")
+    assert await confirm(eve, commit, "It is", "direct-push")
+    assert platform.watcher.catalog.quarantined == ()

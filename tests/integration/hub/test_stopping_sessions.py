@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
-from support.fakes.platform import NOTEBOOK, Platform, code_of, refusal_of
+from support.fakes.platform import NOTEBOOK, PRICES, PRICES_PATH, Platform, code_of, refusal_of
 from support.fakes.web_service import WebService
 
 from allotment_hub.errors import ServiceError
@@ -55,6 +55,17 @@ async def test_sessions_are_stopped_by_those_who_answer_for_what_they_have_in_co
             assert (refused.refusal.code, refused.refusal.status) == ("not-yours-to-stop", 403)
             assert refused.refusal.decides
     assert {order["by"] for order in platform.people.stops} == deciding
+
+
+async def test_the_owner_of_data_decides_about_it_while_its_file_is_not_valid(platform: Platform) -> None:
+    platform.push({PRICES_PATH: PRICES + b"nonsense: 1\n"})
+    catalog = await platform.watcher.refresh()
+    assert "prices" not in catalog.data_roles
+    deciding = {name for name in platform.people.groups if await stopping(platform, name, ROLE) == "stopped"}
+    assert deciding == {"dora", "adam", "anne"} & platform.people.groups.keys()
+    platform.push({PRICES_PATH: None})
+    await platform.watcher.refresh()
+    assert await stopping(platform, "dora", ROLE) == "not-yours-to-stop", "there is no such data role any more"
 
 
 async def test_the_order_says_who_gave_it_and_why(platform: Platform) -> None:
