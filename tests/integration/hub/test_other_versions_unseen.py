@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 from support.fakes.web_service import WebService
 
 from allotment_hub.api.serializers import proposal_answer
@@ -72,3 +72,27 @@ async def test_the_keys_that_collide_show_nothing_of_mains_version(platform: Pla
     ana = platform.people.actor("ana")
     view = await platform.proposals.view(await platform.proposals.stored(proposal), ana)
     assert "s3cr3t" not in proposal_answer(view, "").model_dump_json()
+
+
+@pytest.mark.platform({}, groups={"tom": ["/transport"]})
+async def test_the_history_of_a_file_tells_nothing_of_a_proposal_that_its_reader_may_not_know_of(
+    platform: Platform, tmp_path: Path
+) -> None:
+    """Its reason and its title are about the hidden file, too."""
+    files = {NEW_PATH: NOTEBOOK + b"visibility: draft\n", NOTEBOOK_PATH: LARGER, PRICES_PATH: PRICES + b"# more\n"}
+    reason = "Room for the s3cr3t merger"
+    done = await platform.submissions.propose(platform.people.actor("adam"), files, reason)
+    for name in ("lena", "dora"):
+        await platform.approved(done.proposal, name)
+    merged = await platform.reviews.merge(platform.people.actor("leo"), done.proposal.id, done.proposal.head)
+    await platform.watcher.refresh()
+    async with WebService.opened(platform, tmp_path) as web:
+        for name, told in (("tom", False), ("lena", True), ("adam", True)):
+            visitor = web.program(name)
+            calls = ["profiles", "profiles/housing/notebook", "data-roles", "data-roles/prices"]
+            texts = [(await visitor.get(f"api/v1/{path}")).text for path in calls]
+            texts += [(await web.browser(name).get(path)).text for path in calls]
+            assert ("s3cr3t" in "".join(texts)) == told, name
+            assert (merged.id in "".join(texts)) == told, name
+            assert told or "housing/new" not in "".join(texts)
+            assert all("adam" in text for text in texts[5:6]), "who and when is told to all"

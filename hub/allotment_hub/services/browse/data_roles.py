@@ -1,10 +1,12 @@
 """Data roles and their grants, as one user may see them."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
+from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.visibility import told_of_newest
 from allotment_profiles.access.people import ADMINISTRATORS, User, answers_for, belongs, leads_of
@@ -15,7 +17,7 @@ from allotment_profiles.model import DataRole, Grant
 from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.values.dates import days_left
-from allotment_profiles.store.provenance import HistoryEntry, Provenance
+from allotment_profiles.store.provenance import HistoryEntry
 from allotment_profiles.store.watcher import CatalogWatcher
 
 
@@ -63,12 +65,16 @@ class DataRoles:
     def __init__(self, watcher: CatalogWatcher, directory: Directory) -> None:
         self._watcher = watcher
         self._directory = directory
+        self._told = ToldEntries(watcher)
 
     async def rows(self, user: User) -> list[DataRoleRow]:
         """List all data roles."""
         catalog, provenance = self._watcher.catalog, self._watcher.provenance
         broken = [where.id for path in catalog.broken if (where := file_ref(path)) and where.kind == "data role"]
-        return [_row(catalog, provenance, user, name) for name in sorted({*catalog.data_roles, *broken})]
+        names = sorted({*catalog.data_roles, *broken})
+        last = {name: provenance.last(data_role_path(name)) for name in names}
+        told = await asyncio.to_thread(self._told.told, user, last.values())
+        return [_row(catalog, told.get(entry.commit) if entry else None, user, name) for name, entry in last.items()]
 
     async def row(self, user: User, name: str) -> DataRoleRow:
         """Return one data role. Raise ServiceError if there is none."""
@@ -76,7 +82,11 @@ class DataRoles:
         if name not in catalog.data_roles and data_role_path(name) not in catalog.broken:
             remedy = "Look at the list of data roles."
             raise refused(404, "data-role-unknown", "There is no such data role.", "", remedy)
-        return _row(catalog, self._watcher.provenance, user, name)
+        return _row(catalog, await self._last_change(user, name), user, name)
+
+    async def _last_change(self, user: User, name: str) -> HistoryEntry | None:
+        entry = self._watcher.provenance.last(data_role_path(name))
+        return (await asyncio.to_thread(self._told.told, user, [entry]))[entry.commit] if entry else None
 
     async def readers(self, user: User, name: str) -> DataRoleRow:
         """Return one data role with the users who can reach it. Only its owner's leads and administrators may ask."""
@@ -87,10 +97,12 @@ class DataRoles:
             remedy = "The page of the data role shows the groups."
             raise refused(403, "readers-private", what, why, remedy, row.owners)
         everyone = await self._directory.everyone()
-        return _row(self._watcher.catalog, self._watcher.provenance, user, name, everyone)
+        return _row(self._watcher.catalog, row.last_change, user, name, everyone)
 
 
-def _row(catalog: Catalog, provenance: Provenance, user: User, name: str, everyone: Sequence[User] = ()) -> DataRoleRow:
+def _row(
+    catalog: Catalog, last_change: HistoryEntry | None, user: User, name: str, everyone: Sequence[User] = ()
+) -> DataRoleRow:
     entry = catalog.data_roles.get(name)
     path = data_role_path(name)
     owner = catalog.teams.get(entry.value.owner) if entry else None
@@ -102,7 +114,7 @@ def _row(catalog: Catalog, provenance: Provenance, user: User, name: str, everyo
         owner_title=owner.value.title if owner else "",
         owners=leads_of(catalog, entry.value.owner) if entry else ADMINISTRATORS,
         grants=tuple(_grant_row(catalog, user, name, team, grant, everyone) for team, grant in grants),
-        last_change=provenance.last(path),
+        last_change=last_change,
         problems=told_of_newest(catalog.problems_of(path), user, path, catalog),
         full=full,
         readable_by=user.admin or (owner is not None and answers_for(user, owner.value)),

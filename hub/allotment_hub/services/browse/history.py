@@ -1,11 +1,13 @@
 """The history of files: who changed what, when and why."""
 
 import asyncio
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
+from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.visibility import redacted, told
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import Sight, visible
@@ -34,6 +36,7 @@ class History:
     def __init__(self, repository: Repository, watcher: CatalogWatcher) -> None:
         self._repository = repository
         self._watcher = watcher
+        self._told = ToldEntries(watcher)
 
     async def of(self, reader: User, path: str, limit: int = 20) -> list[HistoryRow]:
         """Return the newest changes of a file, newest first, as a reader may see them."""
@@ -71,6 +74,8 @@ class History:
             rows.append(HistoryRow(entry, redacted(changes, functools.partial(_least, before_seen, seen)), problems))
             if not invalid:
                 before, before_seen = after, seen if after else Sight.ALL
+        told_entries = self._told.told(reader, (row.entry for row in rows))
+        rows = [dataclasses.replace(row, entry=told_entries[row.entry.commit]) for row in rows]
         return list(reversed(rows))[:limit]
 
 

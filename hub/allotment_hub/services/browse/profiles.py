@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.services.browse.search import ProfileIndex, matching, words_of
+from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.visibility import told_of_newest
 from allotment_profiles.access.cost import Cost, dearest, usual
@@ -69,6 +70,7 @@ class Profiles:
         self._directory = directory
         self._capabilities = capabilities
         self._index = ProfileIndex()
+        self._told = ToldEntries(watcher)
         self._lock = asyncio.Lock()
 
     @property
@@ -96,8 +98,11 @@ class Profiles:
         if not exists or not profile_is_listed(catalog, user, profile_id):
             # A profile that the user may not know of is answered like one that never existed, also after its removal.
             removed = not exists and await asyncio.to_thread(self._knows_removed, user, profile_id)
-            raise _unknown(self._watcher.provenance if removed else Provenance(), profile_id)
-        return self._rows(catalog, self._watcher.provenance, user, [profile_id])[0]
+            provenance = self._watcher.provenance if removed else Provenance()
+            last = provenance.last(profile_path(profile_id)) if file_ref(profile_path(profile_id)) else None
+            told = await asyncio.to_thread(self._told.told, user, [last])
+            raise _unknown(told.get(last.commit) if last else None)
+        return (await asyncio.to_thread(self._rows, catalog, self._watcher.provenance, user, [profile_id]))[0]
 
     def _knows_removed(self, user: User, profile_id: str) -> bool:
         path = profile_path(profile_id)
@@ -136,14 +141,28 @@ class Profiles:
         capabilities, now = self._capabilities(), dt.datetime.now(dt.UTC)
         teams = {profile_id.partition("/")[0] for profile_id in ids}
         members = {team: ", ".join(sorted(people_of(team, catalog))) for team in teams}
+        last = {profile_id: provenance.last(profile_path(profile_id)) for profile_id in ids}
+        told = self._told.told(user, last.values())
         return [
-            _row(catalog, provenance, user, offer(catalog, user, profile_id, now, capabilities), members, now)
-            for profile_id in ids
+            _row(
+                catalog,
+                told.get(entry.commit) if entry else None,
+                user,
+                offer(catalog, user, profile_id, now, capabilities),
+                members,
+                now,
+            )
+            for profile_id, entry in last.items()
         ]
 
 
 def _row(
-    catalog: Catalog, provenance: Provenance, user: User, offered: Offer, members: Mapping[str, str], now: dt.datetime
+    catalog: Catalog,
+    last_change: HistoryEntry | None,
+    user: User,
+    offered: Offer,
+    members: Mapping[str, str],
+    now: dt.datetime,
 ) -> ProfileRow:
     profile_id, path = offered.profile_id, profile_path(offered.profile_id)
     entry = catalog.profiles.get(profile_id)
@@ -161,7 +180,7 @@ def _row(
         members=members[name],
         cost=usual(profile, policy) if profile and policy else None,
         dearest=dearest(profile, policy) if profile and policy else None,
-        last_change=provenance.last(path),
+        last_change=last_change,
         offer=offered,
         successors=_successors(catalog, user, profile) if profile and profile.successor else (),
         retired=profile is not None and is_retired(profile.retired_from, now),
@@ -182,10 +201,8 @@ def _successors(catalog: Catalog, user: User, profile: Profile) -> tuple[str, ..
     return tuple(successors)
 
 
-def _unknown(provenance: Provenance, profile_id: str) -> ServiceError:
+def _unknown(entry: HistoryEntry | None) -> ServiceError:
     """Return the refusal for a profile that does not exist; if it was removed, with the date and the proposal."""
-    path = profile_path(profile_id)
-    entry = provenance.last(path) if file_ref(path) else None
     if entry is None:
         return refused(404, "profile-unknown", "There is no such profile.", "", "Look at the list of profiles.")
     who = f" by {entry.proposed_by}" if entry.proposed_by else ""

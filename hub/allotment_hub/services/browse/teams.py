@@ -1,10 +1,12 @@
 """Teams, as one user may see them."""
 
+import asyncio
 import datetime as dt
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
 from allotment_hub.services.browse.data_roles import grant_state
+from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.visibility import told_of_newest
 from allotment_profiles.access.people import User, answers_for, belongs, leads
 from allotment_profiles.access.visibility import profile_is_listed, team_is_listed
@@ -41,6 +43,7 @@ class Teams:
 
     def __init__(self, watcher: CatalogWatcher) -> None:
         self._watcher = watcher
+        self._told = ToldEntries(watcher)
 
     async def page(self, user: User, name: str) -> TeamDetails:
         """Return one team. Raise ServiceError if there is none that the user may know of."""
@@ -50,6 +53,8 @@ class Teams:
             raise refused(404, "team-unknown", "There is no such team.", "", "Look at the list of profiles.")
         team, path = entry.value, team_path(name)
         roles = [(role, found.value) for role, found in sorted(catalog.data_roles.items())]
+        last = provenance.last(path)
+        told = await asyncio.to_thread(self._told.told, user, [last])
         position = "a lead" if leads(user, team) else "a deputy" if answers_for(user, team) else ""
         mine = belongs(user, team)
         return TeamDetails(
@@ -68,7 +73,7 @@ class Teams:
             owns=tuple((name_of_role, role.title) for name_of_role, role in roles if role.owner == name),
             mine=mine,
             role=position or ("a member" if mine else ""),
-            last_change=provenance.last(path),
+            last_change=told.get(last.commit) if last else None,
             problems=told_of_newest(catalog.problems_of(path), user, path, catalog),
             quarantined=tuple(change for change in catalog.quarantined if change.path == path),
         )
