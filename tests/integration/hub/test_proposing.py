@@ -221,3 +221,10 @@ async def test_the_files_of_a_proposal_are_read_once_however_many_come_after(
     assert not {each.head for each in stored} & set(asked)
     assert await platform.proposals.files(done.proposal) == {OTHER_PATH: NOTEBOOK}
     assert done.proposal.head in asked
+
+
+async def test_the_title_names_no_profile_of_one_of_several_teams(platform: Platform) -> None:
+    """Each team's leads see it, and with `listing: own` they may not know of the other team's profiles."""
+    files: dict[str, bytes | None] = {OTHER_PATH: NOTEBOOK, "teams/transport/profiles/y.yaml": NOTEBOOK}
+    assert (await platform.proposed(files)).current.title == "Change 2 files of 2 teams"
+    assert (await platform.proposed({OTHER_PATH: NOTEBOOK}, by="ben")).current.title == "Add housing/other: Notebook"

@@ -257,8 +257,12 @@ def _new_name() -> str:
 def _title(files: Files, check: Check) -> str:
     """Return one line that describes the proposal: the profile's title, or the first changes.
 
-    It is shown to everybody who decides about one of the files, so nothing stands in it that is in a hidden profile.
+    It is shown to everybody who decides about one of the files, so nothing stands in it that is in a hidden profile, or
+    in one of another team, which may not be listed to them.
     """
+    teams = {profile_id.partition("/")[0] for profile_id in profiles_in(files)}
+    if len(teams) > 1:
+        return f"Change {len(files)} files of {len(teams)} teams"
     for profile_id in profiles_in(files):
         new, old = check.after.profiles.get(profile_id), check.before.profiles.get(profile_id)
         shown_as = new or old
