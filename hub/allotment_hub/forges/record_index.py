@@ -138,7 +138,7 @@ class RecordIndex:
     def merged(self, merges: Sequence[str]) -> set[str]:
         """Return those of some commits of main that a record says to be the merge of a proposal."""
         with self._asking() as connection:
-            query = "SELECT 1 FROM proposal WHERE merge_id = ?"
+            query = "SELECT 1 FROM proposal WHERE merge_id = ? AND merge_id != ''"
             return {merge for merge in merges if connection.execute(query, (merge,)).fetchone()}
 
     # -- writing
