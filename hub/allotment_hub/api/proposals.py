@@ -7,7 +7,8 @@ from typing import ClassVar
 from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.requests import CheckBody, CommentBody, HeadBody, MergeBody, ProposalBody, RejectionBody
 from allotment_hub.api.responses import CheckAnswer, ProposalAnswer, ProposalLine
-from allotment_hub.api.serializers import check_answer, proposal_answer, proposal_line
+from allotment_hub.api.serializers import check_answer, proposal_answer, proposal_line, unjudged_answer
+from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.drafts.requested import requested_files
 from allotment_hub.services.judging.checking import Files
@@ -25,6 +26,16 @@ class _ProposalHandler(ApiHandler):
         """Answer with a proposal as the caller sees it."""
         view = await self.services.proposals.view(stored, self.actor)
         self.answer(proposal_answer(view, self.address(f"proposals/{stored.id}")), status)
+
+    async def answer_done(self, stored: StoredProposal, status: int | None = None) -> None:
+        """Answer that something was done with a proposal, also where it cannot be judged now.
+
+        Whoever gets a refusal tries again, and does it twice.
+        """
+        try:
+            await self.answer_proposal(stored, status)
+        except (ServiceError, UnavailableError):
+            self.answer(unjudged_answer(stored, self.address(f"proposals/{stored.id}")), status)
 
 
 class ChecksHandler(_ProposalHandler):
@@ -73,7 +84,7 @@ class ProposalsHandler(_ProposalHandler):
         # A merge is a decision: with a cookie alone, the proposal waits for its proposer to merge it.
         if done.automatic and self.hub_auth.get_token(self, in_cookie=False):
             stored = await self.services.reviews.merge_if_automatic(self.actor, stored)
-        await self.answer_proposal(stored, 201 if done.created else 200)
+        await self.answer_done(stored, 201 if done.created else 200)
 
 
 class ProposalHandler(_ProposalHandler):
@@ -91,7 +102,7 @@ class CommentsHandler(_ProposalHandler):
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: CommentBody) -> None:
         """Comment on a proposal."""
-        await self.answer_proposal(await self.services.submissions.comment(self.actor, proposal, body.text))
+        await self.answer_done(await self.services.submissions.comment(self.actor, proposal, body.text))
 
 
 class UpdateHandler(_ProposalHandler):
@@ -100,7 +111,7 @@ class UpdateHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def post(self, proposal: str) -> None:
         """Carry a proposal of one's own over to the files that main has changed since. Its approvals end."""
-        await self.answer_proposal(await self.services.submissions.bring_up_to_date(self.actor, proposal))
+        await self.answer_done(await self.services.submissions.bring_up_to_date(self.actor, proposal))
 
 
 class WithdrawalHandler(_ProposalHandler):
@@ -111,7 +122,7 @@ class WithdrawalHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def post(self, proposal: str) -> None:
         """Withdraw a proposal of one's own."""
-        await self.answer_proposal(await self.services.submissions.withdraw(self.actor, proposal))
+        await self.answer_done(await self.services.submissions.withdraw(self.actor, proposal))
 
 
 class ApprovalsHandler(_ProposalHandler):
@@ -122,7 +133,7 @@ class ApprovalsHandler(_ProposalHandler):
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: HeadBody) -> None:
         """Approve a proposal at exactly one head."""
-        await self.answer_proposal(await self.services.reviews.approve(self.actor, proposal, body.head, body.digest))
+        await self.answer_done(await self.services.reviews.approve(self.actor, proposal, body.head, body.digest))
 
 
 class RejectionHandler(_ProposalHandler):
@@ -133,7 +144,7 @@ class RejectionHandler(_ProposalHandler):
     @operation(ProposalAnswer)
     async def post(self, proposal: str, body: RejectionBody) -> None:
         """Reject a proposal with a reason."""
-        await self.answer_proposal(await self.services.reviews.reject(self.actor, proposal, body.reason))
+        await self.answer_done(await self.services.reviews.reject(self.actor, proposal, body.reason))
 
 
 class MergeHandler(_ProposalHandler):
@@ -146,4 +157,4 @@ class MergeHandler(_ProposalHandler):
         """Merge a proposal at exactly one head."""
         merge = self.services.reviews.merge
         confirmed = body.confirm_removal
-        await self.answer_proposal(await merge(self.actor, proposal, body.head, body.digest, confirm_removal=confirmed))
+        await self.answer_done(await merge(self.actor, proposal, body.head, body.digest, confirm_removal=confirmed))

@@ -187,6 +187,8 @@ class ProposalAnswer(Answer):
     id: str
     url: str
     state: str
+    """`unknown` after something was done with an open proposal that could not be checked at that moment; the fields
+    about the check are empty then. Ask again."""
     title: str
     reason: str
     proposer: str

@@ -1,7 +1,7 @@
 """Converts what the services return into the answers of the API."""
 
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from allotment_hub.api import responses
 from allotment_hub.forges.stored_proposal import StoredProposal
@@ -193,6 +193,30 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
             if path in view.seen
         ],
         paths=list(view.files),
+    )
+
+
+def unjudged_answer(stored: StoredProposal, url: str) -> responses.ProposalAnswer:
+    """Return the answer for a proposal that cannot be judged now: what it is called, and where it is."""
+    texts = dict.fromkeys(("digest", "base", "waits_for", "difference"), "")
+    lists: dict[str, list[Any]] = {
+        name: []
+        for name, field in responses.ProposalAnswer.model_fields.items()
+        if get_origin(field.annotation) is list
+    }
+    return responses.ProposalAnswer(
+        **attributes(stored, "id", "proposer", "head"),
+        **texts,
+        **lists,
+        url=url,
+        state=stored.ending.kind if stored.ending else "unknown",
+        title=stored.current.title,
+        reason=stored.current.text,
+        created=stored.records[0].time,
+        since=stored.records[-1].time,
+        totals={},
+        actions={},
+        cost=None,
     )
 
 

@@ -124,10 +124,10 @@ class Reviews:
         """Merge what needs nobody's approval, if a person proposed it. What a session proposed waits for the person."""
         if not actor.may_review:
             return stored
-        case = await self._proposals.case(stored, actor.user)
-        if not case.merges_itself or refusal_of("merge", case, actor):
-            return stored
         try:
+            case = await self._proposals.case(stored, actor.user)
+            if not case.merges_itself or refusal_of("merge", case, actor):
+                return stored
             return await self.merge(actor, stored.id, stored.head, case.judgement.sealed)
         except (ServiceError, UnavailableError):
             return stored  # the proposal's page shows why, and what helps
