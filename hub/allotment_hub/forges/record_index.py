@@ -18,7 +18,7 @@ from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, Record
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "1"
+_FORMAT = "2"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS record (
@@ -64,12 +64,12 @@ class RecordIndex:
 
     # -- reading
 
-    def tip(self, keys: str) -> str:
-        """Return the newest commit that is in it; empty where there is none, or other keys count now."""
+    def tip(self, keys: Collection[str]) -> str:
+        """Return the newest commit that is in it; empty where there is none, or a key counts less than it did."""
         with self._asking() as connection:
             state = dict(connection.execute("SELECT name, value FROM state"))
-        good = (state.get("format"), state.get("keys")) == (_FORMAT, keys)
-        return state.get("tip", "") if good else ""
+        good = state.get("format") == _FORMAT and set(state["keys"].split("\n")) <= {"", *keys}
+        return state["tip"] if good else ""
 
     @property
     def is_compared(self) -> bool:
@@ -149,7 +149,7 @@ class RecordIndex:
             for table in _TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608  (a name of ours)
 
-    def add(self, commits: Sequence[tuple[str, Record | None]], before: str, keys: str) -> bool:
+    def add(self, commits: Sequence[tuple[str, Record | None]], before: str, keys: Collection[str]) -> bool:
         """Add the commits of the log that come after one, in one transaction: all, or none where the program is killed.
 
         Return whether that one was the newest: another program may have added them to the same file.
@@ -160,7 +160,7 @@ class RecordIndex:
                 return False
             records = [record for _, record in commits if record]
             self._add(connection, records)
-            state = {"format": _FORMAT, "keys": keys, "tip": commits[-1][0]}
+            state = {"format": _FORMAT, "keys": "\n".join(sorted(keys)), "tip": commits[-1][0]}
             connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", state.items())
         return True
 

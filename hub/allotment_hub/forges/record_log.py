@@ -26,6 +26,7 @@ from allotment_profiles.records.record import Record
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Keys = frozenset[str]
 KEPT = "refs/kept/records"
 """Where the log was good the last time, once it is not any more."""
 _AT_ONCE = 3000
@@ -89,10 +90,10 @@ class RecordLog:
         self._carry_after = 0.0
         self._reading = threading.Lock()
         self._writing = threading.Lock()
-        self._at = ("", "")
-        """The commit up to which the branch was read and found good, and the fingerprint of the keys."""
-        self._failed = ("", "", "")
-        """Where the branch was when it was found broken, the newest good commit, and the fingerprint of the keys."""
+        self._at: tuple[str, Keys] = ("", frozenset())
+        """The commit up to which the branch was read and found good, and the keys that counted."""
+        self._failed: tuple[str, str, Keys] = ("", "", frozenset())
+        """Where the branch was when it was found broken, the newest good commit, and the keys that counted."""
         self._loading: threading.Thread | None = None
         self._progress = (0, 0)
         self.broken: BrokenLog | None = None
@@ -125,7 +126,7 @@ class RecordLog:
 
     def catch_up(self) -> str:
         """Read what is new on the branch. Return the newest commit that was read; empty where there is none."""
-        keys = self._repository.keys
+        keys = self._repository.key_lines
         known = self._known(keys)
         if known and (known, keys) == self._at and self._repository.is_surely_at(RECORDS, known):
             self.broken = None
@@ -139,13 +140,13 @@ class RecordLog:
                 return known
             return self._caught_up(there, known, keys)
 
-    def _known(self, keys: str) -> str:
+    def _known(self, keys: Keys) -> str:
         try:
             return self._index.tip(keys)
         except DamagedIndexError:
             return ""
 
-    def _caught_up(self, there: str, known: str, keys: str) -> str:
+    def _caught_up(self, there: str, known: str, keys: Keys) -> str:
         try:
             if not there and known:
                 raise ChainError("the branch with the log of records is gone", known)
@@ -166,7 +167,7 @@ class RecordLog:
         """Whether there may be records of an earlier version: they are looked for once they are all here."""
         return time.monotonic() >= self._carry_after and self._is_complete()
 
-    def _read_all(self, there: str, found: Links, keys: str) -> str:
+    def _read_all(self, there: str, found: Links, keys: Keys) -> str:
         """Read the branch, and what an earlier version has recorded beside it. Return where the branch is then."""
         self._read(there, found, keys)
         if not self._carries_over:
@@ -187,7 +188,7 @@ class RecordLog:
         records = self._index.records([proposal]).get(proposal, ())
         return {record.carried_from or record.commit for record in records}
 
-    def _read(self, there: str, found: Links, keys: str) -> None:
+    def _read(self, there: str, found: Links, keys: Keys) -> None:
         """Read the branch into the index. Raise ChainError."""
         before, done = found.before, 0
         if found.ids and not before:
@@ -202,7 +203,7 @@ class RecordLog:
             self._index.set_compared()
         self._at, self.broken = (there, keys), None
 
-    def _load(self, there: str, found: Links, keys: str) -> None:
+    def _load(self, there: str, found: Links, keys: Keys) -> None:
         """Read the branch beside everything else."""
         began = time.monotonic()
         try:
@@ -223,7 +224,7 @@ class RecordLog:
         if missing:
             raise ChainError("the log of records lacks a merge that the service has signed", missing[0])
 
-    def _found_broken(self, error: ChainError, there: str, keys: str) -> None:
+    def _found_broken(self, error: ChainError, there: str, keys: Keys) -> None:
         good = self._known(keys)
         if self.broken is None or self.broken.commit != error.commit:
             log.error("nothing is decided: %s", error)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from allotment_profiles.git.blobs import write_blobs
 from allotment_profiles.git.commits import Commit, Person, commit_bytes, moment, parse_commit
+from allotment_profiles.git.packing import pack
 from allotment_profiles.git.process import GitDataError, GitError, GitProcess, input_errors
 from allotment_profiles.git.signatures import Signer, Verifier
 
@@ -31,14 +32,6 @@ _REFERENCE = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._/@+-]{0,250}", re.ASCII)
 _MAXIMUM_REVISION = 500
 # How git lists changed files: whole ids, a rename as a removal and an addition, submodules as what they are.
 _RAW = ("--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
-_UPKEEP_SECONDS = 120.0
-# Objects that a request has just written belong to no branch yet, so they stay for a day. References stay files of
-# their own: main is looked at twice a second, and its file is read without git.
-_UPKEEP = {
-    "gc.auto": "2000", "gc.autoDetach": "false", "gc.autoPackLimit": "50", "gc.cruftPacks": "true",
-    "gc.packRefs": "false", "gc.pruneExpire": "1.day.ago", "gc.reflogExpire": "now",
-    "pack.threads": "1", "pack.windowMemory": "64m",
-}  # fmt: skip
 
 
 class RefMovedError(GitError):
@@ -112,6 +105,11 @@ class Repository:
     def keys(self) -> str:
         """A fingerprint of the keys whose signatures count; empty where there are none."""
         return self._verifier.fingerprint if self._verifier else ""
+
+    @property
+    def key_lines(self) -> frozenset[str]:
+        """The keys whose signatures count, with their limits."""
+        return self._verifier.lines if self._verifier else frozenset()
 
     @classmethod
     def create(cls, path: Path, verifier: Verifier | None = None) -> "Repository":
@@ -346,8 +344,7 @@ class Repository:
 
     def upkeep(self) -> None:
         """Pack the objects and remove those of no branch, if they have become many. Not while anything is fetched."""
-        process = GitProcess(self.path, _UPKEEP, in_background=True)
-        process.run("gc", "--auto", "--quiet", seconds=_UPKEEP_SECONDS)
+        pack(self.path)
 
     def _object(self, kind: str, data: bytes) -> str:
         return self._git("hash-object", "-t", kind, "-w", "--stdin", stdin=data).decode().strip()

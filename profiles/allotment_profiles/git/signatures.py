@@ -116,9 +116,10 @@ class Verifier:
     def load(self, allowed_signers: str) -> None:
         """Verify against the keys of another text from now on."""
         keys = parse_keys(allowed_signers)
-        lines = sorted(key.line() for key in keys)
+        self.lines = frozenset(key.line().strip() for key in keys)
+        """The keys with their principals and their limits."""
         self._keys = {key.blob: key for key in keys}
-        self.fingerprint = hashlib.sha256("".join(lines).encode()).hexdigest()
+        self.fingerprint = hashlib.sha256("\n".join(sorted(self.lines)).encode()).hexdigest()
         """A hash of the keys, their principals and their limits."""
 
     def knows(self, public: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,15 @@ from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, co
 from support.fakes.web_service import WebService
 from support.servers.git_server import git
 
+from allotment_hub.forges import record_log
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.record_log import RecordsBrokenError
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.git.commits import Person
-from allotment_profiles.git.repository import MAIN, RECORDS, RefUpdate
+from allotment_profiles.git.repository import MAIN, RECORDS, RefUpdate, Repository
 from allotment_profiles.git.signatures import Signer, Verifier
-from allotment_profiles.records.chain import SERVICE
+from allotment_profiles.records.chain import SERVICE, Links, read
+from allotment_profiles.records.record import Record
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 LARGEST = NOTEBOOK.replace(b"4 GiB", b"12 GiB")
@@ -58,7 +61,16 @@ def memory(platform: Platform) -> int:
     return int(platform.watcher.catalog.profiles["housing/notebook"].value.resources.memory.limit) // 2**30
 
 
-async def test_a_replaced_key_stops_nothing_and_what_it_signed_counts(platform: Platform, keys: Path) -> None:
+async def test_a_replaced_key_stops_nothing_and_what_it_signed_counts(
+    platform: Platform, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    def counting(repository: Repository, found: Links) -> Iterator[list[tuple[str, Record | None]]]:
+        counts.append(len(found.ids))
+        return read(repository, found)
+
+    monkeypatch.setattr(record_log, "read", counting)
     await merged_with_it(platform)
     open_one = await platform.proposed({NOTEBOOK_PATH: LARGEST})
     await platform.approved(open_one)
@@ -70,6 +82,7 @@ async def test_a_replaced_key_stops_nothing_and_what_it_signed_counts(platform: 
     assert await platform.approvers(open_one) == ["lena"]
     await platform.reviews.merge(platform.people.actor("leo"), open_one.id, open_one.head)
     assert reviewed(platform)
+    assert max(counts) <= 2, "the log is not read anew"
     listed = run("list", keys, "--repository", platform.repository.path).splitlines()
     assert [line.split("  ")[2] for line in listed] == ["signs now", "counts, signs no more"]
     assert [line.split("  ")[3][:9] for line in listed] == ["1 commits", "2 commits"]

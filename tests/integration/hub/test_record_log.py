@@ -95,7 +95,7 @@ def _stale(path: Path) -> None:
 
 def _of_other_keys(path: Path) -> None:
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE state SET value = 'others' WHERE name = 'keys'")
+        connection.execute("UPDATE state SET value = 'another' WHERE name = 'keys'")
         connection.execute("DELETE FROM proposal")
 
 
