@@ -151,7 +151,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     if services.image_puller:
         services.image_puller.start()
     services.watcher.start()
-    threading.Thread(target=services.proposals.forge.log.look, daemon=True).start()
+    threading.Thread(target=services.proposals.forge.begin, daemon=True).start()
     log.info("serving on %s:%d", configuration.address, configuration.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -161,8 +161,8 @@ async def serve(configuration: ServiceConfiguration) -> None:
     server.stop()
     await server.close_all_connections()
     services.judges.close()
-    services.proposals.forge.close()
     await services.watcher.stop()
+    services.proposals.forge.close()
     if services.image_puller:
         await services.image_puller.stop()
     await services.directory.close()

@@ -12,17 +12,19 @@ the git server move first, by compare-and-swap as well. All calls block; service
 import contextlib
 import datetime as dt
 import itertools
+import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from allotment_hub.forges.heads import Heads
-from allotment_hub.forges.record_index import RecordIndex
+from allotment_hub.forges.record_index import DamagedIndexError, RecordIndex
 from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.forges.stored_proposal import Candidate, StoredProposal
 from allotment_hub.forges.touched import TouchedFiles, touches
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
-from allotment_profiles.git.process import GitError, GitUnavailableError
+from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import (
     MAIN,
     NO_OBJECT,
@@ -35,6 +37,10 @@ from allotment_profiles.git.repository import (
 from allotment_profiles.git.signatures import Signer
 from allotment_profiles.records.chain import SERVICE
 from allotment_profiles.records.record import ENDINGS, SETTERS, Record, RecordKind
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 60.0
 
 
 class MergeConflictError(GitError):
@@ -65,6 +71,20 @@ class PlainGitForge:
 
     # -- reading
 
+    def begin(self) -> None:
+        """Read the log. Once everything was fetched, carry over what version 0.1 has recorded. Blocks until then."""
+        self.log.look()
+        if self._mirror:
+            self._mirror.complete.wait()
+        while True:
+            try:
+                self.log.carry_over()
+            except GitError as error:
+                log.warning("the records of an earlier version were not carried over yet: %s", error)
+                time.sleep(RETRY_SECONDS)
+            else:
+                return
+
     def close(self) -> None:
         """Close the index of records."""
         self.log.close()
@@ -80,11 +100,12 @@ class PlainGitForge:
 
     def open_ones(self) -> tuple[StoredProposal, ...]:
         """List the open proposals, those with the newest record first."""
-        branches = self.repository.references(PROPOSE)
-        state = self.log.catch_up(), self.repository.keys, branches
+        found = self.log.ask(lambda index: index.newest(state="open"))
+        branches = self._branches(proposal for proposal, _ in found)
+        state = found, self.repository.keys, branches
         was, listed = self._listed
         if was != state:
-            listed = self._stored(self.log.ask(lambda index: index.newest(state="open")), branches)
+            listed = self._stored(found, branches)
             self._listed = state, listed
             self.touched.forget_others(listed)
         return listed
@@ -98,7 +119,7 @@ class PlainGitForge:
         """
         wanted = {"state": state, "proposer": proposer}
         found = self.log.ask(lambda index: index.newest(**wanted, before=before, limit=limit))
-        return self._stored(found, self.repository.references(PROPOSE))
+        return self._stored(found)
 
     def totals(self) -> Mapping[str, int]:
         """Return how many proposals are in each state."""
@@ -110,16 +131,25 @@ class PlainGitForge:
 
     def get(self, proposal: str) -> StoredProposal | None:
         """Return one proposal, or None."""
-        references = self.repository.references(PROPOSE + proposal)
-        return next(iter(self._stored([(proposal, 0)], references)), None)
+        return next(iter(self._stored([(proposal, 0)])), None)
 
-    def _stored(self, found: Sequence[tuple[str, int]], branches: Mapping[str, str]) -> tuple[StoredProposal, ...]:
+    def _stored(
+        self, found: Sequence[tuple[str, int]], branches: Mapping[str, str] | None = None
+    ) -> tuple[StoredProposal, ...]:
         records = self.log.ask(lambda index: index.records([proposal for proposal, _ in found]))
+        if branches is None:  # those of ended proposals are of no interest
+            still_open = (each for each in records if not any(record.kind in ENDINGS for record in records[each]))
+            branches = self._branches(still_open)
         return tuple(
             _proposal(proposal, number, records[proposal], branches.get(PROPOSE + proposal))
             for proposal, number in found
             if proposal in records
         )
+
+    def _branches(self, proposals: Iterable[str]) -> dict[str, str]:
+        """Return the branches of some proposals, and no others: very many may have been pushed."""
+        names = [PROPOSE + proposal for proposal in proposals]
+        return self.repository.references(*names) if names else {}
 
     def changes(self, base: str, head: str) -> tuple[FileChange, ...]:
         """Return the files that differ between two commits."""
@@ -133,7 +163,7 @@ class PlainGitForge:
         """Return the branches below propose/ that were pushed outside the hub: id → commit."""
         branches = self.repository.references(PROPOSE)
         names = {name.removeprefix(PROPOSE): commit for name, commit in branches.items()}
-        recorded = self.log.ask(lambda index: index.records(list(names)))
+        recorded = {proposal for proposal, _ in self.log.ask(lambda index: index.newest(state="open"))}
         return {name: commit for name, commit in names.items() if name not in recorded}
 
     # -- writing
@@ -143,7 +173,7 @@ class PlainGitForge:
     ) -> StoredProposal:
         """Open a proposal on top of a commit of main. Raise RefMovedError."""
         # Git cannot have a branch `propose/x` beside a branch `propose/x/y`, which somebody may have pushed.
-        pushed = {name.removeprefix(PROPOSE).partition("/")[0] for name in self.repository.references(PROPOSE)}
+        pushed = {name.removeprefix(PROPOSE).partition("/")[0] for name in self.repository.references(PROPOSE + slug)}
         taken = pushed | self.log.ask(lambda index: index.taken(slug))
         names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
         proposal = next(name for name in names if name not in taken)
@@ -269,13 +299,13 @@ class PlainGitForge:
 
     def _recorded_branches(self) -> list[str]:
         """Return the branches of the open proposals, as far as they have been read."""
-        with contextlib.suppress(GitUnavailableError):
-            return [PROPOSE + proposal for proposal, _ in self.log.ask(lambda index: index.newest(state="open"))]
+        with contextlib.suppress(GitError, DamagedIndexError):
+            return [PROPOSE + proposal for proposal, _ in self.log.index.newest(state="open")]
         return []
 
     def _is_complete(self) -> bool:
         """Return whether all branches of proposals are here."""
-        return self._mirror is None or self._mirror.is_complete
+        return self._mirror is None or self._mirror.complete.is_set()
 
     def _reload(self, proposal: str) -> StoredProposal:
         stored = self.get(proposal)

@@ -92,8 +92,9 @@ class RecordIndex:
                 query = "SELECT proposal, commit_id, time, content FROM record WHERE proposal IN (%s) ORDER BY number"
                 for proposal, commit, time, content in connection.execute(query % marks, some):
                     record = read_record(content, commit, dt.datetime.fromtimestamp(time, dt.UTC))
-                    if record:
-                        found.setdefault(proposal, []).append(record)
+                    if record is None or record.proposal != proposal:
+                        raise self._lost(f"the record {commit} does not read")
+                    found.setdefault(proposal, []).append(record)
         return {proposal: tuple(records) for proposal, records in found.items()}
 
     def newest(self, *, state: str = "", proposer: str = "", before: int = 0, limit: int = -1) -> list[tuple[str, int]]:
@@ -143,20 +144,18 @@ class RecordIndex:
 
     # -- writing
 
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._changing() as connection:
-            for table in _TABLES:
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  (a name of ours)
-
     def add(self, commits: Sequence[tuple[str, Record | None]], before: str, keys: Collection[str]) -> bool:
         """Add the commits of the log that come after one, in one transaction: all, or none where the program is killed.
 
-        Return whether that one was the newest: another program may have added them to the same file.
+        With no commit before, what was there is forgotten. Return whether that one was the newest: another program may
+        have added them to the same file.
         """
         with self._changing() as connection:
             found = connection.execute("SELECT value FROM state WHERE name = 'tip'").fetchone()
-            if (found[0] if found else "") != before:
+            if not before:
+                for table in _TABLES:
+                    connection.execute(f"DELETE FROM {table}")  # noqa: S608  (a name of ours)
+            elif not found or found[0] != before:
                 return False
             records = [record for _, record in commits if record]
             self._add(connection, records)
@@ -197,14 +196,18 @@ class RecordIndex:
         with self._lock:
             try:
                 yield self._connection
-            except sqlite3.OperationalError as error:
-                raise GitUnavailableError(f"the index of records cannot be used: {error}") from error
-            except sqlite3.DatabaseError as error:
-                log.warning("the index of records is damaged, and is made anew: %s", error)
-                self._connection.close()
-                self._remove()
-                self._connection = self._opened()
-                raise DamagedIndexError(str(error)) from error
+            except sqlite3.Error as error:
+                if not _is_damage(error):
+                    raise GitUnavailableError(f"the index of records cannot be used: {error}") from error
+                raise self._lost(str(error)) from error
+
+    def _lost(self, why: str) -> DamagedIndexError:
+        """Begin with an empty file, and return the error that says so."""
+        log.warning("the index of records is damaged, and is made anew: %s", why)
+        self._connection.close()
+        self._remove()
+        self._connection = self._opened()
+        return DamagedIndexError(why)
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
@@ -221,9 +224,9 @@ class RecordIndex:
     def _opened(self) -> sqlite3.Connection:
         try:
             return self._connected()
-        except sqlite3.OperationalError as error:
-            raise GitUnavailableError(f"the index of records cannot be opened: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
+            if not _is_damage(error):
+                raise GitUnavailableError(f"the index of records cannot be opened: {error}") from error
             log.warning("the index of records is damaged, and is made anew: %s", error)
             self._remove()
             return self._connected()
@@ -245,6 +248,11 @@ class RecordIndex:
         if self._path:
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Return whether a file is damaged, and not only closed, locked or on a full disk."""
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _proposals(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, tuple[str, str, int, str]]:

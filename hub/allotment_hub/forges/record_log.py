@@ -7,7 +7,6 @@ stops every decision until an administrator puts the branch back; what was read 
 import contextlib
 import datetime as dt
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -31,10 +30,8 @@ KEPT = "refs/kept/records"
 """Where the log was good the last time, once it is not any more."""
 _AT_ONCE = 3000
 """So many records are read while somebody waits; more of them beside, with progress."""
-_TIMES = 50
-"""How many times longer than reading a record it takes to carry over a proposal."""
 _ATTEMPTS = 5
-_RETRY_SECONDS = 60.0
+_RETRY_SECONDS = 30.0
 
 
 class RecordsLoadingError(GitUnavailableError):
@@ -52,6 +49,10 @@ class RecordsBrokenError(GitError):
     def __init__(self, broken: "BrokenLog") -> None:
         super().__init__(broken.why)
         self.broken = broken
+
+
+class _OvertakenError(Exception):
+    """Another program has added records to the same index meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +85,20 @@ class RecordLog:
         """
         self._repository = repository
         self._signer = signer
-        self._index = index
+        self.index = index
         self._move = move
         self._is_complete = is_complete
-        self._carry_after = 0.0
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._at: tuple[str, Keys] = ("", frozenset())
         """The commit up to which the branch was read and found good, and the keys that counted."""
-        self._failed: tuple[str, str, Keys] = ("", "", frozenset())
-        """Where the branch was when it was found broken, the newest good commit, and the keys that counted."""
+        self._is_compared = False
+        """Whether what was read was compared with main."""
+        self._without = ("", "")
+        """Where the branch and main were when they were compared last."""
+        self._failed: tuple[str, str, str, Keys] | None = None
+        """Where the branch and main were when it was found broken, the newest good commit, and the keys."""
+        self._load_after = 0.0
         self._loading: threading.Thread | None = None
         self._progress = (0, 0)
         self.broken: BrokenLog | None = None
@@ -106,7 +111,7 @@ class RecordLog:
 
     def close(self) -> None:
         """Close the index."""
-        self._index.close()
+        self.index.close()
 
     def look(self) -> None:
         """Read what is new, for `broken` and `progress`. Raise nothing."""
@@ -121,122 +126,109 @@ class RecordLog:
         for _ in range(2):
             self.catch_up()
             with contextlib.suppress(DamagedIndexError):
-                return question(self._index)
+                return question(self.index)
         raise GitUnavailableError("the index of records is damaged")
 
     def catch_up(self) -> str:
         """Read what is new on the branch. Return the newest commit that was read; empty where there is none."""
         keys = self._repository.key_lines
         known = self._known(keys)
-        if known and (known, keys) == self._at and self._repository.is_surely_at(RECORDS, known):
+        good = (known, keys) == self._at and (self._is_compared or not self._is_complete())
+        if known and good and self._repository.is_surely_at(RECORDS, known):
             self.broken = None
             return known
         with self._reading:
-            if self.progress:
+            if self.progress or time.monotonic() < self._load_after:
                 raise RecordsLoadingError(*self._progress)
-            known = self._known(keys)
-            there = self._repository.resolve(RECORDS) or ""
-            if self.broken and self._failed == (there, known, keys):
-                return known
-            return self._caught_up(there, known, keys)
+            for _ in range(_ATTEMPTS):
+                known = self._known(keys)
+                there, main = (self._repository.resolve(name) or "" for name in (RECORDS, MAIN))
+                if (there, main, known, keys) == self._failed:
+                    return known
+                self._failed = None
+                with contextlib.suppress(_OvertakenError):
+                    return self._caught_up(there, main, known, keys)
+            raise GitUnavailableError("another program is writing the same index of records")
 
     def _known(self, keys: Keys) -> str:
         try:
-            return self._index.tip(keys)
+            return self.index.tip(keys)
         except DamagedIndexError:
             return ""
 
-    def _caught_up(self, there: str, known: str, keys: Keys) -> str:
+    def _caught_up(self, there: str, main: str, known: str, keys: Keys) -> str:
+        if known and self._at[0] != known and not self._repository.sizes([known]):
+            known = ""  # the index is of another repository, or of what this one was later
         try:
-            if not there and known:
+            if not there and known and self._is_complete():
                 raise ChainError("the branch with the log of records is gone", known)
-            found = links(self._repository, there, known) if there else Links((), "")
-            branches = self._repository.references(REVIEWS) if self._carries_over else ()
-            if len(found.ids) + len(branches) * _TIMES > _AT_ONCE:
+            found = links(self._repository, there, known) if there else Links((), known)
+            if len(found.ids) > _AT_ONCE:
                 self._progress = (0, len(found.ids))
-                self._loading = threading.Thread(target=self._load, args=(there, found, keys), daemon=True)
+                self._loading = threading.Thread(target=self._load, args=(there, main, found, keys), daemon=True)
                 self._loading.start()
                 raise RecordsLoadingError(*self._progress)
-            return self._read_all(there, found, keys)
+            self._read(there, main, found, keys)
         except ChainError as error:
-            self._found_broken(error, there, keys)
-            return self._known(keys)
+            self._found_broken(error, there, main, keys)
+        return self._known(keys)
 
-    @property
-    def _carries_over(self) -> bool:
-        """Whether there may be records of an earlier version: they are looked for once they are all here."""
-        return time.monotonic() >= self._carry_after and self._is_complete()
-
-    def _read_all(self, there: str, found: Links, keys: Keys) -> str:
-        """Read the branch, and what an earlier version has recorded beside it. Return where the branch is then."""
-        self._read(there, found, keys)
-        if not self._carries_over:
-            return there
-        try:
-            if carry_over(self._repository, self._signer, there, self._carried_from, self._move):
-                there, known = self._repository.resolve(RECORDS) or "", there
-                self._read(there, links(self._repository, there, known), keys)
-            self._carry_after = math.inf
-        except ChainError:
-            raise
-        except GitError as error:
-            log.warning("the records of an earlier version were not carried over yet: %s", error)
-            self._carry_after = time.monotonic() + _RETRY_SECONDS
-        return there
-
-    def _carried_from(self, proposal: str) -> set[str]:
-        records = self._index.records([proposal]).get(proposal, ())
-        return {record.carried_from or record.commit for record in records}
-
-    def _read(self, there: str, found: Links, keys: Keys) -> None:
-        """Read the branch into the index. Raise ChainError."""
+    def _read(self, there: str, main: str, found: Links, keys: Keys) -> None:
+        """Read the branch into the index, and compare it with main. Raise ChainError."""
         before, done = found.before, 0
-        if found.ids and not before:
-            self._index.clear()
         for batch in read(self._repository, found):
-            if not self._index.add(batch, before, keys):
-                raise GitUnavailableError("another program is writing the same index of records")
+            if not self.index.add(batch, before, keys):
+                raise _OvertakenError
             before, done = batch[-1][0], done + len(batch)
             self._progress = (done, len(found.ids))
-        if there and not self._index.is_compared:
-            self._check_main(there)
-            self._index.set_compared()
+        self._is_compared = bool(there) and self.index.is_compared
+        if not self._is_compared and self._is_complete() and self._without != (there, main):
+            self._compare(there, main)
         self._at, self.broken = (there, keys), None
 
-    def _load(self, there: str, found: Links, keys: Keys) -> None:
+    def _compare(self, there: str, main: str) -> None:
+        """Check that the log was not set back, as far as main and this repository tell. Raise ChainError."""
+        repository = self._repository
+        kept = repository.references(KEPT).get(KEPT)
+        if kept and not (there and repository.is_ancestor(kept, there)):
+            raise ChainError("the log of records was set back", kept)
+        if not there and repository.references(REVIEWS):
+            return  # there was none before, and these are carried over now
+        begun = since(repository, there) if there else ""
+        missing = unrecorded_merges(repository, main, begun, self.index.merged) if main else []
+        if missing:
+            raise ChainError("the log of records lacks a merge that the service has signed", missing[0])
+        self._without = (there, main)
+        if there:
+            self.index.set_compared()
+            self._is_compared = True
+
+    def _load(self, there: str, main: str, found: Links, keys: Keys) -> None:
         """Read the branch beside everything else."""
         began = time.monotonic()
         try:
-            self._read_all(there, found, keys)
+            self._read(there, main, found, keys)
             log.info("%d records were read in %.1f s", len(found.ids), time.monotonic() - began)
         except ChainError as error:
-            self._found_broken(error, there, keys)
+            self._found_broken(error, there, main, keys)
         except Exception:
-            log.exception("the records were not read")
+            log.exception("the records were not read, and are read again")
+            self._load_after = time.monotonic() + _RETRY_SECONDS
 
-    def _check_main(self, there: str) -> None:
-        """Check that the log has the merges that the service has signed. Raise ChainError where it was set back."""
-        main = self._repository.resolve(MAIN)
-        if main is None:
-            return
-        begun = since(self._repository, there)
-        missing = unrecorded_merges(self._repository, main, begun, self._index.merged)
-        if missing:
-            raise ChainError("the log of records lacks a merge that the service has signed", missing[0])
-
-    def _found_broken(self, error: ChainError, there: str, keys: Keys) -> None:
+    def _found_broken(self, error: ChainError, there: str, main: str, keys: Keys) -> None:
         good = self._known(keys)
         if self.broken is None or self.broken.commit != error.commit:
             log.error("nothing is decided: %s", error)
             self.broken = BrokenLog(dt.datetime.now(dt.UTC), error.why, error.commit, good)
             self._keep(good)
-        self._failed = (there, good, keys)
+        self._failed = (there, main, good, keys)
 
     def _keep(self, good: str) -> None:
         """Keep the newest good commit reachable, so that it can be put back."""
         with contextlib.suppress(GitError):
             kept = self._repository.references(KEPT).get(KEPT, NO_OBJECT)
-            if good and kept != good:
+            newer = kept == NO_OBJECT or self._repository.is_ancestor(kept, good)
+            if good and kept != good and newer:
                 self._repository.update_references([RefUpdate(KEPT, good, kept)])
 
     def append(self, record: Record, basis: str, *others: RefUpdate) -> None:
@@ -246,9 +238,7 @@ class RecordLog:
         """
         with self._writing:
             for attempt in range(_ATTEMPTS):
-                tip = self.catch_up()
-                if self.broken:
-                    raise RecordsBrokenError(self.broken)
+                tip = self._writable()
                 if record.proposal and self._basis(record.proposal) != basis:
                     raise RefMovedError(f"there is a newer record of the proposal {record.proposal}")
                 commit = write_record(self._repository, self._signer, record, tip)
@@ -259,8 +249,27 @@ class RecordLog:
                     if attempt == _ATTEMPTS - 1 or (self._repository.resolve(RECORDS) or "") == tip:
                         raise
                 else:
-                    self.catch_up()
+                    self.look()  # it is written, whatever happens now
                     return
 
+    def _writable(self) -> str:
+        """Return the commit that the next record stands on; empty where it begins the log."""
+        tip = self.catch_up()
+        if self.broken:
+            raise RecordsBrokenError(self.broken)
+        if not self._is_complete():
+            raise GitUnavailableError("the branches of proposals are being fetched for the first time")
+        return tip
+
+    def carry_over(self) -> None:
+        """Carry over what version 0.1 has recorded. Raise RefMovedError, RecordsBrokenError, and other GitErrors."""
+        with self._writing:
+            if self._is_complete() and self._repository.references(REVIEWS):
+                carry_over(self._repository, self._signer, self._writable(), self._carried_from, self._move)
+
+    def _carried_from(self, proposal: str) -> set[str]:
+        records = self.index.records([proposal]).get(proposal, ())
+        return {record.carried_from or record.commit for record in records}
+
     def _basis(self, proposal: str) -> str:
-        return basis_of(self._index.records([proposal]).get(proposal, ()))
+        return basis_of(self.index.records([proposal]).get(proposal, ()))

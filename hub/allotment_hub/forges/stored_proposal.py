@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from allotment_profiles.git.repository import FileChange
-from allotment_profiles.records.record import ENDINGS, SETTERS, Record
+from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class StoredProposal:
     @property
     def proposer(self) -> str:
         """Who proposed it."""
-        return self.records[0].by
+        return next(record for record in self.records if record.kind in OPENINGS).by
 
     @property
     def ending(self) -> Record | None:

@@ -45,6 +45,8 @@ BRANCHES = 20_000
 BATCH = 200
 BATCH_BYTES = 64 * 2**20
 BATCH_SECONDS = 20.0
+RECORDS_SECONDS = 900.0
+"""The log of records is fetched whole the first time: hundreds of MiB after many years."""
 ROUND_SECONDS = 20.0
 """After so long, main is fetched again before the next batch."""
 RETRY_SECONDS = 600.0
@@ -58,8 +60,8 @@ class Mirror:
         self.remote = remote
         self.left_out = 0
         """How many branches of proposals are missing here, since they cannot be fetched or are too many."""
-        self.is_complete = False
-        """Whether everything that could be fetched has been here since the start."""
+        self.complete = threading.Event()
+        """Set once everything that could be fetched has been here since the start."""
         self.recorded: Callable[[], Collection[str]] = list
         """Returns the branches of open proposals that the log of records knows; they come before others."""
         self._failed: dict[str, tuple[str, float]] = {}
@@ -129,13 +131,13 @@ class Mirror:
                         return moved, True
                     moved |= self._move(moves, self._proposals())
                 gone = {}
-            self.is_complete = True
+            self.complete.set()
             return moved, False
 
     def _fetch_records(self, exists: bool, pushes: int) -> bool:
         """Update the log of records alone. Return False where it was pushed to from here meanwhile."""
         if exists:
-            self.remote.fetch(self.repository.path, {RECORDS: _STAGED_RECORDS})
+            self.remote.fetch(self.repository.path, {RECORDS: _STAGED_RECORDS}, seconds=RECORDS_SECONDS)
         with self._lock:
             if self._pushes != pushes:
                 return False

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.repository import MAIN, Repository
+from allotment_profiles.git.repository import Repository
 from allotment_profiles.git.signatures import Signer
 from allotment_profiles.records.record import MARK, Record, parse_record
 
 SERVICE = Person("Allotment", "allotment@localhost")
 ROOT = "Records of Allotment since "
-"""How the message of the first commit begins; where main was then follows, or nothing. It has no parents: so the chain
-never leads into what was proposed."""
+"""How the message of the first commit begins. What follows is the commit of main up to which merges have no records, or
+nothing. The first commit has no parents: so the chain never leads into what was proposed."""
 _BATCH = 1000
 _MANY = 5000
 """From so many commits on, signatures are checked by several processes: each takes a tenth of a millisecond."""
@@ -112,12 +112,17 @@ def _misplaced(commit: _Read, before: str) -> str:
 
 def write_record(repository: Repository, signer: Signer, record: Record, tip: str) -> str:
     """Write a record on top of the log, which is begun where there is none. Return its commit. No branch is moved."""
-    before = tip or _written(repository, signer, [], f"{ROOT}{repository.resolve(MAIN) or ''}\n", SERVICE)
+    before = tip or write_root(repository, signer)
     return _written(repository, signer, [before, record.head], record.message(), Person(record.by, ""))
 
 
+def write_root(repository: Repository, signer: Signer, since: str = "") -> str:
+    """Write the first commit of a log. Merges on main up to `since` have no records. No branch is moved."""
+    return _written(repository, signer, [], f"{ROOT}{since}\n", SERVICE)
+
+
 def since(repository: Repository, tip: str) -> str:
-    """Return the commit that main was at when a log was begun; empty where there was none."""
+    """Return the commit of main up to which merges have no records; empty where all have some."""
     root = repository.commits(repository.first_parents(tip)[-1:])
     return root[0].message.removeprefix(ROOT).strip() if root else ""
 
@@ -127,7 +132,7 @@ def unrecorded_merges(
 ) -> list[str]:
     """Return the merges of proposals on main that the service has signed and that no record names, newest first.
 
-    `begun` is where main was when the log was begun.
+    `begun` is the commit of main up to which merges need none.
     """
     line = repository.first_parents(main, until=begun)
     known = recorded(line)

@@ -1,18 +1,19 @@
 """The records of version 0.1 are carried over into the log at the first start, and nothing of them is lost."""
 
+import contextlib
+import dataclasses
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.conditions import until
 from support.earlier_records import as_earlier
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
 
-from allotment_hub.forges import record_log
-from allotment_hub.forges.record_log import RecordsLoadingError
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import NO_OBJECT, RECORDS, REVIEWS, RefUpdate
+from allotment_profiles.records.chain import SERVICE
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
@@ -58,6 +59,7 @@ async def test_what_was_recorded_is_in_the_log_with_its_times_and_the_branches_a
 ) -> None:
     before = await earlier(platform)
     again = platform.beside(other)
+    again.forge.begin()
     check(again, before)
     assert again.forge.log.broken is None
     await again.watcher.refresh()
@@ -82,10 +84,12 @@ async def test_carrying_over_that_is_interrupted_goes_on(platform: Platform, oth
         move(updates)
 
     again.forge.log._move = fail
-    again.forge.newest()
+    with contextlib.suppress(GitError):
+        again.forge.log.carry_over()
     again.forge.close()
     (other / "third").mkdir()
     third = platform.beside(other / "third")
+    third.forge.begin()
     check(third, before)
     third.forge.close()
 
@@ -93,23 +97,71 @@ async def test_carrying_over_that_is_interrupted_goes_on(platform: Platform, oth
 async def test_another_proposal_of_the_same_name_is_left_alone(platform: Platform, other: Path) -> None:
     """The version of before may have been started once more, and have begun to count anew."""
     before = await earlier(platform)
-    platform.beside(other).forge.newest()
+    platform.beside(other).forge.begin()
     tip, name = platform.repository.references(RECORDS)[RECORDS], REVIEWS + next(iter(before))
     commit = platform.repository.first_parents(tip)[-1]
     platform.repository.update_references([RefUpdate(name, commit, NO_OBJECT)])
     (other / "third").mkdir()
     third = platform.beside(other / "third")
+    third.forge.begin()
     assert len(third.forge.newest()) == 3
     assert platform.repository.references(REVIEWS) == {name: commit}
 
 
-async def test_many_are_carried_over_beside_everything_else(
-    platform: Platform, other: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_branches_that_may_not_be_deleted_are_left_and_stop_nothing(platform: Platform, other: Path) -> None:
+    """The branches below `reviews/` may be protected on the git server."""
     before = await earlier(platform)
-    monkeypatch.setattr(record_log, "_AT_ONCE", 3)
     again = platform.beside(other)
-    with pytest.raises(RecordsLoadingError):
-        again.forge.newest()
-    until(lambda: again.forge.log.progress is None, what="the end of carrying over")
-    check(again, before)
+    move = again.repository.update_references
+
+    def protected(updates: Sequence[RefUpdate]) -> None:
+        if any(update.name.startswith(REVIEWS) for update in updates):
+            raise GitError("the branch is protected")
+        move(updates)
+
+    again.forge.log._move = protected
+    again.forge.begin()
+    assert {stored.id for stored in again.forge.newest()} == before.keys()
+    opened = again.forge.open_ones()[0]
+    again.forge.record(opened, "commented", by="ana", text="Well")
+    again.forge.begin()
+    assert len(again.forge.newest()) == 3
+
+
+async def test_the_order_of_a_chain_counts_whatever_its_clocks_say(platform: Platform, other: Path) -> None:
+    await platform.approved(await platform.proposed({NOTEBOOK_PATH: LARGER}))
+    stored = platform.forge.newest()[0]
+    late, early = (stored.records[0].time + dt.timedelta(hours=hours) for hours in (1, -1))
+    records = [dataclasses.replace(each, time=time) for each, time in zip(stored.records, (late, early), strict=True)]
+    as_earlier(platform, {stored.id: records})
+    again = platform.beside(other)
+    again.forge.begin()
+    found = again.forge.newest()[0]
+    assert [record.kind for record in found.records] == ["proposed", "approved"]
+    assert found.proposer == "ana"
+
+
+async def test_a_chain_with_something_else_in_it_stays_as_evidence(platform: Platform, other: Path) -> None:
+    await earlier(platform)
+    name, tip = next(iter(platform.repository.references(REVIEWS).items()))
+    bad = platform.repository.write_commit(
+        platform.repository.write_tree(None, {}), [tip], "Record: lena approved\n\n{}\n",
+        author=SERVICE, committer=SERVICE, time=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+    platform.repository.update_references([RefUpdate(name, bad, tip)])
+    again = platform.beside(other)
+    again.forge.begin()
+    assert len(again.forge.newest()) == 2
+    assert platform.repository.references(REVIEWS) == {name: bad}
+
+
+async def test_a_log_that_was_carried_over_and_set_back_is_found_out(platform: Platform, other: Path) -> None:
+    await earlier(platform)
+    platform.beside(other).forge.begin()
+    tip = platform.repository.references(RECORDS)[RECORDS]
+    first = platform.repository.first_parents(tip)[-2]
+    platform.repository.update_references([RefUpdate(RECORDS, first, tip)])
+    (other / "third").mkdir()
+    third = platform.beside(other / "third")
+    third.forge.begin()
+    assert third.forge.log.broken

@@ -16,6 +16,7 @@ from support.many_proposals import ManyProposals
 from allotment_hub.forges import record_log
 from allotment_hub.forges.record_log import KEPT, RecordsBrokenError, RecordsLoadingError
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_profiles.git.process import GitUnavailableError
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, RECORDS, RefUpdate
 from allotment_profiles.records.chain import SERVICE
 from allotment_profiles.records.record import Record, parse_record
@@ -117,7 +118,7 @@ async def test_an_index_that_is_damaged_while_the_service_runs_is_made_again(
 ) -> None:
     await some(platform)
     before = platform.forge.newest()
-    connection = platform.forge.log._index._connection
+    connection = platform.forge.log.index._connection
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     _damaged(tmp_path / "records.sqlite")
     connection.execute("PRAGMA cache_size = 0")
@@ -180,6 +181,68 @@ async def test_a_log_that_was_set_back_is_found_out_by_main_where_there_is_no_in
     put(platform, newest)
     assert [stored.id for stored in again.forge.newest()] == [second.id, first.id]
     assert again.forge.log.broken is None
+
+
+async def test_a_log_that_was_deleted_is_not_begun_anew(platform: Platform, tmp_path: Path) -> None:
+    await some(platform)
+    newest = tip(platform)
+    put(platform, NO_OBJECT)
+    (tmp_path / "other").mkdir()
+    again = platform.beside(tmp_path / "other")
+    assert again.forge.newest() == ()
+    assert again.forge.log.broken
+    with pytest.raises(RecordsBrokenError):
+        await again.proposed({NOTEBOOK_PATH: LARGEST})
+    put(platform, newest)
+    assert len(again.forge.newest()) == 2
+    assert again.forge.log.broken is None
+
+
+async def test_what_was_good_is_kept_when_a_service_without_an_index_finds_less(
+    platform: Platform, tmp_path: Path
+) -> None:
+    _, opened = await some(platform)
+    newest = tip(platform)
+    put(platform, platform.repository.first_parents(newest)[-3])
+    with pytest.raises(RecordsBrokenError):
+        platform.forge.record(opened, "commented", by="ana", text="Well")
+    assert platform.repository.references(KEPT) == {KEPT: newest}
+    (tmp_path / "other").mkdir()
+    again = platform.beside(tmp_path / "other")
+    again.forge.newest()
+    assert again.forge.log.broken
+    assert platform.repository.references(KEPT) == {KEPT: newest}
+
+
+async def test_an_index_of_what_the_repository_does_not_have_is_made_again(platform: Platform, tmp_path: Path) -> None:
+    await some(platform)
+    before = platform.forge.newest()
+    platform.forge.close()
+    with sqlite3.connect(tmp_path / "records.sqlite") as connection:
+        connection.execute("UPDATE state SET value = ? WHERE name = 'tip'", ("1" * 40,))
+    again = platform.beside(tmp_path)
+    assert again.forge.newest() == before
+    assert again.forge.log.broken is None
+
+
+async def test_a_row_that_does_not_read_makes_the_index_anew(platform: Platform, tmp_path: Path) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    await platform.reviews.reject(platform.people.actor("lena"), stored.id, "No")
+    before = platform.forge.newest()
+    with sqlite3.connect(tmp_path / "records.sqlite") as connection:
+        connection.execute("UPDATE record SET content = replace(content, 'rejected', 'rejecte_')")
+    assert platform.forge.newest() == before
+    assert platform.forge.get(stored.id) == before[0]
+
+
+async def test_an_index_that_was_closed_is_not_taken_for_a_damaged_one(platform: Platform, tmp_path: Path) -> None:
+    await some(platform)
+    file = tmp_path / "records.sqlite"
+    before = file.stat().st_ino
+    platform.forge.close()
+    with pytest.raises(GitUnavailableError):
+        platform.forge.newest()
+    assert file.stat().st_ino == before
 
 
 async def test_two_services_write_into_one_log_and_no_record_is_lost(platform: Platform, tmp_path: Path) -> None:
