@@ -67,7 +67,7 @@ def test_what_values_say_reaches_the_terminal_as_text_only(tmp_path: Path, form:
     assert "<b>" not in report
 
 
-@pytest.mark.parametrize("arguments", [["--team", "No Name"], ["--lead-group", "a,b"]])
+@pytest.mark.parametrize("arguments", [["--team", "No Name"], ["--lead-group", "a\x07b"]])
 def test_a_question_without_sense_ends_with_2(arguments: list[str], tmp_path: Path) -> None:
     assert allotment("import", VALUES / "plain.yaml", "--into", tmp_path / "x", *arguments)[0] == 2
     (tmp_path / "no.yaml").write_text("a: [")
