@@ -47,7 +47,7 @@ def credential_of(binding: Binding) -> Credential:
 def _aws_name(role: str) -> str:
     """Return the account and the name of a role. A name is unique in its account, whatever its case and its path."""
     account, _, name = role.lower().split(":", 4)[4].partition(":")
-    return f"{account}:{name.rstrip('/').rpartition('/')[2]}"
+    return f"{account}:{name.rpartition('/')[2]}"
 
 
 def _vault_path(path: str) -> str:

@@ -64,7 +64,9 @@ class Secret(Model):
     """Environment variable → key of the Secret. If empty, each key becomes a file in `data/<data role>`."""
 
 
-AwsRole = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,128}$")]
+AwsRole = Annotated[
+    str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{0,127}[A-Za-z0-9+=,.@_-]$")
+]
 
 
 GcpServiceAccount = Annotated[

@@ -13,7 +13,7 @@ from allotment_profiles.model.data_role import AwsRole, GcpServiceAccount
 
 ROLE = "arn:aws:iam::000000000000:role/tables"
 # Names of roles are unique in an account, whatever their case and path, and an account is in one partition.
-AWS = [ROLE, ROLE.replace("tables", "Tables"), ROLE.replace("role/", "role/data/"), f"{ROLE}/",
+AWS = [ROLE, ROLE.replace("tables", "Tables"), ROLE.replace("role/", "role/data/"),
        ROLE.replace("arn:aws:", "arn:aws-cn:"), ROLE.replace("role/", "role//")]  # fmt: skip
 # Vault's injector adds `data/` for the second version of the key-value engine; `sts/` gives the same role as `creds/`.
 VAULT = [
