@@ -18,6 +18,8 @@ from support.servers.git_server import git
 from support.servers.installed import JUPYTERLAB, STAND_INS, ForgePerson, Installed
 from support.servers.metadata import metadata_server
 
+from allotment_hub.sign_ins import COOKIE
+
 pytestmark = [needs_cluster, needs_forge, pytest.mark.timeout(900)]
 
 SIZE = {"cpu": {"guarantee": 0.05, "limit": 1}, "memory": {"guarantee": "128 MiB", "limit": "1 GiB"}}
@@ -139,7 +141,7 @@ def test_people_are_offered_what_their_groups_of_the_provider_may_start(platform
 
 def test_the_hub_tells_the_service_when_somebody_signed_in_with_the_provider(platform: Platform) -> None:
     analyst = platform.analyst
-    asked = {"user": analyst.name, "session": analyst.client.cookies["jupyterhub-session-id"]}
+    asked = {"user": analyst.name, "session": analyst.client.cookies[COOKIE]}
     script = (
         "import os, urllib.request\n"
         "headers = {'Authorization': 'token ' + os.environ['JUPYTERHUB_API_TOKEN']}\n"
