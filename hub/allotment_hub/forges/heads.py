@@ -11,6 +11,8 @@ ValueT = TypeVar("ValueT")
 
 MAXIMUM_KEPT = 10_000
 """More than proposals can be open. What is kept of one is small: a few ids and paths."""
+_NEWEST = 2000
+"""So many commits of main are looked at for what a head was made from, before git is asked to search."""
 _FEW = 3
 """For so many, a git process each takes less than reading the history."""
 
@@ -22,6 +24,15 @@ class Heads:
         self._repository = repository
         self._bases: dict[tuple[str, str], str | None] = {}
         self._changes: dict[tuple[str, str], tuple[FileChange, ...]] = {}
+        self._newest: tuple[str, frozenset[str]] = ("", frozenset())
+        """Where main was, and its newest commits then."""
+
+    def made_from(self, main: str, head: str, base: str) -> None:
+        """Keep in mind what a record says that its head was made from, where that is of the newest ones of main."""
+        if self._newest[0] != main:
+            self._newest = main, frozenset(self._repository.first_parents(main, limit=_NEWEST))
+        if base in self._newest[1]:
+            self._bases[main, head] = base
 
     def base(self, main: str, head: str) -> str | None:
         """Return the commit of main that a head was made from, or None."""

@@ -242,14 +242,22 @@ class PlainGitForge:
         No lines are merged: a file that main has changed as well is a conflict, since nobody has seen what merged lines
         would mean.
         """
+        self._made_from(proposal, main)
         return Candidate(main, proposal.head, self._unmerged(proposal.head, main))
 
     def prepare(self, proposals: Iterable[StoredProposal], main: str) -> None:
         """Read with a few git processes what the candidates of many proposals need."""
+        proposals = tuple(proposals)
+        for stored in proposals:
+            self._made_from(stored, main)
         pairs = [(main, stored.head) for stored in proposals]
         bases = self._heads.bases(pairs)
         made_from = {(base, head) for (_, head), base in bases.items() if base}
         self._heads.changes_of({*made_from, *((base, main) for base, _ in made_from)})
+
+    def _made_from(self, proposal: StoredProposal, main: str) -> None:
+        if proposal.current.head == proposal.head and proposal.current.base:
+            self._heads.made_from(main, proposal.head, proposal.current.base)
 
     def _unmerged(self, head: str, main: str) -> tuple[FileChange, ...]:
         """Return how a head changes files of main. Raise MergeConflictError."""

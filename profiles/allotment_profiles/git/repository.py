@@ -254,11 +254,10 @@ class Repository:
         lines = (text.split() for text in output.decode().splitlines())
         return {commit: tuple(parents) for commit, *parents in lines}
 
-    def first_parents(self, head: str, *, until: str = "") -> list[str]:
+    def first_parents(self, head: str, *, until: str = "", limit: int = -1) -> list[str]:
         """Return the ids of the first-parent history, newest first, without `until` and what precedes it."""
-        return (
-            self._git("rev-list", "--first-parent", _id(head), *([f"^{_id(until)}"] if until else [])).decode().split()
-        )
+        wanted = [f"--max-count={limit}", _id(head), *([f"^{_id(until)}"] if until else [])]
+        return self._git("rev-list", "--first-parent", *wanted).decode().split()
 
     def difference(self, before: str, after: str, paths: Sequence[str]) -> str:
         """Return the unified diff of some files of two commits as text. No external program is run."""
