@@ -33,6 +33,7 @@ class Heads:
             self._newest = main, frozenset(self._repository.first_parents(main, limit=_NEWEST))
         if base in self._newest[1]:
             self._bases[main, head] = base
+            drop_oldest(self._bases, MAXIMUM_KEPT)
 
     def base(self, main: str, head: str) -> str | None:
         """Return the commit of main that a head was made from, or None."""

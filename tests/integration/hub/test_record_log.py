@@ -13,7 +13,7 @@ from support.conditions import until
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform, code_of
 from support.many_proposals import ManyProposals
 
-from allotment_hub.forges import record_log
+from allotment_hub.forges import heads, record_log
 from allotment_hub.forges.record_log import KEPT, RecordsBrokenError, RecordsLoadingError
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.git.process import GitUnavailableError
@@ -298,6 +298,32 @@ async def test_lists_filters_and_counts_are_of_the_index(platform: Platform) -> 
     rest = forge.newest(before=first[-1].number)
     assert [*first, *rest] == list(forge.newest())
     assert {stored.proposer for stored in forge.newest(proposer="user-1")} == {"user-1"}
+
+
+async def test_an_index_that_could_not_be_written_once_is_written_the_next_time(platform: Platform) -> None:
+    connection = platform.forge.log.index._connection
+
+    def no_commit(_action: int, what: str | None, *_others: object) -> int:
+        return sqlite3.SQLITE_DENY if what == "COMMIT" else sqlite3.SQLITE_OK
+
+    connection.set_authorizer(no_commit)
+    main = platform.forge.main()
+    with pytest.raises(GitUnavailableError):
+        platform.forge.open("first", main, {NOTEBOOK_PATH: LARGER}, by="ana", title="x", reason="y")
+    connection.set_authorizer(None)
+    assert [each.id for each in platform.forge.newest()] == ["first"]
+    platform.forge.open("second", main, {OTHER_PATH: NOTEBOOK}, by="ana", title="x", reason="y")
+    assert [each.id for each in platform.forge.newest()] == ["second", "first"]
+
+
+def test_what_heads_were_made_from_is_kept_of_the_newest_ones_alone(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "MAXIMUM_KEPT", 3)
+    found, main = heads.Heads(platform.repository), platform.forge.main()
+    for number in range(9):
+        found.made_from(main, f"{number:040}", main)
+    assert len(found._bases) == 3
 
 
 # -- the command
