@@ -294,9 +294,9 @@ class PlainGitForge:
         return commit
 
     def _write(self, tree: str, parents: Sequence[str], message: str, author: Person) -> str:
-        signer, time = self._signer, dt.datetime.now(dt.UTC)
+        now = dt.datetime.now(dt.UTC)
         return self.repository.write_commit(
-            tree, parents, message, author=author, committer=SERVICE, time=time, signer=signer
+            tree, parents, message, author=author, committer=SERVICE, time=now, signer=self._signer
         )
 
     def _move(self, updates: Sequence[RefUpdate]) -> None:

@@ -40,11 +40,7 @@ class HeldProposals(Proposals):
 async def test_many_calls_of_a_session_keep_nobody_else_waiting(
     platform: Platform, tmp_path: Path, number: int
 ) -> None:
-    await platform.watcher.refresh()
-    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
-    events = EventReader(platform.events)
-    proposals = HeldProposals(platform.forge, platform.checking, platform.directory, platform.watcher, events)
-    platform.proposals = proposals
+    stored, proposals = await held(platform)
     may_go_on = proposals.hold()
     async with WebService.opened(platform, tmp_path) as web:
         session = web.program("ana", session=True)
@@ -63,11 +59,7 @@ async def test_many_calls_of_a_session_keep_nobody_else_waiting(
 
 
 async def test_whoever_hangs_up_leaves_room_for_others(platform: Platform, tmp_path: Path) -> None:
-    await platform.watcher.refresh()
-    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
-    events = EventReader(platform.events)
-    proposals = HeldProposals(platform.forge, platform.checking, platform.directory, platform.watcher, events)
-    platform.proposals = proposals
+    stored, proposals = await held(platform)
     may_go_on = proposals.hold()
     async with WebService.opened(platform, tmp_path) as web:
         session = web.program("ana", session=True)
@@ -79,6 +71,16 @@ async def test_whoever_hangs_up_leaves_room_for_others(platform: Platform, tmp_p
         may_go_on.set()
         for _ in range(AT_ONCE + 1):
             assert (await answered(session)) == 200
+
+
+async def held(platform: Platform) -> tuple[StoredProposal, HeldProposals]:
+    """Propose something, and let the platform have proposals that can be held."""
+    await platform.watcher.refresh()
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    events = EventReader(platform.events)
+    proposals = HeldProposals(platform.forge, platform.checking, platform.directory, platform.watcher, events)
+    platform.proposals = proposals
+    return stored, proposals
 
 
 async def answered(visitor: Visitor, path: str = "profiles") -> int:

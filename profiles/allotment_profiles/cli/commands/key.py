@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.commands.sources import usage_errors
+from allotment_profiles.cli.commands.sources import git_folder, usage_errors
 from allotment_profiles.private_files import write_private
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _own(folder: Path) -> bytes | None:
 def _open(path: Path) -> "Repository":
     from allotment_profiles.git.repository import Repository
 
-    return Repository(path / ".git" if (path / ".git").is_dir() else path)
+    return Repository(git_folder(path))
 
 
 def _heads(repository: "Repository") -> tuple[str, ...]:

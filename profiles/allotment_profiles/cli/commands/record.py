@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.commands.sources import usage_errors
+from allotment_profiles.cli.commands.sources import git_folder, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.git.repository import Repository
@@ -97,8 +97,7 @@ def _opened(path: Path, signers: Path) -> "tuple[Repository, str]":
     from allotment_profiles.git.repository import RECORDS, Repository
     from allotment_profiles.git.signatures import Verifier
 
-    folder = path / ".git" if (path / ".git").is_dir() else path
-    repository = Repository(folder, Verifier(signers.read_text()))
+    repository = Repository(git_folder(path), Verifier(signers.read_text()))
     tip = repository.resolve(RECORDS)
     if tip is None:
         raise click.ClickException(f"{path} has no branch {RECORDS.removeprefix('refs/heads/')}.")

@@ -51,6 +51,11 @@ def time_of(day: dt.datetime | None) -> dt.datetime:
     return day.replace(hour=23, minute=59, tzinfo=dt.UTC) if day else dt.datetime.now(dt.UTC)
 
 
+def git_folder(path: Path) -> Path:
+    """Return where git keeps what a folder has: the folder itself, where it is a bare repository."""
+    return path / ".git" if (path / ".git").is_dir() else path
+
+
 @contextlib.contextmanager
 def usage_errors(path: Path) -> Iterator[None]:
     """Turn errors of git and of the file system into a message and exit code 2."""
