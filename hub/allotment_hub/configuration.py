@@ -47,6 +47,33 @@ class RemoteConfiguration(BaseModel):
     """Whether the address may be `http://`, which sends the token unencrypted."""
 
 
+class ForgeConfiguration(BaseModel):
+    """The forge whose pull requests show the proposals, and its API."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Literal["gitea", "github", "gitlab"]
+    """Which forge it is."""
+    url: str
+    """The address of its first page: `https://git.example.org`."""
+    repository: str
+    """`owner/name`; on GitLab with all its groups."""
+    token_file: Path | None = None
+    """The file with the token for the API."""
+    app_id: str = ""
+    """The id of a GitHub App, in place of a token."""
+    app_key_file: Path | None = None
+    """The file with the App's private key."""
+    ca_file: Path | None = None
+    """The certificate authorities; None means those of the system."""
+    plain_http: bool = False
+    """Whether the address may be `http://`, which sends the token unencrypted."""
+    webhook_secret_file: Path | None = None
+    """The file with the secret of its webhooks, or two on two lines while one replaces the other."""
+    poll_seconds: float = Field(default=30, gt=0)
+    """How often it is asked without a webhook."""
+
+
 class PullerConfiguration(BaseModel):
     """How nodes pull the images of profiles before a session needs them."""
 
@@ -115,6 +142,8 @@ class ServiceConfiguration(BaseModel):
     """The git server that `repository` mirrors; None means that `repository` is the only one."""
     fetch_seconds: float = Field(default=30, gt=0)
     """How often the git server is fetched from."""
+    forge: ForgeConfiguration | None = None
+    """The forge with pull requests; None means that proposals are reviewed here alone."""
     puller: PullerConfiguration | None = None
     """How nodes pull images ahead; None turns it off."""
     cache: Path | None = None
@@ -124,6 +153,11 @@ class ServiceConfiguration(BaseModel):
     def records_index(self) -> Path:
         """The index of the log of records, beside the repository; it may be deleted at any time."""
         return self.repository.with_name("records.sqlite")
+
+    @property
+    def pull_requests_state(self) -> Path:
+        """What was shown on pull requests, beside the repository; it may be deleted at any time."""
+        return self.repository.with_name("pull_requests.sqlite")
 
     @classmethod
     def read(cls, path: Path) -> Self:

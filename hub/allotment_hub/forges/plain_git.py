@@ -36,7 +36,7 @@ from allotment_profiles.git.repository import (
 )
 from allotment_profiles.git.signatures import Signer
 from allotment_profiles.records.chain import SERVICE
-from allotment_profiles.records.record import ENDINGS, SETTERS, Record, RecordKind
+from allotment_profiles.records.record import ENDINGS, SETTERS, Record, RecordKind, Source
 
 log = logging.getLogger(__name__)
 
@@ -227,10 +227,13 @@ class PlainGitForge:
         text: str = "",
         candidate: Candidate | None = None,
         digest: str = "",
+        source: Source | None = None,
     ) -> StoredProposal:
         """Add a comment, a rejection or a withdrawal, or the approval of a candidate. Raise RefMovedError."""
         main, now = candidate.main if candidate else "", dt.datetime.now(dt.UTC)
-        record = Record(kind, by, now, proposal.head, text, digest=digest, main=main, proposal=proposal.id)
+        record = Record(
+            kind, by, now, proposal.head, text, digest=digest, main=main, proposal=proposal.id, source=source
+        )
         new = NO_OBJECT if kind in ENDINGS else proposal.branch
         branches = [RefUpdate(PROPOSE + proposal.id, new, proposal.branch)] if proposal.branch and new else []
         self.log.append(record, proposal.basis, *branches)
@@ -272,7 +275,14 @@ class PlainGitForge:
         return tuple(change for change in changes if change.path not in by_main)
 
     def merge(
-        self, proposal: StoredProposal, candidate: Candidate, message: str, *, by: str, digest: str = ""
+        self,
+        proposal: StoredProposal,
+        candidate: Candidate,
+        message: str,
+        *,
+        by: str,
+        digest: str = "",
+        source: Source | None = None,
     ) -> StoredProposal:
         """Move main to a candidate. Raise RefMovedError unless main and the proposal are still where they were."""
         if candidate.head != proposal.head:
@@ -281,7 +291,9 @@ class PlainGitForge:
         tree = self.repository.changed_tree(candidate.main, candidate.changes)
         commit = self._write(tree, parents, message, Person(proposal.proposer, ""))
         now = dt.datetime.now(dt.UTC)
-        record = Record("merged", by, now, proposal.head, merge=commit, digest=digest, proposal=proposal.id)
+        record = Record(
+            "merged", by, now, proposal.head, merge=commit, digest=digest, proposal=proposal.id, source=source
+        )
         branch = RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head)
         self.log.append(record, proposal.basis, RefUpdate(MAIN, commit, candidate.main), branch)
         return self._reload(proposal.id)

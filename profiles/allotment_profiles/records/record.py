@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from allotment_profiles.git.commits import Commit
@@ -27,12 +27,28 @@ MARK = "Record: "
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """The act on a pull request that a record was made from."""
+
+    forge: str
+    """Its kind: `gitea`, `github` or `gitlab`."""
+    pull_request: int
+    """The number of the pull request."""
+    act: str
+    """The id of the act, unique within the pull request: an act that was seen twice is recorded once."""
+    login: str
+    """The account on the forge, by its name of then. It says who somebody is where `by` is empty."""
+    uncounted: str = ""
+    """Why it does not count, in a sentence. Such an act is recorded as a comment, whatever it was."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One action of a person on a proposal, or on main."""
 
     kind: RecordKind
     by: str
-    """The user's name at the hub."""
+    """The user's name at the hub. Empty for a comment of somebody on a forge whom the hub does not know."""
     time: dt.datetime
     """UTC."""
     head: str
@@ -57,12 +73,14 @@ class Record:
     """Path → for whom its versions before and after are; with `proposed` and `updated`. None where not written down."""
     carried_from: str = ""
     """The commit that recorded it first, before there was a log."""
+    source: Source | None = None
+    """The act on a forge that it was made from; None where it was done here."""
     commit: str = field(default="", compare=False)
     """The commit that it is read from."""
 
     def message(self) -> str:
         """Format the record as the message of a commit: a line for people, then JSON for machines."""
-        who = " ".join(self.by.split())[:60]
+        who = " ".join((self.by or (self.source.login if self.source else "")).split())[:60]
         what = self.proposal or self.head[:10]
         return f"{MARK}{who} {_VERBS[self.kind]} {what}\n\n{self.content()}\n"
 
@@ -74,6 +92,7 @@ class Record:
         }  # fmt: skip
         time = self.time.isoformat() if self.carried_from else ""
         more = {"base": self.base, "touches": self.touches, "carried_from": self.carried_from, "time": time}
+        more["source"] = asdict(self.source) if self.source else None
         content |= {key: value for key, value in more.items() if value}
         return json.dumps(content, ensure_ascii=True)
 
@@ -110,10 +129,18 @@ def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
             base=str(found.get("base", "")),
             touches=touches if isinstance(touches, dict) else None,
             carried_from=str(found.get("carried_from", "")),
+            source=_source(found.get("source")),
             commit=commit,
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _source(found: Any) -> Source | None:
+    if not isinstance(found, dict):
+        return None
+    names = ("forge", "act", "login", "uncounted")
+    return Source(pull_request=int(found["pull_request"]), **{name: str(found.get(name, "")) for name in names})
 
 
 def carried(record: Record) -> Record:

@@ -22,6 +22,7 @@ from allotment_profiles.model import DailyLimits, OpenProposals, Policy
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.model.values.texts import harmful_character
+from allotment_profiles.records.record import Source
 from allotment_profiles.review.approvals import addressed
 
 P = ParamSpec("P")
@@ -122,12 +123,12 @@ class Submissions:
         done = await self.propose(actor, files.files, stored.current.text, update=stored.id, on=main)
         return done.proposal
 
-    async def withdraw(self, actor: Actor, proposal: str) -> StoredProposal:
+    async def withdraw(self, actor: Actor, proposal: str, source: Source | None = None) -> StoredProposal:
         """End one's own proposal."""
         stored = await self.own(actor, proposal)
-        return await written(self._forge.record, stored, "withdrawn", by=actor.user.name)
+        return await written(self._forge.record, stored, "withdrawn", by=actor.user.name, source=source)
 
-    async def comment(self, actor: Actor, proposal: str, text: str) -> StoredProposal:
+    async def comment(self, actor: Actor, proposal: str, text: str, source: Source | None = None) -> StoredProposal:
         """Add a comment."""
         stored = await self._proposals.visible(proposal, actor.user)
         text = checked_text(text, "comment")
@@ -137,7 +138,8 @@ class Submissions:
         async with self._lock:
             policy = self._proposals.catalog.policy
             await self._within_day(actor, policy.value if policy else None)
-            return await written(self._forge.record, stored, "commented", by=actor.user.name, text=text)
+            by = actor.user.name
+            return await written(self._forge.record, stored, "commented", by=by, text=text, source=source)
 
     async def own(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return an open proposal that the actor made. Raise a refusal for every other one."""

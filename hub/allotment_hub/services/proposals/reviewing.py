@@ -14,6 +14,7 @@ from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals
 from allotment_hub.services.proposals.proposing import checked_text, moved_error, written
 from allotment_hub.services.proposals.rights import Action, Actor, may_reject, refusal_of
 from allotment_hub.services.sign_ins import SignIns
+from allotment_profiles.records.record import Source
 from allotment_profiles.store.history import CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -37,14 +38,16 @@ class Reviews:
         # Only for writing: others wait for it.
         self._lock = asyncio.Lock()
 
-    async def approve(self, actor: Actor, proposal: str, head: str, digest: str | None = None) -> StoredProposal:
+    async def approve(
+        self, actor: Actor, proposal: str, head: str, digest: str | None = None, source: Source | None = None
+    ) -> StoredProposal:
         """Approve exactly what was looked at: a digest. With None, what the head is judged to be now."""
         actor = await self._confirmed(actor, proposal)
 
         async def record(case: Case) -> StoredProposal:
             judgement, by = case.judgement, actor.user.name
             record = partial(self._forge.record, candidate=judgement.candidate, digest=judgement.digest)
-            return await written(record, case.stored, "approved", by=by)
+            return await written(record, case.stored, "approved", by=by, source=source)
 
         return await self._decide(proposal, lambda: self._allowed("approve", actor, proposal, head, digest), record)
 
@@ -74,13 +77,14 @@ class Reviews:
         page = f"proposals/{case.stored.id}"
         return await self._sign_ins.announced(actor.user.name, actor.sign_in, case.main, page)
 
-    async def reject(self, actor: Actor, proposal: str, reason: str) -> StoredProposal:
+    async def reject(self, actor: Actor, proposal: str, reason: str, source: Source | None = None) -> StoredProposal:
         """End a proposal with a reason."""
         reason = checked_text(reason, "reason")
         actor = await self._confirmed(actor, proposal)
 
         async def record(stored: StoredProposal) -> StoredProposal:
-            return await written(self._forge.record, stored, "rejected", by=actor.user.name, text=reason)
+            by = actor.user.name
+            return await written(self._forge.record, stored, "rejected", by=by, text=reason, source=source)
 
         return await self._decide(proposal, lambda: self._rejectable(actor, proposal), record)
 
@@ -93,7 +97,14 @@ class Reviews:
         return (await self._allowed("reject", actor, proposal, None)).stored
 
     async def merge(
-        self, actor: Actor, proposal: str, head: str, digest: str | None = None, *, confirm_removal: bool = False
+        self,
+        actor: Actor,
+        proposal: str,
+        head: str,
+        digest: str | None = None,
+        *,
+        confirm_removal: bool = False,
+        source: Source | None = None,
     ) -> StoredProposal:
         """Merge what was looked at into main: a digest. With None, what the head is judged to be now.
 
@@ -111,7 +122,7 @@ class Reviews:
             if judgement.removals and not confirm_removal:
                 raise _unconfirmed(judgement.removals, proposal)
             message, by = _message(case, actor), actor.user.name
-            merge = partial(self._forge.merge, digest=judgement.digest)
+            merge = partial(self._forge.merge, digest=judgement.digest, source=source)
             return await written(merge, case.stored, judgement.candidate, message, by=by)
 
         merged = await self._decide(

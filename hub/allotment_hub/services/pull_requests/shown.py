@@ -1,0 +1,135 @@
+"""What each pull request showed last. It says what somebody had before them when they approved there.
+
+The file may be lost at any time: then everything is shown anew, and whoever approved before that is asked again.
+"""
+
+import contextlib
+import datetime as dt
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+_FORMAT = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS shown (
+    proposal TEXT PRIMARY KEY, number INTEGER NOT NULL, head TEXT NOT NULL, digest TEXT NOT NULL, since TEXT NOT NULL,
+    whole INTEGER NOT NULL, text TEXT NOT NULL, looked TEXT NOT NULL) WITHOUT ROWID;
+"""
+NEVER = dt.datetime.fromtimestamp(0, dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the pull request of a proposal showed last, and up to when its acts are recorded."""
+
+    proposal: str
+    number: int
+    """The number of the pull request."""
+    head: str = ""
+    """The head of the proposal that it showed; empty before anything was."""
+    digest: str = ""
+    """The digest of what it showed, as readers get it; empty where it showed no judgement."""
+    since: dt.datetime = NEVER
+    """The time of the forge, UTC: what was done later was done with this before one's eyes."""
+    whole: bool = False
+    """Whether it showed everything: nothing was left out that not everybody may see."""
+    text: str = ""
+    """The hash of everything that was written to the forge: it need not be written again."""
+    looked: dt.datetime = NEVER
+    """The time of the forge of the newest act that was looked at. Acts of exactly then may come again."""
+
+
+class ShownPullRequests:
+    """Keeps it in SQLite. A file that cannot be read is begun anew. All calls block, for less than a millisecond."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open a file; without one, keep it in memory."""
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            self._connection = self._connected()
+        except sqlite3.DatabaseError:
+            self._remove()
+            self._connection = self._connected()
+
+    def of(self, proposal: str) -> Shown | None:
+        """Return what was shown of a proposal; None where nothing is known."""
+        return next(iter(self._select("WHERE proposal = ?", proposal)), None)
+
+    def by_number(self, number: int) -> Shown | None:
+        """Return what was shown on a pull request; None where nothing is known."""
+        return next(iter(self._select("WHERE number = ?", number)), None)
+
+    def all(self) -> tuple[Shown, ...]:
+        """Return everything that is kept."""
+        return self._select("ORDER BY proposal")
+
+    def keep(self, shown: Shown) -> None:
+        """Keep what a pull request shows now."""
+        values = [value.isoformat() if isinstance(value, dt.datetime) else value for value in astuple(shown)]
+        marks = ", ".join("?" * len(values))
+        with self._using() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO shown VALUES ({marks})", values)  # noqa: S608  (only marks)
+
+    def forget(self, proposal: str) -> None:
+        """Forget a proposal that has ended, and whose pull request says so."""
+        with self._using() as connection:
+            connection.execute("DELETE FROM shown WHERE proposal = ?", (proposal,))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _select(self, where: str, *values: object) -> tuple[Shown, ...]:
+        names = ", ".join(field.name for field in fields(Shown))
+        with self._using() as connection:
+            rows = connection.execute(f"SELECT {names} FROM shown {where}", values).fetchall()  # noqa: S608  (fixed)
+        return tuple(_shown(row) for row in rows)
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """Use the connection. A file that is damaged, or was deleted, is begun anew."""
+        with self._lock:
+            if self._path and not self._path.exists():
+                self._connection.close()
+                self._connection = self._connected()
+            try:
+                yield self._connection
+            except sqlite3.DatabaseError as error:
+                if getattr(error, "sqlite_errorcode", None) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                    raise
+                self._connection.close()
+                self._remove()
+                self._connection = self._connected()
+                raise
+
+    def _connected(self) -> sqlite3.Connection:
+        place = self._path or ":memory:"
+        connection = sqlite3.connect(place, timeout=10, check_same_thread=False, isolation_level=None)
+        try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, _FORMAT):
+                connection.execute("DROP TABLE IF EXISTS shown")
+            connection.executescript(_SCHEMA)
+            connection.execute(f"PRAGMA user_version = {_FORMAT}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _remove(self) -> None:
+        if self._path:
+            for suffix in ("", "-journal"):
+                with contextlib.suppress(FileNotFoundError):
+                    self._path.with_name(self._path.name + suffix).unlink()
+
+
+def _shown(row: tuple[object, ...]) -> Shown:
+    proposal, number, head, digest, since, whole, text, looked = row
+    times = (dt.datetime.fromisoformat(str(each)) for each in (since, looked))
+    return Shown(
+        str(proposal), int(str(number)), str(head), str(digest), next(times), bool(whole), str(text), next(times)
+    )
