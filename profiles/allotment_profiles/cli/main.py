@@ -6,7 +6,10 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 GROUP = "allotment.commands"
-OWN = ("check", "compare", "erase", "explain", "import", "key", "new", "readers", "record", "render", "schema")
+OWN = (
+    "check", "codeowners", "compare", "erase", "explain", "import", "key", "new", "readers", "record", "render",
+    "schema",
+)  # fmt: skip
 
 
 class Commands(click.Group):

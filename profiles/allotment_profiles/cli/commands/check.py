@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.commands.sources import output, snapshot_of, usage_errors
+from allotment_profiles.cli.sources import output, snapshot_of, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.model.problems import Problem

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allotment_profiles.cli.commands.sources import output, repository, snapshot_of, usage_errors
+from allotment_profiles.cli.sources import output, repository, snapshot_of, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.access.people import User

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.commands.sources import output, usage_errors
+from allotment_profiles.cli.sources import output, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.importer.convert import Import

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.commands.sources import git_folder, usage_errors
+from allotment_profiles.cli.sources import git_folder, usage_errors
 from allotment_profiles.private_files import write_private
 
 if TYPE_CHECKING:

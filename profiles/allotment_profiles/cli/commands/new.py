@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allotment_profiles.cli.commands.sources import usage_errors
+from allotment_profiles.cli.sources import usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.model.paths import Kind

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from allotment_profiles.cli.commands.sources import catalog_of, on, output, repository, revision, time_of
+from allotment_profiles.cli.sources import catalog_of, on, output, repository, revision, time_of
 
 
 @click.command()

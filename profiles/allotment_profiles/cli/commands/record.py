@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.commands.sources import git_folder, usage_errors
+from allotment_profiles.cli.sources import git_folder, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.git.repository import Repository

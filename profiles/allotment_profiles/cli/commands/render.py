@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allotment_profiles.cli.commands.sources import catalog_of, on, output, repository, revision, time_of
+from allotment_profiles.cli.sources import catalog_of, on, output, repository, revision, time_of
 
 if TYPE_CHECKING:
     from allotment_profiles.access.launch import Launch
