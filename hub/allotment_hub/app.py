@@ -45,6 +45,7 @@ from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
+from allotment_hub.services.waiting import WaitingNumbers
 from allotment_profiles.access import deployments
 from allotment_profiles.events import Events
 from allotment_profiles.git.mirror import Mirror
@@ -89,6 +90,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     forge = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror, configuration.records_index)
     capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
     proposals = Proposals(forge, checking, directory, watcher, EventReader(Events(configuration.events)))
+    quarantine = Quarantine(forge, checking, watcher, directory, sign_ins, identities)
     return Services(
         configuration=configuration,
         watcher=watcher,
@@ -102,8 +104,9 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         proposals=proposals,
         submissions=Submissions(proposals, checking),
         reviews=Reviews(proposals, watcher, sign_ins, identities),
-        quarantine=Quarantine(forge, checking, watcher, directory, sign_ins, identities),
+        quarantine=quarantine,
         stops=Stops(watcher, hub),
+        waiting=WaitingNumbers(proposals, quarantine),
         sign_ins=sign_ins,
         image_puller=image_puller,
         one_time_tokens=OneTimeTokens(),

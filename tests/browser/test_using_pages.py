@@ -2,8 +2,9 @@
 
 import re
 
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from support.browsing import barriers, needs_browser, opened, signed_in
+from support.conditions import until
 from support.servers.deployment import Deployment
 
 pytestmark = needs_browser
@@ -38,6 +39,29 @@ def test_asking_for_data_and_renewing_are_forms(allotment: Deployment, analyst_w
         page.get_by_role("button", name="Withdraw").click()
         expect(page.get_by_text("withdrawn").first).to_be_visible()
         page.close()
+
+
+def test_what_waits_is_a_number_in_the_bar_of_the_hub_too(
+    allotment: Deployment, analyst_window: BrowserContext, lead_window: BrowserContext
+) -> None:
+    def number(page: Page) -> int:
+        badge = page.locator("[data-waiting]")
+        return int(badge.locator("span").first.inner_text()) if badge.is_visible() else 0
+
+    page = opened(lead_window, allotment, f"{SERVICE}profiles")  # the service knows them from now on
+    until(lambda: page.locator("[data-waiting][data-known]").count() or page.reload(), what="the number of before")
+    before = number(page)
+    form = opened(analyst_window, allotment, f"{SERVICE}propose?from=housing-statistics/notebook")
+    form.get_by_label("Memory limit").fill("5 GiB")
+    form.get_by_label("Reason").fill("Larger tables")
+    form.get_by_role("button", name="Propose", exact=True).click()
+    form.wait_for_url("**/proposals/*")
+    home = opened(lead_window, allotment, "hub/home")
+    expect(home.get_by_role("link", name=re.compile(rf"Proposals {before + 1} waits? for you"))).to_be_visible()
+    form.get_by_role("button", name="Withdraw").click()
+    expect(form.get_by_text("withdrawn").first).to_be_visible()
+    for each in (page, form, home):
+        each.close()
 
 
 def test_pages_have_no_serious_barrier(allotment: Deployment, lead_window: BrowserContext) -> None:

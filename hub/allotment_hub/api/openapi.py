@@ -22,6 +22,7 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "teams/{name}": profiles.TeamHandler,
     "schema": profiles.SchemaHandler,
     "checks": proposals.ChecksHandler,
+    "waiting": proposals.WaitingHandler,
     "proposals": proposals.ProposalsHandler,
     "proposals/{id}": proposals.ProposalHandler,
     "proposals/{id}/comments": proposals.CommentsHandler,

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.requests import CheckBody, CommentBody, HeadBody, MergeBody, ProposalBody, RejectionBody
-from allotment_hub.api.responses import CheckAnswer, ProposalAnswer, ProposalLine
+from allotment_hub.api.responses import CheckAnswer, ProposalAnswer, ProposalLine, WaitingAnswer
 from allotment_hub.api.serializers import check_answer, proposal_answer, proposal_line, unjudged_answer
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.stored_proposal import StoredProposal
@@ -15,6 +15,8 @@ from allotment_hub.services.judging.checking import Files
 
 MAXIMUM_LISTED = 500
 """How many proposals one answer lists."""
+_FRESH_SECONDS = 2
+"""How long a browser keeps the number in the bar."""
 
 
 class _ProposalHandler(ApiHandler):
@@ -36,6 +38,19 @@ class _ProposalHandler(ApiHandler):
             await self.answer_proposal(stored, status)
         except (ServiceError, UnavailableError):
             self.answer(unjudged_answer(stored, self.address(f"proposals/{stored.id}")), status)
+
+
+class WaitingHandler(ApiHandler):
+    """The number in the bar."""
+
+    @operation(WaitingAnswer)
+    async def get(self) -> None:
+        """Count what waits for the caller: proposals that they can bring forward, and holds that they may confirm."""
+        found = await self.services.waiting.of(self.actor)
+        # Every page of the hub asks for it, in all tabs of a browser.
+        self.set_header("Cache-Control", f"private, max-age={_FRESH_SECONDS}")
+        self.set_header("Vary", "Cookie, Authorization")
+        self.answer(WaitingAnswer(count=found.count if found else None, checking=found.checking if found else 0))
 
 
 class ChecksHandler(_ProposalHandler):

@@ -231,6 +231,15 @@ class ProposalAnswer(Answer):
     """The unified diff of these files."""
 
 
+class WaitingAnswer(Answer):
+    """How much waits for the caller."""
+
+    count: int | None
+    """Proposals that the caller can bring forward, and holds that they may confirm; null while that is not known."""
+    checking: int
+    """How many more proposals may wait for the caller: these are still being checked."""
+
+
 class ProposalLine(Answer):
     """A proposal in a list."""
 

@@ -29,6 +29,7 @@ from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
+from allotment_hub.services.waiting import WaitingNumbers
 from allotment_hub.sign_ins import COOKIE as SIGN_IN_COOKIE
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Problem, Refusal
@@ -58,6 +59,7 @@ class Services:
     reviews: Reviews
     quarantine: Quarantine
     stops: Stops
+    waiting: WaitingNumbers
     sign_ins: SignIns
     image_puller: ImagePuller | None
     """None where no images are pulled ahead."""

@@ -1,6 +1,7 @@
 """The base of all pages: the sign-in, the frame, the pages of long lists and the error page."""
 
 import asyncio
+import dataclasses
 import urllib.parse
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from allotment_hub.http.hub_auth import hub_unavailable
 from allotment_hub.http.problem import details_of
 from allotment_hub.http.secured import SecuredPage, error_in
 from allotment_hub.pages.rendering import rendered, static_version
+from allotment_hub.services.waiting import Waiting
 from allotment_profiles.store.standstill import Standstill
 
 PAGE_SIZE = 200
@@ -37,6 +39,8 @@ class Frame:
     """The nonce of this page's scripts and styles."""
     shared_origin: bool
     """Whether sessions share the origin of this page."""
+    waiting: Waiting | None = None
+    """How much waits for the user; None where it is not known yet."""
     standstill: Standstill | None = None
     """Why main does not move. What the policy stops is told where it matters."""
 
@@ -85,7 +89,7 @@ class Page(SecuredPage, Handler):
 
     async def show(self, template: str, **values: Any) -> None:
         """Answer with a page. It is rendered in a thread: a large one would stop the event loop."""
-        frame = self._frame()
+        frame = dataclasses.replace(self._frame(), waiting=await self.services.waiting.of(self.actor))
         self.finish_page(await asyncio.to_thread(rendered, template, frame=frame, **values))
 
     def finish_page(self, page: bytes) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,28 +9,12 @@ import pytest
 from support.conditions import eventually
 from support.fakes.platform import HOUSING, NOTEBOOK, Platform
 from support.fakes.web_service import WebService
+from support.held_judges import HeldJudges
 
 from allotment_hub.forges.stored_proposal import StoredProposal
-from allotment_hub.services.judging.judges import Judges
-from allotment_hub.services.judging.worker import Result, Task
 from allotment_hub.services.proposals.overview import Overview, overview
 
 NUMBER = 4
-
-
-class HeldJudges(Judges):
-    """Judges that answer nothing until they may, as where very much is to be checked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.may_answer = threading.Event()
-        self.mains: list[str] = []
-
-    def run(self, task: Task) -> Result:
-        """Run a task when it may be run."""
-        self.mains.append(task.main)
-        self.may_answer.wait()
-        return super().run(task)
 
 
 @pytest.fixture

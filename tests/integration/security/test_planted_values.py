@@ -133,6 +133,7 @@ def api(plant: Planted) -> dict[str, list[Asked]]:
         "proposals/{id}/merge": [
             Asked("POST", f"{url}/merge", json={"head": HEAD, "digest": "0" * 64}) for url in each.values()
         ],
+        "waiting": get("api/v1/waiting"),
         "holds": get("api/v1/holds"),
         "holds/{commit}/confirmation": [
             Asked("POST", f"api/v1/holds/{commit}/confirmation", json={"reason": ""}) for commit in plant.commits

@@ -30,6 +30,7 @@ from allotment_hub.http.one_time import OneTimeTokens
 from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.services.hub_api import Directory, hub_api_client
 from allotment_hub.services.stops import Stops
+from allotment_hub.services.waiting import WaitingNumbers
 from allotment_profiles.scopes import REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
 
 PREFIX = "/services/allotment/"
@@ -124,6 +125,7 @@ class WebService:
             judges=JUDGES,
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
+            waiting=WaitingNumbers(platform.proposals, platform.quarantine, wait_seconds=platform.list_seconds),
             stops=Stops(platform.watcher, self.hub_client), image_puller=None, one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client), sign_ins=platform.sign_ins, request_limit=RequestLimit(),
             identities=platform.identities,

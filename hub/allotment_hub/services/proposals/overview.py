@@ -83,6 +83,21 @@ async def overview(proposals: Proposals, reader: Actor, *, state: str = "", befo
     )
 
 
+async def waiting(proposals: Proposals, reader: Actor) -> tuple[int, int]:
+    """Return how many open proposals wait for a reader, and how many more may: those are still being checked.
+
+    Their own ones wait for them where only they can bring them forward. The lists of the page say the same.
+    """
+    main = await proposals.main()  # first, as for the lists
+    own = await proposals.readable(reader.user, state="open", proposer=reader.user.name, limit=JUDGED)
+    wanted = [*own.proposals, *await _likely(proposals, reader)]
+    await asyncio.to_thread(proposals.forge.prepare, wanted, main)
+    people = await proposals.people(wanted)
+    known = await proposals.judgements.known(wanted, main, people)
+    lines = [await _line(proposals, stored, known.get(stored.id), people, reader) for stored in wanted]
+    return sum(line.for_me for line in lines), sum(line.state == CHECKING for line in lines)
+
+
 async def _likely(proposals: Proposals, reader: Actor) -> list[StoredProposal]:
     """Return the open proposals that most likely wait for a reader, judging none: those of their files first."""
     catalog, user = proposals.catalog, reader.user
