@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 
 from allotment_hub.app import serve
 from allotment_hub.configuration import ServiceConfiguration
@@ -16,7 +17,17 @@ def main(config: Path) -> None:
     """Run the service beside the hub with a configuration file."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    asyncio.run(serve(ServiceConfiguration.read(config)))
+    try:
+        configuration = ServiceConfiguration.read(config)
+    except ValidationError as error:
+        raise click.ClickException(f"{config} cannot be used. {_in_words(error)}") from None
+    asyncio.run(serve(configuration))
+
+
+def _in_words(error: ValidationError) -> str:
+    """Return what is wrong, without the values."""
+    found = error.errors(include_url=False, include_input=False)[:5]
+    return "; ".join(": ".join([*filter(None, [".".join(map(str, each["loc"]))]), each["msg"]]) for each in found)
 
 
 main()

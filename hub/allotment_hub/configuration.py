@@ -8,8 +8,9 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,15 @@ class ForgeConfiguration(BaseModel):
     """The file with the secret of its webhooks, or two on two lines while one replaces the other."""
     poll_seconds: float = Field(default=30, gt=0)
     """How often it is asked without a webhook."""
+
+
+def _is_same_repository(forge: ForgeConfiguration, remote: RemoteConfiguration) -> bool:
+    """Return whether both name one repository. For SSH, forges may have another host and no path before it."""
+    here, there = urlsplit(forge.url), urlsplit(remote.url)
+    path = there.path.strip("/").removesuffix(".git").lower()
+    if there.scheme == "ssh":
+        return path == forge.repository.lower()
+    return here.hostname == there.hostname and path == f"{here.path.strip('/')}/{forge.repository}".strip("/").lower()
 
 
 class PullerConfiguration(BaseModel):
@@ -148,6 +158,23 @@ class ServiceConfiguration(BaseModel):
     """How nodes pull images ahead; None turns it off."""
     cache: Path | None = None
     """The catalog cache, which makes a restart faster; None means no cache."""
+
+    @model_validator(mode="after")
+    def _check_forge(self) -> Self:
+        """Check that the forge has the repository that is mirrored: its pull requests are about these branches."""
+        if self.forge is None:
+            return self
+        if self.remote is None:
+            raise ValueError(
+                "a forge without a git server: its pull requests need the branches of proposals, so `remote` has to"
+                " name the repository that the forge has"
+            )
+        if not _is_same_repository(self.forge, self.remote):
+            raise ValueError(
+                f"the forge's repository is {self.forge.repository} at {self.forge.url}, and the git server's is"
+                f" another one: {self.remote.url}"
+            )
+        return self
 
     @property
     def records_index(self) -> Path:

@@ -57,6 +57,15 @@ def test_every_object_is_one_that_kubernetes_takes(chart: Chart, more: dict[str,
         ({"service": {"image": {"pullPolicy": "Sometimes"}}}, "pullPolicy"),
         ({"git": {"method": "password"}}, "method"),
         ({"git": {"writeSecret": "Not A Name"}}, "writeSecret"),
+        ({"forge": {"enabled": True, "repository": "platform/profiles"}}, "url"),
+        ({"forge": {"enabled": True, "url": "https://git.example.org"}}, "repository"),
+        ({"forge": {"kind": "bitbucket"}}, "kind"),
+        ({"forge": {"url": "https://user:password@git.example.org"}}, "url"),
+        ({"forge": {"url": "http://git.example.org"}}, "plainHttp"),
+        ({"forge": {"repository": "profiles"}}, "repository"),
+        ({"forge": {"appId": "12"}}, "appId"),
+        ({"forge": {"token": "x"}}, "token"),
+        ({"forge": {"secret": "Not A Name"}}, "secret"),
         ({"hub": {"url": "http://hub:8081/hub"}}, "url"),
         ({"puller": {"maximum": 0}}, "maximum"),
         ({"puller": {"pullPolicy": "Never"}}, "pullPolicy"),
@@ -129,6 +138,53 @@ def test_credentials_are_files_of_a_secret_and_never_values(
     assert [each for each in volumes if each["name"] == "git"] == (
         [{"name": "git", "secret": {"secretName": "allotment-git-write"}}] if files else []
     )
+
+
+FORGE = {"enabled": True, "url": "https://git.example.org", "repository": "platform/profiles"}
+
+
+@pytest.mark.parametrize(
+    ("forge", "files"),
+    [
+        (FORGE, {"token_file": "token"}),
+        (FORGE | {"kind": "gitlab", "webhook": True, "ownAuthority": True, "secret": "mine"}, {
+            "token_file": "token", "webhook_secret_file": "webhook-secret", "ca_file": "ca.pem",
+        }),
+        (FORGE | {"kind": "github", "appId": "12345"}, {"app_key_file": "app-key"}),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_credentials_of_a_forge_are_files_of_a_secret_that_only_the_service_mounts(
+    chart: Chart, forge: dict[str, Any], files: dict[str, str] | None
+) -> None:
+    objects = chart.own({"forge": forge})
+    configured = ServiceConfiguration.model_validate_json(service_file(objects)).forge
+    pod = objects["Deployment", "allotment"]["spec"]["template"]["spec"]
+    mounted = [each for each in pod["volumes"] if each["name"] == "forge"]
+    paths = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "forge"]
+    if files is None:
+        assert (configured, mounted, paths) == (None, [], [])
+        return
+    assert configured is not None
+    named = {key: str(value) for key, value in configured if key.endswith("_file") and value}
+    assert named == {key: f"/etc/allotment/forge/{name}" for key, name in files.items()}
+    assert configured.app_id == forge.get("appId", "")
+    secret = forge.get("secret", "allotment-forge")
+    assert mounted == [{"name": "forge", "secret": {"secretName": secret}}]
+    # Without `subPath`: such a file would keep its value until a restart.
+    assert paths == [{"name": "forge", "mountPath": "/etc/allotment/forge", "readOnly": True}]
+    policy = objects["ValidatingAdmissionPolicy", "allotment-analysis"]["spec"]
+    guarded = next(each["expression"] for each in policy["variables"] if each["name"] == "secrets")
+    assert secret in guarded, "no pod of the hub gets it"
+
+
+@pytest.mark.parametrize("webhook", [True, False])
+def test_the_notes_say_how_to_look_at_the_forge_and_where_its_webhook_goes(chart: Chart, webhook: bool) -> None:
+    values = merged(LEAST, {"forge": FORGE | {"webhook": webhook}})
+    code, said, wrong = chart.helm("install", "allotment", str(chart.path), "--dry-run=client", values=values)
+    assert code == 0, wrong
+    assert "exec deployment/allotment -- allotment forge doctor" in said
+    assert ("https://hub.example.org/services/allotment/api/v1/webhooks/forge" in said) is webhook
 
 
 @pytest.mark.parametrize(

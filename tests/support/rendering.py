@@ -51,6 +51,17 @@ MOST: dict[str, Any] = {
         "tolerations": [{"key": "core", "operator": "Exists"}],
     },
     "git": {"method": "ssh", "ownAuthority": True, "writeSecret": "pushes"},
+    "forge": {
+        "enabled": True,
+        "kind": "github",
+        "url": "https://git.example.org",
+        "repository": "platform/profiles",
+        "secret": "pull-requests",
+        "appId": "12345",
+        "webhook": True,
+        "ownAuthority": True,
+        "pollSeconds": 60,
+    },
     "hub": {"csiDrivers": ["files.example.org"]},
     "puller": {
         "maximum": 20,

@@ -59,6 +59,23 @@ seccompProfile: {type: RuntimeDefault}
 {{- $_ := set $remote "known_hosts_file" (printf "%s/known-hosts" $git) }}
 {{- end -}}
 {{- if .Values.git.ownAuthority }}{{ $_ := set $remote "ca_file" (printf "%s/ca.pem" $git) }}{{ end -}}
+{{- $forge := dict -}}
+{{- with .Values.forge }}{{ if .enabled }}
+{{- $files := "/etc/allotment/forge" -}}
+{{- $forge = dict
+  "kind" .kind
+  "url" .url
+  "repository" .repository
+  "plain_http" .plainHttp
+  "poll_seconds" .pollSeconds
+-}}
+{{- if .appId }}
+{{- $_ := set $forge "app_id" .appId }}
+{{- $_ := set $forge "app_key_file" (printf "%s/app-key" $files) }}
+{{- else }}{{ $_ := set $forge "token_file" (printf "%s/token" $files) }}{{ end -}}
+{{- if .webhook }}{{ $_ := set $forge "webhook_secret_file" (printf "%s/webhook-secret" $files) }}{{ end -}}
+{{- if .ownAuthority }}{{ $_ := set $forge "ca_file" (printf "%s/ca.pem" $files) }}{{ end -}}
+{{- end }}{{ end -}}
 {{- $puller := dict -}}
 {{- with .Values.puller }}{{ if .enabled }}
 {{- $puller = dict
@@ -86,6 +103,7 @@ seccompProfile: {type: RuntimeDefault}
   "shared_origin" (not (include "allotment.sessionsDomain" .))
   "deployment" "kubernetes"
   "remote" $remote
+  "forge" ($forge | default nil)
   "puller" ($puller | default nil)
   "fetch_seconds" ($custom.repository.fetchSeconds | default 30)
   | toPrettyJson -}}
