@@ -10,6 +10,7 @@ import signal
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from jupyterhub.services.auth import HubOAuth
 from tornado.httpserver import HTTPServer
@@ -17,8 +18,9 @@ from tornado.web import RequestHandler
 
 from allotment_hub.api.openapi import HANDLERS, OpenApiHandler, pattern
 from allotment_hub.api.platform import UnknownHandler
-from allotment_hub.configuration import ServiceConfiguration
+from allotment_hub.configuration import ForgeConfiguration, ServiceConfiguration
 from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.forges.pull_requests.connecting import connect
 from allotment_hub.http.application import MAXIMUM_DISCARDED, ServiceApplication
 from allotment_hub.http.handler import Services
 from allotment_hub.http.hub_auth import ServiceAuth
@@ -42,6 +44,9 @@ from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
+from allotment_hub.services.pull_requests.mirroring import PullRequests
+from allotment_hub.services.pull_requests.showing import Showing
+from allotment_hub.services.pull_requests.shown import ShownPullRequests
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
@@ -87,10 +92,11 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     )
     judges = Judges()
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC), judges)
-    forge = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror, configuration.records_index)
+    kept = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror, configuration.records_index)
     capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
-    proposals = Proposals(forge, checking, directory, watcher, EventReader(Events(configuration.events)))
-    quarantine = Quarantine(forge, checking, watcher, directory, sign_ins, identities)
+    proposals = Proposals(kept, checking, directory, watcher, EventReader(Events(configuration.events)))
+    quarantine = Quarantine(kept, checking, watcher, directory, sign_ins, identities)
+    forge = configuration.forge
     return Services(
         configuration=configuration,
         watcher=watcher,
@@ -109,9 +115,21 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         waiting=WaitingNumbers(proposals, quarantine),
         sign_ins=sign_ins,
         image_puller=image_puller,
+        pull_requests=_pull_requests(configuration, forge, proposals, identities) if forge else None,
         one_time_tokens=OneTimeTokens(),
         request_limit=RequestLimit(),
     )
+
+
+def _pull_requests(
+    configuration: ServiceConfiguration, forge: ForgeConfiguration, proposals: Proposals, identities: Identities
+) -> PullRequests:
+    names = {"kind", "url", "repository", "token_file", "app_id", "app_key_file", "ca_file", "plain_http"}
+    connected = connect(**forge.model_dump(include=names))
+    pages = f"{configuration.public_url.rstrip('/')}/services/allotment/proposals/"
+    showing = Showing(connected, proposals, identities, forge.kind, urlsplit(forge.url).netloc, pages)
+    shown = ShownPullRequests(configuration.pull_requests_state)
+    return PullRequests(connected, proposals, showing, None, shown, forge.poll_seconds)
 
 
 def build_application(services: Services, auth: HubOAuth, **settings: Any) -> ServiceApplication:
@@ -155,6 +173,8 @@ async def serve(configuration: ServiceConfiguration) -> None:
         services.image_puller.start()
     services.watcher.start()
     threading.Thread(target=services.proposals.forge.begin, daemon=True).start()
+    if services.pull_requests:
+        services.pull_requests.start()
     log.info("serving on %s:%d", configuration.address, configuration.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -164,6 +184,8 @@ async def serve(configuration: ServiceConfiguration) -> None:
     server.stop()
     await server.close_all_connections()
     services.judges.close()
+    if services.pull_requests:
+        await services.pull_requests.stop()
     await services.watcher.stop()
     services.proposals.forge.close()
     if services.image_puller:

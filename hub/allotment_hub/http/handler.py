@@ -26,6 +26,7 @@ from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
@@ -63,6 +64,8 @@ class Services:
     sign_ins: SignIns
     image_puller: ImagePuller | None
     """None where no images are pulled ahead."""
+    pull_requests: PullRequests | None
+    """None without a forge."""
     one_time_tokens: OneTimeTokens
     request_limit: RequestLimit
 

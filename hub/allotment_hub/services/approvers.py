@@ -31,12 +31,13 @@ class Approvers:
         """Return an advice for each requirement that nobody whom the hub knows can meet."""
         requirements = tuple(requirements)
         try:
-            people = await self._everyone() if requirements else []
+            people = await self.everyone() if requirements else []
         except UnavailableError:
             return ()  # the hub is asked again before anything is decided
         return tuple(_advice(requirements, people, main, proposer, contributors))
 
-    async def _everyone(self) -> list[User]:
+    async def everyone(self) -> list[User]:
+        """Return all users of the hub, as they were up to a minute ago. Raise UnavailableError."""
         if self._clock() >= self._until:
             self._people = await self._directory.everyone()
             self._until = self._clock() + _SECONDS

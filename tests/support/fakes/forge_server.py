@@ -9,6 +9,7 @@ import re
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import format_datetime
 from typing import Any
 
 from support.fakes.forge_state import ForgeState, User
@@ -142,6 +143,7 @@ class _Handler(RequestHandler):
         return items[(number - 1) * size : number * size]
 
     def answer(self, reply: Reply) -> None:
+        self.set_header("Date", format_datetime(self.forge.state.time, usegmt=True))
         content = b"" if reply.body is None else json.dumps(reply.body).encode()
         tag = f'W/"{hashlib.sha256(content).hexdigest()}"'
         if self.request.method == "GET" and reply.status == 200:

@@ -78,6 +78,10 @@ class ForgeState:
         self._ids = 100
         self._now = START
 
+    @property
+    def time(self) -> dt.datetime:
+        return self._now
+
     def now(self) -> dt.datetime:
         self._now += dt.timedelta(seconds=1)
         return self._now

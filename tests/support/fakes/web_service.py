@@ -126,7 +126,8 @@ class WebService:
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             waiting=WaitingNumbers(platform.proposals, platform.quarantine, wait_seconds=platform.list_seconds),
-            stops=Stops(platform.watcher, self.hub_client), image_puller=None, one_time_tokens=OneTimeTokens(),
+            stops=Stops(platform.watcher, self.hub_client), image_puller=None, pull_requests=None,
+            one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client), sign_ins=platform.sign_ins, request_limit=RequestLimit(),
             identities=platform.identities,
         )  # fmt: skip

@@ -56,6 +56,11 @@ class PullRequestAdapter(ABC):
         """Close the connections."""
         await self.client.aclose()
 
+    @property
+    def clock(self) -> dt.datetime:
+        """The forge's time of its last answer."""
+        return self.client.clock
+
     # -- how the forge is asked
 
     @abstractmethod

@@ -100,6 +100,8 @@ class ForgeClient:
         self._page = page
         self._timeout = timeout
         self._limited_until = 0.0
+        self.clock = dt.datetime.fromtimestamp(0, dt.UTC)
+        """The forge's time of its last answer, to the second."""
         self._kept: OrderedDict[httpx.URL, Answer] = OrderedDict()
         self._http = httpx.AsyncClient(
             headers={"User-Agent": "allotment", "Accept-Encoding": "identity", **headers},
@@ -202,6 +204,7 @@ class ForgeClient:
                         raise ForgeUnavailableError(f"Its answer is longer than {LARGEST_ANSWER >> 20} MiB.")
                 if response.headers.get("content-encoding", "identity") != "identity":
                     raise ForgeUnavailableError("Its answer is compressed, which was not asked for.")
+                self.clock = _date(response.headers.get("date", ""))
                 return Answer(response.status_code, response.headers, bytes(content))
         except (httpx.HTTPError, TimeoutError) as error:
             raise ForgeUnavailableError(self._in_words(error)) from error
@@ -292,6 +295,13 @@ def _until(moment: float, answer: Answer) -> float:
     with contextlib.suppress(ValueError):
         now = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     return moment - now
+
+
+def _date(text: str) -> dt.datetime:
+    """Return the time of an answer by the forge's clock, or by ours where it does not say."""
+    with contextlib.suppress(ValueError):
+        return parsedate_to_datetime(text).astimezone(dt.UTC)
+    return dt.datetime.now(dt.UTC)
 
 
 def _time_in(seconds: float) -> dt.datetime:

@@ -25,6 +25,10 @@ class Forge(Protocol):
 
     # -- who
 
+    @property
+    def clock(self) -> dt.datetime:
+        """The forge's time of its last answer, to the second. An act with a later time was done after that."""
+
     async def me(self) -> ForgeAccount:
         """Return the account that the service has."""
 

@@ -1,0 +1,118 @@
+"""Writes to a pull request what its proposal is now, if it says anything else."""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+from allotment_hub.errors import UnavailableError
+from allotment_hub.forges.pull_requests.errors import ForgeError
+from allotment_hub.forges.pull_requests.forge import Forge
+from allotment_hub.forges.pull_requests.values import ForgeAccount, PullRequest, Submission
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.identities import Identities
+from allotment_hub.services.judging.checking import Check
+from allotment_hub.services.proposals.case import Case
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.stages import waiting
+from allotment_hub.services.pull_requests.shown import Shown
+from allotment_hub.services.pull_requests.wording import LABELS, PullRequestText, Shareable, text_of
+from allotment_profiles.access.people import User
+
+log = logging.getLogger(__name__)
+
+EVERYBODY = User("", frozenset())
+"""Stands for everybody: in no group, and no administrator. What they may see may stand in a pull request."""
+MAXIMUM_ASKED = 10
+"""How many people are asked for a review of one proposal."""
+
+
+class Showing:
+    """Keeps what pull requests say up to date."""
+
+    def __init__(
+        self, forge: Forge, proposals: Proposals, identities: Identities, kind: str, host: str, pages: str
+    ) -> None:
+        """With the forge's kind and host as identity providers name it, and the address of the proposals' pages."""
+        self._forge = forge
+        self._proposals = proposals
+        self._identities = identities
+        self._provider = (kind, host)
+        self._pages = pages
+
+    async def text(self, stored: StoredProposal, *, strange_head: bool = False) -> tuple[Case, PullRequestText]:
+        """Judge a proposal, and return what everybody may see of it. The case has everything."""
+        main = await self._proposals.main()
+        judgement = await self._proposals.judgement(stored, main, EVERYBODY) if stored.open else None
+        case = await self._proposals.case(stored, EVERYBODY, judgement)
+        check = await self._proposals.seen_check(case, EVERYBODY)
+        listed = await self._proposals.listed(stored, EVERYBODY)
+        whole = listed and case.check.made and _is_whole(check, case.check)
+        shared = Shareable(case, check.brief(), listed, whole, waiting(case)[0], strange_head)
+        return case, text_of(shared, self._pages + stored.id)
+
+    async def open(self, stored: StoredProposal) -> PullRequest:
+        """Open the pull request of a proposal, or return the one that it has."""
+        _, text = await self.text(stored)
+        return await self._forge.open(_submission(stored, text))
+
+    async def show(self, stored: StoredProposal, pull_request: PullRequest, was: Shown) -> Shown:
+        """Write what differs. Return what it shows then, and since when."""
+        strange_head = stored.open and pull_request.head != stored.head
+        case, text = await self.text(stored, strange_head=strange_head)
+        if (was.text, was.head) == (text.hash, pull_request.head):
+            return was
+        if not _is_adopted(stored):  # what people wrote themselves stays as they wrote it
+            await self._forge.update(pull_request, _submission(stored, text))
+        await self._forge.keep_comment(pull_request.number, text.comment)
+        await self._forge.set_labels(pull_request.number, text.labels, set(LABELS.values()))
+        await self._forge.set_statuses(pull_request, text.statuses)
+        if stored.open and text.digest:
+            await self._ask(case, pull_request)
+        return dataclasses.replace(
+            was,
+            number=pull_request.number,
+            head=pull_request.head,
+            digest=text.digest,
+            since=self._forge.clock,
+            whole=text.whole,
+            text=text.hash,
+        )
+
+    async def _ask(self, case: Case, pull_request: PullRequest) -> None:
+        """Ask those for a review whose approval is needed, as far as they have an account on the forge."""
+        try:
+            accounts = await self._accounts(case)
+            if accounts:
+                asked = await self._forge.ask_for_reviews(pull_request.number, accounts)
+                for each in asked.passed_over:
+                    log.info("%s is not asked for a review on the forge: %s", each.account.login, each.why)
+        except (UnavailableError, ForgeError) as error:
+            # Nobody needs to be asked to be allowed to decide.
+            log.warning("nobody was asked to review the pull request %d: %s", pull_request.number, error)
+
+    async def _accounts(self, case: Case) -> Sequence[ForgeAccount]:
+        people = [
+            user
+            for user in (await self._proposals.approvers.everyone() if case.unmet else [])
+            if any(case.can_meet(requirement, user) for requirement in case.unmet)
+        ]
+        found = await asyncio.gather(*(self._identities.known(user.name) for user in people[: 5 * MAXIMUM_ASKED]))
+        accounts = (identity.account for identity in found if identity and identity.account)
+        ours = [each for each in accounts if (each.provider, each.host) == self._provider]
+        return [ForgeAccount(account.id, account.login) for account in ours[:MAXIMUM_ASKED]]
+
+
+def _is_whole(seen: Check, check: Check) -> bool:
+    """Return whether nothing is left out but values that stand in the files."""
+    changes = [(change.kind, change.path, change.field, change.subject) for change in seen.changes]
+    whole = changes == [(change.kind, change.path, change.field, change.subject) for change in check.changes]
+    return whole and (seen.access, seen.starts) == (check.access, check.starts)
+
+
+def _submission(stored: StoredProposal, text: PullRequestText) -> Submission:
+    return Submission(f"propose/{stored.id}", stored.head, text.title, text.body, stored.proposer)
+
+
+def _is_adopted(stored: StoredProposal) -> bool:
+    return stored.records[0].kind == "adopted"

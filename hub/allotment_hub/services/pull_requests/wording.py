@@ -1,0 +1,218 @@
+"""What a pull request says about a proposal, in plain language: title, text, comment, labels and statuses. Pure.
+
+It carries what everybody may see who can read the pull requests, so no more than somebody in no group may see. What
+people wrote is in it by `inline` and `quotation` alone.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from allotment_hub.forges.pull_requests.markdown import Markdown, inline, quotation
+from allotment_hub.forges.pull_requests.values import Annotation, Status, StatusState
+from allotment_hub.services.judging.checking import Check
+from allotment_hub.services.proposals.case import Case
+from allotment_profiles.records.record import Record
+
+CHECK, APPROVAL = "allotment/check", "allotment/approval"
+"""The statuses of a head, which a protection of main can require."""
+LABELS = {
+    "open": "allotment: waiting", "approved": "allotment: approved", "conflict": "allotment: conflict",
+    "broken": "allotment: problems", "merged": "allotment: merged", "live": "allotment: merged",
+    "rejected": "allotment: rejected", "withdrawn": "allotment: withdrawn",
+}  # fmt: skip
+"""The label of each state of a proposal."""
+HIDDEN_TITLE = "A change that not everybody may see"
+_LISTED = 40
+"""How many lines of each list stand in a text; the page has all of them."""
+_UNCOUNTED, _COMMENTS = 10, 5
+"""How many acts that do not count, and comments that were written here, stand in the comment: the last ones."""
+
+
+@dataclass(frozen=True)
+class PullRequestText:
+    """Everything that is written to a forge about one proposal."""
+
+    title: str
+    body: Markdown
+    comment: Markdown
+    labels: frozenset[str]
+    statuses: tuple[Status, ...]
+    digest: str
+    """The digest of what it shows, as readers get it; empty where nothing can be approved."""
+    whole: bool
+    """Whether everything is shown."""
+
+    @property
+    def hash(self) -> str:
+        """Return what tells two texts apart."""
+        return hashlib.sha256(repr(dataclasses.astuple(self)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Shareable:
+    """A judged proposal as far as everybody may see it."""
+
+    case: Case
+    check: Check
+    """The check with what somebody in no group may see."""
+    listed: bool
+    """Whether everybody may know of the proposal."""
+    whole: bool
+    """Whether nothing is left out but values that are in the files themselves."""
+    waits_for: str
+    strange_head: bool = False
+    """Whether somebody pushed to the branch of the pull request, so that it has another head than the proposal."""
+
+
+def text_of(shared: Shareable, page: str) -> PullRequestText:
+    """Return what the pull request of a proposal says; `page` is the address of the proposal's page."""
+    case, stored = shared.case, shared.case.stored
+    state = "broken" if shared.strange_head and stored.open else case.state
+    can_approve = stored.open and not shared.strange_head
+    return PullRequestText(
+        title=stored.current.title if shared.listed else HIDDEN_TITLE,
+        body=_body(shared, page),
+        comment=_comment(shared, page),
+        labels=frozenset([LABELS[state]]),
+        statuses=(_check_status(shared, page), _approval_status(shared, page)),
+        digest=case.judgement.sealed if can_approve else "",
+        whole=shared.whole,
+    )
+
+
+def _body(shared: Shareable, page: str) -> Markdown:
+    case, check = shared.case, shared.check
+    if not shared.listed:
+        text = "What it changes is shown to those who may see it, on its page in Allotment. It is decided there."
+        return Markdown(f"{text}\n\n{_link(page)}")
+    parts = [quotation(case.stored.current.text, 3000)]
+    if check.made:
+        parts += _section("What changes", _changes(check))
+        if not check.errors:
+            parts += _section("Who gains and loses data", (access.text for access in check.access), "Nobody.")
+            parts += _section("Who can start what", (start.text for start in check.starts))
+            parts += _section("Cost of the largest session", (cost.text for cost in check.costs))
+    if check.requirements:
+        parts += _section("Who has to approve, and why", (requirement.text for requirement in check.requirements))
+    elif case.automatic:
+        parts += _section("Who has to approve", ("Nobody.", *case.automatic))
+    if not shared.whole:
+        parts.append(Markdown("Not everything is shown here, so it is decided on its page in Allotment."))
+    return Markdown("\n\n".join([*parts, _link(page)]))
+
+
+def _changes(check: Check) -> Iterator[str]:
+    for change in check.changes:
+        yield _capital(f"{change.subject}: {change.text}" if change.field else change.text)
+
+
+def _comment(shared: Shareable, page: str) -> Markdown:
+    case, stored = shared.case, shared.case.stored
+    parts = [Markdown(f"**{_standing(shared)}**")]
+    if shared.listed and stored.open:
+        parts += _section("Problems", map(str, shared.check.problems))
+    approved = ", ".join(inline(record.by, 100) for record in case.approvals)
+    if approved:
+        parts.append(Markdown(f"Approved by {approved}."))
+    uncounted = [record for record in stored.records if record.source and record.source.uncounted]
+    parts += _section(
+        "What does not count",
+        (f"{record.source.login}: {record.source.uncounted}" for record in uncounted[-_UNCOUNTED:] if record.source),
+    )
+    parts += _said_here(shared)
+    if stored.open and shared.whole and not shared.strange_head and case.state in ("open", "approved"):
+        parts.append(
+            Markdown(
+                f"This is about the version `{stored.head[:10]}`. An approval here counts if it is given after this"
+                " comment was written or last changed, by somebody whose approval is needed, whose account belongs to"
+                " a user of the hub. `/merge` in a comment merges it."
+            )
+        )
+    return Markdown("\n\n".join([*parts, _link(page)]))
+
+
+def _said_here(shared: Shareable) -> list[Markdown]:
+    """Return the last comments that were written in Allotment about this version."""
+    stored = shared.case.stored
+    comments = [
+        record
+        for record in stored.records
+        if (record.kind, record.head, record.source) == ("commented", stored.head, None)
+    ]
+    if not shared.listed:
+        return []
+    return [
+        Markdown(f"{inline(record.by, 100)} wrote in Allotment:\n\n{quotation(record.text, 2000)}")
+        for record in comments[-_COMMENTS:]
+    ]
+
+
+def _standing(shared: Shareable) -> str:
+    """Return in one sentence where the proposal stands."""
+    case, stored = shared.case, shared.case.stored
+    proposer = inline(stored.proposer, 100)
+    if stored.ending:
+        return _ended(stored.ending, said=shared.listed)
+    if shared.strange_head:
+        sentence = (
+            f"Somebody pushed to this branch outside the hub, and nothing is decided here: {proposer} can propose"
+        )
+        return f"{sentence} again, which sets the branch."
+    if case.judgement.conflicts:
+        return f"Main has changed the same files. {proposer} can bring it up to date."
+    if case.check.errors:
+        return f"It has problems, and cannot be merged. {proposer} can correct them."
+    return f"It is waiting for {inline(shared.waits_for, 500) if shared.listed else 'those who decide'}."
+
+
+def _ended(ending: Record, *, said: bool) -> str:
+    who = f"{ending.kind.capitalize()} by {inline(ending.by, 100)}"
+    reason = ending.text if said and ending.kind == "rejected" else ""
+    return f"{who}: {inline(reason, 500)}" if reason else f"{who}."
+
+
+def _check_status(shared: Shareable, page: str) -> Status:
+    case, errors = shared.case, shared.case.check.errors
+    if shared.strange_head and case.stored.open:
+        sentence = "Somebody pushed to this branch outside the hub."
+    elif case.judgement.conflicts:
+        sentence = "Main has changed the same files: bring it up to date."
+    elif not errors:
+        return Status(CHECK, StatusState.SUCCESS, "No problems.", page)
+    else:
+        sentence = f"It has {len(errors)} problem{'' if len(errors) == 1 else 's'}."
+    seen = (problem for problem in shared.check.problems if problem.line and problem.path) if shared.listed else ()
+    annotations = tuple(Annotation(each.path, each.line or 1, f"{each.message} {each.remedy}") for each in seen)
+    return Status(CHECK, StatusState.FAILURE, sentence, page, annotations[:_LISTED])
+
+
+def _approval_status(shared: Shareable, page: str) -> Status:
+    case, ending = shared.case, shared.case.stored.ending
+    if ending and ending.kind != "merged":
+        return Status(APPROVAL, StatusState.FAILURE, f"It was {ending.kind} by {ending.by}.", page)
+    if ending or (case.state == "approved" and not shared.strange_head):
+        who = ", ".join(record.by for record in case.approvals)
+        return Status(APPROVAL, StatusState.SUCCESS, f"Approved by {who}." if who else "Nobody has to approve.", page)
+    waits = " and ".join(requirement.who for requirement in case.unmet) if shared.listed else ""
+    return Status(APPROVAL, StatusState.PENDING, f"Waiting for {waits or 'those who decide'}.", page)
+
+
+def _section(heading: str, lines: Iterable[str], empty: str = "") -> list[Markdown]:
+    """Return a heading with a list below it; nothing for no lines, unless there are words for that."""
+    found: Sequence[str] = list(lines)
+    if not found:
+        return [Markdown(f"**{heading}**: {empty}")] if empty else []
+    items = [f"- {inline(line, 600)}" for line in found[:_LISTED]]
+    if len(found) > _LISTED:
+        items.append(f"- And {len(found) - _LISTED} more, which its page shows.")
+    return [Markdown(f"**{heading}**\n\n" + "\n".join(items))]
+
+
+def _link(page: str) -> Markdown:
+    return Markdown(f"[Open it in Allotment]({page})")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,280 @@
+"""What is proposed, decided and merged here is on one pull request of the forge, which shows what everybody may see."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from support.fakes.forge_state import Pull
+from support.fakes.github_server import REPOSITORY, GitHubServer
+from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
+
+from allotment_hub.forges.pull_requests.errors import ForgeError
+from allotment_hub.forges.pull_requests.github import GitHubForge
+from allotment_hub.forges.pull_requests.values import Act, ForgeAccount, PullRequest
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.pull_requests.mirroring import PullRequests
+from allotment_hub.services.pull_requests.showing import Showing
+from allotment_hub.services.pull_requests.shown import Shown, ShownPullRequests
+
+LARGER = NOTEBOOK.replace(b"limit: 2", b"limit: 3")
+PEOPLE = {"bot": "admin", "lena": "write", "leo": "write"}
+HEADS = "refs/heads/"
+
+
+class NoActs:
+    """Nobody does anything on these pull requests."""
+
+    async def take(
+        self, stored: StoredProposal, _pull_request: PullRequest, _acts: Sequence[Act], _shown: Shown, _me: ForgeAccount
+    ) -> StoredProposal:
+        return stored
+
+
+class Window:
+    """The services over a repository, and a stand-in for GitHub that shows its branches."""
+
+    def __init__(self, folder: Path) -> None:
+        self.platform = Platform(folder)
+        self.server = GitHubServer()
+        self.state = self.server.state
+        self.folder = folder
+        for login, permission in PEOPLE.items():
+            user = self.state.user(login, permission)
+            account = {"provider": "github", "host": "github.example.org", "id": str(user.id), "login": login}
+            self.platform.people.identities[login] = {"account": account}
+        (folder / "token").write_text(self.state.users["bot"].token)
+        self.start()
+
+    def start(self) -> None:
+        """Start the part that follows the pull requests, as after a restart."""
+        forge = GitHubForge(self.server.url, REPOSITORY, token_file=self.folder / "token")
+        self.shown = ShownPullRequests(self.folder / "pull_requests.sqlite")
+        proposals = self.platform.proposals
+        showing = Showing(
+            forge, proposals, self.platform.identities, "github", "github.example.org", "https://hub/proposals/"
+        )
+        self.pull_requests = PullRequests(forge, proposals, showing, NoActs(), self.shown)
+
+    async def look(self) -> None:
+        """Let GitHub see the branches, and look once."""
+        references = self.platform.repository.references(HEADS)
+        self.state.branches = {name.removeprefix(HEADS): commit for name, commit in references.items()}
+        for pull in self.state.pulls:
+            if pull.state == "open" and pull.head != (head := self.state.branches.get(pull.branch, pull.head)):
+                pull.head, pull.updated = head, self.state.now()
+        await self.platform.watcher.refresh()
+        await self.pull_requests.look()
+
+    async def restart(self) -> None:
+        await self.pull_requests.stop()
+        self.start()
+
+    async def close(self) -> None:
+        await self.pull_requests.stop()
+        await self.platform.close()
+        await self.server.close()
+        assert not self.server.violations, "\n".join(self.server.violations)
+
+    def pull(self, stored: StoredProposal) -> Pull:
+        """Return the one pull request of a proposal."""
+        found = [pull for pull in self.state.pulls if pull.branch == f"propose/{stored.id}"]
+        assert len(found) == 1
+        return found[0]
+
+    def comment(self, stored: StoredProposal) -> str:
+        """Return the one comment of the service's."""
+        comments = [event.text for event in self.pull(stored).events if event.kind == "comment"]
+        assert len(comments) == 1
+        return comments[0]
+
+    def statuses(self, stored: StoredProposal) -> dict[str, str]:
+        """Return what the statuses of the head say."""
+        newest = self.state.newest_statuses(self.pull(stored).head)
+        return {status.context: f"{status.state}: {status.description}" for status in newest}
+
+
+@pytest_asyncio.fixture
+async def window(tmp_path: Path) -> AsyncIterator[Window]:
+    made = Window(tmp_path)
+    yield made
+    await made.close()
+
+
+async def test_a_proposal_is_a_pull_request_that_says_what_it_means(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    pull = window.pull(stored)
+    assert pull.title == "Change housing/notebook: Notebook"
+    for text in ("CPU limit 2 CPUs → 3 CPUs", "It is needed", "leads of Housing", f"https://hub/proposals/{stored.id}"):
+        assert text in pull.body.replace("\\", "").replace("\u200b", ""), text
+    assert "Proposed-by: ana" in pull.body
+    assert "waiting for" in window.comment(stored)
+    assert pull.labels == ["allotment: waiting"]
+    assert [user.login for user in pull.reviewers] == ["lena", "leo"]
+    assert window.statuses(stored) == {
+        "allotment/check": "success: No problems.",
+        "allotment/approval": "pending: Waiting for the leads of Housing (/housing/leads).",
+    }
+
+
+async def test_what_is_decided_here_is_told_there(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    await window.platform.approved(stored)
+    await window.look()
+    assert window.statuses(stored)["allotment/approval"] == "success: Approved by lena."
+    assert window.pull(stored).labels == ["allotment: approved"]
+    await window.platform.reviews.merge(window.platform.people.actor("leo"), stored.id, stored.head)
+    await window.look()
+    assert "Merged by leo" in window.comment(stored)
+    assert window.pull(stored).labels == ["allotment: merged"]
+
+
+@pytest.mark.parametrize("ending", ["rejected", "withdrawn"])
+async def test_the_end_of_a_proposal_closes_its_pull_request(window: Window, ending: str) -> None:
+    platform = window.platform
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    if ending == "rejected":
+        await platform.reviews.reject(platform.people.actor("lena"), stored.id, "Not now @everyone")
+    else:
+        await platform.submissions.withdraw(platform.people.actor("ana"), stored.id)
+    await window.look()
+    pull = window.pull(stored)
+    assert (pull.state, pull.labels) == ("closed", [f"allotment: {ending}"])
+    assert window.shown.all() == ()
+    before = len(window.server.requests)
+    await window.look()
+    assert [method for method, _ in window.server.requests[before:] if method != "GET"] == []
+
+
+async def test_a_second_look_writes_nothing(window: Window) -> None:
+    await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    for _ in range(2):
+        before = len(window.server.requests)
+        await window.look()
+        assert [method for method, _ in window.server.requests[before:] if method != "GET"] == []
+        await window.restart()
+
+
+async def test_nothing_is_there_twice_after_its_file_was_lost(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    (window.folder / "pull_requests.sqlite").unlink()
+    await window.look()
+    await window.restart()
+    await window.look()
+    assert "waiting for" in window.comment(stored)
+
+
+async def test_a_pull_request_of_an_ended_proposal_is_found_after_its_file_was_lost(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    await window.platform.submissions.withdraw(window.platform.people.actor("ana"), stored.id)
+    (window.folder / "pull_requests.sqlite").unlink()
+    await window.look()
+    assert window.pull(stored).state == "closed"
+
+
+async def test_a_new_version_is_shown_in_the_same_pull_request(window: Window) -> None:
+    platform = window.platform
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    first = window.shown.of(stored.id)
+    await platform.proposed({NOTEBOOK_PATH: NOTEBOOK.replace(b"limit: 2", b"limit: 4")}, update=stored.id)
+    await window.look()
+    second = window.shown.of(stored.id)
+    assert first
+    assert second
+    assert first.head != second.head
+    assert first.since < second.since
+    assert "CPU limit 2 CPUs → 4 CPUs" in window.pull(stored).body.replace("\\", "")
+
+
+async def test_a_main_that_changes_what_it_means_is_shown(window: Window) -> None:
+    platform = window.platform
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"limit: 2", b"limit: 4")})
+    await window.look()
+    assert window.pull(stored).labels == ["allotment: conflict"]
+    assert window.statuses(stored)["allotment/check"].startswith("failure: Main has changed")
+    shown = window.shown.of(stored.id)
+    assert shown
+    assert shown.digest == ""
+
+
+async def test_a_push_to_its_branch_past_the_hub_is_said_and_cannot_be_approved(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    window.state.push(f"propose/{stored.id}")
+    await window.pull_requests.look()
+    shown = window.shown.of(stored.id)
+    assert shown
+    assert shown.digest == ""
+    assert window.statuses(stored)["allotment/check"] == "failure: Somebody pushed to this branch outside the hub."
+    assert "outside the hub" in window.comment(stored)
+
+
+async def test_values_and_hidden_profiles_do_not_leave_the_hub(window: Window) -> None:
+    draft = b"visibility: draft\n" + NOTEBOOK.replace(b"Notebook", b"Secret study")
+    variables = LARGER + b"environment: {PLACE: the-hidden-place}\n"
+    both = await window.platform.proposed(
+        {"teams/housing/profiles/study.yaml": draft, NOTEBOOK_PATH: variables}, by="ana"
+    )
+    await window.look()
+    pull = window.pull(both)
+    written = " ".join([pull.title, pull.body, window.comment(both), *window.statuses(both).values()])
+    for secret in ("Secret study", "study", "the-hidden-place"):
+        assert secret not in written.replace("\\", "").replace("\u200b", "")
+    shown = window.shown.of(both.id)
+    assert shown
+    assert not shown.whole
+
+
+async def test_where_each_sees_their_own_a_pull_request_tells_nothing(window: Window) -> None:
+    window.platform.push({"policy.yaml": POLICY + b"listing: own\n"})
+    await window.platform.watcher.refresh()
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    pull = window.pull(stored)
+    written = " ".join([pull.title, pull.body, window.comment(stored), *window.statuses(stored).values()])
+    for word in ("housing", "notebook", "It is needed", "CPU"):
+        assert word.lower() not in written.lower()
+
+
+async def test_what_people_write_does_nothing_there(window: Window) -> None:
+    hostile = b"<script>alert(1)</script> @everyone fixes #1 ![x](https://evil.example.org/x.png)"
+    stored = await window.platform.proposed(
+        {NOTEBOOK_PATH: NOTEBOOK.replace(b"Counting houses", b'"' + hostile + b'"')}
+    )
+    await window.look()
+    for text in (window.pull(stored).body, window.comment(stored)):
+        for piece in (" <script", "@everyone", "fixes #1", "](https://evil"):
+            assert piece not in text
+
+
+async def test_a_forge_that_is_away_delays_nothing_here(window: Window) -> None:
+    platform = window.platform
+    await window.server.close()
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    with pytest.raises(ForgeError):
+        await window.look()
+    await platform.approved(stored)
+    assert await platform.approvers(stored) == ["lena"]
+
+
+async def test_one_that_the_forge_refuses_keeps_no_other_from_being_shown(window: Window) -> None:
+    first = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    second = await window.platform.proposed(
+        {"teams/housing/team.yaml": HOUSING.replace(b"cpu: 4", b"cpu: 5")}, by="lena"
+    )
+    window.platform.people.identities["lena"] = {}
+    references = window.platform.repository.references(HEADS)
+    window.state.branches = {name.removeprefix(HEADS): commit for name, commit in references.items()}
+    del window.state.branches[f"propose/{second.id}"]
+    await window.platform.watcher.refresh()
+    await window.pull_requests.look()
+    assert window.pull(first).state == "open"
