@@ -31,6 +31,7 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "proposals/{id}/approvals": proposals.ApprovalsHandler,
     "proposals/{id}/rejection": proposals.RejectionHandler,
     "proposals/{id}/merge": proposals.MergeHandler,
+    "proposals/{id}/revert": proposals.RevertHandler,
     "holds": platform.QuarantineHandler,
     "holds/{commit}/confirmation": platform.ConfirmationHandler,
     "stops": stops.StopsHandler,

@@ -5,13 +5,22 @@ import urllib.parse
 from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
-from allotment_hub.api.requests import CheckBody, CommentBody, HeadBody, MergeBody, ProposalBody, RejectionBody
+from allotment_hub.api.requests import (
+    CheckBody,
+    CommentBody,
+    HeadBody,
+    MergeBody,
+    ProposalBody,
+    RejectionBody,
+    RevertBody,
+)
 from allotment_hub.api.responses import CheckAnswer, ProposalAnswer, ProposalLine, WaitingAnswer
 from allotment_hub.api.serializers import check_answer, proposal_answer, proposal_line, unjudged_answer
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.drafts.requested import requested_files
 from allotment_hub.services.judging.checking import Files
+from allotment_hub.services.proposals.proposing import Proposed
 
 MAXIMUM_LISTED = 500
 """How many proposals one answer lists."""
@@ -28,6 +37,14 @@ class _ProposalHandler(ApiHandler):
         """Answer with a proposal as the caller sees it."""
         view = await self.services.proposals.view(stored, self.actor)
         self.answer(proposal_answer(view, self.address(f"proposals/{stored.id}")), status)
+
+    async def answer_proposed(self, done: Proposed) -> None:
+        """Answer with what was proposed, merged at once where it needs nobody's approval."""
+        stored = done.proposal
+        # A merge is a decision: with a cookie alone, the proposal waits for its proposer to merge it.
+        if done.automatic and self.hub_auth.get_token(self, in_cookie=False):
+            stored = await self.services.reviews.merge_if_automatic(self.actor, stored)
+        await self.answer_done(stored, 201 if done.created else 200)
 
     async def answer_done(self, stored: StoredProposal, status: int | None = None) -> None:
         """Answer that something was done with a proposal, also where it cannot be judged now.
@@ -94,12 +111,10 @@ class ProposalsHandler(_ProposalHandler):
     async def post(self, body: ProposalBody) -> None:
         """Propose a change, or update an open proposal: 200 instead of 201."""
         files = await self.requested_files(body)
-        done = await self.services.submissions.propose(self.actor, files, body.reason, update=body.update)
-        stored = done.proposal
-        # A merge is a decision: with a cookie alone, the proposal waits for its proposer to merge it.
-        if done.automatic and self.hub_auth.get_token(self, in_cookie=False):
-            stored = await self.services.reviews.merge_if_automatic(self.actor, stored)
-        await self.answer_done(stored, 201 if done.created else 200)
+        propose = self.services.submissions.propose
+        await self.answer_proposed(
+            await propose(self.actor, files, body.reason, update=body.update, undoes=body.undoes)
+        )
 
 
 class ProposalHandler(_ProposalHandler):
@@ -173,3 +188,12 @@ class MergeHandler(_ProposalHandler):
         merge = self.services.reviews.merge
         confirmed = body.confirm_removal
         await self.answer_done(await merge(self.actor, proposal, body.head, body.digest, confirm_removal=confirmed))
+
+
+class RevertHandler(_ProposalHandler):
+    """A proposal that undoes a merged one."""
+
+    @operation(ProposalAnswer, status=201)
+    async def post(self, proposal: str, body: RevertBody) -> None:
+        """Propose to undo a merged proposal; where that is proposed already, answer with the open proposal: 200."""
+        await self.answer_proposed(await self.services.submissions.revert(self.actor, proposal, body.reason))

@@ -105,6 +105,8 @@ class ProposalBody(CheckBody):
     """Why the change is needed, in a sentence or two."""
     update: str | None = None
     """The id of an open proposal of one's own that this replaces, if no profile identifies it."""
+    undoes: str = ""
+    """The id of a merged proposal that this undoes, where `POST proposals/{id}/revert` cannot choose the values."""
 
 
 class CommentBody(Body):
@@ -144,6 +146,13 @@ class RejectionBody(Body):
 
     reason: str
     """Why the proposal is rejected."""
+
+
+class RevertBody(Body):
+    """A wish to undo a merged proposal."""
+
+    reason: str
+    """Why it is undone, in a sentence or two."""
 
 
 class StopBody(Body):

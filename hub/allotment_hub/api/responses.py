@@ -186,6 +186,10 @@ class ProposalAnswer(Answer):
 
     id: str
     url: str
+    undoes: str
+    """The id of the merged proposal that it undoes; empty where there is none that the caller may know of."""
+    undone_by: list[str]
+    """The ids of the open and merged proposals that undo it and that the caller may know of, the newest first."""
     state: str
     """`unknown` after something was done with an open proposal that could not be checked at that moment; the fields
     about the check are empty then. Ask again."""

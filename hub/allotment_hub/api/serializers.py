@@ -170,6 +170,8 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
         **attributes(case.judgement, "conflicts", "removals"),
         digest=case.judgement.sealed,
         url=url,
+        undoes=view.undoes.id if view.undoes else "",
+        undone_by=[each.id for each in view.undone_by],
         state=case.state,
         title=stored.current.title,
         reason=stored.current.text,
@@ -198,7 +200,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
 
 def unjudged_answer(stored: StoredProposal, url: str) -> responses.ProposalAnswer:
     """Return the answer for a proposal that cannot be judged now: what it is called, and where it is."""
-    texts = dict.fromkeys(("digest", "base", "waits_for", "difference"), "")
+    texts = dict.fromkeys(("digest", "undoes", "base", "waits_for", "difference"), "")
     lists: dict[str, list[Any]] = {
         name: []
         for name, field in responses.ProposalAnswer.model_fields.items()

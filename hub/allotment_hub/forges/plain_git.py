@@ -10,6 +10,7 @@ the git server move first, by compare-and-swap as well. All calls block; service
 """
 
 import contextlib
+import dataclasses
 import datetime as dt
 import itertools
 import logging
@@ -133,6 +134,10 @@ class PlainGitForge:
         """Return one proposal, or None."""
         return next(iter(self._stored([(proposal, 0)])), None)
 
+    def undoing(self, proposal: str) -> tuple[StoredProposal, ...]:
+        """List the proposals that undo a merged one, those with the newest record first."""
+        return self._stored(self.log.ask(lambda index: index.undoing(proposal)))
+
     def _stored(
         self, found: Sequence[tuple[str, int]], branches: Mapping[str, str] | None = None
     ) -> tuple[StoredProposal, ...]:
@@ -169,9 +174,17 @@ class PlainGitForge:
     # -- writing
 
     def open(
-        self, slug: str, base: str, files: Mapping[str, bytes | None], *, by: str, title: str, reason: str
+        self,
+        slug: str,
+        base: str,
+        files: Mapping[str, bytes | None],
+        *,
+        by: str,
+        title: str,
+        reason: str,
+        undoes: str = "",
     ) -> StoredProposal:
-        """Open a proposal on top of a commit of main. Raise RefMovedError."""
+        """Open a proposal on top of a commit of main: with `undoes`, one that undoes another. Raise RefMovedError."""
         # Git cannot have a branch `propose/x` beside a branch `propose/x/y`, which somebody may have pushed.
         pushed = {name.removeprefix(PROPOSE).partition("/")[0] for name in self.repository.references(PROPOSE + slug)}
         taken = pushed | self.log.ask(lambda index: index.taken(slug))
@@ -179,6 +192,7 @@ class PlainGitForge:
         proposal = next(name for name in names if name not in taken)
         head = self._content(base, [base], files, by=by, title=title, reason=reason)
         record = self._setting("proposed", proposal, base, head, files, by=by, title=title, reason=reason)
+        record = dataclasses.replace(record, undoes=undoes)
         self.log.append(record, "", RefUpdate(PROPOSE + proposal, head, NO_OBJECT))
         return self._reload(proposal)
 

@@ -18,7 +18,7 @@ from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, Record
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "2"
+_FORMAT = "3"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS record (
@@ -27,11 +27,13 @@ CREATE TABLE IF NOT EXISTS record (
 CREATE INDEX IF NOT EXISTS record_of_proposal ON record (proposal, number);
 CREATE INDEX IF NOT EXISTS record_added ON record (person, time) WHERE added >= 0;
 CREATE TABLE IF NOT EXISTS proposal (
-    id TEXT PRIMARY KEY, proposer TEXT NOT NULL, state TEXT NOT NULL, updated INTEGER NOT NULL, merge_id TEXT NOT NULL);
+    id TEXT PRIMARY KEY, proposer TEXT NOT NULL, state TEXT NOT NULL, updated INTEGER NOT NULL, merge_id TEXT NOT NULL,
+    undoes TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS proposal_updated ON proposal (updated);
 CREATE INDEX IF NOT EXISTS proposal_state ON proposal (state, updated);
 CREATE INDEX IF NOT EXISTS proposal_proposer ON proposal (proposer, updated);
 CREATE INDEX IF NOT EXISTS proposal_merge ON proposal (merge_id) WHERE merge_id != '';
+CREATE INDEX IF NOT EXISTS proposal_undoes ON proposal (undoes) WHERE undoes != '';
 CREATE TABLE IF NOT EXISTS total (state TEXT PRIMARY KEY, proposals INTEGER NOT NULL) WITHOUT ROWID;
 """
 _TABLES = ("state", "record", "proposal", "total")
@@ -142,6 +144,12 @@ class RecordIndex:
             query = "SELECT 1 FROM proposal WHERE merge_id = ? AND merge_id != ''"
             return {merge for merge in merges if connection.execute(query, (merge,)).fetchone()}
 
+    def undoing(self, proposal: str) -> list[tuple[str, int]]:
+        """Return the proposals that undo one, with the numbers of their newest records, the newest first."""
+        query = "SELECT id, updated FROM proposal WHERE undoes = ? AND undoes != '' ORDER BY updated DESC LIMIT 50"
+        with self._asking() as connection:
+            return [(id_, updated) for id_, updated in connection.execute(query, (proposal,))]
+
     # -- writing
 
     def add(self, commits: Sequence[tuple[str, Record | None]], before: str, keys: Collection[str]) -> bool:
@@ -174,17 +182,17 @@ class RecordIndex:
             rows.append((number, record.commit, record.proposal, record.by, time, added, record.content()))
             was = known.get(record.proposal)
             if was is None and record.kind in OPENINGS:
-                known[record.proposal] = record.by, "open", number, ""
+                known[record.proposal] = record.by, "open", number, "", record.undoes
                 totals["open"] += 1
             elif was is not None:
-                proposer, state, _, merge = was
+                proposer, state, _, merge, undoes = was
                 if state == "open" and record.kind in ENDINGS:
                     state, merge = record.kind, record.merge
                     totals.update({"open": -1, state: 1})
-                known[record.proposal] = proposer, state, number, merge
+                known[record.proposal] = proposer, state, number, merge, undoes
         connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         proposals = [(id_, *values) for id_, values in known.items()]
-        connection.executemany("INSERT OR REPLACE INTO proposal VALUES (?, ?, ?, ?, ?)", proposals)
+        connection.executemany("INSERT OR REPLACE INTO proposal VALUES (?, ?, ?, ?, ?, ?)", proposals)
         count = "INSERT INTO total VALUES (?1, ?2) ON CONFLICT (state) DO UPDATE SET proposals = proposals + ?2"
         connection.executemany(count, totals.items())
 
@@ -256,7 +264,7 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _proposals(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, tuple[str, str, int, str]]:
-    query = "SELECT proposer, state, updated, merge_id FROM proposal WHERE id = ?"
+def _proposals(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, tuple[str, str, int, str, str]]:
+    query = "SELECT proposer, state, updated, merge_id, undoes FROM proposal WHERE id = ?"
     found = ((id_, connection.execute(query, (id_,)).fetchone()) for id_ in ids)
     return {id_: row for id_, row in found if row}

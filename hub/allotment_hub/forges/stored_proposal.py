@@ -46,7 +46,16 @@ class StoredProposal:
     @property
     def proposer(self) -> str:
         """Who proposed it."""
-        return next(record for record in self.records if record.kind in OPENINGS).by
+        return self._opening.by
+
+    @property
+    def undoes(self) -> str:
+        """The id of the merged proposal that it undoes; empty where it undoes none."""
+        return self._opening.undoes
+
+    @property
+    def _opening(self) -> Record:
+        return next(record for record in self.records if record.kind in OPENINGS)
 
     @property
     def ending(self) -> Record | None:
@@ -57,6 +66,11 @@ class StoredProposal:
     def open(self) -> bool:
         """Whether it can still be decided."""
         return self.ending is None
+
+    @property
+    def merged(self) -> bool:
+        """Whether main has it."""
+        return self.ending is not None and self.ending.kind == "merged"
 
     def at(self, head: str) -> "StoredProposal":
         """Return the open proposal as it was with an earlier head."""

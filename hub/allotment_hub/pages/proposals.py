@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.page import Page
+from allotment_hub.pages.proposing import ProposingPage
 from allotment_hub.services.proposals.overview import overview
 
 STATES = ("open", "merged", "rejected", "withdrawn")
@@ -68,7 +69,7 @@ class ProposalPage(Page):
         )
 
 
-class ProposalAction(Page):
+class ProposalAction(ProposingPage):
     """An action on a proposal. Afterwards the browser goes to its page."""
 
     active: ClassVar[str] = "proposals"
@@ -79,6 +80,10 @@ class ProposalAction(Page):
         match action:
             case "comment":
                 await submissions.comment(self.actor, proposal, self.field("text"))
+            case "revert":
+                done = await submissions.revert(self.actor, proposal, self.field("reason"))
+                await self.go_to_proposed(done, action, proposal, *shown)
+                return
             case "update":
                 await submissions.bring_up_to_date(self.actor, proposal)
             case _:

@@ -5,11 +5,12 @@ import dataclasses
 import datetime as dt
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from allotment_hub.errors import ServiceError, refused
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.page import Page
 from allotment_hub.services.drafts.draft_proposal import Acceptance, DraftProposal, EditedProfile, Tab, own_problems
 from allotment_hub.services.drafts.forms import MORE, Field, ProfileForm, form_of, items_of, sections_of
@@ -24,6 +25,8 @@ from allotment_hub.services.drafts.starting_points import (
     without_variables,
 )
 from allotment_hub.services.judging.checking import Check, Files
+from allotment_hub.services.proposals.catching_up import Updated
+from allotment_hub.services.proposals.proposing import Proposed
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.people import User, leads_of
 from allotment_profiles.access.visibility import Sight, team_is_listed, visible
@@ -48,12 +51,17 @@ class ProposingPage(Page):
         """Check files; None where there are none."""
         return await self.services.submissions.check(self.actor, files) if files else None
 
-    async def propose(self, files: Files, reason: str, update: str = "") -> None:
+    async def propose(self, files: Files, reason: str, update: str = "", undoes: str = "") -> None:
         """Propose files, and go to the proposal's page."""
-        done = await self.services.submissions.propose(self.actor, files, reason, update=update or None)
+        propose = self.services.submissions.propose
+        done = await propose(self.actor, files, reason, update=update or None, undoes=undoes)
+        await self.go_to_proposed(done, "propose")
+
+    async def go_to_proposed(self, done: Proposed, *button: str) -> None:
+        """Go to the page of what was proposed with a button, merged at once where it needs nobody's approval."""
         if done.automatic:
             # A merge is a decision. Without the token of a button, the proposal waits for its proposer to merge it.
-            with contextlib.suppress(ServiceError), self.deciding("propose"):
+            with contextlib.suppress(ServiceError), self.deciding(*button):
                 await self.services.reviews.merge_if_automatic(self.actor, done.proposal)
         self.go(f"proposals/{done.proposal.id}")
 
@@ -108,7 +116,7 @@ class ProposePage(ProposingPage):
     """The form for a profile, or its file in an editor."""
 
     async def get(self) -> None:
-        """GET propose?from=TEAM/NAME&copy=1, ?team=, ?proposal=ID, ?path=PATH."""
+        """GET propose?from=TEAM/NAME&copy=1, ?team=, ?proposal=ID, ?again=ID, ?undo=ID, ?path=PATH."""
         form = self._form()
         draft = await self._started(form)
         fresh = draft.profile is not None and draft.profile.new and not draft.update
@@ -138,7 +146,7 @@ class ProposePage(ProposingPage):
         own = own_problems(draft, catalog)
         if own:
             raise refused(422, "problems", "This cannot be proposed yet.", own[0].message, own[0].remedy)
-        await self.propose(draft.files(form.fields, catalog), draft.reason, draft.update)
+        await self.propose(draft.files(form.fields, catalog), draft.reason, draft.update, draft.undoes)
 
     def _form(self) -> ProfileForm:
         catalog, now = self.services.catalog, dt.datetime.now(dt.UTC)
@@ -148,8 +156,13 @@ class ProposePage(ProposingPage):
         team, first = self.get_query_argument("team", ""), next(iter(form.teams), "")
         proposal, origin = self.get_query_argument("proposal", ""), self.get_query_argument("from", "")
         paths = self.get_query_arguments("path")
+        again, undo = self.get_query_argument("again", ""), self.get_query_argument("undo", "")
         if proposal:
-            return await self._from_proposal(proposal, form)
+            return await self._from_proposal(await self.services.submissions.own(self.actor, proposal), form)
+        if again:
+            return await self._from_proposal(await self.services.proposals.visible(again, self.actor.user), form)
+        if undo:
+            return await self._undoing(undo, form)
         if origin:
             own = origin.partition("/")[0]
             copy_to = team or (own if own in form.teams else first)
@@ -159,21 +172,39 @@ class ProposePage(ProposingPage):
             return await self._from_paths(paths)
         return DraftProposal(blank(self.services.catalog, self.actor.user, team or first, form.fields))
 
-    async def _from_proposal(self, proposal: str, form: ProfileForm) -> DraftProposal:
-        """Start from an open proposal of one's own. Only the grant is carried over from other people's data roles."""
-        stored, catalog = await self.services.submissions.own(self.actor, proposal), self.services.catalog
-        proposals = self.services.proposals
+    async def _from_proposal(self, stored: StoredProposal, form: ProfileForm) -> DraftProposal:
+        """Start from a proposal; an open one is updated. Only the grant is carried over from others' data roles."""
+        proposals, catalog = self.services.proposals, self.services.catalog
         updated = await proposals.files_for_main(stored, await proposals.main())
-        files, user = updated.files, self.actor.user
-        draft = from_proposal(proposal, files, stored.current.text, catalog, form.fields)
+        update = stored.id if stored.open else ""
+        draft = from_proposal(update, updated.files, stored.current.text, catalog, form.fields)
         carried = {data_role_path(role) for role in draft.profile.asks} if draft.profile else set()
-        seen = (await self.services.proposals.view(stored, self.actor)).seen
-        seen_now = {path for path in seen if updated.sight(user, path, catalog) == Sight.ALL}
-        hidden = [path for path in files if path not in seen_now and path not in carried]
+        seen = (await proposals.view(stored, self.actor)).seen
+        self._check_seen(updated, seen, carried, "Withdraw it, and make a new one.")
+        return draft
+
+    async def _undoing(self, proposal: str, form: ProfileForm) -> DraftProposal:
+        """Start from what undoes a merged proposal. Where keys collide, it has the values from before the merge."""
+        proposals, catalog, user = self.services.proposals, self.services.catalog, self.actor.user
+        stored = await self.services.submissions.undoable(self.actor, proposal)
+        undone = await proposals.undone(stored, await proposals.main())
+        versions = {path: [data] if data is not None else [] for path, data in undone.files.items()}
+        seen = {path for path, data in versions.items() if visible(user, path, catalog, *data) == Sight.ALL}
+        self._check_seen(undone, seen, set(), "Ask those who may see it.")
+        draft = from_proposal("", undone.files, "", catalog, form.fields)
+        return dataclasses.replace(draft, undoes=stored.id, collisions=undone.collisions)
+
+    def _check_seen(self, updated: Updated, seen: Container[str], carried: Container[str], remedy: str) -> None:
+        """Refuse to show files whose text the user may not see, as proposed or on main."""
+        user, catalog = self.actor.user, self.services.catalog
+        hidden = [
+            path
+            for path in updated.files
+            if path not in carried and (path not in seen or updated.sight(user, path, catalog) < Sight.ALL)
+        ]
         if hidden:
             what, why = "You cannot change this proposal here.", f"You may not see the text of {', '.join(hidden)}."
-            raise refused(403, "file-private", what, why, "Withdraw it, and make a new one.")
-        return draft
+            raise refused(403, "file-private", what, why, remedy)
 
     async def _from_profile(self, origin: str, copy_to: str | None, form: ProfileForm) -> EditedProfile:
         """Start from a profile. Only its team may see its text, with the values of variables and with comments."""
@@ -210,7 +241,8 @@ class ProposePage(ProposingPage):
         }
         others |= {name.removeprefix(_REMOVED): None for name in names if name.startswith(_REMOVED)}
         profile = self._typed_profile(form) if self.field("with_profile", "yes") == "yes" else None
-        return DraftProposal(profile, others, self.field("reason"), self.field("update").strip())
+        update, undoes = self.field("update").strip(), self.field("undoes").strip()
+        return DraftProposal(profile, others, self.field("reason"), update, undoes)
 
     def _typed_profile(self, form: ProfileForm) -> EditedProfile:
         asked = [match[1] for name in self.request.body_arguments if (match := _ASKED.fullmatch(name))]

@@ -71,6 +71,8 @@ class Record:
     """The commit of main that the head was made from; with `proposed` and `updated`."""
     touches: Mapping[str, Sequence[Any]] | None = None
     """Path → for whom its versions before and after are; with `proposed` and `updated`. None where not written down."""
+    undoes: str = ""
+    """The id of the merged proposal that it undoes; with `proposed`."""
     carried_from: str = ""
     """The commit that recorded it first, before there was a log."""
     source: Source | None = None
@@ -91,7 +93,10 @@ class Record:
             "title": self.title, "merge": self.merge, "digest": self.digest, "main": self.main, "size": self.size,
         }  # fmt: skip
         time = self.time.isoformat() if self.carried_from else ""
-        more = {"base": self.base, "touches": self.touches, "carried_from": self.carried_from, "time": time}
+        more = {
+            "base": self.base, "touches": self.touches, "undoes": self.undoes,
+            "carried_from": self.carried_from, "time": time,
+        }  # fmt: skip
         more["source"] = asdict(self.source) if self.source else None
         content |= {key: value for key, value in more.items() if value}
         return json.dumps(content, ensure_ascii=True)
@@ -128,6 +133,7 @@ def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
             proposal=str(found["proposal"]),
             base=str(found.get("base", "")),
             touches=touches if isinstance(touches, dict) else None,
+            undoes=str(found.get("undoes", "")),
             carried_from=str(found.get("carried_from", "")),
             source=_source(found.get("source")),
             commit=commit,

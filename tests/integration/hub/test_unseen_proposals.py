@@ -25,6 +25,7 @@ DEEDS: dict[str, Deed] = {
     "reject": lambda platform, actor, stored: platform.reviews.reject(actor, stored.id, "No"),
     "withdraw": lambda platform, actor, stored: platform.submissions.withdraw(actor, stored.id),
     "update": lambda platform, actor, stored: platform.submissions.bring_up_to_date(actor, stored.id),
+    "undo": lambda platform, actor, stored: platform.submissions.revert(actor, stored.id, "No"),
     "propose over it": lambda platform, actor, stored: platform.submissions.propose(
         actor, {"teams/transport/profiles/own.yaml": NOTEBOOK}, "Mine", update=stored.id
     ),

@@ -133,6 +133,7 @@ def api(plant: Planted) -> dict[str, list[Asked]]:
         "proposals/{id}/merge": [
             Asked("POST", f"{url}/merge", json={"head": HEAD, "digest": "0" * 64}) for url in each.values()
         ],
+        "proposals/{id}/revert": [Asked("POST", f"{url}/revert", json={"reason": "Needed"}) for url in each.values()],
         "waiting": get("api/v1/waiting"),
         "holds": get("api/v1/holds"),
         "holds/{commit}/confirmation": [
@@ -166,7 +167,7 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
                 *(f"propose?path={path}" for path in (RENTS_PATH, BAD_PATH, "teams/housing/team.yaml")),
                 *(f"propose?from=housing/{name}" for name in ("notebook", "sketch", "odd")),
                 "propose?from=housing/notebook&copy=1",
-                *(f"propose?proposal={id_}" for id_ in plant.proposals),
+                *(f"propose?{name}={id_}" for id_ in plant.proposals for name in ("proposal", "again", "undo")),
                 "propose?team=housing",
             ),
             Asked("POST", "propose", data=form("housing", "notebook", do="check")),
@@ -174,8 +175,10 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
         ],
         r"proposals": get("proposals"),
         r"proposals/([^/]+)": get(*each),
-        r"proposals/([^/]+)/(approve|merge|reject|update|withdraw|comment)": [
-            Asked("POST", f"{url}/{action}", data={"head": HEAD}) for url in each for action in ("approve", "update")
+        r"proposals/([^/]+)/(approve|merge|reject|update|withdraw|comment|revert)": [
+            Asked("POST", f"{url}/{action}", data={"head": HEAD})
+            for url in each
+            for action in ("approve", "update", "revert")
         ],
         r"holds/([0-9a-f]{40,64})/confirm": [
             Asked("POST", f"holds/{commit}/confirm", data={"reason": ""}) for commit in plant.commits

@@ -14,6 +14,7 @@ from allotment_profiles.documents.rewriting import rewrite
 from allotment_profiles.model.paths import data_role_path, file_ref, profile_path
 from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.model.values.texts import is_name
+from allotment_profiles.review.changes import Change
 
 Tab = Literal["form", "file"]
 _STILL_NEEDED = ("missing", "reason-missing", "name-missing", "team-missing")
@@ -131,6 +132,10 @@ class DraftProposal:
     reason: str = ""
     update: str = ""
     """The id of the proposal that this updates; empty for a new one."""
+    undoes: str = ""
+    """The id of the merged proposal that this undoes; empty where it undoes none."""
+    collisions: tuple[Change, ...] = ()
+    """What main has changed since then: `before` is the value on main, `after` the one from before the merge."""
 
     def files(self, fields: Sequence[Field], catalog: Catalog) -> Files:
         """Return the changed files: the profile, the data roles whose grants it asks for, and the others."""

@@ -1,7 +1,7 @@
 """Bring a proposal up to date with a main that has changed the same files: key by key, never line by line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from allotment_profiles.access.people import User
@@ -17,6 +17,7 @@ from allotment_profiles.review.labels import label_of
 Contents = Mapping[str, bytes | None]
 """Files: path → content, None where there is none."""
 _LONG = 200
+_WHOLE = Collision("", None, None)
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ def updated(base: Contents, main: Contents, proposed: Contents) -> Updated:
     collisions: list[Change] = []
     for path, data in proposed.items():
         ref = file_ref(path)
-        if ref is None:
+        if ref is None:  # without keys
             files[path] = data
+            if main.get(path) not in (base.get(path), data):
+                collisions.append(_change(path, _WHOLE))
             continue
         files[path], found = merged_file(ref.kind, base.get(path), main.get(path), data)
         collisions += (_change(path, collision) for collision in found)
@@ -52,7 +55,22 @@ def updated(base: Contents, main: Contents, proposed: Contents) -> Updated:
 
 def files_for_main(repository: Repository, head: str, main: str) -> Updated:
     """Return what a head would change on main, with its keys carried over to files that main has changed."""
-    base = repository.merge_base(main, head) or main
+    return _carried_over(repository, repository.merge_base(main, head) or main, head, main)
+
+
+def undone(repository: Repository, merge: str, main: str) -> Updated:
+    """Return what undoes a merge on main, with the keys of before carried over to files that main has changed since.
+
+    Files that main has again as they were before are left out.
+    """
+    before = repository.first_parents(merge, limit=2)[-1]
+    found = _carried_over(repository, merge, before, main)
+    changed = {path: data for path, data in found.files.items() if data != found.main.get(path)}
+    return replace(found, files=changed)
+
+
+def _carried_over(repository: Repository, base: str, head: str, main: str) -> Updated:
+    """Carry what differs between two commits over to main."""
     proposed, on_main = repository.changes(base, head), repository.changes(base, main)
     blobs = {
         "base": {change.path: change.old_blob for change in proposed},
@@ -61,12 +79,14 @@ def files_for_main(repository: Repository, head: str, main: str) -> Updated:
     }
     sizes = repository.sizes(side[change.path] for side in blobs.values() for change in proposed)
     contents = repository.objects(blob for blob, size in sizes.items() if size <= MAXIMUM_BYTES)
-    # A file that is too large is read as an empty one, which no key is carried over to.
+    # On main, a file that is too large is read as an empty one, which no key is carried over to.
     known = {blob: contents.get(blob, b"") for blob in sizes}
     base_files, main_files, files = (
         {change.path: known.get(side[change.path]) for change in proposed} for side in blobs.values()
     )
-    return updated(base_files, main_files, files)
+    large = {path for path, blob in blobs["proposed"].items() if sizes.get(blob, 0) > MAXIMUM_BYTES}
+    found = updated(base_files, main_files, {path: data for path, data in files.items() if path not in large})
+    return replace(found, collisions=(*found.collisions, *(_change(path, _WHOLE) for path in sorted(large))))
 
 
 def _change(path: str, collision: Collision) -> Change:

@@ -15,11 +15,11 @@ from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
-from allotment_hub.services.proposals.catching_up import Updated, files_for_main
+from allotment_hub.services.proposals.catching_up import Updated, files_for_main, undone
 from allotment_hub.services.proposals.digest import Lapsed, first_texts, sentences_of
 from allotment_hub.services.proposals.judgements import Judgements
 from allotment_hub.services.proposals.readable import ReadableProposals
-from allotment_hub.services.proposals.rights import Action, Actor, refusal_of, refusal_to_comment
+from allotment_hub.services.proposals.rights import Action, Actor, refusal_of, refusal_to_comment, refusal_to_revert
 from allotment_hub.services.proposals.sights import MainNow, Sights, records_of, shown, sights_of, texts_seen
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
@@ -71,6 +71,10 @@ class ProposalView:
     """In a conflict, the first keys that both have changed; without any, one click carries it over."""
     totals: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """How many changes, accesses, starts and collisions there are, shown or not."""
+    undoes: StoredProposal | None = None
+    """The merged proposal that it undoes, where the reader may know of it."""
+    undone_by: tuple[StoredProposal, ...] = ()
+    """The open and merged proposals that undo it and that the reader may know of, the newest first."""
 
 
 def profiles_in(files: Iterable[str]) -> list[str]:
@@ -115,6 +119,11 @@ class Proposals(ReadableProposals):
     async def files_for_main(self, stored: StoredProposal, main: str) -> Updated:
         """Return what a proposal would change on main, with its keys carried over to files that main has changed."""
         return await asyncio.to_thread(files_for_main, self.forge.repository, stored.head, main)
+
+    async def undone(self, stored: StoredProposal, main: str) -> Updated:
+        """Return what undoes a merged proposal on main, with keys carried over to files that main has changed."""
+        merge = stored.ending.merge if stored.ending else ""
+        return await asyncio.to_thread(undone, self.forge.repository, merge, main)
 
     # -- judging
 
@@ -235,11 +244,14 @@ class Proposals(ReadableProposals):
             actions={
                 **{action: refusal_of(action, case, reader) for action in get_args(Action)},
                 "comment": await self.refusal_to_comment(stored, reader),
+                "revert": refusal_to_revert(stored),
             },
             lapsed=await self._lapsed(case, reader.user, sights),
             records=await asyncio.to_thread(records_of, stored, reader.user, self.catalog, self._touched),
             collisions=collisions[:MAXIMUM_SHOWN],
             totals={**check.totals, "collisions": len(collisions)},
+            undoes=await self.to_undo(stored, reader.user),
+            undone_by=await self.undoing(stored, reader.user) if stored.merged else (),
         )
 
     async def refusal_to_comment(self, stored: StoredProposal, actor: Actor) -> Refusal | None:

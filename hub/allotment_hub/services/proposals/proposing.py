@@ -12,8 +12,9 @@ from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import size_of
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
+from allotment_hub.services.proposals.catching_up import Updated
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
-from allotment_hub.services.proposals.rights import DAY, Actor, refusal_to_add, refusal_to_change
+from allotment_hub.services.proposals.rights import DAY, Actor, refusal_to_add, refusal_to_change, refusal_to_revert
 from allotment_hub.services.proposals.sights import Sights, shown, without_others
 from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.access.visibility import Sight, decides_about, team_is_listed, visible
@@ -71,13 +72,23 @@ class Submissions:
         return dataclasses.replace(seen, problems=problems, automatic=automatic, others=others)
 
     async def propose(
-        self, actor: Actor, files: Files, reason: str, *, update: str | None = None, on: str | None = None
+        self,
+        actor: Actor,
+        files: Files,
+        reason: str,
+        *,
+        update: str | None = None,
+        on: str | None = None,
+        undoes: str = "",
     ) -> Proposed:
         """Propose files, or update the person's open proposal: the one for the same profile, or the one named.
 
-        With `on`, refuse when main is not at that commit any more.
+        With `on`, refuse when main is not at that commit any more. `undoes` is the merged proposal that these files
+        undo; then the person's open proposal that undoes it is updated.
         """
         _limit(files)
+        if undoes:
+            await self.undoable(actor, undoes)
         reason = checked_text(reason, "reason")
         main = await self._proposals.main()
         if on not in (None, main):
@@ -93,11 +104,12 @@ class Submissions:
         # Ending access is a decision, which is never too much; it is merged at once.
         decided = actor.may_review and check.only_ends and bool(automatic) and not required
         async with self._lock:  # others wait for it, so nothing is judged meanwhile
-            earlier = await self._earlier(actor, files, update, policy, limited=not decided)
+            earlier = await self._earlier(actor, files, update, policy, undoes=undoes, limited=not decided)
             if not decided:
                 await self._within_day(actor, policy, size_of(files))
-            send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _new_name())
-            title, by = _title(files, check), actor.user.name
+            opening = partial(self._forge.open, _new_name(), undoes=undoes)
+            send = partial(self._forge.update, earlier) if earlier else opening
+            title, by = _title(files, check, undo=bool(earlier.undoes if earlier else undoes)), actor.user.name
             stored = await written(send, main, files, by=by, title=title, reason=reason)
         return Proposed(stored, earlier is None, bool(automatic) and not required)
 
@@ -110,18 +122,47 @@ class Submissions:
             raise refused(409, "up-to-date", what, why, "It can be reviewed as it is.", link=f"proposals/{stored.id}")
         files = await self._proposals.files_for_main(stored, main)
         if files.collisions:
-            catalog, user = self._proposals.catalog, actor.user
-            keys = ", ".join(
-                f"{change.subject}: {change.label}"
-                if files.sight(user, change.path, catalog) > Sight.NOTHING
-                else change.subject
-                for change in files.collisions[:20]
-            )
-            why = f"Main and the proposal have both changed {keys}."
+            why = f"Main and the proposal have both changed {self._keys(files, actor)}."
             remedy = "Choose the values yourself: change it, and send it again."
             raise refused(409, "keys-collide", what, why, remedy, actor.user.name, link=f"propose?proposal={stored.id}")
         done = await self.propose(actor, files.files, stored.current.text, update=stored.id, on=main)
         return done.proposal
+
+    async def revert(self, actor: Actor, proposal: str, reason: str) -> Proposed:
+        """Propose to undo a merged proposal, key by key. Where somebody has proposed that already, return theirs."""
+        stored, reason = await self.undoable(actor, proposal), checked_text(reason, "reason")
+        found = [each for each in await self._proposals.undoing(stored, actor.user) if each.open]
+        if found:
+            return Proposed(found[0], created=False, automatic=False)
+        main = await self._proposals.main()
+        undone = await self._proposals.undone(stored, main)
+        if undone.collisions:
+            why = f"Main has changed {self._keys(undone, actor)} since."
+            remedy = "Choose the values yourself, in the editor that the link opens."
+            link = f"propose?undo={stored.id}"
+            raise refused(409, "keys-collide", "It is not undone.", why, remedy, actor.user.name, link=link)
+        if not undone.files:
+            why = "Main has nothing of it any more."
+            raise refused(409, "nothing-to-undo", "There is nothing to undo.", why, link=f"proposals/{stored.id}")
+        return await self.propose(actor, undone.files, reason, on=main, undoes=stored.id)
+
+    async def undoable(self, actor: Actor, proposal: str) -> StoredProposal:
+        """Return a merged proposal that an actor may know of. Raise a refusal for every other one."""
+        stored = await self._proposals.visible(proposal, actor.user)
+        refusal = refusal_to_revert(stored)
+        if refusal:
+            raise ServiceError(refusal)
+        return stored
+
+    def _keys(self, found: Updated, actor: Actor) -> str:
+        """Name the keys that collide, where the actor may know of them."""
+        catalog, user = self._proposals.catalog, actor.user
+        return ", ".join(
+            f"{change.subject}: {change.label}"
+            if found.sight(user, change.path, catalog) > Sight.NOTHING
+            else change.subject
+            for change in found.collisions[:20]
+        )
 
     async def withdraw(self, actor: Actor, proposal: str, source: Source | None = None) -> StoredProposal:
         """End one's own proposal."""
@@ -180,7 +221,14 @@ class Submissions:
             raise ServiceError(refusal)
 
     async def _earlier(
-        self, actor: Actor, files: Files, update: str | None, policy: Policy | None, *, limited: bool
+        self,
+        actor: Actor,
+        files: Files,
+        update: str | None,
+        policy: Policy | None,
+        *,
+        undoes: str,
+        limited: bool,
     ) -> StoredProposal | None:
         """Find the own open proposal that this one updates. Raise a refusal where too many are open for a new one.
 
@@ -191,10 +239,11 @@ class Submissions:
             return await self.own(actor, update)
         wanted, still_open = set(profiles_in(files)), await self._proposals.open_ones()
         own = [stored for stored in still_open if stored.proposer == actor.user.name]
-        touched = await self._proposals.touched(own)
-        for stored in own:
+        alike = [stored for stored in own if stored.undoes == undoes]  # what undoes is not mixed with anything else
+        touched = await self._proposals.touched(alike)
+        for stored in alike:
             theirs = touched[stored.id]
-            if wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files):
+            if undoes or (wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files)):
                 return stored
         if not limited:
             return None
@@ -256,12 +305,14 @@ def _new_name() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(10))
 
 
-def _title(files: Files, check: Check) -> str:
+def _title(files: Files, check: Check, *, undo: bool = False) -> str:
     """Return one line that describes the proposal: the profile's title, or the first changes.
 
     It is shown to everybody who decides about one of the files, so nothing stands in it that is in a hidden profile, or
-    in one of another team, which may not be listed to them.
+    in one of another team, which may not be listed to them. What undoes something is called as that was.
     """
+    if undo:
+        return f"Undo: {_title(files, dataclasses.replace(check, before=check.after, after=check.before))}"
     teams = {profile_id.partition("/")[0] for profile_id in profiles_in(files)}
     if len(teams) > 1:
         return f"Change {len(files)} files of {len(teams)} teams"

@@ -81,6 +81,16 @@ class ReadableProposals:
             if looked >= MAXIMUM_LOOKED_THROUGH:
                 return Readable(tuple(found), before)
 
+    async def undoing(self, stored: StoredProposal, user: User) -> tuple[StoredProposal, ...]:
+        """List the open and merged proposals that undo one and that a user may know of, the newest first."""
+        found = await asyncio.to_thread(self.forge.undoing, stored.id)
+        return tuple(await self._listed([each for each in found if each.open or each.merged], user))
+
+    async def to_undo(self, stored: StoredProposal, user: User) -> StoredProposal | None:
+        """Return the merged proposal that one undoes, where a user may know of it."""
+        found = await asyncio.to_thread(self.forge.get, stored.undoes) if stored.undoes else None
+        return found if found and await self.listed(found, user) else None
+
     async def touched(self, proposals: Sequence[StoredProposal]) -> dict[str, Mapping[str, object]]:
         """Return the paths that proposals change, by the ids of the proposals."""
         touched = await asyncio.to_thread(self._touched, proposals)

@@ -53,6 +53,14 @@ def refusal_to_change(stored: StoredProposal, actor: Actor) -> Refusal | None:
     return _ended(stored)
 
 
+def refusal_to_revert(stored: StoredProposal) -> Refusal | None:
+    """Return why a proposal cannot be undone, or None. Whoever may see it may propose that."""
+    if stored.merged:
+        return None
+    why = "Main does not have what it proposes."
+    return Refusal("not-merged", "Only a merged proposal can be undone.", why, "Leave it as it is.", status=409)
+
+
 def refusal_to_comment(stored: StoredProposal, actor: Actor, *, decides: bool) -> Refusal | None:
     """Return why an actor may not comment, or None. Others never keep the proposer and those who decide from it."""
     name = actor.user.name
