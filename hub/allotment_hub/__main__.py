@@ -8,7 +8,7 @@ import click
 from pydantic import ValidationError
 
 from allotment_hub.app import serve
-from allotment_hub.configuration import ServiceConfiguration
+from allotment_hub.configuration import ServiceConfiguration, in_words
 
 
 @click.command()
@@ -20,14 +20,8 @@ def main(config: Path) -> None:
     try:
         configuration = ServiceConfiguration.read(config)
     except ValidationError as error:
-        raise click.ClickException(f"{config} cannot be used. {_in_words(error)}") from None
+        raise click.ClickException(f"{config} cannot be used. {in_words(error)}") from None
     asyncio.run(serve(configuration))
-
-
-def _in_words(error: ValidationError) -> str:
-    """Return what is wrong, without the values."""
-    found = error.errors(include_url=False, include_input=False)[:5]
-    return "; ".join(": ".join([*filter(None, [".".join(map(str, each["loc"]))]), each["msg"]]) for each in found)
 
 
 main()

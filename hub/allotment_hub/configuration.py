@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,12 @@ def unknown_keys(model: BaseModel, place: str = "") -> Iterator[str]:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from unknown_keys(value, f"{place}{name}.")
+
+
+def in_words(error: ValidationError) -> str:
+    """Return what is wrong with a file, without the values in it."""
+    found = error.errors(include_url=False, include_input=False)[:5]
+    return "; ".join(": ".join([*filter(None, [".".join(map(str, each["loc"]))]), each["msg"]]) for each in found)
 
 
 class RemoteConfiguration(BaseModel):

@@ -55,6 +55,11 @@ class Stage(ABC):
     @abstractmethod
     def adapter(self, timeout: float) -> PullRequestAdapter: ...
 
+    @property
+    @abstractmethod
+    def configuration(self) -> dict[str, Any]:
+        """The keys `forge` of the service's file."""
+
     @abstractmethod
     def token(self, who: str) -> str: ...
 
@@ -102,6 +107,15 @@ class Stage(ABC):
     @abstractmethod
     def protect(self, statuses: list[str]) -> None:
         """Protect main as the guide says, but for pushes of the service."""
+
+    @abstractmethod
+    def add_webhook(self, address: str) -> None: ...
+
+    def configured(self, kind: str, repository: str) -> dict[str, Any]:
+        return {
+            "kind": kind, "url": self.front.url, "repository": repository, "plain_http": True,
+            "token_file": str(self.token_file),
+        }  # fmt: skip
 
 
 class StandInStage(Stage):
@@ -173,6 +187,9 @@ class StandInStage(Stage):
         assert pull
         pull.labels.append(label)
 
+    def add_webhook(self, address: str) -> None:
+        self.server.state.webhooks.append(address)
+
 
 class GitHubStage(StandInStage):
     """GitHub, with a token or as an App."""
@@ -193,6 +210,11 @@ class GitHubStage(StandInStage):
             return GitHubForge(self.front.url, REPOSITORY, app_id=APP_ID, app_key_file=self.key_file, timeout=timeout)
         return GitHubForge(self.front.url, REPOSITORY, token_file=self.token_file, timeout=timeout)
 
+    @property
+    def configuration(self) -> dict[str, Any]:
+        app = {"token_file": None, "app_id": APP_ID, "app_key_file": str(self.key_file)} if self.app else {}
+        return self.configured("github", REPOSITORY) | app
+
     def protect(self, statuses: list[str]) -> None:
         self.server.state.protected = {
             "rules": ["pull_request", "non_fast_forward", "deletion"], "statuses": statuses,
@@ -211,6 +233,10 @@ class GitLabStage(StandInStage):
 
     def adapter(self, timeout: float) -> PullRequestAdapter:
         return GitLabForge(self.front.url, PROJECT, token_file=self.token_file, timeout=timeout)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        return self.configured("gitlab", PROJECT)
 
     def protect(self, statuses: list[str]) -> None:
         bot = self.server.state.users["bot"].id
@@ -251,15 +277,22 @@ class GiteaStage(Stage):
         super().__init__(front, folder)
         self.repository = repository
         self.protected = False
+        self.webhooks: list[int] = []
         self.use_token(self.token("bot"))
 
     async def close(self) -> None:
         if self.protected:
             self.call("bot", "DELETE", "branch_protections/main")
+        for number in self.webhooks:
+            self.call("bot", "DELETE", f"hooks/{number}")
         await super().close()
 
     def adapter(self, timeout: float) -> PullRequestAdapter:
         return GiteaForge(self.front.url, self.repository.name, token_file=self.token_file, timeout=timeout)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        return self.configured("gitea", self.repository.name)
 
     def call(self, who: str, method: str, path: str, body: dict[str, Any] | None = None, **request: Any) -> Any:
         auth = (self.repository.logins[who], self.repository.gitea.passwords[self.repository.logins[who]])
@@ -328,3 +361,8 @@ class GiteaStage(Stage):
         }  # fmt: skip
         self.call("bot", "POST", "branch_protections", body)
         self.protected = True
+
+    def add_webhook(self, address: str) -> None:
+        hook = {"type": "gitea", "active": True, "config": {"url": address, "content_type": "json"}, "events": ["push"]}
+        made = self.call("bot", "POST", "hooks", hook)
+        self.webhooks.append(int(made["id"]))

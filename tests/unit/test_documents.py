@@ -132,7 +132,7 @@ def test_every_command_of_allotment_has_the_options_that_are_named(document: str
             assert words[0] in {*options_of(main), "--help", "-h"}, f"{document}: allotment {words[0]}"
             continue
         command = main.get_command(click.Context(main), words[0])
-        assert command is not None, f"{document}: allotment {words[0]}"
+        assert command is not None, f"{document}: allotment {words[0]} (is it new? make .venv/.development)"
         if isinstance(command, click.Group) and words[1:] and not STANDS_FOR.search(words[1]):
             command = command.get_command(click.Context(command), words[1])
             assert command is not None, f"{document}: allotment {' '.join(words[:2])}"

@@ -73,6 +73,9 @@ class ForgeState:
         self.check_runs: list[dict[str, object]] = []
         self.labels: set[str] = set()
         self.protected: dict[str, object] = {}
+        self.webhooks: list[str] = []
+        self.app_writes = {"contents", "pull_requests", "checks"}
+        """What the App may write; only GitHub has one."""
         self.reviewers_taken = 100
         """How many reviewers a pull request can have."""
         self._ids = 100

@@ -143,6 +143,7 @@ class GitHubServer(ForgeServer):
         self.route("GET", f"{issue}/timeline", self.timeline)
         self.route("GET", f"{pull}/comments", self.line_comments, answered=list[models.PullRequestReviewComment])
         self.route("GET", f"{repository}/rules/branches/main", self.rules)
+        self.route("GET", f"{repository}/hooks", self.hooks, answered=list[models.Hook])
         self.route("GET", f"{repository}/branches/main/protection", self.protection, answered=models.BranchProtection)
         self.route("GET", "/app", self.app, answered=models.Integration)
         self.route("GET", f"{repository}/installation", self.installation, answered=models.Installation)
@@ -405,7 +406,17 @@ class GitHubServer(ForgeServer):
         return filled(models.Integration, {"id": int(APP_ID), "slug": "allotment", "name": "Allotment"})
 
     def installation(self, request: Request) -> Any:
-        return filled(models.Installation, {"id": 7, "app_id": int(APP_ID), "app_slug": "allotment"})
+        rights = dict.fromkeys(self.state.app_writes, "write") | {"metadata": "read"}
+        values = {"id": 7, "app_id": int(APP_ID), "app_slug": "allotment", "permissions": rights}
+        return filled(models.Installation, values)
+
+    def hooks(self, request: Request) -> Any:
+        if request.user.permission != "admin":
+            raise HTTPError(404)
+        return [
+            filled(models.Hook, {"id": number, "active": True, "events": ["push"], "config": {"url": address}})
+            for number, address in enumerate(self.state.webhooks, 1)
+        ]
 
     def access_token(self, request: Request) -> Any:
         if request.body != {"repositories": ["profiles"]}:

@@ -47,6 +47,7 @@ class GitLabServer(ForgeServer):
         self.route("GET", f"{project}/repository/commits/{{sha}}/statuses", self.statuses)
         self.route("POST", f"{project}/statuses/{{sha}}", self.set_status)
         self.route("GET", f"{project}/protected_branches", self.protected_branches)
+        self.route("GET", f"{project}/hooks", self.hooks)
 
     def canonical(self, path: str) -> str:
         return re.sub(r"^/projects/1(?=/|$)", "/projects/acme%2Fdata%2Fprofiles", path)
@@ -226,6 +227,14 @@ class GitLabServer(ForgeServer):
         return self.status(
             self.state.set_status(sha, body["name"], body["state"], body["description"], body["target_url"])
         )
+
+    def hooks(self, request: Request) -> Any:
+        if request.user.permission != "admin":
+            raise HTTPError(403, "403 Forbidden")
+        return [
+            {"id": number, "url": address, "project_id": 1, "push_events": True, "merge_requests_events": True}
+            for number, address in enumerate(self.state.webhooks, 1)
+        ]
 
     def protected_branches(self, request: Request) -> Any:
         levels = self.state.protected.get("push_access_levels")

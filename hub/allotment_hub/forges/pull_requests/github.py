@@ -15,6 +15,7 @@ from allotment_hub.forges.pull_requests.github_answers import (
     CheckRunsAnswer,
     CommentAnswer,
     EventAnswer,
+    InstallationAnswer,
     LineCommentAnswer,
     PermissionAnswer,
     ProtectionAnswer,
@@ -91,7 +92,9 @@ class GitHubForge(PullRequestAdapter):
         return account_of(await self.client.find(UserAnswer, f"user/{segment(account_id)}"))
 
     async def permission(self, account: ForgeAccount) -> Permission:
-        """Return what an account may do in the repository now."""
+        """Return what an account may do in the repository now. An App is no collaborator: it is installed."""
+        if self._app and account == await self.me():
+            return (await self._app.client.get(InstallationAnswer, f"{self._repository}/installation")).value
         path = f"{self._repository}/collaborators/{segment(account.login)}/permission"
         found = await self.client.find(PermissionAnswer, path)
         if found is None or found.user is None or found.user.value.id != account.id:

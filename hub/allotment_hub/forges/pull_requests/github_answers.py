@@ -12,6 +12,7 @@ from allotment_hub.forges.pull_requests.values import (
     Act,
     ActKind,
     ForgeAccount,
+    Permission,
     PullRequest,
     PullRequestState,
     Status,
@@ -233,6 +234,18 @@ class AppAnswer(BaseModel):
     """The App that the service is."""
 
     slug: str
+
+
+class InstallationAnswer(BaseModel):
+    """What the App may do in the repository."""
+
+    permissions: dict[str, str] = {}
+
+    @property
+    def value(self) -> Permission:
+        """Return what the service can do with it: to write, it needs all three."""
+        needed = ("contents", "pull_requests", "checks")
+        return Permission.WRITE if all(self.permissions.get(name) == "write" for name in needed) else Permission.READ
 
 
 class PermissionAnswer(BaseModel):
