@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from allotment_hub.forges.adopted import AdoptedProposals
 from allotment_hub.forges.heads import Heads
 from allotment_hub.forges.record_index import DamagedIndexError, RecordIndex
 from allotment_hub.forges.record_log import RecordLog
@@ -66,6 +67,7 @@ class PlainGitForge:
         self._heads = Heads(repository)
         self.touched = TouchedFiles(repository, self._heads)
         self.log = RecordLog(repository, signer, RecordIndex(index), self._move, self._is_complete)
+        self.adopted = AdoptedProposals(repository, self.log, self._move, mirror)
         if mirror:
             mirror.recorded = self._recorded_branches
         self._listed: tuple[object, tuple[StoredProposal, ...]] = (None, ())

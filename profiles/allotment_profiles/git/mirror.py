@@ -39,6 +39,7 @@ _HEADS = "refs/heads/"
 _STAGED = "refs/allotment/"
 """The prefix of fetched branches that do not apply yet. In a batch they have numbers: no name is in another's way."""
 _STAGED_MAIN, _STAGED_RECORDS, _BATCH = _STAGED + "fetched/main", _STAGED + "fetched/records", _STAGED + "batch/"
+_ASIDE = _STAGED + "aside/"
 _ATTEMPTS = 3
 BRANCHES = 20_000
 """At most so many branches of proposals are mirrored. Each proposal has one while it is open."""
@@ -144,6 +145,28 @@ class Mirror:
             staged = self.repository.references(_STAGED_RECORDS)[_STAGED_RECORDS] if exists else NO_OBJECT
             self._move({RECORDS: staged}, self.repository.references(RECORDS))
             return True
+
+    def fetch_aside(self, reference: str) -> str | None:
+        """Fetch a reference that is not mirrored, such as the head of a pull request, and return its commit.
+
+        It is kept until `drop_aside`. Return None where it is to blame that it cannot be fetched: it is too large, for
+        example. Raise RemoteError where the server does not answer, and GitError.
+        """
+        staged = _ASIDE + reference
+        with self._fetching:
+            try:
+                self.remote.fetch(
+                    self.repository.path, {reference: staged}, seconds=BATCH_SECONDS, maximum_bytes=BATCH_BYTES
+                )
+            except RemoteError as error:
+                self.remote.branches(self.repository.path)  # raises if the server is away
+                log.warning("the reference %s on the git server is left out: %s", reference, error)
+                return None
+            return self.repository.resolve(staged)
+
+    def drop_aside(self, reference: str) -> None:
+        """Forget a reference that was fetched aside. Raise GitError."""
+        self.repository.drop_references(_ASIDE + reference)
 
     def upkeep(self) -> None:
         """Pack the objects and remove those of no branch, between two fetches. Raise GitError."""

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -18,6 +18,7 @@ from allotment_hub.services.proposals.rights import DAY, Actor, refusal_to_add, 
 from allotment_hub.services.proposals.sights import Sights, shown, without_others
 from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.access.visibility import Sight, decides_about, team_is_listed, visible
+from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model import DailyLimits, OpenProposals, Policy
 from allotment_profiles.model.paths import file_ref
@@ -113,6 +114,24 @@ class Submissions:
             stored = await written(send, main, files, by=by, title=title, reason=reason)
         return Proposed(stored, earlier is None, bool(automatic) and not required)
 
+    async def take(
+        self, actor: Actor, paths: Collection[str], size: int, record: Callable[[], T], *, is_new: bool
+    ) -> T:
+        """Record files that an actor has pushed, within the limits of proposing. Their problems are shown on the page.
+
+        Raise a refusal where it is too much, or the actor may not know of one of the files.
+        """
+        _limit(paths)
+        catalog = self._proposals.catalog
+        _check_known(actor, paths, catalog)
+        policy = catalog.policy.value if catalog.policy else None
+        async with self._lock:
+            if is_new:
+                still_open = await self._proposals.open_ones()
+                _check_room(actor, still_open, policy)
+            await self._within_day(actor, policy, size)
+            return await written(record)
+
     async def bring_up_to_date(self, actor: Actor, proposal: str) -> StoredProposal:
         """Carry one's own proposal over to the files that main has changed since, key by key. Its approvals end."""
         stored, main = await self.own(actor, proposal), await self._proposals.main()
@@ -193,14 +212,7 @@ class Submissions:
     async def _checked(self, actor: Actor, files: Files, main: str) -> Check:
         """Check files. Refuse those that the actor may not know of: a comparison would show what they contain."""
         check = await self._checking.files(main, files, actor.user.name)
-        for path in files:
-            ref, entry = file_ref(path), check.before.entry_at(path)
-            if ref and entry and visible(actor.user, path, check.before) == Sight.NOTHING:
-                raise _taken(ref.id)
-            team = ref.id.partition("/")[0] if ref and ref.kind == "profile" and not entry else ""
-            if team in check.before.teams and not team_is_listed(check.before, actor.user, team):
-                # The check would tell its limits, and who decides for it.
-                raise refused(404, "team-unknown", "There is no such team.", "", "Choose a team of yours.")
+        _check_known(actor, files, check.before)
         return check
 
     def _sights(self, actor: Actor, files: Files, check: Check, *, typed: bool = True) -> Sights:
@@ -245,19 +257,34 @@ class Submissions:
             theirs = touched[stored.id]
             if undoes or (wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files)):
                 return stored
-        if not limited:
-            return None
-        limits = (policy.open_proposals if policy else None) or OpenProposals()
-        if len(own) >= limits.person:
-            why = f"You have {len(own)} open proposals; {limits.person} are allowed."
-            raise refused(409, "proposals-many", _NOT_PROPOSED, why, "Withdraw one, or wait until one is decided.")
-        # Administrators end what should not be open, so a full list does not stop them.
-        if len(still_open) >= limits.total and not actor.user.admin:
-            why = f"{len(still_open)} proposals are open; {limits.total} are allowed."
-            raise refused(
-                409, "proposals-many", _NOT_PROPOSED, why, "Ask an administrator to end some.", ADMINISTRATORS
-            )
+        if limited:
+            _check_room(actor, still_open, policy)
         return None
+
+
+def _check_known(actor: Actor, paths: Iterable[str], catalog: Catalog) -> None:
+    """Raise a refusal where the actor may not know of one of some files."""
+    for path in paths:
+        ref, entry = file_ref(path), catalog.entry_at(path)
+        if ref and entry and visible(actor.user, path, catalog) == Sight.NOTHING:
+            raise _taken(ref.id)
+        team = ref.id.partition("/")[0] if ref and ref.kind == "profile" and not entry else ""
+        if team in catalog.teams and not team_is_listed(catalog, actor.user, team):
+            # The check would tell its limits, and who decides for it.
+            raise refused(404, "team-unknown", "There is no such team.", "", "Choose a team of yours.")
+
+
+def _check_room(actor: Actor, still_open: Collection[StoredProposal], policy: Policy | None) -> None:
+    """Raise a refusal where too many proposals are open for another one."""
+    limits = (policy.open_proposals if policy else None) or OpenProposals()
+    own = sum(stored.proposer == actor.user.name for stored in still_open)
+    if own >= limits.person:
+        why = f"You have {own} open proposals; {limits.person} are allowed."
+        raise refused(409, "proposals-many", _NOT_PROPOSED, why, "Withdraw one, or wait until one is decided.")
+    # Administrators end what should not be open, so a full list does not stop them.
+    if len(still_open) >= limits.total and not actor.user.admin:
+        why = f"{len(still_open)} proposals are open; {limits.total} are allowed."
+        raise refused(409, "proposals-many", _NOT_PROPOSED, why, "Ask an administrator to end some.", ADMINISTRATORS)
 
 
 def _taken(name: str) -> ServiceError:
@@ -265,7 +292,7 @@ def _taken(name: str) -> ServiceError:
     return refused(409, "name-taken", "This cannot be proposed.", f"The name {name} is taken.", "Choose another name.")
 
 
-def _limit(files: Files) -> None:
+def _limit(files: Collection[str]) -> None:
     if not files:
         raise refused(422, "no-files", "There is nothing to check.", "No files were sent.", "Send at least one file.")
     if len(files) > MAXIMUM_FILES:

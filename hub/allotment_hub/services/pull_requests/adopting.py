@@ -1,0 +1,240 @@
+"""Adopting: a pull request that somebody opened by hand becomes a proposal, judged like every other one.
+
+Its author proposes it: the user of the hub to whom the account belongs. Nobody knows who pushes to its branch later,
+and whoever did must not approve it. So what was pushed is proposed by the author alone, with a comment; until then the
+branch of the proposal is at what was pushed, and nothing is approved or merged.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from allotment_hub.errors import ServiceError
+from allotment_hub.forges.adopted import OPENED, PushedHead, UnfitHeadError
+from allotment_hub.forges.pull_requests.values import PullRequest
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.forges.webhooks import ForgeKind
+from allotment_hub.services.identities import Identities, ProviderAccount
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.proposing import MAXIMUM_REASON, Submissions, written
+from allotment_hub.services.proposals.rights import Actor
+from allotment_profiles.git.repository import NO_OBJECT, PROPOSE
+from allotment_profiles.model.problems import Refusal
+from allotment_profiles.model.values.texts import harmful_character
+from allotment_profiles.records.record import Source
+
+T = TypeVar("T")
+MAIN = "main"
+_MAXIMUM_TITLE = 200
+_RETRY_SECONDS = 600.0
+"""How long a head that could not be fetched is left alone."""
+_TOO_LARGE = "What was pushed cannot be fetched: it is too large, or damaged."
+NAMES = {"gitea": "Gitea", "github": "GitHub", "gitlab": "GitLab"}
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What became of a pull request that somebody opened by hand."""
+
+    stored: StoredProposal | None
+    """The proposal; None where it is none."""
+    why_not: str
+    """Why it is none, or why what was pushed is not taken over; plain text for the pull request.
+
+    Empty where there is nothing to say, and where the next look will tell.
+    """
+
+
+class _NotAdoptedError(Exception):
+    """Why a pull request is no proposal, or what was pushed to it is not taken over."""
+
+
+class Adopting:
+    """Adopts pull requests, one after the other."""
+
+    def __init__(
+        self, proposals: Proposals, submissions: Submissions, identities: Identities, kind: ForgeKind, host: str
+    ) -> None:
+        self._proposals = proposals
+        self._submissions = submissions
+        self._identities = identities
+        self._kind = kind
+        self._host = host
+        self._forge = proposals.forge
+        self._adopted = proposals.forge.adopted
+        self._lock = asyncio.Lock()
+        self._left_out: dict[int, tuple[str, float]] = {}
+        """By number: the head that could not be fetched, and until when it is left alone."""
+
+    async def look(self, pull_request: PullRequest, *, confirmed_by_author: bool = False) -> Adoption:
+        """Adopt an open pull request that is no proposal's, or take over what was pushed to an adopted one since.
+
+        What was pushed is taken over where its author has confirmed it after it was seen. Raise UnavailableError,
+        GitError.
+        """
+        async with self._lock:
+            stored, why = await asyncio.to_thread(self._found, pull_request), ""
+            try:
+                if stored is None:
+                    stored = await self._adopt(pull_request)
+                elif stored.records[0].source and pull_request.is_open:
+                    stored = await self._follow(stored, pull_request, confirmed=confirmed_by_author)
+            except _NotAdoptedError as error:
+                why = str(error)
+            except ServiceError as error:
+                why = _words(error.refusal)
+            if stored and why:
+                stored = await asyncio.to_thread(self._forge.get, stored.id)
+            return Adoption(stored, why)
+
+    def _found(self, pull_request: PullRequest) -> StoredProposal | None:
+        """Return the proposal of a pull request: the one that was adopted from it, or the one that it shows."""
+        adopted = self._adopted.find(self._kind, pull_request.number)
+        if adopted:
+            return self._forge.get(adopted)
+        name = pull_request.branch.removeprefix(PROPOSE.removeprefix("refs/heads/"))
+        is_ours = not pull_request.foreign and name != pull_request.branch
+        return self._forge.get(name) if is_ours else None
+
+    async def _adopt(self, pull_request: PullRequest) -> StoredProposal | None:
+        if not pull_request.is_open:
+            return None
+        if pull_request.base != MAIN:
+            raise _NotAdoptedError(f"It asks to be merged into another branch than {MAIN}, where no profiles are.")
+        actor = await self._author(pull_request)
+        source, (title, text) = self._source(pull_request, OPENED), _said(pull_request)
+
+        def record(pushed: PushedHead) -> str:
+            return self._adopted.adopt(pushed, source, by=actor.user.name, title=title, text=text)
+
+        adopted = await self._taken(actor, pull_request, record, is_new=True)
+        return await asyncio.to_thread(self._forge.get, adopted) if adopted else None
+
+    async def _follow(self, stored: StoredProposal, pull_request: PullRequest, *, confirmed: bool) -> StoredProposal:
+        """Record what was pushed, or let the proposal wait until its author confirms that."""
+        if stored.ending:
+            why = f"The proposal was {stored.ending.kind}. To propose again, open another pull request."
+            raise _NotAdoptedError(why)
+        head = pull_request.head
+        if head == stored.head:
+            return await self._branch_at(stored, head)
+        is_changed_here = stored.current.source is None
+        if is_changed_here and not confirmed and await asyncio.to_thread(self._adopted.is_part, head, stored.head):
+            raise _NotAdoptedError("It was changed on its page since. This pull request shows the version before.")
+        stored = await self._waiting(stored, pull_request)
+        if not confirmed:
+            who = pull_request.author.login if pull_request.author else "Its author"
+            then = "until then the version before counts, and nothing is merged."
+            raise _NotAdoptedError(
+                f"Somebody pushed to this branch. {who} can propose it with a comment /propose; {then}"
+            )
+        actor = await self._author(pull_request)
+        if actor.user.name != stored.proposer:
+            raise _NotAdoptedError(f"Somebody pushed to this branch. Only {stored.proposer} can propose it here.")
+        source, (title, text) = self._source(pull_request, f"head {head}"), _said(pull_request)
+
+        def record(pushed: PushedHead) -> None:
+            self._adopted.update(stored, pushed, source, by=stored.proposer, title=title, text=text)
+
+        await self._taken(actor, pull_request, record, is_new=False)
+        return await self._proposals.stored(stored.id)
+
+    async def _waiting(self, stored: StoredProposal, pull_request: PullRequest) -> StoredProposal:
+        """Move the branch of a proposal to what was pushed, so that nothing is decided before that is proposed."""
+        if stored.branch == pull_request.head:
+            return stored
+        try:
+            async with self._fetched(pull_request) as head:
+                return await self._branch_at(stored, head)
+        except _NotAdoptedError:  # without a branch nothing is decided either
+            return await self._branch_at(stored, NO_OBJECT) if stored.branch else stored
+
+    async def _branch_at(self, stored: StoredProposal, head: str) -> StoredProposal:
+        if stored.branch == head:
+            return stored
+        await written(self._adopted.follow, stored, head)
+        return await self._proposals.stored(stored.id)
+
+    async def _author(self, pull_request: PullRequest) -> Actor:
+        """Return the author as the hub knows them: they may propose, and decide nothing here."""
+        author = pull_request.author
+        if author is None:
+            raise _NotAdoptedError(
+                f"The account of its author is gone from {NAMES[self._kind]}, so nobody proposes it."
+            )
+        account = ProviderAccount(self._kind, self._host, author.id, author.login)
+        users = await self._identities.users_of(account)
+        if not users:
+            why = f"Nobody at the hub has {author.login}'s account of {NAMES[self._kind]}."
+            raise _NotAdoptedError(f"{why} Sign in to the hub with that account; then it becomes a proposal.")
+        if len(users) > 1:
+            why = f"{len(users)} users of the hub have {author.login}'s account of {NAMES[self._kind]}."
+            raise _NotAdoptedError(f"{why} Ask an administrator to remove all but one of them.")
+        identity = await self._identities.known(users[0])
+        if identity is None:
+            raise _NotAdoptedError(f"The hub has no user {users[0]} any more.")
+        return Actor(identity.user, may_review=False)
+
+    async def _taken(
+        self, actor: Actor, pull_request: PullRequest, record: Callable[[PushedHead], T], *, is_new: bool
+    ) -> T | None:
+        """Record the head of a pull request; None where it has moved again meanwhile."""
+        async with self._fetched(pull_request) as head:
+            if head != pull_request.head:
+                return None
+            pushed = await self._read(pull_request)
+            return await self._submissions.take(
+                actor, pushed.paths, pushed.size, partial(record, pushed), is_new=is_new
+            )
+
+    async def _read(self, pull_request: PullRequest) -> PushedHead:
+        main = await self._proposals.main()
+        try:
+            return await asyncio.to_thread(self._adopted.read, pull_request.head, main)
+        except UnfitHeadError as error:
+            raise _NotAdoptedError(str(error)) from error
+
+    @contextlib.asynccontextmanager
+    async def _fetched(self, pull_request: PullRequest) -> AsyncIterator[str]:
+        """Fetch the head of a pull request, and keep it meanwhile. It may be newer than what the forge tells."""
+        number = pull_request.number
+        left_out, until = self._left_out.get(number, ("", 0.0))
+        if left_out == pull_request.head and time.monotonic() < until:
+            raise _NotAdoptedError(_TOO_LARGE)
+        head = await asyncio.to_thread(self._adopted.fetch, self._kind, number)
+        if head is None:
+            self._left_out[number] = pull_request.head, time.monotonic() + _RETRY_SECONDS
+            raise _NotAdoptedError(_TOO_LARGE)
+        self._left_out.pop(number, None)
+        try:
+            yield head
+        finally:
+            await asyncio.to_thread(self._adopted.drop, self._kind, number)
+
+    def _source(self, pull_request: PullRequest, act: str) -> Source:
+        login = pull_request.author.login if pull_request.author else ""
+        return Source(self._kind, pull_request.number, act, login)
+
+
+def _said(pull_request: PullRequest) -> tuple[str, str]:
+    """Return the title and the text of the proposal, without what could do harm."""
+    title = " ".join(_harmless(pull_request.title).split())[:_MAXIMUM_TITLE]
+    title = title or f"Pull request {pull_request.number}"
+    text = _harmless(pull_request.body.replace("\r\n", "\n")).strip() or title
+    return title, text if len(text) <= MAXIMUM_REASON else f"{text[: MAXIMUM_REASON - 1]}…"
+
+
+def _harmless(text: str) -> str:
+    beginning = text[: 2 * MAXIMUM_REASON]
+    return "".join(" " if harmful_character(character, "\n\t") else character for character in beginning)
+
+
+def _words(refusal: Refusal) -> str:
+    """Return a refusal for a pull request; nothing where another change was faster, and the next look tells."""
+    if refusal.code == "moved":
+        return ""
+    return " ".join(part for part in (refusal.what, refusal.why, refusal.remedy) if part)
