@@ -223,7 +223,9 @@ class ProposalAnswer(Answer):
     """The files that the merge removes, if they are so many that it needs `confirm_removal: true`."""
     cost: Item | None
     records: list[dict[str, Any]]
-    """What people did, oldest first, including comments."""
+    """What people did, oldest first, including comments. `source` is the act on a forge that one was made from, or
+    null; `uncounted` there says why it does not count, and `login` who it was where `by` is empty. `dismisses` is the
+    `commit` of the approval that somebody has dismissed."""
     steps: list[dict[str, Any]]
     actions: dict[str, Refused | None]
     """For each action why the caller may not take it; null if they may."""

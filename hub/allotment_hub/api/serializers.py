@@ -17,6 +17,7 @@ from allotment_profiles.model import Grant, Profile
 from allotment_profiles.model.base import attributes
 from allotment_profiles.model.paths import profile_path
 from allotment_profiles.model.values.quantities import format_cpu, format_memory
+from allotment_profiles.records.record import Record
 from allotment_profiles.store.provenance import HistoryEntry
 
 AnswerT = TypeVar("AnswerT", bound=responses.Answer)
@@ -187,7 +188,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
             {**requirement.as_dict(), "met_by": list(case.met.get(requirement.key, ()))}
             for requirement in check.requirements
         ],
-        records=[attributes(record, "kind", "by", "time", "head", "text") for record in view.records],
+        records=[_record(record) for record in view.records],
         steps=[asdict(step) for step in view.steps],
         files=[
             {"path": path, "content": None if data is None else data.decode(errors="replace")}
@@ -196,6 +197,12 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
         ],
         paths=list(view.files),
     )
+
+
+def _record(record: Record) -> dict[str, Any]:
+    """Return a record, with the act on a forge that it was made from."""
+    names = ("kind", "by", "time", "head", "text", "commit", "dismisses")
+    return {**attributes(record, *names), "source": asdict(record.source) if record.source else None}
 
 
 def unjudged_answer(stored: StoredProposal, url: str) -> responses.ProposalAnswer:

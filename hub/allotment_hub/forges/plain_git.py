@@ -244,12 +244,14 @@ class PlainGitForge:
         candidate: Candidate | None = None,
         digest: str = "",
         source: Source | None = None,
+        dismisses: str = "",
     ) -> StoredProposal:
-        """Add a comment, a rejection or a withdrawal, or the approval of a candidate. Raise RefMovedError."""
+        """Add a comment, a rejection or a withdrawal, an approval or its dismissal. Raise RefMovedError."""
         main, now = candidate.main if candidate else "", dt.datetime.now(dt.UTC)
         record = Record(
-            kind, by, now, proposal.head, text, digest=digest, main=main, proposal=proposal.id, source=source
-        )
+            kind, by, now, proposal.head, text,
+            digest=digest, main=main, proposal=proposal.id, source=source, dismisses=dismisses,
+        )  # fmt: skip
         new = NO_OBJECT if kind in ENDINGS else proposal.branch
         branches = [RefUpdate(PROPOSE + proposal.id, new, proposal.branch)] if proposal.branch and new else []
         self.log.append(record, proposal.basis, *branches)

@@ -234,13 +234,13 @@ class RecordLog:
     def append(self, record: Record, basis: str, *others: RefUpdate) -> None:
         """Write a record, and move other branches with it. `basis` is the proposal's newest record but comments.
 
-        Raise RefMovedError where there is another one now, or another branch has moved, and RecordsBrokenError.
+        Raise RefMovedError where there is another one now, the act that it was made from is recorded already, or
+        another branch has moved, and RecordsBrokenError.
         """
         with self._writing:
             for attempt in range(_ATTEMPTS):
                 tip = self._writable()
-                if record.proposal and self._basis(record.proposal) != basis:
-                    raise RefMovedError(f"there is a newer record of the proposal {record.proposal}")
+                self._check_newest(record, basis)
                 commit = write_record(self._repository, self._signer, record, tip)
                 try:
                     self._move([RefUpdate(RECORDS, commit, tip or NO_OBJECT), *others])
@@ -271,5 +271,12 @@ class RecordLog:
         records = self.index.records([proposal]).get(proposal, ())
         return {record.carried_from or record.commit for record in records}
 
-    def _basis(self, proposal: str) -> str:
-        return basis_of(self.index.records([proposal]).get(proposal, ()))
+    def _check_newest(self, record: Record, basis: str) -> None:
+        """Check that nothing has overtaken a record. Raise RefMovedError."""
+        if not record.proposal:
+            return
+        records = self.index.records([record.proposal]).get(record.proposal, ())
+        if basis_of(records) != basis:
+            raise RefMovedError(f"there is a newer record of the proposal {record.proposal}")
+        if record.source and any(each.source and each.source.key == record.source.key for each in records):
+            raise RefMovedError(f"the act {record.source.act} is recorded already")

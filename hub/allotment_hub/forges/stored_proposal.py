@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from allotment_profiles.git.repository import FileChange
-from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, Record
+from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, Record, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,34 @@ class StoredProposal:
     def approvals(self, digest: str) -> list[Record]:
         """Return the approvals of this head that are of what a digest describes, one for each person.
 
-        Approvals by people who set a head do not count. An approval from before there were digests has none, and counts
-        only where no digest is asked for: in a proposal that ended before there were any.
+        Approvals by people who set a head, and dismissed ones, do not count. An approval from before there were digests
+        has none, and counts only where no digest is asked for: in a proposal that ended before there were any.
         """
+        dismissed = self.dismissed
         approvals = {
             record.by: record
             for record in self.records
             if record.kind == "approved"
             and (record.head, record.digest) == (self.head, digest)
             and record.by not in self.contributors
+            and record.commit not in dismissed
         }
         return list(approvals.values())
+
+    @property
+    def dismissed(self) -> frozenset[str]:
+        """The commits of the approvals that were dismissed: each one that was named, and that person's earlier ones."""
+        named = {record.dismisses for record in self.records if record.kind == "dismissed"}
+        people, found = set[str](), set[str]()
+        for record in reversed(self.records) if named else ():
+            if record.kind == "approved" and (record.commit in named or record.by in people):
+                people.add(record.by)
+                found.add(record.commit)
+        return frozenset(found)
+
+    def recorded(self, source: Source) -> Record | None:
+        """Return the record that was made from an act on a forge, or None."""
+        return next((record for record in self.records if record.source and record.source.key == source.key), None)
 
 
 def basis_of(records: Sequence[Record]) -> str:

@@ -9,11 +9,21 @@ from typing import Any, Literal, get_args
 from allotment_profiles.git.commits import Commit
 
 RecordKind = Literal[
-    "proposed", "updated", "approved", "rejected", "commented", "withdrawn", "merged", "confirmed", "adopted"
+    "proposed",
+    "updated",
+    "approved",
+    "dismissed",
+    "rejected",
+    "commented",
+    "withdrawn",
+    "merged",
+    "confirmed",
+    "adopted",
 ]
 _VERBS: Mapping[str, str] = {kind: kind for kind in get_args(RecordKind)} | {
     "commented": "commented on",
     "withdrawn": "withdrew",
+    "dismissed": "dismissed an approval of",
 }
 OPENINGS = ("proposed", "adopted")
 """The kinds of record that a proposal begins with."""
@@ -24,6 +34,8 @@ ENDINGS = ("rejected", "withdrawn", "merged")
 # The service also signs commits whose messages contain text of people. Those messages start differently, so that no
 # text can be taken for a record.
 MARK = "Record: "
+FORGES: Mapping[str, str] = {"gitea": "Gitea", "github": "GitHub", "gitlab": "GitLab"}
+"""The forges by their kinds, as people write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,17 @@ class Source:
     """The account on the forge, by its name of then. It says who somebody is where `by` is empty."""
     uncounted: str = ""
     """Why it does not count, in a sentence. Such an act is recorded as a comment, whatever it was."""
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells the act from every other one."""
+        return self.forge, self.pull_request, self.act
+
+    @property
+    def place(self) -> str:
+        """Where it was done, for people: `Gitea (pull request 7)`."""
+        what = "merge request" if self.forge == "gitlab" else "pull request"
+        return f"{FORGES.get(self.forge, self.forge)} ({what} {self.pull_request})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +100,15 @@ class Record:
     """The commit that recorded it first, before there was a log."""
     source: Source | None = None
     """The act on a forge that it was made from; None where it was done here."""
+    dismisses: str = ""
+    """The commit of the approval that does not count any more; with `dismissed`."""
     commit: str = field(default="", compare=False)
     """The commit that it is read from."""
 
     def message(self) -> str:
         """Format the record as the message of a commit: a line for people, then JSON for machines."""
-        who = " ".join((self.by or (self.source.login if self.source else "")).split())[:60]
+        unknown = f"{self.source.login} on {self.source.forge}" if self.source else ""
+        who = " ".join((self.by or unknown).split())[:60]
         what = self.proposal or self.head[:10]
         return f"{MARK}{who} {_VERBS[self.kind]} {what}\n\n{self.content()}\n"
 
@@ -97,7 +123,7 @@ class Record:
             "base": self.base, "touches": self.touches, "undoes": self.undoes,
             "carried_from": self.carried_from, "time": time,
         }  # fmt: skip
-        more["source"] = asdict(self.source) if self.source else None
+        more |= {"source": asdict(self.source) if self.source else None, "dismisses": self.dismisses}
         content |= {key: value for key, value in more.items() if value}
         return json.dumps(content, ensure_ascii=True)
 
@@ -136,6 +162,7 @@ def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
             undoes=str(found.get("undoes", "")),
             carried_from=str(found.get("carried_from", "")),
             source=_source(found.get("source")),
+            dismisses=str(found.get("dismisses", "")),
             commit=commit,
         )
     except (ValueError, KeyError, TypeError, RecursionError):

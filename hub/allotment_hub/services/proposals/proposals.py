@@ -272,7 +272,8 @@ class Proposals(ReadableProposals):
     async def _lapsed(self, case: Case, reader: User, sights: Sights) -> Lapsed | None:
         """Find an approval that does not count any more, and what differs since it was given."""
         stored, counting = case.stored, {record.by for record in case.approvals}
-        lapsed = [record for record in stored.records if record.kind == "approved" and record.by not in counting]
+        given = [each for each in stored.records if each.kind == "approved" and each.commit not in stored.dismissed]
+        lapsed = [record for record in given if record.by not in counting]
         if stored.ending or case.judgement.check is None or not lapsed:
             return None
         approval = next((record for record in reversed(lapsed) if record.by == reader.name), lapsed[-1])

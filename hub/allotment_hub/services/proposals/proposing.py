@@ -188,10 +188,15 @@ class Submissions:
         stored = await self.own(actor, proposal)
         return await written(self._forge.record, stored, "withdrawn", by=actor.user.name, source=source)
 
-    async def comment(self, actor: Actor, proposal: str, text: str, source: Source | None = None) -> StoredProposal:
+    async def comment(self, actor: Actor, proposal: str, text: str) -> StoredProposal:
         """Add a comment."""
         stored = await self._proposals.visible(proposal, actor.user)
-        text = checked_text(text, "comment")
+        return await self.comment_on(stored, actor, checked_text(text, "comment"))
+
+    async def comment_on(
+        self, stored: StoredProposal, actor: Actor, text: str, source: Source | None = None
+    ) -> StoredProposal:
+        """Add a comment of somebody who has the proposal before them, if only as a pull request."""
         refusal = await self._proposals.refusal_to_comment(stored, actor)
         if refusal:
             raise ServiceError(refusal)

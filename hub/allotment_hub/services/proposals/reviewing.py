@@ -88,6 +88,29 @@ class Reviews:
 
         return await self._decide(proposal, lambda: self._rejectable(actor, proposal), record)
 
+    async def dismiss(
+        self, actor: Actor, proposal: str, approval: str, text: str = "", source: Source | None = None
+    ) -> StoredProposal:
+        """Dismiss an approval, named by its commit: who gave it may do so, and who may reject the proposal."""
+        actor = await self._confirmed(actor, proposal)
+
+        async def record(stored: StoredProposal) -> StoredProposal:
+            write = partial(self._forge.record, dismisses=approval, text=text, source=source)
+            return await written(write, stored, "dismissed", by=actor.user.name)
+
+        return await self._decide(proposal, lambda: self._dismissable(actor, proposal, approval), record)
+
+    async def _dismissable(self, actor: Actor, proposal: str, approval: str) -> StoredProposal:
+        stored = await self._proposals.visible(proposal, actor.user)
+        given = (each for each in stored.records if each.kind == "approved" and each.commit not in stored.dismissed)
+        by = next((each.by for each in given if each.commit == approval), None)
+        if by is None:
+            why = "There is no such approval, or it was dismissed already."
+            raise refused(409, "approval-unknown", "Nothing was dismissed.", why, link=f"proposals/{proposal}")
+        if stored.open and actor.may_review and actor.user.name == by:
+            return stored
+        return await self._rejectable(actor, proposal)
+
     async def _rejectable(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return a proposal that an actor may reject. It is judged only where that depends on the judgement."""
         stored = await self._proposals.visible(proposal, actor.user)

@@ -64,7 +64,8 @@ def refusal_to_revert(stored: StoredProposal) -> Refusal | None:
 def refusal_to_comment(stored: StoredProposal, actor: Actor, *, decides: bool) -> Refusal | None:
     """Return why an actor may not comment, or None. Others never keep the proposer and those who decide from it."""
     name = actor.user.name
-    comments = [record.by for record in stored.records if record.kind == "commented"]
+    # Those of people on a forge whom the hub does not know have a limit of their own.
+    comments = [record.by for record in stored.records if record.kind == "commented" and record.by]
     own, concerned = comments.count(name), decides or actor.user.admin or name == stored.proposer
     if stored.ending and not concerned and all(record.by != name for record in stored.records):
         what, why = "The conversation has ended.", f"The proposal was {stored.ending.kind}, and you took no part in it."

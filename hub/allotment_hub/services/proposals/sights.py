@@ -144,13 +144,15 @@ def records_of(
         own = user.admin or user.name == stored.proposer
         return own or all_known(user, catalog, touched([earlier])[stored.id].files)
 
-    heads = {record.head for record in stored.records if record.text} - {stored.head}
+    def silent(record: Record) -> Record:
+        source, words = record.source, "Written about a version that you may not see."
+        if source and source.uncounted:
+            source = dataclasses.replace(source, uncounted="It does not count.")
+        return dataclasses.replace(record, text=words if record.text else "", source=source)
+
+    heads = {record.head for record in stored.records if record.text or record.source} - {stored.head}
     unknown = {head for head in heads if not known(head)}
-    words = "Written about a version that you may not see."
-    return tuple(
-        dataclasses.replace(record, text=words) if record.text and record.head in unknown else record
-        for record in stored.records
-    )
+    return tuple(silent(record) if record.head in unknown else record for record in stored.records)
 
 
 def texts_seen(sights: Sights) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,0 +1,298 @@
+"""What people did on a pull request, as records: whoever did it decides as on the page, by the same functions.
+
+What does not count is recorded as a comment that says why and what helps, so that the page tells what the pull request
+tells. Nothing here approves, rejects or merges by itself.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from allotment_hub.errors import ServiceError, UnavailableError
+from allotment_hub.forges.pull_requests.values import Act, ActKind, ForgeAccount, PullRequest
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.forges.webhooks import ForgeKind
+from allotment_hub.services.identities import Identities
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.proposing import MAXIMUM_REASON, Submissions, written
+from allotment_hub.services.proposals.reviewing import Reviews
+from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.pull_requests.people import ForgePeople
+from allotment_hub.services.pull_requests.shown import Shown
+from allotment_profiles.access.people import User
+from allotment_profiles.model.problems import Refusal
+from allotment_profiles.model.values.texts import harmful_character
+from allotment_profiles.records.record import FORGES, Record, Source
+
+MAXIMUM_OF_UNKNOWN = 50
+"""How many acts of people whom the hub does not know are recorded of one proposal."""
+_ROUNDS = 3
+_LATER = ("moved", "checks-many")
+"""The codes of refusals that end by themselves."""
+_MERGE, _MERGE_REMOVAL = "/merge", "/merge confirm removal"
+_LENGTH = 500
+_NAMES = {
+    ActKind.APPROVED: "approval",
+    ActKind.CHANGES_REQUESTED: "request for changes",
+    ActKind.DISMISSED: "dismissal",
+    ActKind.CLOSED: "closing",
+}
+_WHY = {
+    "already-approved": "They have approved it already.",
+    "conflict": "It conflicts with main, and its proposer has to bring it up to date first.",
+    "digest-changed": "Main has moved, and the proposal does something else than the pull request showed then.",
+    "identity-refused": "Their identity provider does not confirm who they are: signing in to the hub again helps.",
+    "identity-too-old": "Their sign-in to the hub is too old: signing in again helps.",
+    "not-a-reviewer": "They are not among those who decide about this change.",
+    "own-proposal": "Nobody reviews their own proposal.",
+    "problems": "The proposal has problems, which its page lists.",
+    "proposal-unknown": "They may not see the proposal on the hub.",
+    "removal-unconfirmed": f"It removes many files: look at them on the page, then write “{_MERGE_REMOVAL}”.",
+    "sign-in-unknown": "The policy asks for a new sign-in for this, so it is decided on the page.",
+}
+"""Why something does not count, by the code of the refusal. The words of the others are for everybody as they are."""
+
+
+class _UncountedError(Exception):
+    """An act does not count, for this reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An act with all that decides about it."""
+
+    act: Act
+    source: Source
+    user: User | None
+    pull_request: PullRequest
+    shown: Shown
+
+    @property
+    def command(self) -> str:
+        """What a comment asks the service to do; empty where it asks nothing."""
+        if self.act.kind is not ActKind.COMMENTED:
+            return ""
+        first = " ".join(self.act.text.strip().partition("\n")[0].split()).casefold()
+        return first if first in (_MERGE, _MERGE_REMOVAL) else ""
+
+    @property
+    def name(self) -> str:
+        """What was done, as a noun."""
+        return self.command or _NAMES.get(self.act.kind, "comment")
+
+    @property
+    def text(self) -> str:
+        """What they wrote, without what cannot be read, and not longer than here."""
+        return _readable(self.act.text, MAXIMUM_REASON)
+
+
+class Acts:
+    """Records what people did on pull requests, each act once."""
+
+    def __init__(
+        self,
+        proposals: Proposals,
+        submissions: Submissions,
+        reviews: Reviews,
+        identities: Identities,
+        kind: ForgeKind,
+        host: str,
+    ) -> None:
+        """`host` is that of the forge, as the accounts of the identity provider have it."""
+        self._proposals = proposals
+        self._submissions = submissions
+        self._reviews = reviews
+        self._people = ForgePeople(identities, kind, host)
+        self._kind = kind
+
+    async def take(
+        self, stored: StoredProposal, pull_request: PullRequest, acts: Sequence[Act], shown: Shown, me: ForgeAccount
+    ) -> StoredProposal:
+        """Record those acts that are not recorded yet, oldest first.
+
+        Raise UnavailableError where somebody cannot be asked now, and GitError where nothing can be written: the acts
+        from there on wait.
+        """
+        if (shown.proposal, shown.number) != (stored.id, pull_request.number):
+            shown = Shown(stored.id, pull_request.number)
+        users: dict[str, User | None] = {}
+        for act in _of_people(acts, me):
+            account = act.account
+            source = Source(self._kind, pull_request.number, act.id, _readable(account.login, 100) if account else "")
+            if stored.recorded(source):
+                continue
+            if account and account.id not in users:
+                users[account.id] = await self._people.user(account)
+            user = users[account.id] if account else None
+            stored = await self._recorded(stored, _Taken(act, source, user, pull_request, shown))
+        return stored
+
+    async def _recorded(self, stored: StoredProposal, taken: _Taken) -> StoredProposal:
+        """Record an act, unless somebody else does: then look at what there is now."""
+        for _ in range(_ROUNDS):
+            if stored.recorded(taken.source):
+                return stored
+            try:
+                return await self._record(stored, taken)
+            except ServiceError as error:
+                refusal = error.refusal
+            if refusal.code != "moved":
+                break
+            stored = await self._proposals.stored(stored.id)
+        raise UnavailableError(refusal)
+
+    async def _record(self, stored: StoredProposal, taken: _Taken) -> StoredProposal:
+        """Record an act. Raise ServiceError only where the same act can be another time."""
+        act, user = taken.act, taken.user
+        approval = _dismissed(stored, taken) if act.kind is ActKind.DISMISSED else None
+        if (act.kind is ActKind.DISMISSED and not approval) or (act.kind is ActKind.CLOSED and not stored.open):
+            return stored  # it changes nothing
+        if user is None:
+            return await self._note(stored, taken)
+        actor = Actor(user, may_review=True)
+        try:
+            return await self._decide(stored, taken, actor, approval)
+        except _UncountedError as error:
+            why = str(error)
+        except ServiceError as error:
+            if error.refusal.code in _LATER:
+                raise
+            why = _sentence(error.refusal)
+        return await self._comment(stored, taken, actor, f"The {taken.name} does not count: {why}"[:_LENGTH])
+
+    async def _decide(
+        self, stored: StoredProposal, taken: _Taken, actor: Actor, approval: Record | None
+    ) -> StoredProposal:
+        """Do what somebody wants. Raise ServiceError where it is refused, and _UncountedError."""
+        act, source, forge = taken.act, taken.source, FORGES[self._kind]
+        match act.kind:
+            case ActKind.APPROVED:
+                _check_shown(stored, taken, act.head, "approve it again")
+                done = self._reviews.approve(actor, stored.id, act.head, taken.shown.digest, source)
+            case ActKind.CHANGES_REQUESTED:
+                # On a forge, this keeps a pull request from being merged until its author has done something. Here a
+                # proposal that somebody has rejected is made again: nobody has to ask whether the request still holds.
+                if stored.open and act.head != stored.head:
+                    raise _UncountedError(_of_another(stored, act.head))
+                reason = taken.text or f"Changes were requested on {forge}."
+                done = self._reviews.reject(actor, stored.id, reason, source)
+            case ActKind.CLOSED if actor.user.name == stored.proposer:
+                done = self._submissions.withdraw(actor, stored.id, source)
+            case ActKind.CLOSED:
+                done = self._reviews.reject(actor, stored.id, f"Closed on {forge}.", source)
+            case ActKind.DISMISSED if approval:
+                done = self._reviews.dismiss(actor, stored.id, approval.commit, taken.text, source)
+            case _:
+                done = self._merge(stored, taken, actor) if taken.command else self._comment(stored, taken, actor)
+        return await done
+
+    async def _merge(self, stored: StoredProposal, taken: _Taken, actor: Actor) -> StoredProposal:
+        _check_shown(stored, taken, taken.act.head or taken.pull_request.head, f"write “{taken.command}” again")
+        if taken.pull_request.head != stored.head:
+            raise _UncountedError("The pull request is at another commit than the proposal. Somebody has pushed to it.")
+        return await self._reviews.merge(
+            actor, stored.id, stored.head, taken.shown.digest,
+            confirm_removal=taken.command == _MERGE_REMOVAL, source=taken.source,
+        )  # fmt: skip
+
+    async def _comment(self, stored: StoredProposal, taken: _Taken, actor: Actor, why: str = "") -> StoredProposal:
+        """Record a comment, or with a reason what does not count. Beyond what one person may write, it is passed over.
+
+        Who wrote it sees the pull request, whatever they may see here.
+        """
+        if not taken.text and not why:
+            return stored
+        source = dataclasses.replace(taken.source, uncounted=why)
+        try:
+            return await self._submissions.comment_on(stored, actor, taken.text, source)
+        except ServiceError as error:
+            if error.refusal.code in _LATER:
+                raise
+            return stored
+
+    async def _note(self, stored: StoredProposal, taken: _Taken) -> StoredProposal:
+        """Record what somebody did whom the hub does not know. A public forge cannot fill the log with it."""
+        known = sum(record.kind == "commented" and not record.by for record in stored.records)
+        if known >= MAXIMUM_OF_UNKNOWN or stored.ending:
+            return stored
+        why = "The hub does not know whose account this is"
+        if taken.act.account is None:
+            why = f"{FORGES[self._kind]} does not say who it was"
+        if taken.name != "comment":
+            why += f", so the {taken.name} does not count"
+        why += ": sign in to the hub with it." if taken.act.account else "."
+        source = dataclasses.replace(taken.source, uncounted=why)
+        return await written(self._proposals.forge.record, stored, "commented", by="", text=taken.text, source=source)
+
+
+def _of_people(acts: Sequence[Act], me: ForgeAccount) -> Iterator[Act]:
+    """Yield the acts of people that can become records, oldest first.
+
+    A pull request that was closed and opened again is open, and a merge closes it: others look after merges.
+    """
+    ordered = [act for act in sorted(acts, key=lambda act: act.time) if act.account is None or act.account.id != me.id]
+    merged = any(act.kind is ActKind.MERGED for act in ordered)
+    opened = max((place for place, act in enumerate(ordered) if act.kind is ActKind.REOPENED), default=-1)
+    for place, act in enumerate(ordered):
+        undone = act.kind is ActKind.CLOSED and (merged or place < opened)
+        if act.kind not in (ActKind.REOPENED, ActKind.MERGED) and not undone:
+            yield act
+
+
+def _check_shown(stored: StoredProposal, taken: _Taken, head: str, again: str) -> None:
+    """Check that somebody decided about what the pull request showed then, and shows now. Raise _UncountedError.
+
+    The digest decides whether that is also what the proposal does now.
+    """
+    shown = taken.shown
+    if not stored.open:
+        return  # the refusal says how it ended
+    if head != stored.head:
+        raise _UncountedError(_of_another(stored, head))
+    if shown.head == stored.head and not shown.whole:
+        raise _UncountedError("The pull request does not show everything that changes: decide on the page.")
+    if shown.head != stored.head or not shown.digest or taken.act.time <= shown.since:
+        why = "It was there before the pull request showed what the proposal does now."
+        raise _UncountedError(f"{why} Look at it, then {again}.")
+
+
+def _of_another(stored: StoredProposal, head: str) -> str:
+    """Return the sentence about an act on another commit than the head."""
+    if not head:
+        return "The forge does not say which version it is about. Decide on the page."
+    if any(record.head == head for record in stored.records):
+        return "It was given on an earlier version of the proposal. Look at this one, then decide again."
+    return "It was given on a commit that nobody has proposed. Look at what is proposed, then decide again."
+
+
+def _dismissed(stored: StoredProposal, taken: _Taken) -> Record | None:
+    """Return the approval of the head that a dismissal ends; None where it ends none.
+
+    Who takes back what they gave themselves does not approve any more, wherever they did it.
+    """
+    about = stored.recorded(dataclasses.replace(taken.source, act=taken.act.about)) if taken.act.about else None
+    user = taken.user.name if taken.user else ""
+    own = user if not taken.act.about or (about and about.by == user) else ""
+    return next(
+        (
+            record
+            for record in reversed(stored.records)
+            if (record.kind, record.head) == ("approved", stored.head)
+            and record.commit not in stored.dismissed
+            and ((about and record.commit == about.commit) or (own and record.by == own))
+        ),
+        None,
+    )
+
+
+def _sentence(refusal: Refusal) -> str:
+    words = (refusal.what, refusal.why, refusal.remedy)
+    return _WHY.get(refusal.code) or " ".join(word for word in words if word)
+
+
+def _readable(text: str, length: int) -> str:
+    """Return a text of somebody without characters that no text here has, cut to a length."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if len(text) > length:
+        text = text[: length - 1] + "…"
+    return "".join("\ufffd" if harmful_character(each, allowed="\n\t") else each for each in text)
