@@ -93,6 +93,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     judges = Judges()
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC), judges)
     kept = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror, configuration.records_index)
+    kept.merged_branches_stay = configuration.forge is not None
     capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
     proposals = Proposals(kept, checking, directory, watcher, EventReader(Events(configuration.events)))
     quarantine = Quarantine(kept, checking, watcher, directory, sign_ins, identities)

@@ -71,6 +71,8 @@ class PlainGitForge:
         if mirror:
             mirror.recorded = self._recorded_branches
         self._listed: tuple[object, tuple[StoredProposal, ...]] = (None, ())
+        self.merged_branches_stay = False
+        """Whether the branch of a proposal outlives its merge: a forge only sees a merge while there is a branch."""
 
     # -- reading
 
@@ -168,10 +170,25 @@ class PlainGitForge:
 
     def unrecorded(self) -> dict[str, str]:
         """Return the branches below propose/ that were pushed outside the hub: id → commit."""
+        ended = self.ended_branches()
+        return {name: commit for name, commit in self._not_open().items() if name not in ended}
+
+    def ended_branches(self) -> dict[str, StoredProposal]:
+        """Return the ended proposals whose branches are still there, as they were proposed."""
+        branches = self._not_open()
+        records = self.log.ask(lambda index: index.records(list(branches)))
+        ended = (_proposal(id_, 0, found, branches[id_]) for id_, found in records.items())
+        return {stored.id: stored for stored in ended if stored.ending and stored.branch == stored.head}
+
+    def _not_open(self) -> dict[str, str]:
         branches = self.repository.references(PROPOSE)
         names = {name.removeprefix(PROPOSE): commit for name, commit in branches.items()}
         recorded = {proposal for proposal, _ in self.log.ask(lambda index: index.newest(state="open"))}
         return {name: commit for name, commit in names.items() if name not in recorded}
+
+    def remove_branch(self, ended: StoredProposal) -> None:
+        """Remove the branch of a proposal that has ended. Raise RefMovedError where it is at another commit."""
+        self._move([RefUpdate(PROPOSE + ended.id, NO_OBJECT, ended.head)])
 
     # -- writing
 
@@ -312,7 +329,8 @@ class PlainGitForge:
         record = Record(
             "merged", by, now, proposal.head, merge=commit, digest=digest, proposal=proposal.id, source=source
         )
-        branch = RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.head)
+        left = proposal.head if self.merged_branches_stay else NO_OBJECT
+        branch = RefUpdate(PROPOSE + proposal.id, left, proposal.head)
         self.log.append(record, proposal.basis, RefUpdate(MAIN, commit, candidate.main), branch)
         return self._reload(proposal.id)
 

@@ -1,5 +1,6 @@
 """What is proposed, decided and merged here is on one pull request of the forge, which shows what everybody may see."""
 
+import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from allotment_hub.forges.pull_requests.errors import ForgeError
 from allotment_hub.forges.pull_requests.github import GitHubForge
 from allotment_hub.forges.pull_requests.values import Act, ForgeAccount, PullRequest
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.pull_requests import mirroring
 from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.pull_requests.showing import Showing
 from allotment_hub.services.pull_requests.shown import Shown, ShownPullRequests
@@ -49,6 +51,7 @@ class Window:
     def start(self) -> None:
         """Start the part that follows the pull requests, as after a restart."""
         forge = GitHubForge(self.server.url, REPOSITORY, token_file=self.folder / "token")
+        self.platform.forge.merged_branches_stay = True
         self.shown = ShownPullRequests(self.folder / "pull_requests.sqlite")
         proposals = self.platform.proposals
         showing = Showing(
@@ -129,6 +132,25 @@ async def test_what_is_decided_here_is_told_there(window: Window) -> None:
     await window.look()
     assert "Merged by leo" in window.comment(stored)
     assert window.pull(stored).labels == ["allotment: merged"]
+    # GitHub sees the head on main; only then is the branch removed, as it would take the merge for a closing otherwise.
+    assert stored.id in window.platform.forge.ended_branches()
+    assert window.platform.forge.unrecorded() == {}
+    window.state.merge(window.pull(stored).number, window.state.users["bot"], "merge")
+    await window.look()
+    assert window.platform.forge.ended_branches() == {}
+
+
+async def test_a_merge_that_the_forge_does_not_notice_closes_the_pull_request(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    stored = await window.platform.merged(stored)
+    monkeypatch.setattr(mirroring, "NOTICE", dt.timedelta(0))
+    await window.look()
+    assert window.pull(stored).state == "closed"
+    assert stored.ending
+    assert any(stored.ending.merge in event.text for event in window.pull(stored).events)
 
 
 @pytest.mark.parametrize("ending", ["rejected", "withdrawn"])

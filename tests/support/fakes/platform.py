@@ -37,6 +37,8 @@ from allotment_profiles.access import deployments
 from allotment_profiles.access.people import User
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
+from allotment_profiles.git.mirror import Mirror
+from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate, Repository
 from allotment_profiles.git.signatures import Keyring, Signer, generate_key
 from allotment_profiles.records.chain import SERVICE
@@ -206,6 +208,8 @@ class Platform:
 
     now: dt.datetime | None = None
     """The time that the services see; None for the real time."""
+    remote: Remote | None = None
+    """The git server with the repository; None where this is the only one."""
     service = SERVICE
     """Who the service commits as."""
     work_seconds: float = WORK_SECONDS
@@ -235,11 +239,12 @@ class Platform:
 
     def build(self, folder: Path) -> None:
         """Build the services anew, as after a restart."""
-        self.watcher = CatalogWatcher(self.repository, keyring=self.keyring)
+        self.mirror = Mirror(self.repository, self.remote) if self.remote else None
+        self.watcher = CatalogWatcher(self.repository, keyring=self.keyring, mirror=self.mirror)
         self.checking = ChangeChecker(
             self.watcher.tracker, self.clock, self.judges, self.work_seconds, self.list_seconds
         )
-        self.forge = PlainGitForge(self.repository, self.signer, index=folder / "records.sqlite")
+        self.forge = PlainGitForge(self.repository, self.signer, self.mirror, folder / "records.sqlite")
         client = httpx.AsyncClient(base_url="http://hub/hub/api/", transport=httpx.MockTransport(self.people.answer))
         self.directory = Directory(client)
         self.sign_ins = SignIns(client)

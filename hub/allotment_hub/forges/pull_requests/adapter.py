@@ -148,6 +148,10 @@ class PullRequestAdapter(ABC):
         if (pull_request.title, _normal(pull_request.body)) != (line, _normal(body)):
             await self._edit(pull_request.number, line, body)
 
+    async def mark_merged(self, number: int, commit: str) -> bool:
+        """Return False: the forge sees by itself that the head is on main, and cannot be told."""
+        return False
+
     async def close(self, number: int, comment: Markdown) -> None:
         """Close a pull request, with a comment that says why."""
         if (await self.get(number)).is_open:

@@ -61,6 +61,9 @@ class Forge(Protocol):
     async def update(self, pull_request: PullRequest, submission: Submission) -> None:
         """Set title and body, if they differ."""
 
+    async def mark_merged(self, number: int, commit: str) -> bool:
+        """Mark an open one as merged with a commit of main, where the forge can be told. Return whether it is so."""
+
     async def close(self, number: int, comment: Markdown) -> None:
         """Close a pull request, with a comment that says why."""
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel
 from allotment_hub.forges.pull_requests.adapter import MAIN, OwnedComment, Protections, PullRequestAdapter, sentence
 from allotment_hub.forges.pull_requests.client import ForgeClient, segment
 from allotment_hub.forges.pull_requests.credentials import TokenFile
+from allotment_hub.forges.pull_requests.errors import ForgeError
 from allotment_hub.forges.pull_requests.markdown import title
 from allotment_hub.forges.pull_requests.values import (
     Act,
@@ -226,6 +227,15 @@ class GiteaForge(PullRequestAdapter):
 
     async def _edit(self, number: int, title: str, body: str) -> None:
         await self.client.send(object, "PATCH", f"{self._repository}/pulls/{number}", {"title": title, "body": body})
+
+    async def mark_merged(self, number: int, commit: str) -> bool:
+        """Mark it as merged by hand. Return False where the repository's settings do not allow that."""
+        path, body = f"{self._repository}/pulls/{number}/merge", {"Do": "manually-merged", "MergeCommitID": commit}
+        try:
+            await self.client.send(object, "POST", path, body)
+        except ForgeError:
+            return not (await self.get(number)).is_open
+        return True
 
     async def _close(self, number: int) -> None:
         await self.client.send(object, "PATCH", f"{self._repository}/pulls/{number}", {"state": "closed"})

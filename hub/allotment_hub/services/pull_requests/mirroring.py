@@ -27,6 +27,7 @@ from allotment_hub.forges.pull_requests.markdown import Markdown
 from allotment_hub.forges.pull_requests.values import Act, ForgeAccount, PullRequest
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.proposing import written
 from allotment_hub.services.pull_requests.showing import Showing
 from allotment_hub.services.pull_requests.shown import Shown, ShownPullRequests
 from allotment_profiles.git.process import GitError
@@ -36,9 +37,10 @@ log = logging.getLogger(__name__)
 
 LOCAL_SECONDS = 0.5
 """How often it is looked whether something changed here; that reads two references."""
+AGAIN_SECONDS = 1.0
 SETTLED_SECONDS = 5.0
 """The times of a forge are to the second: one that was looked at so soon after its last change is looked at again."""
-NOTICE_SECONDS = 30.0
+NOTICE = dt.timedelta(seconds=30)
 """How long a forge has to notice by itself that a pull request was merged; then the service closes it."""
 SHOW_AGAIN_SECONDS = 600.0
 """How often what a pull request shows is compared with the people of the moment, whatever else changed."""
@@ -83,6 +85,8 @@ class PullRequests:
         self._shown = shown
         self._poll_seconds = poll_seconds
         self.status = ForgeStatus(None, dt.datetime.now(dt.UTC))
+        self._waits = False
+        """Whether something is expected to happen on the forge in a moment."""
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._settled: dict[int, tuple[dt.datetime, float]] = {}
@@ -149,7 +153,7 @@ class PullRequests:
             if self.status.error:
                 log.warning("the forge answers again")
             self.status = ForgeStatus(None, since, now)
-        return self._poll_seconds
+        return AGAIN_SECONDS if self._waits else self._poll_seconds
 
     def _failed(self, refusal: Refusal) -> None:
         if self.status.error is None or self.status.error.code != refusal.code:
@@ -160,6 +164,7 @@ class PullRequests:
 
     async def look(self) -> None:
         """Bring every pull request and its proposal together. Raise ForgeError, UnavailableError, GitError."""
+        self._waits = False
         me = await self.forge.me()
         there = await self.forge.open_pull_requests()
         still_open = await self._proposals.open_ones()
@@ -170,6 +175,7 @@ class PullRequests:
         for shown in self._shown.all():
             if shown.proposal not in ids:
                 await self._apart(shown.proposal, self._end(shown, me))
+        await self._remove_branches()
         for gone in self._compared.keys() - ids:
             del self._compared[gone]
 
@@ -246,12 +252,21 @@ class PullRequests:
         stored, shown = await self._take(stored, pull_request, shown, me)
         await self._showing.show(stored, pull_request, shown)
         ended = dt.datetime.now(dt.UTC) - ending.time
-        if ending.kind == "merged" and pull_request.is_open and ended < dt.timedelta(seconds=NOTICE_SECONDS):
-            return  # the forge closes it by itself, when it has seen main
+        noticed = not ending.merge or not pull_request.is_open
+        if not noticed and not await self.forge.mark_merged(shown.number, ending.merge) and ended < NOTICE:
+            self._waits = True  # the forge closes it by itself, when it has seen main
+            return
         what = f"It was merged as {ending.merge}." if ending.merge else f"It was {ending.kind} in Allotment."
         await self.forge.close(shown.number, Markdown(what))
         self._shown.forget(shown.proposal)
         self._settled.pop(shown.number, None)
+
+    async def _remove_branches(self) -> None:
+        """Remove the branches of merged proposals whose pull requests say so."""
+        ended = await asyncio.to_thread(self._proposals.forge.ended_branches)
+        for stored in ended.values():
+            if self._shown.of(stored.id) is None:
+                await self._apart(stored.id, written(self._proposals.forge.remove_branch, stored))
 
     async def _find_forgotten(self, there: Sequence[PullRequest], still_open: set[str]) -> None:
         """Find open pull requests of proposals that have ended, where it was forgotten that they are shown."""

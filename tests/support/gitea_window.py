@@ -1,0 +1,108 @@
+"""The services over a mirror of a repository on a real Gitea, whose pull requests show the proposals."""
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Any
+
+import httpx
+from support.conditions import until
+from support.fakes.platform import Platform
+from support.servers.forge import Forge as Gitea
+
+from allotment_hub.forges.pull_requests.gitea import GiteaForge
+from allotment_hub.services.pull_requests.mirroring import PullRequests
+from allotment_hub.services.pull_requests.showing import Showing
+from allotment_hub.services.pull_requests.shown import ShownPullRequests
+from allotment_profiles.git.remotes import Remote
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate
+
+SCOPES = ["write:repository", "write:issue", "read:user"]
+
+
+class GiteaWindow:
+    """One repository with people of its own. Logins are names with a mark, so that tests can run side by side."""
+
+    def __init__(self, folder: Path, people: dict[str, str]) -> None:
+        """With people of the hub who have an account, and what they may do in the repository."""
+        self.folder = folder
+        self.gitea = Gitea()
+        self.logins = {name: self.gitea.user(name) for name in ("bot", *people)}
+        self.repository = self._made(people)
+        self.platform = Platform(folder)
+        (folder / "token").write_text(self.token("bot"))
+        self.platform.remote = Remote(
+            f"{self.gitea.url}/{self.repository}.git", user=self.logins["bot"], token_file=folder / "token",
+            plain_http=True,
+        )  # fmt: skip
+        first = self.platform.repository.resolve(MAIN)
+        assert first
+        self.platform.remote.push(folder / "profiles.git", [RefUpdate(MAIN, first, NO_OBJECT)])
+        # Gitea shows no pull requests of a repository that it takes for empty.
+        until(lambda: not self.repo("bot", "GET", "")["empty"], what="Gitea has seen main")
+        self.platform.build(folder)
+        self.fetch()
+        for name in people:
+            self.knows(name, name)
+        self.start()
+
+    def _made(self, people: dict[str, str]) -> str:
+        made = self.call("bot", "POST", "user/repos", {"name": f"profiles-{secrets.token_hex(3)}", "private": True})
+        name = str(made["full_name"])
+        self.call("bot", "PATCH", f"repos/{name}", {"default_branch": "main", "allow_manual_merge": True})
+        for person, permission in people.items():
+            path = f"repos/{name}/collaborators/{self.logins[person]}"
+            self.call("bot", "PUT", path, {"permission": permission})
+        return name
+
+    def call(self, who: str, method: str, path: str, body: dict[str, Any] | None = None, **request: Any) -> Any:
+        """Let somebody call Gitea's API."""
+        login = self.logins[who]
+        return self.gitea.call(method, path, body, auth=(login, self.gitea.passwords[login]), **request)
+
+    def repo(self, who: str, method: str, path: str, body: dict[str, Any] | None = None, **request: Any) -> Any:
+        """Let somebody call Gitea's API about the repository."""
+        return self.call(who, method, f"repos/{self.repository}/{path}".rstrip("/"), body, **request)
+
+    def token(self, who: str) -> str:
+        """Make a token for somebody."""
+        body = {"name": f"t-{secrets.token_hex(4)}", "scopes": SCOPES}
+        return str(self.call(who, "POST", f"users/{self.logins[who]}/tokens", body)["sha1"])
+
+    def account_id(self, who: str) -> str:
+        """Return the id of somebody's account."""
+        return str(self.gitea.call("GET", f"users/{self.logins[who]}")["id"])
+
+    def knows(self, user: str, account: str) -> None:
+        """Let the hub know a user by an account of Gitea."""
+        host = str(httpx.URL(self.gitea.url).netloc.decode())
+        said = {"provider": "gitea", "host": host, "id": self.account_id(account), "login": self.logins[account]}
+        self.platform.people.identities[user] = {"account": said}
+
+    def start(self) -> None:
+        """Start the part that follows the pull requests, as after a restart."""
+        forge = GiteaForge(self.gitea.url, self.repository, token_file=self.folder / "token")
+        self.platform.forge.merged_branches_stay = True
+        self.shown = ShownPullRequests(self.folder / "pull_requests.sqlite")
+        host, platform = httpx.URL(self.gitea.url).netloc.decode(), self.platform
+        showing = Showing(forge, platform.proposals, platform.identities, "gitea", host, "https://hub/proposals/")
+        self.pull_requests = PullRequests(forge, platform.proposals, showing, None, self.shown)
+
+    def fetch(self) -> None:
+        assert self.platform.mirror
+        self.platform.mirror.fetch()
+
+    async def look(self) -> None:
+        """Fetch from Gitea, and look once."""
+        await asyncio.to_thread(self.fetch)
+        await self.platform.watcher.refresh()
+        await self.pull_requests.look()
+
+    def pulls(self, state: str = "all") -> list[dict[str, Any]]:
+        """Return the pull requests, the first first."""
+        found = self.repo("bot", "GET", f"pulls?state={state}&limit=50")
+        return sorted(found, key=lambda pull: int(pull["number"]))
+
+    async def close(self) -> None:
+        await self.pull_requests.stop()
+        await self.platform.close()
