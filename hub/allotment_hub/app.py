@@ -41,6 +41,7 @@ from allotment_hub.services.identities import Identities
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.judging.judges import Judges
+from allotment_hub.services.merging import ApprovedMerges
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
@@ -173,6 +174,8 @@ async def serve(configuration: ServiceConfiguration) -> None:
     if services.image_puller:
         services.image_puller.start()
     services.watcher.start()
+    merges = ApprovedMerges(services.proposals, services.reviews)
+    merges.start()
     threading.Thread(target=services.proposals.forge.begin, daemon=True).start()
     if services.pull_requests:
         services.pull_requests.start()
@@ -184,6 +187,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     await stop.wait()
     server.stop()
     await server.close_all_connections()
+    await merges.stop()
     services.judges.close()
     if services.pull_requests:
         await services.pull_requests.stop()

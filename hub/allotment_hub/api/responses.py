@@ -217,6 +217,8 @@ class ProposalAnswer(Answer):
     """Who has to approve, and why. `met_by` names who has approved."""
     automatic: list[str]
     """Why nobody has to approve; empty if somebody has to."""
+    merges_when_approved: bool
+    """Whether the service merges it as soon as all approvals are there."""
     others: list[OtherProposalAnswer]
     """Other open proposals for the same files, in `proposals/{id}`."""
     removals: list[str]
@@ -272,6 +274,8 @@ class TeamAnswer(Answer):
     """How much the whole team may run at one time."""
     user_budget: dict[str, Any] | None
     """How much one member may run at one time in this team."""
+    merge: str
+    """`when-approved` where proposals are merged as soon as they have all approvals, otherwise `by-hand`."""
     profiles: list[str]
     data_roles: list[dict[str, Any]]
     """The data roles that are granted to it: `name`, `until`, `review_by`, `ended`."""

@@ -85,7 +85,7 @@ def _last_change_fields(entry: HistoryEntry | None) -> dict[str, Any]:
 def team_answer(page: TeamDetails) -> responses.TeamAnswer:
     """Return the answer for a team."""
     document = page.entry.value.model_dump(mode="json")
-    copied = ("title", "description", "members", "leads", "deputies", "envelope", "budget", "user_budget")
+    copied = ("title", "description", "members", "leads", "deputies", "envelope", "budget", "user_budget", "merge")
     return answer_from(
         responses.TeamAnswer,
         page,
@@ -178,6 +178,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
         reason=stored.current.text,
         created=stored.records[0].time,
         automatic=() if case.requirements else case.automatic,
+        merges_when_approved=case.merges_when_approved,
         problems=check.problems,
         changes=check.changes,
         access=check.access,
@@ -224,6 +225,7 @@ def unjudged_answer(stored: StoredProposal, url: str) -> responses.ProposalAnswe
         created=stored.records[0].time,
         since=stored.records[-1].time,
         totals={},
+        merges_when_approved=False,
         actions={},
         cost=None,
     )

@@ -42,6 +42,7 @@ CATEGORIES = {
     "grant-removed": "grant removed",
     "grant-longer": "for longer",
     "grant-shorter": "for a shorter time",
+    "merging": "merging",
 }
 """The badges of change types. Types without one are clear from the change itself."""
 

@@ -1,6 +1,6 @@
 """A team: its members, its leads and the limits of what it decides itself. `teams/<team>/team.yaml`."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -77,6 +77,8 @@ class Team(Model):
     """How much the whole team may run at the same time."""
     user_budget: Budget | None = None
     """How much each member may run at the same time in this team."""
+    merge: Literal["by-hand", "when-approved"] = "by-hand"
+    """Whether approved proposals merge by themselves, where all their files are of teams that say so on main."""
 
     @model_validator(mode="after")
     def _has_leads(self) -> Self:

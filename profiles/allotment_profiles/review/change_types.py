@@ -14,11 +14,12 @@ ChangeType = Literal[
     "smaller", "larger-inside", "larger-outside", "hardware",
     "storage", "data-role-added", "data-role-removed", "options", "audience", "environment", "checkout", "app", "text",
     "visibility", "retirement", "review-date", "acceptance", "people", "envelope", "budget", "owner", "binding",
-    "classification", "grant-added", "grant-removed", "grant-longer", "grant-shorter", "policy",
+    "classification", "grant-added", "grant-removed", "grant-longer", "grant-shorter", "merging", "policy",
 ]  # fmt: skip
 """Not every name explains itself: `layout` keeps the meaning, `path` is not a file that is read, `moved` is to another
 team, `hardware` is the kind of GPU or the node pool, `storage` the shared folder, `audience` the key `only`, `people`
-also the maintainers of a profile, and `larger-…` is inside or outside the team's envelope.
+also the maintainers of a profile, `merging` who merges what is approved, and `larger-…` is inside or outside the
+team's envelope.
 """
 
 _CHOICE = re.compile(r"options\.([^.]+)\.choices\.([^.]+)\.(.+)")
@@ -50,6 +51,7 @@ _BY_FIRST: dict[str, ChangeType] = {
     "deputies": "people",
     "user_budget": "budget",
     "cost_centre": "budget",
+    "merge": "merging",
     "sensitivity": "classification",
     "paperwork": "classification",
 }

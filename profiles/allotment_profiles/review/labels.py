@@ -33,6 +33,7 @@ _LABELS = {
     "leads.users": "lead",
     "deputies.groups": "group of deputies",
     "deputies.users": "deputy",
+    "merge": "merging of approved proposals",
     "envelope.cpu": "largest session, CPU",
     "envelope.memory": "largest session, memory",
     "envelope.gpu": "largest session, GPUs",

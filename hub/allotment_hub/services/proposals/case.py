@@ -10,6 +10,7 @@ from allotment_hub.forges.stored_proposal import Candidate, StoredProposal
 from allotment_hub.services.judging.checking import Check
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model.paths import file_ref
 from allotment_profiles.records.record import Record
 from allotment_profiles.review.approvals import Requirement, addressed, can_meet, missing
 
@@ -121,6 +122,32 @@ class Case:
         return "open" if self.unmet else "approved"
 
     @property
+    def completed_by(self) -> User | None:
+        """Whose approval was the last one that was needed; None while one is missing, and where none is needed."""
+        contributors = self.stored.contributors
+        for count in range(1, len(self.approvers) + 1) if self.requirements else ():
+            given = self.approvers[:count]
+            if not missing(self.requirements, given, self.main, self.proposer, contributors):
+                return given[-1]
+        return None
+
+    @property
+    def merges_when_approved(self) -> bool:
+        """Whether the service merges it as soon as all approvals are there: the teams of all its files say so on main.
+
+        What a person has to look at once more waits for that person: many removals, and what needs a new sign-in.
+        """
+        check, candidate = self.judgement.check, self.judgement.candidate
+        if check is None or candidate is None or not self.requirements:
+            return False
+        policy = check.before.policy
+        sign_in = check.needs_sign_in and (policy is None or policy.value.fresh_sign_in is not None)
+        if self.judgement.removals or sign_in or check.errors:
+            return False
+        paths = {*self.paths, *(each.path for each in candidate.changes), *(each.path for each in check.changes)}
+        return all(_merges_when_approved(path, check) for path in paths)
+
+    @property
     def merges_itself(self) -> bool:
         """Whether the policy stands in for every approval, so that the proposer merges."""
         own = self.stored.contributors == {self.stored.proposer}
@@ -133,3 +160,18 @@ class Case:
     def reviewed_by(self, user: User) -> bool:
         """Whether a user's approval counts for anything here."""
         return any(self.can_meet(requirement, user) for requirement in self.requirements)
+
+
+def _merges_when_approved(path: str, check: Check) -> bool:
+    """Return whether those whom a file is of want it to be merged as soon as it is approved, as main says now."""
+    ref, main = file_ref(path), check.before
+    if ref is None or ref.kind == "policy":
+        return False
+    teams = {ref.id.partition("/")[0]}
+    if ref.kind == "data role":
+        versions = [catalog.data_roles[ref.id] for catalog in (main, check.after) if ref.id in catalog.data_roles]
+        teams = {entry.value.owner for entry in versions}
+    entries = [main.teams.get(team) for team in teams]
+    # A file of a team whose newest version is not valid says nothing now.
+    valid = all(entry and not entry.outdated_since and entry.value.merge == "when-approved" for entry in entries)
+    return bool(entries) and valid

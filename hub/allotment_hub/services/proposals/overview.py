@@ -145,4 +145,5 @@ async def _standing(
         can = any(case.can_meet(requirement, user) for requirement in case.unmet)
         return "open", " and ".join(requirement.who for requirement in case.unmet), can and reader.may_review
     can = case.reviewed_by(user) or (user.admin and not own)
-    return "approved", "somebody to merge it", can and reader.may_review
+    waits_for = "the service to merge it" if case.merges_when_approved else "somebody to merge it"
+    return "approved", waits_for, can and reader.may_review

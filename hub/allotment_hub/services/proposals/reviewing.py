@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
@@ -10,14 +11,19 @@ from allotment_hub.errors import ServiceError, UnavailableError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.identities import Identities
 from allotment_hub.services.proposals.case import Case
+from allotment_hub.services.proposals.judgements import NOBODY
 from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals
 from allotment_hub.services.proposals.proposing import checked_text, moved_error, written
 from allotment_hub.services.proposals.rights import Action, Actor, may_reject, refusal_of
 from allotment_hub.services.sign_ins import SignIns
+from allotment_profiles.access.people import User
+from allotment_profiles.git.process import GitError
 from allotment_profiles.records.record import Source
 from allotment_profiles.store.history import CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
+
+log = logging.getLogger(__name__)
 
 LookT = TypeVar("LookT")
 _ROUNDS = 5
@@ -49,7 +55,8 @@ class Reviews:
             record = partial(self._forge.record, candidate=judgement.candidate, digest=judgement.digest)
             return await written(record, case.stored, "approved", by=by, source=source)
 
-        return await self._decide(proposal, lambda: self._allowed("approve", actor, proposal, head, digest), record)
+        approved = await self._decide(proposal, lambda: self._allowed("approve", actor, proposal, head, digest), record)
+        return await self.merge_when_approved(approved)
 
     async def _decide(
         self, proposal: str, look: Callable[[], Awaitable[LookT]], write: Callable[[LookT], Awaitable[StoredProposal]]
@@ -137,7 +144,18 @@ class Reviews:
         """
         actor = await self._confirmed(actor, proposal)
         without = await self._unconfirmed(actor, proposal)
+        look = partial(self._allowed, "merge", actor, proposal, head, digest, without)
+        return await self._merge(actor, proposal, look, confirm_removal=confirm_removal, source=source)
 
+    async def _merge(
+        self,
+        actor: Actor,
+        proposal: str,
+        look: Callable[[], Awaitable[Case]],
+        *,
+        confirm_removal: bool = False,
+        source: Source | None = None,
+    ) -> StoredProposal:
         async def write(case: Case) -> StoredProposal:
             judgement = case.judgement
             if judgement.candidate is None:
@@ -148,11 +166,42 @@ class Reviews:
             merge = partial(self._forge.merge, digest=judgement.digest, source=source)
             return await written(merge, case.stored, judgement.candidate, message, by=by)
 
-        merged = await self._decide(
-            proposal, lambda: self._allowed("merge", actor, proposal, head, digest, without), write
-        )
+        merged = await self._decide(proposal, look, write)
         await self._watcher.refresh()
         return merged
+
+    async def merge_when_approved(self, stored: StoredProposal) -> StoredProposal:
+        """Merge a proposal that has every approval, where its teams want that; otherwise return it as it is.
+
+        It is merged by whose approval completed it, as if they had pressed the button. What keeps it from being merged
+        now is said on its page; whoever calls this tries again later.
+        """
+        nobody = User(NOBODY, frozenset())
+        try:
+            stored = await self._proposals.stored(stored.id)
+            case = await self._proposals.case(stored, nobody) if stored.open else None
+            if case is None or not case.merges_when_approved or case.completed_by is None:
+                return stored
+            without = await self._identities.unconfirmed({record.by for record in case.approvals})
+            people = {
+                name: user for name, user in (await self._proposals.people([stored])).items() if name not in without
+            }
+            person = (await self._proposals.case(stored, nobody, case.judgement, people)).completed_by
+            if person is None:
+                return stored
+            actor = await self._confirmed(Actor(person, may_review=True), stored.id)
+
+            async def look() -> Case:
+                digest = case.judgement.sealed
+                found = await self._allowed("merge", actor, stored.id, stored.head, digest, without)
+                if not found.merges_when_approved or found.completed_by != actor.user:
+                    raise moved_error()
+                return found
+
+            return await self._merge(actor, stored.id, look)
+        except (ServiceError, UnavailableError, GitError) as error:
+            log.info("the proposal %s is not merged by itself now: %s", stored.id, error)
+            return stored
 
     async def merge_if_automatic(self, actor: Actor, stored: StoredProposal) -> StoredProposal:
         """Merge what needs nobody's approval, if a person proposed it. What a session proposed waits for the person."""

@@ -65,7 +65,8 @@ def waiting(case: Case) -> tuple[str, dt.datetime]:
     if state == "open":
         return "an approval by " + " and by ".join(requirement.who for requirement in case.unmet), since
     if state == "approved":
-        who = f"{stored.proposer} to merge it" if case.merges_itself else "somebody to merge it"
+        anybody = "the service to merge it" if case.merges_when_approved else "somebody to merge it"
+        who = f"{stored.proposer} to merge it" if case.merges_itself else anybody
         return who, approvals[-1].time if approvals else since
     if state == "conflict":
         return f"{stored.proposer}, to bring it up to date with main", since
