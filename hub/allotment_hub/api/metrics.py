@@ -10,6 +10,7 @@ from allotment_hub.forges.record_index import RecordIndex
 from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
+from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_profiles.store.watcher import CatalogWatcher
 
 
@@ -67,6 +68,24 @@ class RecordCollector(Collector):
             for state, count in self._log.ask(RecordIndex.totals).items():
                 proposals.add_metric([state], count)
             yield proposals
+
+
+class ForgeCollector(Collector):
+    """Collects how it went when the forge was asked, at each scrape."""
+
+    def __init__(self, pull_requests: PullRequests) -> None:
+        self._pull_requests = pull_requests
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the metrics of the last look."""
+        status = self._pull_requests.status
+        up = status.error is None and status.looked is not None
+        yield _gauge("allotment_forge_up", "Whether the last look at the pull requests went well.", up)
+        if status.looked:
+            looked = status.looked.timestamp()
+            yield _gauge("allotment_forge_looked_timestamp_seconds", "When all pull requests were last read.", looked)
+        count = self._pull_requests.open_count
+        yield _gauge("allotment_forge_open_pull_requests", "Open pull requests into main.", count)
 
 
 class PullCollector(Collector):

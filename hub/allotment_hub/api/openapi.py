@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from allotment_hub.api import platform, profiles, proposals, stops
+from allotment_hub.api import platform, profiles, proposals, stops, webhooks
 from allotment_hub.api.handler import ApiHandler, Operation
 from allotment_hub.http.problem import ProblemDetails
 
@@ -35,6 +35,7 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "holds": platform.QuarantineHandler,
     "holds/{commit}/confirmation": platform.ConfirmationHandler,
     "stops": stops.StopsHandler,
+    "webhooks/forge": webhooks.ForgeWebhookHandler,
     "health": platform.HealthHandler,
     "metrics": platform.MetricsHandler,
 }

@@ -8,13 +8,14 @@ from typing import ClassVar
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from allotment_hub.api.handler import ApiHandler, operation
-from allotment_hub.api.metrics import CatalogCollector, PullCollector, RecordCollector, exposition
+from allotment_hub.api.metrics import CatalogCollector, ForgeCollector, PullCollector, RecordCollector, exposition
 from allotment_hub.api.requests import ConfirmationBody
 from allotment_hub.api.responses import QuarantinedCommitAnswer
 from allotment_hub.api.serializers import answer_from
 from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
+from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.quarantine import RELEASES, by_commit_and_kind
 from allotment_profiles.catalog.catalog import QuarantinedChange
 from allotment_profiles.store.watcher import FetchStatus, LoadStatus
@@ -83,6 +84,8 @@ class HealthHandler(ApiHandler):
             "fetched": _fetched(watcher.last_fetch),
             "proposals": {"failed": watcher.proposals_error is not None, "left_out": watcher.left_out},
             "records": _records(records),
+            # It changes neither `ok` nor the status: without it everything goes on but the pull requests.
+            "forge": _forge(self.services.pull_requests),
             "pulled_ahead": pulled_ahead(self.services.image_puller),
             "problems": len(watcher.catalog.problems),
             # Whether the hub writes sign-ins down; null if it has not said so.
@@ -100,6 +103,33 @@ def _records(log: RecordLog) -> dict[str, object]:
     return {
         "broken": broken and {"since": _utc(broken.since), "why": broken.why, "commit": broken.commit},
         "reading": progress and {"done": progress[0], "of": progress[1]},
+    }
+
+
+_FORGE_WORDS = {
+    "forge-unavailable": "It does not answer, or its answer cannot be understood.",
+    "forge-limited": "It takes no more calls for a while.",
+    "forge-credential": "It does not take the service's credential, or the credential has too few rights.",
+    "forge-moved": "The repository has another address there.",
+    "forge-missing": "It has no such repository, or does not show it to the service's account.",
+    "forge-refused": "It refuses a call of the service.",
+}
+"""Why pull requests are not up to date, for everybody: the errors themselves name files and addresses."""
+
+
+def _forge(pull_requests: PullRequests | None) -> dict[str, object] | None:
+    if pull_requests is None:
+        return None
+    status = pull_requests.status
+    code = status.error and status.error.code
+    return {
+        "ok": status.error is None and status.looked is not None,
+        "code": code,
+        "why": code
+        and _FORGE_WORDS.get(code, "The service cannot follow the pull requests now. Its log has the reason."),
+        "since": _utc(status.since),
+        "looked": _utc(status.looked),
+        "open": pull_requests.open_count,
     }
 
 
@@ -172,7 +202,8 @@ class MetricsHandler(ApiHandler):
         services = self.services
         collectors = [CatalogCollector(services.watcher), RecordCollector(services.proposals.forge.log)]
         pulled = [PullCollector(services.image_puller)] if services.image_puller else []
-        self.finish(await asyncio.to_thread(exposition, *collectors, *pulled))
+        forge = [ForgeCollector(services.pull_requests)] if services.pull_requests else []
+        self.finish(await asyncio.to_thread(exposition, *collectors, *pulled, *forge))
 
 
 class UnknownHandler(ApiHandler):

@@ -143,6 +143,7 @@ def api(plant: Planted) -> dict[str, list[Asked]]:
             *get(*(f"api/v1/stops?{query}" for query in STOPPED)),
             *(Asked("POST", "api/v1/stops", json={**dict([query.split("=")]), "reason": ""}) for query in STOPPED),
         ],
+        "webhooks/forge": [Asked("POST", "api/v1/webhooks/forge", json={})],
         "health": get("api/v1/health"),
         "metrics": get("api/v1/metrics"),
     }

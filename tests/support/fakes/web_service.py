@@ -22,13 +22,14 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler, create_signed_value
 
 from allotment_hub.app import build_application
-from allotment_hub.configuration import ServiceConfiguration
+from allotment_hub.configuration import ForgeConfiguration, RemoteConfiguration, ServiceConfiguration
 from allotment_hub.http.application import MAXIMUM_DISCARDED
 from allotment_hub.http.handler import Services
 from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
 from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.services.hub_api import Directory, hub_api_client
+from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.stops import Stops
 from allotment_hub.services.waiting import WaitingNumbers
 from allotment_profiles.scopes import REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
@@ -101,7 +102,10 @@ class _HubApi(RequestHandler):
 class WebService:
     """The web server of a platform."""
 
-    def __init__(self, platform: Platform, folder: Path, directory: Directory | None = None) -> None:
+    def __init__(
+        self, platform: Platform, folder: Path, directory: Directory | None = None, *,
+        forge: ForgeConfiguration | None = None, pull_requests: PullRequests | None = None,
+    ) -> None:  # fmt: skip
         """Without `directory`, the service asks the stand-in for its users, which may fail, over HTTP."""
         self.hub = HubStandIn(platform.people)
         self.platform = platform
@@ -112,7 +116,8 @@ class WebService:
         self.url = f"http://127.0.0.1:{port}"
         configuration = ServiceConfiguration(
             repository=folder / "profiles.git", signing_key=folder / "key", allowed_signers=folder / "signers",
-            events="sqlite://", port=port, public_url=f"{self.url}/",
+            events="sqlite://", port=port, public_url=f"{self.url}/", forge=forge,
+            remote=RemoteConfiguration(url=f"{forge.url}/{forge.repository}.git") if forge else None,
         )  # fmt: skip
         self.auth = ServiceAuth(
             api_url=f"http://127.0.0.1:{self._hub_port}/hub/api", api_token=SECRET, base_url=PREFIX, cache_max_age=15,
@@ -126,7 +131,7 @@ class WebService:
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             waiting=WaitingNumbers(platform.proposals, platform.quarantine, wait_seconds=platform.list_seconds),
-            stops=Stops(platform.watcher, self.hub_client), image_puller=None, pull_requests=None,
+            stops=Stops(platform.watcher, self.hub_client), image_puller=None, pull_requests=pull_requests,
             one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client), sign_ins=platform.sign_ins, request_limit=RequestLimit(),
             identities=platform.identities,
@@ -138,9 +143,11 @@ class WebService:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, platform: Platform, folder: Path, directory: Directory | None = None) -> AsyncIterator[Self]:
+    async def opened(
+        cls, platform: Platform, folder: Path, directory: Directory | None = None, **options: Any
+    ) -> AsyncIterator[Self]:
         """Serve until the end of the block."""
-        service = cls(platform, folder, directory)
+        service = cls(platform, folder, directory, **options)
         try:
             yield service
         finally:

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 LOCAL_SECONDS = 0.5
 """How often it is looked whether something changed here; that reads two references."""
 AGAIN_SECONDS = 1.0
+APART_SECONDS = 0.5
+"""How far apart looks begin at least, however many webhooks ask for one."""
 SETTLED_SECONDS = 5.0
 """The times of a forge are to the second: one that was looked at so soon after its last change is looked at again."""
 NOTICE = dt.timedelta(seconds=30)
@@ -87,6 +89,8 @@ class PullRequests:
         self.status = ForgeStatus(None, dt.datetime.now(dt.UTC))
         self._waits = False
         """Whether something is expected to happen on the forge in a moment."""
+        self.open_count = 0
+        """How many pull requests into main were open at the last look."""
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._settled: dict[int, tuple[dt.datetime, float]] = {}
@@ -118,6 +122,7 @@ class PullRequests:
     async def _follow(self) -> None:
         while True:
             self._woken.clear()
+            next_begin = time.monotonic() + APART_SECONDS
             before = await self._state()
             pause = await self._attempt()
             with contextlib.suppress(TimeoutError):
@@ -125,6 +130,7 @@ class PullRequests:
                     while not self._woken.is_set() and await self._state() == before:
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(self._woken.wait(), LOCAL_SECONDS)
+            await asyncio.sleep(max(0.0, next_begin - time.monotonic()))
 
     async def _state(self) -> object:
         """Return what changes when something is recorded here, or main moves."""
@@ -167,6 +173,7 @@ class PullRequests:
         self._waits = False
         me = await self.forge.me()
         there = await self.forge.open_pull_requests()
+        self.open_count = len(there)
         still_open = await self._proposals.open_ones()
         for stored in still_open:
             await self._apart(stored.id, self._together(stored, there, me))
