@@ -1,6 +1,7 @@
 """A proposal as its records tell it, and what a merge of it puts on main."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from allotment_profiles.git.repository import FileChange
@@ -104,7 +105,7 @@ class StoredProposal:
         }
         return list(approvals.values())
 
-    @property
+    @functools.cached_property
     def dismissed(self) -> frozenset[str]:
         """The commits of the approvals that were dismissed: each one that was named, and that person's earlier ones."""
         named = {record.dismisses for record in self.records if record.kind == "dismissed"}
@@ -117,7 +118,11 @@ class StoredProposal:
 
     def recorded(self, source: Source) -> Record | None:
         """Return the record that was made from an act on a forge, or None."""
-        return next((record for record in self.records if record.source and record.source.key == source.key), None)
+        return self._by_source.get(source.key)
+
+    @functools.cached_property
+    def _by_source(self) -> Mapping[tuple[str, int, str], Record]:
+        return {record.source.key: record for record in self.records if record.source}
 
 
 def basis_of(records: Sequence[Record]) -> str:

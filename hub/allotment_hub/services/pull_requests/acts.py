@@ -220,8 +220,9 @@ class Acts:
             why = f"{FORGES[self._kind]} does not say who it was"
         if taken.name != "comment":
             why += f", so the {taken.name} does not count"
-        why += ": sign in to the hub with it." if taken.act.account else "."
-        source = dataclasses.replace(taken.source, uncounted=why)
+        if taken.act.account:
+            why += ": sign in to the hub with it" + ("" if taken.name == "comment" else ", then do it again")
+        source = dataclasses.replace(taken.source, uncounted=f"{why}.")
         return await written(self._proposals.forge.record, stored, "commented", by="", text=taken.text, source=source)
 
 
