@@ -106,7 +106,7 @@ class Doctor:
         yield finding or ok(f"{me.login} may write to {repository}.")
         opened, finding = await self._asked(self._forge.open_pull_requests)
         yield finding or ok(f"Pull requests can be read; {len(opened)} into main are open.")
-        missing, finding = await self._asked(lambda: self._settings.missing_protections(STATUSES))
+        missing, finding = await self._asked(lambda: self._settings.missing_protections(STATUSES, me))
         if finding:
             yield wrong(f"The protection of main could not be looked at. {finding.text} Try --settings-token.")
         elif not missing:

@@ -8,9 +8,11 @@ from typing import Any
 import httpx
 import pytest
 from support.command_line import allotment
+from support.fakes.faulty_front import FaultyFront
 from support.fakes.platform import Platform
 from support.fakes.web_service import WebService
-from support.forge_stages import GitHubStage, Stage, StandInStage
+from support.forge_stages import GiteaRepository, GiteaStage, GitHubStage, Stage, StandInStage
+from support.servers.forge import needs_forge
 
 STATUSES = ["allotment/check", "allotment/approval"]
 WEBHOOK = "https://hub.example.org/lab/services/allotment/api/v1/webhooks/forge"
@@ -106,6 +108,19 @@ async def test_settings_that_the_service_may_not_read_are_read_with_another_toke
     assert (code, lines[-1].startswith("?      The account may not read the webhooks.")) == (0, True)
     code, lines = await looked(config, "--settings-token", tmp_path / "admin")
     assert (code, lines[-1]) == (0, f"ok     A webhook goes to {WEBHOOK}")
+
+
+@needs_forge
+async def test_who_may_push_is_the_service_whoever_looks(gitea_repository: GiteaRepository, tmp_path: Path) -> None:
+    stage = GiteaStage(FaultyFront(gitea_repository.gitea.url), gitea_repository, tmp_path)
+    stage.protect(STATUSES)
+    (tmp_path / "owner").write_text(gitea_repository.gitea.token(write=False))
+    code, lines = await looked(configured(stage, tmp_path), "--settings-token", tmp_path / "owner")
+    assert (code, faults(lines)) == (0, [])
+    stage.use_token(stage.token("lea"))
+    code, lines = await looked(configured(stage, tmp_path))
+    assert "could not be looked at" in faults(lines)[0], "who may write may not read the settings"
+    await stage.close()
 
 
 async def test_an_account_that_is_somebodys_in_the_hub_is_said(

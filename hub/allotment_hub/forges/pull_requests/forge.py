@@ -91,8 +91,13 @@ class Forge(Protocol):
 
     # -- settings
 
-    async def missing_protections(self, statuses: Iterable[str]) -> tuple[MissingProtection, ...]:
-        """List what does not protect main: against pushes, forced pushes, deletion, merges without these statuses."""
+    async def missing_protections(
+        self, statuses: Iterable[str], account: ForgeAccount | None = None
+    ) -> tuple[MissingProtection, ...]:
+        """List what does not protect main: against pushes, forced pushes, deletion, merges without these statuses.
+
+        The service itself may push. `account` is its own, where somebody else's credential looks.
+        """
 
     async def aclose(self) -> None:
         """Close the connections."""

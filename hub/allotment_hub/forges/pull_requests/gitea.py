@@ -311,12 +311,14 @@ class GiteaForge(PullRequestAdapter):
 
     # -- settings
 
-    async def missing_protections(self, statuses: Iterable[str]) -> tuple[MissingProtection, ...]:
+    async def missing_protections(
+        self, statuses: Iterable[str], account: ForgeAccount | None = None
+    ) -> tuple[MissingProtection, ...]:
         """List what does not protect main."""
         rules = await self.client.get(list[_Protection], f"{self._repository}/branch_protections")
         exact = [rule for rule in rules if rule.rule_name == MAIN]
         rule = next(iter(exact or [rule for rule in rules if fnmatchcase(MAIN, rule.rule_name)]), None)
-        me = (await self.me()).login
+        me = (account or await self.me()).login
         allowed = set(rule.push_whitelist_usernames or ()) | set(rule.push_whitelist_teams or ()) if rule else set()
         closed = rule is not None and (not rule.enable_push or (rule.enable_push_whitelist and allowed <= {me}))
         protections = Protections(self._settings)

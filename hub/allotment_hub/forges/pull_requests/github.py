@@ -201,7 +201,9 @@ class GitHubForge(PullRequestAdapter):
 
     # -- settings
 
-    async def missing_protections(self, statuses: Iterable[str]) -> tuple[MissingProtection, ...]:
+    async def missing_protections(
+        self, statuses: Iterable[str], account: ForgeAccount | None = None
+    ) -> tuple[MissingProtection, ...]:
         """List what does not protect main, whether rulesets would or the older branch protection."""
         rules = await self.client.list(RuleAnswer, f"{self._repository}/rules/branches/{MAIN}")
         classic = None

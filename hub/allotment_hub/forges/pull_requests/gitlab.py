@@ -310,7 +310,9 @@ class GitLabForge(PullRequestAdapter):
 
     # -- settings
 
-    async def missing_protections(self, statuses: Iterable[str]) -> tuple[MissingProtection, ...]:
+    async def missing_protections(
+        self, statuses: Iterable[str], account: ForgeAccount | None = None
+    ) -> tuple[MissingProtection, ...]:
         """List what does not protect main. GitLab requires all statuses or none."""
         project = await self.client.get(_Project, self._project)
         branches = await self.client.list(_ProtectedBranch, f"{self._project}/protected_branches")
