@@ -341,6 +341,25 @@ class PlainGitForge:
         self.log.append(record, "", RefUpdate(MAIN, commit, main))
         return commit
 
+    def merged_there(
+        self, proposal: StoredProposal, merge: str, *, by: str, source: Source, main: str = "", digest: str = "",
+        text: str = "", confirmation: str = "", on: str = "",
+    ) -> StoredProposal:  # fmt: skip
+        """Record that the forge merged a proposal into a commit of main. Raise RefMovedError.
+
+        With a message of a `confirmation`, an empty commit `on` top of main confirms it, and is what is recorded.
+        """
+        updates = [RefUpdate(PROPOSE + proposal.id, NO_OBJECT, proposal.branch)] if proposal.branch else []
+        if confirmation:
+            merge = self._write(self.repository.write_tree(on, {}), [on], confirmation, Person(proposal.proposer, ""))
+            updates.append(RefUpdate(MAIN, merge, on))
+        record = Record(
+            "merged", by, dt.datetime.now(dt.UTC), proposal.head, text,
+            merge=merge, digest=digest, main=main, proposal=proposal.id, source=source,
+        )  # fmt: skip
+        self.log.append(record, proposal.basis, *updates)
+        return self._reload(proposal.id)
+
     def _write(self, tree: str, parents: Sequence[str], message: str, author: Person) -> str:
         now = dt.datetime.now(dt.UTC)
         return self.repository.write_commit(

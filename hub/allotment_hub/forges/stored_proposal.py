@@ -73,6 +73,12 @@ class StoredProposal:
         """Whether main has it."""
         return self.ending is not None and self.ending.kind == "merged"
 
+    @property
+    def unreviewed(self) -> bool:
+        """Whether it was merged with the forge's own button, and not as it was judged and approved here."""
+        ending = self.ending
+        return ending is not None and ending.kind == "merged" and ending.source is not None and not ending.digest
+
     def at(self, head: str) -> "StoredProposal":
         """Return the open proposal as it was with an earlier head."""
         ending = self.ending

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from allotment_hub.forges.heads import Heads
+from allotment_hub.forges.landing import spans
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.access.visibility import Audience, audience_of
 from allotment_profiles.git.repository import FileChange, Repository
@@ -54,9 +55,8 @@ class TouchedFiles:
 
     def _read(self, missing: Sequence[StoredProposal], main: str) -> Iterator[Touched]:
         # A merge is compared with the main that it was merged into.
-        ids = [stored.ending.merge for stored in missing if stored.ending and stored.ending.merge]
-        before = {commit.id: commit.parents[0] for commit in self._repository.commits(ids) if commit.parents}
-        mains = [before.get(stored.ending.merge, main) if stored.ending else main for stored in missing]
+        found = spans(self._repository, [stored.ending for stored in missing if stored.ending])
+        mains = [found.get(stored.ending.merge, (main,))[0] if stored.ending else main for stored in missing]
         pairs = [(each, stored.head) for each, stored in zip(mains, missing, strict=True)]
         bases = [base or pair[0] for pair, base in zip(pairs, self._heads.read_bases(pairs), strict=True)]
         compared = [(base, head) for base, (_, head) in zip(bases, pairs, strict=True)]

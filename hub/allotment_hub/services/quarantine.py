@@ -32,7 +32,7 @@ from allotment_profiles.model.paths import POLICY
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.review.approvals import missing
 from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
-from allotment_profiles.store.provenance import MERGE
+from allotment_profiles.store.provenance import MERGE, is_reviewed
 from allotment_profiles.store.watcher import CatalogWatcher
 
 Kind = Literal["removal", "direct-push"]
@@ -206,6 +206,8 @@ class Quarantine:
         digests: dict[str, tuple[str, ...]] = {}
         for confirmation in read:
             trailers = confirmation.trailers()
+            if not is_reviewed(confirmation) or "Proposal" in trailers:
+                continue  # somebody has called a proposal, or the commit of one, like that
             for name in trailers.get("Approved-by", ()):
                 digests[name] = (*digests.get(name, ()), *trailers.get(_DIGEST, ()))
         first = list(digests)

@@ -85,7 +85,7 @@ class Record:
     digest: str = ""
     """What was judged; with `approved` and `merged`. Empty in records from before there were digests."""
     main: str = ""
-    """The commit of main that it was judged with; with `approved`."""
+    """The commit of main that it was judged with; with `approved`, and with `merged` where the forge merged it."""
     size: int = 0
     """Bytes of the files that were sent; with `proposed` and `updated`. 0 in records from before it was counted."""
     proposal: str = ""

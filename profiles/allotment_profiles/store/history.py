@@ -9,7 +9,7 @@ files that it removes are gone at once.
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -156,9 +156,10 @@ class _Fold:
         self._role_changes: list[RoleChange] = []
         self._direct_push: Literal["show", "hold"] = known.direct_push if known else "show"
         self._removal_share = known.removal_share if known else Policy.model_fields["removal_share"].default
-        self._before = known.provenance if known else Provenance()
+        before = known.provenance if known else Provenance()
+        self._older = before.entries
         self._entries: list[HistoryEntry] = []
-        self._by_path = dict(self._before.by_path)
+        self._by_path = dict(before.by_path)
 
     def applied(self) -> Applied:
         """Return the state, with the sizes of the files that apply, so that a large file is refused unread."""
@@ -173,7 +174,7 @@ class _Fold:
                 raise GitDataError(f"the repository lacks the object {entry.blob}")
             sized = TreeEntry(entry.mode, entry.blob, sizes[entry.blob])
             self._files[path] = dataclasses.replace(self._files[path], entry=sized)
-        entries = (*reversed(self._entries), *self._before.entries)
+        entries = (*reversed(self._entries), *self._older)
         return Applied(
             head=self._head,
             time=self._time,
@@ -243,6 +244,8 @@ class _Fold:
                 self._remove(commit, path)
         if CONFIRMS_PUSH in trailers and reviewed:
             self._release(commit, set(trailers[CONFIRMS_PUSH]))
+            if "Proposal" in trailers:
+                self._review(frozenset(trailers[CONFIRMS_PUSH]), self._entries[-1])
         return not removals.isdisjoint(commit.parents[1:])
 
     def _release(self, commit: LoggedCommit, pushes: set[str]) -> None:
@@ -252,6 +255,24 @@ class _Fold:
                 if version.entry and version.commit in pushes:
                     self._write(commit, path, version.entry, file.quarantined[index + 1 :])
                     break
+
+    def _review(self, merged: frozenset[str], confirmation: HistoryEntry) -> None:
+        """Show commits as reviewed: a forge's merge of a proposal, which the service has confirmed to be as judged."""
+        paths: set[str] = set()
+
+        def reviewed(entries: Iterable[HistoryEntry]) -> Iterator[HistoryEntry]:
+            for entry in entries:
+                if entry.commit in merged:
+                    paths.update(entry.paths)
+                    yield dataclasses.replace(
+                        confirmation, commit=entry.commit, time=entry.time, author=entry.author, paths=entry.paths
+                    )
+                else:
+                    yield entry
+
+        self._entries, self._older = list(reviewed(self._entries)), tuple(reviewed(self._older))
+        for path in tuple(paths):
+            self._by_path[path] = tuple(reviewed(self._by_path[path]))
 
     def _remove(self, commit: LoggedCommit, path: str) -> None:
         file = self._files.pop(path, None)

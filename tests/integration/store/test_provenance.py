@@ -50,6 +50,30 @@ def test_a_record_of_the_service_that_somebody_pushes_to_main_is_not_reviewed(pr
     assert (landing.reviewed, landing.approved_by) == (False, ())
 
 
+def test_a_merge_of_a_forge_that_the_service_has_confirmed_shows_its_reviewers(profiles: ProfilesRepository) -> None:
+    profiles.commit(small())
+    pushes = [profiles.push({NOTEBOOK: text}, "Merge pull request #7") for text in ("title: x", "title: y", "title: z")]
+    before = fold_history(profiles.repository, profiles.head)
+    confirms = "".join(f"Confirms-push: {commit}\n" for commit in pushes[:2])
+    profiles.commit({}, MESSAGE + confirms)
+    whole = fold_history(profiles.repository, profiles.head)
+    assert fold_history(profiles.repository, profiles.head, before) == whole
+    found = {entry.commit: entry for entry in whole.provenance.of(NOTEBOOK)}
+    assert [found[commit].reviewed for commit in pushes] == [True, True, False]
+    assert [found[commit].approved_by for commit in pushes] == [("rita", "root"), ("rita", "root"), ()]
+    assert before.provenance.last(NOTEBOOK) == found[pushes[2]]
+
+
+def test_nobody_but_the_service_confirms_a_merge_of_a_forge(profiles: ProfilesRepository) -> None:
+    profiles.commit(small())
+    pushed = profiles.push({NOTEBOOK: "title: x"})
+    profiles.push({}, f"{MESSAGE}Confirms-push: {pushed}\n")
+    assert not last(profiles).reviewed
+    # What administrators confirm applies, and was not reviewed.
+    profiles.commit({}, f"Merge the pushed change\n\nApproved-by: root\nConfirms-push: {pushed}\n")
+    assert not last(profiles).reviewed
+
+
 def test_a_path_cannot_claim_to_be_another_landing(profiles: ProfilesRepository) -> None:
     reviewed = profiles.commit({"README.md": "x"}, MESSAGE)
     profiles.push({f"\x01{reviewed}\nteams/red/team.yaml": "x", "teams/red/team.yaml": "x"})

@@ -52,6 +52,8 @@ class Judgement:
 
 def counting_approvals(stored: StoredProposal, judgement: Judgement) -> list[Record]:
     """Return the approvals of what was judged: of an ended proposal, at its end."""
+    if stored.unreviewed:
+        return []
     if stored.ending:
         return stored.approvals(stored.ending.digest)
     return stored.approvals(judgement.digest) if judgement.digest else []

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from allotment_hub.forges.landing import spans
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import Sight, visible
 from allotment_profiles.catalog.catalog import Catalog
@@ -11,6 +12,7 @@ from allotment_profiles.documents.merging import Collision, merged_file
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import file_ref
+from allotment_profiles.records.record import Record
 from allotment_profiles.review.changes import Change, subject_of
 from allotment_profiles.review.labels import label_of
 
@@ -58,12 +60,12 @@ def files_for_main(repository: Repository, head: str, main: str) -> Updated:
     return _carried_over(repository, repository.merge_base(main, head) or main, head, main)
 
 
-def undone(repository: Repository, merge: str, main: str) -> Updated:
+def undone(repository: Repository, ending: Record | None, main: str) -> Updated:
     """Return what undoes a merge on main, with the keys of before carried over to files that main has changed since.
 
     Files that main has again as they were before are left out.
     """
-    before = repository.first_parents(merge, limit=2)[-1]
+    before, merge = next(iter(spans(repository, [ending] if ending else []).values()), (main, main))
     found = _carried_over(repository, merge, before, main)
     changed = {path: data for path, data in found.files.items() if data != found.main.get(path)}
     return replace(found, files=changed)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -124,6 +125,11 @@ class Judgements:
         except GitDataError:  # the record is older than the digests, or main was rewound since
             return None
         return check if check and check.made else None
+
+    async def at(self, stored: StoredProposal, main: str, day: dt.date, by: str) -> Judgement:
+        """Judge the merge of a proposal with an older commit of main, by the rules of a day."""
+        key = CaseKey(main, stored.head, day, self._forge.repository.keys)
+        return await self._kept(self._approved, key, by, lambda: self._judge(stored, key))
 
     async def check(self, key: CaseKey, by: str) -> Check:
         """Check a commit against an older main, or return the check that still holds. It is no judgement of a merge."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from allotment_hub.forges.heads import drop_oldest
+from allotment_hub.forges.landing import spans
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.approvers import Approvers
@@ -122,8 +123,7 @@ class Proposals(ReadableProposals):
 
     async def undone(self, stored: StoredProposal, main: str) -> Updated:
         """Return what undoes a merged proposal on main, with keys carried over to files that main has changed."""
-        merge = stored.ending.merge if stored.ending else ""
-        return await asyncio.to_thread(undone, self.forge.repository, merge, main)
+        return await asyncio.to_thread(undone, self.forge.repository, stored.ending, main)
 
     # -- judging
 
@@ -187,7 +187,8 @@ class Proposals(ReadableProposals):
         self, stored: StoredProposal, ending: Record, merge: Commit | None, by: User
     ) -> Judgement:
         """Judge an ended proposal by the main and the day of its end."""
-        main, head = (merge.parents[0], merge.id) if merge else (await self._base(stored), stored.head)
+        found = await asyncio.to_thread(spans, self.forge.repository, [ending]) if merge else {}
+        main, head = found.get(ending.merge) or (await self._base(stored), stored.head)
         key = CaseKey(main, head, ending.time.date(), self.forge.repository.keys)
         check = await self.judgements.check(key, by.name)
         # It may have ended a moment after the midnight at which a date of it passed.
@@ -196,6 +197,8 @@ class Proposals(ReadableProposals):
 
     async def _applies(self, merge: str) -> bool:
         revision = self._watcher.catalog.revision
+        if any(change.commit == merge for change in self._watcher.catalog.quarantined):
+            return False
         return bool(revision) and await asyncio.to_thread(self.forge.repository.is_ancestor, merge, revision)
 
     async def _base(self, stored: StoredProposal) -> str:

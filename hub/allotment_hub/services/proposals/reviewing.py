@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from allotment_hub.services.sign_ins import SignIns
 from allotment_profiles.access.people import User
 from allotment_profiles.git.process import GitError
 from allotment_profiles.records.record import Source
-from allotment_profiles.store.history import CONFIRMS_REMOVAL
+from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -162,7 +162,8 @@ class Reviews:
                 raise moved_error()
             if judgement.removals and not confirm_removal:
                 raise _unconfirmed(judgement.removals, proposal)
-            message, by = _message(case, actor), actor.user.name
+            by = actor.user.name
+            message = merge_message(case, by)
             merge = partial(self._forge.merge, digest=judgement.digest, source=source)
             return await written(merge, case.stored, judgement.candidate, message, by=by)
 
@@ -270,8 +271,11 @@ def _unconfirmed(removed: tuple[str, ...], proposal: str) -> ServiceError:
     return refused(409, "removal-unconfirmed", "It is not merged yet.", why, remedy, link=f"proposals/{proposal}")
 
 
-def _message(case: Case, actor: Actor) -> str:
-    """Format the message of the merge commit: the title, the reason, and trailers that say who did what."""
+def merge_message(case: Case, by: str, confirmed: Sequence[str] = ()) -> str:
+    """Format the message of the merge commit: the title, the reason, and trailers that say who did what.
+
+    With `confirmed` commits of main, that of an empty commit that confirms them as this merge.
+    """
 
     def line(text: str) -> str:
         return " ".join(text.split())
@@ -285,8 +289,9 @@ def _message(case: Case, actor: Actor) -> str:
         *(f"Approved-by: {line(record.by)}" for record in case.approvals),
         *automatic,
         # The catalog applies the removals of a merge that names its own head.
-        *([f"{CONFIRMS_REMOVAL}: {stored.head}"] if case.judgement.removals else []),
-        f"Merged-by: {line(actor.user.name)}",
+        *([f"{CONFIRMS_REMOVAL}: {stored.head}"] if case.judgement.removals and not confirmed else []),
+        *(f"{CONFIRMS_PUSH}: {commit}" for commit in confirmed),
+        *([f"Merged-by: {line(by)}"] if by else []),
         f"Reason: {line(current.text)}",
     ]
     return f"{MERGE}{line(current.title)[:100]}\n\n{current.text}\n\n" + "\n".join(trailers) + "\n"

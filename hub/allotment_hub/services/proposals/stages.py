@@ -33,7 +33,8 @@ def stages_of(case: Case, *, offered: bool, started: Stage | None) -> list[Stage
         stages.append(Stage("live", "later"))
         return [*stages, Stage("first start", "later")] if offered else stages
     live = state == "live"
-    stages.append(Stage("merged", "done", f"by {ending.by}", ending.time))
+    by = ending.by or (ending.source.login if ending.source else "")
+    stages.append(Stage("merged", "done", f"by {by}" if by else "", ending.time))
     stages.append(Stage("live", "done" if live else "now", "", ending.time if live else None))
     return [*stages, started or Stage("first start", "now" if live else "later")] if offered else stages
 
@@ -47,6 +48,8 @@ def _checked(case: Case) -> Stage:
 
 
 def _approved(case: Case, *, approved: bool) -> Stage:
+    if case.stored.unreviewed:
+        return Stage("approved", "failed", "not reviewed here")
     if not approved:
         waiting = "; ".join(requirement.who for requirement in case.unmet)
         now: Literal["now", "later"] = "now" if case.state == "open" else "later"
@@ -72,4 +75,6 @@ def waiting(case: Case) -> tuple[str, dt.datetime]:
         return f"{stored.proposer}, to bring it up to date with main", since
     if state == "broken":
         return f"{stored.proposer}, to correct its problems", since
+    if stored.unreviewed and state == "merged":
+        return "administrators to confirm it, if it is quarantined", since
     return ("the hub to take it up" if state == "merged" else "nobody"), since

@@ -1,0 +1,159 @@
+"""The forge's own merge button: what it put on main is confirmed where it was judged and approved here, exactly so.
+
+The service cannot take back what is on main. Where main got exactly what was judged, and every approval that it needed
+was recorded before, the service says so with a signed commit on main, and the merge counts as reviewed. Everything else
+ends the proposal as *not reviewed here*; the policy says whether it applies before somebody confirms it.
+"""
+
+import asyncio
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+
+from allotment_hub.errors import UnavailableError
+from allotment_hub.forges.landing import Landing, is_exactly, landings
+from allotment_hub.forges.plain_git import MergeConflictError
+from allotment_hub.forges.pull_requests.values import PullRequest, PullRequestState
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.forges.webhooks import ForgeKind
+from allotment_hub.services.identities import Identities
+from allotment_hub.services.proposals.case import Case
+from allotment_hub.services.proposals.judgements import NOBODY
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.reviewing import merge_message
+from allotment_hub.services.pull_requests.adopting import NAMES
+from allotment_profiles.access.people import User
+from allotment_profiles.git.repository import RefMovedError
+from allotment_profiles.model.problems import Refusal
+from allotment_profiles.records.record import Source
+
+MERGED = "merged"
+"""The act of the source of a record of a merge there."""
+_ROUNDS = 5
+_OTHER = ", and main has got something else than what was judged here"
+_PROBLEMS = ", although it has problems"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the forge has put on main."""
+
+    time: dt.datetime
+    """When, as far as the commit tells."""
+    landing: Landing | None
+    """None where it is not exactly what the proposal proposes."""
+
+
+class MergedThere:
+    """Records the merges that people make with the forge's own button."""
+
+    def __init__(self, proposals: Proposals, kind: ForgeKind, identities: Identities | None = None) -> None:
+        """With `identities`, ask who those are now who have approved, as before a merge on the page."""
+        self._proposals = proposals
+        self._kind = kind
+        self._identities = identities
+        self._forge = proposals.forge
+        self._lock = asyncio.Lock()
+
+    async def look(
+        self,
+        stored: StoredProposal,
+        pull_request: PullRequest,
+        by: str,
+        *,
+        login: str = "",
+        time: dt.datetime | None = None,
+    ) -> StoredProposal:
+        """Record that an open proposal was merged with the forge's own button.
+
+        Confirm it where it is exactly what was judged and approved. `by` is the user who pressed the button, empty
+        where the hub knows nobody, `login` the account, and `time` when that was, by the forge. A merge that is not
+        here yet is found by a later look. Raise UnavailableError, GitError.
+        """
+        async with self._lock:
+            for _ in range(_ROUNDS):
+                main = await self._proposals.main()
+                stored = await self._proposals.stored(stored.id)
+                merge = pull_request.merge_commit
+                if not stored.open or pull_request.state is not PullRequestState.MERGED or not merge:
+                    return stored
+                found = await asyncio.to_thread(self._find, stored, merge, main)
+                if found is None:
+                    return stored
+                case, why = await self._judged(stored, found, time or found.time, by)
+                source = Source(self._kind, pull_request.number, MERGED, login)
+                try:
+                    return await asyncio.to_thread(self._record, stored, found, case, why, (merge, main, by), source)
+                except RefMovedError:
+                    continue  # another change was faster: look at everything again
+            raise RefMovedError(f"main, or the proposal {stored.id}, has moved too often")
+
+    def _find(self, stored: StoredProposal, merge: str, main: str) -> _Found | None:
+        """Look what came to main. Return None while it is not here."""
+        repository = self._forge.repository
+        if not repository.sizes([merge]) or not repository.is_ancestor(merge, main):
+            return None
+        (commit,) = repository.commits([merge])
+        found = _Found(commit.time, None)
+        if merge not in repository.first_parents(main, until=stored.current.base):
+            return found
+        for landing in landings(repository, merge, stored.current.base, stored.head):
+            try:
+                candidate = self._forge.candidate(stored, landing.before)
+            except MergeConflictError:
+                continue
+            if is_exactly(repository, landing, candidate):
+                return dataclasses.replace(found, landing=landing)
+        return found
+
+    async def _judged(
+        self, stored: StoredProposal, found: _Found, time: dt.datetime, by: str
+    ) -> tuple[Case | None, str]:
+        """Judge what came to main by what was so before, and return why it does not count as reviewed."""
+        if found.landing is None:
+            return None, _OTHER
+        approved = {record.by for record in stored.records if record.kind == "approved"}
+        without = await self._identities.unconfirmed(approved) if self._identities else frozenset()
+        # What was approved later, or by somebody of whom nothing is known now, is no approval of this merge.
+        counting = tuple(
+            record
+            for record in stored.records
+            if record.kind != "approved" or (record.time <= time and record.by not in without)
+        )
+        then = dataclasses.replace(stored, records=counting)
+        judgement = await self._proposals.judgements.at(then, found.landing.before, time.date(), by or NOBODY)
+        if judgement.check and not judgement.check.lasting:
+            raise _interrupted(judgement.check.errors[0].message)
+        case = await self._proposals.case(then, User(by, frozenset()), judgement)
+        if judgement.conflicts:
+            return None, _OTHER
+        if case.check.errors:
+            return None, _PROBLEMS
+        if case.unmet:
+            who = " and ".join(requirement.who for requirement in case.unmet)
+            return None, f" before {who} had approved"
+        return case, ""
+
+    def _record(
+        self,
+        stored: StoredProposal,
+        found: _Found,
+        case: Case | None,
+        why: str,
+        what: tuple[str, str, str],
+        source: Source,
+    ) -> StoredProposal:
+        (merge, main, by), landing = what, found.landing
+        before = landing.before if landing else ""
+        if case is None or landing is None:
+            text = f"It was merged with {NAMES[self._kind]}'s own button{why}."
+            return self._forge.merged_there(stored, merge, by=by, source=source, main=before, text=text)
+        message, digest = merge_message(case, by, landing.commits), case.judgement.digest
+        return self._forge.merged_there(
+            stored, merge, by=by, source=source, main=before, digest=digest, confirmation=message, on=main
+        )
+
+
+def _interrupted(why: str) -> UnavailableError:
+    what, remedy = "The merge is not recorded yet.", "It is looked at again."
+    return UnavailableError(Refusal("check-interrupted", what, why, remedy, status=503))
