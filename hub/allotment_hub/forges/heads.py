@@ -1,9 +1,10 @@
 """What many heads are made from and change, read with a few git processes for all of them, and kept by commit ids."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from allotment_profiles.git.ancestry import Ancestry
+from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import MAIN, FileChange, Repository
 
 KeyT = TypeVar("KeyT", bound=Hashable)
@@ -15,6 +16,14 @@ _NEWEST = 2000
 """So many commits of main are looked at for what a head was made from, before git is asked to search."""
 _FEW = 3
 """For so many, a git process each takes less than reading the history."""
+
+
+class MergeConflictError(GitError):
+    """Main has changed the files `paths` since a proposal was made that changes them as well."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(f"conflict in {', '.join(paths)}")
+        self.paths = tuple(paths)
 
 
 class Heads:
@@ -64,6 +73,18 @@ class Heads:
         known = [ancestry.merge_base(*pair) if ancestry else None for pair in pairs]
         return [base or repository.merge_base(*pair) for pair, base in zip(pairs, known, strict=True)]
 
+    def unmerged(self, head: str, main: str) -> tuple[FileChange, ...]:
+        """Return how a head changes files of main. Raise MergeConflictError."""
+        base = self.base(main, head)
+        if base is None:  # main was replaced by another history
+            raise MergeConflictError([change.path for change in self.changes(main, head)])
+        changes = self.changes(base, head)
+        by_main = {change.path: change for change in self.changes(base, main)}
+        conflicts = [change.path for change in changes if _overlaps(change, by_main)]
+        if conflicts:
+            raise MergeConflictError(conflicts)
+        return tuple(change for change in changes if change.path not in by_main)
+
 
 def _kept(
     kept: dict[KeyT, ValueT], keys: Iterable[KeyT], read: Callable[[Sequence[KeyT]], Sequence[ValueT]]
@@ -83,3 +104,11 @@ def drop_oldest(kept: dict[KeyT, ValueT], maximum: int) -> None:
     """Drop what was added first to a dictionary, until it has no more than so many entries."""
     while len(kept) > maximum:
         kept.pop(next(iter(kept)), None)
+
+
+def _overlaps(change: FileChange, by_main: Mapping[str, FileChange]) -> bool:
+    """Return whether main has changed the same file otherwise, or has a folder or a file in its way."""
+    path, same = change.path, by_main.get(change.path)
+    if same is not None:
+        return (same.mode, same.blob) != (change.mode, change.blob)
+    return any(other.startswith(f"{path}/") or path.startswith(f"{other}/") for other in by_main)

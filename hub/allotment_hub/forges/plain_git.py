@@ -45,14 +45,6 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 60.0
 
 
-class MergeConflictError(GitError):
-    """Main has changed the files `paths` since a proposal was made that changes them as well."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        super().__init__(f"conflict in {', '.join(paths)}")
-        self.paths = tuple(paths)
-
-
 class PlainGitForge:
     """Keeps proposals in a bare repository, which may be the mirror of one on a git server."""
 
@@ -281,7 +273,7 @@ class PlainGitForge:
         would mean.
         """
         self._made_from(proposal, main)
-        return Candidate(main, proposal.head, self._unmerged(proposal.head, main))
+        return Candidate(main, proposal.head, self._heads.unmerged(proposal.head, main))
 
     def prepare(self, proposals: Iterable[StoredProposal], main: str) -> None:
         """Read with a few git processes what the candidates of many proposals need."""
@@ -296,18 +288,6 @@ class PlainGitForge:
     def _made_from(self, proposal: StoredProposal, main: str) -> None:
         if proposal.current.head == proposal.head and proposal.current.base:
             self._heads.made_from(main, proposal.head, proposal.current.base)
-
-    def _unmerged(self, head: str, main: str) -> tuple[FileChange, ...]:
-        """Return how a head changes files of main. Raise MergeConflictError."""
-        base = self._heads.base(main, head)
-        if base is None:  # main was replaced by another history
-            raise MergeConflictError([change.path for change in self._heads.changes(main, head)])
-        changes = self._heads.changes(base, head)
-        by_main = {change.path: change for change in self._heads.changes(base, main)}
-        conflicts = [change.path for change in changes if _overlaps(change, by_main)]
-        if conflicts:
-            raise MergeConflictError(conflicts)
-        return tuple(change for change in changes if change.path not in by_main)
 
     def merge(
         self,
@@ -408,11 +388,3 @@ def _proposal(id_: str, number: int, records: tuple[Record, ...], branch: str | 
 def size_of(files: Mapping[str, bytes | None]) -> int:
     """Return how many bytes files have, as a record counts them."""
     return sum(len(content) for content in files.values() if content)
-
-
-def _overlaps(change: FileChange, by_main: Mapping[str, FileChange]) -> bool:
-    """Return whether main has changed the same file otherwise, or has a folder or a file in its way."""
-    path, same = change.path, by_main.get(change.path)
-    if same is not None:
-        return (same.mode, same.blob) != (change.mode, change.blob)
-    return any(other.startswith(f"{path}/") or path.startswith(f"{other}/") for other in by_main)

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from allotment_hub.forges.heads import drop_oldest
-from allotment_hub.forges.plain_git import MergeConflictError, PlainGitForge
+from allotment_hub.forges.heads import MergeConflictError, drop_oldest
+from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.judging.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.case import CaseKey, Judgement

@@ -11,8 +11,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from allotment_hub.errors import UnavailableError
+from allotment_hub.forges.heads import MergeConflictError
 from allotment_hub.forges.landing import Landing, is_exactly, landings
-from allotment_hub.forges.plain_git import MergeConflictError
 from allotment_hub.forges.pull_requests.values import PullRequest, PullRequestState
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.forges.webhooks import ForgeKind
