@@ -32,6 +32,7 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "proposals/{id}/rejection": proposals.RejectionHandler,
     "proposals/{id}/merge": proposals.MergeHandler,
     "proposals/{id}/revert": proposals.RevertHandler,
+    "proposals/{id}/redactions": proposals.RedactionsHandler,
     "holds": platform.QuarantineHandler,
     "holds/{commit}/confirmation": platform.ConfirmationHandler,
     "stops": stops.StopsHandler,

@@ -11,6 +11,7 @@ from allotment_hub.api.requests import (
     HeadBody,
     MergeBody,
     ProposalBody,
+    RedactionBody,
     RejectionBody,
     RevertBody,
 )
@@ -197,3 +198,14 @@ class RevertHandler(_ProposalHandler):
     async def post(self, proposal: str, body: RevertBody) -> None:
         """Propose to undo a merged proposal; where that is proposed already, answer with the open proposal: 200."""
         await self.answer_proposed(await self.services.submissions.revert(self.actor, proposal, body.reason))
+
+
+class RedactionsHandler(_ProposalHandler):
+    """The redaction of texts of a proposal."""
+
+    decides: ClassVar[bool] = True
+
+    @operation(ProposalAnswer, status=201)
+    async def post(self, proposal: str, body: RedactionBody) -> None:
+        """Redact a text: who redacted it, when and why stands in its place from now on. For administrators."""
+        await self.answer_done(await self.services.reviews.redact(self.actor, proposal, body.record, body.reason))

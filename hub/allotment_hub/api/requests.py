@@ -155,6 +155,15 @@ class RevertBody(Body):
     """Why it is undone, in a sentence or two."""
 
 
+class RedactionBody(Body):
+    """The redaction of a text."""
+
+    record: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")]
+    """The `commit` of the record whose text is confidential."""
+    reason: str
+    """Why it is redacted. It stands in the place of the text, so nothing of the text belongs into it."""
+
+
 class StopBody(Body):
     """Which sessions are stopped: send exactly one of `user`, `profile`, `image` and `data_role`."""
 

@@ -202,7 +202,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
 
 def _record(record: Record) -> dict[str, Any]:
     """Return a record, with the act on a forge that it was made from."""
-    names = ("kind", "by", "time", "head", "text", "commit", "dismisses")
+    names = ("kind", "by", "time", "head", "text", "commit", "dismisses", "redacts", "redacted")
     return {**attributes(record, *names), "source": asdict(record.source) if record.source else None}
 
 

@@ -15,7 +15,7 @@ import datetime as dt
 import itertools
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from allotment_hub.forges.adopted import AdoptedProposals
@@ -133,6 +133,12 @@ class PlainGitForge:
     def undoing(self, proposal: str) -> tuple[StoredProposal, ...]:
         """List the proposals that undo a merged one, those with the newest record first."""
         return self._stored(self.log.ask(lambda index: index.undoing(proposal)))
+
+    def redacted_reasons(self, proposals: Collection[str]) -> dict[str, str]:
+        """Return what stands in the place of the reason that main has of a merged proposal, where it is redacted."""
+        redacted = self.log.ask(lambda index: index.redacted()).intersection(proposals)
+        found = self._stored([(proposal, 0) for proposal in redacted]) if redacted else ()
+        return {stored.id: stored.current.text for stored in found if stored.current.redacted}
 
     def _stored(
         self, found: Sequence[tuple[str, int]], branches: Mapping[str, str] | None = None
@@ -254,12 +260,13 @@ class PlainGitForge:
         digest: str = "",
         source: Source | None = None,
         dismisses: str = "",
+        redacts: str = "",
     ) -> StoredProposal:
-        """Add a comment, a rejection or a withdrawal, an approval or its dismissal. Raise RefMovedError."""
+        """Add a comment, a decision or a redaction. Raise RefMovedError."""
         main, now = candidate.main if candidate else "", dt.datetime.now(dt.UTC)
         record = Record(
             kind, by, now, proposal.head, text,
-            digest=digest, main=main, proposal=proposal.id, source=source, dismisses=dismisses,
+            digest=digest, main=main, proposal=proposal.id, source=source, dismisses=dismisses, redacts=redacts,
         )  # fmt: skip
         new = NO_OBJECT if kind in ENDINGS else proposal.branch
         branches = [RefUpdate(PROPOSE + proposal.id, new, proposal.branch)] if proposal.branch and new else []

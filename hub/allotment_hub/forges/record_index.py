@@ -11,14 +11,16 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from allotment_profiles.git.process import GitUnavailableError
 from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, Record, read_record
+from allotment_profiles.records.redacting import with_tombstones
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "3"
+_FORMAT = "4"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS record (
@@ -34,9 +36,10 @@ CREATE INDEX IF NOT EXISTS proposal_state ON proposal (state, updated);
 CREATE INDEX IF NOT EXISTS proposal_proposer ON proposal (proposer, updated);
 CREATE INDEX IF NOT EXISTS proposal_merge ON proposal (merge_id) WHERE merge_id != '';
 CREATE INDEX IF NOT EXISTS proposal_undoes ON proposal (undoes) WHERE undoes != '';
+CREATE TABLE IF NOT EXISTS redaction (proposal TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS total (state TEXT PRIMARY KEY, proposals INTEGER NOT NULL) WITHOUT ROWID;
 """
-_TABLES = ("state", "record", "proposal", "total")
+_TABLES = ("state", "record", "proposal", "redaction", "total")
 _ADDING = (*SETTERS, "commented")
 _BUSY_SECONDS = 10.0
 
@@ -85,7 +88,7 @@ class RecordIndex:
             connection.execute("INSERT OR REPLACE INTO state VALUES ('compared', 'yes')")
 
     def records(self, proposals: Sequence[str]) -> dict[str, tuple[Record, ...]]:
-        """Return the records of some proposals, oldest first. What there is none of is left out."""
+        """Return the records of some proposals, oldest first, without redacted texts. Others are left out."""
         found: dict[str, list[Record]] = {}
         with self._asking() as connection:
             for start in range(0, len(proposals), 500):
@@ -97,7 +100,7 @@ class RecordIndex:
                     if record is None or record.proposal != proposal:
                         raise self._lost(f"the record {commit} does not read")
                     found.setdefault(proposal, []).append(record)
-        return {proposal: tuple(records) for proposal, records in found.items()}
+        return {proposal: with_tombstones(records) for proposal, records in found.items()}
 
     def newest(self, *, state: str = "", proposer: str = "", before: int = 0, limit: int = -1) -> list[tuple[str, int]]:
         """Return the ids of proposals with the numbers of their newest records, the newest first.
@@ -150,6 +153,11 @@ class RecordIndex:
         with self._asking() as connection:
             return [(id_, updated) for id_, updated in connection.execute(query, (proposal,))]
 
+    def redacted(self) -> frozenset[str]:
+        """Return the proposals of which a text is redacted."""
+        with self._asking() as connection:
+            return frozenset(proposal for (proposal,) in connection.execute("SELECT proposal FROM redaction"))
+
     # -- writing
 
     def add(self, commits: Sequence[tuple[str, Record | None]], before: str, keys: Collection[str]) -> bool:
@@ -191,6 +199,9 @@ class RecordIndex:
                     totals.update({"open": -1, state: 1})
                 known[record.proposal] = proposer, state, number, merge, undoes
         connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        for record in records:
+            if record.kind == "redacted":
+                _forget_text(connection, record)
         proposals = [(id_, *values) for id_, values in known.items()]
         connection.executemany("INSERT OR REPLACE INTO proposal VALUES (?, ?, ?, ?, ?, ?)", proposals)
         count = "INSERT INTO total VALUES (?1, ?2) ON CONFLICT (state) DO UPDATE SET proposals = proposals + ?2"
@@ -246,6 +257,7 @@ class RecordIndex:
         connection = sqlite3.connect(place, timeout=seconds, check_same_thread=False, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")  # redacted texts stay nowhere in the file
         made = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         if made and dict(connection.execute("SELECT name, value FROM state")).get("format", _FORMAT) != _FORMAT:
             for (table,) in made:  # of another version
@@ -268,3 +280,14 @@ def _proposals(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str
     query = "SELECT proposer, state, updated, merge_id, undoes FROM proposal WHERE id = ?"
     found = ((id_, connection.execute(query, (id_,)).fetchone()) for id_ in ids)
     return {id_: row for id_, row in found if row}
+
+
+def _forget_text(connection: sqlite3.Connection, redaction: Record) -> None:
+    """Forget the text of a record. That it was redacted, and why, is in the redaction."""
+    connection.execute("INSERT OR IGNORE INTO redaction VALUES (?)", (redaction.proposal,))
+    query = "SELECT number, content FROM record WHERE proposal = ? AND commit_id = ?"
+    found = connection.execute(query, (redaction.proposal, redaction.redacts)).fetchone()
+    record = read_record(found[1], redaction.redacts, redaction.time) if found else None
+    if record:
+        content = replace(record, text="").content()
+        connection.execute("UPDATE record SET content = ? WHERE number = ?", (content, found[0]))

@@ -41,7 +41,7 @@ class StoredProposal:
 
     @property
     def basis(self) -> str:
-        """The commit of the newest record that is no comment: whatever is decided stands on it."""
+        """The commit of the newest record that decides something: whatever is decided stands on it."""
         return basis_of(self.records)
 
     @property
@@ -132,5 +132,6 @@ class StoredProposal:
 
 
 def basis_of(records: Sequence[Record]) -> str:
-    """Return the commit of the newest of some records that is no comment; empty where there is none."""
-    return next((record.commit for record in reversed(records) if record.kind != "commented"), "")
+    """Return the commit of the newest of some records that decides something; empty where there is none."""
+    silent = ("commented", "redacted")
+    return next((record.commit for record in reversed(records) if record.kind not in silent), "")

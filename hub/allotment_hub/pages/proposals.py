@@ -99,6 +99,8 @@ class ProposalAction(ProposingPage):
             case "merge":
                 confirmed = self.field("confirm_removal") == "yes"
                 await reviews.merge(self.actor, proposal, head, digest, confirm_removal=confirmed)
+            case "redact":
+                await reviews.redact(self.actor, proposal, self.field("record"), self.field("reason"))
             case "reject":
                 await reviews.reject(self.actor, proposal, self.field("reason"))
             case _:

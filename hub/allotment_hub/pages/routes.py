@@ -28,7 +28,7 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"propose", ProposePage),
     (r"proposals", proposals.ProposalsPage),
     (r"proposals/([^/]+)", proposals.ProposalPage),
-    (r"proposals/([^/]+)/(approve|merge|reject|update|withdraw|comment|revert)", proposals.ProposalAction),
+    (r"proposals/([^/]+)/(approve|merge|reject|update|withdraw|comment|revert|redact)", proposals.ProposalAction),
     (r"holds/([0-9a-f]{40,64})/confirm", proposals.ConfirmQuarantined),
     (r"teams/([^/]+)", TeamPage),
     (r"data-roles", DataRolesPage),

@@ -19,11 +19,13 @@ RecordKind = Literal[
     "merged",
     "confirmed",
     "adopted",
+    "redacted",
 ]
 _VERBS: Mapping[str, str] = {kind: kind for kind in get_args(RecordKind)} | {
     "commented": "commented on",
     "withdrawn": "withdrew",
     "dismissed": "dismissed an approval of",
+    "redacted": "redacted a text of",
 }
 OPENINGS = ("proposed", "adopted")
 """The kinds of record that a proposal begins with."""
@@ -102,6 +104,10 @@ class Record:
     """The act on a forge that it was made from; None where it was done here."""
     dismisses: str = ""
     """The commit of the approval that does not count any more; with `dismissed`."""
+    redacts: str = ""
+    """The commit of the record whose text is not shown any more; with `redacted`."""
+    redacted: bool = field(default=False, compare=False)
+    """Whether `text` says that what was written is redacted. No commit says this of itself."""
     commit: str = field(default="", compare=False)
     """The commit that it is read from."""
 
@@ -123,7 +129,11 @@ class Record:
             "base": self.base, "touches": self.touches, "undoes": self.undoes,
             "carried_from": self.carried_from, "time": time,
         }  # fmt: skip
-        more |= {"source": asdict(self.source) if self.source else None, "dismisses": self.dismisses}
+        more |= {
+            "source": asdict(self.source) if self.source else None,
+            "dismisses": self.dismisses,
+            "redacts": self.redacts,
+        }
         content |= {key: value for key, value in more.items() if value}
         return json.dumps(content, ensure_ascii=True)
 
@@ -163,6 +173,7 @@ def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
             carried_from=str(found.get("carried_from", "")),
             source=_source(found.get("source")),
             dismisses=str(found.get("dismisses", "")),
+            redacts=str(found.get("redacts", "")),
             commit=commit,
         )
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -11,7 +11,7 @@ from allotment_profiles.access.deployments import Capabilities
 @pytest.fixture
 def profiles(platform: Platform) -> Profiles:
     capabilities = Capabilities("this laptop", frozenset({"volume"}), {})
-    return Profiles(platform.watcher, platform.directory, lambda: capabilities)
+    return Profiles(platform.watcher, platform.directory, platform.forge, lambda: capabilities)
 
 
 WITH_VALUES = (

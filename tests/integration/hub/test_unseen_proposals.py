@@ -26,6 +26,7 @@ DEEDS: dict[str, Deed] = {
     "withdraw": lambda platform, actor, stored: platform.submissions.withdraw(actor, stored.id),
     "update": lambda platform, actor, stored: platform.submissions.bring_up_to_date(actor, stored.id),
     "undo": lambda platform, actor, stored: platform.submissions.revert(actor, stored.id, "No"),
+    "redact": lambda platform, actor, stored: platform.reviews.redact(actor, stored.id, stored.tip, "No"),
     "propose over it": lambda platform, actor, stored: platform.submissions.propose(
         actor, {"teams/transport/profiles/own.yaml": NOTEBOOK}, "Mine", update=stored.id
     ),

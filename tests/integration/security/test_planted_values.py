@@ -135,6 +135,9 @@ def api(plant: Planted) -> dict[str, list[Asked]]:
         ],
         "proposals/{id}/revert": [Asked("POST", f"{url}/revert", json={"reason": "Needed"}) for url in each.values()],
         "waiting": get("api/v1/waiting"),
+        "proposals/{id}/redactions": [
+            Asked("POST", f"{url}/redactions", json={"record": HEAD, "reason": "Needed"}) for url in each.values()
+        ],
         "holds": get("api/v1/holds"),
         "holds/{commit}/confirmation": [
             Asked("POST", f"api/v1/holds/{commit}/confirmation", json={"reason": ""}) for commit in plant.commits
@@ -176,10 +179,10 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
         ],
         r"proposals": get("proposals"),
         r"proposals/([^/]+)": get(*each),
-        r"proposals/([^/]+)/(approve|merge|reject|update|withdraw|comment|revert)": [
+        r"proposals/([^/]+)/(approve|merge|reject|update|withdraw|comment|revert|redact)": [
             Asked("POST", f"{url}/{action}", data={"head": HEAD})
             for url in each
-            for action in ("approve", "update", "revert")
+            for action in ("approve", "update", "revert", "redact")
         ],
         r"holds/([0-9a-f]{40,64})/confirm": [
             Asked("POST", f"holds/{commit}/confirm", data={"reason": ""}) for commit in plant.commits

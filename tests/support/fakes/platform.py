@@ -257,10 +257,10 @@ class Platform:
             self.forge, self.checking, self.watcher, self.directory, self.sign_ins, self.identities
         )
         self.stops = Stops(self.watcher, client)
-        self.history = History(self.repository, self.watcher)
-        self.profiles = Profiles(self.watcher, self.directory, deployments.laptop)
-        self.teams = Teams(self.watcher)
-        self.data_roles = DataRoles(self.watcher, self.directory)
+        self.history = History(self.repository, self.watcher, self.forge)
+        self.profiles = Profiles(self.watcher, self.directory, self.forge, deployments.laptop)
+        self.teams = Teams(self.watcher, self.forge)
+        self.data_roles = DataRoles(self.watcher, self.directory, self.forge)
 
     def clock(self) -> dt.datetime:
         """Return the time that the services see."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
+from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.visibility import told_of_newest
@@ -62,10 +63,10 @@ class DataRoleRow:
 class DataRoles:
     """Reads the data roles of the catalog that applies."""
 
-    def __init__(self, watcher: CatalogWatcher, directory: Directory) -> None:
+    def __init__(self, watcher: CatalogWatcher, directory: Directory, forge: PlainGitForge) -> None:
         self._watcher = watcher
         self._directory = directory
-        self._told = ToldEntries(watcher)
+        self._told = ToldEntries(watcher, forge)
 
     async def rows(self, user: User) -> list[DataRoleRow]:
         """List all data roles."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
+from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.visibility import redacted, told
 from allotment_profiles.access.people import User
@@ -33,10 +34,10 @@ class HistoryRow:
 class History:
     """The history of the revision that applies."""
 
-    def __init__(self, repository: Repository, watcher: CatalogWatcher) -> None:
+    def __init__(self, repository: Repository, watcher: CatalogWatcher, forge: PlainGitForge) -> None:
         self._repository = repository
         self._watcher = watcher
-        self._told = ToldEntries(watcher)
+        self._told = ToldEntries(watcher, forge)
 
     async def of(self, reader: User, path: str, limit: int = 20) -> list[HistoryRow]:
         """Return the newest changes of a file, newest first, as a reader may see them."""

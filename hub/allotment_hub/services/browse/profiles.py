@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
+from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.browse.search import ProfileIndex, matching, words_of
 from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.hub_api import Directory
@@ -65,12 +66,18 @@ class ProfileRow:
 class Profiles:
     """Reads the profiles of the catalog that applies."""
 
-    def __init__(self, watcher: CatalogWatcher, directory: Directory, capabilities: Callable[[], Capabilities]) -> None:
+    def __init__(
+        self,
+        watcher: CatalogWatcher,
+        directory: Directory,
+        forge: PlainGitForge,
+        capabilities: Callable[[], Capabilities],
+    ) -> None:
         self._watcher = watcher
         self._directory = directory
         self._capabilities = capabilities
         self._index = ProfileIndex()
-        self._told = ToldEntries(watcher)
+        self._told = ToldEntries(watcher, forge)
         self._lock = asyncio.Lock()
 
     @property

@@ -5,6 +5,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from allotment_hub.errors import refused
+from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.browse.data_roles import grant_state
 from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.visibility import told_of_newest
@@ -41,9 +42,9 @@ class TeamDetails:
 class Teams:
     """Reads the teams of the catalog that applies."""
 
-    def __init__(self, watcher: CatalogWatcher) -> None:
+    def __init__(self, watcher: CatalogWatcher, forge: PlainGitForge) -> None:
         self._watcher = watcher
-        self._told = ToldEntries(watcher)
+        self._told = ToldEntries(watcher, forge)
 
     async def page(self, user: User, name: str) -> TeamDetails:
         """Return one team. Raise ServiceError if there is none that the user may know of."""

@@ -4,9 +4,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from allotment_hub.forges.heads import drop_oldest
+from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.proposals.sights import all_known
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import Audience, audience_of
+from allotment_profiles.git.process import GitUnavailableError
 from allotment_profiles.store.provenance import HistoryEntry
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -17,15 +19,16 @@ _Audiences = Mapping[str, tuple[Audience | None, ...]]
 class ToldEntries:
     """Leaves out title, reason and link of proposals that a reader may not know of. Blocks."""
 
-    def __init__(self, watcher: CatalogWatcher) -> None:
+    def __init__(self, watcher: CatalogWatcher, forge: PlainGitForge) -> None:
         self._watcher = watcher
+        self._forge = forge
         self._kept: dict[str, _Audiences] = {}
         """By commit, for whom the versions of its files are, before and after."""
 
     def told(self, reader: User, entries: Iterable[HistoryEntry | None]) -> dict[str, HistoryEntry]:
         """Return what the reader is told of each commit, by its id."""
         # The page of a file is for those who may see it, and so is what was written about it alone.
-        found = {entry.commit: entry for entry in entries if entry}
+        found = self._without_redacted({entry.commit: entry for entry in entries if entry})
         mixed = [commit for commit, entry in found.items() if entry.proposal and len(entry.paths) > 1]
         if mixed and not reader.admin:
             catalog = self._watcher.catalog
@@ -34,6 +37,18 @@ class ToldEntries:
                 if reader.name != entry.proposed_by and not all_known(reader, catalog, files):
                     found[commit] = dataclasses.replace(entry, subject="", reason="", proposal="", paths=())
         return found
+
+    def _without_redacted(self, found: dict[str, HistoryEntry]) -> dict[str, HistoryEntry]:
+        """Leave out the reasons that are redacted: main has them in its messages. While nobody knows, leave out all."""
+        proposals = {entry.proposal for entry in found.values() if entry.proposal}
+        try:
+            reasons = self._forge.redacted_reasons(proposals) if proposals else {}
+        except GitUnavailableError:  # the records are being read
+            reasons = dict.fromkeys(proposals, "")
+        return {
+            commit: dataclasses.replace(entry, reason=reasons[entry.proposal]) if entry.proposal in reasons else entry
+            for commit, entry in found.items()
+        }
 
     def _files(self, commits: list[str]) -> dict[str, _Audiences]:
         missing = [commit for commit in commits if commit not in self._kept]

@@ -20,7 +20,14 @@ from allotment_hub.services.proposals.catching_up import Updated, files_for_main
 from allotment_hub.services.proposals.digest import Lapsed, first_texts, sentences_of
 from allotment_hub.services.proposals.judgements import Judgements
 from allotment_hub.services.proposals.readable import ReadableProposals
-from allotment_hub.services.proposals.rights import Action, Actor, refusal_of, refusal_to_comment, refusal_to_revert
+from allotment_hub.services.proposals.rights import (
+    Action,
+    Actor,
+    refusal_of,
+    refusal_to_comment,
+    refusal_to_redact,
+    refusal_to_revert,
+)
 from allotment_hub.services.proposals.sights import MainNow, Sights, records_of, shown, sights_of, texts_seen
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
@@ -248,6 +255,7 @@ class Proposals(ReadableProposals):
                 **{action: refusal_of(action, case, reader) for action in get_args(Action)},
                 "comment": await self.refusal_to_comment(stored, reader),
                 "revert": refusal_to_revert(stored),
+                "redact": refusal_to_redact(reader),
             },
             lapsed=await self._lapsed(case, reader.user, sights),
             records=await asyncio.to_thread(records_of, stored, reader.user, self.catalog, self._touched),

@@ -14,7 +14,7 @@ from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.judgements import NOBODY
 from allotment_hub.services.proposals.proposals import AUTOMATIC, Proposals
 from allotment_hub.services.proposals.proposing import checked_text, moved_error, written
-from allotment_hub.services.proposals.rights import Action, Actor, may_reject, refusal_of
+from allotment_hub.services.proposals.rights import Action, Actor, may_reject, refusal_of, refusal_to_redact
 from allotment_hub.services.sign_ins import SignIns
 from allotment_profiles.access.people import User
 from allotment_profiles.git.process import GitError
@@ -117,6 +117,26 @@ class Reviews:
         if stored.open and actor.may_review and actor.user.name == by:
             return stored
         return await self._rejectable(actor, proposal)
+
+    async def redact(self, actor: Actor, proposal: str, record: str, reason: str) -> StoredProposal:
+        """Redact the text of a record, named by its commit, and the same text in other records of the proposal."""
+        stored = await self._proposals.visible(proposal, actor.user)
+        refusal = refusal_to_redact(actor)
+        if refusal:
+            raise ServiceError(refusal)
+        reason = checked_text(reason, "reason")
+        actor = await self._confirmed(actor, proposal)
+        found = next((each for each in stored.records if each.commit == record and each.text), None)
+        what, page = "Nothing was redacted.", f"proposals/{proposal}"
+        if found is None:
+            raise refused(404, "record-unknown", what, "There is no such record, or it has no text.", link=page)
+        if found.redacted:
+            raise refused(409, "redacted-already", what, "The text is redacted already.", link=page)
+        same = [each.commit for each in stored.records if each.text == found.text and not each.redacted]
+        for commit in same:
+            write = partial(self._forge.record, redacts=commit, text=reason)
+            stored = await written(write, stored, "redacted", by=actor.user.name)
+        return stored
 
     async def _rejectable(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return a proposal that an actor may reject. It is judged only where that depends on the judgement."""

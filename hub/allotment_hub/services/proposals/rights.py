@@ -61,6 +61,17 @@ def refusal_to_revert(stored: StoredProposal) -> Refusal | None:
     return Refusal("not-merged", "Only a merged proposal can be undone.", why, "Leave it as it is.", status=409)
 
 
+def refusal_to_redact(actor: Actor) -> Refusal | None:
+    """Return why an actor may not redact a text, or None."""
+    if not actor.user.admin:
+        what, why = "You cannot redact this.", "Only administrators redact what others have written."
+        return Refusal("not-an-administrator", what, why, "Ask an administrator.", ADMINISTRATORS)
+    if not actor.may_review:
+        what, why = "A session can ask, but not decide.", "This token is from a session, or lacks the scope."
+        return Refusal("scope-missing", what, why, "Open the proposal's page in a browser.", ADMINISTRATORS)
+    return None
+
+
 def refusal_to_comment(stored: StoredProposal, actor: Actor, *, decides: bool) -> Refusal | None:
     """Return why an actor may not comment, or None. Others never keep the proposer and those who decide from it."""
     name = actor.user.name

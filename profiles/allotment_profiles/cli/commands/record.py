@@ -1,7 +1,8 @@
 """`allotment record`: verify the log of what people did with proposals, and export it for an archive."""
 
 import json
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -71,21 +72,39 @@ def export(path: Path, signers: Path, output: IO[str]) -> None:
     """Write the log of the repository PATH as JSON lines, the oldest record first.
 
     Each line has the commit of its record and the commit of the line before. The signatures are checked on the way.
+    In the place of a redacted text stands who redacted it, when and why, and the line says `"redacted": true`.
     """
     from allotment_profiles.records.chain import ChainError
 
-    with usage_errors(path):
+    with usage_errors(path), tempfile.TemporaryFile("w+", encoding="utf-8") as lines:
         repository, tip = _opened(path, signers)
-        before = ""
+        before, redactions, broken = "", list["Record"](), None
         try:
             for commit, found in _records(repository, tip):
                 line = {"commit": commit, "before": before, **(_content(found) if found else {})}
-                output.write(json.dumps(line, ensure_ascii=False) + "\n")
+                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+                redactions += [found] if found and found.kind == "redacted" else []
                 before = commit
         except ChainError as error:
-            raise click.ClickException(
-                f"{error.why}: the commit {error.commit}. What is before it was written."
-            ) from None
+            broken = error
+        lines.seek(0)
+        output.writelines(_without_redacted(lines, redactions))
+    if broken:
+        raise click.ClickException(f"{broken.why}: the commit {broken.commit}. What is before it was written.")
+
+
+def _without_redacted(lines: Iterable[str], redactions: Sequence["Record"]) -> Iterator[str]:
+    """Return the lines of an export without redacted texts: a redaction comes later than what it is of."""
+    from allotment_profiles.records.redacting import tombstones
+
+    shown, of = tombstones(redactions), {record.redacts: record.proposal for record in redactions}
+    for line in lines:
+        content = json.loads(line) if shown else {}
+        commit = content.get("commit", "")
+        if commit in shown and of[commit] == content.get("proposal"):
+            yield json.dumps({**content, "text": shown[commit], "redacted": True}, ensure_ascii=False) + "\n"
+        else:
+            yield line
 
 
 def _content(found: "Record") -> dict[str, object]:
