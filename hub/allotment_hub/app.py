@@ -45,9 +45,9 @@ from allotment_hub.services.merging import ApprovedMerges
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
+from allotment_hub.services.pull_requests.following import Following, Windows
 from allotment_hub.services.pull_requests.mirroring import PullRequests
-from allotment_hub.services.pull_requests.showing import Showing
-from allotment_hub.services.pull_requests.shown import ShownPullRequests
+from allotment_hub.services.pull_requests.showing import ForgePlace
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
@@ -99,6 +99,9 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     proposals = Proposals(kept, checking, directory, watcher, EventReader(Events(configuration.events)))
     quarantine = Quarantine(kept, checking, watcher, directory, sign_ins, identities)
     forge = configuration.forge
+    submissions = Submissions(proposals, checking)
+    reviews = Reviews(proposals, watcher, sign_ins, identities)
+    decide = proposals, submissions, reviews, identities
     return Services(
         configuration=configuration,
         watcher=watcher,
@@ -110,28 +113,34 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         data_roles=DataRoles(watcher, directory, kept),
         history=History(repository, watcher, kept),
         proposals=proposals,
-        submissions=Submissions(proposals, checking),
-        reviews=Reviews(proposals, watcher, sign_ins, identities),
+        submissions=submissions,
+        reviews=reviews,
         quarantine=quarantine,
         stops=Stops(watcher, hub),
         waiting=WaitingNumbers(proposals, quarantine),
         sign_ins=sign_ins,
         image_puller=image_puller,
-        pull_requests=_pull_requests(configuration, forge, proposals, identities) if forge else None,
+        pull_requests=_pull_requests(configuration, forge, *decide) if forge else None,
         one_time_tokens=OneTimeTokens(),
         request_limit=RequestLimit(),
     )
 
 
 def _pull_requests(
-    configuration: ServiceConfiguration, forge: ForgeConfiguration, proposals: Proposals, identities: Identities
+    configuration: ServiceConfiguration,
+    forge: ForgeConfiguration,
+    proposals: Proposals,
+    submissions: Submissions,
+    reviews: Reviews,
+    identities: Identities,
 ) -> PullRequests:
     names = {"kind", "url", "repository", "token_file", "app_id", "app_key_file", "ca_file", "plain_http"}
     connected = connect(**forge.model_dump(include=names))
     pages = f"{configuration.public_url.rstrip('/')}/services/allotment/proposals/"
-    showing = Showing(connected, proposals, identities, forge.kind, urlsplit(forge.url).netloc, pages)
-    shown = ShownPullRequests(configuration.pull_requests_state)
-    return PullRequests(connected, proposals, showing, None, shown, forge.poll_seconds)
+    place = ForgePlace(forge.kind, urlsplit(forge.url).netloc, pages)
+    decide, state = (proposals, submissions, reviews, identities), configuration.pull_requests_state
+    windows = Windows.built(connected, *decide, place, state)
+    return PullRequests(Following(connected, proposals, windows), proposals, forge.poll_seconds)
 
 
 def build_application(services: Services, auth: HubOAuth, **settings: Any) -> ServiceApplication:

@@ -1,6 +1,8 @@
 """The services over a mirror of a repository on a real Gitea, whose pull requests show the proposals."""
 
 import asyncio
+import base64
+import datetime as dt
 import secrets
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,7 @@ from support.fakes.platform import Platform
 from support.servers.forge import Forge as Gitea
 
 from allotment_hub.forges.pull_requests.gitea import GiteaForge
-from allotment_hub.services.pull_requests.mirroring import PullRequests
-from allotment_hub.services.pull_requests.showing import Showing
-from allotment_hub.services.pull_requests.shown import ShownPullRequests
+from allotment_hub.services.pull_requests.showing import ForgePlace
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate
 
@@ -82,11 +82,9 @@ class GiteaWindow:
     def start(self) -> None:
         """Start the part that follows the pull requests, as after a restart."""
         forge = GiteaForge(self.gitea.url, self.repository, token_file=self.folder / "token")
-        self.platform.forge.merged_branches_stay = True
-        self.shown = ShownPullRequests(self.folder / "pull_requests.sqlite")
-        host, platform = httpx.URL(self.gitea.url).netloc.decode(), self.platform
-        showing = Showing(forge, platform.proposals, platform.identities, "gitea", host, "https://hub/proposals/")
-        self.pull_requests = PullRequests(forge, platform.proposals, showing, None, self.shown)
+        place = ForgePlace("gitea", httpx.URL(self.gitea.url).netloc.decode(), "https://hub/proposals/")
+        self.following = self.platform.followed(forge, place, self.folder / "pull_requests.sqlite")
+        self.shown = self.following.shown
 
     def fetch(self) -> None:
         assert self.platform.mirror
@@ -96,13 +94,35 @@ class GiteaWindow:
         """Fetch from Gitea, and look once."""
         await asyncio.to_thread(self.fetch)
         await self.platform.watcher.refresh()
-        await self.pull_requests.look()
+        await self.following.look()
 
     def pulls(self, state: str = "all") -> list[dict[str, Any]]:
         """Return the pull requests, the first first."""
         found = self.repo("bot", "GET", f"pulls?state={state}&limit=50")
         return sorted(found, key=lambda pull: int(pull["number"]))
 
+    def statuses(self, head: str) -> list[dict[str, Any]]:
+        """Return the newest status of each kind of a commit."""
+        newest = {each["context"]: each for each in self.repo("bot", "GET", f"statuses/{head}?sort=oldest&limit=50")}
+        return list(newest.values())
+
+    def review(self, who: str, number: int, event: str) -> None:
+        """Let somebody review the head of a pull request."""
+        self.repo(who, "POST", f"pulls/{number}/reviews", {"event": event, "body": ""})
+
+    def write(self, who: str, branch: str, path: str, content: bytes) -> None:
+        """Let somebody write a file to a branch."""
+        branches = {each["name"] for each in self.repo("bot", "GET", "branches?limit=50")}
+        there = self.repo("bot", "GET", f"contents/{path}?ref={branch if branch in branches else 'main'}")
+        body = {"content": base64.b64encode(content).decode(), "message": "Change it", "sha": there["sha"]}
+        where = {"branch": branch} if branch in branches else {"branch": "main", "new_branch": branch}
+        self.repo(who, "PUT", f"contents/{path}", {**body, **where})
+
+    def wait_a_second(self) -> None:
+        """Wait until Gitea's clock, whose acts are to the second, has moved on."""
+        clock = self.following.forge.clock
+        until(lambda: dt.datetime.now(dt.UTC).replace(microsecond=0) > clock, what="a second has passed")
+
     async def close(self) -> None:
-        await self.pull_requests.stop()
+        await self.following.close()
         await self.platform.close()

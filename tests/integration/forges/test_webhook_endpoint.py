@@ -21,8 +21,7 @@ from allotment_hub.configuration import ForgeConfiguration
 from allotment_hub.forges.pull_requests.github import GitHubForge
 from allotment_hub.forges.webhook_settings import WEBHOOK_PATH
 from allotment_hub.services.pull_requests.mirroring import APART_SECONDS, PullRequests
-from allotment_hub.services.pull_requests.showing import Showing
-from allotment_hub.services.pull_requests.shown import ShownPullRequests
+from allotment_hub.services.pull_requests.showing import ForgePlace
 
 PATH = "api/v1/webhooks/forge"
 OLD, NEW = "an-old-secret-of-the-webhook", "a-new-secret-of-the-webhook"
@@ -52,8 +51,8 @@ class Followed:
         self.secret_file.write_text(f"{OLD}\n")
         (folder / "token").write_text(self.server.state.user("bot", "admin").token)
         forge = GitHubForge(self.server.url, REPOSITORY, token_file=folder / "token")
-        showing = Showing(forge, platform.proposals, platform.identities, "github", "git.example.org", "https://hub/")
-        self.pull_requests = PullRequests(forge, platform.proposals, showing, None, ShownPullRequests(), 3600)
+        following = platform.followed(forge, ForgePlace("github", "git.example.org", "https://hub/"))
+        self.pull_requests = PullRequests(following, platform.proposals, 3600)
 
     def service(self, kind: str = "github", **more: Any) -> Any:
         """Serve, with webhooks as a forge of this kind sends them."""

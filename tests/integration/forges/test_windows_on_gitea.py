@@ -3,13 +3,17 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from support.conditions import eventually
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH
 from support.gitea_window import GiteaWindow
 from support.servers.forge import needs_forge
 
+from allotment_profiles.access.people import User
+
 pytestmark = needs_forge
+ADAM = User("adam", frozenset(), admin=True)
 LARGER = NOTEBOOK.replace(b"limit: 2", b"limit: 3")
 
 
@@ -42,3 +46,107 @@ async def test_a_proposal_goes_out_and_its_merge_closes_the_pull_request(window:
     assert [label["name"] for label in pull["labels"]] == ["allotment: merged"]
     comments = window.repo("bot", "GET", f"issues/{pull['number']}/comments")
     assert [comment["body"].count("Merged by leo") for comment in comments] == [1]
+
+
+async def seen(window: GiteaWindow, what: str, state: str) -> str:
+    """Look until the one proposal is in a state; gives its id."""
+
+    async def found() -> bool:
+        await window.look()
+        proposals = await window.platform.proposals.readable(window.platform.people.actor("adam").user)
+        views = [await window.platform.proposals.case(each, ADAM) for each in proposals.proposals]
+        return [view.state for view in views] in ([state], ["live"] if state == "merged" else [state])
+
+    await eventually(found, what)
+    [stored] = (await window.platform.proposals.readable(ADAM)).proposals
+    return stored.id
+
+
+async def test_it_is_approved_and_merged_by_comment_there(window: GiteaWindow) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    [pull] = window.pulls()
+    number = pull["number"]
+    window.wait_a_second()
+    window.review("lena", number, "APPROVED")
+    await seen(window, "it is approved", "approved")
+    window.repo("leo", "POST", f"issues/{number}/comments", {"body": "/merge"})
+    await seen(window, "it is merged", "merged")
+    stored = await window.platform.proposals.stored(stored.id)
+    assert [(record.kind, record.by) for record in stored.records] == [
+        ("proposed", "ana"), ("approved", "lena"), ("merged", "leo"),
+    ]  # fmt: skip
+    assert window.platform.main_file(NOTEBOOK_PATH) == LARGER
+    await window.look()
+    [pull] = window.pulls()
+    assert pull["merged"]
+
+
+async def test_what_the_proposer_and_strangers_do_there_does_not_count(window: GiteaWindow) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    number = window.pulls()[0]["number"]
+    window.wait_a_second()
+    window.review("ana", number, "APPROVED")
+    window.platform.people.identities["leo"] = {}
+    window.review("leo", number, "APPROVED")
+    await window.look()
+    stored = await window.platform.proposals.stored(stored.id)
+    assert [record.kind for record in stored.records] == ["proposed", "commented", "commented"]
+    await window.look()
+    comments = window.repo("bot", "GET", f"issues/{number}/comments")
+    assert "What does not count" in comments[-1]["body"]
+
+
+async def test_a_pull_request_by_hand_becomes_a_proposal(window: GiteaWindow) -> None:
+    window.write("lena", "more-processors", NOTEBOOK_PATH, LARGER)
+    opened = window.repo(
+        "lena", "POST", "pulls", {"title": "More processors", "head": "more-processors", "base": "main"}
+    )
+    id_ = await seen(window, "it is adopted", "open")
+    stored = await window.platform.proposals.stored(id_)
+    assert (stored.proposer, stored.current.title) == ("lena", "More processors")
+    await window.look()
+    number = opened["number"]
+    statuses = {each["context"]: each["status"] for each in window.statuses(opened["head"]["sha"])}
+    assert statuses == {"allotment/check": "success", "allotment/approval": "pending"}
+    # Somebody else pushes: nothing is decided until the author proposes that.
+    window.write("leo", "more-processors", NOTEBOOK_PATH, NOTEBOOK.replace(b"limit: 2", b"limit: 4"))
+    await window.look()
+    await window.look()
+    window.wait_a_second()
+    window.review("leo", number, "APPROVED")
+    await window.look()
+    assert await window.platform.approvers(stored) == []
+    window.repo("lena", "POST", f"issues/{number}/comments", {"body": "/propose"})
+
+    async def taken_over() -> bool:
+        await window.look()
+        return (await window.platform.proposals.stored(id_)).head != stored.head
+
+    await eventually(taken_over, "the push is proposed")
+    await window.look()
+    window.wait_a_second()
+    window.review("leo", number, "APPROVED")
+    await seen(window, "it is approved", "approved")
+    window.repo("leo", "POST", f"issues/{number}/comments", {"body": "/merge"})
+    await seen(window, "it is merged", "merged")
+    assert b"limit: 4" in (window.platform.main_file(NOTEBOOK_PATH) or b"")
+
+
+@pytest.mark.parametrize("style", ["merge", "squash", "rebase"])
+@pytest.mark.parametrize("approved", [True, False])
+async def test_the_button_of_the_forge(window: GiteaWindow, style: str, *, approved: bool) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    number = window.pulls()[0]["number"]
+    if approved:
+        window.wait_a_second()
+        window.review("lena", number, "APPROVED")
+        await seen(window, "it is approved", "approved")
+    window.repo("leo", "POST", f"pulls/{number}/merge", {"Do": style})
+    await seen(window, "it is merged", "merged")
+    assert window.platform.main_file(NOTEBOOK_PATH) == LARGER
+    landed = window.platform.landing(NOTEBOOK_PATH)
+    assert landed.reviewed is approved
+    assert stored.id

@@ -16,6 +16,7 @@ import pytest
 
 from allotment_hub.errors import ServiceError
 from allotment_hub.forges.plain_git import PlainGitForge
+from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
@@ -30,6 +31,8 @@ from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.pull_requests.following import Following, Windows
+from allotment_hub.services.pull_requests.showing import ForgePlace
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
@@ -292,6 +295,12 @@ class Platform:
         """Let one lead approve a proposal and the other merge it."""
         await self.reviews.approve(self.people.actor("lena"), stored.id, stored.head)
         return await self.reviews.merge(self.people.actor("leo"), stored.id, stored.head)
+
+    def followed(self, forge: Forge, place: ForgePlace, state: Path | None = None) -> Following:
+        """Return what follows the pull requests of a forge, with a file that keeps what was shown."""
+        self.forge.merged_branches_stay = True
+        decide = self.proposals, self.submissions, self.reviews, self.identities
+        return Following(forge, self.proposals, Windows.built(forge, *decide, place, state))
 
     async def close(self) -> None:
         """Give up connections."""

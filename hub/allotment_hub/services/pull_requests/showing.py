@@ -4,19 +4,29 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from allotment_hub.errors import UnavailableError
 from allotment_hub.forges.pull_requests.errors import ForgeError
 from allotment_hub.forges.pull_requests.forge import Forge
-from allotment_hub.forges.pull_requests.values import ForgeAccount, PullRequest, Submission
+from allotment_hub.forges.pull_requests.markdown import Markdown, inline
+from allotment_hub.forges.pull_requests.values import ForgeAccount, PullRequest, Status, StatusState, Submission
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.forges.webhooks import ForgeKind
 from allotment_hub.services.identities import Identities
 from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.stages import waiting
 from allotment_hub.services.pull_requests.shown import Shown
-from allotment_hub.services.pull_requests.wording import LABELS, PullRequestText, Shareable, text_of
+from allotment_hub.services.pull_requests.wording import (
+    APPROVAL,
+    CHECK,
+    LABELS,
+    PullRequestText,
+    Shareable,
+    text_of,
+)
 from allotment_profiles.access.people import User
 
 log = logging.getLogger(__name__)
@@ -27,20 +37,28 @@ MAXIMUM_ASKED = 10
 """How many people are asked for a review of one proposal."""
 
 
+@dataclass(frozen=True, slots=True)
+class ForgePlace:
+    """Which forge it is, and where the pages of the proposals are."""
+
+    kind: ForgeKind
+    host: str
+    """As the accounts of the identity provider have it."""
+    pages: str
+    """What stands before the id in the address of a proposal's page."""
+
+
 class Showing:
     """Keeps what pull requests say up to date."""
 
-    def __init__(
-        self, forge: Forge, proposals: Proposals, identities: Identities, kind: str, host: str, pages: str
-    ) -> None:
-        """With the forge's kind and host as identity providers name it, and the address of the proposals' pages."""
+    def __init__(self, forge: Forge, proposals: Proposals, identities: Identities, place: ForgePlace) -> None:
         self._forge = forge
         self._proposals = proposals
         self._identities = identities
-        self._provider = (kind, host)
-        self._pages = pages
+        self._provider = (place.kind, place.host)
+        self._pages = place.pages
 
-    async def text(self, stored: StoredProposal, *, strange_head: bool = False) -> tuple[Case, PullRequestText]:
+    async def text(self, stored: StoredProposal, strange: str = "") -> tuple[Case, PullRequestText]:
         """Judge a proposal, and return what everybody may see of it. The case has everything."""
         main = await self._proposals.main()
         judgement = await self._proposals.judgement(stored, main, EVERYBODY) if stored.open else None
@@ -48,7 +66,7 @@ class Showing:
         check = await self._proposals.seen_check(case, EVERYBODY)
         listed = await self._proposals.listed(stored, EVERYBODY)
         whole = listed and case.check.made and _is_whole(check, case.check)
-        shared = Shareable(case, check.brief(), listed, whole, waiting(case)[0], strange_head)
+        shared = Shareable(case, check.brief(), listed, whole, waiting(case)[0], strange)
         return case, text_of(shared, self._pages + stored.id)
 
     async def open(self, stored: StoredProposal) -> PullRequest:
@@ -56,10 +74,13 @@ class Showing:
         _, text = await self.text(stored)
         return await self._forge.open(_submission(stored, text))
 
-    async def show(self, stored: StoredProposal, pull_request: PullRequest, was: Shown) -> Shown:
-        """Write what differs. Return what it shows then, and since when."""
-        strange_head = stored.open and pull_request.head != stored.head
-        case, text = await self.text(stored, strange_head=strange_head)
+    async def show(self, stored: StoredProposal, pull_request: PullRequest, was: Shown, why_not: str = "") -> Shown:
+        """Write what differs. Return what it shows then, and since when.
+
+        `why_not` says why what was pushed to an adopted pull request is not proposed.
+        """
+        strange = stored.open and not stored.head == stored.branch == pull_request.head
+        case, text = await self.text(stored, (why_not or _pushed(stored)) if strange else "")
         if (was.text, was.head) == (text.hash, pull_request.head):
             return was
         if not _is_adopted(stored):  # what people wrote themselves stays as they wrote it
@@ -69,15 +90,26 @@ class Showing:
         await self._forge.set_statuses(pull_request, text.statuses)
         if stored.open and text.digest:
             await self._ask(case, pull_request)
+        same = (was.head, was.digest, was.whole) == (pull_request.head, text.digest, text.whole)
         return dataclasses.replace(
             was,
             number=pull_request.number,
             head=pull_request.head,
             digest=text.digest,
-            since=self._forge.clock,
+            since=was.since if same else self._forge.clock,
             whole=text.whole,
             text=text.hash,
         )
+
+    async def say(self, pull_request: PullRequest, why_not: str) -> None:
+        """Write on a pull request that is no proposal why it is none."""
+        await self._forge.keep_comment(pull_request.number, Markdown(f"**{inline(why_not)}**"))
+        page = self._pages.removesuffix("proposals/")
+        statuses = (
+            Status(CHECK, StatusState.FAILURE, why_not, page),
+            Status(APPROVAL, StatusState.PENDING, "It is no proposal yet.", page),
+        )
+        await self._forge.set_statuses(pull_request, statuses)
 
     async def _ask(self, case: Case, pull_request: PullRequest) -> None:
         """Ask those for a review whose approval is needed, as far as they have an account on the forge."""
@@ -108,6 +140,11 @@ def _is_whole(seen: Check, check: Check) -> bool:
     changes = [(change.kind, change.path, change.field, change.subject) for change in seen.changes]
     whole = changes == [(change.kind, change.path, change.field, change.subject) for change in check.changes]
     return whole and (seen.access, seen.starts) == (check.access, check.starts)
+
+
+def _pushed(stored: StoredProposal) -> str:
+    what = "Somebody pushed to this branch outside the hub, and nothing is decided here."
+    return f"{what} {stored.proposer} can propose again, which sets the branch."
 
 
 def _submission(stored: StoredProposal, text: PullRequestText) -> Submission:

@@ -62,15 +62,15 @@ class Shareable:
     whole: bool
     """Whether nothing is left out but values that are in the files themselves."""
     waits_for: str
-    strange_head: bool = False
-    """Whether somebody pushed to the branch of the pull request, so that it has another head than the proposal."""
+    strange: str = ""
+    """Why nothing can be decided on the pull request, as it has another head than the proposal; plain text."""
 
 
 def text_of(shared: Shareable, page: str) -> PullRequestText:
     """Return what the pull request of a proposal says; `page` is the address of the proposal's page."""
     case, stored = shared.case, shared.case.stored
-    state = "broken" if shared.strange_head and stored.open else case.state
-    can_approve = stored.open and not shared.strange_head
+    state = "broken" if shared.strange and stored.open else case.state
+    can_approve = stored.open and not shared.strange
     return PullRequestText(
         title=stored.current.title if shared.listed else HIDDEN_TITLE,
         body=_body(shared, page),
@@ -122,7 +122,7 @@ def _comment(shared: Shareable, page: str) -> Markdown:
         (f"{record.source.login}: {record.source.uncounted}" for record in uncounted[-_UNCOUNTED:] if record.source),
     )
     parts += _said_here(shared)
-    if stored.open and shared.whole and not shared.strange_head and case.state in ("open", "approved"):
+    if stored.open and shared.whole and not shared.strange and case.state in ("open", "approved"):
         parts.append(
             Markdown(
                 f"This is about the version `{stored.head[:10]}`. An approval here counts if it is given after this"
@@ -155,7 +155,7 @@ def _standing(shared: Shareable) -> str:
     proposer = inline(stored.proposer, 100)
     if stored.ending:
         return _ended(stored.ending, said=shared.listed)
-    if shared.strange_head:
+    if shared.strange:
         sentence = (
             f"Somebody pushed to this branch outside the hub, and nothing is decided here: {proposer} can propose"
         )
@@ -175,8 +175,8 @@ def _ended(ending: Record, *, said: bool) -> str:
 
 def _check_status(shared: Shareable, page: str) -> Status:
     case, errors = shared.case, shared.case.check.errors
-    if shared.strange_head and case.stored.open:
-        sentence = "Somebody pushed to this branch outside the hub."
+    if shared.strange and case.stored.open:
+        sentence = shared.strange
     elif case.judgement.conflicts:
         sentence = "Main has changed the same files: bring it up to date."
     elif not errors:
@@ -192,7 +192,7 @@ def _approval_status(shared: Shareable, page: str) -> Status:
     case, ending = shared.case, shared.case.stored.ending
     if ending and ending.kind != "merged":
         return Status(APPROVAL, StatusState.FAILURE, f"It was {ending.kind} by {ending.by}.", page)
-    if ending or (case.state == "approved" and not shared.strange_head):
+    if ending or (case.state == "approved" and not shared.strange):
         who = ", ".join(record.by for record in case.approvals)
         return Status(APPROVAL, StatusState.SUCCESS, f"Approved by {who}." if who else "Nobody has to approve.", page)
     waits = " and ".join(requirement.who for requirement in case.unmet) if shared.listed else ""

@@ -1,0 +1,289 @@
+"""One look at all pull requests: each proposal and its pull request are brought together, in both directions.
+
+Every step can be made again: after a crash, a lost file or a forge that was away, the next look does what is missing.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import logging
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from allotment_hub.errors import ServiceError, UnavailableError
+from allotment_hub.forges.pull_requests.errors import ForgeMissingError, ForgeRefusedError
+from allotment_hub.forges.pull_requests.forge import Forge
+from allotment_hub.forges.pull_requests.markdown import Markdown
+from allotment_hub.forges.pull_requests.values import Act, ActKind, ForgeAccount, PullRequest, PullRequestState
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.identities import Identities
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.proposing import Submissions, written
+from allotment_hub.services.proposals.reviewing import Reviews
+from allotment_hub.services.pull_requests.acts import Acts
+from allotment_hub.services.pull_requests.adopting import Adopting
+from allotment_hub.services.pull_requests.merged_there import MergedThere
+from allotment_hub.services.pull_requests.people import ForgePeople
+from allotment_hub.services.pull_requests.showing import ForgePlace, Showing
+from allotment_hub.services.pull_requests.shown import Shown, ShownPullRequests
+
+log = logging.getLogger(__name__)
+
+SETTLED_SECONDS = 5.0
+"""The times of a forge are to the second: one that was looked at so soon after its last change is looked at again."""
+NOTICE = dt.timedelta(seconds=30)
+"""How long a forge has to notice by itself that a pull request was merged; then the service closes it."""
+SHOW_AGAIN_SECONDS = 600.0
+"""How often what a pull request shows is compared with the people of the moment, whatever else changed."""
+STRANGER_SECONDS = 60.0
+"""How often a pull request is looked at that is not adopted, and has not changed: its author may have signed in."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What carries records out to pull requests, and what people do there in."""
+
+    showing: Showing
+    acts: Acts
+    adopting: Adopting
+    merged_there: MergedThere
+    people: ForgePeople
+    shown: ShownPullRequests
+
+    @classmethod
+    def built(
+        cls,
+        forge: Forge,
+        proposals: Proposals,
+        submissions: Submissions,
+        reviews: Reviews,
+        identities: Identities,
+        place: ForgePlace,
+        state: Path | None,
+    ) -> Self:
+        """Build it on the services, with the file that keeps what was shown."""
+        kind, host = place.kind, place.host
+        return cls(
+            showing=Showing(forge, proposals, identities, place),
+            acts=Acts(proposals, submissions, reviews, identities, kind, host),
+            adopting=Adopting(proposals, submissions, identities, kind, host),
+            merged_there=MergedThere(proposals, kind, identities),
+            people=ForgePeople(identities, kind, host),
+            shown=ShownPullRequests(state),
+        )
+
+
+class Following:
+    """Looks at all pull requests of a repository, and keeps what need not be looked at again."""
+
+    def __init__(self, forge: Forge, proposals: Proposals, windows: Windows) -> None:
+        self.forge = forge
+        self._proposals = proposals
+        self._windows = windows
+        self.shown = windows.shown
+        self.waits = False
+        """Whether something is expected to happen on the forge in a moment."""
+        self.open_count = 0
+        """How many pull requests into main were open at the last look."""
+        self._late: UnavailableError | None = None
+        self._settled: dict[int, tuple[dt.datetime, float]] = {}
+        """When each pull request was last changed, by the forge, and when that was seen here first."""
+        self._compared: dict[str, tuple[object, float]] = {}
+        """What each proposal stood on when it was last compared with its pull request, and when that was."""
+        self._strangers: dict[int, tuple[object, float]] = {}
+        """The pull requests that are no proposals, as they were looked at last, and when that was."""
+
+    def changed(self, number: int) -> None:
+        """Note that something happened on a pull request."""
+        self._settled.pop(number, None)
+
+    async def close(self) -> None:
+        """Close the connections and the file."""
+        await self.forge.aclose()
+        self.shown.close()
+
+    async def look(self) -> None:
+        """Bring every pull request and its proposal together.
+
+        Raise ForgeError where the forge cannot be asked, UnavailableError where somebody could not be asked, once
+        everything else was looked at, and GitError.
+        """
+        self.waits, self._late = False, None
+        me = await self.forge.me()
+        there = await self.forge.open_pull_requests()
+        self.open_count = len(there)
+        still_open = await self._proposals.open_ones()
+        for stored in still_open:
+            await self._apart(stored.id, self._together(stored, there, me))
+        ids = {stored.id for stored in still_open}
+        await self._find_forgotten(there, ids)
+        for shown in self.shown.all():
+            if shown.proposal not in ids:
+                await self._apart(shown.proposal, self._end(shown, me))
+        await self._remove_branches()
+        await self._adopt(there)
+        for gone in self._compared.keys() - ids:
+            del self._compared[gone]
+        if self._late:
+            raise self._late
+
+    async def _apart(self, proposal: str, step: Awaitable[None]) -> None:
+        """Await a step for one proposal. What is wrong with this one alone keeps no other from being looked at."""
+        try:
+            await step
+        except (ForgeRefusedError, ForgeMissingError, ServiceError) as error:
+            log.warning("the pull request of the proposal %s is not up to date: %s", proposal, error.refusal.sentence)
+        except UnavailableError as error:
+            self._late = error
+
+    # -- an open proposal
+
+    async def _together(self, stored: StoredProposal, there: Sequence[PullRequest], me: ForgeAccount) -> None:
+        pull_request = await self._pull_request(stored, there)
+        shown = self.shown.of(stored.id)
+        if shown is None or shown.number != pull_request.number:
+            shown = Shown(stored.id, pull_request.number)
+            self.shown.keep(shown)
+        stored, why_not = await self._take(stored, pull_request, shown, me)
+        if stored.open and pull_request.state is PullRequestState.MERGED:
+            stored = await self._merged(stored, pull_request)
+        if stored.open:
+            await self._show(stored, pull_request, self.shown.of(stored.id) or shown, why_not)
+
+    async def _pull_request(self, stored: StoredProposal, there: Sequence[PullRequest]) -> PullRequest:
+        """Return the pull request of a proposal; open one where it has none."""
+        source, shown = stored.records[0].source, self.shown.of(stored.id)
+        number = source.pull_request if source else shown.number if shown else 0
+        branch = f"propose/{stored.id}"
+        for each in there:
+            if each.number == number or (not number and each.branch == branch and not each.foreign):
+                return each
+        if number:
+            with contextlib.suppress(ForgeMissingError):
+                return await self.forge.get(number)
+        return await self._windows.showing.open(stored)
+
+    async def _take(
+        self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, me: ForgeAccount
+    ) -> tuple[StoredProposal, str]:
+        """Record what people did there since the last look. Return also why what was pushed there is not proposed."""
+        acts = () if self._is_settled(pull_request) else await self.forge.acts(pull_request, shown.looked)
+        stored, why_not = await self._windows.acts.take(stored, pull_request, acts, shown, me), ""
+        if stored.open and stored.head != pull_request.head and stored.records[0].kind == "adopted":
+            confirmed = _is_confirmed(acts, pull_request, shown)
+            adoption = await self._windows.adopting.look(pull_request, confirmed_by_author=confirmed)
+            stored, why_not = adoption.stored or stored, adoption.why_not
+        if acts:
+            self.shown.keep(dataclasses.replace(shown, looked=acts[-1].time))
+        seen = self._settled.get(pull_request.number)
+        if not seen or seen[0] != pull_request.updated:
+            self._settled[pull_request.number] = pull_request.updated, time.monotonic()
+        return stored, why_not
+
+    def _is_settled(self, pull_request: PullRequest) -> bool:
+        """Return whether nothing can have happened on a pull request since it was looked at."""
+        updated, since = self._settled.get(pull_request.number, (None, 0.0))
+        return updated == pull_request.updated and time.monotonic() - since > SETTLED_SECONDS
+
+    async def _merged(self, stored: StoredProposal, pull_request: PullRequest) -> StoredProposal:
+        acts = await self.forge.acts(pull_request)
+        merge = next((act for act in reversed(acts) if act.kind is ActKind.MERGED), None)
+        user = await self._windows.people.user(merge.account) if merge else None
+        merged = await self._windows.merged_there.look(
+            stored, pull_request, user.name if user else "",
+            login=merge.account.login if merge and merge.account else "", time=merge.time if merge else None,
+        )  # fmt: skip
+        self.waits = self.waits or merged.open  # main is not here yet
+        return merged
+
+    async def _show(self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, why_not: str) -> None:
+        main, today = await self._proposals.main(), dt.datetime.now(dt.UTC).date()
+        state = stored.tip, stored.branch, pull_request.head, why_not, main, today
+        compared = self._compared.get(stored.id)
+        if compared and compared[0] == state and time.monotonic() - compared[1] < SHOW_AGAIN_SECONDS:
+            return
+        self.shown.keep(await self._windows.showing.show(stored, pull_request, shown, why_not))
+        self._compared[stored.id] = state, time.monotonic()
+
+    # -- one that is no proposal
+
+    async def _adopt(self, there: Iterable[PullRequest]) -> None:
+        """Adopt the pull requests that somebody opened by hand, or let them say why they are not adopted."""
+        known = {shown.number for shown in self.shown.all()}
+        for each in there:
+            looked, state = self._strangers.get(each.number), (each.updated, each.head)
+            if each.number in known or (
+                looked and looked[0] == state and time.monotonic() - looked[1] < STRANGER_SECONDS
+            ):
+                continue
+            await self._apart(f"of the pull request {each.number}", self._adopt_one(each))
+            self._strangers[each.number] = state, time.monotonic()
+        for gone in self._strangers.keys() - {each.number for each in there}:
+            del self._strangers[gone]
+
+    async def _adopt_one(self, pull_request: PullRequest) -> None:
+        adoption = await self._windows.adopting.look(pull_request)
+        if adoption.stored and adoption.stored.open:
+            self.waits = True  # the next look shows what it means
+        elif adoption.why_not:
+            await self._windows.showing.say(pull_request, adoption.why_not)
+
+    # -- a proposal that has ended
+
+    async def _end(self, shown: Shown, me: ForgeAccount) -> None:
+        """Let the pull request of a proposal that has ended say so, and close it where the forge did not."""
+        try:
+            stored = await self._proposals.stored(shown.proposal)
+            pull_request = await self.forge.get(shown.number)
+        except (ServiceError, ForgeMissingError):
+            self.shown.forget(shown.proposal)
+            return
+        ending = stored.ending
+        if ending is None:
+            return
+        await self._take(stored, pull_request, shown, me)
+        await self._windows.showing.show(stored, pull_request, shown)
+        ended = dt.datetime.now(dt.UTC) - ending.time
+        noticed = not ending.merge or not pull_request.is_open
+        if not noticed and not await self.forge.mark_merged(shown.number, ending.merge) and ended < NOTICE:
+            self.waits = True  # the forge closes it by itself, when it has seen main
+            return
+        what = f"It was merged as {ending.merge}." if ending.merge else f"It was {ending.kind} in Allotment."
+        await self.forge.close(shown.number, Markdown(what))
+        self.shown.forget(shown.proposal)
+        self._settled.pop(shown.number, None)
+
+    async def _remove_branches(self) -> None:
+        """Remove the branches of merged proposals whose pull requests say so."""
+        ended = await asyncio.to_thread(self._proposals.forge.ended_branches)
+        for stored in ended.values():
+            if self.shown.of(stored.id) is None:
+                await self._apart(stored.id, written(self._proposals.forge.remove_branch, stored))
+
+    async def _find_forgotten(self, there: Sequence[PullRequest], still_open: set[str]) -> None:
+        """Find open pull requests of proposals that have ended, where it was forgotten that they are shown."""
+        for each in there:
+            proposal = each.branch.removeprefix("propose/")
+            if each.foreign or proposal == each.branch or proposal in still_open or self.shown.of(proposal):
+                continue
+            with contextlib.suppress(ServiceError):
+                if (await self._proposals.stored(proposal)).ending:
+                    self.shown.keep(Shown(proposal, each.number))
+
+
+def _is_confirmed(acts: Sequence[Act], pull_request: PullRequest, shown: Shown) -> bool:
+    """Return whether its author proposes what was pushed, with a comment after it was said that this is needed."""
+    author = pull_request.author
+    return shown.head == pull_request.head and any(
+        act.kind is ActKind.COMMENTED
+        and act.account is not None
+        and author is not None
+        and act.account.id == author.id
+        and act.time > shown.since
+        and act.text.strip().partition("\n")[0].strip().casefold() == "/propose"
+        for act in acts
+    )
