@@ -1,8 +1,10 @@
 """What is proposed, decided and merged here is on one pull request of the forge, which shows what everybody may see."""
 
+import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,7 +12,9 @@ from support.fakes.forge_state import Pull
 from support.fakes.github_server import REPOSITORY, GitHubServer
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
 
-from allotment_hub.forges.pull_requests.errors import ForgeError
+from allotment_hub.forges.pull_requests import client
+from allotment_hub.forges.pull_requests.client import Answer, ForgeClient
+from allotment_hub.forges.pull_requests.errors import ForgeError, ForgeUnavailableError
 from allotment_hub.forges.pull_requests.github import GitHubForge
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.pull_requests import following
@@ -284,3 +288,39 @@ async def test_one_that_the_forge_refuses_keeps_no_other_from_being_shown(window
     await window.platform.watcher.refresh()
     await window.following.look()
     assert window.pull(first).state == "open"
+
+
+async def test_after_a_fault_at_any_call_the_next_look_does_the_rest(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange, place, calls = ForgeClient._exchange, [0], [0]
+
+    async def faulty(forge: ForgeClient, method: str, *rest: Any) -> Answer:
+        """Carry out a call, and lose the answer of one of them."""
+        answer = await exchange(forge, method, *rest)
+        calls[0] += 1
+        if calls[0] == place[0]:
+            raise ForgeUnavailableError("The answer was lost.")
+        return answer
+
+    monkeypatch.setattr(ForgeClient, "_exchange", faulty)
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
+    lost = 0
+    for number in range(1, 60):
+        stored = await window.platform.proposed({f"teams/housing/profiles/n{number}.yaml": NOTEBOOK})
+        place[0], calls[0] = number, 0
+        with contextlib.suppress(ForgeError):
+            await window.look()
+        if calls[0] < number:
+            break
+        lost = number
+        place[0] = 0
+        await window.look()
+        assert "waiting for" in window.comment(stored)
+        assert window.pull(stored).labels == ["allotment: waiting"]
+        assert [user.login for user in window.pull(stored).reviewers] == ["lena", "leo"]
+        assert set(window.statuses(stored)) == {"allotment/check", "allotment/approval"}
+        await window.platform.submissions.withdraw(window.platform.people.actor("ana"), stored.id)
+        await window.look()
+        assert window.pull(stored).state == "closed"
+    assert lost > 8

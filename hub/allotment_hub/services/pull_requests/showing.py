@@ -6,8 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from allotment_hub.errors import UnavailableError
-from allotment_hub.forges.pull_requests.errors import ForgeError
+from allotment_hub.forges.pull_requests.errors import ForgeMissingError, ForgeRefusedError
 from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.pull_requests.markdown import Markdown, inline
 from allotment_hub.forges.pull_requests.values import ForgeAccount, PullRequest, Status, StatusState, Submission
@@ -119,7 +118,7 @@ class Showing:
                 asked = await self._forge.ask_for_reviews(pull_request.number, accounts)
                 for each in asked.passed_over:
                     log.info("%s is not asked for a review on the forge: %s", each.account.login, each.why)
-        except (UnavailableError, ForgeError) as error:
+        except (ForgeRefusedError, ForgeMissingError) as error:
             # Nobody needs to be asked to be allowed to decide.
             log.warning("nobody was asked to review the pull request %d: %s", pull_request.number, error)
 
