@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from allotment_hub.app import serve
 from allotment_hub.configuration import ServiceConfiguration, in_words
+from allotment_hub.forges.pull_requests.connecting import ForgeConfigurationError
 
 
 @click.command()
@@ -21,7 +22,10 @@ def main(config: Path) -> None:
         configuration = ServiceConfiguration.read(config)
     except ValidationError as error:
         raise click.ClickException(f"{config} cannot be used. {in_words(error)}") from None
-    asyncio.run(serve(configuration))
+    try:
+        asyncio.run(serve(configuration))
+    except ForgeConfigurationError as error:
+        raise click.ClickException(f"{config} cannot be used. forge: {error}.") from None
 
 
 main()

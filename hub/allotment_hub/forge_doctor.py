@@ -86,13 +86,15 @@ class Doctor:
         for forge in {self._forge, self._settings}:
             await forge.aclose()
 
-    async def _asked(self, call: Callable[[], Awaitable[Answer]]) -> tuple[Answer, DoctorFinding | None]:
-        """Return the answer of a call, or else what is wrong."""
+    async def _asked(
+        self, call: Callable[[], Awaitable[Answer]], remedy: str = ""
+    ) -> tuple[Answer, DoctorFinding | None]:
+        """Return the answer of a call, or else what is wrong, with what helps."""
         try:
             return await call(), None
         except ForgeError as error:
             refusal = error.refusal
-            text = " ".join(filter(None, [refusal.why, refusal.remedy]))
+            text = " ".join(filter(None, [refusal.why, remedy or refusal.remedy]))
             return None, wrong(f"{text} [{refusal.code}]")  # type: ignore[return-value]  # then there is no answer
 
     async def _of_repository(self, me: ForgeAccount) -> AsyncGenerator[DoctorFinding, None]:
@@ -106,9 +108,10 @@ class Doctor:
         yield finding or ok(f"{me.login} may write to {repository}.")
         opened, finding = await self._asked(self._forge.open_pull_requests)
         yield finding or ok(f"Pull requests can be read; {len(opened)} into main are open.")
-        missing, finding = await self._asked(lambda: self._settings.missing_protections(STATUSES, me))
+        remedy = "Name the token of somebody who may read the settings: --settings-token."
+        missing, finding = await self._asked(lambda: self._settings.missing_protections(STATUSES, me), remedy)
         if finding:
-            yield wrong(f"The protection of main could not be looked at. {finding.text} Try --settings-token.")
+            yield wrong(f"The protection of main could not be looked at. {finding.text}")
         elif not missing:
             yield ok("main is protected, and a merge waits for " + " and ".join(STATUSES) + ".")
         else:

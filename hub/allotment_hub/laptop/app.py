@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from allotment_hub.configuration import ServiceConfiguration, in_words
 from allotment_hub.laptop.deployment import Deployment
-from allotment_hub.laptop.folder import StateFolder
+from allotment_hub.laptop.folder import LaptopError, StateFolder
+from allotment_hub.laptop.git_server import GitServer, ensure_mirror, read_git_server
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.hub.proxy import write_proxy_configuration
 from allotment_hub.laptop.hub.sign_in import SignIn, read_options, readable_by_others
@@ -69,29 +72,52 @@ def _prepare(console: Console, folder: StateFolder, options: LaptopOptions) -> D
         deployment.base_url = options.base_url
     if options.shared_origin is not None:
         deployment.shared_origin = options.shared_origin
-    _choose_sign_in(console, folder, options)
+    server = _choose_configuration(console, folder, options)
+    if server and options.repository:
+        raise LaptopError("--repository, and the section Repository of the file of --config, exclude each other.")
     repository = options.repository or deployment.repository
-    if repository is not None:
+    if repository is not None and not server:
         deployment.repository = starter.existing_repository(repository)
     for message in deployment.settle():
         console.print(message)
     deployment.write(folder)
     if lost := starter.ensure_keys(folder):
         console.print(lost)
-    if deployment.repository is None:
+    _prepare_repository(console, folder, deployment, server)
+    write_sample_data(folder.volumes)
+    write_proxy_configuration(folder, deployment)
+    write_private(folder.service, _service_configuration(folder, deployment, server).model_dump_json(indent=2) + "\n")
+    return deployment
+
+
+def _prepare_repository(
+    console: Console, folder: StateFolder, deployment: Deployment, server: GitServer | None
+) -> None:
+    if server:
+        ensure_mirror(folder, server)
+        console.print(f"Profiles come from {server.remote.url}", markup=False)
+    elif deployment.repository is None:
         if starter.ensure_starter(folder):
             console.print("Created a repository of profiles from the starter.")
     else:
         console.print(f"Profiles come from {deployment.repository}", markup=False)
         if deployment.repository.name == ".git":
             console.print("A merge moves its branch main. It does not update the files that are checked out beside it.")
-    write_sample_data(folder.volumes)
-    write_proxy_configuration(folder, deployment)
-    write_private(folder.service, deployment.service_configuration(folder).model_dump_json(indent=2) + "\n")
-    return deployment
 
 
-def _choose_sign_in(console: Console, folder: StateFolder, options: LaptopOptions) -> None:
+def _service_configuration(
+    folder: StateFolder, deployment: Deployment, server: GitServer | None
+) -> ServiceConfiguration:
+    try:
+        return deployment.service_configuration(
+            folder, server.remote if server else None, server.forge if server else None
+        )
+    except ValidationError as error:
+        raise LaptopError(f"The file of --config cannot be used. {in_words(error)}") from None
+
+
+def _choose_configuration(console: Console, folder: StateFolder, options: LaptopOptions) -> GitServer | None:
+    """Keep which file says how people sign in. Return the git server that it names."""
     sign_in = SignIn.read(folder)
     if options.sign_in or options.local_accounts:
         sign_in.file = options.sign_in.resolve() if options.sign_in else None
@@ -99,7 +125,10 @@ def _choose_sign_in(console: Console, folder: StateFolder, options: LaptopOption
         read_options(sign_in.file)
         if readable_by_others(sign_in.file):
             console.print(f"Other users of this machine can read {sign_in.file}.", markup=False)
+    server = read_git_server(sign_in.file) if sign_in.file else None
+    sign_in.mirrored = server is not None
     sign_in.write(folder)
+    return server
 
 
 class _Run:
@@ -198,6 +227,8 @@ class _Run:
         if sign_in.file:
             self._print(f"People sign in as {sign_in.file} says.")
             self._print(f"The identity provider leads them back to {deployment.callback_url}")
+            if sign_in.mirrored:
+                self._print(f"Webhooks of the forge go to {deployment.service_url}api/v1/webhooks/forge")
             self._print(f"Allotment is ready: {deployment.public_url}    Ctrl-C stops it.")
             return
         table = Table("account", "password", "", box=None, header_style="dim", pad_edge=False)

@@ -55,7 +55,8 @@ def _base_url(_context: click.Context, _parameter: click.Parameter, value: str |
     "sign_in",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     show_default="as last time; at first the accounts analyst, lead and admin",
-    help="A YAML file that says how people sign in, with the keys of hub.config of the chart.",
+    help="A YAML file that says how people sign in, with the keys of hub.config of the chart; and, in the sections"
+    " Repository and Forge, on which git server the repository is, with pull requests or without.",
 )
 @click.option("--local-accounts", is_flag=True, help="Sign in with the accounts again, after --config.")
 def up(sign_in: Path | None, *, local_accounts: bool, **others: Any) -> None:

@@ -7,7 +7,12 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from allotment_hub.configuration import ServiceConfiguration, unknown_keys
+from allotment_hub.configuration import (
+    ForgeConfiguration,
+    RemoteConfiguration,
+    ServiceConfiguration,
+    unknown_keys,
+)
 from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.processes import ports
@@ -139,11 +144,13 @@ class Deployment(BaseModel):
         """The service, for browsers and sessions."""
         return f"{self.public_url}services/allotment/"
 
-    def service_configuration(self, folder: StateFolder) -> ServiceConfiguration:
-        """Return the configuration of the service."""
+    def service_configuration(
+        self, folder: StateFolder, remote: RemoteConfiguration | None = None, forge: ForgeConfiguration | None = None
+    ) -> ServiceConfiguration:
+        """Return the configuration of the service. Raise a pydantic `ValidationError` where the two do not fit."""
         assert self.ports.service is not None, "call settle() first"  # noqa: S101  a mistake in our code
         return ServiceConfiguration(
-            repository=self.repository_path(folder),
+            repository=folder.mirror if remote else self.repository_path(folder),
             signing_key=folder.signing_key,
             allowed_signers=folder.allowed_signers,
             events=folder.events,
@@ -151,6 +158,8 @@ class Deployment(BaseModel):
             public_url=self.public_url,
             shared_origin=self.shared_origin,
             cache=folder.cache("service"),
+            remote=remote,
+            forge=forge,
         )
 
     def service_environment(self) -> dict[str, str]:

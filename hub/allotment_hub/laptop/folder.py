@@ -25,6 +25,8 @@ class StateFolder:
         """The address and the accounts, for the person who runs it."""
         self.repository = path / "profiles.git"
         """The repository of profiles, unless another one was named."""
+        self.mirror = path / "mirror" / "profiles.git"
+        """The mirror of the repository on a git server, where --config names one."""
         self.signing_key = path / "keys" / "service"
         self.allowed_signers = path / "keys" / "allowed_signers"
         """The public keys whose signatures count."""
@@ -59,7 +61,15 @@ class StateFolder:
     def create(self) -> None:
         """Create the subfolders, closed to other users."""
         self.path.chmod(0o700)
-        for part in (self.signing_key.parent, self.homes, self.volumes, self.logs, self.pids, self.proxy_static.parent):
+        for part in (
+            self.signing_key.parent,
+            self.mirror.parent,
+            self.homes,
+            self.volumes,
+            self.logs,
+            self.pids,
+            self.proxy_static.parent,
+        ):
             part.mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager

@@ -10,6 +10,11 @@ from allotment_hub.forges.pull_requests.github import GitHubForge
 from allotment_hub.forges.pull_requests.gitlab import GitLabForge
 from allotment_hub.forges.webhooks import ForgeKind
 
+
+class ForgeConfigurationError(ValueError):
+    """The configuration of a forge cannot be right. The text is for the administrator."""
+
+
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
 
@@ -19,25 +24,31 @@ def connect(
 ) -> Forge:  # fmt: skip
     """Return the adapter for a repository such as `team/profiles` at `https://git.example.org`.
 
-    Nothing is asked yet. Raise ValueError for what cannot be right; its text is for the administrator.
+    Nothing is asked yet. Raise ForgeConfigurationError for what cannot be right.
     """
     parts = urlsplit(url)
     if parts.scheme != "https" and not (plain_http and parts.scheme == "http"):
-        raise ValueError(
+        raise ForgeConfigurationError(
             f"the forge's address begins with https://: {parts.scheme}:// would send credentials unencrypted"
         )
     if not parts.hostname or parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ValueError("the forge's address is that of its first page, without credentials: https://git.example.org")
+        raise ForgeConfigurationError(
+            "the forge's address is that of its first page, without credentials: https://git.example.org"
+        )
     if not _REPOSITORY.fullmatch(repository) or (kind != "gitlab" and repository.count("/") > 1):
-        raise ValueError(f"the repository is written as owner/name; on GitLab, with all its groups: not {repository!r}")
+        raise ForgeConfigurationError(
+            f"the repository is written as owner/name; on GitLab, with all its groups: not {repository!r}"
+        )
     if kind == "github":
         if (token_file is None) == (app_key_file is None) or bool(app_id) != (app_key_file is not None):
-            raise ValueError("GitHub needs either the file of a token, or the id of an App and the file of its key")
+            raise ForgeConfigurationError(
+                "GitHub needs either the file of a token, or the id of an App and the file of its key"
+            )
         return GitHubForge(
             url, repository, token_file=token_file, app_id=app_id, app_key_file=app_key_file, ca_file=ca_file
         )
     if token_file is None:
-        raise ValueError("the file of a token is needed")
+        raise ForgeConfigurationError("the file of a token is needed")
     if kind == "gitlab":
         return GitLabForge(url, repository, token_file=token_file, ca_file=ca_file)
     return GiteaForge(url, repository, token_file=token_file, ca_file=ca_file)

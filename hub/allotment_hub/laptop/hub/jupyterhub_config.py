@@ -83,7 +83,7 @@ c.JupyterHub.named_server_limit_per_user = 5
 # names does not.
 if os.geteuid() == 0:
     c.Spawner.args = ["--allow-root"]
-c.LocalProfileSpawner.repository = str(deployment.repository_path(folder))
+c.LocalProfileSpawner.repository = str(folder.mirror if sign_in.mirrored else deployment.repository_path(folder))
 c.LocalProfileSpawner.allowed_signers = str(folder.allowed_signers)
 c.LocalProfileSpawner.events_url = folder.events
 c.LocalProfileSpawner.poll_seconds = 0.5

@@ -11,6 +11,8 @@ from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_profiles.private_files import write_private
 
 _CLASS = "authenticator_class"
+OF_THE_SERVICE = ("Repository", "Forge")
+"""Sections that are not the hub's: the git server and its forge."""
 
 
 class SignIn(BaseModel):
@@ -20,6 +22,8 @@ class SignIn(BaseModel):
 
     file: Path | None = None
     """The file of `--config`; None means the local accounts."""
+    mirrored: bool = False
+    """Whether the file says on which git server the repository is."""
     crypt_key: str = Field(default_factory=lambda: secrets.token_hex(32))
     """The key of the tokens of identity providers that the hub keeps."""
 
@@ -39,7 +43,16 @@ class SignIn(BaseModel):
 
 
 def read_options(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the options by their sections. Raise LaptopError that says what is wrong, without any value."""
+    """Return the hub's options by their sections. Raise LaptopError that says what is wrong, without any value."""
+    sections = read_sections(path)
+    hub = sections.get("JupyterHub", {})
+    if set(hub) != {_CLASS}:
+        raise LaptopError(f"{path}: the section JupyterHub has to have {_CLASS}, and nothing else.")
+    return {name: options for name, options in sections.items() if name not in OF_THE_SERVICE}
+
+
+def read_sections(path: Path) -> dict[str, dict[str, Any]]:
+    """Return all sections of the file. Raise LaptopError that says what is wrong, without any value."""
     try:
         content = yaml.safe_load(path.read_bytes())
     except OSError as error:
@@ -51,9 +64,6 @@ def read_options(path: Path) -> dict[str, dict[str, Any]]:
     wrong = [name for name, options in sections.items() if not (isinstance(name, str) and isinstance(options, dict))]
     if wrong:
         raise LaptopError(f"{path}: {wrong[0]} is no section with options.")
-    hub = sections.get("JupyterHub", {})
-    if set(hub) != {_CLASS}:
-        raise LaptopError(f"{path}: the section JupyterHub has to have {_CLASS}, and nothing else.")
     return sections
 
 

@@ -1,0 +1,78 @@
+"""`allotment up` with a repository on a git server, and its forge: what --config names, and what is wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from allotment_hub.laptop.deployment import Deployment, Ports
+from allotment_hub.laptop.folder import LaptopError, StateFolder
+from allotment_hub.laptop.git_server import ensure_mirror, read_git_server
+from allotment_hub.laptop.hub.sign_in import read_options
+
+HUB = {"JupyterHub": {"authenticator_class": "generic-oauth"}, "CheckedIdentity": {"provider": "gitea"}}
+REPOSITORY = {"url": "https://git.example.org/platform/profiles.git", "token_file": "token"}
+FORGE = {
+    "kind": "gitea", "url": "https://git.example.org", "repository": "platform/profiles", "token_file": "token",
+    "webhook_secret_file": "/run/secret",
+}  # fmt: skip
+
+
+def written(folder: Path, **sections: Any) -> Path:
+    path = folder / "sign-in.yaml"
+    path.write_text(json.dumps(HUB | sections))
+    return path
+
+
+def test_a_file_without_a_git_server_is_of_the_hub_alone(tmp_path: Path) -> None:
+    assert read_git_server(written(tmp_path)) is None
+
+
+def test_the_git_server_and_its_forge_are_the_services_and_not_the_hubs(tmp_path: Path) -> None:
+    file = written(tmp_path, Repository=REPOSITORY, Forge=FORGE)
+    server = read_git_server(file)
+    assert server
+    assert server.forge
+    assert server.remote.token_file == server.forge.token_file == tmp_path / "token", "beside the file"
+    assert server.forge.webhook_secret_file == Path("/run/secret")
+    assert read_options(file) == HUB
+    state = StateFolder(tmp_path / "state")
+    deployment = Deployment(ports=Ports(public=8000, service=8001, hub=8002, proxy_api=8003))
+    configured = deployment.service_configuration(state, server.remote, server.forge)
+    assert (configured.repository, configured.remote, configured.forge) == (state.mirror, server.remote, server.forge)
+    assert configured.records_index.parent != deployment.service_configuration(state).records_index.parent
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"Forge": FORGE}, "the section Forge needs the section Repository"),
+        ({"Repository": {}}, "Repository: url: Field required"),
+        ({"Repository": REPOSITORY | {"token": "s3cret"}}, "Repository has no option token"),
+        ({"Repository": REPOSITORY, "Forge": FORGE | {"kind": "s3cret"}}, "Forge: kind: Input should be"),
+        (
+            {"Repository": REPOSITORY, "Forge": FORGE | {"url": "https://u:s3cret@git.example.org"}},
+            "without credentials",
+        ),
+        ({"Repository": REPOSITORY, "Forge": FORGE | {"token_file": None}}, "the file of a token is needed"),
+    ],
+)
+def test_what_is_wrong_is_said_without_its_secrets(tmp_path: Path, sections: dict[str, Any], said: str) -> None:
+    with pytest.raises(LaptopError) as caught:
+        read_git_server(written(tmp_path, **sections))
+    assert said in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_server_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "state")
+    (tmp_path / "token").write_text("s3cret")
+    for url, said in {
+        "http://127.0.0.1:1/platform/profiles.git": "it cannot be reached",
+        "file:///profiles.git": "is not https://host/path",
+    }.items():
+        server = read_git_server(written(tmp_path, Repository=REPOSITORY | {"url": url, "plain_http": True}))
+        assert server
+        with pytest.raises(LaptopError, match=said):
+            ensure_mirror(state, server)
