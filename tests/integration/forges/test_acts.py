@@ -10,7 +10,17 @@ import pytest
 import pytest_asyncio
 from bs4 import BeautifulSoup
 from support.command_line import allotment
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, TRANSPORT, Platform, code_of
+from support.fakes.platform import (
+    HOUSING,
+    NOTEBOOK,
+    NOTEBOOK_PATH,
+    POLICY,
+    PRICES,
+    PRICES_PATH,
+    TRANSPORT,
+    Platform,
+    code_of,
+)
 from support.fakes.web_service import WebService
 
 from allotment_hub.errors import UnavailableError
@@ -146,6 +156,21 @@ async def test_a_comment_merges_what_was_shown(window: Window, text: str) -> Non
 async def test_approvals_and_a_merge_in_one_look_are_taken_in_their_order(window: Window) -> None:
     given, merge = window.approval(), act("leo", ActKind.COMMENTED, "/merge", time=AFTER + dt.timedelta(seconds=1))
     assert [record.kind for record in await window.take(merge, given)] == ["approved", "merged"]
+
+
+async def test_the_last_approval_merges_by_itself_where_the_team_wants_that(platform: Platform) -> None:
+    platform.push({"teams/housing/team.yaml": HOUSING + b"merge: when-approved\n"})
+    await platform.watcher.refresh()
+    for name in platform.people.groups:
+        has_account(platform, name)
+    window = Window(platform, await platform.proposed({NOTEBOOK_PATH: LARGER}))
+    await window.show()
+    merge = act("leo", ActKind.COMMENTED, "/merge", time=AFTER + dt.timedelta(seconds=1))
+    records = await window.take(window.approval(), merge)
+    assert [(record.kind, record.by) for record in records] == [
+        ("approved", "lena"), ("merged", "lena"), ("commented", "leo"),
+    ]  # fmt: skip
+    assert platform.main_file(NOTEBOOK_PATH) == LARGER
 
 
 @pytest.mark.parametrize("text", ["please /merge", "/merge it", "`/merge`", "> /merge", "Ready?\n/merge", "/merge\x00"])

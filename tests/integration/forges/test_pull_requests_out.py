@@ -324,3 +324,27 @@ async def test_after_a_fault_at_any_call_the_next_look_does_the_rest(
         await window.look()
         assert window.pull(stored).state == "closed"
     assert lost > 8
+
+
+async def test_what_is_redacted_here_goes_from_an_open_pull_request(window: Window) -> None:
+    platform = window.platform
+    await platform.watcher.refresh()
+    done = await platform.submissions.propose(platform.people.actor("ana"), {NOTEBOOK_PATH: LARGER}, "For Smith")
+    stored = await platform.submissions.comment(platform.people.actor("ben"), done.proposal.id, "Smith is a patient")
+    await window.look()
+    assert "Smith" in window.pull(stored).body
+    assert "Smith" in window.comment(stored)
+    for record in stored.records:
+        await platform.reviews.redact(platform.people.actor("adam"), stored.id, record.commit, "It names a person")
+    await window.look()
+    for text in (window.pull(stored).body, window.comment(stored)):
+        assert "Smith" not in text
+        assert "Redacted by adam" in text
+
+
+async def test_the_comment_says_when_the_last_approval_merges(window: Window) -> None:
+    window.platform.push({"teams/housing/team.yaml": HOUSING + b"merge: when-approved\n"})
+    await window.platform.watcher.refresh()
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    assert "merged by itself" in window.comment(stored)

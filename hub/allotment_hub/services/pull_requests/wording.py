@@ -123,11 +123,13 @@ def _comment(shared: Shareable, page: str) -> Markdown:
     )
     parts += _said_here(shared)
     if stored.open and shared.whole and not shared.strange and case.state in ("open", "approved"):
+        itself = "It is merged by itself as soon as all approvals that it needs are there."
+        merge = itself if case.merges_when_approved else "`/merge` in a comment merges it."
         parts.append(
             Markdown(
                 f"This is about the version `{stored.head[:10]}`. An approval here counts if it is given after this"
                 " comment was written or last changed, by somebody whose approval is needed, whose account belongs to"
-                " a user of the hub. `/merge` in a comment merges it."
+                f" a user of the hub. {merge}"
             )
         )
     return Markdown("\n\n".join([*parts, _link(page)]))
