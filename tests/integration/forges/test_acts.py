@@ -116,6 +116,13 @@ async def window(platform: Platform) -> Window:
     return window
 
 
+async def beside(window: Window, folder: Path) -> Acts:
+    """Return the acts of another service over the same repository."""
+    other = window.platform.beside(folder)
+    await other.watcher.refresh()
+    return window.service(other)
+
+
 def uncounted(records: list[Record]) -> str:
     """Return why the one record that was added does not count."""
     (record,) = records
@@ -228,11 +235,37 @@ async def test_an_act_is_recorded_once_however_often_and_in_whatever_order_it_co
 
 async def test_of_two_services_that_take_an_act_at_once_one_records_it(window: Window, tmp_path: Path) -> None:
     these = [act("ben", ActKind.COMMENTED, "One"), act("mallory", ActKind.COMMENTED, "Two"), window.approval()]
-    other = window.service(window.platform.beside(tmp_path))
+    other = await beside(window, tmp_path)
     both = (window.acts, other)
     await asyncio.gather(*(each.take(window.stored, window.pull_request, these, window.shown, BOT) for each in both))
     stored = await window.platform.proposals.stored(window.stored.id)
     assert sorted(record.source.act for record in stored.records if record.source) == sorted(each.id for each in these)
+
+
+async def test_of_two_who_merge_at_once_one_merges_and_the_other_is_told(window: Window, tmp_path: Path) -> None:
+    await window.take(window.approval())
+    other = await beside(window, tmp_path)
+    both = {window.acts: act("leo", ActKind.COMMENTED, "/merge"), other: act("adam", ActKind.COMMENTED, "/merge")}
+    await asyncio.gather(
+        *(each.take(window.stored, window.pull_request, [merge], window.shown, BOT) for each, merge in both.items())
+    )
+    records = (await window.platform.proposals.stored(window.stored.id)).records[2:]
+    assert sorted(record.kind for record in records) == ["commented", "merged"]
+    assert "It was merged." in uncounted([record for record in records if record.kind == "commented"])
+
+
+async def test_a_dismissal_in_the_moment_of_the_merge_is_before_it_or_too_late(window: Window, tmp_path: Path) -> None:
+    given = window.approval()
+    await window.take(given)
+    other = await beside(window, tmp_path)
+    acts = {
+        window.acts: act("leo", ActKind.COMMENTED, "/merge"), other: act("lena", ActKind.DISMISSED, about=given.id),
+    }  # fmt: skip
+    await asyncio.gather(
+        *(each.take(window.stored, window.pull_request, [one], window.shown, BOT) for each, one in acts.items())
+    )
+    kinds = [record.kind for record in (await window.platform.proposals.stored(window.stored.id)).records[2:]]
+    assert kinds in (["dismissed", "commented"], ["merged", "commented"])
 
 
 async def test_the_log_takes_an_act_once_whoever_writes_it(window: Window) -> None:
@@ -262,6 +295,26 @@ async def test_while_the_hub_is_away_every_act_waits(window: Window) -> None:
             await window.take(waiting)
     window.platform.people.away = False
     assert len((await window.platform.proposals.stored(window.stored.id)).records) == 1
+
+
+async def test_what_a_service_that_has_just_started_cannot_judge_yet_waits(window: Window, tmp_path: Path) -> None:
+    started = window.platform.beside(tmp_path)
+    taken = window.service(started).take(window.stored, window.pull_request, [window.approval()], window.shown, BOT)
+    with pytest.raises(UnavailableError):
+        await taken
+
+
+async def test_who_may_see_it_by_a_main_that_is_not_loaded_yet_waits(platform: Platform) -> None:
+    has_account(platform, "leo")
+    window = Window(platform, await platform.proposed({NOTEBOOK_PATH: LARGER + b"visibility: draft\n"}))
+    await window.show()
+    platform.people.groups["leo"] = ["/new"]
+    platform.push({"teams/housing/team.yaml": HOUSING.replace(b"[/housing/leads]", b"[/housing/leads, /new]")})
+    await window.show()  # main has moved, and what applies has not been loaded again
+    with pytest.raises(UnavailableError):
+        await window.take(window.approval("leo"))
+    await platform.watcher.refresh()
+    assert [record.kind for record in await window.take(window.approval("leo"))] == ["approved"]
 
 
 async def test_while_the_log_is_broken_every_act_waits(window: Window) -> None:
@@ -461,6 +514,19 @@ async def test_what_comes_after_the_end_does_not_count(window: Window) -> None:
     assert "It was rejected." in uncounted(await window.take(window.approval()))
     assert await window.take(act("mallory", ActKind.COMMENTED, "Pity"), act("ana", ActKind.CLOSED)) == []
     assert [record.kind for record in await window.take(act("ana", ActKind.COMMENTED, "Pity"))] == ["commented"]
+
+
+async def test_who_may_not_see_it_here_is_heard_and_decides_nothing(platform: Platform) -> None:
+    has_account(platform, "dora")
+    window = Window(platform, await platform.proposed({NOTEBOOK_PATH: LARGER + b"visibility: draft\n"}))
+    await window.show()
+    assert await code_of(platform.proposals.visible(window.stored.id, platform.people.actor("dora").user)) == (
+        "proposal-unknown"
+    )
+    assert "may not see the proposal" in uncounted(await window.take(window.approval("dora")))
+    assert "may not see the proposal" in uncounted(await window.take(act("dora", ActKind.CLOSED)))
+    (record,) = await window.take(act("dora", ActKind.COMMENTED, "What is it for?"))
+    assert (record.by, record.text) == ("dora", "What is it for?")
 
 
 async def test_who_approved_on_the_page_has_approved(window: Window) -> None:

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from allotment_hub.errors import ServiceError, UnavailableError
+from allotment_hub.errors import ServiceError, UnavailableError, unavailable
 from allotment_hub.forges.pull_requests.values import Act, ActKind, ForgeAccount, PullRequest
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.forges.webhooks import ForgeKind
@@ -121,6 +121,8 @@ class Acts:
             source = Source(self._kind, pull_request.number, act.id, _readable(account.login, 100) if account else "")
             if stored.recorded(source):
                 continue
+            if not self._proposals.catalog.revision:  # after a start; until then nobody may see or decide anything
+                raise unavailable("repository-unavailable", "The profiles are being loaded.")
             if account and account.id not in users:
                 users[account.id] = await self._people.user(account)
             user = users[account.id] if account else None
@@ -155,10 +157,14 @@ class Acts:
         except _UncountedError as error:
             why = str(error)
         except ServiceError as error:
-            if error.refusal.code in _LATER:
+            if error.refusal.code in _LATER or (error.refusal.code == "proposal-unknown" and await self._is_behind()):
                 raise
             why = _sentence(error.refusal)
         return await self._comment(stored, taken, actor, f"The {taken.name} does not count: {why}"[:_LENGTH])
+
+    async def _is_behind(self) -> bool:
+        """Return whether the teams that decide who may see a proposal are not those of main yet."""
+        return self._proposals.catalog.revision != await self._proposals.main()
 
     async def _decide(
         self, stored: StoredProposal, taken: _Taken, actor: Actor, approval: Record | None
