@@ -620,6 +620,29 @@ async def test_a_merge_that_races_a_dismissal_does_not_happen(window: Window) ->
         window.platform.forge.merge(stale, judgement.candidate, "Merge: it", by="leo")
 
 
+async def test_an_approval_that_was_taken_back_before_it_was_read_never_counts(window: Window) -> None:
+    given = window.approval()
+    back = act("lena", ActKind.DISMISSED, about=given.id, time=AFTER + dt.timedelta(seconds=1))
+    merge = act("leo", ActKind.COMMENTED, "/merge", time=AFTER + dt.timedelta(seconds=2))
+    first, second = await window.take(given, back, merge)
+    assert "dismissed" in uncounted([first])
+    assert "It cannot be merged yet" in uncounted([second])
+
+
+async def test_only_the_last_review_of_somebody_that_is_read_at_once_counts(window: Window) -> None:
+    def review(kind: ActKind, second: int, by: str = "lena") -> Act:
+        return act(by, kind, head=window.stored.head, time=AFTER + dt.timedelta(seconds=second))
+
+    records = await window.take(
+        review(ActKind.CHANGES_REQUESTED, 1), review(ActKind.APPROVED, 2, "leo"), review(ActKind.APPROVED, 3)
+    )
+    assert [(record.kind, record.by) for record in records] == [
+        ("commented", "lena"), ("approved", "leo"), ("approved", "lena"),
+    ]  # fmt: skip
+    records = await window.take(review(ActKind.APPROVED, 4, "adam"), review(ActKind.CHANGES_REQUESTED, 5, "adam"))
+    assert [record.kind for record in records] == ["commented", "rejected"]
+
+
 async def test_what_was_dismissed_already_is_not_dismissed_again(window: Window) -> None:
     await window.take(window.approval())
     reviews, leo, approval = window.platform.reviews, window.platform.people.actor("leo"), window.stored.tip

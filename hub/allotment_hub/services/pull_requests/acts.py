@@ -66,6 +66,8 @@ class _Taken:
     user: User | None
     pull_request: PullRequest
     shown: Shown
+    superseded: bool
+    """Whether it is a review that is not in force any more."""
 
     @property
     def command(self) -> str:
@@ -115,7 +117,7 @@ class Acts:
         """
         if (shown.proposal, shown.number) != (stored.id, pull_request.number):
             shown = Shown(stored.id, pull_request.number)
-        users: dict[str, User | None] = {}
+        users, superseded = dict[str, User | None](), _superseded(acts)
         for act in _of_people(acts, me):
             account = act.account
             source = Source(self._kind, pull_request.number, act.id, _readable(account.login, 100) if account else "")
@@ -126,7 +128,8 @@ class Acts:
             if account and account.id not in users:
                 users[account.id] = await self._people.user(account)
             user = users[account.id] if account else None
-            stored = await self._recorded(stored, _Taken(act, source, user, pull_request, shown))
+            taken = _Taken(act, source, user, pull_request, shown, act.id in superseded)
+            stored = await self._recorded(stored, taken)
         return stored
 
     async def _recorded(self, stored: StoredProposal, taken: _Taken) -> StoredProposal:
@@ -174,12 +177,14 @@ class Acts:
         match act.kind:
             case ActKind.APPROVED:
                 _check_shown(stored, taken, act.head, "approve it again")
+                _check_in_force(stored, taken)
                 done = self._reviews.approve(actor, stored.id, act.head, taken.shown.digest, source)
             case ActKind.CHANGES_REQUESTED:
                 # On a forge, this keeps a pull request from being merged until its author has done something. Here a
                 # proposal that somebody has rejected is made again: nobody has to ask whether the request still holds.
                 if stored.open and act.head != stored.head:
                     raise _UncountedError(_of_another(stored, act.head))
+                _check_in_force(stored, taken)
                 reason = taken.text or f"Changes were requested on {forge}."
                 done = self._reviews.reject(actor, stored.id, reason, source)
             case ActKind.CLOSED if actor.user.name == stored.proposer:
@@ -244,6 +249,21 @@ def _of_people(acts: Sequence[Act], me: ForgeAccount) -> Iterator[Act]:
         undone = act.kind is ActKind.CLOSED and (merged or place < opened)
         if act.kind not in (ActKind.REOPENED, ActKind.MERGED) and not undone:
             yield act
+
+
+def _superseded(acts: Sequence[Act]) -> set[str]:
+    """Return the ids of the reviews that were dismissed, or followed by another one of the same account, since."""
+    ordered = sorted(acts, key=lambda act: act.time)
+    reviews = [act for act in ordered if act.account and act.kind in (ActKind.APPROVED, ActKind.CHANGES_REQUESTED)]
+    last = {act.account.id: act.id for act in reviews if act.account}
+    dismissed = {act.about for act in acts if act.kind is ActKind.DISMISSED}
+    return dismissed | ({act.id for act in reviews} - set(last.values()))
+
+
+def _check_in_force(stored: StoredProposal, taken: _Taken) -> None:
+    """Check that a review is still in force, so that nothing is merged by one that is not. Raise _UncountedError."""
+    if stored.open and taken.superseded:
+        raise _UncountedError("It was dismissed, or followed by another review, before it was read here.")
 
 
 def _check_shown(stored: StoredProposal, taken: _Taken, head: str, again: str) -> None:
