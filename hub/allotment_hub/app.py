@@ -42,6 +42,11 @@ from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.judging.checking import ChangeChecker
 from allotment_hub.services.judging.judges import Judges
 from allotment_hub.services.merging import ApprovedMerges
+from allotment_hub.services.notifications.addresses import Addresses
+from allotment_hub.services.notifications.choices import Choices
+from allotment_hub.services.notifications.notifier import Notifier
+from allotment_hub.services.notifications.outbox import Outbox
+from allotment_hub.services.notifications.sending import Sender
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
@@ -69,12 +74,8 @@ TOKEN_SECONDS = 15
 def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Services:
     """Build what the handlers call. Call inside the running event loop."""
     keyring = Keyring(configuration.allowed_signers)
-    server = configuration.remote
-    # Without the keys of another version, which the file may have.
-    remote = Remote(**server.model_dump(include=set(type(server).model_fields))) if server else None
-    path, verifier = configuration.repository, keyring.verifier
-    mirror = Mirror.opened(path, remote, verifier) if remote else None
-    repository = mirror.repository if mirror else Repository(path, verifier)
+    mirror = _mirror(configuration, keyring)
+    repository = mirror.repository if mirror else Repository(configuration.repository, keyring.verifier)
     hub = hub_api_client(auth.api_url, auth.api_token)
     directory = Directory(hub)
     sign_ins, identities = SignIns(hub), Identities(hub)
@@ -96,9 +97,10 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     kept = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror, configuration.records_index)
     kept.merged_branches_stay = configuration.forge is not None
     capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
-    proposals = Proposals(kept, checking, directory, watcher, EventReader(Events(configuration.events)))
+    events = EventReader(Events(configuration.events))
+    proposals = Proposals(kept, checking, directory, watcher, events)
     quarantine = Quarantine(kept, checking, watcher, directory, sign_ins, identities)
-    forge = configuration.forge
+    forge, choices = configuration.forge, Choices(configuration.choices)
     submissions = Submissions(proposals, checking)
     reviews = Reviews(proposals, watcher, sign_ins, identities)
     decide = proposals, submissions, reviews, identities
@@ -118,12 +120,21 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         quarantine=quarantine,
         stops=Stops(watcher, hub),
         waiting=WaitingNumbers(proposals, quarantine),
+        choices=choices,
+        notifier=_notifier(configuration, proposals, checking, events, directory, choices),
         sign_ins=sign_ins,
         image_puller=image_puller,
         pull_requests=_pull_requests(configuration, forge, *decide) if forge else None,
         one_time_tokens=OneTimeTokens(),
         request_limit=RequestLimit(),
     )
+
+
+def _mirror(configuration: ServiceConfiguration, keyring: Keyring) -> Mirror | None:
+    server = configuration.remote
+    # Without the keys of another version, which the file may have.
+    remote = Remote(**server.model_dump(include=set(type(server).model_fields))) if server else None
+    return Mirror.opened(configuration.repository, remote, keyring.verifier) if remote else None
 
 
 def _pull_requests(
@@ -141,6 +152,27 @@ def _pull_requests(
     decide, state = (proposals, submissions, reviews, identities), configuration.pull_requests_state
     windows = Windows.built(connected, *decide, place, state)
     return PullRequests(Following(connected, proposals, windows), proposals, forge.poll_seconds)
+
+
+def _notifier(
+    configuration: ServiceConfiguration,
+    proposals: Proposals,
+    checking: ChangeChecker,
+    events: EventReader,
+    directory: Directory,
+    choices: Choices,
+) -> Notifier | None:
+    told = configuration.notifications
+    if told is None:
+        return None
+    addresses = Addresses(told.addresses_file, told.email)
+    proposals.channels = addresses.read_channels
+    root = f"{configuration.public_url.rstrip('/')}/services/allotment/"
+    outbox = Outbox(configuration.outbox)
+    sender = Sender(
+        outbox, choices, addresses, proposals, directory, root, checking.now, gather_seconds=told.gather_seconds
+    )
+    return Notifier(proposals, checking, events, outbox, sender)
 
 
 def build_application(services: Services, auth: HubOAuth, **settings: Any) -> ServiceApplication:
@@ -188,6 +220,8 @@ async def serve(configuration: ServiceConfiguration) -> None:
     threading.Thread(target=services.proposals.forge.begin, daemon=True).start()
     if services.pull_requests:
         services.pull_requests.start()
+    if services.notifier:
+        services.notifier.start()
     log.info("serving on %s:%d", configuration.address, configuration.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -198,6 +232,9 @@ async def serve(configuration: ServiceConfiguration) -> None:
     await server.close_all_connections()
     await merges.stop()
     services.judges.close()
+    if services.notifier:
+        await services.notifier.stop()
+    services.choices.close()
     if services.pull_requests:
         await services.pull_requests.stop()
     await services.watcher.stop()

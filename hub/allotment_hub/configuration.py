@@ -90,6 +90,19 @@ def _is_same_repository(forge: ForgeConfiguration, remote: RemoteConfiguration) 
     return here.hostname == there.hostname and path == f"{here.path.strip('/')}/{forge.repository}".strip("/").lower()
 
 
+class NotificationsConfiguration(BaseModel):
+    """How people hear of proposals outside the pages."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    addresses_file: Path
+    """The file with the addresses: `name = address` on each line. It contains secrets, and is read for each message."""
+    email: str = ""
+    """The e-mail address of a user, with `{name}` for their name: `{name}@example.org`. Empty: they have none."""
+    gather_seconds: float = Field(default=60, ge=0, le=3600)
+    """How long what one receiver hears of is gathered into one message."""
+
+
 class PullerConfiguration(BaseModel):
     """How nodes pull the images of profiles before a session needs them."""
 
@@ -162,6 +175,8 @@ class ServiceConfiguration(BaseModel):
     """The forge with pull requests; None means that proposals are reviewed here alone."""
     puller: PullerConfiguration | None = None
     """How nodes pull images ahead; None turns it off."""
+    notifications: NotificationsConfiguration | None = None
+    """How people hear of proposals outside the pages; None means that nothing is sent."""
     cache: Path | None = None
     """The catalog cache, which makes a restart faster; None means no cache."""
 
@@ -191,6 +206,16 @@ class ServiceConfiguration(BaseModel):
     def pull_requests_state(self) -> Path:
         """What was shown on pull requests, beside the repository; it may be deleted at any time."""
         return self.repository.with_name("pull_requests.sqlite")
+
+    @property
+    def outbox(self) -> Path:
+        """What is still to be sent to people, beside the repository; if it is lost, nothing old is sent."""
+        return self.repository.with_name("notifications.sqlite")
+
+    @property
+    def choices(self) -> Path:
+        """What users do not want to hear of, beside the repository."""
+        return self.repository.with_name("notification-choices.sqlite")
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -70,7 +70,7 @@ def test_pages_have_no_serious_barrier(allotment: Deployment, lead_window: Brows
         f"{SERVICE}profiles/housing-statistics/register", f"{SERVICE}propose",
         f"{SERVICE}propose?from=housing-statistics/notebook", f"{SERVICE}proposals", f"{SERVICE}data-roles",
         f"{SERVICE}data-roles/housing-open", f"{SERVICE}data-roles/weather-open/ask?team=housing-statistics",
-        f"{SERVICE}stop", f"{SERVICE}stop?kind=profile&name=housing-statistics/notebook",
+        f"{SERVICE}notifications", f"{SERVICE}stop", f"{SERVICE}stop?kind=profile&name=housing-statistics/notebook",
     ]  # fmt: skip
     assert not barriers(lead_window, allotment, paths)
 

@@ -66,6 +66,9 @@ def test_every_object_is_one_that_kubernetes_takes(chart: Chart, more: dict[str,
         ({"forge": {"appId": "12"}}, "appId"),
         ({"forge": {"token": "x"}}, "token"),
         ({"forge": {"secret": "Not A Name"}}, "secret"),
+        ({"notifications": {"addresses": "x"}}, "addresses"),
+        ({"notifications": {"email": "example.org"}}, "email"),
+        ({"notifications": {"secret": "Not A Name"}}, "secret"),
         ({"hub": {"url": "http://hub:8081/hub"}}, "url"),
         ({"puller": {"maximum": 0}}, "maximum"),
         ({"puller": {"pullPolicy": "Never"}}, "pullPolicy"),
@@ -340,3 +343,17 @@ def test_a_release_that_is_there_already_is_told_all_that_ours_would_be_told(cha
     kinds = {(each["kind"], each["metadata"]["name"]) for each in yaml.safe_load_all(text) if each}
     assert ("Deployment", "allotment") in kinds
     assert ("Deployment", "hub") not in kinds
+
+
+def test_addresses_of_people_are_a_file_of_a_secret_that_only_the_service_mounts(chart: Chart) -> None:
+    objects = chart.own({"notifications": {"enabled": True, "email": "{name}@example.org"}})
+    told = ServiceConfiguration.model_validate_json(service_file(objects)).notifications
+    assert told is not None
+    assert (str(told.addresses_file), told.email) == ("/etc/allotment/notifications/addresses", "{name}@example.org")
+    pod = objects["Deployment", "allotment"]["spec"]["template"]["spec"]
+    paths = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "notifications"]
+    assert paths == [{"name": "notifications", "mountPath": "/etc/allotment/notifications", "readOnly": True}]
+    policy = objects["ValidatingAdmissionPolicy", "allotment-analysis"]["spec"]
+    guarded = next(each["expression"] for each in policy["variables"] if each["name"] == "secrets")
+    assert "allotment-notifications" in guarded
+    assert ServiceConfiguration.model_validate_json(service_file(chart.own({}))).notifications is None

@@ -76,6 +76,10 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .webhook }}{{ $_ := set $forge "webhook_secret_file" (printf "%s/webhook-secret" $files) }}{{ end -}}
 {{- if .ownAuthority }}{{ $_ := set $forge "ca_file" (printf "%s/ca.pem" $files) }}{{ end -}}
 {{- end }}{{ end -}}
+{{- $notifications := dict -}}
+{{- with .Values.notifications }}{{ if .enabled }}
+{{- $notifications = dict "addresses_file" "/etc/allotment/notifications/addresses" "email" .email "gather_seconds" .gatherSeconds -}}
+{{- end }}{{ end -}}
 {{- $puller := dict -}}
 {{- with .Values.puller }}{{ if .enabled }}
 {{- $puller = dict
@@ -104,6 +108,7 @@ seccompProfile: {type: RuntimeDefault}
   "deployment" "kubernetes"
   "remote" $remote
   "forge" ($forge | default nil)
+  "notifications" ($notifications | default nil)
   "puller" ($puller | default nil)
   "fetch_seconds" ($custom.repository.fetchSeconds | default 30)
   | toPrettyJson -}}

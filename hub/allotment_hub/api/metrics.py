@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import REGISTRY, GaugeMetricFamily, Metric
+from prometheus_client.core import REGISTRY, CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from allotment_hub.forges.record_index import RecordIndex
 from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
+from allotment_hub.services.notifications.notifier import Notifier
 from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_profiles.store.watcher import CatalogWatcher
 
@@ -86,6 +87,23 @@ class ForgeCollector(Collector):
             yield _gauge("allotment_forge_looked_timestamp_seconds", "When all pull requests were last read.", looked)
         count = self._pull_requests.open_count
         yield _gauge("allotment_forge_open_pull_requests", "Open pull requests into main.", count)
+
+
+class NotificationCollector(Collector):
+    """Collects what became of messages to people at each scrape."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield how many messages were sent since the start, and how many notices wait."""
+        result = self._notifier.sender.result
+        counted = CounterMetricFamily("allotment_notifications", "Messages to people by result.", labels=["result"])
+        for name in ("sent", "failed", "given_up"):
+            counted.add_metric([name], getattr(result, name))
+        yield counted
+        waiting = self._notifier.outbox.waiting()
+        yield _gauge("allotment_notifications_waiting", "Notices that are still to be sent.", waiting)
 
 
 class PullCollector(Collector):

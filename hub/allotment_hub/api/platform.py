@@ -8,7 +8,14 @@ from typing import ClassVar
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from allotment_hub.api.handler import ApiHandler, operation
-from allotment_hub.api.metrics import CatalogCollector, ForgeCollector, PullCollector, RecordCollector, exposition
+from allotment_hub.api.metrics import (
+    CatalogCollector,
+    ForgeCollector,
+    NotificationCollector,
+    PullCollector,
+    RecordCollector,
+    exposition,
+)
 from allotment_hub.api.requests import ConfirmationBody
 from allotment_hub.api.responses import QuarantinedCommitAnswer
 from allotment_hub.api.serializers import answer_from
@@ -203,7 +210,8 @@ class MetricsHandler(ApiHandler):
         collectors = [CatalogCollector(services.watcher), RecordCollector(services.proposals.forge.log)]
         pulled = [PullCollector(services.image_puller)] if services.image_puller else []
         forge = [ForgeCollector(services.pull_requests)] if services.pull_requests else []
-        self.finish(await asyncio.to_thread(exposition, *collectors, *pulled, *forge))
+        told = [NotificationCollector(services.notifier)] if services.notifier else []
+        self.finish(await asyncio.to_thread(exposition, *collectors, *pulled, *forge, *told))
 
 
 class UnknownHandler(ApiHandler):

@@ -123,6 +123,30 @@ class RecordIndex:
         with self._asking() as connection:
             return [(id_, updated) for id_, updated in connection.execute(query, [*values, limit])]
 
+    def last(self) -> tuple[int, str]:
+        """Return the number of the newest record, and its commit; 0 where there is none."""
+        with self._asking() as connection:
+            row = connection.execute("SELECT number, commit_id FROM record ORDER BY number DESC LIMIT 1").fetchone()
+        return (row[0], row[1]) if row else (0, "")
+
+    def is_at(self, number: int, commit: str) -> bool:
+        """Return whether a record has a number; the number 0 is before the first one."""
+        with self._asking() as connection:
+            row = connection.execute("SELECT commit_id FROM record WHERE number = ?", (number,)).fetchone()
+        return bool(row[0] == commit if row else number == 0)
+
+    def after(self, number: int, limit: int) -> list[tuple[int, Record]]:
+        """Return the records after a number with their own numbers, oldest first."""
+        query = "SELECT number, commit_id, time, content FROM record WHERE number > ? ORDER BY number LIMIT ?"
+        with self._asking() as connection:
+            found: list[tuple[int, Record]] = []
+            for place, commit, time, content in connection.execute(query, (number, limit)):
+                record = read_record(content, commit, dt.datetime.fromtimestamp(time, dt.UTC))
+                if record is None:
+                    raise self._lost(f"the record {commit} does not read")
+                found.append((place, record))
+        return found
+
     def totals(self) -> Mapping[str, int]:
         """Return how many proposals are in each state."""
         with self._asking() as connection:

@@ -22,6 +22,8 @@ from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.identities import Identities
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.judging.judges import Judges
+from allotment_hub.services.notifications.choices import Choices
+from allotment_hub.services.notifications.notifier import Notifier
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.proposals.reviewing import Reviews
@@ -61,6 +63,9 @@ class Services:
     quarantine: Quarantine
     stops: Stops
     waiting: WaitingNumbers
+    choices: Choices
+    notifier: Notifier | None
+    """None where nobody is told of anything outside the pages."""
     sign_ins: SignIns
     image_puller: ImagePuller | None
     """None where no images are pulled ahead."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from allotment_hub.configuration import (
     ForgeConfiguration,
+    NotificationsConfiguration,
     RemoteConfiguration,
     ServiceConfiguration,
     unknown_keys,
@@ -160,6 +161,9 @@ class Deployment(BaseModel):
             cache=folder.cache("service"),
             remote=remote,
             forge=forge,
+            notifications=NotificationsConfiguration(addresses_file=folder.addresses)
+            if folder.addresses.exists()
+            else None,
         )
 
     def service_environment(self) -> dict[str, str]:

@@ -39,6 +39,8 @@ class StateFolder:
         self.proxy_routes = path / "proxy" / "routes.toml"
         """The proxy's routes, written by the hub."""
         self.hub_database = f"sqlite:///{path / 'jupyterhub.sqlite'}"
+        self.addresses = path / "notifications.txt"
+        """Where people hear of proposals outside the pages; an administrator writes it."""
         self.events = f"sqlite:///{path / 'events.sqlite'}"
 
     def cache(self, program: str) -> Path:

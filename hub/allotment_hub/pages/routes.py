@@ -6,6 +6,7 @@ from allotment_hub.pages import proposals
 from allotment_hub.pages.access_requests import AskPage, EndPage, RemovalPage
 from allotment_hub.pages.export import ProfilesExport
 from allotment_hub.pages.listings import DataRolePage, DataRolesPage, ProfilePage, ProfilesPage, TeamPage
+from allotment_hub.pages.notifications import NotificationsPage
 from allotment_hub.pages.page import Page, UnknownPage
 from allotment_hub.pages.proposing import ProposePage
 from allotment_hub.pages.stops import StopPage
@@ -36,6 +37,7 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"data-roles/([^/]+)/ask", AskPage),
     (r"data-roles/([^/]+)/end", EndPage),
     (r"stop", StopPage),
+    (r"notifications", NotificationsPage),
     (r"(.*)", UnknownPage),
 ]
 """Patterns below the service's prefix. The first match wins."""

@@ -157,6 +157,13 @@ class DailyLimits(Model):
     """Maximum size of the files that are proposed, all proposals and updates together."""
 
 
+class Reminders(Model):
+    """When people are reminded of reviews that wait."""
+
+    after: Duration
+    """How long a review waits until those who decide are reminded, then deputies, then administrators."""
+
+
 class EventRules(Model):
     """How many events of sessions are kept, and for how long."""
 
@@ -201,6 +208,8 @@ class Policy(Model):
     """How many proposals may be open at the same time."""
     daily_limits: DailyLimits = DailyLimits()
     """How much one person may add to the repository in 24 hours: proposals, updates and comments."""
+    reminders: Reminders | None = None
+    """When people are reminded of reviews that wait. If not set, never."""
     events: EventRules = EventRules()
     """How many events of sessions are kept, and for how long: starts, refusals and ends."""
     removal_share: Annotated[int, Field(ge=1, le=100)] = 30

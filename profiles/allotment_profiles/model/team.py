@@ -73,6 +73,8 @@ class Team(Model):
     """Users who may approve in place of the leads."""
     envelope: Envelope
     """The limits of what the team decides itself."""
+    channel: Name | None = None
+    """Name of a channel that the administrator has set up. It hears of the team's proposals."""
     budget: Budget | None = None
     """How much the whole team may run at the same time."""
     user_budget: Budget | None = None

@@ -291,7 +291,8 @@ def _for_people(changes: list[Change], before: Catalog) -> Iterator[_Reason]:
 
 def _for_team_field(change: Change, team: str, before: Catalog, after: Catalog) -> _Reason:
     if change.category == "text":
-        return _Reason("lead", team, f"The description of the team {team} changes.")
+        what = "channel" if change.field == "channel" else "description"
+        return _Reason("lead", team, f"The {what} of the team {team} changes.")
     text = f"In the team {team}: {change.text}"
     old, new = before.teams.get(team), after.teams.get(team)
     if change.field.startswith("deputies."):

@@ -49,6 +49,7 @@ _BY_FIRST: dict[str, ChangeType] = {
     "members": "people",
     "leads": "people",
     "deputies": "people",
+    "channel": "text",
     "user_budget": "budget",
     "cost_centre": "budget",
     "merge": "merging",

@@ -204,6 +204,7 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
             *get("stop", *(f"stop?kind={query.replace('_', '-').replace('=', '&name=')}" for query in STOPPED)),
             Asked("POST", "stop", data={"kind": "profile", "name": "housing/sketch", "reason": ""}),
         ],
+        r"notifications": [*get("notifications"), Asked("POST", "notifications", data={"on": "planted"})],
         r"(.*)": get("nowhere"),
     }
 

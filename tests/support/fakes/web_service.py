@@ -29,6 +29,7 @@ from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
 from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.services.hub_api import Directory, hub_api_client
+from allotment_hub.services.notifications.choices import Choices
 from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.stops import Stops
 from allotment_hub.services.waiting import WaitingNumbers
@@ -131,6 +132,7 @@ class WebService:
             data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             waiting=WaitingNumbers(platform.proposals, platform.quarantine, wait_seconds=platform.list_seconds),
+            choices=Choices(None), notifier=None,
             stops=Stops(platform.watcher, self.hub_client), image_puller=None, pull_requests=pull_requests,
             one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client), sign_ins=platform.sign_ins, request_limit=RequestLimit(),
@@ -156,6 +158,7 @@ class WebService:
     async def close(self) -> None:
         """Close every connection."""
         self.hub.hanging.set()
+        self.services.choices.close()
         for client in self._clients:
             await client.aclose()
         for server in (self._server, self._hub_server):

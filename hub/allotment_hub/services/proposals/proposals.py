@@ -14,6 +14,7 @@ from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.approvers import Approvers
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.judging.channels import Channels, channel_advice, no_channels
 from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
 from allotment_hub.services.proposals.catching_up import Updated, files_for_main, undone
@@ -106,6 +107,8 @@ class Proposals(ReadableProposals):
         self._checking = checking
         self._directory = directory
         self._events = events
+        self.channels: Channels = no_channels
+        """The channels that teams may name. Where messages are sent, their file says so."""
         self.judgements = Judgements(forge, checking)
         self._changed: dict[str, _Sides] = {}
 
@@ -184,7 +187,7 @@ class Proposals(ReadableProposals):
             required=required,
             paths=frozenset((await self.touched([stored]))[stored.id]),
             automatic=_written_automatic(merge) if stored.ending else automatic,
-            live=bool(merge and await self._applies(merge.id)),
+            live=bool(merge and await self.applies(merge.id)),
         )
 
     def _merge(self, stored: StoredProposal) -> Commit | None:
@@ -202,7 +205,8 @@ class Proposals(ReadableProposals):
         problems = tuple(problem for problem in check.problems if problem.code != "date-past")
         return Judgement(key, dataclasses.replace(check, problems=problems))
 
-    async def _applies(self, merge: str) -> bool:
+    async def applies(self, merge: str) -> bool:
+        """Return whether a merge is part of the catalog that applies."""
         revision = self._watcher.catalog.revision
         if any(change.commit == merge for change in self._watcher.catalog.quarantined):
             return False
@@ -258,12 +262,16 @@ class Proposals(ReadableProposals):
                 "redact": refusal_to_redact(reader),
             },
             lapsed=await self._lapsed(case, reader.user, sights),
-            records=await asyncio.to_thread(records_of, stored, reader.user, self.catalog, self._touched),
+            records=await self.records_for(stored, reader.user),
             collisions=collisions[:MAXIMUM_SHOWN],
             totals={**check.totals, "collisions": len(collisions)},
             undoes=await self.to_undo(stored, reader.user),
             undone_by=await self.undoing(stored, reader.user) if stored.merged else (),
         )
+
+    async def records_for(self, stored: StoredProposal, reader: User) -> tuple[Record, ...]:
+        """Return the records of a proposal without words that a reader may not see."""
+        return await asyncio.to_thread(records_of, stored, reader, self.catalog, self._touched)
 
     async def refusal_to_comment(self, stored: StoredProposal, actor: Actor) -> Refusal | None:
         """Return why an actor may not comment on a proposal, or None. It is not judged for that."""
@@ -278,7 +286,8 @@ class Proposals(ReadableProposals):
         advice = await self.approvers.advice(unmet, case.main, case.proposer, case.stored.contributors)
         files = await self.files(case.stored) if case.stored.open else {}
         others = await self.others(files, sights.reader, but=case.stored.id)
-        return dataclasses.replace(check, problems=(*check.problems, *advice), others=others)
+        channels = await asyncio.to_thread(list, channel_advice(case.check.after, files, self.channels))
+        return dataclasses.replace(check, problems=(*check.problems, *advice, *channels), others=others)
 
     async def _lapsed(self, case: Case, reader: User, sights: Sights) -> Lapsed | None:
         """Find an approval that does not count any more, and what differs since it was given."""

@@ -1,0 +1,1 @@
+"""What people hear of, outside the pages: who hears what, what it says, and what sends it."""
