@@ -209,7 +209,7 @@ class RecordIndex:
         totals: Counter[str] = Counter()
         rows = []
         for number, record in enumerate(records, first):
-            added = record.size if record.kind in _ADDING else -1
+            added = record.size if record.kind in _ADDING and record.by else -1
             time = record.time.timestamp()
             rows.append((number, record.commit, record.proposal, record.by, time, added, record.content()))
             was = known.get(record.proposal)

@@ -41,8 +41,8 @@ GRANTED = PRICES.replace(b"granted_to:", b"granted_to:\n  transport: {until: 299
 BOT = ForgeAccount("1", "allotment")
 HOST = "git.example.org"
 NUMBER = 7
-EMPTY = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-SHOWN_AT = EMPTY + dt.timedelta(hours=1)
+OPENED = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+SHOWN_AT = OPENED + dt.timedelta(hours=1)
 AFTER = SHOWN_AT + dt.timedelta(hours=1)
 FOLLOWING = itertools.count(100)
 
@@ -75,6 +75,7 @@ class Window:
         self.acts = self.service(platform)
         self.head = stored.head
         self.shown = Shown(stored.id, NUMBER)
+        self.state = PullRequestState.OPEN
 
     @staticmethod
     def service(platform: Platform) -> Acts:
@@ -84,7 +85,7 @@ class Window:
     def pull_request(self) -> PullRequest:
         return PullRequest(
             NUMBER, "https://git.example.org/owner/name/pulls/7", f"propose/{self.stored.id}", False, self.head, "main",
-            "Title", "Body", PullRequestState.OPEN, BOT, frozenset(), frozenset(), AFTER,
+            "Title", "Body", self.state, BOT, frozenset(), frozenset(), AFTER,
         )  # fmt: skip
 
     async def show(self, since: dt.datetime = SHOWN_AT, *, whole: bool = True) -> None:
@@ -214,7 +215,10 @@ async def test_what_was_opened_again_or_merged_was_not_closed(window: Window) ->
     closed, opened = act("ana", ActKind.CLOSED, time=later(1)), act("ana", ActKind.REOPENED, time=later(2))
     assert await window.take(closed, opened) == []
     assert await window.take(act("leo", ActKind.MERGED, time=later(3)), act("leo", ActKind.CLOSED, time=later(3))) == []
-    assert [record.kind for record in await window.take(opened, act("ana", ActKind.CLOSED, time=later(4)))] == [
+    window.state = PullRequestState.MERGED
+    assert await window.take(act("ana", ActKind.CLOSED, time=later(4))) == []
+    window.state = PullRequestState.OPEN
+    assert [record.kind for record in await window.take(opened, act("ana", ActKind.CLOSED, time=later(5)))] == [
         "withdrawn"
     ]
 
@@ -662,6 +666,7 @@ async def test_unknown_people_cannot_fill_the_log_and_keep_nobody_else_from_spea
     monkeypatch.setattr(rights, "ALWAYS_OF_ONE", 1)
     many = [act(f"stranger-{number}", ActKind.COMMENTED, "Hello") for number in range(20)]
     assert len(await window.take(*many)) == 3
+    assert window.platform.forge.added("", OPENED) == (0, 0)
     assert await window.take(window.approval("mallory")) == []
     spoken = [act("dora", ActKind.COMMENTED, str(number)) for number in range(4)]
     assert len(await window.take(*spoken)) == 4

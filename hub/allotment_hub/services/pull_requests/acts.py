@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
-from allotment_hub.forges.pull_requests.values import Act, ActKind, ForgeAccount, PullRequest
+from allotment_hub.forges.pull_requests.values import Act, ActKind, ForgeAccount, PullRequest, PullRequestState
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.forges.webhooks import ForgeKind
 from allotment_hub.services.identities import Identities
@@ -118,7 +118,7 @@ class Acts:
         if (shown.proposal, shown.number) != (stored.id, pull_request.number):
             shown = Shown(stored.id, pull_request.number)
         users, superseded = dict[str, User | None](), _superseded(acts)
-        for act in _of_people(acts, me):
+        for act in _of_people(acts, me, pull_request):
             account = act.account
             source = Source(self._kind, pull_request.number, act.id, _readable(account.login, 100) if account else "")
             if stored.recorded(source):
@@ -237,13 +237,13 @@ class Acts:
         return await written(self._proposals.forge.record, stored, "commented", by="", text=taken.text, source=source)
 
 
-def _of_people(acts: Sequence[Act], me: ForgeAccount) -> Iterator[Act]:
+def _of_people(acts: Sequence[Act], me: ForgeAccount, pull_request: PullRequest) -> Iterator[Act]:
     """Yield the acts of people that can become records, oldest first.
 
     A pull request that was closed and opened again is open, and a merge closes it: others look after merges.
     """
     ordered = [act for act in sorted(acts, key=lambda act: act.time) if act.account is None or act.account.id != me.id]
-    merged = any(act.kind is ActKind.MERGED for act in ordered)
+    merged = pull_request.state is PullRequestState.MERGED or any(act.kind is ActKind.MERGED for act in ordered)
     opened = max((place for place, act in enumerate(ordered) if act.kind is ActKind.REOPENED), default=-1)
     for place, act in enumerate(ordered):
         undone = act.kind is ActKind.CLOSED and (merged or place < opened)
