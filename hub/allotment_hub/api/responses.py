@@ -187,7 +187,7 @@ class ProposalAnswer(Answer):
     id: str
     url: str
     undoes: str
-    """The id of the merged proposal that it undoes; empty where there is none that the caller may know of."""
+    """The id of the merged proposal that it was made to undo; empty where there is none that the caller may know of."""
     undone_by: list[str]
     """The ids of the open and merged proposals that undo it and that the caller may know of, the newest first."""
     state: str

@@ -27,6 +27,8 @@ def tombstones(redactions: Sequence[Record]) -> Mapping[str, str]:
 def with_tombstones(records: Sequence[Record]) -> tuple[Record, ...]:
     """Return the records of a proposal, oldest first, without the texts that are redacted."""
     found = tombstones(records)
+    if not found:
+        return tuple(records)
     return tuple(
         replace(record, text=found[record.commit], redacted=True) if record.commit in found else record
         for record in records

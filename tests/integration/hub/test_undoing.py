@@ -102,6 +102,7 @@ async def test_where_keys_collide_nothing_is_proposed_and_the_editor_is_offered(
         platform.people.actor("ana"), {path: NOTEBOOK if kind != "created" else None}, "Mine", undoes=stored.id
     )
     assert (done.created, done.proposal.undoes) == (True, stored.id)
+    assert not done.proposal.current.title.startswith("Undo")  # anything may have been typed
     assert platform.main_file(path) == later
 
 
@@ -124,6 +125,19 @@ async def test_a_second_click_finds_the_open_proposal_and_each_page_leads_to_the
     assert (await program.get(f"api/v1/proposals/{stored.id}")).json()["undone_by"] == [undoing]
     answer = await program.post(f"api/v1/proposals/{undoing}/revert", json={"reason": "Too early"})
     assert (answer.status_code, answer.json()["code"]) == (409, "not-merged")
+
+
+async def test_only_what_the_service_has_made_is_called_an_undoing(platform: Platform) -> None:
+    stored = await merged(platform, {NOTEBOOK_PATH: LARGER})
+    undoing, ana = await undo(platform, stored), platform.people.actor("ana")
+    platform.push({NOTEBOOK_PATH: LARGER.replace(b"Counting", b"Adding")})
+    await platform.watcher.refresh()
+    undoing = await platform.submissions.bring_up_to_date(ana, undoing.id)
+    assert undoing.current.title == "Undo: Change housing/notebook: Notebook"
+    undoing = await platform.proposed(
+        {NOTEBOOK_PATH: LARGER.replace(b"cpu: {limit: 2}", b"cpu: {limit: 4}")}, update=undoing.id
+    )
+    assert (undoing.current.title, undoing.undoes) == ("Change housing/notebook: Notebook", stored.id)
 
 
 async def test_another_proposal_for_the_same_profile_is_left_alone(platform: Platform) -> None:

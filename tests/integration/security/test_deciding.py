@@ -10,7 +10,7 @@ from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.http.one_time import OneTimeTokens
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"5 GiB")
-DECISIONS = ("approve", "merge", "reject", "withdraw")
+DECISIONS = ("approve", "merge", "reject", "withdraw", "redact")
 
 
 def told(answer: httpx.Response) -> str:
@@ -71,7 +71,7 @@ async def test_the_token_of_another_button_person_head_proposal_or_start_decides
     platform: Platform, service: WebService, action: str
 ) -> None:
     stored = await proposed(platform)
-    who = "ana" if action == "withdraw" else "lena"
+    who = {"withdraw": "ana", "redact": "adam"}.get(action, "lena")
     visitor = service.browser(who)
     if action == "merge":
         await platform.reviews.approve(platform.people.actor("leo"), stored.id, stored.head)
@@ -90,11 +90,13 @@ async def test_the_token_of_another_button_person_head_proposal_or_start_decides
         "strange": "é.9.\N{SNOWMAN}",
     }
     for name, token in others.items():
-        answer = await visitor.press(page, f"/{action}", one_time=token, reason="No")
+        answer = await visitor.press(page, f"/{action}", one_time=token, reason="No", record=stored.tip)
         assert (answer.status_code, told(answer)) == (403, "page-outdated"), name
     assert "proposed" in await kinds(platform, stored.id)
-    assert (await platform.proposals.stored(stored.id)).open
-    assert (await visitor.press(page, f"/{action}", reason="Yes")).status_code == 303
+    now = await platform.proposals.stored(stored.id)
+    assert now.open
+    assert not any(record.redacted for record in now.records)
+    assert (await visitor.press(page, f"/{action}", reason="Yes", record=stored.tip)).status_code == 303
 
 
 async def test_a_page_that_a_script_fetched_or_framed_has_no_token(platform: Platform, service: WebService) -> None:
@@ -209,6 +211,24 @@ async def test_what_merges_by_itself_needs_the_token_of_a_page_that_was_opened(
         page = await dora.get(f"proposals/{proposal}")
         assert (await dora.press(page, "/merge")).status_code == 303
         assert await kinds(platform, proposal) == ["proposed", "merged"]
+
+
+@pytest.mark.parametrize(("opened", "merged"), [("document", True), ("empty", False)])
+async def test_undoing_by_itself_needs_the_token_of_a_page_that_was_opened(
+    platform: Platform, service: WebService, opened: str, merged: bool
+) -> None:
+    await platform.watcher.refresh()
+    longer = await platform.proposed({PRICES_PATH: PRICES.replace(b"2999-12-31", b"3000-12-31")})
+    lead = platform.people.actor("dora")
+    await platform.reviews.approve(lead, longer.id, longer.head)
+    await platform.reviews.merge(lead, longer.id, longer.head)
+    dora, fetched = service.browser("dora"), {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": opened}
+    page = await dora.get(f"proposals/{longer.id}", headers=fetched)
+    answer = await dora.press(page, "/revert", reason="Too long")
+    assert answer.status_code == 303
+    proposal = answer.headers["location"].rpartition("/")[2]
+    assert await kinds(platform, proposal) == ["proposed", *(["merged"] if merged else [])]
+    assert (platform.main_file(PRICES_PATH) == PRICES) == merged
 
 
 @pytest.mark.parametrize(("with_token", "state"), [(True, "live"), (False, "approved")])

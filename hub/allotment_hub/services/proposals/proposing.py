@@ -35,6 +35,8 @@ MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 """Without vowels, so that no name is a word, and without what is easily mistaken."""
+_UNDO = "Undo: "
+"""How the title of what the service has made to undo a proposal begins."""
 _NOT_PROPOSED = "This cannot be proposed."
 _HAS_PROBLEMS = Refusal("problems", _NOT_PROPOSED, "The files have problems.", "Correct them.", status=422)
 
@@ -112,7 +114,9 @@ class Submissions:
                 await self._within_day(actor, policy, size_of(files))
             opening = partial(self._forge.open, _new_name(), undoes=undoes)
             send = partial(self._forge.update, earlier) if earlier else opening
-            title, by = _title(files, check, undo=bool(earlier.undoes if earlier else undoes)), actor.user.name
+            # What somebody has typed may be anything, whatever they say that it undoes.
+            undo = on is not None and (earlier.current.title.startswith(_UNDO) if earlier else bool(undoes))
+            title, by = _title(files, check, undo=undo), actor.user.name
             stored = await written(send, main, files, by=by, title=title, reason=reason)
         return Proposed(stored, earlier is None, bool(automatic) and not required)
 
@@ -346,7 +350,7 @@ def _title(files: Files, check: Check, *, undo: bool = False) -> str:
     in one of another team, which may not be listed to them. What undoes something is called as that was.
     """
     if undo:
-        return f"Undo: {_title(files, dataclasses.replace(check, before=check.after, after=check.before))}"
+        return f"{_UNDO}{_title(files, dataclasses.replace(check, before=check.after, after=check.before))}"
     teams = {profile_id.partition("/")[0] for profile_id in profiles_in(files)}
     if len(teams) > 1:
         return f"Change {len(files)} files of {len(teams)} teams"
