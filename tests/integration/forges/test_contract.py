@@ -285,7 +285,7 @@ async def test_a_merge_on_the_forge_is_told_with_its_commit(
     stage: Stage, forge: PullRequestAdapter, style: str
 ) -> None:
     opened = await forge.open(submission(stage))
-    assert opened.merge_commit == ""
+    assert (opened.merge_commit, opened.merged_at) == ("", None)
     stage.merge(opened.number, "lea", style)
     merged = await forge.get(opened.number)
     assert merged.state is PullRequestState.MERGED
@@ -294,6 +294,8 @@ async def test_a_merge_on_the_forge_is_told_with_its_commit(
     acts = await forge.acts(merged)
     assert kinds(acts) == [ActKind.MERGED]
     assert acts[0].account == stage.account("lea")
+    assert merged.merged_at
+    assert abs(merged.merged_at - acts[0].time) <= dt.timedelta(seconds=1)
 
 
 async def test_a_number_that_nobody_has_is_missing(forge: PullRequestAdapter) -> None:

@@ -80,11 +80,9 @@ async def two_commits(platform: Platform) -> StoredProposal:
     return stored
 
 
-async def looked(
-    platform: Platform, stored: StoredProposal, merged: PullRequest, by: str = "leo", time: dt.datetime | None = None
-) -> StoredProposal:
+async def looked(platform: Platform, stored: StoredProposal, merged: PullRequest, by: str = "leo") -> StoredProposal:
     there = MergedThere(platform.proposals, "gitea", platform.identities)
-    done = await there.look(stored, merged, by, login=f"{by}-on-gitea", time=time)
+    done = await there.look(stored, merged, by, login=f"{by}-on-gitea")
     await platform.watcher.refresh()
     return done
 
@@ -249,7 +247,7 @@ async def test_a_merge_that_only_moves_main_forward_is_confirmed(platform: Platf
     git(button.folder, "fetch", "--quiet", "origin", stored.head)
     git(button.folder, "push", "--quiet", "origin", f"{stored.head}:main")
     merged = _merged(HandMade(platform, stored.head).value, stored.head, None)
-    done = await looked(platform, stored, merged, time=dt.datetime.now(dt.UTC))
+    done = await looked(platform, stored, replace(merged, merged_at=dt.datetime.now(dt.UTC)))
     assert not done.unreviewed
     assert entries(platform, NOTEBOOK_PATH)[0].approved_by == ("lena",)
 
@@ -259,7 +257,7 @@ async def test_an_approval_that_came_later_does_not_count(platform: Platform, bu
     await platform.approved(stored)
     (approval,) = (record for record in platform.forge.get(stored.id).records if record.kind == "approved")  # type: ignore[union-attr]
     merged = button.press(stored.head, MergeStyle.MERGE)
-    done = await looked(platform, stored, merged, time=approval.time - dt.timedelta(seconds=1))
+    done = await looked(platform, stored, replace(merged, merged_at=approval.time - dt.timedelta(seconds=1)))
     assert done.unreviewed
     assert done.ending
     assert "before " in done.ending.text

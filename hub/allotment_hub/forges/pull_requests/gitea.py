@@ -77,6 +77,7 @@ class _PullRequest(BaseModel):
     base: _Branch
     merged: bool
     merge_commit_sha: str | None = None
+    merged_at: AwareDatetime | None = None
     updated_at: AwareDatetime
 
     @property
@@ -88,7 +89,7 @@ class _PullRequest(BaseModel):
             body=self.body, state=PullRequestState.OPEN if self.state == "open" else closed,
             author=_account(self.user), labels=frozenset(label.name for label in self.labels or ()),
             reviewers=frozenset(user.value for user in self.requested_reviewers or ()), updated=self.updated_at,
-            merge_commit=(self.merge_commit_sha or "") if self.merged else "",
+            merge_commit=(self.merge_commit_sha or "") if self.merged else "", merged_at=self.merged_at,
         )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ class PullRequestAnswer(BaseModel):
             labels=frozenset(label.name for label in self.labels),
             reviewers=frozenset(user.value for user in self.requested_reviewers or ()), updated=self.updated_at,
             # Of an open one it is a trial merge.
-            merge_commit=(self.merge_commit_sha or "") if merged else "",
+            merge_commit=(self.merge_commit_sha or "") if merged else "", merged_at=self.merged_at,
         )  # fmt: skip
 
 

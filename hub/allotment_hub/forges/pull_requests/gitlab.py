@@ -63,6 +63,7 @@ class _MergeRequest(BaseModel):
     reviewers: list[_User] = []
     merge_commit_sha: str | None = None
     squash_commit_sha: str | None = None
+    merged_at: AwareDatetime | None = None
     updated_at: AwareDatetime
 
     @property
@@ -78,7 +79,7 @@ class _MergeRequest(BaseModel):
             title=self.title, body=self.description or "", state=state,
             author=self.author.value if self.author else None, labels=frozenset(self.labels),
             reviewers=frozenset(user.value for user in self.reviewers), updated=self.updated_at,
-            merge_commit=commit if merged else "", merge_style=style if merged else None,
+            merge_commit=commit if merged else "", merge_style=style if merged else None, merged_at=self.merged_at,
         )  # fmt: skip
 
 

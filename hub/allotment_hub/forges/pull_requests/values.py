@@ -72,6 +72,8 @@ class PullRequest:
     """The commit of main that it was merged with; of a rebase, the last one. Empty before."""
     merge_style: MergeStyle | None = None
     """None before the merge, and where the forge does not tell: then the commits do."""
+    merged_at: dt.datetime | None = None
+    """When it was merged, by the forge's clock; None before, and where the forge does not tell."""
 
     @property
     def is_open(self) -> bool:
