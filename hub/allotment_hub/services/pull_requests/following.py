@@ -173,7 +173,8 @@ class Following:
         """Record what people did there since the last look. Return also why what was pushed there is not proposed."""
         acts = () if self._is_settled(pull_request) else await self.forge.acts(pull_request, shown.looked)
         stored, why_not = await self._windows.acts.take(stored, pull_request, acts, shown, me), ""
-        if stored.open and stored.head != pull_request.head and stored.records[0].kind == "adopted":
+        as_proposed = stored.head == stored.branch == pull_request.head
+        if stored.open and not as_proposed and stored.records[0].kind == "adopted":
             confirmed = _is_confirmed(acts, pull_request, shown)
             adoption = await self._windows.adopting.look(pull_request, confirmed_by_author=confirmed)
             stored, why_not = adoption.stored or stored, adoption.why_not

@@ -56,13 +56,19 @@ class MergedThere:
         self._lock = asyncio.Lock()
 
     async def look(
-        self, stored: StoredProposal, pull_request: PullRequest, by: str, *, login: str = ""
+        self,
+        stored: StoredProposal,
+        pull_request: PullRequest,
+        by: str,
+        *,
+        login: str = "",
+        time: dt.datetime | None = None,
     ) -> StoredProposal:
         """Record that an open proposal was merged with the forge's own button.
 
         Confirm it where it is exactly what was judged and approved. `by` is the user who pressed the button, empty
-        where the hub knows nobody, and `login` the account. A merge that is not here yet is found by a later look.
-        Raise UnavailableError, GitError.
+        where the hub knows nobody, `login` the account, and `time` when that was, by the forge. A merge that is not
+        here yet is found by a later look. Raise UnavailableError, GitError.
         """
         async with self._lock:
             for _ in range(_ROUNDS):
@@ -74,7 +80,7 @@ class MergedThere:
                 found = await asyncio.to_thread(self._find, stored, merge, main)
                 if found is None:
                     return stored
-                case, why = await self._judged(stored, found, pull_request.merged_at or found.time, by)
+                case, why = await self._judged(stored, found, time or pull_request.merged_at or found.time, by)
                 source = Source(self._kind, pull_request.number, MERGED, login)
                 try:
                     return await asyncio.to_thread(self._record, stored, found, case, why, (merge, main, by), source)
