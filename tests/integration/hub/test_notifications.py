@@ -5,13 +5,18 @@ import datetime as dt
 import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.conditions import eventually
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 from support.fakes.web_service import WebService
-from support.servers.receiver import Receiver, receiving
+from support.servers.receiver import Receiver, receiving, receiving_mail
 
+from allotment_hub.app import build_services
+from allotment_hub.configuration import NotificationsConfiguration, ServiceConfiguration
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.notifications.addresses import Addresses
 from allotment_hub.services.notifications.choices import Choices
@@ -304,6 +309,25 @@ async def test_a_channel_hears_what_everybody_may_see(platform: Platform, told: 
     assert "#" not in await told.look()
 
 
+async def test_an_e_mail_is_plain_text_to_one_person(platform: Platform, told: Told) -> None:
+    with receiving_mail() as (port, mails):
+        told.file.write_text(f"users = mailto://127.0.0.1:{port}/?from=allotment@example.org&to={{email}}\n")
+        stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+        hostile = "<b>bold</b> & <img src=x> Bcc: evil@evil.example"
+        await platform.submissions.comment(platform.people.actor("ben"), stored.id, hostile)
+        await told.look()
+        assert told.outbox.waiting() == 0
+    assert sorted(recipients for recipients, _ in mails) == [[f"{name}@example.org"] for name in ("ana", "lena", "leo")]
+    to_ana = next(message for recipients, message in mails if recipients == ["ana@example.org"])
+    parts = [part for part in to_ana.walk() if not part.is_multipart()]
+    assert {part.get_content_type() for part in parts} == {"text/plain"}
+    text = parts[0].get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "ben commented on" in text
+    assert f"{ROOT}proposals/{stored.id}" in text
+    assert "&lt;" not in text
+    assert to_ana["Bcc"] is None
+
+
 async def test_who_may_not_see_it_any_more_is_told_nothing(platform: Platform, told: Told) -> None:
     platform.push({"policy.yaml": POLICY + b"listing: own\n"}, signed=True)
     await platform.watcher.refresh()
@@ -468,6 +492,47 @@ async def test_after_the_state_is_lost_nothing_is_reminded_of_again(platform: Pl
     assert heard.keys() == {"lena", "leo", "adam", "anne"}
     assert "ends tomorrow" in heard["lena"]
     assert "approval" in heard["adam"]
+
+
+async def test_a_record_that_cannot_be_told_of_holds_up_no_other(
+    platform: Platform, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    case = platform.proposals.case
+
+    async def failing(stored: StoredProposal, *more: Any, **options: Any) -> Any:
+        if stored.id == first.id:
+            raise LookupError(first.id)
+        return await case(stored, *more, **options)
+
+    monkeypatch.setattr(platform.proposals, "case", failing)
+    await platform.proposed({"teams/housing/profiles/second.yaml": NOTEBOOK})
+    heard = [await told.look() for _ in range(5)]
+    assert heard[:4] == [{}] * 4
+    assert heard[4].keys() == {"lena", "leo"}
+
+
+async def test_the_service_begins_to_send_where_its_configuration_says_so(platform: Platform, tmp_path: Path) -> None:
+    (tmp_path / "addresses").write_text("team-channel = json://127.0.0.1\n")
+    configuration = ServiceConfiguration(
+        repository=tmp_path / "profiles.git", signing_key=tmp_path / "key", allowed_signers=tmp_path / "signers",
+        events=f"sqlite:///{tmp_path}/events.sqlite", port=1, public_url="https://hub.example.org/",
+        notifications=NotificationsConfiguration(addresses_file=tmp_path / "addresses", gather_seconds=0),
+    )  # fmt: skip
+    services = build_services(configuration, ServiceAuth(api_url="http://127.0.0.1:1/hub/api", api_token="x"))
+    assert services.notifier
+    services.notifier.start()
+    try:
+        state = services.notifier.outbox.state
+        await eventually(lambda: "record" in state(), what="the first look")
+        assert services.proposals.channels() == {"team-channel"}
+    finally:
+        await services.notifier.stop()
+        services.choices.close()
+        services.judges.close()
+        services.proposals.forge.close()
+        await services.directory.close()
+    assert (tmp_path / "notifications.sqlite").exists()
 
 
 async def test_the_hub_being_away_only_delays(platform: Platform, told: Told) -> None:

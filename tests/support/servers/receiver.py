@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -60,4 +63,38 @@ def receiving() -> Iterator[Receiver]:
         receiver.may_answer.set()
         server.shutdown()
         server.server_close()
+        thread.join()
+
+
+class _Mail(socketserver.StreamRequestHandler):
+    """As much of SMTP as a message needs."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        recipients: list[str] = []
+        while line := self.rfile.readline().decode().strip():
+            command = line[:4].upper()
+            if command == "RCPT":
+                recipients.append(line.partition("<")[2].partition(">")[0])
+            if command == "DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = list(iter(self.rfile.readline, b".\r\n"))
+                self.server.mails.append((recipients, message_from_bytes(b"".join(lines))))  # type: ignore[attr-defined]
+                recipients = []
+            self.wfile.write(b"221 bye\r\n" if command == "QUIT" else b"250 fine\r\n")
+            if command == "QUIT":
+                return
+
+
+@contextlib.contextmanager
+def receiving_mail() -> Iterator[tuple[int, list[tuple[list[str], Message]]]]:
+    """Receive e-mail until the end of the block: yield the port, and the list of recipients and messages."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mail) as server:
+        server.daemon_threads = True
+        mails: list[tuple[list[str], Message]] = []
+        server.mails = mails  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_address[1], mails
+        server.shutdown()
         thread.join()

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 from functools import partial
 
-from allotment_hub.errors import ServiceError
+from allotment_hub.errors import UnavailableError
 from allotment_hub.forges.record_index import RecordIndex
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.event_reader import EventReader
@@ -21,6 +21,8 @@ from allotment_hub.services.proposals.case import counting_approvals
 from allotment_hub.services.proposals.judgements import NOBODY
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_profiles.access.people import User
+from allotment_profiles.backoff import retry_delay
+from allotment_profiles.git.process import GitError
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.records.record import OPENINGS, Record
 
@@ -30,6 +32,10 @@ _AT_ONCE = 200
 """How many records are read at one time."""
 _OLD = dt.timedelta(days=3)
 """What happened so long ago, as while the service was stopped, is not told any more."""
+_ATTEMPTS = 5
+"""How often a record is tried that cannot be told of."""
+_STARTS_AT_ONCE = 20
+"""Of how many merged proposals the first start is asked for at one time."""
 _STARTED_WITHIN = dt.timedelta(days=30)
 _START_SECONDS = 30.0
 """How often the table of events is asked for first starts."""
@@ -57,6 +63,8 @@ class Notifier:
         self._look_seconds = look_seconds
         self._task: asyncio.Task[None] | None = None
         self._asked_for_starts = float("-inf")
+        self._turn = 0
+        self._attempts = ("", 0)
         self._reminders = Reminders(proposals, checking, outbox, self.channels)
 
     def start(self) -> None:
@@ -72,19 +80,28 @@ class Notifier:
         self.outbox.close()
 
     async def _run(self) -> None:
+        failures = 0
         while True:
-            await self.look()
-            await asyncio.sleep(self._look_seconds)
+            failures = 0 if await self.look() else failures + 1
+            delay = retry_delay(failures, first=self._look_seconds, longest=60) if failures else self._look_seconds
+            await asyncio.sleep(delay)
 
-    async def look(self) -> None:
-        """Queue what is new, and send what is due. Each part is tried again at the next look where it fails."""
+    async def look(self) -> bool:
+        """Queue what is new, and send what is due. Each part is tried again at the next look where it fails.
+
+        Return whether all went well.
+        """
+        went_well = True
         for part in (self._recorded, self._moved, self._landed, self._reminders.queue, self.sender.send):
             try:
                 await part()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.warning("what people hear of is late: %s", error, exc_info=not isinstance(error, ServiceError))
+            except (GitError, UnavailableError) as error:
+                went_well = False
+                log.warning("what people hear of is late: %s", error)
+            except Exception:
+                went_well = False
+                log.exception("what people hear of is late")  # the rest goes on, and this is tried again
+        return went_well
 
     # -- records
 
@@ -102,13 +119,28 @@ class Notifier:
             return
         while records := await asyncio.to_thread(log_.ask, partial(RecordIndex.after, number=known, limit=_AT_ONCE)):
             for number, record in records:
-                await self._add(await self._of(record), record=str(number), commit=record.commit)
+                await self._add(await self._tried(record), record=str(number), commit=record.commit)
                 known = number
+
+    async def _tried(self, record: Record) -> list[Notice]:
+        """Return who hears what of a record. One that fails again and again is left out, for the sake of the others."""
+        self._attempts = (record.commit, self._attempts[1] + 1 if self._attempts[0] == record.commit else 1)
+        try:
+            return await self._of(record)
+        except (GitError, UnavailableError):
+            raise
+        except Exception:
+            if self._attempts[1] < _ATTEMPTS:
+                raise
+            log.exception("nobody hears of the record %s", record.commit)
+            return []
 
     async def _of(self, record: Record) -> list[Notice]:
         if not record.proposal or record.time < self._checking.now() - _OLD:
             return []
-        stored = await self._proposals.stored(record.proposal)
+        stored = await asyncio.to_thread(self._proposals.forge.get, record.proposal)
+        if stored is None:
+            return []
         if record.kind == "merged":
             await asyncio.to_thread(self.outbox.land, stored.id, "live", record.time)
         asks = record.kind in (*OPENINGS, "updated") and record.head == stored.head and stored.open
@@ -160,13 +192,16 @@ class Notifier:
         """Queue what has become live since, and what was first started."""
         loop_time = asyncio.get_running_loop().time()
         asks = loop_time - self._asked_for_starts >= _START_SECONDS
-        for proposal, step, since in await asyncio.to_thread(self.outbox.landing):
-            stored = await self._proposals.stored(proposal)
+        landing = await asyncio.to_thread(self.outbox.landing)
+        for proposal, step, since in landing:
             if step == "live":
-                await self._live(stored, since)
-            elif asks:
-                self._asked_for_starts = loop_time
-                await self._started(stored, since)
+                await self._live(await self._proposals.stored(proposal), since)
+        waiting = [(proposal, since) for proposal, step, since in landing if step == "started"]
+        if waiting and asks:
+            self._asked_for_starts, first = loop_time, self._turn % len(waiting)
+            self._turn = first + _STARTS_AT_ONCE
+            for proposal, since in (*waiting[first:], *waiting[:first])[:_STARTS_AT_ONCE]:
+                await self._started(await self._proposals.stored(proposal), since)
 
     async def _live(self, stored: StoredProposal, since: dt.datetime) -> None:
         if stored.ending is None or not await self._proposals.applies(stored.ending.merge):
