@@ -8,7 +8,7 @@ import pytest
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.notifications.notices import KINDS, Event, Notice, kind_of, notices_of, notices_of_step
 from allotment_hub.services.notifications.texts import Line, message_of, plain, sentence
-from allotment_profiles.records.record import Record, RecordKind
+from allotment_profiles.records.record import Record, RecordKind, Source
 
 NOW = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
 
@@ -65,6 +65,14 @@ def test_live_and_the_first_start_are_told_to_who_proposed_and_commented() -> No
     assert [notice.receiver for notice in live] == [("user", "ana"), ("user", "ben"), ("channel", "team")]
     started = list(notices_of_step("started", proposal, "first", "ben", but="ben"))
     assert [notice.receiver for notice in started] == [("user", "ana")]
+
+
+def test_somebody_on_a_forge_whom_the_hub_does_not_know_is_named_and_hears_nothing() -> None:
+    proposal = stored(("proposed", "ana"), ("commented", ""), ("commented", ""))
+    comment = dataclasses.replace(proposal.records[-1], source=Source("gitea", 7, "9", "eve"))
+    assert heard(proposal) == {"ana": "commented"}
+    text = sentence(Notice(("user", "ana"), "commented", "k", "p"), "A title", comment)
+    assert text.startswith("eve on Gitea (pull request 7) commented on")
 
 
 def test_every_event_has_one_kind_and_one_sentence() -> None:

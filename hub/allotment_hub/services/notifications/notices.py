@@ -71,14 +71,14 @@ def kind_of(event: Event) -> str:
 
 
 def participants(stored: StoredProposal) -> frozenset[str]:
-    """Return who set a head of a proposal, commented on it or approved it."""
+    """Return who set a head of a proposal, commented on it or approved it; not people of a forge whom the hub lacks."""
     kinds = ("commented", "approved")
-    return stored.contributors | {record.by for record in stored.records if record.kind in kinds}
+    return (stored.contributors | {record.by for record in stored.records if record.kind in kinds}) - {""}
 
 
 def followers(stored: StoredProposal) -> frozenset[str]:
     """Return who hears that it is live: who proposed it or commented on it."""
-    return stored.contributors | {record.by for record in stored.records if record.kind == "commented"}
+    return (stored.contributors | {record.by for record in stored.records if record.kind == "commented"}) - {""}
 
 
 def notices_of(

@@ -63,11 +63,18 @@ def sentence(notice: Notice, title: str, record: Record | None = None) -> str:
     if notice.event == "asked" and record and record.kind == "updated":
         own = {"asked": "{by} updated {called}. It waits for your approval."}
     return own.get(notice.event, _SENTENCES[notice.event]).format(
-        by=plain(record.by, 60) if record else "Somebody",
+        by=_who(record) if record else "Somebody",
         called=f"“{plain(title, _LONGEST_TITLE)}”",
         said=plain(record.text, _LONGEST_TEXT) if record else "",
         detail=plain(notice.detail, _LONGEST_TEXT),
     )
+
+
+def _who(record: Record) -> str:
+    """Return who did what is recorded. Of somebody on a forge whom the hub does not know, their account there."""
+    if record.by or record.source is None:
+        return plain(record.by, 60)
+    return f"{plain(record.source.login, 60)} on {record.source.place}"
 
 
 def message_of(lines: Sequence[Line], root: str) -> Message:
