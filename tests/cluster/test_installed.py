@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,8 +190,11 @@ def test_a_session_sees_its_data_and_proposes_what_a_lead_merges_and_everyone_st
     # The hub was told: it would look by itself after a minute.
     another = f"hub/spawn/{analyst.name}/another"
     assert until(lambda: "red/larger" in analyst.page(another).text, within=10, what="the new profile")
-    branches = git(Path("/"), "ls-remote", "--heads", _readable(installed))
-    assert "refs/heads/propose/" not in branches
+
+    def branches() -> str:
+        return git(Path("/"), "ls-remote", "--heads", _readable(installed))
+
+    until(lambda: "refs/heads/propose/" not in branches(), within=60, what="the end of the proposal's branch")
     analyst.stop_session()
     analyst.start_session({"profile": "red/larger"}, within=120)
     limits = installed.cluster.get("pod", installed.pod_of(analyst.name))["spec"]["containers"][0]["resources"][
@@ -198,6 +202,50 @@ def test_a_session_sees_its_data_and_proposes_what_a_lead_merges_and_everyone_st
     ]
     assert limits["memory"] in ("2Gi", str(2 * 1024**3))
     analyst.stop_session()
+
+
+def test_a_proposal_is_approved_on_its_pull_request_and_merged_by_a_comment_there(platform: Platform) -> None:
+    installed, analyst, lead, forge = platform.installed, platform.analyst, platform.lead, platform.installed.forge
+    repository = installed.values["forge"]["repository"]
+    forge.share(repository, {analyst.name: "read", lead.name: "write"})
+    content = json.dumps(profile(image=JUPYTERLAB, resources=SIZE) | {"title": "Second notebook"})
+    body = {"files": [{"path": "teams/red/profiles/second.yaml", "content": content}], "reason": "Another one"}
+    proposed = analyst.service("POST", "proposals", json=body)
+    assert proposed.is_success, proposed.text
+    identity = proposed.json()["id"]
+
+    def pull() -> dict[str, Any] | None:
+        found = forge.call("GET", f"repos/{repository}/pulls?state=open")
+        return next((each for each in found if each["head"]["ref"] == f"propose/{identity}"), None)
+
+    number = until(pull, within=60, what="the pull request")["number"]
+    comments = f"repos/{repository}/issues/{number}/comments"
+    comment = until(lambda: forge.call("GET", comments), within=60, what="the service's comment")[0]
+    assert "waiting for" in comment["body"]
+    reviewers = forge.call("GET", f"repos/{repository}/pulls/{number}")["requested_reviewers"]
+    assert lead.name in [each["login"] for each in reviewers]
+    until(lambda: shown(forge, repository, number) == "pending", within=60, what="the status of the head")
+    began = time.time()
+    until(lambda: time.time() > began + 1.5, what="another second of the forge's clock")
+    forge.as_person(lead.name, "POST", f"repos/{repository}/pulls/{number}/reviews", {"event": "APPROVED", "body": ""})
+
+    def state() -> str:
+        return str(lead.service("GET", f"proposals/{identity}").json()["state"])
+
+    # The service asks the forge by itself every ten minutes: a webhook has told it.
+    until(lambda: state() == "approved", within=60, what="the approval")
+    forge.as_person(lead.name, "POST", comments, {"body": "/merge"})
+    until(lambda: state() == "live", within=60, what="the merge")
+    merged = f"repos/{repository}/pulls/{number}"
+    until(lambda: forge.call("GET", merged)["merged"], within=60, what="the end of the pull request")
+    assert "red/second" in analyst.page("hub/spawn").text
+
+
+def shown(forge: Forge, repository: str, number: int) -> str:
+    """Return what the newest status of a pull request says about its approval."""
+    head = forge.call("GET", f"repos/{repository}/pulls/{number}")["head"]["sha"]
+    statuses = forge.call("GET", f"repos/{repository}/statuses/{head}?sort=recentupdate")
+    return next((str(each["status"]) for each in statuses if each["context"] == "allotment/approval"), "")
 
 
 def _readable(installed: Installed) -> str:

@@ -122,10 +122,28 @@ class Forge:
         made = self.call("POST", "user/repos", {"name": f"profiles-{self.mark}", "private": True})
         return f"{self.url}/{made['full_name']}.git"
 
-    def token(self, *, write: bool) -> str:
-        """Make a token of the administrator's for repositories."""
+    def webhook(self, repository: str, address: str, secret: str) -> None:
+        """Let a repository tell an address what happens on its pull requests."""
+        config = {"url": address, "content_type": "json", "secret": secret}
+        events = ["push", "pull_request", "pull_request_review", "pull_request_comment", "issue_comment"]
+        body = {"type": "gitea", "active": True, "config": config, "events": events}
+        self.call("POST", f"repos/{repository}/hooks", body)
+
+    def share(self, repository: str, people: Mapping[str, str]) -> None:
+        """Let people read or write a repository, and the service tell of merges."""
+        self.call("PATCH", f"repos/{repository}", {"allow_manual_merge": True})
+        for person, permission in people.items():
+            self.call("PUT", f"repos/{repository}/collaborators/{person}", {"permission": permission})
+
+    def as_person(self, person: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Let somebody call the API."""
+        return self.call(method, path, body, auth=(person, self.passwords[person]))
+
+    def token(self, *, write: bool, pull_requests: bool = False) -> str:
+        """Make a token of the administrator's for repositories, and their pull requests."""
         name = self._administrator[0]
         scopes = ["write:repository" if write else "read:repository"]
+        scopes += ["write:issue", "read:user"] if pull_requests else []
         body = {"name": f"test-{secrets.token_hex(6)}", "scopes": scopes}
         made = self.call("POST", f"users/{name}/tokens", body, auth=self._administrator)
         return str(made["sha1"])

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 from support.conditions import until
@@ -78,6 +79,8 @@ class Installed:
             self.cluster.apply(
                 {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": content}
             )
+        if keys is None:
+            self._show_pull_requests(repository)
         client_id, client_secret = self.forge.application(f"{self.url}hub/oauth_callback")
         login = f"{self.forge.url}/login/oauth"
         (hub, hub_tag), (service, service_tag), (proxy, proxy_tag) = (
@@ -90,7 +93,7 @@ class Installed:
             "username_claim": "preferred_username", "manage_groups": True, "allow_all": True,
             "auth_state_groups_key": "oauth_user.groups", "admin_groups": [groups["administrators"]],
         }  # fmt: skip
-        self.values = {
+        self.values |= {
             "service": {"image": {"name": service, "tag": service_tag}},
             "jupyterhub": {
                 "custom": {
@@ -106,6 +109,7 @@ class Installed:
                     "config": {
                         "JupyterHub": {"authenticator_class": "generic-oauth"},
                         "Authenticator": {"enable_auth_state": True},
+                        "CheckedIdentity": {"provider": "gitea"},
                         "GenericOAuthenticator": authenticator,
                     },
                 },
@@ -116,6 +120,19 @@ class Installed:
                 "singleuser": {"startTimeout": 120},
             },
         }
+
+    def _show_pull_requests(self, repository: str) -> None:
+        """Let the forge be a window onto the proposals, which it is told of by webhook."""
+        name = urlsplit(repository).path.strip("/").removesuffix(".git")
+        content = {"token": self.forge.token(write=True, pull_requests=True), "webhook-secret": secrets.token_hex(20)}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "allotment-forge"}, "stringData": content}
+        self.cluster.apply(secret)
+        address = f"{self.url}services/allotment/api/v1/webhooks/forge"
+        self.forge.webhook(name, address, content["webhook-secret"])
+        self.values["forge"] = {
+            "enabled": True, "kind": "gitea", "url": self.forge.url, "repository": name, "webhook": True,
+            "plainHttp": True, "pollSeconds": 600,
+        }  # fmt: skip
 
     def helm(self, *arguments: str) -> str:
         """Run helm in the namespace; gives what it says. Raises AssertionError where it fails."""
