@@ -1,7 +1,6 @@
 """Sign-in through a real Gitea on a laptop's deployment: groups arrive, and their loss counts without a new sign-in."""
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
-from support.browsing import needs_browser, opened
+from support.browsing import needs_browser, opened, signed_in_with_forge
 from support.servers.deployment import Deployment, Person
 from support.servers.door import Door, State
 from support.servers.forge import Forge, ForgePerson, needs_forge
@@ -51,19 +50,8 @@ def allotment(
     """A deployment whose people sign in with the forge. The hub asks it through the door."""
     folder = tmp_path_factory.mktemp("sign-in")
     deployment = Deployment(folder / "state", kept={"spawner_class": "support.fakes.spawning.AnsweringSpawner"})
-    callback = f"http://127.0.0.1:{deployment.port}/hub/oauth_callback"
-    client_id, client_secret = forge.application(callback)
-    options = {
-        "JupyterHub": {"authenticator_class": "generic-oauth"},
-        "GenericOAuthenticator": {
-            "client_id": client_id, "client_secret": client_secret, "scope": ["openid", "profile", "email", "groups"],
-            "authorize_url": f"{forge.url}/login/oauth/authorize",
-            "token_url": f"{door.url}/login/oauth/access_token", "userdata_url": f"{door.url}/login/oauth/userinfo",
-            "username_claim": "preferred_username", "auth_state_groups_key": "oauth_user.groups",
-            "manage_groups": True, "allow_all": True, "admin_groups": [people["groups"]["administrators"]],
-        },
-        "CheckedIdentity": {"provider": "gitea", "answer_seconds": 2, "maximum_age": 3600},
-    }  # fmt: skip
+    options = forge.sign_in(f"http://127.0.0.1:{deployment.port}/", people["groups"], through=door.url)
+    options["CheckedIdentity"] |= {"answer_seconds": 2, "maximum_age": 3600}
     file = folder / "sign-in.yaml"
     file.write_text(json.dumps(options))
     deployment.options += ["--config", str(file)]
@@ -118,21 +106,8 @@ def age(allotment: Deployment, seconds: float) -> None:
 
 def window_of(chromium: Browser, allotment: Deployment, name: str) -> BrowserContext:
     """Sign in with the forge in a browser."""
-    window = chromium.new_context(viewport={"width": 1280, "height": 900})
-    window.set_default_timeout(30_000)
-    page = window.new_page()
-    page.goto(f"{allotment.url}hub/login?next=/hub/home")
-    page.get_by_role("button", name=re.compile("Sign in with")).click()
-    page.locator("input[name=user_name]").fill(name)
-    page.locator("input[name=password]").fill(allotment.forge.passwords[name])  # type: ignore[attr-defined]
-    page.locator("form[action*='/user/login'] button").first.click()
-    grant = page.locator("button[name=granted][value=true]")
-    page.wait_for_url(re.compile(r"/login/oauth/authorize|/hub/home"))
-    if "/login/oauth/authorize" in page.url:
-        grant.click()
-    page.wait_for_url("**/hub/home")
-    page.close()
-    return window
+    forge: Forge = allotment.forge  # type: ignore[attr-defined]
+    return signed_in_with_forge(chromium, allotment, name, forge.passwords[name])
 
 
 def proposed(analyst: Person, reason: str) -> dict[str, Any]:

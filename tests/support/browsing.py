@@ -1,6 +1,7 @@
 """A real browser for the tests that look at pages as people do, and the pictures that the documents show."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,25 @@ def signed_in(browser: Browser, allotment: Deployment, name: str, **options: Any
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(allotment.access["accounts"][name])
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/hub/home")
+    page.close()
+    return window
+
+
+def signed_in_with_forge(browser: Browser, allotment: Deployment, name: str, password: str) -> BrowserContext:
+    """Give a browser window in which somebody has signed in with a forge."""
+    window = browser.new_context(viewport={"width": 1280, "height": 900})
+    window.set_default_timeout(30_000)
+    page = window.new_page()
+    page.goto(f"{allotment.url}hub/login?next=/hub/home")
+    page.get_by_role("button", name=re.compile("Sign in with")).click()
+    page.locator("input[name=user_name]").fill(name)
+    page.locator("input[name=password]").fill(password)
+    page.locator("form[action*='/user/login'] button").first.click()
+    grant = page.locator("button[name=granted][value=true]")
+    page.wait_for_url(re.compile(r"/login/oauth/authorize|/hub/home"))
+    if "/login/oauth/authorize" in page.url:
+        grant.click()
     page.wait_for_url("**/hub/home")
     page.close()
     return window

@@ -108,6 +108,26 @@ class Forge:
         }
         return analyst, lead, groups
 
+    def sign_in(self, hub: str, groups: Mapping[str, str], through: str = "") -> dict[str, Any]:
+        """Make an application for a hub; gives what `allotment up --config` has to know of it.
+
+        `through` is the address by which the hub asks it, if that is not the forge's own.
+        """
+        client_id, client_secret = self.application(f"{hub}hub/oauth_callback")
+        asked = through or self.url
+        return {
+            "JupyterHub": {"authenticator_class": "generic-oauth"},
+            "GenericOAuthenticator": {
+                "client_id": client_id, "client_secret": client_secret,
+                "scope": ["openid", "profile", "email", "groups"],
+                "authorize_url": f"{self.url}/login/oauth/authorize",
+                "token_url": f"{asked}/login/oauth/access_token", "userdata_url": f"{asked}/login/oauth/userinfo",
+                "username_claim": "preferred_username", "auth_state_groups_key": "oauth_user.groups",
+                "manage_groups": True, "allow_all": True, "admin_groups": [groups["administrators"]],
+            },
+            "CheckedIdentity": {"provider": "gitea"},
+        }  # fmt: skip
+
     def application(self, callback: str) -> tuple[str, str]:
         """Make an application that people sign in to; gives its id and its secret."""
         body = {
