@@ -101,17 +101,17 @@ def test_a_proposal_from_the_page_is_approved_and_merged_on_the_forge(walk: Walk
     assert "memory limit 4 GiB → 5 GiB" in pull["body"].replace("\\", "").replace("Memory", "memory")
     walk.call(walk.lead, "POST", f"pulls/{number}/reviews", {"event": "APPROVED", "body": "Fine"})
 
-    def says(text: str) -> bool:
+    def is_now(state: str) -> bool:
         form.reload()
-        return form.get_by_text(text).first.is_visible()
+        return form.locator(".allotment-title").get_by_text(state, exact=True).is_visible()
 
     # The service asks by itself once an hour: the webhook has told it.
-    until(lambda: says("somebody to merge it"), what="the approval on the page")
-    assert says(f"approved by {walk.lead}") or says(walk.lead)
+    until(lambda: is_now("approved, not merged"), what="the approval on the page")
+    expect(form.get_by_text(f"{walk.lead} approved on Gitea (pull request {number})")).to_be_visible()
     walk.call(walk.lead, "POST", f"issues/{number}/comments", {"body": "/merge"})
-    until(lambda: says("live"), what="that it is live")
+    until(lambda: is_now("live"), what="that it is live")
     until(lambda: (walk.pull(proposal) or {}).get("merged"), what="the end of the pull request")
-    expect(form.locator("main")).to_contain_text("Gitea")
+    expect(form.get_by_role("link", name="pull request")).to_have_attribute("href", pull["html_url"])
     window.close()
 
 

@@ -37,7 +37,9 @@ class _ProposalHandler(ApiHandler):
     async def answer_proposal(self, stored: StoredProposal, status: int | None = None) -> None:
         """Answer with a proposal as the caller sees it."""
         view = await self.services.proposals.view(stored, self.actor)
-        self.answer(proposal_answer(view, self.address(f"proposals/{stored.id}")), status)
+        pull_requests = self.services.pull_requests
+        pull_request = pull_requests.address(stored.id) if pull_requests else ""
+        self.answer(proposal_answer(view, self.address(f"proposals/{stored.id}"), pull_request), status)
 
     async def answer_proposed(self, done: Proposed) -> None:
         """Answer with what was proposed, merged at once where it needs nobody's approval."""

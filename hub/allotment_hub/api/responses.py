@@ -186,6 +186,8 @@ class ProposalAnswer(Answer):
 
     id: str
     url: str
+    pull_request: str
+    """The page of its pull request on the forge; empty where there is none, or none is known."""
     undoes: str
     """The id of the merged proposal that it was made to undo; empty where there is none that the caller may know of."""
     undone_by: list[str]

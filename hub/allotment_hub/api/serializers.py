@@ -161,7 +161,7 @@ def proposal_line(stored: StoredProposal, url: str) -> responses.ProposalLine:
     )
 
 
-def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
+def proposal_answer(view: ProposalView, url: str, pull_request: str = "") -> responses.ProposalAnswer:
     """Return the answer for a proposal."""
     case, stored, check = view.case, view.case.stored, view.check
     return answer_from(
@@ -171,6 +171,7 @@ def proposal_answer(view: ProposalView, url: str) -> responses.ProposalAnswer:
         **attributes(case.judgement, "conflicts", "removals"),
         digest=case.judgement.sealed,
         url=url,
+        pull_request=pull_request,
         undoes=view.undoes.id if view.undoes else "",
         undone_by=[each.id for each in view.undone_by],
         state=case.state,
@@ -208,7 +209,7 @@ def _record(record: Record) -> dict[str, Any]:
 
 def unjudged_answer(stored: StoredProposal, url: str) -> responses.ProposalAnswer:
     """Return the answer for a proposal that cannot be judged now: what it is called, and where it is."""
-    texts = dict.fromkeys(("digest", "undoes", "base", "waits_for", "difference"), "")
+    texts = dict.fromkeys(("digest", "pull_request", "undoes", "base", "waits_for", "difference"), "")
     lists: dict[str, list[Any]] = {
         name: []
         for name, field in responses.ProposalAnswer.model_fields.items()

@@ -64,6 +64,7 @@ class ProposalPage(Page):
             "proposal.html",
             sign_in=await self.services.reviews.sign_in_due(view.case, self.actor) if decides else None,
             view=view,
+            pull_request=self.services.pull_requests.address(proposal) if self.services.pull_requests else "",
             differences=await asyncio.to_thread(files_of, view.difference),
             one_time=self.one_time,
         )

@@ -146,7 +146,7 @@ class Following:
         pull_request = await self._pull_request(stored, there)
         shown = self.shown.of(stored.id)
         if shown is None or shown.number != pull_request.number:
-            shown = Shown(stored.id, pull_request.number)
+            shown = Shown(stored.id, pull_request.number, address=pull_request.address)
             self.shown.keep(shown)
         stored, why_not = await self._take(stored, pull_request, shown, me)
         if stored.open and pull_request.state is PullRequestState.MERGED:
@@ -273,7 +273,7 @@ class Following:
                 continue
             with contextlib.suppress(ServiceError):
                 if (await self._proposals.stored(proposal)).ending:
-                    self.shown.keep(Shown(proposal, each.number))
+                    self.shown.keep(Shown(proposal, each.number, address=each.address))
 
 
 def _is_confirmed(acts: Sequence[Act], pull_request: PullRequest, shown: Shown) -> bool:

@@ -58,6 +58,11 @@ class PullRequests:
         """How many pull requests into main were open at the last look."""
         return self.following.open_count
 
+    def address(self, proposal: str) -> str:
+        """Return the page of a proposal's pull request; empty where it is not known."""
+        address = self.following.shown.address(proposal)
+        return address if address.startswith(("https://", "http://")) else ""  # the forge's word is not trusted
+
     def start(self) -> None:
         """Start to follow. Call it once inside the running loop."""
         self._task = asyncio.create_task(self._follow())

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-_FORMAT = 1
+_FORMAT = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS shown (
     proposal TEXT PRIMARY KEY, number INTEGER NOT NULL, head TEXT NOT NULL, digest TEXT NOT NULL, since TEXT NOT NULL,
-    whole INTEGER NOT NULL, text TEXT NOT NULL, looked TEXT NOT NULL) WITHOUT ROWID;
+    whole INTEGER NOT NULL, text TEXT NOT NULL, looked TEXT NOT NULL, address TEXT NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS shown_open ON shown (proposal) WHERE NOT ended;
 """
 NEVER = dt.datetime.fromtimestamp(0, dt.UTC)
 
@@ -40,6 +42,8 @@ class Shown:
     """The hash of everything that was written to the forge: it need not be written again."""
     looked: dt.datetime = NEVER
     """The time of the forge of the newest act that was looked at. Acts of exactly then may come again."""
+    address: str = ""
+    """The page of the pull request."""
 
 
 class ShownPullRequests:
@@ -57,27 +61,27 @@ class ShownPullRequests:
 
     def of(self, proposal: str) -> Shown | None:
         """Return what was shown of a proposal; None where nothing is known."""
-        return next(iter(self._select("WHERE proposal = ?", proposal)), None)
+        return next(iter(self._select("WHERE proposal = ? AND NOT ended", proposal)), None)
 
-    def by_number(self, number: int) -> Shown | None:
-        """Return what was shown on a pull request; None where nothing is known."""
-        return next(iter(self._select("WHERE number = ?", number)), None)
+    def address(self, proposal: str) -> str:
+        """Return the page of a proposal's pull request, also of one that has ended; empty where it is not known."""
+        return next((shown.address for shown in self._select("WHERE proposal = ?", proposal)), "")
 
     def all(self) -> tuple[Shown, ...]:
-        """Return everything that is kept."""
-        return self._select("ORDER BY proposal")
+        """Return everything that is not forgotten."""
+        return self._select("WHERE NOT ended ORDER BY proposal")
 
     def keep(self, shown: Shown) -> None:
         """Keep what a pull request shows now."""
         values = [value.isoformat() if isinstance(value, dt.datetime) else value for value in astuple(shown)]
         marks = ", ".join("?" * len(values))
         with self._using() as connection:
-            connection.execute(f"INSERT OR REPLACE INTO shown VALUES ({marks})", values)  # noqa: S608  (only marks)
+            connection.execute(f"INSERT OR REPLACE INTO shown VALUES ({marks}, 0)", values)  # noqa: S608  (only marks)
 
     def forget(self, proposal: str) -> None:
-        """Forget a proposal that has ended, and whose pull request says so."""
+        """Forget a proposal that has ended, and whose pull request says so; but for the pull request's address."""
         with self._using() as connection:
-            connection.execute("DELETE FROM shown WHERE proposal = ?", (proposal,))
+            connection.execute("UPDATE shown SET ended = 1 WHERE proposal = ?", (proposal,))
 
     def close(self) -> None:
         """Close the file."""
@@ -128,8 +132,9 @@ class ShownPullRequests:
 
 
 def _shown(row: tuple[object, ...]) -> Shown:
-    proposal, number, head, digest, since, whole, text, looked = row
+    proposal, number, head, digest, since, whole, text, looked, address = row
     times = (dt.datetime.fromisoformat(str(each)) for each in (since, looked))
     return Shown(
-        str(proposal), int(str(number)), str(head), str(digest), next(times), bool(whole), str(text), next(times)
-    )
+        str(proposal), int(str(number)), str(head), str(digest), next(times), bool(whole), str(text), next(times),
+        str(address),
+    )  # fmt: skip
