@@ -26,8 +26,8 @@ _BEGINS = re.compile(
     r"|(?<=\b[Ww]{3})(?=\.)"  # www.
 )
 _COMMIT = re.compile(r"\b[0-9a-fA-F]{7,}\b")
-_DRAFT = re.compile(r"\W*(draft|wip)\b", re.IGNORECASE)
-"""A title that begins so makes a pull request a draft, which nobody can merge."""
+_DRAFT = re.compile(rf"[^\w{ZERO_WIDTH_SPACE}]*(draft|wip)\b", re.IGNORECASE)
+"""A title that begins so makes a pull request a draft, which nobody can merge. One with our mark before it does not."""
 _SPACE = re.compile(r"\s+")
 
 

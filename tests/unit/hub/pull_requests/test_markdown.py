@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -70,6 +70,8 @@ def test_text_of_several_lines_stays_inside_its_quotation(text: str) -> None:
 
 
 @given(texts)
+@example("DRAFT")
+@example("[wip] larger")
 def test_a_title_is_one_line_that_mentions_and_closes_nothing(text: str) -> None:
     line = title(text)
     assert line
