@@ -164,6 +164,13 @@ async def test_an_approval_that_does_not_count_any_more_merges_nothing(platform:
     assert platform.main_file(NOTEBOOK_PATH) == LARGER
 
 
+async def test_what_main_says_counts_and_not_what_the_service_has_loaded(platform: Platform) -> None:
+    stored = await recorded(platform, await platform.proposed({NOTEBOOK_PATH: LARGER}))
+    platform.push({HOUSING_PATH: HOUSING})
+    assert (await platform.reviews.merge_when_approved(stored)).open
+    assert platform.main_file(NOTEBOOK_PATH) == NOTEBOOK
+
+
 async def test_a_session_approves_nothing_and_so_merges_nothing(platform: Platform) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     session = platform.people.actor("lena", session=True)

@@ -179,6 +179,32 @@ async def test_whoever_may_not_know_of_a_proposal_does_not_undo_it(platform: Pla
     assert (await refusal_of(given)).refusal == nothing.refusal
 
 
+async def test_who_may_not_see_a_file_of_it_is_told_nothing_of_what_main_has_changed_there(
+    platform: Platform, service: WebService
+) -> None:
+    hidden = NOTEBOOK.replace(b"Notebook", b"Planted").replace(b"Counting", b"Planted")
+    hidden += b"visibility: draft\nmaintainers: {users: [ben]}\n"
+    platform.push({OTHER_PATH: hidden})
+    await platform.watcher.refresh()
+    longer = PRICES.replace(b"2999-12-31", b"3000-12-31")
+    stored = await platform.proposed({OTHER_PATH: hidden.replace(b"4 GiB", b"8 GiB"), PRICES_PATH: longer}, by="ben")
+    for who in ("lena", "dora"):
+        await platform.reviews.approve(platform.people.actor(who), stored.id, stored.head)
+    await platform.reviews.merge(platform.people.actor("dora"), stored.id, stored.head)
+    dora = service.browser("dora")
+    for later, code in ((b"8 GiB", "name-taken"), (b"6 GiB", "keys-collide")):
+        platform.push({OTHER_PATH: hidden.replace(b"4 GiB", later)})
+        await platform.watcher.refresh()
+        answer = await dora.press(await dora.get(f"proposals/{stored.id}"), "/revert", reason="Too long")
+        assert (answer.status_code, code in answer.text) == (409, True)
+        editor = await dora.get(f"propose?undo={stored.id}")
+        assert (editor.status_code, "file-private" in editor.text) == (403, True)
+        for text in (answer.text, editor.text):
+            assert not any(word in text for word in ("Planted", "memory", "6 GiB", "8 GiB"))
+    # Those who may see it undo what still can be.
+    assert await code_of(undo(platform, stored, by="ben")) == "keys-collide"
+
+
 async def test_a_rejected_proposal_is_proposed_again_from_its_page(platform: Platform, service: WebService) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     await platform.reviews.reject(platform.people.actor("lena"), stored.id, "Not now")
