@@ -166,6 +166,13 @@ class Submissions:
             remedy = "Choose the values yourself, in the editor that the link opens."
             link = f"propose?undo={stored.id}"
             raise refused(409, "keys-collide", "It is not undone.", why, remedy, actor.user.name, link=link)
+        try:
+            _check_known(actor, undone.files, self._proposals.catalog)
+        except ServiceError as error:
+            why = "It changes files that you may not know of."
+            raise refused(
+                403, "file-private", "You cannot undo it.", why, "Ask an administrator.", ADMINISTRATORS
+            ) from error
         if not undone.files:
             why = "Main has nothing of it any more."
             raise refused(409, "nothing-to-undo", "There is nothing to undo.", why, link=f"proposals/{stored.id}")
