@@ -51,7 +51,7 @@ def allotment(
     folder = tmp_path_factory.mktemp("sign-in")
     deployment = Deployment(folder / "state", kept={"spawner_class": "support.fakes.spawning.AnsweringSpawner"})
     options = forge.sign_in(f"http://127.0.0.1:{deployment.port}/", people["groups"], through=door.url)
-    options["CheckedIdentity"] |= {"answer_seconds": 2, "maximum_age": 3600}
+    options["CheckedIdentity"] |= {"answer_seconds": 2, "maximum_age": 3600, "user_tokens": True}
     file = folder / "sign-in.yaml"
     file.write_text(json.dumps(options))
     deployment.options += ["--config", str(file)]
@@ -96,6 +96,27 @@ def identity(allotment: Deployment, name: str, *, ask: bool = True) -> httpx.Res
     """Ask as the service does."""
     token = json.loads((allotment.folder / "laptop.json").read_text())["service_token"]
     return allotment.hub("POST", "allotment/identities", token=token, json={"user": name, "ask": ask})
+
+
+def test_the_service_alone_gets_the_token_of_a_user(
+    allotment: Deployment, forge: Forge, people: dict[str, Any], analyst: Person
+) -> None:
+    token = json.loads((allotment.folder / "laptop.json").read_text())["service_token"]
+    asked = {"user": people["analyst"], "provider": "gitea", "host": httpx.URL(forge.url).netloc.decode()}
+    answer = allotment.hub("POST", "allotment/user-tokens", token=token, json=asked)
+    assert answer.headers["Cache-Control"] == "no-store"
+    own = {"Authorization": f"Bearer {answer.json()['token']}"}
+    said = httpx.get(f"{forge.url}/login/oauth/userinfo", headers=own, trust_env=False)
+    assert said.json()["preferred_username"] == people["analyst"]
+    for other in ({"provider": "github"}, {"host": "git.example.org"}):
+        assert allotment.hub("POST", "allotment/user-tokens", token=token, json=asked | other).json() == {"token": ""}
+    for wrong in ({}, [], {"user": 5, "provider": "gitea", "host": ""}):
+        assert allotment.hub("POST", "allotment/user-tokens", token=token, json=wrong).status_code == 400
+    nobody = allotment.hub("POST", "allotment/user-tokens", token=token, json=asked | {"user": "nobody"})
+    assert nobody.status_code == 404
+    assert analyst.hub("POST", "allotment/user-tokens", json=asked).status_code == 403
+    logs = "".join(path.read_text() for path in (allotment.folder / "logs").glob("*.log"))
+    assert answer.json()["token"] not in logs
 
 
 def age(allotment: Deployment, seconds: float) -> None:

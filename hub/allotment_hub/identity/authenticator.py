@@ -77,6 +77,9 @@ class CheckedIdentity(Authenticator):
     same_names = Bool(
         False, config=True, help="After a change of the provider: whether who has a user's name there is that user."
     )
+    user_tokens = Bool(
+        False, config=True, help="Whether the service may open pull requests with the tokens of the users who propose."
+    )
     group_name_key = Unicode(config=True, help="Where groups that are objects have their name, such as displayName.")
 
     def __init__(self, **kwargs: Any) -> None:
@@ -287,6 +290,17 @@ class CheckedIdentity(Authenticator):
             account=record.account if record else None,
             unusable=record.unusable if record else (),
         )
+
+    async def token_of(self, user: Any, provider: str, host: str) -> str:
+        """Return a user's token at a provider that has just confirmed them; empty where there is none to give."""
+        standing = self.standing(user)
+        account = standing.account
+        if not self.user_tokens or standing.answer != "confirmed" or account is None:
+            return ""
+        if (account.provider, account.host) != (provider, host):
+            return ""
+        token = (await user.get_auth_state() or {}).get("access_token")
+        return token if isinstance(token, str) else ""
 
     def refusal_to_start(self, user: Any) -> Refusal | None:
         """Return why a session of a user is not started now. The spawner asks, after JupyterHub's refresh."""

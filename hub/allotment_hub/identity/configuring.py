@@ -13,6 +13,7 @@ from allotment_hub.identity.authenticator import checked
 
 HANDLERS = [
     (r"/api/allotment/identities", "allotment_hub.identity.handlers.IdentityHandler"),
+    (r"/api/allotment/user-tokens", "allotment_hub.identity.handlers.UserTokenHandler"),
     (r"/api/allotment/accounts", "allotment_hub.identity.handlers.AccountHandler"),
 ]
 """For JupyterHub's `extra_handlers`. They can be imported when the scopes of `hub_rights` are known."""

@@ -11,6 +11,8 @@ from allotment_hub.identity.claims import Account
 from allotment_hub.identity.records import users_of
 from allotment_profiles.scopes import IDENTITIES_SCOPE
 
+_ASKED = ("user", "provider", "host")
+
 
 class IdentityHandler(APIHandler):
     """Asks the identity provider who a user is now."""
@@ -32,6 +34,31 @@ class IdentityHandler(APIHandler):
         if body.get("ask", True):
             await self.refresh_auth(user, force=True)
         self.finish(_model(user, self.authenticator.standing(user)))
+
+
+class UserTokenHandler(APIHandler):
+    """Gives the token of a user's own account to the service, which opens their pull requests with it."""
+
+    @needs_scope(IDENTITIES_SCOPE)
+    async def post(self) -> None:
+        """POST allotment/user-tokens {user, provider, host}: {token}, renewed now; empty where there is none to give.
+
+        `CheckedIdentity.user_tokens` has to be on.
+        """
+        body = self.get_json_body()
+        asked = [str(body[key]) for key in _ASKED if isinstance(body.get(key), str)] if isinstance(body, dict) else []
+        if len(asked) < len(_ASKED):
+            raise HTTPError(400, "Expected the texts user, provider and host.")
+        name, provider, host = asked
+        user = self.find_user(name)
+        if user is None:
+            raise HTTPError(404, "There is no such user.")
+        token = ""
+        if isinstance(self.authenticator, CheckedIdentity) and self.authenticator.user_tokens:
+            await self.refresh_auth(user, force=True)
+            token = await self.authenticator.token_of(user, provider, host)
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"token": token})
 
 
 class AccountHandler(APIHandler):

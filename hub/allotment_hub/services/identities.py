@@ -118,6 +118,19 @@ class Identities:
             raise unavailable("hub-unavailable", "The hub's answer does not say whose account it is.")
         return tuple(map(str, answer["users"]))
 
+    async def user_token(self, name: str, provider: str, host: str) -> str:
+        """Return a user's own token at a provider; empty where the hub gives none, or does not answer.
+
+        Whoever has it acts as the user there, so it is kept nowhere.
+        """
+        try:
+            body = {"user": name, "provider": provider, "host": host}
+            answer = await self._request("POST", "allotment/user-tokens", json=body)
+        except UnavailableError:
+            return ""
+        token = answer.get("token") if answer else None
+        return token if isinstance(token, str) and token.isascii() and token.isprintable() else ""
+
     async def _asked(self, name: str) -> Identity:
         answer = await self._post({"user": name})
         if answer is None:

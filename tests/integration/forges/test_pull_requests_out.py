@@ -92,6 +92,26 @@ async def window(tmp_path: Path) -> AsyncIterator[Window]:
     await made.close()
 
 
+async def test_a_pull_request_is_its_proposers_where_the_hub_gives_their_token(
+    window: Window, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    token = window.state.user("ana").token
+    window.platform.people.user_tokens = {"ana": token, "ben": "ended-and-secret"}
+    own = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    others = await window.platform.proposed({"teams/housing/profiles/desk.yaml": NOTEBOOK}, by="ben")
+    await window.look()
+    await window.look()
+    assert window.pull(own).author.login == "ana"
+    assert "Proposed-by" not in window.pull(own).body
+    assert set(window.statuses(own)) == {"allotment/check", "allotment/approval"}
+    assert window.pull(others).author.login == "bot", "where the forge does not take it, it is the service's"
+    assert "Proposed-by: ben" in window.pull(others).body
+    lines = "".join(f"{record.getMessage()}{record.exc_text}" for record in caplog.records)
+    assert token not in lines
+    assert "ended-and-secret" not in lines
+
+
 async def test_a_proposal_is_a_pull_request_that_says_what_it_means(window: Window) -> None:
     stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
     await window.look()

@@ -171,6 +171,14 @@ async def test_an_answer_that_is_none_decides_nothing(status: int, body: Any, co
         assert await outcome(identities.users_of(ProviderAccount("gitea", "git.example.org", "5", "lena"))) == code
 
 
+@pytest.mark.parametrize("answer", [500, {"token": None}, {}, [], {"token": ["x"]}, {"token": "a\nb"}, {"token": "é"}])
+async def test_what_is_no_token_of_a_user_is_none(answer: Any) -> None:
+    response = httpx.Response(answer) if isinstance(answer, int) else httpx.Response(200, json=answer)
+    transport = httpx.MockTransport(lambda _: response)
+    async with httpx.AsyncClient(base_url="http://hub/hub/api/", transport=transport) as client:
+        assert await Identities(client).user_token("lena", "gitea", "git.example.org") == ""
+
+
 async def test_an_account_leads_to_the_hub_s_users_and_back(platform: Platform) -> None:
     people = platform.people
     account = ProviderAccount("github", "github.com", "583231", "Ana-of-today")

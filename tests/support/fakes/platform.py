@@ -149,6 +149,8 @@ class People:
         """User → what the hub answers about the identity provider, if not that it confirmed the user now."""
         self.asked: list[str] = []
         """Whom the identity provider was asked about."""
+        self.user_tokens: dict[str, str] = {}
+        """User → their own token of the forge, which the hub gives to the service."""
         self.stops: list[dict[str, Any]] = []
         """The orders to stop sessions."""
 
@@ -173,6 +175,8 @@ class People:
     def _ours(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/allotment/identities"):
             return self._identity(json.loads(request.content))
+        if request.url.path.endswith("/allotment/user-tokens"):
+            return httpx.Response(200, json={"token": self.user_tokens.get(json.loads(request.content)["user"], "")})
         if request.url.path.endswith("/allotment/accounts"):
             return self._users_of(dict(request.url.params))
         return self._stops(request)

@@ -355,6 +355,31 @@ async def test_a_token_of_somebody_else_confirms_nobody() -> None:
     assert groups(user) == {"/moj/red"}
 
 
+async def test_the_token_of_a_user_is_given_where_that_is_on_and_for_their_own_provider() -> None:
+    hub, at_provider, user = await signed_in("generic-oauth", checked={"provider": "gitea", "user_tokens": True})
+    own = ("gitea", "login.example.org")
+    first = await hub.authenticator.token_of(user, *own)
+    assert hub.provider.tokens[first] == at_provider.id
+    for other in (("github", own[1]), ("gitea", "git.example.org")):
+        assert await hub.authenticator.token_of(user, *other) == ""
+    hub.provider.end_access_tokens()
+    assert await hub.ask(user) == "confirmed"
+    renewed = await hub.authenticator.token_of(user, *own)
+    assert renewed != first
+    assert hub.provider.tokens[renewed] == at_provider.id
+    hub.authenticator.user_tokens = False
+    assert await hub.authenticator.token_of(user, *own) == ""
+    hub.authenticator.user_tokens = True
+    hub.provider.failing = (503, {})
+    assert await hub.ask(user) == "no-answer"
+    assert await hub.authenticator.token_of(user, *own) == "", "nobody has confirmed the user now"
+
+
+async def test_no_token_of_a_user_is_given_without_being_asked_for() -> None:
+    hub, _, user = await signed_in("generic-oauth", checked={"provider": "gitea"})
+    assert await hub.authenticator.token_of(user, "gitea", "login.example.org") == ""
+
+
 async def test_what_is_remembered_outlives_a_restart() -> None:
     hub, at_provider, user = await signed_in("generic-oauth")
     at_provider.groups = ["/moj/red", " spaced "]

@@ -118,7 +118,7 @@ class PullRequestAdapter(ABC):
         if user_token:
             try:
                 return await self._created(submission, _body(submission, own=False), user_token)
-            except (ForgeCredentialError, ForgeMissingError, ForgeLimitedError):
+            except (ForgeCredentialError, ForgeMissingError, ForgeLimitedError, ForgeRefusedError):
                 pass  # the person may not do it on the forge: the service does it in its own name
         return await self._created(submission, _body(submission, own=True), "")
 

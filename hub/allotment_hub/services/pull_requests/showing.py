@@ -69,9 +69,13 @@ class Showing:
         return case, text_of(shared, self._pages + stored.id)
 
     async def open(self, stored: StoredProposal) -> PullRequest:
-        """Open the pull request of a proposal, or return the one that it has."""
+        """Open the pull request of a proposal, or return the one that it has.
+
+        It is its proposer's, where the hub gives their own token of the forge.
+        """
         _, text = await self.text(stored)
-        return await self._forge.open(_submission(stored, text))
+        token = await self._identities.user_token(stored.proposer, *self._provider)
+        return await self._forge.open(_submission(stored, text), token)
 
     async def show(self, stored: StoredProposal, pull_request: PullRequest, was: Shown, why_not: str = "") -> Shown:
         """Write what differs. Return what it shows then, and since when.
