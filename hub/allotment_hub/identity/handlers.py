@@ -37,7 +37,7 @@ class IdentityHandler(APIHandler):
 
 
 class UserTokenHandler(APIHandler):
-    """Gives the token of a user's own account to the service, which opens their pull requests with it."""
+    """Answers with the token of a user's own account, with which the service opens their pull requests."""
 
     @needs_scope(IDENTITIES_SCOPE)
     async def post(self) -> None:
