@@ -108,6 +108,8 @@ def test_the_service_alone_gets_the_token_of_a_user(
     own = {"Authorization": f"Bearer {answer.json()['token']}"}
     said = httpx.get(f"{forge.url}/login/oauth/userinfo", headers=own, trust_env=False)
     assert said.json()["preferred_username"] == people["analyst"]
+    repositories = httpx.get(f"{forge.url}/api/v1/repos/search", headers=own, trust_env=False)
+    assert repositories.status_code == 403, "the scopes of the guide"
     for other in ({"provider": "github"}, {"host": "git.example.org"}):
         assert allotment.hub("POST", "allotment/user-tokens", token=token, json=asked | other).json() == {"token": ""}
     for wrong in ({}, [], {"user": 5, "provider": "gitea", "host": ""}):

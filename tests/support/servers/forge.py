@@ -119,7 +119,8 @@ class Forge:
             "JupyterHub": {"authenticator_class": "generic-oauth"},
             "GenericOAuthenticator": {
                 "client_id": client_id, "client_secret": client_secret,
-                "scope": ["openid", "profile", "email", "groups"],
+                # Without a scope of Gitea's own, the token could do everything that the user may.
+                "scope": ["openid", "profile", "email", "groups", "read:user"],
                 "authorize_url": f"{self.url}/login/oauth/authorize",
                 "token_url": f"{asked}/login/oauth/access_token", "userdata_url": f"{asked}/login/oauth/userinfo",
                 "username_claim": "preferred_username", "auth_state_groups_key": "oauth_user.groups",

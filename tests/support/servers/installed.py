@@ -87,7 +87,8 @@ class Installed:
             IMAGES["hub"], IMAGES["service"], IMAGES["proxy"],
         )  # fmt: skip
         authenticator = {
-            "client_id": client_id, "client_secret": client_secret, "scope": ["openid", "profile", "email", "groups"],
+            "client_id": client_id, "client_secret": client_secret,
+            "scope": ["openid", "profile", "email", "groups", "read:user"],
             "oauth_callback_url": f"{self.url}hub/oauth_callback", "authorize_url": f"{login}/authorize",
             "token_url": f"{login}/access_token", "userdata_url": f"{login}/userinfo",
             "username_claim": "preferred_username", "manage_groups": True, "allow_all": True,
