@@ -39,6 +39,8 @@ _PROVIDERS = {
     AzureAdOAuthenticator: "azuread",
     GoogleOAuthenticator: "google",
 }
+_SPENT = 20
+"""How many used refresh tokens of a user are known: more requests at once than one person makes."""
 _NO_ANSWER = frozenset({408, 425, 429})
 """Statuses below 500 with which a server says that it cannot answer now."""
 
@@ -85,6 +87,8 @@ class CheckedIdentity(Authenticator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._answers: dict[str, Answer] = {}
+        self._renewed: dict[str, tuple[Any, tuple[str, ...]]] = {}
+        """User → the newest auth_state, and the last refresh tokens that are used up."""
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     @validate("auth_refresh_age")
@@ -157,6 +161,7 @@ class CheckedIdentity(Authenticator):
         if auth_model:
             await self._remember(handler.db, auth_model["name"], auth_model)
             self._answers[auth_model["name"]] = "confirmed"
+            self._renewed.pop(auth_model["name"], None)
         return auth_model
 
     async def _with_known_name(self, handler: Any, auth_model: Any, account: Account) -> Any:
@@ -183,6 +188,7 @@ class CheckedIdentity(Authenticator):
         """Forget a user who is deleted."""
         forget(user.db, user.name)
         self._answers.pop(user.name, None)
+        self._renewed.pop(user.name, None)
         return super().delete_user(user)
 
     # -- asking again
@@ -195,17 +201,42 @@ class CheckedIdentity(Authenticator):
         # Providers take a refresh token once, so two requests for one user come one after the other.
         lock = self._locks.setdefault(user.name, asyncio.Lock())
         async with lock:
+            before = await self._refresh_token(user)
             answer, model = await self._ask(user, handler, kwargs)
+            if answer == "refused" and await self._put_back(user):
+                before = await self._refresh_token(user)
+                answer, model = await self._ask(user, handler, kwargs)
             if answer == "confirmed" and self._is_another(user, model):
                 answer = "refused"
             self._answers[user.name] = answer
             if answer == "confirmed" and isinstance(model, dict):
                 if model.get("auth_state") is not None:
+                    self._note_renewal(user.name, before, model["auth_state"])
                     await user.save_auth_state(model["auth_state"])
                 await self._remember(user.db, user.name, model)
             elif answer == "confirmed":
                 await self._remember(user.db, user.name, {"auth_state": None})
         return answer != "refused" and model
+
+    @staticmethod
+    async def _refresh_token(user: Any) -> str:
+        return str((await user.get_auth_state() or {}).get("refresh_token") or "")
+
+    def _note_renewal(self, name: str, before: str, state: Mapping[str, Any]) -> None:
+        _, spent = self._renewed.get(name, (None, ()))
+        if before and before not in spent and before != state.get("refresh_token"):
+            self._renewed[name] = (state, (*spent, before)[-_SPENT:])
+
+    async def _put_back(self, user: Any) -> bool:
+        """Restore the newest auth_state where an older one is stored. Return whether that was so.
+
+        JupyterHub stores each answer again after `refresh_user`, and with two requests at once the older one last.
+        """
+        state, spent = self._renewed.get(user.name, (None, ()))
+        if state is None or await self._refresh_token(user) not in spent:
+            return False
+        await user.save_auth_state(state)
+        return True
 
     def _is_another(self, user: Any, model: Any) -> bool:
         account = self.account_in(model.get("auth_state")) if isinstance(model, dict) else None

@@ -355,6 +355,25 @@ async def test_a_token_of_somebody_else_confirms_nobody() -> None:
     assert groups(user) == {"/moj/red"}
 
 
+async def test_an_older_answer_that_is_stored_last_signs_nobody_out() -> None:
+    hub, _, user = await signed_in("generic-oauth")
+    for _ in range(30):
+        hub.provider.end_access_tokens()
+        older = await hub.authenticator.refresh_user(user, hub)
+        hub.provider.end_access_tokens()
+        newer = await hub.authenticator.refresh_user(user, hub)
+        # As JupyterHub does for two requests, of which the first one takes longer.
+        await hub._persist(user, newer)
+        await hub._persist(user, older)
+        hub.provider.end_access_tokens()
+        renewed = await hub.authenticator.refresh_user(user, hub)
+        assert renewed, "put back"
+        await hub._persist(user, newer)
+    hub.provider.users.clear()
+    hub.provider.end_access_tokens()
+    assert await hub.ask(user) == "refused"
+
+
 async def test_the_token_of_a_user_is_given_where_that_is_on_and_for_their_own_provider() -> None:
     hub, at_provider, user = await signed_in("generic-oauth", checked={"provider": "gitea", "user_tokens": True})
     own = ("gitea", "login.example.org")
