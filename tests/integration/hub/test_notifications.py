@@ -1,5 +1,6 @@
 """Who hears of what outside the pages, over a real repository and a real server that receives the messages."""
 
+import asyncio
 import dataclasses
 import datetime as dt
 import logging
@@ -209,6 +210,24 @@ async def test_a_crash_between_marking_and_sending_sends_it_once_more_at_most(pl
     assert (await told.look()).keys() == {"lena", "leo"}
     told.later(days=1)
     assert await told.look() == {}
+
+
+async def test_a_service_that_ends_while_it_sends_repeats_that_message_alone(platform: Platform, told: Told) -> None:
+    await platform.proposed({NOTEBOOK_PATH: LARGER})
+    told.receiver.may_answer.clear()
+    looking = asyncio.create_task(told.notifier.look())
+    await eventually(lambda: told.receiver.asked, what="the first message")
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    told.outbox.close()
+    told.receiver.may_answer.set()  # it was taken, and the service never learns of it
+    await eventually(lambda: told.receiver.received, what="the message that was taken")
+    told.start()
+    told.later(minutes=2)
+    await told.notifier.look()
+    told.later(days=1)
+    await told.notifier.look()
+    assert sorted(path for path, _ in told.receiver.received) == ["/user/lena", "/user/lena", "/user/leo"]
 
 
 async def test_a_receiver_that_refuses_is_asked_again_less_and_less_and_then_given_up(

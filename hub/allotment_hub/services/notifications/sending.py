@@ -95,11 +95,11 @@ class Sender:
         await asyncio.to_thread(self._outbox.begin, queued, self._clock() + dt.timedelta(seconds=delay))
         call = partial(self.addresses.send, receiver, message)
         sending = asyncio.ensure_future(in_own_thread("notification", call))
+        sending.add_done_callback(lambda future: future.cancelled() or future.exception())  # somebody has asked for it
         done, _ = await asyncio.wait([sending], timeout=self._send_seconds)
         failure = sending.exception() if done else TimeoutError()
         if not done:
             self._hanging[lane] = sending
-            sending.add_done_callback(lambda future: future.cancelled() or future.exception())
         if failure is None and sending.result():
             await asyncio.to_thread(self._outbox.done, queued)
             self._count(sent=1)
