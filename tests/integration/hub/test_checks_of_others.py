@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import pytest
-from support.fakes.platform import HOUSING, NOTEBOOK, POLICY, PRICES, PRICES_PATH, Platform, code_of
+from support.fakes.platform import HOUSING, NOTEBOOK, POLICY, PRICES, PRICES_PATH, TRANSPORT, Platform, code_of
 
 from allotment_hub.api.serializers import check_answer, proposal_answer
+from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.proposals.proposals import ProposalView
 
 SKETCH_PATH, TEAM_PATH = "teams/housing/profiles/sketch.yaml", "teams/housing/team.yaml"
@@ -43,18 +44,40 @@ async def test_a_check_is_answered_alike_whatever_it_does_to_files_that_the_read
     assert await told(platform, "adam", breaks) != await told(platform, "adam", keeps)
 
 
-async def test_the_owner_of_data_is_told_in_one_sentence_and_others_by_the_state_of_the_proposal(
-    platform: Platform,
-) -> None:
+async def test_a_lead_finds_nothing_out_with_a_file_of_their_own_beside_it(platform: Platform) -> None:
+    breaks, keeps = BREAKS["a policy"]
+    own = {"teams/transport/team.yaml": TRANSPORT.replace(b"cpu: 4", b"cpu: 2")}
+    platform.people.groups["tess"] = ["/transport", "/transport/leads"]
+    assert await told(platform, "tess", breaks | own) == await told(platform, "tess", keeps | own)
+
+
+async def test_the_state_of_a_proposal_tells_nothing_of_files_that_its_reader_may_not_see(platform: Platform) -> None:
+    async def seen(who: str) -> tuple[object, ...]:
+        shown = await view(platform, who, stored.id)
+        lists = await overview(platform.proposals, platform.people.actor(who))
+        states = [(line.state, line.waits_for) for line in (*lists.lines, *lists.mine) if line.id == stored.id]
+        return shown.case.state, shown.waits_for, [step.state for step in shown.steps], shown.check.errors, states
+
+    answers: dict[str, list[object]] = {"max": [], "adam": []}
+    for files in BREAKS["a policy"]:
+        stored = await platform.proposed(files, by="max")
+        for who, seen_by in answers.items():
+            seen_by.append(await seen(who))
+        await platform.submissions.withdraw(platform.people.actor("max"), stored.id)
+    assert answers["max"][0] == answers["max"][1]
+    assert answers["adam"][0] != answers["adam"][1]
+
+
+async def test_who_decides_is_told_in_one_sentence_and_others_nothing(platform: Platform) -> None:
     ended = {PRICES_PATH: PRICES.replace(b"  housing:", b"  transport:")}
     check = await platform.submissions.check(platform.people.actor("dora"), ended)
     assert [problem.code for problem in check.errors] == ["unseen-problems"]
     assert await code_of(platform.submissions.propose(platform.people.actor("dora"), ended, "Over")) == "problems"
     assert (await platform.submissions.check(platform.people.actor("max"), ended)).errors == []
     stored = await platform.proposed(ended, by="max")
-    for who, codes in (("max", ["unseen-problems"]), ("dora", ["unseen-problems"]), ("lena", ["grant-missing"])):
+    for who, codes in (("max", []), ("dora", ["unseen-problems"]), ("lena", ["grant-missing"])):
         seen = await view(platform, who, stored.id)
-        assert seen.case.state == "broken"
+        assert seen.case.state == ("broken" if codes else "open")
         assert [problem.code for problem in seen.check.errors] == codes, who
         assert "2 problems" not in proposal_answer(seen, "").model_dump_json()
     assert await code_of(platform.approved(stored, by="dora")) == "problems"

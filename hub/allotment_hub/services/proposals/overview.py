@@ -137,6 +137,7 @@ async def _standing(
     if known.conflicts:
         return "conflict", stored.proposer, own
     case, user = await proposals.case(stored, reader.user, known, people), reader.user
+    case = await proposals.told(case, user)
     if case.state == "broken":
         return "broken", stored.proposer, own
     if case.merges_itself:

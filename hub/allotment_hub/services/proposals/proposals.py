@@ -29,7 +29,15 @@ from allotment_hub.services.proposals.rights import (
     refusal_to_redact,
     refusal_to_revert,
 )
-from allotment_hub.services.proposals.sights import MainNow, Sights, records_of, shown, sights_of, texts_seen
+from allotment_hub.services.proposals.sights import (
+    MainNow,
+    Sights,
+    records_of,
+    shown,
+    sights_of,
+    texts_seen,
+    without_others,
+)
 from allotment_hub.services.proposals.stages import Stage, stages_of, waiting
 from allotment_hub.services.visibility import as_new, redacted
 from allotment_profiles.access.people import User
@@ -235,6 +243,7 @@ class Proposals(ReadableProposals):
         case = await self.case(stored, reader.user, judgement)
         (files, before), base = await self._sides(stored), await self._base(stored)
         sights = sights_of(case, reader.user, files, before, self._main_now)
+        case = await asyncio.to_thread(_told, case, sights)
         seen, news_only = await asyncio.to_thread(texts_seen, sights)
         waits_for, since = waiting(case)
         check, conflict = await self._advised(case, sights), case.state == "conflict"
@@ -302,6 +311,13 @@ class Proposals(ReadableProposals):
             return Lapsed(approval)
         return await asyncio.to_thread(_compared, approval, was, case.check, sights)
 
+    async def told(self, case: Case, user: User) -> Case:
+        """Return a case as a user is told of it: without problems of files of others that they have no say in."""
+        if not case.check.errors:
+            return case
+        files, before = await self._sides(case.stored)
+        return await asyncio.to_thread(_told, case, sights_of(case, user, files, before, self._main_now))
+
     async def seen_check(self, case: Case, user: User) -> Check:
         """Return the check of a case with what a user may see of it."""
         files, before = await self._sides(case.stored)
@@ -332,6 +348,15 @@ class Proposals(ReadableProposals):
         event = await self._events.first_start(offered, ending.time) if merged and ending else None
         started = Stage("first start", "done", f"by {event.user}", event.time) if event else None
         return stages_of(case, offered=bool(offered), started=started)
+
+
+def _told(case: Case, sights: Sights) -> Case:
+    """Return a case as a reader is told of it, also of who has to approve it only since files of others break."""
+    if sights.told_of_others or not case.check.errors:
+        return case
+    check = without_others(case.check, sights)
+    required, automatic = check.needed_by(case.proposer)
+    return dataclasses.replace(case, check=check, required=required, automatic=automatic)
 
 
 def _compared(approval: Record, was: Check, check: Check, sights: Sights) -> Lapsed:

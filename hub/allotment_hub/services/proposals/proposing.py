@@ -238,7 +238,7 @@ class Submissions:
         refs = {path: file_ref(path) for path in files}
         wrote = {path for path, ref in refs.items() if typed and (ref is None or ref.kind != "data role")}
         wrote |= {path for path in files if self._proposals.is_new(path)}
-        decides = any(decides_about(actor.user, path, check.before) for path in files)
+        decides = all(decides_about(actor.user, path, check.before) for path in files)
         return Sights(actor.user, check.before, check, files, wrote, told_of_others=decides)
 
     async def _within_day(self, actor: Actor, policy: Policy | None, size: int = 0) -> None:

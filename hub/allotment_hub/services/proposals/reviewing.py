@@ -265,7 +265,10 @@ class Reviews:
         judgement = await self._proposals.judgement(stored, main, actor.user) if stored.open else None
         people = {name: user for name, user in (await self._proposals.people([stored])).items() if name not in without}
         case = await self._proposals.case(stored, actor.user, judgement, people)
-        refusal = refusal_of(action, case, actor)
+        # Who is not told of problems elsewhere may approve: nothing is merged before somebody who is told has, too.
+        refusal = refusal_of(
+            action, await self._proposals.told(case, actor.user) if action == "approve" else case, actor
+        )
         if refusal:
             problems = (await self._proposals.seen_check(case, actor.user)).errors if refusal.code == "problems" else ()
             raise ServiceError(refusal, problems)

@@ -104,13 +104,16 @@ def sights_of(
     """Return what a user may see of a proposal: its reviewers also what its proposer may see."""
     # An existing file may have more in it than the proposer knows: the service adds grants and what main has changed.
     wrote = frozenset(path for path in files if path not in base and main.never_had(path))
-    by_proposer = Sights(case.proposer, main.catalog, case.check, files, wrote, base)
+    told = all(decides_about(case.proposer, path, main.catalog) for path in files)
+    by_proposer = Sights(case.proposer, main.catalog, case.check, files, wrote, base, told_of_others=told)
     if user.name == case.proposer.name:
         return by_proposer
     # Who reviewed an ended proposal may see it for as long as they would still review it.
     now = dataclasses.replace(case, main=main.catalog) if case.stored.ending else case
     reviews = case.reviewed_by(user) and now.reviewed_by(user)
-    return Sights(user, main.catalog, case.check, files, frozenset(), base, by_proposer if reviews else None)
+    shown_by = by_proposer if reviews else None
+    told = all(decides_about(user, path, main.catalog) for path in files)
+    return Sights(user, main.catalog, case.check, files, frozenset(), base, shown_by, told)
 
 
 def all_known(user: User, catalog: Catalog, files: Mapping[str, Sequence[Audience | None]]) -> bool:
@@ -183,7 +186,7 @@ def shown(check: Check, sights: Sights, requirements: Iterable[Requirement]) -> 
 def without_others(check: Check, sights: Sights) -> Check:
     """Return a check without what it does to files of others, where the reader is told nothing of it.
 
-    Otherwise anybody could find amounts in a file that they may not see, by checking one policy after the other.
+    Otherwise anybody could find amounts in a file that they may not see, with one policy after the other.
     """
     if sights.told_of_others:
         return check
@@ -209,7 +212,7 @@ def _problems_of(check: Check, sights: Sights) -> Iterator[Problem]:
             yield problem  # about a path, or about the request as a whole
         else:
             yield from told_of_newest([problem], sights.reader, problem.path, sights.catalog)
-    if others:
+    if others and sights.told_of_others:
         message = "Files that you may not see would have problems."
         yield Problem("", "unseen-problems", message, "Ask an administrator which ones.")
 

@@ -148,7 +148,11 @@ class Following:
         if shown is None or shown.number != pull_request.number:
             shown = Shown(stored.id, pull_request.number, address=pull_request.address)
             self.shown.keep(shown)
-        stored, why_not = await self._take(stored, pull_request, shown, me)
+        why_not = ""
+        try:
+            stored, why_not = await self._take(stored, pull_request, shown, me)
+        except UnavailableError as error:  # what was done there waits, and what it is now is shown all the same
+            self._late = error
         if stored.open and pull_request.state is PullRequestState.MERGED:
             stored = await self._merged(stored, pull_request)
         if stored.open:

@@ -88,7 +88,8 @@ class PullRequests:
             self._woken.clear()
             next_begin = time.monotonic() + APART_SECONDS
             before = await self._state()
-            pause = await self._attempt()
+            # Without a catalog, what is judged would be judged by nothing.
+            pause = await self._attempt() if self._proposals.catalog.revision else LOCAL_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     while not self._woken.is_set() and await self._state() == before:
@@ -100,7 +101,8 @@ class PullRequests:
         """Return what changes when something is recorded here, or main moves."""
         try:
             return await self._proposals.main(), [stored.tip for stored in await self._proposals.open_ones()]
-        except GitError:
+        except Exception as error:  # noqa: BLE001  (if the task ended, nothing would be followed any more)
+            log.warning("what changed here cannot be told now: %s", error)
             return None
 
     async def _attempt(self) -> float:

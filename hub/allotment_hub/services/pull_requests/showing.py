@@ -62,6 +62,7 @@ class Showing:
         main = await self._proposals.main()
         judgement = await self._proposals.judgement(stored, main, EVERYBODY) if stored.open else None
         case = await self._proposals.case(stored, EVERYBODY, judgement)
+        case = await self._proposals.told(case, EVERYBODY)
         check = await self._proposals.seen_check(case, EVERYBODY)
         listed = await self._proposals.listed(stored, EVERYBODY)
         whole = listed and case.check.made and _is_whole(check, case.check)
