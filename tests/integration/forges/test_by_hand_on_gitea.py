@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from support.conditions import eventually
+from support.conditions import eventually, until
 from support.fakes.platform import NOTEBOOK
 from support.gitea_window import GiteaWindow
 from support.servers.forge import needs_forge
@@ -24,12 +25,12 @@ class ByHand:
         self.window = window
         self.platform = window.platform
 
-    def push(self, name: str, branch: str, repository: str = "", *, new: bool = True) -> None:
-        """Let ana commit a profile to a branch, which is made from main."""
+    def push(self, name: str, branch: str, repository: str = "", *, new: bool = True, by: str = "ana") -> None:
+        """Let somebody commit a profile to a branch, which is made from main."""
         path = f"repos/{repository or self.window.repository}/contents/teams/housing/profiles/{name}.yaml"
         content = base64.b64encode(NOTEBOOK).decode()
         where = {"branch": "main", "new_branch": branch} if new else {"branch": branch}
-        self.window.call("ana", "POST", path, {"content": content, "message": f"Add {name}", **where})
+        self.window.call(by, "POST", path, {"content": content, "message": f"Add {name}", **where})
 
     def opened(self, branch: str) -> int:
         """Let ana open a pull request."""
@@ -97,6 +98,24 @@ async def test_one_from_a_fork_is_adopted_and_waits_after_a_push(hand: ByHand) -
     assert stored.proposer == "ana"
     hand.push("two", "mine", fork, new=False)
     await hand.stays_at(stored, here=False)
+
+
+async def test_what_somebody_pushed_before_it_was_seen_waits_for_its_author(hand: ByHand) -> None:
+    window = hand.window
+    hand.push("one", "mine")
+    number, opened = hand.opened("mine"), dt.datetime.now(dt.UTC)
+    until(lambda: dt.datetime.now(dt.UTC) - opened > dt.timedelta(seconds=2), what="time has passed")
+    [pull] = window.pulls()
+    hand.push("two", "mine", new=False, by="leo")
+    until(lambda: window.pulls()[0]["head"]["sha"] != pull["head"]["sha"], what="Gitea has noticed the push")
+    await window.look()
+    await window.look()
+    assert hand.platform.forge.newest() == ()
+    [comment] = window.repo("bot", "GET", f"issues/{number}/comments")
+    assert "/propose" in comment["body"]
+    window.wait_a_second()
+    window.repo("ana", "POST", f"issues/{number}/comments", {"body": "/propose"})
+    assert (await hand.adopted(number)).proposer == "ana"
 
 
 async def test_a_push_that_is_taken_back_is_no_matter_any_more(hand: ByHand) -> None:

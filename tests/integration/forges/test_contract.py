@@ -6,6 +6,7 @@ import secrets
 from dataclasses import replace
 
 import pytest
+from support.conditions import eventually
 from support.forge_stages import Stage, StandInStage
 
 from allotment_hub.forges.pull_requests.adapter import PullRequestAdapter
@@ -296,6 +297,22 @@ async def test_a_merge_on_the_forge_is_told_with_its_commit(
     assert acts[0].account == stage.account("lea")
     assert merged.merged_at
     assert abs(merged.merged_at - acts[0].time) <= dt.timedelta(seconds=1)
+
+
+async def test_it_is_told_whether_somebody_has_pushed_since_it_was_opened(
+    stage: Stage, forge: PullRequestAdapter
+) -> None:
+    branch = f"by-hand-{secrets.token_hex(4)}"
+    stage.push(branch)
+    opened = await forge.get(stage.open_by_hand("ann", branch, "Made by hand"))
+    assert await forge.is_as_opened(opened)
+    head = stage.push(branch)
+
+    async def is_noticed() -> bool:
+        now = await forge.get(opened.number)
+        return now.head == head and not await forge.is_as_opened(now)
+
+    await eventually(is_noticed, "the push is told")
 
 
 async def test_a_number_that_nobody_has_is_missing(forge: PullRequestAdapter) -> None:

@@ -8,7 +8,7 @@ import pytest
 from support.fakes.platform import FILES, HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of
 from support.hand_made import ACCOUNT, HOST, HandMade, changed, commit, knows
 
-from allotment_hub.forges.pull_requests.values import ForgeAccount, PullRequestState
+from allotment_hub.forges.pull_requests.values import ForgeAccount, PullRequest, PullRequestState
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.pull_requests.adopting import Adopting
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, RefUpdate
@@ -26,15 +26,19 @@ def pull(platform: Platform) -> HandMade:
     return HandMade(platform, changed(platform, {NOTEBOOK_PATH: LARGER}))
 
 
+async def as_opened(_: PullRequest) -> bool:
+    return True
+
+
 async def adopted(platform: Platform, pull: HandMade) -> StoredProposal:
-    found = await adopting(platform).look(pull.value)
+    found = await adopting(platform).look(pull.value, is_as_opened=as_opened)
     assert found.stored, found.why_not
     assert found.why_not == ""
     return found.stored
 
 
 async def why_not(platform: Platform, pull: HandMade, *, confirmed: bool = False) -> str:
-    found = await adopting(platform).look(pull.value, confirmed_by_author=confirmed)
+    found = await adopting(platform).look(pull.value, confirmed_by_author=confirmed, is_as_opened=as_opened)
     assert found.why_not
     return found.why_not
 
@@ -66,9 +70,11 @@ async def test_it_is_judged_approved_and_merged_like_every_other(platform: Platf
 
 async def test_it_is_adopted_once(platform: Platform, pull: HandMade, tmp_path: Path) -> None:
     here, beside = adopting(platform), adopting(platform.beside(tmp_path))
-    looks = await asyncio.gather(*(each.look(pull.value) for each in (here, here, beside, beside)))
+    looks = await asyncio.gather(
+        *(each.look(pull.value, is_as_opened=as_opened) for each in (here, here, beside, beside))
+    )
     # One of two services may be overtaken by the other; it finds the proposal the next time.
-    looks += [await each.look(pull.value) for each in (here, beside)]
+    looks += [await each.look(pull.value, is_as_opened=as_opened) for each in (here, beside)]
     assert {look.stored.id for look in looks if look.stored} == {"pull-7"}
     assert all(look.why_not == "" for look in looks)
     assert [stored.id for stored in platform.forge.open_ones()] == ["pull-7"]
@@ -290,3 +296,38 @@ async def test_a_rewind_is_a_push_as_well(platform: Platform, pull: HandMade) ->
     assert done.stored
     assert done.stored.head == first == done.stored.branch
     assert stored.id == done.stored.id
+
+
+async def test_what_somebody_may_have_pushed_before_it_was_seen_waits_for_its_author(
+    platform: Platform, pull: HandMade
+) -> None:
+    """Else whoever pushed could approve it: nobody would know."""
+
+    async def pushed_to(_: PullRequest) -> bool:
+        return False
+
+    here = adopting(platform)
+    for tells in (pushed_to, None):
+        found = await here.look(pull.value, is_as_opened=tells)
+        assert (found.stored, "/propose" in found.why_not) == (None, True)
+    done = await here.look(pull.value, confirmed_by_author=True, is_as_opened=pushed_to)
+    assert done.stored
+    assert done.stored.proposer == "ana"
+
+
+async def test_a_head_that_was_seen_to_be_its_authors_stays_so(platform: Platform, pull: HandMade) -> None:
+    """GitHub only tells that something has happened since, which may be a comment of the service."""
+
+    async def pushed_to(_: PullRequest) -> bool:
+        return False
+
+    here, proposal = adopting(platform), await platform.proposed({NOTEBOOK_PATH: LARGEST})
+    platform.push({"policy.yaml": POLICY + b"open_proposals: {person: 1}\n"}, "Set up more", signed=True)
+    await platform.watcher.refresh()
+    assert "1 open proposals" in (await here.look(pull.value, is_as_opened=as_opened)).why_not
+    await platform.submissions.withdraw(platform.people.actor("ana"), proposal.id)
+    first = pull.value.head
+    pull.push(commit(platform.repository, [first], {NOTEBOOK_PATH: LARGEST}))
+    assert "/propose" in (await here.look(pull.value, is_as_opened=pushed_to)).why_not
+    pull.push(first)
+    assert (await here.look(pull.value, is_as_opened=pushed_to)).stored

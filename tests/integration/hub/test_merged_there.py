@@ -75,7 +75,7 @@ async def two_commits(platform: Platform) -> StoredProposal:
     first = changed(platform, {NOTEBOOK_PATH: LARGER}, message="Larger")
     head = commit(platform.repository, [first], {SECOND_PATH: NOTEBOOK}, message="Another one")
     adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", "git.example.org")
-    stored = (await adopting.look(HandMade(platform, head).value)).stored
+    stored = (await adopting.look(HandMade(platform, head).value, confirmed_by_author=True)).stored
     assert stored
     return stored
 
@@ -342,7 +342,7 @@ async def test_no_title_of_a_pull_request_is_taken_for_a_confirmation(platform: 
     adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", "git.example.org")
     pull = HandMade(platform, changed(platform, {NOTEBOOK_PATH: LARGER}), title=f"the first confirmation of {pushed}")
     await platform.watcher.refresh()
-    stored = (await adopting.look(pull.value)).stored
+    stored = (await adopting.look(pull.value, confirmed_by_author=True)).stored
     assert stored
     await platform.approved(stored, by="lena")
     platform.people.admins.add("lena")

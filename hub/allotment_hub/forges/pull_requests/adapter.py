@@ -72,6 +72,10 @@ class PullRequestAdapter(ABC):
         """Return a pull request."""
 
     @abstractmethod
+    async def is_as_opened(self, pull_request: PullRequest) -> bool:
+        """Return whether nobody has pushed to a pull request since it was opened."""
+
+    @abstractmethod
     async def find(self, branch: str) -> PullRequest | None:
         """Return the first open pull request from a branch, or else the newest."""
 

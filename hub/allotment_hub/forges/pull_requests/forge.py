@@ -43,6 +43,9 @@ class Forge(Protocol):
     async def get(self, number: int) -> PullRequest:
         """Return a pull request. Raise ForgeMissingError where there is none."""
 
+    async def is_as_opened(self, pull_request: PullRequest) -> bool:
+        """Return whether nobody has pushed to a pull request since it was opened. False where that is not known."""
+
     async def find(self, branch: str) -> PullRequest | None:
         """Return the pull request from a branch of this repository into main: the first open, or else the newest."""
 

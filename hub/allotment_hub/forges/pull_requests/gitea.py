@@ -201,6 +201,16 @@ class GiteaForge(PullRequestAdapter):
         """Return a pull request."""
         return (await self.client.get(_PullRequest, f"{self._repository}/pulls/{number}")).value
 
+    async def is_as_opened(self, pull_request: PullRequest) -> bool:
+        """Return whether nobody has pushed to a pull request since it was opened.
+
+        The timeline has each push with its commits; the first of them is what it was opened with.
+        """
+        timeline = f"{self._repository}/issues/{pull_request.number}/timeline"
+        events = await self.client.list(_Event, timeline, linked=False)
+        pushes = [event.body for event in events if event.type == "pull_push"]
+        return len(pushes) == 1 and f'"{pull_request.head}"' in pushes[0]
+
     async def find(self, branch: str) -> PullRequest | None:
         """Return the first open pull request from a branch, or else the newest."""
         found = await self.client.find(_PullRequest, f"{self._repository}/pulls/{MAIN}/{quote(branch)}")

@@ -107,6 +107,12 @@ class GitHubForge(PullRequestAdapter):
         """Return a pull request."""
         return (await self.client.get(PullRequestAnswer, f"{self._repository}/pulls/{number}")).value
 
+    async def is_as_opened(self, pull_request: PullRequest) -> bool:
+        """Return whether nothing has happened to a pull request since it was opened: GitHub does not tell of pushes."""
+        path = f"{self._repository}/pulls/{pull_request.number}"
+        now = await self.client.get(PullRequestAnswer, path)
+        return now.head.sha == pull_request.head and now.updated_at == now.created_at
+
     async def find(self, branch: str) -> PullRequest | None:
         """Return the first open pull request from a branch, or else the newest."""
         query = {

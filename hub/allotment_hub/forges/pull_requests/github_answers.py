@@ -80,6 +80,7 @@ class PullRequestAnswer(BaseModel):
     base: BranchAnswer
     merged_at: AwareDatetime | None = None
     merge_commit_sha: str | None = None
+    created_at: AwareDatetime
     updated_at: AwareDatetime
 
     @property

@@ -215,6 +215,11 @@ class GitLabForge(PullRequestAdapter):
         """Return a merge request."""
         return (await self.client.get(_MergeRequest, f"{self._requests}/{number}")).value
 
+    async def is_as_opened(self, pull_request: PullRequest) -> bool:
+        """Return whether nobody has pushed to a pull request since it was opened: each push is a version."""
+        versions = await self.client.list(_Version, f"{self._requests}/{pull_request.number}/versions")
+        return [version.head_commit_sha for version in versions] == [pull_request.head]
+
     async def find(self, branch: str) -> PullRequest | None:
         """Return the first open merge request from a branch, or else the newest."""
         query = {"source_branch": branch, "state": "all", "sort": "desc"}

@@ -8,7 +8,7 @@ branch of the proposal is at what was pushed, and nothing is approved or merged.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -32,6 +32,7 @@ MAIN = "main"
 _MAXIMUM_TITLE = 200
 _RETRY_SECONDS = 600.0
 """How long a head that could not be fetched is left alone."""
+IsAsOpened = Callable[[PullRequest], Awaitable[bool]]
 _TOO_LARGE = "What was pushed cannot be fetched: it is too large, or damaged."
 NAMES = {"gitea": "Gitea", "github": "GitHub", "gitlab": "GitLab"}
 
@@ -70,17 +71,28 @@ class Adopting:
         self._left_out: dict[int, tuple[str, float]] = {}
         """By number: the head that could not be fetched, and until when it is left alone."""
 
-    async def look(self, pull_request: PullRequest, *, confirmed_by_author: bool = False) -> Adoption:
+        self._opened: dict[int, str] = {}
+        """By number: the head with which it was seen to be opened."""
+
+    async def look(
+        self,
+        pull_request: PullRequest,
+        *,
+        confirmed_by_author: bool = False,
+        is_as_opened: IsAsOpened | None = None,
+    ) -> Adoption:
         """Adopt an open pull request that is no proposal's, or take over what was pushed to an adopted one since.
 
-        What was pushed is taken over where its author has confirmed it after it was seen. Raise UnavailableError,
+        One is adopted where `is_as_opened` says that nobody has pushed since its author opened it. What was pushed
+        later is taken over where its author has confirmed it after it was seen. Raise UnavailableError,
         GitError.
         """
         async with self._lock:
             stored, why = await asyncio.to_thread(self._found, pull_request), ""
             try:
                 if stored is None:
-                    stored = await self._adopt(pull_request)
+                    check = None if confirmed_by_author else partial(self._check_opening, pull_request, is_as_opened)
+                    stored = await self._adopt(pull_request, check)
                 elif stored.records[0].source and pull_request.is_open:
                     stored = await self._follow(stored, pull_request, confirmed=confirmed_by_author)
             except _NotAdoptedError as error:
@@ -100,7 +112,18 @@ class Adopting:
         is_ours = not pull_request.foreign and name != pull_request.branch
         return self._forge.get(name) if is_ours else None
 
-    async def _adopt(self, pull_request: PullRequest) -> StoredProposal | None:
+    async def _check_opening(self, pull_request: PullRequest, is_as_opened: IsAsOpened | None) -> None:
+        """Check that its author has opened it as it is now: of what was pushed since nobody knows who did."""
+        number, head = pull_request.number, pull_request.head
+        if self._opened.get(number) != head and is_as_opened and await is_as_opened(pull_request):
+            self._opened[number] = head
+        if self._opened.get(number) != head:
+            who, why = _author_of(pull_request), "Somebody may have pushed to this branch since this was opened."
+            raise _NotAdoptedError(f"{why} {who} can propose it as it is with a comment /propose.")
+
+    async def _adopt(
+        self, pull_request: PullRequest, check: Callable[[], Awaitable[None]] | None
+    ) -> StoredProposal | None:
         if not pull_request.is_open:
             return None
         if pull_request.base != MAIN:
@@ -111,7 +134,7 @@ class Adopting:
         def record(pushed: PushedHead) -> str:
             return self._adopted.adopt(pushed, source, by=actor.user.name, title=title, text=text)
 
-        adopted = await self._taken(actor, pull_request, record, is_new=True)
+        adopted = await self._taken(actor, pull_request, record, check, is_new=True)
         return await asyncio.to_thread(self._forge.get, adopted) if adopted else None
 
     async def _follow(self, stored: StoredProposal, pull_request: PullRequest, *, confirmed: bool) -> StoredProposal:
@@ -127,7 +150,7 @@ class Adopting:
             raise _NotAdoptedError("It was changed on its page since. This pull request shows the version before.")
         stored = await self._waiting(stored, pull_request)
         if not confirmed:
-            who = pull_request.author.login if pull_request.author else "Its author"
+            who = _author_of(pull_request)
             then = "until then the version before counts, and nothing is merged."
             raise _NotAdoptedError(
                 f"Somebody pushed to this branch. {who} can propose it with a comment /propose; {then}"
@@ -180,12 +203,20 @@ class Adopting:
         return Actor(identity.user, may_review=False)
 
     async def _taken(
-        self, actor: Actor, pull_request: PullRequest, record: Callable[[PushedHead], T], *, is_new: bool
+        self,
+        actor: Actor,
+        pull_request: PullRequest,
+        record: Callable[[PushedHead], T],
+        check: Callable[[], Awaitable[None]] | None = None,
+        *,
+        is_new: bool,
     ) -> T | None:
         """Record the head of a pull request; None where it has moved again meanwhile."""
         async with self._fetched(pull_request) as head:
             if head != pull_request.head:
                 return None
+            if check:  # after the fetch: what came with it, the forge tells by now
+                await check()
             pushed = await self._read(pull_request)
             return await self._submissions.take(
                 actor, pushed.paths, pushed.size, partial(record, pushed), is_new=is_new
@@ -218,6 +249,10 @@ class Adopting:
     def _source(self, pull_request: PullRequest, act: str) -> Source:
         login = pull_request.author.login if pull_request.author else ""
         return Source(self._kind, pull_request.number, act, login)
+
+
+def _author_of(pull_request: PullRequest) -> str:
+    return pull_request.author.login if pull_request.author else "Its author"
 
 
 def _said(pull_request: PullRequest) -> tuple[str, str]:

@@ -96,6 +96,8 @@ class Following:
         """What each proposal stood on when it was last compared with its pull request, and when that was."""
         self._strangers: dict[int, tuple[object, float]] = {}
         """The pull requests that are no proposals, as they were looked at last, and when that was."""
+        self._asked: dict[int, Shown] = {}
+        """With which heads they have said why they are none, and since when."""
 
     def changed(self, number: int) -> None:
         """Note that something happened on a pull request."""
@@ -229,13 +231,22 @@ class Following:
             self._strangers[each.number] = state, time.monotonic()
         for gone in self._strangers.keys() - {each.number for each in there}:
             del self._strangers[gone]
+            self._asked.pop(gone, None)
 
     async def _adopt_one(self, pull_request: PullRequest) -> None:
-        adoption = await self._windows.adopting.look(pull_request)
+        asked = self._asked.get(pull_request.number)
+        asked = asked if asked and asked.head == pull_request.head else None
+        acts = await self.forge.acts(pull_request, asked.since) if asked else ()
+        confirmed = asked is not None and _is_confirmed(acts, pull_request, asked)
+        adoption = await self._windows.adopting.look(
+            pull_request, confirmed_by_author=confirmed, is_as_opened=self.forge.is_as_opened
+        )
         if adoption.stored and adoption.stored.open:
             self.waits = True  # the next look shows what it means
         elif adoption.why_not:
             await self._windows.showing.say(pull_request, adoption.why_not)
+            said = Shown("", pull_request.number, pull_request.head, since=self.forge.clock)
+            self._asked[pull_request.number] = asked or said
 
     # -- a proposal that has ended
 
