@@ -181,6 +181,13 @@ def test_credentials_of_a_forge_are_files_of_a_secret_that_only_the_service_moun
     assert secret in guarded, "no pod of the hub gets it"
 
 
+@pytest.mark.parametrize("new", ["forge", "notifications"])
+def test_values_of_a_version_before_are_taken(chart: Chart, new: str) -> None:
+    # `helm upgrade --reuse-values` leaves out the defaults of the new version.
+    configured = ServiceConfiguration.model_validate_json(service_file(chart.own({new: None})))
+    assert getattr(configured, new) is None
+
+
 @pytest.mark.parametrize("webhook", [True, False])
 def test_the_notes_say_how_to_look_at_the_forge_and_where_its_webhook_goes(chart: Chart, webhook: bool) -> None:
     values = merged(LEAST, {"forge": FORGE | {"webhook": webhook}})
