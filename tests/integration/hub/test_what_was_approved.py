@@ -77,6 +77,7 @@ async def page(platform: Platform, proposal: str, who: str) -> BeautifulSoup:
         .render(
             frame=frame,
             view=view,
+            pull_request="",
             sign_in=None,
             differences=files_of(view.difference),
             one_time=lambda *_: "once",
