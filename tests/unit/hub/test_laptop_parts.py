@@ -226,3 +226,13 @@ def test_a_git_that_is_too_old_or_missing_is_said(
 
 def test_programs_of_this_environment_come_first_on_the_path() -> None:
     assert program.search_path().split(os.pathsep)[0] == str(Path(sys.executable).parent)
+
+
+def test_people_hear_of_proposals_where_the_folder_has_addresses(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path)
+    deployment = Deployment(ports=ports.Ports(public=8000, service=8001, hub=8002, proxy_api=8003))
+    assert deployment.service_configuration(folder).notifications is None
+    (tmp_path / "notifications.txt").write_text("users = json://127.0.0.1/{name}\n")
+    told = deployment.service_configuration(folder).notifications
+    assert told
+    assert told.addresses_file == tmp_path / "notifications.txt"
