@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from allotment_hub.laptop.cli import up
-from allotment_hub.laptop.deployment import Deployment
+from allotment_hub.laptop.deployment import Deployment, Ports
 from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_hub.laptop.processes import ports, program
 from allotment_hub.laptop.seed import starter
@@ -230,7 +230,7 @@ def test_programs_of_this_environment_come_first_on_the_path() -> None:
 
 def test_people_hear_of_proposals_where_the_folder_has_addresses(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
-    deployment = Deployment(ports=ports.Ports(public=8000, service=8001, hub=8002, proxy_api=8003))
+    deployment = Deployment(ports=Ports(public=8000, service=8001, hub=8002, proxy_api=8003))
     assert deployment.service_configuration(folder).notifications is None
     (tmp_path / "notifications.txt").write_text("users = json://127.0.0.1/{name}\n")
     told = deployment.service_configuration(folder).notifications
