@@ -16,6 +16,7 @@ from allotment_hub.forges.touched import touches
 from allotment_hub.forges.webhooks import ForgeKind
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.repository import NO_OBJECT, PROPOSE, FileChange, RefUpdate, Repository
+from allotment_profiles.model.paths import ROOTS, file_ref
 from allotment_profiles.model.problems import AllotmentError, quoted
 from allotment_profiles.records.record import Record, RecordKind, Source
 
@@ -80,8 +81,11 @@ class AdoptedProposals:
         if self._mirror:
             self._mirror.drop_aside(_REFERENCES[forge].format(number))
 
-    def read(self, head: str, main: str) -> PushedHead:
-        """Return what a head that is here changes of main. Raise UnfitHeadError where it cannot be a proposal."""
+    def read(self, head: str, main: str, *, foreign: bool) -> PushedHead:
+        """Return what a head that is here changes of main; a foreign one is from another repository, as a fork is.
+
+        Raise UnfitHeadError where it cannot be a proposal.
+        """
         repository = self._repository
         base = repository.merge_base(main, head)
         if base is None:
@@ -100,6 +104,8 @@ class AdoptedProposals:
         blobs = [change.blob for change in changes if not change.removed]
         sizes = repository.sizes(blobs)
         self._check_files(changes, sizes)
+        if foreign:
+            self._check_harmless(head, main, changes)
         size = sum(sizes.get(blob, 0) for blob in blobs)
         return PushedHead(head, base, tuple(change.path for change in changes), size)
 
@@ -118,6 +124,28 @@ class AdoptedProposals:
             more = f", and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
             why = f"Only plain files can be proposed: {', '.join(found[:_NAMED])}{more}. Change that, and push again."
             raise UnfitHeadError(why)
+
+    def _check_harmless(self, head: str, main: str, changes: Sequence[FileChange]) -> None:
+        """Check that a head from a fork brings nothing but files that Allotment reads, and has not meanwhile either.
+
+        The service pushes it to a branch. A forge takes that for the push of somebody whom it trusts, and may run what
+        the workflows in it say, with the rights and secrets of the repository.
+        """
+        paths, where = [change.path for change in changes if file_ref(change.path) is None], "It"
+        between = [] if paths else self._repository.commits_beside(ROOTS, head, since=main)
+        if between:
+            where = f"Its commit {between[0][:10]}"
+            (commit,) = self._repository.commits(between[:1])
+            found = self._repository.changes(commit.parents[0], commit.id)
+            paths = [change.path for change in found if file_ref(change.path) is None]
+        if paths:
+            more = f", and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
+            named = ", ".join(quoted(path) for path in paths[:_NAMED])
+            raise UnfitHeadError(
+                f"{where} changes {named}{more}. It is from a fork, from where only files that Allotment reads are "
+                "taken over. Somebody who may push to this repository can propose such a change. Make the branch anew "
+                "from main without it."
+            )
 
     # -- recording
 

@@ -251,8 +251,12 @@ class Repository:
         wanted, stdin = _batch(heads)
         stdin += f"^{_id(since)}^@\n".encode() if since else b""
         output = self._git("rev-list", "--parents", "--stdin", stdin=stdin) if wanted else b""
-        lines = (text.split() for text in output.decode().splitlines())
-        return {commit: tuple(parents) for commit, *parents in lines}
+        return {commit: tuple(parents) for commit, *parents in map(str.split, output.decode().splitlines())}
+
+    def commits_beside(self, paths: Iterable[str], head: str, *, since: str) -> list[str]:
+        """Return the commits of a head, newest first, without those of `since`, that change anything but some paths."""
+        beside = (f":(exclude){path}" for path in paths)
+        return self._git("rev-list", "--full-history", _id(head), f"^{_id(since)}", "--", *beside).decode().split()
 
     def first_parents(self, head: str, *, until: str = "", limit: int = -1) -> list[str]:
         """Return the ids of the first-parent history, newest first, without `until` and what precedes it."""

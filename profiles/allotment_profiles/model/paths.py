@@ -8,6 +8,8 @@ from allotment_profiles.model.values.texts import is_name
 Kind = Literal["policy", "team", "profile", "data role"]
 
 POLICY = "policy.yaml"
+ROOTS = (POLICY, "teams", "data-roles")
+"""The file, and the folders, that have all files that are read."""
 _READ = re.compile(r"(teams|data-roles)/.*|policy\.ya?ml", re.IGNORECASE | re.DOTALL)
 # Files that are allowed beside the profiles.
 _NOTES = re.compile(r"(.*/)?(README(\.[a-z]+)?|\.gitkeep|CODEOWNERS)", re.DOTALL)

@@ -6,11 +6,14 @@ import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest_asyncio
 from support.conditions import eventually, until
 from support.fakes.platform import NOTEBOOK
 from support.gitea_window import GiteaWindow
+from support.hand_made import commit
 from support.servers.forge import needs_forge
+from support.servers.git_server import git
 
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_profiles.git.repository import RefUpdate
@@ -98,6 +101,32 @@ async def test_one_from_a_fork_is_adopted_and_waits_after_a_push(hand: ByHand) -
     assert stored.proposer == "ana"
     hand.push("two", "mine", fork, new=False)
     await hand.stays_at(stored, here=False)
+
+
+async def test_who_may_only_read_brings_no_workflow_to_the_repository(tmp_path: Path) -> None:
+    window = GiteaWindow(tmp_path, {"ana": "read"})
+    try:
+        main, address = window.platform.forge.main(), httpx.URL(f"{window.gitea.url}/{window.repository}.git")
+        head = commit(window.platform.repository, [main], {".gitea/workflows/x.yaml": b"on: push\n"})
+        login = window.logins["ana"]
+        fork = window.repo("ana", "POST", "forks", {"name": f"fork-{login}"})["clone_url"]
+        repository = window.platform.repository.path
+        for url, target in ((httpx.URL(fork), "refs/heads/mine"), (address, "refs/for/main/mine")):
+            own = url.copy_with(username=login, password=window.gitea.passwords[login])
+            await asyncio.to_thread(git, repository, "push", "--quiet", str(own), f"{head}:{target}")
+        window.repo("ana", "POST", "pulls", {"title": "x", "head": f"{login}:mine", "base": "main"})
+        numbers = [pull["number"] for pull in window.pulls()]
+        assert len(numbers) == 2
+
+        async def is_said() -> bool:
+            await window.look()
+            said = [window.repo("bot", "GET", f"issues/{number}/comments") for number in numbers]
+            return all(comments and "It is from a fork" in comments[0]["body"] for comments in said)
+
+        await eventually(is_said, "both say why they are no proposals")
+        assert [each["name"] for each in window.repo("bot", "GET", "branches")] == ["main"]
+    finally:
+        await window.close()
 
 
 async def test_what_somebody_pushed_before_it_was_seen_waits_for_its_author(hand: ByHand) -> None:

@@ -50,7 +50,7 @@ def pushed(place: Place, text: str, reference: str = "refs/merge-requests/7/head
 def test_a_head_that_no_branch_has_is_adopted_on_the_server(place: Place, forge: PlainGitForge, mirror: Mirror) -> None:
     head, adopted = pushed(place, "one"), forge.adopted
     assert adopted.fetch("gitlab", 7) == head
-    found = adopted.read(head, forge.main())
+    found = adopted.read(head, forge.main(), foreign=False)
     assert adopted.adopt(found, SOURCE, by="ana", title="Notes", text="Why") == "pull-7"
     adopted.drop("gitlab", 7)
     assert mirror.repository.references("refs/allotment/aside/") == {}
@@ -88,7 +88,7 @@ def test_a_server_that_is_away_is_no_fault_of_the_pull_request(place: Place, for
         forge.adopted.fetch("gitlab", 7)
     head = forge.adopted.fetch("gitlab", 7)
     assert head
-    found = forge.adopted.read(head, forge.main())
+    found = forge.adopted.read(head, forge.main(), foreign=False)
     with place.server.away(), pytest.raises(GitError):
         forge.adopted.adopt(found, SOURCE, by="ana", title="Notes", text="Why")
     assert forge.adopted.find("gitlab", 7) == ""

@@ -131,7 +131,7 @@ async def test_only_a_user_of_the_hub_proposes(platform: Platform, pull: HandMad
 async def test_problems_in_files_are_shown_at_their_lines(platform: Platform) -> None:
     knows(platform, "ana")
     files = {NOTEBOOK_PATH: NOTEBOOK + b"colour: red\n", "notes.txt": b"x"}
-    stored = await adopted(platform, HandMade(platform, changed(platform, files)))
+    stored = await adopted(platform, HandMade(platform, changed(platform, files), foreign=False))
     view = await platform.proposals.view(stored, platform.people.actor("ana"))
     assert view.case.state == "broken"
     assert {(problem.path, problem.line) for problem in view.check.errors} >= {(NOTEBOOK_PATH, 8)}
@@ -266,6 +266,7 @@ async def test_a_push_that_is_taken_back_leaves_everything_as_it_was(platform: P
 
 async def test_a_push_with_what_cannot_be_proposed_stops_the_proposal(platform: Platform, pull: HandMade) -> None:
     stored = await adopted(platform, pull)
+    pull.tell(foreign=False)
     pull.push(commit(platform.repository, [], FILES))
     await why_not(platform, pull)
     assert "no commit in common" in await why_not(platform, pull, confirmed=True)

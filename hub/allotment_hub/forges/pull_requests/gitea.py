@@ -81,11 +81,16 @@ class _PullRequest(BaseModel):
     updated_at: AwareDatetime
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether no branch of the repository has it: also one that was pushed to `refs/for/`, as readers may."""
+        return self.head.repo_id != self.base.repo_id or self.head.ref.startswith("refs/")
+
+    @property
     def value(self) -> PullRequest:
         closed = PullRequestState.MERGED if self.merged else PullRequestState.CLOSED
         return PullRequest(
             number=self.number, address=self.html_url, branch=self.head.ref,
-            foreign=self.head.repo_id != self.base.repo_id, head=self.head.sha, base=self.base.ref, title=self.title,
+            foreign=self.is_foreign, head=self.head.sha, base=self.base.ref, title=self.title,
             body=self.body, state=PullRequestState.OPEN if self.state == "open" else closed,
             author=_account(self.user), labels=frozenset(label.name for label in self.labels or ()),
             reviewers=frozenset(user.value for user in self.requested_reviewers or ()), updated=self.updated_at,

@@ -31,7 +31,7 @@ T = TypeVar("T")
 MAIN = "main"
 _MAXIMUM_TITLE = 200
 _RETRY_SECONDS = 600.0
-"""How long a head that could not be fetched is left alone."""
+"""How long a head is left alone that could not be fetched, or must not come to a branch."""
 IsAsOpened = Callable[[PullRequest], Awaitable[bool]]
 _TOO_LARGE = "What was pushed cannot be fetched: it is too large, or damaged."
 NAMES = {"gitea": "Gitea", "github": "GitHub", "gitlab": "GitLab"}
@@ -68,8 +68,8 @@ class Adopting:
         self._forge = proposals.forge
         self._adopted = proposals.forge.adopted
         self._lock = asyncio.Lock()
-        self._left_out: dict[int, tuple[str, float]] = {}
-        """By number: the head that could not be fetched, and until when it is left alone."""
+        self._left_out: dict[int, tuple[str, str, float]] = {}
+        """By number: the head that is not taken over, why, and until when it is left alone."""
 
         self._opened: dict[int, str] = {}
         """By number: the head with which it was seen to be opened."""
@@ -172,9 +172,21 @@ class Adopting:
             return stored
         try:
             async with self._fetched(pull_request) as head:
+                if pull_request.foreign:
+                    await self._check_harmless(pull_request.number, head)
                 return await self._branch_at(stored, head)
         except _NotAdoptedError:  # without a branch nothing is decided either
-            return await self._branch_at(stored, NO_OBJECT) if stored.branch else stored
+            if stored.branch:
+                await self._branch_at(stored, NO_OBJECT)
+            raise
+
+    async def _check_harmless(self, number: int, head: str) -> None:
+        """Check that what was pushed to a fork may come to a branch of the repository itself."""
+        try:
+            await self._read(head, foreign=True)
+        except _NotAdoptedError as error:
+            self._left_out[number] = head, str(error), time.monotonic() + _RETRY_SECONDS
+            raise
 
     async def _branch_at(self, stored: StoredProposal, head: str) -> StoredProposal:
         if stored.branch == head:
@@ -217,15 +229,15 @@ class Adopting:
                 return None
             if check:  # after the fetch: what came with it, the forge tells by now
                 await check()
-            pushed = await self._read(pull_request)
+            pushed = await self._read(head, foreign=pull_request.foreign)
             return await self._submissions.take(
                 actor, pushed.paths, pushed.size, partial(record, pushed), is_new=is_new
             )
 
-    async def _read(self, pull_request: PullRequest) -> PushedHead:
+    async def _read(self, head: str, *, foreign: bool) -> PushedHead:
         main = await self._proposals.main()
         try:
-            return await asyncio.to_thread(self._adopted.read, pull_request.head, main)
+            return await asyncio.to_thread(self._adopted.read, head, main, foreign=foreign)
         except UnfitHeadError as error:
             raise _NotAdoptedError(str(error)) from error
 
@@ -233,12 +245,12 @@ class Adopting:
     async def _fetched(self, pull_request: PullRequest) -> AsyncIterator[str]:
         """Fetch the head of a pull request, and keep it meanwhile. It may be newer than what the forge tells."""
         number = pull_request.number
-        left_out, until = self._left_out.get(number, ("", 0.0))
+        left_out, why, until = self._left_out.get(number, ("", "", 0.0))
         if left_out == pull_request.head and time.monotonic() < until:
-            raise _NotAdoptedError(_TOO_LARGE)
+            raise _NotAdoptedError(why)
         head = await asyncio.to_thread(self._adopted.fetch, self._kind, number)
         if head is None:
-            self._left_out[number] = pull_request.head, time.monotonic() + _RETRY_SECONDS
+            self._left_out[number] = pull_request.head, _TOO_LARGE, time.monotonic() + _RETRY_SECONDS
             raise _NotAdoptedError(_TOO_LARGE)
         self._left_out.pop(number, None)
         try:
