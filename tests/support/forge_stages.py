@@ -5,11 +5,13 @@ look. Between the adapter and the forge stands a front that can spoil what goes 
 """
 
 import base64
+import datetime as dt
 import secrets
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+from support.conditions import until
 from support.fakes.faulty_front import FaultyFront
 from support.fakes.forge_server import ForgeServer
 from support.fakes.github_server import APP_ID, REPOSITORY, GitHubServer
@@ -82,6 +84,10 @@ class Stage(ABC):
 
     @abstractmethod
     def comment(self, number: int, who: str, text: str) -> None: ...
+
+    @abstractmethod
+    def edit_comment(self, number: int, who: str, text: str) -> None:
+        """Let somebody give the newest comment another text."""
 
     @abstractmethod
     def remark(self, number: int, who: str, path: str, line: int, text: str) -> None:
@@ -164,6 +170,11 @@ class StandInStage(Stage):
 
     def comment(self, number: int, who: str, text: str) -> None:
         self.server.state.act(number, "comment", self.server.state.users[who], text)
+
+    def edit_comment(self, number: int, who: str, text: str) -> None:
+        pull = self.server.state.pull(number)
+        assert pull
+        self.server.state.edit(number, [event for event in pull.events if event.kind == "comment"][-1], text)
 
     def remark(self, number: int, who: str, path: str, line: int, text: str) -> None:
         self.server.state.act(number, "comment", self.server.state.users[who], text, path=path, line=line)
@@ -330,6 +341,12 @@ class GiteaStage(Stage):
 
     def comment(self, number: int, who: str, text: str) -> None:
         self.call(who, "POST", f"issues/{number}/comments", {"body": text})
+
+    def edit_comment(self, number: int, who: str, text: str) -> None:
+        comment = self.call("bot", "GET", f"issues/{number}/comments")[-1]
+        written = dt.datetime.fromisoformat(comment["created_at"])
+        until(lambda: dt.datetime.now(dt.UTC) >= written + dt.timedelta(seconds=1), what="the times tell them apart")
+        self.call(who, "PATCH", f"issues/comments/{comment['id']}", {"body": text})
 
     def remark(self, number: int, who: str, path: str, line: int, text: str) -> None:
         files = self.call("bot", "GET", f"pulls/{number}/files")

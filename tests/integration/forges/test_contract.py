@@ -278,7 +278,27 @@ async def test_what_people_say_and_do_is_told_in_order(stage: Stage, forge: Pull
     assert [act.time for act in acts] == sorted(act.time for act in acts)
     later = await forge.acts(opened, acts[-1].time)
     assert acts[-1] in later
+    assert not acts[0].edited
     assert await forge.acts(opened, acts[-1].time + dt.timedelta(seconds=1)) == ()
+
+
+async def test_a_comment_that_was_changed_is_told_as_edited(stage: Stage, forge: PullRequestAdapter) -> None:
+    """Whoever may write can change what others have written: no forge tells whose words they are then."""
+    opened = await forge.open(submission(stage))
+    stage.comment(opened.number, "ann", "Who pushed that?")
+    [written] = await forge.acts(await forge.get(opened.number))
+    stage.edit_comment(opened.number, "lea", "/propose")
+    [changed] = await forge.acts(await forge.get(opened.number))
+    assert (written.text, written.edited) == ("Who pushed that?", False)
+    assert (changed.text, changed.edited, changed.account) == ("/propose", True, stage.account("ann"))
+    assert (changed.id, changed.time) == (written.id, written.time)
+
+
+async def test_words_of_a_review_are_told_as_written(stage: Stage, forge: PullRequestAdapter) -> None:
+    opened = await forge.open(submission(stage))
+    stage.review(opened.number, "lea", "changes_requested", "Too much memory")
+    acts = await forge.acts(await forge.get(opened.number))
+    assert [act.edited for act in acts if act.text] in ([False], [])  # GitLab has no words with it
 
 
 @pytest.mark.parametrize("style", ["merge", "squash", "rebase"])

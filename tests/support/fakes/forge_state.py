@@ -29,6 +29,11 @@ class Event:
     path: str = ""
     line: int = 0
     dismissed: bool = False
+    edited: dt.datetime | None = None
+
+    @property
+    def updated(self) -> dt.datetime:
+        return self.edited or self.time
 
 
 @dataclass
@@ -133,6 +138,12 @@ class ForgeState:
         if kind in ("closed", "reopened", "merged"):
             pull.state = {"closed": "closed", "reopened": "open", "merged": "merged"}[kind]
         return event
+
+    def edit(self, number: int, event: Event, text: str) -> None:
+        pull = self.pull(number)
+        assert pull
+        event.text, event.edited = text, self.now()
+        pull.updated = event.edited
 
     def dismiss(self, number: int, review: int, user: User, text: str) -> None:
         pull = self.pull(number)

@@ -211,7 +211,7 @@ class GitHubServer(ForgeServer):
     def comment_values(self, event: Event) -> Any:
         time = written(event.time)
         values = {"id": event.id, "user": self.short(event.user), "body": event.text, "created_at": time}
-        return filled(models.IssueComment, {**values, "updated_at": time})
+        return filled(models.IssueComment, {**values, "updated_at": written(event.updated)})
 
     # -- routes
 
@@ -362,11 +362,12 @@ class GitHubServer(ForgeServer):
         time, user = written(event.time), self.short(event.user)
         if event.kind == "comment":
             values = {"event": "commented", "id": event.id, "user": user, "actor": user, "body": event.text}
-            return models.TimelineCommentEvent, {**values, "created_at": time, "updated_at": time}
+            return models.TimelineCommentEvent, {**values, "created_at": time, "updated_at": written(event.updated)}
         if event.kind in ("approved", "changes_requested", "commented"):
             return models.TimelineReviewedEvent, {
                 "event": "reviewed", "id": event.id, "user": user, "body": event.text, "submitted_at": time,
                 "commit_id": event.head, "state": "dismissed" if event.dismissed else event.kind,
+                "updated_at": written(event.updated),
             }  # fmt: skip
         values = {"id": event.id, "actor": user, "created_at": time}
         if event.kind == "dismissed":
@@ -383,7 +384,7 @@ class GitHubServer(ForgeServer):
                     "id": event.id, "user": self.short(event.user), "body": event.text, "path": event.path,
                     "line": event.line, "original_commit_id": event.head, "commit_id": event.head,
                     "pull_request_review_id": event.about or None, "created_at": written(event.time),
-                    "updated_at": written(event.time),
+                    "updated_at": written(event.updated),
                 },
             )
             for event in self.asked(request).events

@@ -81,7 +81,7 @@ class GitLabServer(ForgeServer):
         position = {"head_sha": event.head, "new_path": event.path, "new_line": event.line} if event.path else None
         return {
             "id": event.id, "type": "DiffNote" if position else None, "body": NOTES.get(event.kind, event.text),
-            "author": self.person(event.user), "created_at": written(event.time), "updated_at": written(event.time),
+            "author": self.person(event.user), "created_at": written(event.time), "updated_at": written(event.updated),
             "system": event.kind in NOTES, "noteable_type": "MergeRequest", "resolvable": False,
             "internal": event.kind == "internal", "confidential": event.kind == "internal",
         } | ({"position": position} if position else {})  # fmt: skip

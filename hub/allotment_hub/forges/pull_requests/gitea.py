@@ -25,6 +25,7 @@ from allotment_hub.forges.pull_requests.values import (
     Status,
     StatusState,
     Submission,
+    was_edited,
 )
 
 _STATUSES = {"success": StatusState.SUCCESS, "pending": StatusState.PENDING}
@@ -120,6 +121,7 @@ class _Review(BaseModel):
     dismissed: bool = False
     comments_count: int = 0
     submitted_at: AwareDatetime
+    updated_at: AwareDatetime | None = None
 
 
 class _Event(BaseModel):
@@ -129,6 +131,7 @@ class _Event(BaseModel):
     body: str = ""
     review_id: int = 0
     created_at: AwareDatetime
+    updated_at: AwareDatetime | None = None
 
 
 class _Status(BaseModel):
@@ -350,7 +353,8 @@ def _events(events: Iterable[_Event]) -> Iterator[tuple[int, Act]]:
     for event in events:
         account = _account(event.user)
         if event.type == "comment":
-            yield event.id, Act(f"comment-{event.id}", ActKind.COMMENTED, account, event.created_at, "", event.body)
+            time, edited = event.created_at, was_edited(event.updated_at, event.created_at)
+            yield event.id, Act(f"comment-{event.id}", ActKind.COMMENTED, account, time, "", event.body, edited=edited)
         elif event.type in _EVENTS:
             yield event.id, Act(f"event-{event.id}", _EVENTS[event.type], account, event.created_at)
 
@@ -365,7 +369,9 @@ def _reviews(
         kind, identifier, event = _REVIEWS.get(review.state), f"review-{review.id}", sent.get(review.id)
         if kind and (kind is not ActKind.COMMENTED or review.body):
             time = event.created_at if event else review.submitted_at
-            act = Act(identifier, kind, _account(review.user), time, review.commit_id, review.body)
+            # A review is updated when it is sent; a dismissal of it updates it as well.
+            edited = was_edited(review.updated_at, time) or bool(event and was_edited(event.updated_at, time))
+            act = Act(identifier, kind, _account(review.user), time, review.commit_id, review.body, edited=edited)
             yield event.id if event else 0, act
         if review.dismissed:
             by = dismissals.get(review.id)

@@ -17,6 +17,7 @@ from allotment_hub.forges.pull_requests.values import (
     PullRequestState,
     Status,
     StatusState,
+    was_edited,
 )
 
 MOST_ANNOTATIONS = 50
@@ -146,6 +147,7 @@ class EventAnswer(BaseModel):
     commit_id: str | None = None
     submitted_at: AwareDatetime | None = None
     created_at: AwareDatetime | None = None
+    updated_at: AwareDatetime | None = None
     dismissed_review: DismissedAnswer | None = None
 
 
@@ -159,7 +161,8 @@ def acts_of(events: Iterable[EventAnswer], pull_request: PullRequest) -> Iterato
         if event.event == "reviewed" and event.submitted_at:
             yield from _review_acts(event, dismissals.get(event.id), pull_request)
         elif event.event == "commented" and event.created_at:
-            yield Act(f"comment-{event.id}", ActKind.COMMENTED, account, event.created_at, "", event.body or "")
+            time, edited = event.created_at, was_edited(event.updated_at, event.created_at)
+            yield Act(f"comment-{event.id}", ActKind.COMMENTED, account, time, "", event.body or "", edited=edited)
         elif kind and event.created_at and not (merged and kind is ActKind.CLOSED):  # a merge closes as well
             merged |= kind is ActKind.MERGED
             yield Act(f"event-{event.id}", kind, account, event.created_at)
@@ -171,7 +174,8 @@ def _review_acts(review: EventAnswer, dismissal: EventAnswer | None, pull_reques
     details = dismissal.dismissed_review if dismissal else None
     kind = _REVIEWS.get((details.state if details else now).lower())
     if kind and (kind is not ActKind.COMMENTED or review.body):
-        yield Act(identifier, kind, account_of(review.user), time, review.commit_id or "", review.body or "")
+        edited, by = was_edited(review.updated_at, time), account_of(review.user)
+        yield Act(identifier, kind, by, time, review.commit_id or "", review.body or "", edited=edited)
     if now.lower() == "dismissed":
         by = account_of(dismissal.actor) if dismissal else None
         when = (dismissal.created_at if dismissal else None) or pull_request.updated

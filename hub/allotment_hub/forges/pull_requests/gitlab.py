@@ -29,6 +29,7 @@ from allotment_hub.forges.pull_requests.values import (
     Status,
     StatusState,
     Submission,
+    was_edited,
 )
 
 _STATES = {"opened": PullRequestState.OPEN, "locked": PullRequestState.OPEN, "merged": PullRequestState.MERGED}
@@ -95,6 +96,7 @@ class _Note(BaseModel):
     body: str
     author: _User | None = None
     created_at: AwareDatetime
+    updated_at: AwareDatetime | None = None
     system: bool = False
     internal: bool = False
     confidential: bool = False
@@ -106,8 +108,9 @@ class _Note(BaseModel):
         at, account = self.position or _Position(), self.author.value if self.author else None
         place = f"{at.new_path}:{at.new_line or at.old_line or 1}: " if at.new_path else ""
         return Act(
-            f"note-{self.id}", ActKind.COMMENTED, account, self.created_at, at.head_sha or "", f"{place}{self.body}"
-        )
+            f"note-{self.id}", ActKind.COMMENTED, account, self.created_at, at.head_sha or "", f"{place}{self.body}",
+            edited=was_edited(self.updated_at, self.created_at),
+        )  # fmt: skip
 
 
 class _StateEvent(BaseModel):

@@ -123,6 +123,13 @@ class Act:
     """What they wrote. Hostile input, like everything that people write."""
     about: str = ""
     """The id of the review that was dismissed."""
+    edited: bool = True
+    """Whether the text may have been changed since it was written, by whomever: also where the forge does not tell."""
+
+
+def was_edited(updated: dt.datetime | None, written: dt.datetime) -> bool:
+    """Return whether a text may have been changed since it was written, by the times that a forge tells of it."""
+    return updated is None or updated > written
 
 
 class StatusState(StrEnum):

@@ -5,7 +5,7 @@ tells. Nothing here approves, rejects or merges by itself.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
@@ -29,7 +29,7 @@ MAXIMUM_OF_UNKNOWN = 50
 _ROUNDS = 3
 _LATER = ("moved", "checks-many")
 """The codes of refusals that end by themselves."""
-_MERGE, _MERGE_REMOVAL = "/merge", "/merge confirm removal"
+_MERGE, _MERGE_REMOVAL, _PROPOSE = "/merge", "/merge confirm removal", "/propose"
 _LENGTH = 500
 _NAMES = {
     ActKind.APPROVED: "approval",
@@ -72,10 +72,7 @@ class _Taken:
     @property
     def command(self) -> str:
         """What a comment asks the service to do; empty where it asks nothing."""
-        if self.act.kind is not ActKind.COMMENTED:
-            return ""
-        first = " ".join(self.act.text.strip().partition("\n")[0].split()).casefold()
-        return first if first in (_MERGE, _MERGE_REMOVAL) else ""
+        return _command(self.act.text) if self.act.kind is ActKind.COMMENTED else ""
 
     @property
     def name(self) -> str:
@@ -193,8 +190,13 @@ class Acts:
                 done = self._reviews.reject(actor, stored.id, f"Closed on {forge}.", source)
             case ActKind.DISMISSED if approval:
                 done = self._reviews.dismiss(actor, stored.id, approval.commit, taken.text, source)
+            case _ if taken.command and act.edited:
+                # Whoever may write on the forge can change what others have written there, under their names.
+                raise _UncountedError("It was edited: write it again in a new comment.")
+            case _ if taken.command in (_MERGE, _MERGE_REMOVAL):
+                done = self._merge(stored, taken, actor)
             case _:
-                done = self._merge(stored, taken, actor) if taken.command else self._comment(stored, taken, actor)
+                done = self._comment(stored, taken, actor)
         return await done
 
     async def _merge(self, stored: StoredProposal, taken: _Taken, actor: Actor) -> StoredProposal:
@@ -235,6 +237,27 @@ class Acts:
             why += ": sign in to the hub with it" + ("" if taken.name == "comment" else ", then do it again")
         source = dataclasses.replace(taken.source, uncounted=f"{why}.")
         return await written(self._proposals.forge.record, stored, "commented", by="", text=taken.text, source=source)
+
+
+def is_proposed(stored: StoredProposal, acts: Iterable[Act], kind: ForgeKind, pull_request: PullRequest) -> bool:
+    """Return whether one of some acts is a comment of the author who proposes what was pushed, as it was recorded.
+
+    So it does not matter what the forge shows of it since.
+    """
+    author = pull_request.author
+    return author is not None and any(
+        record.kind == "commented" and record.source and not record.source.uncounted and _command(record.text) == _PROPOSE
+        for act in acts
+        if act.kind is ActKind.COMMENTED and act.account and act.account.id == author.id
+        for record in [stored.recorded(Source(kind, pull_request.number, act.id, ""))]
+        if record
+    )
+
+
+def _command(text: str) -> str:
+    """Return what a text asks the service to do; empty where it asks nothing."""
+    first = " ".join(text.strip().partition("\n")[0].split()).casefold()
+    return first if first in (_MERGE, _MERGE_REMOVAL, _PROPOSE) else ""
 
 
 def _of_people(acts: Sequence[Act], me: ForgeAccount, pull_request: PullRequest) -> Iterator[Act]:
