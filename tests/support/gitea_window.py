@@ -118,9 +118,9 @@ class GiteaWindow:
         where = {"branch": branch} if branch in branches else {"branch": "main", "new_branch": branch}
         self.repo(who, "PUT", f"contents/{path}", {**body, **where})
 
-    def wait_a_second(self) -> None:
-        """Wait until Gitea's clock, whose acts are to the second, has moved on."""
-        clock = self.following.forge.clock
+    def wait_a_second(self, written: str = "") -> None:
+        """Wait until Gitea's clock, whose acts are to the second, has moved on since its last answer, or a time."""
+        clock = dt.datetime.fromisoformat(written) if written else self.following.forge.clock
         until(lambda: dt.datetime.now(dt.UTC).replace(microsecond=0) > clock, what="a second has passed")
 
     async def close(self) -> None:

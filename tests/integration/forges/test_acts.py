@@ -1,6 +1,7 @@
 """What people do on a pull request becomes records, by the hub's user whose account it is, or counts for nothing."""
 
 import asyncio
+import dataclasses
 import datetime as dt
 import itertools
 import json
@@ -60,10 +61,10 @@ def has_account(platform: Platform, user: str, account: ForgeAccount | None = No
 
 def act(
     who: ForgeAccount | str | None, kind: ActKind, text: str = "", *, head: str = "", about: str = "",
-    time: dt.datetime = AFTER, id_: str = "",
+    time: dt.datetime = AFTER, id_: str = "", edited: bool = False,
 ) -> Act:  # fmt: skip
     account = account_of(who) if isinstance(who, str) else who
-    return Act(id_ or f"act-{next(FOLLOWING)}", kind, account, time, head, text, about)
+    return Act(id_ or f"act-{next(FOLLOWING)}", kind, account, time, head, text, about, edited)
 
 
 class Window:
@@ -103,6 +104,11 @@ class Window:
         now = await self.platform.proposals.stored(self.stored.id)
         assert self.stored == now
         return list(now.records[len(before) :])
+
+    def proposed(self, comment: Act) -> bool:
+        """Return whether a comment proposes what ana has pushed to her pull request."""
+        hers = dataclasses.replace(self.pull_request, author=account_of("ana"))
+        return self.acts.proposed([comment], hers, self.shown, self.stored)
 
     def approval(self, by: ForgeAccount | str | None = "lena", *, time: dt.datetime = AFTER) -> Act:
         return act(by, ActKind.APPROVED, head=self.stored.head, time=time)
@@ -537,6 +543,54 @@ async def test_who_approved_on_the_page_has_approved(window: Window) -> None:
     await window.platform.approved(window.stored)
     window.stored = await window.platform.proposals.stored(window.stored.id)
     assert "approved it already" in uncounted(await window.take(window.approval()))
+
+
+# -- comments that somebody has edited, who may be anybody who writes on the forge
+
+
+@pytest.mark.parametrize("text", ["/merge", "/merge confirm removal"])
+async def test_an_edited_comment_merges_nothing(window: Window, text: str) -> None:
+    await window.take(window.approval())
+    why = uncounted(await window.take(act("leo", ActKind.COMMENTED, text, edited=True)))
+    assert why == f"The {text} does not count: It was edited: write it again in a new comment."
+    assert (await window.platform.proposals.stored(window.stored.id)).open
+    assert [record.kind for record in await window.take(act("leo", ActKind.COMMENTED, "/merge"))] == ["merged"]
+
+
+async def test_an_edited_comment_proposes_nothing(window: Window) -> None:
+    edited = act("ana", ActKind.COMMENTED, "/propose", edited=True)
+    assert not window.proposed(edited)
+    assert "It was edited: write it again in a new comment." in uncounted(await window.take(edited))
+    told_again = dataclasses.replace(edited, edited=False)  # whatever the forge says of it now
+    assert not window.proposed(told_again)
+    again = act("ana", ActKind.COMMENTED, "/propose")
+    assert window.proposed(again)
+    await window.take(again)
+    assert window.proposed(again)
+
+
+async def test_a_comment_counts_as_it_was_recorded(window: Window) -> None:
+    said = act("ana", ActKind.COMMENTED, "Who pushed that?!")
+    await window.take(said)
+    assert not window.proposed(dataclasses.replace(said, text="/propose"))  # a forge that tells nothing of the edit
+    proposed = act("ana", ActKind.COMMENTED, "/Propose \nI have looked at it.")
+    await window.take(proposed)
+    assert window.proposed(dataclasses.replace(proposed, text="On second thoughts, no.", edited=True))
+
+
+async def test_only_the_author_proposes_what_was_pushed_and_only_what_was_shown(window: Window) -> None:
+    assert window.proposed(act("ana", ActKind.COMMENTED, "/propose"))
+    assert not window.proposed(act("lena", ActKind.COMMENTED, "/propose"))
+    assert not window.proposed(act("ana", ActKind.COMMENTED, "/propose", time=SHOWN_AT))
+    window.head = "c" * 40
+    assert not window.proposed(act("ana", ActKind.COMMENTED, "/propose"))
+
+
+async def test_the_words_of_a_review_may_have_been_edited_its_decision_stands(window: Window) -> None:
+    given = dataclasses.replace(window.approval(), text="Fine", edited=True)
+    assert [record.kind for record in await window.take(given)] == ["approved"]
+    rejection = act("leo", ActKind.CHANGES_REQUESTED, "Too large", head=window.stored.head, edited=True)
+    assert [(record.kind, record.by) for record in await window.take(rejection)] == [("rejected", "leo")]
 
 
 # -- dismissals

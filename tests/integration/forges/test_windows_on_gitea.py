@@ -118,6 +118,22 @@ async def test_a_pull_request_by_hand_becomes_a_proposal(window: GiteaWindow) ->
     window.review("leo", number, "APPROVED")
     await window.look()
     assert await window.platform.approvers(stored) == []
+    # Nor does whoever pushed make a command of what the author has written, before or after it was read.
+    said = window.repo("lena", "POST", f"issues/{number}/comments", {"body": "Who pushed that?"})
+    unread = window.repo("lena", "POST", f"issues/{number}/comments", {"body": "Leo?"})
+    window.wait_a_second(unread["created_at"])
+    window.repo("leo", "PATCH", f"issues/comments/{unread['id']}", {"body": "/propose"})
+    await window.look()
+    window.repo("leo", "PATCH", f"issues/comments/{said['id']}", {"body": "/propose"})
+    window.repo("leo", "POST", f"issues/{number}/comments", {"body": "Hm."})  # so that it is looked at
+    await window.look()
+    now = await window.platform.proposals.stored(id_)
+    assert now.head == stored.head
+    assert [record.text for record in now.records if record.source and record.by == "lena"][1:] == [
+        "Who pushed that?", "/propose",
+    ]  # fmt: skip
+    comments = window.repo("bot", "GET", f"issues/{number}/comments")
+    assert any("write it again in a new comment" in each["body"] for each in comments)
     window.repo("lena", "POST", f"issues/{number}/comments", {"body": "/propose"})
 
     async def taken_over() -> bool:

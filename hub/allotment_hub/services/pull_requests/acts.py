@@ -5,7 +5,7 @@ tells. Nothing here approves, rejects or merges by itself.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
@@ -129,6 +129,31 @@ class Acts:
             stored = await self._recorded(stored, taken)
         return stored
 
+    def proposed(
+        self, acts: Sequence[Act], pull_request: PullRequest, shown: Shown, stored: StoredProposal | None = None
+    ) -> bool:
+        """Return whether its author proposes what was pushed, with a comment after it was said that this is needed.
+
+        A comment that is recorded counts as it was recorded, whatever the forge shows of it now; so take acts first.
+        """
+        author = pull_request.author
+        return author is not None and shown.head == pull_request.head and any(
+            act.kind is ActKind.COMMENTED
+            and act.account is not None
+            and act.account.id == author.id
+            and act.time > shown.since
+            and self._proposes(act, pull_request, stored)
+            for act in acts
+        )  # fmt: skip
+
+    def _proposes(self, act: Act, pull_request: PullRequest, stored: StoredProposal | None) -> bool:
+        source = Source(self._kind, pull_request.number, act.id, "")
+        record = stored.recorded(source) if stored else None
+        if record is None:
+            return not act.edited and _command(act.text) == _PROPOSE
+        counts = record.source is not None and not record.source.uncounted
+        return record.kind == "commented" and counts and _command(record.text) == _PROPOSE
+
     async def _recorded(self, stored: StoredProposal, taken: _Taken) -> StoredProposal:
         """Record an act, unless somebody else does: then look at what there is now."""
         for _ in range(_ROUNDS):
@@ -237,21 +262,6 @@ class Acts:
             why += ": sign in to the hub with it" + ("" if taken.name == "comment" else ", then do it again")
         source = dataclasses.replace(taken.source, uncounted=f"{why}.")
         return await written(self._proposals.forge.record, stored, "commented", by="", text=taken.text, source=source)
-
-
-def is_proposed(stored: StoredProposal, acts: Iterable[Act], kind: ForgeKind, pull_request: PullRequest) -> bool:
-    """Return whether one of some acts is a comment of the author who proposes what was pushed, as it was recorded.
-
-    So it does not matter what the forge shows of it since.
-    """
-    author = pull_request.author
-    return author is not None and any(
-        record.kind == "commented" and record.source and not record.source.uncounted and _command(record.text) == _PROPOSE
-        for act in acts
-        if act.kind is ActKind.COMMENTED and act.account and act.account.id == author.id
-        for record in [stored.recorded(Source(kind, pull_request.number, act.id, ""))]
-        if record
-    )
 
 
 def _command(text: str) -> str:

@@ -18,7 +18,7 @@ from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.pull_requests.errors import ForgeMissingError, ForgeRefusedError
 from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.pull_requests.markdown import Markdown
-from allotment_hub.forges.pull_requests.values import Act, ActKind, ForgeAccount, PullRequest, PullRequestState
+from allotment_hub.forges.pull_requests.values import ActKind, ForgeAccount, PullRequest, PullRequestState
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.identities import Identities
 from allotment_hub.services.proposals.proposals import Proposals
@@ -181,7 +181,7 @@ class Following:
         stored, why_not = await self._windows.acts.take(stored, pull_request, acts, shown, me), ""
         as_proposed = stored.head == stored.branch == pull_request.head
         if stored.open and not as_proposed and stored.records[0].kind == "adopted":
-            confirmed = _is_confirmed(acts, pull_request, shown)
+            confirmed = self._windows.acts.proposed(acts, pull_request, shown, stored)
             adoption = await self._windows.adopting.look(pull_request, confirmed_by_author=confirmed)
             stored, why_not = adoption.stored or stored, adoption.why_not
         if acts:
@@ -237,7 +237,7 @@ class Following:
         asked = self._asked.get(pull_request.number)
         asked = asked if asked and asked.head == pull_request.head else None
         acts = await self.forge.acts(pull_request, asked.since) if asked else ()
-        confirmed = asked is not None and _is_confirmed(acts, pull_request, asked)
+        confirmed = asked is not None and self._windows.acts.proposed(acts, pull_request, asked)
         adoption = await self._windows.adopting.look(
             pull_request, confirmed_by_author=confirmed, is_as_opened=self.forge.is_as_opened
         )
@@ -289,17 +289,3 @@ class Following:
             with contextlib.suppress(ServiceError):
                 if (await self._proposals.stored(proposal)).ending:
                     self.shown.keep(Shown(proposal, each.number, address=each.address))
-
-
-def _is_confirmed(acts: Sequence[Act], pull_request: PullRequest, shown: Shown) -> bool:
-    """Return whether its author proposes what was pushed, with a comment after it was said that this is needed."""
-    author = pull_request.author
-    return shown.head == pull_request.head and any(
-        act.kind is ActKind.COMMENTED
-        and act.account is not None
-        and author is not None
-        and act.account.id == author.id
-        and act.time > shown.since
-        and act.text.strip().partition("\n")[0].strip().casefold() == "/propose"
-        for act in acts
-    )
