@@ -110,6 +110,20 @@ class GiteaWindow:
         """Let somebody review the head of a pull request."""
         self.repo(who, "POST", f"pulls/{number}/reviews", {"event": event, "body": ""})
 
+    def press(self, who: str, number: int, style: str) -> None:
+        """Let somebody press Gitea's own button. It asks to try again while it still looks at what was pushed."""
+
+        def pressed() -> bool:
+            try:
+                self.repo(who, "POST", f"pulls/{number}/merge", {"Do": style})
+            except AssertionError as error:
+                if "try again later" not in str(error):
+                    raise
+                return False
+            return True
+
+        until(pressed, what="the merge")
+
     def write(self, who: str, branch: str, path: str, content: bytes) -> None:
         """Let somebody write a file to a branch."""
         branches = {each["name"] for each in self.repo("bot", "GET", "branches?limit=50")}

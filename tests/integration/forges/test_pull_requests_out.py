@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from support.fakes.forge_server import Reply, Request
 from support.fakes.forge_state import Pull
 from support.fakes.github_server import REPOSITORY, GitHubServer
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
@@ -368,3 +369,76 @@ async def test_the_comment_says_when_the_last_approval_merges(window: Window) ->
     stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
     await window.look()
     assert "merged by itself" in window.comment(stored)
+
+
+@pytest.mark.parametrize("status", [500, 403])
+async def test_one_that_the_forge_cannot_show_stops_no_other(window: Window, status: int) -> None:
+    first = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    number = window.pull(first).number
+    route = next(route for route in window.server.routes if "timeline" in route.path.pattern)
+    answer = route.answer
+    route.answer = lambda request: (
+        Reply(status, {"message": "x"}) if int(request.part("number")) == number else answer(request)
+    )
+    window.pull(first).updated = window.state.now()
+    other = await window.platform.proposed({"teams/housing/profiles/other.yaml": LARGER})
+    older = await window.platform.proposed({"teams/housing/profiles/older.yaml": LARGER}, by="ben")
+    await window.platform.submissions.comment(window.platform.people.actor("ana"), first.id, "The newest one now")
+    with pytest.raises(ForgeError):
+        await window.look()
+    assert window.pull(other).labels == window.pull(older).labels == ["allotment: waiting"]
+
+
+async def test_what_is_too_long_for_a_pull_request_is_decided_on_the_page(window: Window) -> None:
+    files = {f"teams/housing/profiles/a{number:02}.yaml": NOTEBOOK for number in range(45)}
+    stored = await window.platform.proposed(files)
+    await window.look()
+    assert "more, which its page shows" in window.pull(stored).body
+    assert "decided on its page" in window.pull(stored).body
+    shown = window.shown.of(stored.id)
+    assert shown
+    assert not shown.whole
+
+
+async def test_an_act_that_is_done_while_the_forge_is_asked_is_not_lost(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    pull, lena, leo = window.pull(stored), window.state.users["lena"], window.state.users["leo"]
+    route = next(
+        each for each in window.server.routes if each.path.pattern.endswith("/pulls/(?P<number>[^/]+)/comments")
+    )
+    answer, done = route.answer, list[bool]()
+
+    def slowly(request: Request) -> Any:
+        """Answer, after somebody has done something that the first list does not have any more."""
+        if not done:
+            done.append(True)
+            window.state.act(pull.number, "changes_requested", lena, "Never")
+            window.state.act(pull.number, "commented", leo, "Nice", path="a.yaml", line=1)
+        return answer(request)
+
+    route.answer = slowly
+    window.state.act(pull.number, "comment", leo, "Hm")
+    for _ in range(3):
+        await window.look()
+    assert [record.kind for record in (await window.platform.proposals.stored(stored.id)).records][-1] == "rejected"
+
+
+async def test_pull_requests_of_strangers_wait_for_everybody_elses(window: Window) -> None:
+    stranger = window.state.user("mallory", "read")
+    for number in range(15):
+        window.state.open(stranger, f"b{number}", "Buy!", fork=True)
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    assert window.pull(stored).state == "open"
+    said = [pull for pull in window.state.pulls if pull.author is stranger and pull.events]
+    assert len(said) == following.MAXIMUM_STRANGERS
+    await window.look()
+    assert all(pull.events for pull in window.state.pulls)
+    for _ in range(3):  # what was written changed them once more
+        await window.look()
+    before = len(window.server.requests)
+    await window.look()
+    await window.look()
+    assert len(window.server.requests) - before < 20

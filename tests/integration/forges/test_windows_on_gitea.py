@@ -19,7 +19,7 @@ LARGER = NOTEBOOK.replace(b"limit: 2", b"limit: 3")
 
 @pytest_asyncio.fixture
 async def window(tmp_path: Path) -> AsyncIterator[GiteaWindow]:
-    made = GiteaWindow(tmp_path, {"ana": "read", "lena": "write", "leo": "write"})
+    made = GiteaWindow(tmp_path, {"ana": "read", "ben": "write", "lena": "write", "leo": "write"})
     yield made
     await made.close()
 
@@ -160,9 +160,73 @@ async def test_the_button_of_the_forge(window: GiteaWindow, style: str, *, appro
         window.wait_a_second()
         window.review("lena", number, "APPROVED")
         await seen(window, "it is approved", "approved")
-    window.repo("leo", "POST", f"pulls/{number}/merge", {"Do": style})
+    window.press("leo", number, style)
     await seen(window, "it is merged", "merged")
     assert window.platform.main_file(NOTEBOOK_PATH) == LARGER
     landed = window.platform.landing(NOTEBOOK_PATH)
     assert landed.reviewed is approved
     assert stored.id
+
+
+async def test_what_somebody_else_has_written_over_is_written_again_and_not_approved(window: GiteaWindow) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER}, by="ben")
+    await window.look()
+    number = window.pulls()[0]["number"]
+    window.wait_a_second()
+    window.repo("ben", "PATCH", f"pulls/{number}", {"title": "Fix a typo", "body": "Nobody gains anything."})
+    for comment in window.repo("ben", "GET", f"issues/{number}/comments"):
+        window.repo("ben", "PATCH", f"issues/comments/{comment['id']}", {"body": "All is well."})
+    window.repo("ben", "POST", f"statuses/{stored.head}", {"context": "allotment/approval", "state": "success"})
+    window.review("lena", number, "APPROVED")
+    await window.look()
+    await window.look()
+    assert await window.platform.approvers(stored) == []
+    [pull] = window.pulls()
+    assert "CPU limit" in pull["body"]
+    [comment] = window.repo("bot", "GET", f"issues/{number}/comments")
+    assert "It is waiting for" in comment["body"]
+    assert {each["context"]: each["status"] for each in window.statuses(stored.head)}["allotment/approval"] == "pending"
+    window.wait_a_second()
+    window.review("lena", number, "APPROVED")
+    await seen(window, "it is approved", "approved")
+
+
+async def test_one_pull_request_with_a_text_that_is_too_long_stops_no_other(window: GiteaWindow) -> None:
+    window.write("ben", "his", NOTEBOOK_PATH, LARGER)
+    window.repo("ben", "POST", "pulls", {"title": "Long", "head": "his", "base": "main", "body": "x" * (17 << 20)})
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    following = window.following.forge
+    assert [pull.branch for pull in await following.open_pull_requests()] == [f"propose/{stored.id}"]
+
+
+async def test_another_base_is_not_waited_for(window: GiteaWindow) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER}, by="ben")
+    await window.look()
+    [pull] = window.pulls()
+    window.repo("ben", "POST", "branches", {"new_branch_name": "side", "old_branch_name": "main"})
+    window.repo("ben", "PATCH", f"pulls/{pull['number']}", {"base": "side"})
+    window.press("ben", pull["number"], "merge")
+    for _ in range(2):
+        await window.look()
+    assert (await window.platform.proposals.stored(stored.id)).open
+    assert not window.following.waits
+
+
+async def test_protection_stops_a_merge_that_was_not_approved(window: GiteaWindow) -> None:
+    rule = {
+        "rule_name": "main", "enable_push": True, "enable_push_whitelist": True,
+        "push_whitelist_usernames": [window.logins["bot"]], "enable_status_check": True,
+        "status_check_contexts": ["allotment/check", "allotment/approval"],
+    }  # fmt: skip
+    window.repo("bot", "POST", "branch_protections", rule)
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    number = window.pulls()[0]["number"]
+    with pytest.raises(AssertionError, match=r"40[0-9]"):
+        window.repo("leo", "POST", f"pulls/{number}/merge", {"Do": "merge"})
+    window.wait_a_second()
+    window.review("lena", number, "APPROVED")
+    await seen(window, "it is approved", "approved")
+    window.repo("leo", "POST", f"issues/{number}/comments", {"body": "/merge"})
+    assert await seen(window, "it is merged", "merged") == stored.id

@@ -147,10 +147,8 @@ class PullRequestAdapter(ABC):
 
     async def update(self, pull_request: PullRequest, submission: Submission) -> None:
         """Set title and body, if they differ."""
-        own = pull_request.author is not None and pull_request.author.id == (await self.me()).id
-        line, body = title(submission.title), _body(submission, own=own)
-        if (pull_request.title, _normal(pull_request.body)) != (line, _normal(body)):
-            await self._edit(pull_request.number, line, body)
+        if not await self._has(pull_request, submission):
+            await self._edit(pull_request.number, *await self._texts(pull_request, submission))
 
     async def mark_merged(self, number: int, commit: str) -> bool:
         """Return False: the forge sees by itself that the head is on main, and cannot be told."""
@@ -168,14 +166,35 @@ class PullRequestAdapter(ABC):
         """Keep one comment of the service's up to date."""
         await self._keep(number, _KEPT, text)
 
+    async def is_written(self, number: int, submission: Submission | None, comment: Markdown) -> bool:
+        """Return whether title, body and the service's comment are still as they were written."""
+        if submission and not await self._has(await self.get(number), submission):
+            return False
+        me, written = await self.me(), _normal(f"{_KEPT}\n{comment}"[:BODY_LENGTH])
+        kept = (each for each in await self._comments(number) if each.account_id == me.id)
+        return next((_normal(each.body) for each in kept if each.body.startswith(_KEPT)), "") == written
+
+    async def _has(self, pull_request: PullRequest, submission: Submission) -> bool:
+        line, body = await self._texts(pull_request, submission)
+        return (pull_request.title, _normal(pull_request.body)) == (line, _normal(body))
+
+    async def _texts(self, pull_request: PullRequest, submission: Submission) -> tuple[str, str]:
+        """Return title and body as they are written."""
+        own = pull_request.author is not None and pull_request.author.id == (await self.me()).id
+        return title(submission.title), _body(submission, own=own)
+
     async def _keep(self, number: int, mark: str, text: Markdown) -> None:
         body, me = f"{mark}\n{text}"[:BODY_LENGTH], await self.me()
-        for comment in await self._comments(number):
-            if comment.account_id == me.id and comment.body.startswith(mark):
-                if _normal(comment.body) != _normal(body):
-                    await self._edit_comment(number, comment.id, body)
-                return
-        await self._add_comment(number, body)
+        own = [comment for comment in await self._comments(number) if comment.account_id == me.id]
+        # The service writes none without a mark: one that has none was edited by somebody else.
+        edited = [comment for comment in own if not comment.body.startswith((_KEPT, _CLOSING))]
+        kept = next(
+            (comment for comment in (*own, *edited) if comment.body.startswith(mark) or comment in edited), None
+        )
+        if kept is None:
+            await self._add_comment(number, body)
+        elif _normal(kept.body) != _normal(body):
+            await self._edit_comment(number, kept.id, body)
 
     async def set_labels(self, number: int, labels: Iterable[str], among: Iterable[str]) -> None:
         """Set those of the labels `among` that apply."""

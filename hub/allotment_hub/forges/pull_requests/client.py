@@ -8,10 +8,11 @@ calls that are made here. What is needed of HTTP is this file; the tests hold it
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -29,9 +30,12 @@ from allotment_hub.forges.pull_requests.errors import (
     ForgeMissingError,
     ForgeMovedError,
     ForgeRefusedError,
+    ForgeTooLargeError,
     ForgeUnavailableError,
 )
 from allotment_profiles.backoff import retry_delay
+
+log = logging.getLogger(__name__)
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """A hundred pull requests with the longest texts."""
@@ -122,20 +126,53 @@ class ForgeClient:
             return None
 
     async def list(
-        self, shape: type[Shape], path: str, parameters: Parameters | None = None, *, linked: bool = True
-    ) -> list[Shape]:
-        """Return the items of all pages. `linked`: pages say whether one follows; else two empty ones end it."""
+        self, shape: type[Shape], path: str, parameters: Parameters | None = None, *, linked: bool = True,
+        whole: bool = True,
+    ) -> list[Shape]:  # fmt: skip
+        """Return the items of all pages. `linked`: pages say whether one follows; else two empty ones end it.
+
+        Not `whole`: items that are too large are left out, and those beyond the most that are read.
+        """
         items: list[Shape] = []
         empty = 0
         for number in range(1, MOST_PAGES + 1):
-            query = {**(parameters or {}), **self._page, "page": str(number)}
-            answer = await self._call("GET", path, query)
-            page = await self._parsed(list[shape] | None, answer) or []  # type: ignore[valid-type]
+            try:
+                page, follows = await self._page_of(shape, path, parameters, number, self._page)
+            except ForgeTooLargeError:
+                if whole:
+                    raise
+                page, follows = await self._one_by_one(shape, path, parameters, number)
             items += page
             empty = 0 if page else empty + 1
-            if (linked and not _has_next(answer)) or empty == 2:
+            if (linked and not follows) or empty == 2:
                 return items
-        raise ForgeUnavailableError(f"It has more than {len(items)} items at {path}.")
+        if whole:
+            raise ForgeUnavailableError(f"It has more than {len(items)} items at {path}.")
+        return items
+
+    async def _page_of(
+        self, shape: type[Shape], path: str, parameters: Parameters | None, number: int, page: Parameters
+    ) -> tuple[Sequence[Shape], bool]:
+        """Return the items of one page, and whether another follows."""
+        answer = await self._call("GET", path, {**(parameters or {}), **page, "page": str(number)})
+        return await self._parsed(list[shape] | None, answer) or [], _has_next(answer)  # type: ignore[valid-type]
+
+    async def _one_by_one(
+        self, shape: type[Shape], path: str, parameters: Parameters | None, number: int
+    ) -> tuple[Sequence[Shape], bool]:
+        """Return the items of a page that is too large as a whole, without those that are."""
+        ((name, size),) = self._page.items()
+        found: list[Shape] = []
+        for place in range((number - 1) * int(size) + 1, number * int(size) + 1):
+            try:
+                item, follows = await self._page_of(shape, path, parameters, place, {name: "1"})
+            except ForgeTooLargeError:
+                log.warning("one of the items at %s is left out: it is too large", path)
+                continue
+            found += item
+            if not follows:
+                return found, False
+        return found, True
 
     async def send(
         self, shape: type[Shape], method: str, path: str, body: Mapping[str, Any] | None = None, token: str = ""
@@ -201,7 +238,7 @@ class ForgeClient:
                 async for chunk in response.aiter_raw():
                     content += chunk
                     if len(content) > LARGEST_ANSWER:
-                        raise ForgeUnavailableError(f"Its answer is longer than {LARGEST_ANSWER >> 20} MiB.")
+                        raise ForgeTooLargeError(f"Its answer is longer than {LARGEST_ANSWER >> 20} MiB.")
                 if response.headers.get("content-encoding", "identity") != "identity":
                     raise ForgeUnavailableError("Its answer is compressed, which was not asked for.")
                 self.clock = _date(response.headers.get("date", ""))

@@ -28,6 +28,10 @@ class ForgeUnavailableError(ForgeError):
         super().__init__(Refusal("forge-unavailable", _NOW, _sentence(why), _LATER, status=503))
 
 
+class ForgeTooLargeError(ForgeUnavailableError):
+    """An answer is longer than anything that is read."""
+
+
 class ForgeLimitedError(ForgeError):
     """The forge takes no more calls before a time."""
 

@@ -75,6 +75,12 @@ class Forge(Protocol):
     async def keep_comment(self, number: int, text: Markdown) -> None:
         """Keep one comment of the service's up to date. It is recognised by a hidden mark and by its account."""
 
+    async def is_written(self, number: int, submission: Submission | None, comment: Markdown) -> bool:
+        """Return whether title, body and the service's comment are still as they were written.
+
+        Without a submission, title and body are somebody else's, and may be anything.
+        """
+
     async def set_labels(self, number: int, labels: Iterable[str], among: Iterable[str]) -> None:
         """Set those of the labels `among` that apply. Other labels belong to other people and stay."""
 

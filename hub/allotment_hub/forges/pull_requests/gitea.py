@@ -226,7 +226,7 @@ class GiteaForge(PullRequestAdapter):
             return None
         # Gitea shows any of them: of a closed one there may be others, and of an open one, too.
         query = {"state": "open" if found.value.is_open else "all", "sort": "recentupdate", "base_branch": MAIN}
-        listed = await self.client.list(_PullRequest, f"{self._repository}/pulls", query)
+        listed = await self.client.list(_PullRequest, f"{self._repository}/pulls", query, whole=False)
         own = [each.value for each in listed if each.value.branch == branch and not each.value.foreign]
         own.sort(key=lambda each: -each.number)
         return min(
@@ -236,7 +236,7 @@ class GiteaForge(PullRequestAdapter):
     async def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """List the open ones into main."""
         query = {"state": "open", "sort": "oldest", "base_branch": MAIN}
-        found = await self.client.list(_PullRequest, f"{self._repository}/pulls", query)
+        found = await self.client.list(_PullRequest, f"{self._repository}/pulls", query, whole=False)
         # Older versions do not know the filter.
         return tuple({each.number: each.value for each in found if each.base.ref == MAIN}.values())
 

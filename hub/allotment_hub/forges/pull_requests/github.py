@@ -129,7 +129,7 @@ class GitHubForge(PullRequestAdapter):
     async def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """List the open ones into main."""
         query = {"base": MAIN, "state": "open", "sort": "created", "direction": "asc"}
-        found = await self.client.list(PullRequestAnswer, f"{self._repository}/pulls", query)
+        found = await self.client.list(PullRequestAnswer, f"{self._repository}/pulls", query, whole=False)
         return tuple({each.number: each.value for each in found}.values())
 
     async def _create(self, submission: Submission, body: str, token: str) -> PullRequest:

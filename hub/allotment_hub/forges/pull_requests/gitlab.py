@@ -231,11 +231,13 @@ class GitLabForge(PullRequestAdapter):
 
     async def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """List the open ones into main."""
-        return tuple({each.number: each for each in await self._listed({"state": "opened", "sort": "asc"})}.values())
+        return tuple(
+            {each.number: each for each in await self._listed({"state": "opened", "sort": "asc"}, whole=False)}.values()
+        )
 
-    async def _listed(self, query: dict[str, str]) -> list[PullRequest]:
+    async def _listed(self, query: dict[str, str], *, whole: bool = True) -> list[PullRequest]:
         query = {"target_branch": MAIN, "scope": "all", "order_by": "created_at", **query}
-        return [each.value for each in await self.client.list(_MergeRequest, self._requests, query)]
+        return [each.value for each in await self.client.list(_MergeRequest, self._requests, query, whole=whole)]
 
     async def _create(self, submission: Submission, body: str, token: str) -> PullRequest:
         what = {"source_branch": submission.branch, "target_branch": MAIN, "title": title(submission.title)}

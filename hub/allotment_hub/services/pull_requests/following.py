@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Self
 
 from allotment_hub.errors import ServiceError, UnavailableError
-from allotment_hub.forges.pull_requests.errors import ForgeMissingError, ForgeRefusedError
+from allotment_hub.forges.pull_requests.adapter import MAIN
+from allotment_hub.forges.pull_requests.errors import (
+    ForgeError,
+    ForgeLimitedError,
+    ForgeMissingError,
+    ForgeRefusedError,
+)
 from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.pull_requests.markdown import Markdown
 from allotment_hub.forges.pull_requests.values import ActKind, ForgeAccount, PullRequest, PullRequestState
@@ -29,7 +35,9 @@ from allotment_hub.services.pull_requests.adopting import Adopting
 from allotment_hub.services.pull_requests.merged_there import MergedThere
 from allotment_hub.services.pull_requests.people import ForgePeople
 from allotment_hub.services.pull_requests.showing import ForgePlace, Showing
-from allotment_hub.services.pull_requests.shown import Shown, ShownPullRequests
+from allotment_hub.services.pull_requests.shown import NEVER, Shown, ShownPullRequests
+from allotment_profiles.git.process import GitError
+from allotment_profiles.model.problems import AllotmentError
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +47,14 @@ NOTICE = dt.timedelta(seconds=30)
 """How long a forge has to notice by itself that a pull request was merged; then the service closes it."""
 SHOW_AGAIN_SECONDS = 600.0
 """How often what a pull request shows is compared with the people of the moment, whatever else changed."""
-STRANGER_SECONDS = 60.0
+STRANGER_SECONDS = 600.0
 """How often a pull request is looked at that is not adopted, and has not changed: its author may have signed in."""
+MAXIMUM_STRANGERS = 10
+"""How many of them are looked at in one look, after everything else."""
+OVERLAP = dt.timedelta(minutes=5)
+"""How far before the last look acts are read again: a forge is asked for one list after the other."""
+MAXIMUM_FAILURES = 3
+"""How many pull requests, one after the other, cannot be looked at before it is the forge that is taken to be away."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +103,17 @@ class Following:
         """Whether something is expected to happen on the forge in a moment."""
         self.open_count = 0
         """How many pull requests into main were open at the last look."""
-        self._late: UnavailableError | None = None
+        self._late: AllotmentError | None = None
+        """What was wrong with one of them, to be raised once all have been looked at."""
+        self._failures = 0
         self._settled: dict[int, tuple[dt.datetime, float]] = {}
         """When each pull request was last changed, by the forge, and when that was seen here first."""
         self._compared: dict[str, tuple[object, float]] = {}
         """What each proposal stood on when it was last compared with its pull request, and when that was."""
         self._strangers: dict[int, tuple[object, float]] = {}
         """The pull requests that are no proposals, as they were looked at last, and when that was."""
+        self._said: dict[int, tuple[str, str]] = {}
+        """The head of each of them, and what was written on it: why it is no proposal."""
         self._asked: dict[int, Shown] = {}
         """With which heads they have said why they are none, and since when."""
 
@@ -114,7 +132,7 @@ class Following:
         Raise ForgeError where the forge cannot be asked, UnavailableError where somebody could not be asked, once
         everything else was looked at, and GitError.
         """
-        self.waits, self._late = False, None
+        self.waits, self._late, self._failures = False, None, 0
         me = await self.forge.me()
         there = await self.forge.open_pull_requests()
         self.open_count = len(there)
@@ -137,10 +155,17 @@ class Following:
         """Await a step for one proposal. What is wrong with this one alone keeps no other from being looked at."""
         try:
             await step
+            self._failures = 0
+        except ForgeLimitedError:
+            raise
         except (ForgeRefusedError, ForgeMissingError, ServiceError) as error:
             log.warning("the pull request of the proposal %s is not up to date: %s", proposal, error.refusal.sentence)
-        except UnavailableError as error:
-            self._late = error
+        except (ForgeError, UnavailableError, GitError) as error:
+            log.warning("the pull request of the proposal %s cannot be looked at: %s", proposal, error)
+            self._late = self._late or error
+            self._failures += isinstance(error, ForgeError)
+            if self._failures == MAXIMUM_FAILURES:
+                raise
 
     # -- an open proposal
 
@@ -150,15 +175,26 @@ class Following:
         if shown is None or shown.number != pull_request.number:
             shown = Shown(stored.id, pull_request.number, address=pull_request.address)
             self.shown.keep(shown)
+        if not self._is_settled(pull_request):
+            shown = await self._verified(stored, pull_request, shown)
         why_not = ""
         try:
             stored, why_not = await self._take(stored, pull_request, shown, me)
         except UnavailableError as error:  # what was done there waits, and what it is now is shown all the same
-            self._late = error
+            self._late = self._late or error
         if stored.open and pull_request.state is PullRequestState.MERGED:
             stored = await self._merged(stored, pull_request)
         if stored.open:
             await self._show(stored, pull_request, self.shown.of(stored.id) or shown, why_not)
+
+    async def _verified(self, stored: StoredProposal, pull_request: PullRequest, shown: Shown) -> Shown:
+        """Return what a pull request shows: nothing that could be approved, where somebody has changed what it says."""
+        if not await self._windows.showing.is_as_written(stored, pull_request, shown):
+            log.warning("somebody has edited what the pull request %d says; it is written again", pull_request.number)
+            shown = dataclasses.replace(shown, digest="", text="", written="")
+            self.shown.keep(shown)
+        self._compared.pop(stored.id, None)
+        return shown
 
     async def _pull_request(self, stored: StoredProposal, there: Sequence[PullRequest]) -> PullRequest:
         """Return the pull request of a proposal; open one where it has none."""
@@ -177,7 +213,8 @@ class Following:
         self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, me: ForgeAccount
     ) -> tuple[StoredProposal, str]:
         """Record what people did there since the last look. Return also why what was pushed there is not proposed."""
-        acts = () if self._is_settled(pull_request) else await self.forge.acts(pull_request, shown.looked)
+        began, since = self.forge.clock, shown.looked - OVERLAP if shown.looked > NEVER else None
+        acts = () if self._is_settled(pull_request) else await self.forge.acts(pull_request, since)
         stored, why_not = await self._windows.acts.take(stored, pull_request, acts, shown, me), ""
         as_proposed = stored.head == stored.branch == pull_request.head
         if stored.open and not as_proposed and stored.records[0].kind == "adopted":
@@ -185,7 +222,7 @@ class Following:
             adoption = await self._windows.adopting.look(pull_request, confirmed_by_author=confirmed)
             stored, why_not = adoption.stored or stored, adoption.why_not
         if acts:
-            self.shown.keep(dataclasses.replace(shown, looked=acts[-1].time))
+            self.shown.keep(dataclasses.replace(shown, looked=began))
         seen = self._settled.get(pull_request.number)
         if not seen or seen[0] != pull_request.updated:
             self._settled[pull_request.number] = pull_request.updated, time.monotonic()
@@ -204,7 +241,9 @@ class Following:
             stored, pull_request, user.name if user else "",
             login=merge.account.login if merge and merge.account else "", time=merge.time if merge else None,
         )  # fmt: skip
-        self.waits = self.waits or merged.open  # main is not here yet
+        # Main may not be here yet. What was merged into another branch, or long ago, is not waited for.
+        soon = pull_request.base == MAIN and self.forge.clock - pull_request.updated < NOTICE
+        self.waits = self.waits or (merged.open and soon)
         return merged
 
     async def _show(self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, why_not: str) -> None:
@@ -221,16 +260,23 @@ class Following:
     async def _adopt(self, there: Iterable[PullRequest]) -> None:
         """Adopt the pull requests that somebody opened by hand, or let them say why they are not adopted."""
         known = {shown.number for shown in self.shown.all()}
-        for each in there:
-            looked, state = self._strangers.get(each.number), (each.updated, each.head)
-            if each.number in known or (
-                looked and looked[0] == state and time.monotonic() - looked[1] < STRANGER_SECONDS
-            ):
+        never: tuple[object, float] = (None, float("-inf"))
+        strangers = [each for each in there if each.number not in known]
+        strangers.sort(key=lambda each: self._strangers.get(each.number, never)[1])
+        left = MAXIMUM_STRANGERS
+        for each in strangers:
+            looked, state = self._strangers.get(each.number, never), (each.updated, each.head)
+            if looked[0] == state and time.monotonic() - looked[1] < STRANGER_SECONDS:
                 continue
+            left -= 1
+            if left < 0:
+                self.waits = True
+                break
             await self._apart(f"of the pull request {each.number}", self._adopt_one(each))
             self._strangers[each.number] = state, time.monotonic()
         for gone in self._strangers.keys() - {each.number for each in there}:
             del self._strangers[gone]
+            self._said.pop(gone, None)
             self._asked.pop(gone, None)
 
     async def _adopt_one(self, pull_request: PullRequest) -> None:
@@ -243,8 +289,9 @@ class Following:
         )
         if adoption.stored and adoption.stored.open:
             self.waits = True  # the next look shows what it means
-        elif adoption.why_not:
+        elif adoption.why_not and self._said.get(pull_request.number) != (pull_request.head, adoption.why_not):
             await self._windows.showing.say(pull_request, adoption.why_not)
+            self._said[pull_request.number] = pull_request.head, adoption.why_not
             said = Shown("", pull_request.number, pull_request.head, since=self.forge.clock)
             self._asked[pull_request.number] = asked or said
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Showing:
         check = await self._proposals.seen_check(case, EVERYBODY)
         listed = await self._proposals.listed(stored, EVERYBODY)
         whole = listed and case.check.made and _is_whole(check, case.check)
-        shared = Shareable(case, check.brief(), listed, whole, waiting(case)[0], strange)
+        shared = Shareable(case, check, listed, whole, waiting(case)[0], strange, _is_adopted(stored))
         return case, text_of(shared, self._pages + stored.id)
 
     async def open(self, stored: StoredProposal) -> PullRequest:
@@ -86,6 +87,7 @@ class Showing:
         strange = stored.open and not stored.head == stored.branch == pull_request.head
         case, text = await self.text(stored, (why_not or _pushed(stored)) if strange else "")
         if (was.text, was.head) == (text.hash, pull_request.head):
+            await self._forge.set_statuses(pull_request, text.statuses)  # others can set them, too
             return was
         if not _is_adopted(stored):  # what people wrote themselves stays as they wrote it
             await self._forge.update(pull_request, _submission(stored, text))
@@ -103,7 +105,15 @@ class Showing:
             since=was.since if same else self._forge.clock,
             whole=text.whole,
             text=text.hash,
+            written=json.dumps([text.title, text.body, text.comment]),
         )
+
+    async def is_as_written(self, stored: StoredProposal, pull_request: PullRequest, was: Shown) -> bool:
+        """Return whether a pull request still says what was written to it last: others can edit it."""
+        title, body, comment = json.loads(was.written) if was.written else ("", "", "")
+        written = Submission(pull_request.branch, stored.head, title, Markdown(body), stored.proposer)
+        submission = None if _is_adopted(stored) else written
+        return not was.written or await self._forge.is_written(pull_request.number, submission, Markdown(comment))
 
     async def say(self, pull_request: PullRequest, why_not: str) -> None:
         """Write on a pull request that is no proposal why it is none."""

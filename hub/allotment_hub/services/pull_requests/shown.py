@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-_FORMAT = 2
+_FORMAT = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS shown (
     proposal TEXT PRIMARY KEY, number INTEGER NOT NULL, head TEXT NOT NULL, digest TEXT NOT NULL, since TEXT NOT NULL,
     whole INTEGER NOT NULL, text TEXT NOT NULL, looked TEXT NOT NULL, address TEXT NOT NULL,
+    written TEXT NOT NULL,
     ended INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS shown_open ON shown (proposal) WHERE NOT ended;
 """
@@ -41,9 +42,11 @@ class Shown:
     text: str = ""
     """The hash of everything that was written to the forge: it need not be written again."""
     looked: dt.datetime = NEVER
-    """The time of the forge of the newest act that was looked at. Acts of exactly then may come again."""
+    """The time of the forge when its acts were looked at last."""
     address: str = ""
     """The page of the pull request."""
+    written: str = ""
+    """Title, body and comment as they were written, in JSON: somebody else may have changed them there."""
 
 
 class ShownPullRequests:
@@ -132,9 +135,9 @@ class ShownPullRequests:
 
 
 def _shown(row: tuple[object, ...]) -> Shown:
-    proposal, number, head, digest, since, whole, text, looked, address = row
+    proposal, number, head, digest, since, whole, text, looked, address, written = row
     times = (dt.datetime.fromisoformat(str(each)) for each in (since, looked))
     return Shown(
         str(proposal), int(str(number)), str(head), str(digest), next(times), bool(whole), str(text), next(times),
-        str(address),
+        str(address), str(written),
     )  # fmt: skip

@@ -24,8 +24,8 @@ LABELS = {
 }  # fmt: skip
 """The label of each state of a proposal."""
 HIDDEN_TITLE = "A change that not everybody may see"
-_LISTED = 40
-"""How many lines of each list stand in a text; the page has all of them."""
+_LISTED, _LINE, _REASON = 40, 600, 3000
+"""How many lines of each list stand in a text, how many characters of a line, and of the reason: the page has all."""
 _UNCOUNTED, _COMMENTS = 10, 5
 """How many acts that do not count, and comments that were written here, stand in the comment: the last ones."""
 
@@ -64,6 +64,16 @@ class Shareable:
     waits_for: str
     strange: str = ""
     """Why nothing can be decided on the pull request, as it has another head than the proposal; plain text."""
+    adopted: bool = False
+    """Whether title and body are somebody's own: then the comment says what the proposal means."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether something is too long for a pull request, so that only the page shows all of it."""
+        lines = _lines(self)
+        reason = self.case.stored.current.text
+        longest = max((len(line) for each in lines.values() for line in each), default=0)
+        return max(map(len, lines.values())) > _LISTED or longest > _LINE or len(reason) > _REASON
 
 
 def text_of(shared: Shareable, page: str) -> PullRequestText:
@@ -78,29 +88,29 @@ def text_of(shared: Shareable, page: str) -> PullRequestText:
         labels=frozenset([LABELS[state]]),
         statuses=(_check_status(shared, page), _approval_status(shared, page)),
         digest=case.judgement.sealed if can_approve else "",
-        whole=shared.whole,
+        whole=shared.whole and not shared.cut,
     )
 
 
 def _body(shared: Shareable, page: str) -> Markdown:
-    case, check = shared.case, shared.check
     if not shared.listed:
         text = "What it changes is shown to those who may see it, on its page in Allotment. It is decided there."
         return Markdown(f"{text}\n\n{_link(page)}")
-    parts = [quotation(case.stored.current.text, 3000)]
-    if check.made:
-        parts += _section("What changes", _changes(check))
-        if not check.errors:
-            parts += _section("Who gains and loses data", (access.text for access in check.access), "Nobody.")
-            parts += _section("Who can start what", (start.text for start in check.starts))
-            parts += _section("Cost of the largest session", (cost.text for cost in check.costs))
-    if check.requirements:
-        parts += _section("Who has to approve, and why", (requirement.text for requirement in check.requirements))
-    elif case.automatic:
-        parts += _section("Who has to approve", ("Nobody.", *case.automatic))
-    if not shared.whole:
-        parts.append(Markdown("Not everything is shown here, so it is decided on its page in Allotment."))
+    parts = [quotation(shared.case.stored.current.text, _REASON), *_meaning(shared)]
     return Markdown("\n\n".join([*parts, _link(page)]))
+
+
+def _lines(shared: Shareable) -> dict[str, list[str]]:
+    """Return what the proposal means, by headings."""
+    check, case = shared.check, shared.case
+    lines: dict[str, list[str]] = {"What changes": list(_changes(check)) if check.made else []}
+    if check.made and not check.errors:
+        lines["Who gains and loses data"] = [access.text for access in check.access] or ["Nobody."]
+        lines["Who can start what"] = [start.text for start in check.starts]
+        lines["Cost of the largest session"] = [cost.text for cost in check.costs]
+    nobody = ["Nobody.", *case.automatic] if case.automatic else []
+    needed = [f"{each.who}: {reason}" for each in check.requirements for reason in each.reasons]
+    return lines | {"Who has to approve, and why": needed or nobody}
 
 
 def _changes(check: Check) -> Iterator[str]:
@@ -108,9 +118,18 @@ def _changes(check: Check) -> Iterator[str]:
         yield _capital(f"{change.subject}: {change.text}" if change.field else change.text)
 
 
+def _meaning(shared: Shareable) -> list[Markdown]:
+    parts = [part for heading, lines in _lines(shared).items() for part in _section(heading, lines)]
+    if not shared.whole or shared.cut:
+        parts.append(Markdown("Not everything is shown here, so it is decided on its page in Allotment."))
+    return parts
+
+
 def _comment(shared: Shareable, page: str) -> Markdown:
     case, stored = shared.case, shared.case.stored
     parts = [Markdown(f"**{_standing(shared)}**")]
+    if shared.listed and stored.open and shared.adopted:
+        parts += _meaning(shared)
     if shared.listed and stored.open:
         parts += _section("Problems", map(str, shared.check.problems))
     approved = ", ".join(inline(record.by, 100) for record in case.approvals)
@@ -122,7 +141,7 @@ def _comment(shared: Shareable, page: str) -> Markdown:
         (f"{record.source.login}: {record.source.uncounted}" for record in uncounted[-_UNCOUNTED:] if record.source),
     )
     parts += _said_here(shared)
-    if stored.open and shared.whole and not shared.strange and case.state in ("open", "approved"):
+    if stored.open and shared.whole and not shared.cut and not shared.strange and case.state in ("open", "approved"):
         itself = "It is merged by itself as soon as all approvals that it needs are there."
         merge = itself if case.merges_when_approved else "`/merge` in a comment merges it."
         parts.append(
@@ -201,12 +220,12 @@ def _approval_status(shared: Shareable, page: str) -> Status:
     return Status(APPROVAL, StatusState.PENDING, f"Waiting for {waits or 'those who decide'}.", page)
 
 
-def _section(heading: str, lines: Iterable[str], empty: str = "") -> list[Markdown]:
-    """Return a heading with a list below it; nothing for no lines, unless there are words for that."""
+def _section(heading: str, lines: Iterable[str]) -> list[Markdown]:
+    """Return a heading with a list below it; nothing for no lines."""
     found: Sequence[str] = list(lines)
     if not found:
-        return [Markdown(f"**{heading}**: {empty}")] if empty else []
-    items = [f"- {inline(line, 600)}" for line in found[:_LISTED]]
+        return []
+    items = [f"- {inline(line, _LINE)}" for line in found[:_LISTED]]
     if len(found) > _LISTED:
         items.append(f"- And {len(found) - _LISTED} more, which its page shows.")
     return [Markdown(f"**{heading}**\n\n" + "\n".join(items))]
