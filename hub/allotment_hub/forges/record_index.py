@@ -240,7 +240,7 @@ class RecordIndex:
             try:
                 yield self._connection
             except sqlite3.Error as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise GitUnavailableError(f"the index of records cannot be used: {error}") from error
                 raise self._lost(str(error)) from error
 
@@ -269,7 +269,7 @@ class RecordIndex:
         try:
             return self._connected()
         except sqlite3.Error as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise GitUnavailableError(f"the index of records cannot be opened: {error}") from error
             log.warning("the index of records is damaged, and is made anew: %s", error)
             self._remove()
@@ -295,7 +295,7 @@ class RecordIndex:
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: sqlite3.Error) -> bool:
     """Return whether a file is damaged, and not only closed, locked or on a full disk."""
     return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

@@ -5,12 +5,17 @@ The file may be lost at any time: then everything is shown anew, and whoever app
 
 import contextlib
 import datetime as dt
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+
+from allotment_hub.forges.record_index import is_damage
+
+log = logging.getLogger(__name__)
 
 _FORMAT = 3
 _SCHEMA = """
@@ -58,8 +63,12 @@ class ShownPullRequests:
         self._lock = threading.Lock()
         try:
             self._connection = self._connected()
-        except sqlite3.DatabaseError:
-            self._remove()
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                self._remove()
+            else:  # locked, or on a full disk
+                log.warning("%s cannot be used, and is kept in memory: %s", path, error)
+                self._path = None
             self._connection = self._connected()
 
     def of(self, proposal: str) -> Shown | None:
@@ -107,7 +116,7 @@ class ShownPullRequests:
             try:
                 yield self._connection
             except sqlite3.DatabaseError as error:
-                if getattr(error, "sqlite_errorcode", None) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                if not is_damage(error):
                     raise
                 self._connection.close()
                 self._remove()
