@@ -619,9 +619,36 @@ async def test_who_takes_it_back_on_the_forge_has_taken_back_what_they_gave_on_t
     window.stored = await window.platform.proposals.stored(window.stored.id)
     given = window.approval()
     await window.take(given)
-    assert [record.kind for record in await window.take(act("lena", ActKind.DISMISSED, about=given.id))] == [
-        "dismissed"
-    ]
+    back = act("lena", ActKind.DISMISSED, about=given.id, time=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))
+    assert [record.kind for record in await window.take(back)] == ["dismissed"]
+    assert await window.platform.approvers(window.stored) == []
+
+
+@pytest.mark.parametrize("about", ["the review", ""])
+async def test_what_was_taken_back_before_ends_no_newer_approval_of_the_page(window: Window, about: str) -> None:
+    early = window.approval(time=OPENED)  # before it was shown
+    back = act("lena", ActKind.DISMISSED, about=early.id if about else "", time=OPENED + dt.timedelta(seconds=9))
+    await window.take(early, back)
+    assert await window.platform.approvers(window.stored) == []
+    await window.platform.approved(window.stored)
+    window.stored = await window.platform.proposals.stored(window.stored.id)
+    assert await window.take(back) == []  # forges list it again
+    assert await window.take(early, back) == []
+    assert await window.platform.approvers(window.stored) == ["lena"]
+
+
+@pytest.mark.parametrize("about", ["the review", ""])
+async def test_what_was_taken_back_before_ends_no_newer_approval_of_the_forge(window: Window, about: str) -> None:
+    """Also where both are in one second: then the forge's order tells."""
+    early = window.approval(time=OPENED)
+    back, given = act("lena", ActKind.DISMISSED, about=early.id if about else ""), window.approval()
+    await window.take(early, back, given)
+    assert await window.platform.approvers(window.stored) == ["lena"]
+    for _ in range(2):
+        assert await window.take(early, back, given) == []
+    assert await window.platform.approvers(window.stored) == ["lena"]
+    later = act("lena", ActKind.DISMISSED, about=given.id if about else "")
+    assert [record.kind for record in await window.take(early, back, given, later)] == ["dismissed"]
     assert await window.platform.approvers(window.stored) == []
 
 

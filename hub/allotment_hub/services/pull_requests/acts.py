@@ -5,7 +5,7 @@ tells. Nothing here approves, rejects or merges by itself.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
@@ -68,11 +68,21 @@ class _Taken:
     shown: Shown
     superseded: bool
     """Whether it is a review that is not in force any more."""
+    places: Mapping[str, int]
+    """Where each act is among those that were read with it, by its id: what was done first comes first."""
 
     @property
     def command(self) -> str:
         """What a comment asks the service to do; empty where it asks nothing."""
         return _command(self.act.text) if self.act.kind is ActKind.COMMENTED else ""
+
+    def is_after(self, approval: Record) -> bool:
+        """Return whether it was done after an approval, which was given here or on a forge."""
+        given = approval.source
+        if given and given.key == (self.source.forge, self.source.pull_request, given.act):
+            # What is not among those that were read now was read before.
+            return self.places.get(given.act, -1) < self.places[self.act.id]
+        return approval.time <= self.act.time
 
     @property
     def name(self) -> str:
@@ -115,6 +125,7 @@ class Acts:
         if (shown.proposal, shown.number) != (stored.id, pull_request.number):
             shown = Shown(stored.id, pull_request.number)
         users, superseded = dict[str, User | None](), _superseded(acts)
+        places = {act.id: place for place, act in enumerate(sorted(acts, key=lambda act: act.time))}
         for act in _of_people(acts, me, pull_request):
             account = act.account
             source = Source(self._kind, pull_request.number, act.id, _readable(account.login, 100) if account else "")
@@ -125,7 +136,7 @@ class Acts:
             if account and account.id not in users:
                 users[account.id] = await self._people.user(account)
             user = users[account.id] if account else None
-            taken = _Taken(act, source, user, pull_request, shown, act.id in superseded)
+            taken = _Taken(act, source, user, pull_request, shown, act.id in superseded, places)
             stored = await self._recorded(stored, taken)
         return stored
 
@@ -328,7 +339,7 @@ def _of_another(stored: StoredProposal, head: str) -> str:
 def _dismissed(stored: StoredProposal, taken: _Taken) -> Record | None:
     """Return the approval of the head that a dismissal ends; None where it ends none.
 
-    Who takes back what they gave themselves does not approve any more, wherever they did it.
+    Who takes back what they gave themselves does not approve any more, wherever they did it before.
     """
     about = stored.recorded(dataclasses.replace(taken.source, act=taken.act.about)) if taken.act.about else None
     user = taken.user.name if taken.user else ""
@@ -339,7 +350,7 @@ def _dismissed(stored: StoredProposal, taken: _Taken) -> Record | None:
             for record in reversed(stored.records)
             if (record.kind, record.head) == ("approved", stored.head)
             and record.commit not in stored.dismissed
-            and ((about and record.commit == about.commit) or (own and record.by == own))
+            and ((about and record.commit == about.commit) or (own and record.by == own and taken.is_after(record)))
         ),
         None,
     )
