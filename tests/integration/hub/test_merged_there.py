@@ -1,7 +1,6 @@
 """A proposal that somebody merges with the forge's own button: confirmed where it is what was judged and approved."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +8,10 @@ import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, TRANSPORT, Platform
 from support.fakes.web_service import WebService
 from support.hand_made import HandMade, changed, commit, knows
+from support.merge_button import Button, merged_value
 from support.servers.git_server import git
 
-from allotment_hub.forges.pull_requests.values import MergeStyle, PullRequest, PullRequestState
+from allotment_hub.forges.pull_requests.values import MergeStyle, PullRequest
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.pull_requests.adopting import Adopting
 from allotment_hub.services.pull_requests.merged_there import MergedThere
@@ -26,44 +26,6 @@ HOLD = pytest.mark.platform({"policy.yaml": POLICY + b"direct_push: hold\n"})
 each_style = pytest.mark.parametrize("style", STYLES)
 
 
-class Button:
-    """The merge button of a forge: git in a clone."""
-
-    def __init__(self, platform: Platform, folder: Path) -> None:
-        self.platform = platform
-        self.folder = folder / "clone"
-        git(folder, "clone", "--quiet", str(platform.repository.path), str(self.folder))
-
-    def press(self, head: str, style: MergeStyle, edited: Mapping[str, bytes] | None = None) -> PullRequest:
-        """Merge a head into main; `edited` are files that are changed on the way, as in the editor for conflicts."""
-        git(self.folder, "fetch", "--quiet", "origin", head)
-        git(self.folder, "fetch", "--quiet", "origin")
-        git(self.folder, "checkout", "--quiet", "-B", "main", "origin/main")
-        if style is MergeStyle.MERGE:
-            git(self.folder, "merge", "--quiet", "--no-ff", "--no-commit", head)
-        elif style is MergeStyle.SQUASH:
-            git(self.folder, "merge", "--quiet", "--squash", head)
-        else:
-            git(self.folder, "checkout", "--quiet", "-B", "main", head)
-            git(self.folder, "rebase", "--quiet", "--force-rebase", "origin/main")
-        for path, content in (edited or {}).items():
-            (self.folder / path).write_bytes(content)
-        git(self.folder, "add", "--all")
-        if style is MergeStyle.REBASE:
-            if edited:
-                git(self.folder, "commit", "--quiet", "--amend", "--no-edit")
-        else:
-            git(self.folder, "commit", "--quiet", "--message", "Merge pull request #7")
-        git(self.folder, "push", "--quiet", "origin", "main")
-        merge = git(self.folder, "rev-parse", "HEAD")
-        value = HandMade(self.platform, head).value
-        return _merged(value, merge, style)
-
-
-def _merged(value: PullRequest, merge: str, style: MergeStyle | None) -> PullRequest:
-    return replace(value, state=PullRequestState.MERGED, merge_commit=merge, merge_style=style)
-
-
 @pytest.fixture
 def button(platform: Platform, tmp_path: Path) -> Button:
     return Button(platform, tmp_path)
@@ -71,9 +33,20 @@ def button(platform: Platform, tmp_path: Path) -> Button:
 
 async def two_commits(platform: Platform) -> StoredProposal:
     """Adopt a pull request with two commits of ana."""
-    knows(platform, "ana")
     first = changed(platform, {NOTEBOOK_PATH: LARGER}, message="Larger")
-    head = commit(platform.repository, [first], {SECOND_PATH: NOTEBOOK}, message="Another one")
+    return await adopted(platform, commit(platform.repository, [first], {SECOND_PATH: NOTEBOOK}, message="Another one"))
+
+
+async def as_many_as_count(platform: Platform, style: MergeStyle) -> StoredProposal:
+    """Adopt the same with so many commits as can count as reviewed with a button."""
+    if style is not MergeStyle.REBASE:
+        return await two_commits(platform)
+    return await adopted(platform, changed(platform, {NOTEBOOK_PATH: LARGER, SECOND_PATH: NOTEBOOK}))
+
+
+async def adopted(platform: Platform, head: str) -> StoredProposal:
+    """Adopt a pull request of ana."""
+    knows(platform, "ana")
     adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", "git.example.org")
     stored = (await adopting.look(HandMade(platform, head).value, confirmed_by_author=True)).stored
     assert stored
@@ -102,7 +75,7 @@ def is_verified(platform: Platform) -> bool:
 
 @each_style
 async def test_what_was_judged_and_approved_is_confirmed(platform: Platform, button: Button, style: MergeStyle) -> None:
-    stored = await two_commits(platform)
+    stored = await as_many_as_count(platform, style)
     platform.push({TRANSPORT_PATH: TRANSPORT + b"# main goes on\n"})
     await platform.watcher.refresh()
     await platform.approved(stored)
@@ -121,7 +94,7 @@ async def test_what_was_judged_and_approved_is_confirmed(platform: Platform, but
     trailers = confirmation.trailers()
     assert trailers["Proposal"] == [stored.id]
     assert (trailers["Proposed-by"], trailers["Approved-by"], trailers["Merged-by"]) == (["ana"], ["lena"], ["leo"])
-    assert len(trailers["Confirms-push"]) == (2 if style is MergeStyle.REBASE else 1)
+    assert trailers["Confirms-push"] == [merged.merge_commit]
     assert platform.repository.changes(before, confirmation.id)
     # The history and the page of a profile show a reviewed change.
     for path in (NOTEBOOK_PATH, SECOND_PATH):
@@ -142,7 +115,7 @@ async def test_what_was_judged_and_approved_is_confirmed(platform: Platform, but
 async def test_what_nobody_has_approved_is_shown_as_not_reviewed(
     platform: Platform, button: Button, style: MergeStyle
 ) -> None:
-    stored = await two_commits(platform)
+    stored = await as_many_as_count(platform, style)
     merged = button.press(stored.head, style)
     done = await looked(platform, stored, merged)
     assert done.unreviewed
@@ -163,7 +136,7 @@ async def test_what_nobody_has_approved_is_shown_as_not_reviewed(
 async def test_a_policy_that_holds_pushes_lets_what_was_approved_through(
     platform: Platform, button: Button, style: MergeStyle
 ) -> None:
-    stored = await two_commits(platform)
+    stored = await as_many_as_count(platform, style)
     await platform.approved(stored)
     merged = button.press(stored.head, style)
     await platform.watcher.refresh()
@@ -217,7 +190,7 @@ async def test_lines_that_the_forge_merged_are_not_reviewed(
     platform: Platform, button: Button, style: MergeStyle
 ) -> None:
     """Here nothing is merged line by line: nobody has seen what the lines mean together."""
-    stored = await two_commits(platform)
+    stored = await as_many_as_count(platform, style)
     await platform.approved(stored)
     platform.push({NOTEBOOK_PATH: NOTEBOOK.replace(b"Notebook", b"Census")})
     merged = button.press(stored.head, style)
@@ -237,16 +210,16 @@ async def test_a_rebase_with_a_commit_of_somebody_else_among_its_own_is_not_revi
     last = commit(platform.repository, [first], {SECOND_PATH: NOTEBOOK, TRANSPORT_PATH: TRANSPORT})
     git(button.folder, "fetch", "--quiet", "origin", last)
     git(button.folder, "push", "--quiet", "origin", f"{last}:main")
-    merged = _merged(HandMade(platform, stored.head).value, last, MergeStyle.REBASE)
+    merged = merged_value(HandMade(platform, stored.head).value, last, MergeStyle.REBASE)
     assert (await looked(platform, stored, merged)).unreviewed
 
 
 async def test_a_merge_that_only_moves_main_forward_is_confirmed(platform: Platform, button: Button) -> None:
-    stored = await two_commits(platform)
+    stored = await as_many_as_count(platform, MergeStyle.REBASE)
     await platform.approved(stored)
     git(button.folder, "fetch", "--quiet", "origin", stored.head)
     git(button.folder, "push", "--quiet", "origin", f"{stored.head}:main")
-    merged = _merged(HandMade(platform, stored.head).value, stored.head, None)
+    merged = merged_value(HandMade(platform, stored.head).value, stored.head, None)
     done = await looked(platform, stored, replace(merged, merged_at=dt.datetime.now(dt.UTC)))
     assert not done.unreviewed
     assert entries(platform, NOTEBOOK_PATH)[0].approved_by == ("lena",)
@@ -302,8 +275,8 @@ async def test_a_merge_that_is_not_here_yet_is_found_later(platform: Platform, b
     await platform.approved(stored)
     main = platform.forge.main()
     merge = commit(platform.repository, [main, stored.head], {NOTEBOOK_PATH: LARGER, SECOND_PATH: NOTEBOOK})
-    told = _merged(HandMade(platform, stored.head).value, merge, None)
-    for value in (_merged(told, "0" * 40, None), told):  # not fetched; fetched, and main is not there yet
+    told = merged_value(HandMade(platform, stored.head).value, merge, None)
+    for value in (merged_value(told, "0" * 40, None), told):  # not fetched; fetched, and main is not there yet
         assert (await looked(platform, stored, value)).open
     git(button.folder, "fetch", "--quiet", "origin", merge)
     git(button.folder, "push", "--quiet", "origin", f"{merge}:main")
@@ -311,7 +284,7 @@ async def test_a_merge_that_is_not_here_yet_is_found_later(platform: Platform, b
 
 
 async def test_main_may_go_on_before_it_is_looked_at(platform: Platform, button: Button) -> None:
-    stored = await two_commits(platform)
+    stored = await as_many_as_count(platform, MergeStyle.REBASE)
     await platform.approved(stored)
     merged = button.press(stored.head, MergeStyle.REBASE)
     platform.push({TRANSPORT_PATH: TRANSPORT + b"# later\n"})

@@ -134,6 +134,12 @@ class Case:
         return None
 
     @property
+    def needs_fresh_sign_in(self) -> bool:
+        """Whether whoever approves or merges it has to sign in anew for that, as main says now."""
+        policy = self.check.before.policy
+        return self.check.needs_sign_in and (policy is None or policy.value.fresh_sign_in is not None)
+
+    @property
     def merges_when_approved(self) -> bool:
         """Whether the service merges it as soon as all approvals are there: the teams of all its files say so on main.
 
@@ -142,9 +148,7 @@ class Case:
         check, candidate = self.judgement.check, self.judgement.candidate
         if check is None or candidate is None or not self.requirements:
             return False
-        policy = check.before.policy
-        sign_in = check.needs_sign_in and (policy is None or policy.value.fresh_sign_in is not None)
-        if self.judgement.removals or sign_in or check.errors:
+        if self.judgement.removals or self.needs_fresh_sign_in or check.errors:
             return False
         paths = {*self.paths, *(each.path for each in candidate.changes), *(each.path for each in check.changes)}
         return all(_merges_when_approved(path, check) for path in paths)

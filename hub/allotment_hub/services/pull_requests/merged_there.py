@@ -1,7 +1,8 @@
 """The forge's own merge button: what it put on main is confirmed where it was judged and approved here, exactly so.
 
 The service cannot take back what is on main. Where main got exactly what was judged, and every approval that it needed
-was recorded before, the service says so with a signed commit on main, and the merge counts as reviewed. Everything else
+was recorded before, and whoever pressed it could have merged it on its page, the service says so with a signed commit
+on main, and the merge counts as reviewed. That is one commit: of several, nobody has judged each. Everything else
 ends the proposal as *not reviewed here*; the policy says whether it applies before somebody confirms it.
 """
 
@@ -21,6 +22,7 @@ from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.judgements import NOBODY
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.reviewing import merge_message
+from allotment_hub.services.proposals.rights import Actor, refusal_of
 from allotment_hub.services.pull_requests.adopting import NAMES
 from allotment_profiles.access.people import User
 from allotment_profiles.git.repository import RefMovedError
@@ -32,6 +34,8 @@ MERGED = "merged"
 _ROUNDS = 5
 _OTHER = ", and main has got something else than what was judged here"
 _PROBLEMS = ", although it has problems"
+_SEVERAL = " as several commits on main, and each alone was not judged: only their sum was"
+_SIGN_IN = ", and the policy asks for a fresh sign-in, which only the page knows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,27 +116,27 @@ class MergedThere:
         """Judge what came to main by what was so before, and return why it does not count as reviewed."""
         if found.landing is None:
             return None, _OTHER
+        if len(found.landing.commits) > 1:
+            return None, _SEVERAL
         approved = {record.by for record in stored.records if record.kind == "approved"}
-        without = await self._identities.unconfirmed(approved) if self._identities else frozenset()
+        asked = approved | ({by} if by else set())
+        without = await self._identities.unconfirmed(asked) if self._identities else frozenset()
         # What was approved later, or by somebody of whom nothing is known now, is no approval of this merge.
         counting = tuple(
             record
             for record in stored.records
             if record.kind != "approved" or (record.time <= time and record.by not in without)
         )
-        then = dataclasses.replace(stored, records=counting)
+        # The branch may be gone by now: forges remove what was merged.
+        then = dataclasses.replace(stored, records=counting, branch=stored.head)
         judgement = await self._proposals.judgements.at(then, found.landing.before, time.date(), by or NOBODY)
         if judgement.check and not judgement.check.lasting:
             raise _interrupted(judgement.check.errors[0].message)
-        case = await self._proposals.case(then, User(by, frozenset()), judgement)
-        if judgement.conflicts:
-            return None, _OTHER
-        if case.check.errors:
-            return None, _PROBLEMS
-        if case.unmet:
-            who = " and ".join(requirement.who for requirement in case.unmet)
-            return None, f" before {who} had approved"
-        return case, ""
+        identity = await self._identities.known(by) if self._identities and by else None
+        user = identity.user if identity else User(by, frozenset())
+        case = await self._proposals.case(then, user, judgement)
+        why = _why_not_reviewed(case, user, is_confirmed=by not in without)
+        return (None, why) if why else (case, "")
 
     def _record(
         self,
@@ -152,6 +156,26 @@ class MergedThere:
         return self._forge.merged_there(
             stored, merge, by=by, source=source, main=before, digest=digest, confirmation=message, on=main
         )
+
+
+def _why_not_reviewed(case: Case, user: User, *, is_confirmed: bool) -> str:
+    """Return why what a user has merged there does not count as reviewed, or nothing. A user without a name is nobody.
+
+    What the page asks for before a merge is asked for here.
+    """
+    if case.judgement.conflicts:
+        return _OTHER
+    if case.check.errors:
+        return _PROBLEMS
+    if case.unmet:
+        return f" before {' and '.join(requirement.who for requirement in case.unmet)} had approved"
+    if case.needs_fresh_sign_in:
+        return _SIGN_IN
+    refusal = refusal_of("merge", case, Actor(user, may_review=True)) if user.name else None
+    if refusal is None and is_confirmed:
+        return ""
+    is_own = refusal is not None and refusal.code == "own-proposal"
+    return f" by {user.name}, who {'proposed it' if is_own else 'may not merge it on its page'}"
 
 
 def _interrupted(why: str) -> UnavailableError:
