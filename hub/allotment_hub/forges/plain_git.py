@@ -134,11 +134,11 @@ class PlainGitForge:
         """List the proposals that undo a merged one, those with the newest record first."""
         return self._stored(self.log.ask(lambda index: index.undoing(proposal)))
 
-    def redacted_reasons(self, proposals: Collection[str]) -> dict[str, str]:
-        """Return what stands in the place of the reason that main has of a merged proposal, where it is redacted."""
+    def redacted(self, proposals: Collection[str]) -> dict[str, Record]:
+        """Return the record whose title and reason main has of a merged proposal, where they are redacted."""
         redacted = self.log.ask(lambda index: index.redacted()).intersection(proposals)
         found = self._stored([(proposal, 0) for proposal in redacted]) if redacted else ()
-        return {stored.id: stored.current.text for stored in found if stored.current.redacted}
+        return {stored.id: stored.current for stored in found if stored.current.redacted}
 
     def _stored(
         self, found: Sequence[tuple[str, int]], branches: Mapping[str, str] | None = None

@@ -111,6 +111,11 @@ class Record:
     commit: str = field(default="", compare=False)
     """The commit that it is read from."""
 
+    @property
+    def own_title(self) -> bool:
+        """Whether somebody wrote the title: that of a pull request. What is proposed here, the service calls."""
+        return self.kind in SETTERS and self.source is not None
+
     def message(self) -> str:
         """Format the record as the message of a commit: a line for people, then JSON for machines."""
         unknown = f"{self.source.login} on {self.source.forge}" if self.source else ""

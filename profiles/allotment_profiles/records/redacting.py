@@ -30,6 +30,11 @@ def with_tombstones(records: Sequence[Record]) -> tuple[Record, ...]:
     if not found:
         return tuple(records)
     return tuple(
-        replace(record, text=found[record.commit], redacted=True) if record.commit in found else record
-        for record in records
+        without_words(record, found[record.commit]) if record.commit in found else record for record in records
     )
+
+
+def without_words(record: Record, shown: str) -> Record:
+    """Return a record with what is shown in the place of its text; a title that somebody wrote goes as well."""
+    title = f"Redacted: {record.source.place}" if record.own_title and record.source else record.title
+    return replace(record, text=shown, title=title, redacted=True)

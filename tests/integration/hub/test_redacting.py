@@ -8,9 +8,11 @@ import pytest
 from support.command_line import allotment
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform, code_of
 from support.fakes.web_service import WebService
+from support.hand_made import HOST, HandMade, changed, knows
 
 from allotment_hub.api.serializers import proposal_answer
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.pull_requests.adopting import Adopting
 from allotment_profiles.records.record import Record
 
 SECRET = "The patient is called Smith"
@@ -150,3 +152,47 @@ async def test_only_an_administrator_redacts_what_is_there_once_and_with_a_reaso
     answer = await service.program("adam").post(f"api/v1/proposals/{stored.id}/redactions", json=body)
     assert answer.status_code == 201
     assert await code(adam) == "redacted-already"
+
+
+@pytest.mark.parametrize("body", ["", "More memory"])
+@pytest.mark.parametrize("before_the_merge", [True, False])
+async def test_the_title_of_a_pull_request_is_redacted_with_its_text(
+    platform: Platform, service: WebService, tmp_path: Path, body: str, before_the_merge: bool
+) -> None:
+    knows(platform, "ana")
+    pull = HandMade(platform, changed(platform, {NOTEBOOK_PATH: LARGER}), title=SECRET, body=body)
+    adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", HOST)
+    stored = (await adopting.look(pull.value, confirmed_by_author=True)).stored
+    assert stored
+    pull.push(changed(platform, {NOTEBOOK_PATH: LARGER.replace(b"8 GiB", b"12 GiB")}))
+    pull.tell(body=body and "Much more memory")  # under the same title
+    stored = (await adopting.look(pull.value, confirmed_by_author=True)).stored
+    assert stored
+    assert [record.title for record in stored.records] == [SECRET, SECRET]
+    if before_the_merge:
+        stored = await redacted(platform, stored, "adopted")
+    stored = await platform.merged(stored)
+    if not before_the_merge:
+        stored = await redacted(platform, stored, "adopted")
+    assert stored.current.title == "Redacted: Gitea (pull request 7)"
+    merge = stored.ending and platform.forge.commit(stored.ending.merge)
+    assert merge
+    assert (SECRET in merge.message) is not before_the_merge
+    for who in ("adam", "ben"):
+        browser, program = service.browser(who), service.program(who)
+        paths = ("proposals?state=merged", f"proposals/{stored.id}", f"profiles/{PROFILE}", "profiles.csv")
+        shown = [await browser.get(path) for path in paths]
+        paths = ("proposals?state=merged", f"proposals/{stored.id}", f"profiles/{PROFILE}")
+        shown += [await program.get(f"api/v1/{path}") for path in paths]
+        assert not any("Smith" in each.text for each in shown), who
+        assert "Redacted: Gitea (pull request 7)" in shown[1].text
+    assert "Smith" not in json.dumps(exported(tmp_path))
+    await platform.close()
+    assert not any(b"Smith" in content for content in index(tmp_path).values())
+
+
+async def test_the_title_that_the_service_made_stays_when_a_reason_is_redacted(platform: Platform) -> None:
+    stored = await proposed(platform, SECRET)
+    title = stored.current.title
+    stored = await redacted(platform, stored, "proposed")
+    assert stored.current.title == title

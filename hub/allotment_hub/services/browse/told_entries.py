@@ -9,7 +9,8 @@ from allotment_hub.services.proposals.sights import all_known
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import Audience, audience_of
 from allotment_profiles.git.process import GitUnavailableError
-from allotment_profiles.store.provenance import HistoryEntry
+from allotment_profiles.records.record import Record
+from allotment_profiles.store.provenance import MERGE, HistoryEntry
 from allotment_profiles.store.watcher import CatalogWatcher
 
 _MAXIMUM_KEPT = 2000
@@ -39,14 +40,17 @@ class ToldEntries:
         return found
 
     def _without_redacted(self, found: dict[str, HistoryEntry]) -> dict[str, HistoryEntry]:
-        """Leave out the reasons that are redacted: main has them in its messages. While nobody knows, leave out all."""
+        """Leave out the words that are redacted: main has them in its messages. While nobody knows, leave out all."""
         proposals = {entry.proposal for entry in found.values() if entry.proposal}
         try:
-            reasons = self._forge.redacted_reasons(proposals) if proposals else {}
+            redacted = self._forge.redacted(proposals) if proposals else {}
         except GitUnavailableError:  # the records are being read
-            reasons = dict.fromkeys(proposals, "")
+            return {
+                commit: dataclasses.replace(entry, subject="", reason="") if entry.proposal else entry
+                for commit, entry in found.items()
+            }
         return {
-            commit: dataclasses.replace(entry, reason=reasons[entry.proposal]) if entry.proposal in reasons else entry
+            commit: _without_words(entry, redacted[entry.proposal]) if entry.proposal in redacted else entry
             for commit, entry in found.items()
         }
 
@@ -71,3 +75,9 @@ class ToldEntries:
         files = {commit: self._kept[commit] for commit in commits}
         drop_oldest(self._kept, _MAXIMUM_KEPT)
         return files
+
+
+def _without_words(entry: HistoryEntry, redacted: Record) -> HistoryEntry:
+    """Return an entry with what stands in the place of its reason, and of a title that somebody wrote."""
+    subject = f"{MERGE}{redacted.title}" if redacted.own_title else entry.subject
+    return dataclasses.replace(entry, subject=subject, reason=redacted.text)

@@ -18,7 +18,7 @@ from allotment_hub.services.proposals.rights import Action, Actor, may_reject, r
 from allotment_hub.services.sign_ins import SignIns
 from allotment_profiles.access.people import User
 from allotment_profiles.git.process import GitError
-from allotment_profiles.records.record import Source
+from allotment_profiles.records.record import Record, Source
 from allotment_profiles.store.history import CONFIRMS_PUSH, CONFIRMS_REMOVAL
 from allotment_profiles.store.provenance import MERGE
 from allotment_profiles.store.watcher import CatalogWatcher
@@ -132,7 +132,7 @@ class Reviews:
             raise refused(404, "record-unknown", what, "There is no such record, or it has no text.", link=page)
         if found.redacted:
             raise refused(409, "redacted-already", what, "The text is redacted already.", link=page)
-        same = [each.commit for each in stored.records if each.text == found.text and not each.redacted]
+        same = [each.commit for each in stored.records if not each.redacted and _says_the_same(each, found)]
         for commit in same:
             write = partial(self._forge.record, redacts=commit, text=reason)
             stored = await written(write, stored, "redacted", by=actor.user.name)
@@ -292,6 +292,11 @@ def _unconfirmed(removed: tuple[str, ...], proposal: str) -> ServiceError:
     why = f"It removes {number} at once: {', '.join(removed[:20])}{' …' if len(removed) > 20 else ''}."
     remedy = "Look at what is removed. Then merge with `confirm_removal: true`, or tick the box on its page."
     return refused(409, "removal-unconfirmed", "It is not merged yet.", why, remedy, link=f"proposals/{proposal}")
+
+
+def _says_the_same(record: Record, other: Record) -> bool:
+    """Return whether two records have one text, or one title that somebody wrote."""
+    return record.text == other.text or (record.own_title and other.own_title and record.title == other.title)
 
 
 def merge_message(case: Case, by: str, confirmed: Sequence[str] = ()) -> str:

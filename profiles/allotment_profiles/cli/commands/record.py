@@ -1,5 +1,6 @@
 """`allotment record`: verify the log of what people did with proposals, and export it for an archive."""
 
+import datetime as dt
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -95,14 +96,18 @@ def export(path: Path, signers: Path, output: IO[str]) -> None:
 
 def _without_redacted(lines: Iterable[str], redactions: Sequence["Record"]) -> Iterator[str]:
     """Return the lines of an export without redacted texts: a redaction comes later than what it is of."""
-    from allotment_profiles.records.redacting import tombstones
+    from allotment_profiles.records.record import read_record
+    from allotment_profiles.records.redacting import tombstones, without_words
 
     shown, of = tombstones(redactions), {record.redacts: record.proposal for record in redactions}
     for line in lines:
         content = json.loads(line) if shown else {}
         commit = content.get("commit", "")
         if commit in shown and of[commit] == content.get("proposal"):
-            yield json.dumps({**content, "text": shown[commit], "redacted": True}, ensure_ascii=False) + "\n"
+            record = read_record(line, commit, dt.datetime.fromisoformat(content["time"]))
+            title = without_words(record, "").title if record else ""
+            words = {"title": title, "text": shown[commit], "redacted": True}
+            yield json.dumps({**content, **words}, ensure_ascii=False) + "\n"
         else:
             yield line
 
