@@ -222,8 +222,12 @@ def test_a_proposal_is_approved_on_its_pull_request_and_merged_by_a_comment_ther
     comments = f"repos/{repository}/issues/{number}/comments"
     comment = until(lambda: forge.call("GET", comments), within=60, what="the service's comment")[0]
     assert "waiting for" in comment["body"]
-    reviewers = forge.call("GET", f"repos/{repository}/pulls/{number}")["requested_reviewers"]
-    assert lead.name in [each["login"] for each in reviewers]
+
+    def reviewers() -> list[str]:
+        asked = forge.call("GET", f"repos/{repository}/pulls/{number}")["requested_reviewers"]
+        return [each["login"] for each in asked]
+
+    until(lambda: lead.name in reviewers(), within=60, what="that the lead is asked for a review")
     until(lambda: shown(forge, repository, number) == "pending", within=60, what="the status of the head")
     began = time.time()
     until(lambda: time.time() > began + 1.5, what="another second of the forge's clock")
