@@ -222,11 +222,13 @@ class PlainGitForge:
         by: str,
         title: str,
         reason: str,
+        undoes: str = "",
     ) -> StoredProposal:
         """Replace the content of an open proposal, on top of a commit of main. Raise RefMovedError."""
         parents = [proposal.branch or proposal.head] + ([base] if base else [])
         head = self._content(base, parents, files, by=by, title=title, reason=reason)
         record = self._setting("updated", proposal.id, base, head, files, by=by, title=title, reason=reason)
+        record = dataclasses.replace(record, undoes=undoes)
         branch = RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT)
         self.log.append(record, proposal.basis, branch)
         return self._reload(proposal.id)

@@ -20,7 +20,7 @@ from allotment_profiles.records.redacting import with_tombstones
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "4"
+_FORMAT = "5"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS record (
@@ -218,6 +218,7 @@ class RecordIndex:
                 totals["open"] += 1
             elif was is not None:
                 proposer, state, _, merge, undoes = was
+                undoes = record.undoes if record.kind in SETTERS else undoes
                 if state == "open" and record.kind in ENDINGS:
                     state, merge = record.kind, record.merge
                     totals.update({"open": -1, state: 1})

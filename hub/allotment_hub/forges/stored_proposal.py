@@ -51,8 +51,8 @@ class StoredProposal:
 
     @property
     def undoes(self) -> str:
-        """The id of the merged proposal that it undoes; empty where it undoes none."""
-        return self._opening.undoes
+        """The id of the merged proposal that what was proposed last undoes; empty where it undoes none."""
+        return self.current.undoes
 
     @property
     def _opening(self) -> Record:

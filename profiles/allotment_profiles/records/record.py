@@ -97,7 +97,7 @@ class Record:
     touches: Mapping[str, Sequence[Any]] | None = None
     """Path → for whom its versions before and after are; with `proposed` and `updated`. None where not written down."""
     undoes: str = ""
-    """The id of the merged proposal that it undoes; with `proposed`."""
+    """The id of the merged proposal that it undoes; with `proposed` and `updated`."""
     carried_from: str = ""
     """The commit that recorded it first, before there was a log."""
     source: Source | None = None

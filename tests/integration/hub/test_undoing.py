@@ -22,6 +22,7 @@ from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.writing import write
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+GRANTED = PRICES.replace(b"granted_to:", b"granted_to:\n  transport: {until: 2999-12-31}")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
 
 
@@ -137,7 +138,25 @@ async def test_only_what_the_service_has_made_is_called_an_undoing(platform: Pla
     undoing = await platform.proposed(
         {NOTEBOOK_PATH: LARGER.replace(b"cpu: {limit: 2}", b"cpu: {limit: 4}")}, update=undoing.id
     )
-    assert (undoing.current.title, undoing.undoes) == ("Change housing/notebook: Notebook", stored.id)
+    assert (undoing.current.title, undoing.undoes) == ("Change housing/notebook: Notebook", "")
+    assert (await seen(platform, stored)).undone_by == ()
+
+
+async def test_an_undoing_that_is_sent_again_with_other_content_undoes_nothing(platform: Platform) -> None:
+    stored = await merged(platform, {NOTEBOOK_PATH: LARGER})
+    undoing = await undo(platform, stored)
+    again = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK}, update=undoing.id)  # exactly what it was
+    assert (again.current.title, again.undoes) == (undoing.current.title, stored.id)
+    again = await platform.proposed({PRICES_PATH: GRANTED}, update=undoing.id)
+    assert not again.current.title.startswith("Undo")
+    assert again.undoes == ""
+    assert (await seen(platform, stored)).undone_by == ()
+    again = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK}, update=undoing.id)  # typed, and nothing else
+    assert again.undoes == ""
+    other = {NOTEBOOK_PATH: NOTEBOOK, PRICES_PATH: GRANTED}
+    done = await platform.submissions.propose(platform.people.actor("ana"), other, "Mine", undoes=stored.id)
+    assert done.proposal.undoes == ""
+    assert (await seen(platform, stored)).undone_by == ()
 
 
 async def test_another_proposal_for_the_same_profile_is_left_alone(platform: Platform) -> None:

@@ -93,7 +93,9 @@ class Submissions:
         """
         _limit(files)
         if undoes:
-            await self.undoable(actor, undoes)
+            undone = await self.undoable(actor, undoes)
+            touched = (await self._proposals.touched([undone]))[undone.id]
+            undoes = undoes if set(files) <= set(touched) else ""  # what changes other files is something else
         reason = checked_text(reason, "reason")
         main = await self._proposals.main()
         if on not in (None, main):
@@ -112,13 +114,26 @@ class Submissions:
             earlier = await self._earlier(actor, files, update, policy, undoes=undoes, limited=not decided)
             if not decided:
                 await self._within_day(actor, policy, size_of(files))
-            opening = partial(self._forge.open, _new_name(), undoes=undoes)
-            send = partial(self._forge.update, earlier) if earlier else opening
+            made = on is not None
+            if earlier and not undoes:
+                undoes, made = await self._still_undoes(earlier, files, main, made=made)
+            send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _new_name())
             # What somebody has typed may be anything, whatever they say that it undoes.
-            undo = on is not None and (earlier.current.title.startswith(_UNDO) if earlier else bool(undoes))
+            undo = made and bool(undoes) and (earlier is None or earlier.current.title.startswith(_UNDO))
             title, by = _title(files, check, undo=undo), actor.user.name
-            stored = await written(send, main, files, by=by, title=title, reason=reason)
+            stored = await written(send, main, files, by=by, title=title, reason=reason, undoes=undoes)
         return Proposed(stored, earlier is None, bool(automatic) and not required)
+
+    async def _still_undoes(self, earlier: StoredProposal, files: Files, main: str, *, made: bool) -> tuple[str, bool]:
+        """Return which proposal an update still undoes, and whether it is what the service makes to undo that one.
+
+        What the service has `made` of an earlier version undoes what that one did.
+        """
+        if made or not earlier.undoes:
+            return earlier.undoes, made
+        undone = await self._proposals.undone(await self._proposals.stored(earlier.undoes), main)
+        exact = not undone.collisions and dict(undone.files) == dict(files)
+        return (earlier.undoes, True) if exact else ("", False)
 
     async def take(
         self, actor: Actor, paths: Collection[str], size: int, record: Callable[[], T], *, is_new: bool
