@@ -80,6 +80,10 @@ class Window:
         assert len(comments) == 1
         return comments[0]
 
+    def texts(self, stored: StoredProposal) -> list[str]:
+        """Return all comments of the service's."""
+        return [event.text for event in self.pull(stored).events if event.kind == "comment"]
+
     def statuses(self, stored: StoredProposal) -> dict[str, str]:
         """Return what the statuses of the head say."""
         newest = self.state.newest_statuses(self.pull(stored).head)
@@ -174,6 +178,7 @@ async def test_the_end_of_a_proposal_closes_its_pull_request(window: Window, end
     await window.look()
     pull = window.pull(stored)
     assert (pull.state, pull.labels) == ("closed", [f"allotment: {ending}"])
+    assert f"{ending.capitalize()} by" in window.texts(stored)[0]
     assert window.shown.all() == ()
     before = len(window.server.requests)
     await window.look()
@@ -245,7 +250,7 @@ async def test_a_push_to_its_branch_past_the_hub_is_said_and_cannot_be_approved(
     shown = window.shown.of(stored.id)
     assert shown
     assert shown.digest == ""
-    assert window.statuses(stored)["allotment/check"].startswith("failure: Somebody pushed to this branch outside")
+    assert window.statuses(stored)["allotment/check"].startswith("failure: Somebody pushed to this branch")
     assert "outside the hub" in window.comment(stored)
 
 

@@ -230,3 +230,18 @@ async def test_protection_stops_a_merge_that_was_not_approved(window: GiteaWindo
     await seen(window, "it is approved", "approved")
     window.repo("leo", "POST", f"issues/{number}/comments", {"body": "/merge"})
     assert await seen(window, "it is merged", "merged") == stored.id
+
+
+async def test_after_the_end_the_comment_says_how_it_ended(window: GiteaWindow) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    number = window.pulls()[0]["number"]
+    window.repo("lena", "POST", f"pulls/{number}/reviews", {"event": "REQUEST_CHANGES", "body": "Too large"})
+    await seen(window, "it is rejected", "rejected")
+    for _ in range(3):
+        await window.look()
+    [pull] = window.pulls()
+    assert (pull["state"], [label["name"] for label in pull["labels"]]) == ("closed", ["allotment: rejected"])
+    [comment] = window.repo("bot", "GET", f"issues/{number}/comments")
+    assert "Rejected by lena: Too large" in comment["body"]
+    assert {each["status"] for each in window.statuses(stored.head)} == {"success", "failure"}

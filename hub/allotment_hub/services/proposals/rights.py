@@ -152,6 +152,8 @@ def _not_ready(action: Action, case: Case, actor: Actor) -> Refusal | None:
     proposer = case.stored.proposer
     if case.stored.branch != case.stored.head:
         why, remedy = "Its content has no proposer.", f"{proposer} can propose again; that sets the branch."
+        if case.stored.records[0].kind == "adopted":
+            remedy = f"{proposer} can propose it with the comment /propose on its pull request."
         return Refusal("head-unrecorded", "Someone pushed to this branch outside the hub.", why, remedy, proposer, 409)
     if case.state == "conflict":
         what, why = "It conflicts with main.", f"Main has changed {', '.join(case.judgement.conflicts)} since."

@@ -65,16 +65,17 @@ def waiting(case: Case) -> tuple[str, dt.datetime]:
     stored, state = case.stored, case.state
     approvals = case.approvals
     since = stored.ending.time if stored.ending else stored.current.time
+    if stored.open and stored.branch != stored.head:
+        return f"{stored.proposer}, to propose what somebody pushed", since
     if state == "open":
         return "an approval by " + " and by ".join(requirement.who for requirement in case.unmet), since
     if state == "approved":
         anybody = "the service to merge it" if case.merges_when_approved else "somebody to merge it"
         who = f"{stored.proposer} to merge it" if case.merges_itself else anybody
         return who, approvals[-1].time if approvals else since
-    if state == "conflict":
-        return f"{stored.proposer}, to bring it up to date with main", since
-    if state == "broken":
-        return f"{stored.proposer}, to correct its problems", since
+    if state in ("conflict", "broken"):
+        what = "bring it up to date with main" if state == "conflict" else "correct its problems"
+        return f"{stored.proposer}, to {what}", since
     if stored.unreviewed and state == "merged":
         return "administrators to confirm it, if it is quarantined", since
     return ("the hub to take it up" if state == "merged" else "nobody"), since

@@ -9,7 +9,7 @@ import dataclasses
 import datetime as dt
 import logging
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -47,7 +47,7 @@ NOTICE = dt.timedelta(seconds=30)
 """How long a forge has to notice by itself that a pull request was merged; then the service closes it."""
 SHOW_AGAIN_SECONDS = 600.0
 """How often what a pull request shows is compared with the people of the moment, whatever else changed."""
-STRANGER_SECONDS = 600.0
+STRANGER_SECONDS = 60.0
 """How often a pull request is looked at that is not adopted, and has not changed: its author may have signed in."""
 MAXIMUM_STRANGERS = 10
 """How many of them are looked at in one look, after everything else."""
@@ -141,11 +141,12 @@ class Following:
             await self._apart(stored.id, self._together(stored, there, me))
         ids = {stored.id for stored in still_open}
         await self._find_forgotten(there, ids)
+        known = {shown.number for shown in self.shown.all()}
         for shown in self.shown.all():
             if shown.proposal not in ids:
                 await self._apart(shown.proposal, self._end(shown, me))
         await self._remove_branches()
-        await self._adopt(there)
+        await self._adopt([each for each in there if each.number not in known])
         for gone in self._compared.keys() - ids:
             del self._compared[gone]
         if self._late:
@@ -257,14 +258,11 @@ class Following:
 
     # -- one that is no proposal
 
-    async def _adopt(self, there: Iterable[PullRequest]) -> None:
+    async def _adopt(self, there: Sequence[PullRequest]) -> None:
         """Adopt the pull requests that somebody opened by hand, or let them say why they are not adopted."""
-        known = {shown.number for shown in self.shown.all()}
         never: tuple[object, float] = (None, float("-inf"))
-        strangers = [each for each in there if each.number not in known]
-        strangers.sort(key=lambda each: self._strangers.get(each.number, never)[1])
         left = MAXIMUM_STRANGERS
-        for each in strangers:
+        for each in sorted(there, key=lambda each: self._strangers.get(each.number, never)[1]):
             looked, state = self._strangers.get(each.number, never), (each.updated, each.head)
             if looked[0] == state and time.monotonic() - looked[1] < STRANGER_SECONDS:
                 continue
@@ -287,8 +285,8 @@ class Following:
         adoption = await self._windows.adopting.look(
             pull_request, confirmed_by_author=confirmed, is_as_opened=self.forge.is_as_opened
         )
-        if adoption.stored and adoption.stored.open:
-            self.waits = True  # the next look shows what it means
+        if adoption.stored:  # the next look shows what it means; what has ended says so already
+            self.waits = self.waits or adoption.stored.open
         elif adoption.why_not and self._said.get(pull_request.number) != (pull_request.head, adoption.why_not):
             await self._windows.showing.say(pull_request, adoption.why_not)
             self._said[pull_request.number] = pull_request.head, adoption.why_not

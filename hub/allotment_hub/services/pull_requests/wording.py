@@ -177,10 +177,7 @@ def _standing(shared: Shareable) -> str:
     if stored.ending:
         return _ended(stored.ending, said=shared.listed)
     if shared.strange:
-        sentence = (
-            f"Somebody pushed to this branch outside the hub, and nothing is decided here: {proposer} can propose"
-        )
-        return f"{sentence} again, which sets the branch."
+        return inline(shared.strange)
     if case.judgement.conflicts:
         return f"Main has changed the same files. {proposer} can bring it up to date."
     if case.check.errors:
@@ -197,7 +194,7 @@ def _ended(ending: Record, *, said: bool) -> str:
 def _check_status(shared: Shareable, page: str) -> Status:
     case, errors = shared.case, shared.case.check.errors
     if shared.strange and case.stored.open:
-        sentence = shared.strange
+        sentence = "Somebody pushed to this branch: the service's comment says what helps."
     elif case.judgement.conflicts:
         sentence = "Main has changed the same files: bring it up to date."
     elif not errors:
