@@ -30,7 +30,11 @@ def unknown_keys(model: BaseModel, place: str = "") -> Iterator[str]:
 def in_words(error: ValidationError) -> str:
     """Return what is wrong with a file, without the values in it."""
     found = error.errors(include_url=False, include_input=False)[:5]
-    return "; ".join(": ".join([*filter(None, [".".join(map(str, each["loc"]))]), each["msg"]]) for each in found)
+    return "; ".join(
+        # Pydantic puts words of its own before those of our checks.
+        ": ".join([*filter(None, [".".join(map(str, each["loc"]))]), each["msg"].removeprefix("Value error, ")])
+        for each in found
+    )
 
 
 class RemoteConfiguration(BaseModel):

@@ -39,7 +39,10 @@ def configure_hub(c: HubConfiguration, values: dict[str, Any], base_url: str) ->
     try:
         chart = ChartValues.model_validate(values)
     except ValidationError as error:
-        lines = [f"custom.allotment.{'.'.join(map(str, line['loc']))}: {line['msg']}" for line in error.errors()]
+        lines = [
+            f"custom.allotment.{'.'.join(map(str, line['loc']))}: {line['msg'].removeprefix('Value error, ')}"
+            for line in error.errors()
+        ]
         sys.exit("The values of Allotment are wrong.\n" + "\n".join(lines))
     for name in unknown_keys(chart):
         print(f"custom.allotment.{name} is not known to this version, and not used.", file=sys.stderr)  # noqa: T201

@@ -18,7 +18,7 @@ from rich.table import Table
 from allotment_hub.configuration import ServiceConfiguration, in_words
 from allotment_hub.laptop.deployment import Deployment
 from allotment_hub.laptop.folder import LaptopError, StateFolder
-from allotment_hub.laptop.git_server import GitServer, ensure_mirror, read_git_server
+from allotment_hub.laptop.git_server import GitServer, check_files, ensure_mirror, read_git_server
 from allotment_hub.laptop.hub.accounts import ACCOUNTS
 from allotment_hub.laptop.hub.proxy import write_proxy_configuration
 from allotment_hub.laptop.hub.sign_in import SignIn, read_options, readable_by_others
@@ -56,6 +56,8 @@ def run(options: LaptopOptions) -> None:
     # Before the lock, which would create a file in a folder that is not ours.
     folder.check()
     with folder.locked():
+        # First of all, so that the folder is known as ours, however far this start comes.
+        Deployment.read(folder).write(folder)
         folder.create()
         deployment = _prepare(console, folder, options)
         asyncio.run(_Run(console, folder, deployment, traefik).run())
@@ -123,9 +125,12 @@ def _choose_configuration(console: Console, folder: StateFolder, options: Laptop
         sign_in.file = options.sign_in.resolve() if options.sign_in else None
     if sign_in.file:
         read_options(sign_in.file)
-        if readable_by_others(sign_in.file):
-            console.print(f"Other users of this machine can read {sign_in.file}.", markup=False)
     server = read_git_server(sign_in.file) if sign_in.file else None
+    if server:
+        check_files(server)
+    for file in [*([sign_in.file] if sign_in.file else []), *(server.secret_files if server else [])]:
+        if readable_by_others(file):
+            console.print(f"Other users of this machine can read {file}.", markup=False)
     sign_in.mirrored = server is not None
     sign_in.write(folder)
     return server

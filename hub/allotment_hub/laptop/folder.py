@@ -53,8 +53,8 @@ class StateFolder:
             return
         if not self.path.is_dir():
             raise LaptopError(f"{self.path} is a file. Name a folder with --folder.")
-        # An interrupted first start leaves only the lock.
-        foreign = {entry.name for entry in self.path.iterdir()} - {"lock"}
+        # The first start writes laptop.json right after the lock.
+        foreign = {entry.name for entry in self.path.iterdir()} - {"lock", ".laptop.json.unfinished"}
         if foreign and not self.deployment.exists():
             raise LaptopError(
                 f"{self.path} holds other files and is no folder of Allotment. Name a new one with --folder."

@@ -25,6 +25,14 @@ class GitServer:
     remote: RemoteConfiguration
     forge: ForgeConfiguration | None
 
+    @property
+    def secret_files(self) -> list[Path]:
+        """The files that hold secrets, each once."""
+        found = [self.remote.token_file, self.remote.ssh_key_file]
+        if self.forge:
+            found += [self.forge.token_file, self.forge.app_key_file, self.forge.webhook_secret_file]
+        return list(dict.fromkeys(filter(None, found)))
+
 
 def read_git_server(file: Path) -> GitServer | None:
     """Return what a file says; None where it names no git server. Raise LaptopError."""
@@ -57,6 +65,18 @@ def _section(file: Path, name: str, kind: type[Section], sections: dict[str, dic
     # Names of files are relative to the file that they stand in.
     paths = {key: file.parent / value for key, value in made if isinstance(value, Path)}
     return made.model_copy(update=paths)
+
+
+def check_files(server: GitServer) -> None:
+    """Raise LaptopError for a file that is named and cannot be read."""
+    for name, section in (("Repository", server.remote), ("Forge", server.forge)):
+        for key, value in section or ():
+            if not isinstance(value, Path):
+                continue
+            try:
+                value.open("rb").close()
+            except OSError as error:
+                raise LaptopError(f"{name}: {key}: {value} cannot be read: {error.strerror}.") from None
 
 
 def ensure_mirror(folder: StateFolder, server: GitServer) -> None:

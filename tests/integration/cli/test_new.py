@@ -24,8 +24,9 @@ WRONG = "title: Notebook\nresources: {cpu: two}\n"
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    code, _ = allotment("new", "repository", tmp_path / "profiles")
+    code, said = allotment("new", "repository", tmp_path / "profiles")
     assert code == 0
+    assert said.index("new team") < said.index("git commit") < said.index("push -u origin main")
     return tmp_path / "profiles"
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from allotment_hub.configuration import in_words
 from allotment_hub.laptop.deployment import Deployment, Ports
 from allotment_hub.laptop.folder import LaptopError, StateFolder
-from allotment_hub.laptop.git_server import ensure_mirror, read_git_server
+from allotment_hub.laptop.git_server import check_files, ensure_mirror, read_git_server
 from allotment_hub.laptop.hub.sign_in import read_options
 
 HUB = {"JupyterHub": {"authenticator_class": "generic-oauth"}, "CheckedIdentity": {"provider": "gitea"}}
@@ -56,6 +58,7 @@ def test_the_git_server_and_its_forge_are_the_services_and_not_the_hubs(tmp_path
             "without credentials",
         ),
         ({"Repository": REPOSITORY, "Forge": FORGE | {"token_file": None}}, "the file of a token is needed"),
+        ({"Repository": REPOSITORY, "Forge": FORGE | {"url": "http://git.example.org"}}, "say plain_http: true"),
     ],
 )
 def test_what_is_wrong_is_said_without_its_secrets(tmp_path: Path, sections: dict[str, Any], said: str) -> None:
@@ -63,6 +66,28 @@ def test_what_is_wrong_is_said_without_its_secrets(tmp_path: Path, sections: dic
         read_git_server(written(tmp_path, **sections))
     assert said in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for file in ("token", "secret"):
+        server = read_git_server(
+            written(tmp_path, Repository=REPOSITORY, Forge=FORGE | {"webhook_secret_file": "secret"})
+        )
+        assert server
+        assert server.secret_files == [tmp_path / "token", tmp_path / "secret"]
+        with pytest.raises(LaptopError, match=f"{tmp_path / file} cannot be read: No such file"):
+            check_files(server)
+        (tmp_path / file).write_text("s3cret")
+    check_files(server)
+
+
+def test_another_repository_than_the_forges_is_said_in_our_words_alone(tmp_path: Path) -> None:
+    server = read_git_server(written(tmp_path, Repository=REPOSITORY, Forge=FORGE | {"repository": "platform/other"}))
+    assert server
+    deployment = Deployment(ports=Ports(public=8000, service=8001, hub=8002, proxy_api=8003))
+    with pytest.raises(ValidationError) as caught:
+        deployment.service_configuration(StateFolder(tmp_path / "state"), server.remote, server.forge)
+    assert in_words(caught.value).startswith("the forge's repository is platform/other")
 
 
 def test_a_server_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path) -> None:

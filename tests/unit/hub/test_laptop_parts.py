@@ -69,6 +69,18 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_first_start_that_failed_leaves_a_folder_that_the_next_one_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allotment_hub.laptop.app.require_programs", lambda: "traefik")
+    wrong = tmp_path / "sign-in.yaml"
+    wrong.write_text("JupyterHub: {}")
+    for _ in range(2):
+        result = invoke("--folder", tmp_path / "state", "--config", wrong)
+        assert result.exit_code == 1
+        assert "has to have authenticator_class" in result.output
+
+
 @pytest.mark.parametrize("content", ["{", '{"ports": {"hub": "often"}}', "[]"])
 def test_a_damaged_laptop_json_is_said_with_a_way_out(folder: StateFolder, content: str) -> None:
     folder.deployment.write_text(content)

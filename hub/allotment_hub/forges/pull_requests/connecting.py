@@ -29,7 +29,8 @@ def connect(
     parts = urlsplit(url)
     if parts.scheme != "https" and not (plain_http and parts.scheme == "http"):
         raise ForgeConfigurationError(
-            f"the forge's address begins with https://: {parts.scheme}:// would send credentials unencrypted"
+            "the forge's address begins with https://, since http:// would send credentials unencrypted;"
+            " where that is harmless, say plain_http: true"
         )
     if not parts.hostname or parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ForgeConfigurationError(

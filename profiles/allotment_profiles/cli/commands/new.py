@@ -153,8 +153,14 @@ def new_repository(folder: Path) -> None:
     with usage_errors(folder):
         scaffold.write_new(folder, scaffold.new_repository())
         GitProcess(folder).run("init", "--quiet", "--initial-branch=main", ".")
-    click.echo(f"{click.format_filename(folder)} is a repository of profiles. Next: edit policy.yaml, then run")
+    click.echo(f"{click.format_filename(folder)} is a repository of profiles. Next, in this folder: edit policy.yaml,")
+    click.echo("then run")
     click.echo("  allotment new team NAME")
+    click.echo("  allotment new profile TEAM/NAME")
+    click.echo("  allotment check")
+    click.echo("  git add . && git commit -m 'The first team'")
+    click.echo("and push main to an empty repository on the git server, before main is protected there:")
+    click.echo("  git remote add origin ADDRESS && git push -u origin main")
 
 
 def _checked_name(name: str) -> str:
