@@ -80,9 +80,12 @@ class StoredProposal:
         return ending is not None and ending.kind == "merged" and ending.source is not None and not ending.digest
 
     def at(self, head: str) -> "StoredProposal":
-        """Return the open proposal as it was with an earlier head."""
-        ending = self.ending
-        return replace(self, head=head, records=tuple(record for record in self.records if record is not ending))
+        """Return the proposal as it was when an earlier head was set; a merge stays: main was another before it."""
+        setters = [place for place, record in enumerate(self.records) if record.kind in SETTERS and record.head == head]
+        until = setters[-1] + 1 if setters else len(self.records)
+        records = tuple(record for record in self.records[:until] if record is not self.ending)
+        merge = (self.ending,) if self.ending and self.ending.merge else ()
+        return replace(self, head=head, records=(*records, *merge))
 
     @property
     def current(self) -> Record:

@@ -58,7 +58,10 @@ class TouchedFiles:
         found = spans(self._repository, [stored.ending for stored in missing if stored.ending])
         mains = [found.get(stored.ending.merge, (main,))[0] if stored.ending else main for stored in missing]
         pairs = [(each, stored.head) for each, stored in zip(mains, missing, strict=True)]
-        bases = [base or pair[0] for pair, base in zip(pairs, self._heads.read_bases(pairs), strict=True)]
+        bases = [
+            _recorded_base(stored) or base or pair[0]
+            for stored, pair, base in zip(missing, pairs, self._heads.read_bases(pairs), strict=True)
+        ]
         compared = [(base, head) for base, (_, head) in zip(bases, pairs, strict=True)]
         changes = self._repository.changes_of(compared)
         for start in range(0, len(missing), _BATCH):
@@ -110,10 +113,18 @@ def _words(audience: Audience | None) -> dict[str, Any] | None:
 
 def _written(stored: StoredProposal) -> Touched | None:
     """Return what the record that set the head says; None where it does not."""
-    current = stored.current
-    if current.touches is None or not current.base or current.head != stored.head:
+    base, said = _recorded_base(stored), stored.current.touches
+    if said is None or not base:
         return None
-    return Touched(current.base, {path: tuple(map(_audience, said)) for path, said in current.touches.items()})
+    return Touched(base, {path: tuple(map(_audience, words)) for path, words in said.items()})
+
+
+def _recorded_base(stored: StoredProposal) -> str:
+    """Return what the record that set the head says that it was made from; empty where it does not.
+
+    Once main has the head, git says that it was made from itself.
+    """
+    return stored.current.base if stored.current.head == stored.head else ""
 
 
 def _audience(said: Mapping[str, Any] | None) -> Audience | None:

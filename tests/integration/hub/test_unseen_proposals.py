@@ -1,14 +1,18 @@
 """What a reader may not see is not there for them: no page, answer or deed tells otherwise, or leaves a trace."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from support.fakes.platform import NOTEBOOK, POLICY, Platform, refusal_of
+from support.hand_made import HOST, HandMade, changed, commit, knows
 
 from allotment_hub.api.serializers import proposal_answer
+from allotment_hub.forges.pull_requests.values import PullRequest
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals.overview import JUDGED, overview
 from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.pull_requests.adopting import Adopting
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
 
 DRAFT_PATH = "teams/housing/profiles/sketch.yaml"
@@ -66,6 +70,47 @@ async def test_words_about_a_hidden_version_stay_hidden_after_an_update_that_all
         assert ("About the merger" in proposal_answer(view, "").model_dump_json()) is sees, who
         assert "Looks good" in [record.text for record in view.records], who
         assert [record.kind for record in view.records] == [record.kind for record in view.case.stored.records], who
+
+
+async def words_of(platform: Platform, stored: StoredProposal, *readers: str) -> dict[str, bool]:
+    """Return who reads the words "About the merger"."""
+    stored = await platform.proposals.stored(stored.id)
+    views = {who: await platform.proposals.view(stored, platform.people.actor(who)) for who in readers}
+    return {who: "About the merger" in proposal_answer(view, "").model_dump_json() for who, view in views.items()}
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["recorded", "too large to record"])
+@pytest.mark.parametrize("hidden", [False, True], ids=["open", "hidden"])
+async def test_words_about_an_earlier_head_stay_as_they_were_once_main_has_it(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hidden: bool, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr("allotment_hub.forges.touched._MAXIMUM_WRITTEN", 0)
+    knows(platform, "lena")
+    path = "teams/housing/profiles/new.yaml"
+    first = NOTEBOOK + (b"visibility: draft\n" if hidden else b"")
+    pull = HandMade(platform, changed(platform, {path: first}))
+    adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", HOST)
+    stored = (await adopting.look(pull.value, is_as_opened=as_opened)).stored
+    assert stored
+    await platform.submissions.comment(platform.people.actor("leo"), stored.id, "About the merger")
+    pull.push(commit(platform.repository, [stored.head], {path: NOTEBOOK + b"#\n"}))
+    stored = (await adopting.look(pull.value, confirmed_by_author=True, is_as_opened=as_opened)).stored
+    assert stored
+    assert stored.head == pull.value.head
+    expected = {"tom": not hidden, "ana": not hidden, "leo": True, "lena": True, "adam": True}
+    assert await words_of(platform, stored, *expected) == expected
+    await platform.reviews.approve(platform.people.actor("leo"), stored.id, stored.head)
+    await platform.reviews.merge(platform.people.actor("leo"), stored.id, stored.head)
+    assert platform.repository.is_ancestor(pull.value.head, platform.forge.main())
+    # Also by a service that has not read before the merge what the earlier head touches.
+    restarted = platform.beside(tmp_path)
+    await restarted.watcher.refresh()
+    assert await words_of(restarted, stored, *expected) == expected
+
+
+async def as_opened(_: PullRequest) -> bool:
+    return True
 
 
 async def test_the_title_of_a_hidden_profile_is_not_the_title_of_a_proposal_with_other_files(
