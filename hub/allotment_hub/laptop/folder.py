@@ -53,8 +53,9 @@ class StateFolder:
             return
         if not self.path.is_dir():
             raise LaptopError(f"{self.path} is a file. Name a folder with --folder.")
-        # The first start writes laptop.json right after the lock.
-        foreign = {entry.name for entry in self.path.iterdir()} - {"lock", ".laptop.json.unfinished"}
+        # The first start writes laptop.json right after the lock. Keys are kept by who starts from nothing.
+        ours = {"lock", ".laptop.json.unfinished", *({"keys"} if self.allowed_signers.is_file() else ())}
+        foreign = {entry.name for entry in self.path.iterdir()} - ours
         if foreign and not self.deployment.exists():
             raise LaptopError(
                 f"{self.path} holds other files and is no folder of Allotment. Name a new one with --folder."

@@ -81,6 +81,15 @@ def test_a_first_start_that_failed_leaves_a_folder_that_the_next_one_takes(
         assert "has to have authenticator_class" in result.output
 
 
+def test_a_folder_that_was_deleted_but_for_its_keys_is_taken_with_them(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    (tmp_path / "keys").mkdir()
+    with pytest.raises(LaptopError, match="holds other files"):
+        state.check()
+    starter.ensure_keys(state)
+    state.check()
+
+
 @pytest.mark.parametrize("content", ["{", '{"ports": {"hub": "often"}}', "[]"])
 def test_a_damaged_laptop_json_is_said_with_a_way_out(folder: StateFolder, content: str) -> None:
     folder.deployment.write_text(content)
