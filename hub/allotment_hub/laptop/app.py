@@ -27,6 +27,7 @@ from allotment_hub.laptop.processes.program import Program, require_programs, se
 from allotment_hub.laptop.processes.supervisor import Supervisor
 from allotment_hub.laptop.seed import starter
 from allotment_hub.laptop.seed.sample_data import write_sample_data
+from allotment_hub.laptop.telling import nobodys_acts, tell_whether_decided
 from allotment_profiles import processes
 from allotment_profiles.private_files import write_private
 
@@ -120,14 +121,16 @@ def _service_configuration(
 
 def _choose_configuration(console: Console, folder: StateFolder, options: LaptopOptions) -> GitServer | None:
     """Keep which file says how people sign in. Return the git server that it names."""
-    sign_in = SignIn.read(folder)
+    sign_in, authenticator = SignIn.read(folder), {}
     if options.sign_in or options.local_accounts:
         sign_in.file = options.sign_in.resolve() if options.sign_in else None
     if sign_in.file:
-        read_options(sign_in.file)
+        authenticator = read_options(sign_in.file)
     server = read_git_server(sign_in.file) if sign_in.file else None
     if server:
         check_files(server)
+    if server and server.forge and (hint := nobodys_acts(authenticator, server.forge)):
+        console.print(hint, markup=False)
     for file in [*([sign_in.file] if sign_in.file else []), *(server.secret_files if server else [])]:
         if readable_by_others(file):
             console.print(f"Other users of this machine can read {file}.", markup=False)
@@ -156,7 +159,10 @@ class _Run:
                     await supervisor.start()
                 if not supervisor.stop_requested:
                     self._print_accounts()
+                health = f"{self._deployment.service_address}{self._deployment.service_prefix}api/v1/health"
+                telling = asyncio.create_task(tell_whether_decided(client, health, self._print))
                 await supervisor.wait()
+                telling.cancel()
                 self._print("Stopping. Sessions end first; press Ctrl-C again to kill everything at once.")
             finally:
                 await supervisor.stop()

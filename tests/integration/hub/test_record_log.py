@@ -7,15 +7,19 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from support.command_line import allotment
-from support.conditions import until
+from support.conditions import eventually, until
+from support.connections import PLAIN
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform, code_of
+from support.fakes.web_service import PREFIX, WebService
 from support.many_proposals import ManyProposals
 
 from allotment_hub.forges import heads, record_log
 from allotment_hub.forges.record_log import KEPT, RecordsBrokenError, RecordsLoadingError
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.laptop.telling import tell_whether_decided
 from allotment_profiles.git.process import GitUnavailableError
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, RECORDS, RefUpdate
 from allotment_profiles.records.chain import SERVICE
@@ -181,6 +185,25 @@ async def test_a_log_that_was_set_back_is_found_out_by_main_where_there_is_no_in
     put(platform, newest)
     assert [stored.id for stored in again.forge.newest()] == [second.id, first.id]
     assert again.forge.log.broken is None
+
+
+async def test_who_runs_it_is_told_when_nothing_is_decided_and_when_it_is_again(
+    platform: Platform, tmp_path: Path
+) -> None:
+    await some(platform)
+    newest = tip(platform)
+    told: list[str] = []
+    async with WebService.opened(platform, tmp_path) as web, httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
+        telling = asyncio.create_task(
+            tell_whether_decided(client, f"{web.url}{PREFIX}api/v1/health", told.append, seconds=0.01)
+        )
+        put(platform, forged(platform, newest))
+        await eventually(lambda: len(told) == 1, "it is told")
+        put(platform, newest)
+        await eventually(lambda: len(told) == 2, "it is told")
+        telling.cancel()
+    assert "NOTHING IS DECIDED: somebody else than the service has written" in told[0]
+    assert "decided" in told[1]
 
 
 async def test_a_log_that_was_deleted_is_not_begun_anew(platform: Platform, tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from allotment_hub.configuration import in_words
+from allotment_hub.configuration import ForgeConfiguration, in_words
 from allotment_hub.laptop.deployment import Deployment, Ports
 from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_hub.laptop.git_server import check_files, ensure_mirror, read_git_server
 from allotment_hub.laptop.hub.sign_in import read_options
+from allotment_hub.laptop.telling import nobodys_acts
 
 HUB = {"JupyterHub": {"authenticator_class": "generic-oauth"}, "CheckedIdentity": {"provider": "gitea"}}
 REPOSITORY = {"url": "https://git.example.org/platform/profiles.git", "token_file": "token"}
@@ -88,6 +89,28 @@ def test_another_repository_than_the_forges_is_said_in_our_words_alone(tmp_path:
     with pytest.raises(ValidationError) as caught:
         deployment.service_configuration(StateFolder(tmp_path / "state"), server.remote, server.forge)
     assert in_words(caught.value).startswith("the forge's repository is platform/other")
+
+
+@pytest.mark.parametrize(
+    ("kind", "authenticator", "provider", "told"),
+    [
+        ("gitea", "generic-oauth", "", True),
+        ("gitea", "generic-oauth", "gitlab", True),
+        ("gitea", "generic-oauth", "gitea", False),
+        ("gitlab", "generic-oauth", "", True),
+        ("gitlab", "gitlab", "", False),
+    ],
+)
+def test_acts_that_are_nobodys_are_told(kind: str, authenticator: str, provider: str, told: bool) -> None:
+    options = {
+        "JupyterHub": {"authenticator_class": authenticator},
+        "GenericOAuthenticator": {"authorize_url": "https://git.example.org/login/oauth/authorize"},
+        "CheckedIdentity": {"provider": provider},
+    }
+    forge = ForgeConfiguration.model_validate(FORGE | {"kind": kind})
+    assert (f"provider: {kind}" in nobodys_acts(options, forge)) is told
+    elsewhere = {**options, "GenericOAuthenticator": {"authorize_url": "https://login.example.org/authorize"}}
+    assert not nobodys_acts(elsewhere, forge)
 
 
 def test_a_server_that_cannot_be_used_is_said_before_anything_starts(tmp_path: Path) -> None:
