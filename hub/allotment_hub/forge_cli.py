@@ -123,7 +123,9 @@ def _read(config: Path | None, deployment: Path | None) -> "tuple[ServiceConfigu
     except ValidationError as error:
         raise click.UsageError(f"{click.format_filename(path)} cannot be used. {in_words(error)}") from None
     except OSError as error:
-        raise click.UsageError(f"{click.format_filename(path)} cannot be read: {error.strerror}") from None
+        named = config or deployment
+        remedy = "" if named else ". Name the folder of `allotment up` with --deployment, or a file with --config"
+        raise click.UsageError(f"{click.format_filename(path)} cannot be read: {error.strerror}{remedy}") from None
 
 
 def _identities(environment: "Mapping[str, str]") -> "Identities | None":

@@ -75,9 +75,10 @@ class Doctor:
             async with aclosing(self._of_repository(me)) as found:
                 async for each in found:
                     yield each
-        async with aclosing(self._of_webhooks()) as found:
-            async for each in found:
-                yield each
+        if finding is None or self._settings is not self._forge:  # else the same credential fails again
+            async with aclosing(self._of_webhooks()) as found:
+                async for each in found:
+                    yield each
         if self._accounts is not None:
             yield self._of_code_owners(self._accounts)
 
@@ -108,10 +109,10 @@ class Doctor:
         yield finding or ok(f"{me.login} may write to {repository}.")
         opened, finding = await self._asked(self._forge.open_pull_requests)
         yield finding or ok(f"Pull requests can be read; {len(opened)} into main are open.")
-        remedy = "Name the token of somebody who may read the settings: --settings-token."
+        remedy = "Name the token of somebody who may read the settings with --settings-token."
         missing, finding = await self._asked(lambda: self._settings.missing_protections(STATUSES, me), remedy)
         if finding:
-            yield wrong(f"The protection of main could not be looked at. {finding.text}")
+            yield unknown(f"The protection of main could not be looked at. {finding.text}")
         elif not missing:
             yield ok("main is protected, and a merge waits for " + " and ".join(STATUSES) + ".")
         else:

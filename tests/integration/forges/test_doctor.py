@@ -87,11 +87,19 @@ async def test_a_token_that_was_revoked_or_may_too_little_is_said_and_shown_nowh
     assert code == 1
     assert "need the right to write" in faults(lines)[0]
     stage.use_token("revoked-and-secret")
+    (tmp_path / "webhook-secret").write_text("one")
     code, lines = await looked(
-        configured(stage, tmp_path, token_file=str(stage.token_file), app_id="", app_key_file=None)
+        configured(
+            stage,
+            tmp_path,
+            token_file=str(stage.token_file),
+            app_id="",
+            app_key_file=None,
+            webhook_secret_file=str(tmp_path / "webhook-secret"),
+        )
     )
     assert code == 1
-    assert "[forge-credential]" in lines[0]
+    assert ["[forge-credential]" in line for line in lines] == [True], "one thing is wrong, and is said once"
     assert "revoked-and-secret" not in "\n".join(lines)
 
 
@@ -119,7 +127,8 @@ async def test_who_may_push_is_the_service_whoever_looks(gitea_repository: Gitea
     assert (code, faults(lines)) == (0, [])
     stage.use_token(stage.token("lea"))
     code, lines = await looked(configured(stage, tmp_path))
-    assert "could not be looked at" in faults(lines)[0], "who may write may not read the settings"
+    assert (code, faults(lines)) == (0, []), "not known is not wrong"
+    assert any(line.startswith("?      The protection of main could not be looked at.") for line in lines)
     await stage.close()
 
 
@@ -176,6 +185,13 @@ def test_a_file_that_cannot_be_used_is_a_usage_error(tmp_path: Path, change: dic
     (tmp_path / "service.json").write_text(json.dumps(held | change))
     code, output = allotment("forge", "doctor", "--config", tmp_path / "service.json")
     assert (code, said in output) == (2, True), output
+
+
+def test_where_no_file_is_named_or_found_the_options_are_named() -> None:
+    code, output = allotment("forge", "doctor")
+    assert code == 2
+    assert "/etc/allotment/service.json cannot be read" in output
+    assert "--deployment" in output.split("cannot be read")[1]
 
 
 def test_a_forge_that_cannot_be_asked_is_a_usage_error(tmp_path: Path) -> None:
