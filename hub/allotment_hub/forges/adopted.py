@@ -143,8 +143,8 @@ class AdoptedProposals:
             named = ", ".join(quoted(path) for path in paths[:_NAMED])
             raise UnfitHeadError(
                 f"{where} changes {named}{more}. It is from a fork, from where only files that Allotment reads are "
-                "taken over. Somebody who may push to this repository can propose such a change. Make the branch anew "
-                "from main without it."
+                "taken over. Somebody who may push to this repository can propose a README or CODEOWNERS from a branch "
+                "in it. Make the branch anew from main without it."
             )
 
     # -- recording

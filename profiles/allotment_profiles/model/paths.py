@@ -11,8 +11,11 @@ POLICY = "policy.yaml"
 ROOTS = (POLICY, "teams", "data-roles")
 """The file, and the folders, that have all files that are read."""
 _READ = re.compile(r"(teams|data-roles)/.*|policy\.ya?ml", re.IGNORECASE | re.DOTALL)
-# Files that are allowed beside the profiles.
-_NOTES = re.compile(r"(.*/)?(README(\.[a-z]+)?|\.gitkeep|CODEOWNERS)", re.DOTALL)
+# Files that are allowed beside the profiles. In other folders with a dot, a forge may run what it finds.
+_NOTES = re.compile(
+    r"([A-Za-z0-9_-]{1,63}/){0,5}(README(\.[a-z]{1,9})?|\.gitkeep|CODEOWNERS)"
+    r"|\.(forgejo|gitea|github|gitlab)/CODEOWNERS"
+)
 
 
 class FileRef(NamedTuple):
@@ -41,7 +44,12 @@ def file_ref(path: str) -> FileRef | None:
 
 def is_stray(path: str) -> bool:
     """Whether a path is below a folder that is read, but is not itself read: probably a mistake."""
-    return file_ref(path) is None and _READ.fullmatch(path) is not None and _NOTES.fullmatch(path) is None
+    return file_ref(path) is None and _READ.fullmatch(path) is not None and not is_note(path)
+
+
+def is_note(path: str) -> bool:
+    """Whether a file is not read, and may lie beside the profiles: a README, or CODEOWNERS of a forge."""
+    return _NOTES.fullmatch(path) is not None
 
 
 def team_path(team: str) -> str:

@@ -222,7 +222,9 @@ def _for_rename(change: Change, before: Catalog, after: Catalog) -> Iterator[_Re
 
 def _for_change(change: Change, before: Catalog, after: Catalog) -> Iterator[_Reason]:
     ref = file_ref(change.path)
-    if ref is None or ref.kind == "policy":
+    if ref is None:
+        yield _administrator(f"Only administrators decide about {change.subject}, which Allotment does not read.")
+    elif ref.kind == "policy":
         yield _administrator(f"{change.subject[0].upper()}{change.subject[1:]} applies to everyone.")
     elif ref.kind == "profile":
         participle = _PARTICIPLES.get(change.kind, change.kind)

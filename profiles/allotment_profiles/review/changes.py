@@ -43,6 +43,8 @@ class Change:
         """The change as a phrase."""
         if self.kind == "unreadable":
             return f"{self.subject}: it is not valid, so what it would change is unknown"
+        if self.category == "path":
+            return f"{self.subject}: it changes, and Allotment does not read it"
         if self.kind == "rewritten":
             return f"{self.subject}: comments or layout change, the meaning stays the same"
         if self.kind == "renamed":

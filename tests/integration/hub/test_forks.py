@@ -45,7 +45,7 @@ async def test_only_what_is_read_comes_from_a_fork(platform: Platform, adopting:
         found = await look(adopting, pull, confirmed=confirmed)
         assert found.stored is None
         assert found.why_not.startswith(f"It changes '{path}'. It is from a fork")
-        assert "Somebody who may push to this repository can propose such a change." in found.why_not
+        assert "Somebody who may push to this repository can propose a README or CODEOWNERS from a" in found.why_not
     assert branches(platform) == {}
     # Who may push to the repository has pushed it there already.
     found = await look(adopting, HandMade(platform, pull.value.head, 8, foreign=False))

@@ -172,7 +172,7 @@ async def test_the_id_of_a_proposal_tells_nothing(platform: Platform) -> None:
         ({NOTEBOOK_PATH: NOTEBOOK}, "no-change"),
         ({"../../etc/passwd": b"x"}, "path"),
         ({"teams/housing/profiles/gone.yaml": None}, "file-missing"),
-        ({"README.md": b"x"}, "path"),
+        ({"notes.txt": b"x"}, "path"),
         ({"teams/housing/team.yaml": None}, "team-unknown"),
     ],
 )

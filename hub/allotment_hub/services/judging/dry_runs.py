@@ -11,7 +11,7 @@ from allotment_hub.forges.stored_proposal import Candidate
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.git.repository import FileChange
-from allotment_profiles.model.paths import file_ref
+from allotment_profiles.model.paths import file_ref, is_note
 from allotment_profiles.model.problems import Problem, Refusal, quoted
 from allotment_profiles.review.access_diff import (
     AccessChange,
@@ -207,18 +207,24 @@ def check_files(tracker: Tracker, main: str, files: Files, day: dt.date) -> Chec
     """Check changed files on top of a commit of main."""
     before, _ = tracker.peek(main)
     base = before.snapshot
-    own = [_unread_path(path) for path in files if file_ref(path) is None]
+    own = _unread_paths(files)
+    notes = {path: tracker.repository.file(main, path) for path in files if is_note(path)}
     folders = {str(folder) for path in base.entries for folder in PurePosixPath(path).parents}
     own += [_folder(path) for path in files if path in folders]
     own += [
         Problem(path, "file-missing", "The file to be removed does not exist.", "Look at what exists now.")
         for path, data in files.items()
-        if data is None and path not in base.entries
+        if data is None and path not in base.entries and notes.get(path) is None
     ]
     readable = {path: data for path, data in files.items() if file_ref(path)}
     blobs = {path: base.entries[path].blob for path in readable if path in base.entries}
     contents = base.read(blobs.values())
-    changed = tuple(path for path, data in files.items() if path not in blobs or contents.get(blobs[path]) != data)
+    changed = tuple(
+        path
+        for path, data in files.items()
+        if path not in notes and (path not in blobs or contents.get(blobs[path]) != data)
+    )
+    changed += tuple(path for path, data in notes.items() if files[path] != data)
     after = tracker.renewed(before, with_files(base, readable))
     return _compare(before, after, changed, own, day)
 
@@ -242,7 +248,7 @@ def check_merge(tracker: Tracker, candidate: Candidate, day: dt.date, now: dt.da
 def _compared(tracker: Tracker, before: Loaded, after: Snapshot, changes: Sequence[FileChange], day: dt.date) -> Check:
     # All files, not only those that a catalog reads: nothing may come to main unseen.
     paths = tuple(change.path for change in changes)
-    own = [_unread_path(path) for path in paths if file_ref(path) is None]
+    own = _unread_paths(paths)
     return _compare(before, tracker.renewed(before, after), paths, own, day)
 
 
@@ -257,7 +263,7 @@ def _compare(base: Loaded, proposed: Loaded, paths: Sequence[str], own: Sequence
     ]
     changes = compare(before, after)
     compared = {path for change in changes for path in (change.path, change.moved_from)}
-    changes += [rewritten(path) for path in paths if path not in compared and file_ref(path)]
+    changes += [rewritten(path) for path in paths if path not in compared]
     own = [*own, *_past_dates(changes, day)]
     if not changes and not own and not problems:
         own = [Problem("", "no-change", "Nothing would change.", "Change something first.")]
@@ -305,6 +311,10 @@ def _folder(path: str) -> Problem:
     return Problem(path, "folder", "There is a folder of this name.", "Choose another name.")
 
 
-def _unread_path(path: str) -> Problem:
+def _unread_paths(paths: Iterable[str]) -> list[Problem]:
     remedy = "Use teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml or policy.yaml."
-    return Problem(quoted(path).strip("'"), "path", "Nothing is read from this path.", remedy)
+    return [
+        Problem(quoted(path).strip("'"), "path", "Nothing is read from this path.", remedy)
+        for path in paths
+        if file_ref(path) is None and not is_note(path)
+    ]

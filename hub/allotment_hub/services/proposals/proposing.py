@@ -301,7 +301,8 @@ def _check_known(actor: Actor, paths: Iterable[str], catalog: Catalog) -> None:
         ref, entry = file_ref(path), catalog.entry_at(path)
         if ref and entry and visible(actor.user, path, catalog) == Sight.NOTHING:
             raise _taken(ref.id)
-        team = ref.id.partition("/")[0] if ref and ref.kind == "profile" and not entry else ""
+        new = ref is None or (ref.kind == "profile" and not entry)
+        team = path.split("/")[1] if new and path.startswith("teams/") else ""
         if team in catalog.teams and not team_is_listed(catalog, actor.user, team):
             # The check would tell its limits, and who decides for it.
             raise refused(404, "team-unknown", "There is no such team.", "", "Choose a team of yours.")
