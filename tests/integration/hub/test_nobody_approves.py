@@ -1,9 +1,10 @@
 """Where nobody can approve, the form says so before anything is sent, and the page while it waits."""
 
 import pytest
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
+from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 
 from allotment_hub.services.judging.checking import Files
+from allotment_profiles.model.problems import Problem
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 LONGER = PRICES.replace(b"2999-12-31", b"3000-12-31")
@@ -21,7 +22,7 @@ async def told(platform: Platform, who: str, files: Files) -> list[str]:
     ("who", "files", "gone", "helps"),
     [
         ("adam", {"policy.yaml": POLICY + b"listing: own\n"}, ["anne"], "Let somebody else propose it"),
-        ("ana", {"policy.yaml": POLICY + b"listing: own\n"}, ["adam", "anne"], "make another user an administrator"),
+        ("ana", {"policy.yaml": POLICY + b"listing: own\n"}, ["adam", "anne"], "make another user one"),
         ("ana", {NOTEBOOK_PATH: LARGER}, ["lena", "leo"], "other leads of the team housing"),
         ("ana", {PRICES_PATH: LONGER}, ["dora"], "other leads of the team open-data"),
         ("dora", {PRICES_PATH: LONGER}, [], "Let somebody else propose it"),
@@ -48,3 +49,36 @@ async def test_where_somebody_can_approve_or_the_hub_is_away_nothing_is_said(pla
     platform.people.away = True
     platform.proposals.approvers = type(platform.proposals.approvers)(platform.directory)
     assert await told(platform, "ana", {NOTEBOOK_PATH: LARGER}) == []
+
+
+@pytest.mark.parametrize("named", ["groups", "users"])
+async def test_who_has_not_signed_in_yet_is_asked_to_sign_in_and_counts_at_once(platform: Platform, named: str) -> None:
+    groups = platform.people.groups.pop("leo")
+    del platform.people.groups["lena"]
+    if named == "users":
+        platform.push({"teams/housing/team.yaml": HOUSING.replace(b"{groups: [/housing/leads]}", b"{users: [leo]}")})
+        await platform.watcher.refresh()
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
+
+    async def advised(who: str) -> list[Problem]:
+        view = await platform.proposals.view(stored, platform.people.actor(who))
+        return [problem for problem in view.check.problems if problem.code == CODE]
+
+    (problem,) = await advised("ana")
+    assert "Nobody whom this hub knows can approve it for the leads of Housing" in problem.message
+    assert problem.message.endswith(": whoever may has not signed in to the hub yet.")
+    assert problem.remedy.startswith("Ask one of them to sign in once.")
+    # The list of people is up to a minute old.
+    platform.people.groups["leo"] = groups
+    assert await advised("leo") == []
+    await platform.approved(stored, "leo")
+
+
+async def test_where_the_team_names_nobody_else_that_is_not_said(platform: Platform) -> None:
+    own = HOUSING.replace(b"{groups: [/housing/leads]}", b"{users: [lena]}")
+    platform.push({"teams/housing/team.yaml": own})
+    await platform.watcher.refresh()
+    platform.people.admins.clear()
+    for who, helps in (("lena", "Only you could"), ("ana", "")):
+        remedies = await told(platform, who, {NOTEBOOK_PATH: LARGER + b"#\n"})
+        assert [helps in remedy for remedy in remedies] == ([True] if helps else [])

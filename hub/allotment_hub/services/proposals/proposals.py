@@ -292,7 +292,9 @@ class Proposals(ReadableProposals):
         """Return what a reader may see of the check, with advice to them."""
         check = (await asyncio.to_thread(shown, case.check, sights, case.requirements)).brief()
         unmet = case.unmet if case.stored.open else ()
-        advice = await self.approvers.advice(unmet, case.main, case.proposer, case.stored.contributors)
+        advice = await self.approvers.advice(
+            unmet, case.main, case.proposer, case.stored.contributors, reader=sights.reader
+        )
         files = await self.files(case.stored) if case.stored.open else {}
         others = await self.others(files, sights.reader, but=case.stored.id)
         channels = await asyncio.to_thread(list, channel_advice(case.check.after, files, self.channels))

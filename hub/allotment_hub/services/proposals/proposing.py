@@ -70,7 +70,7 @@ class Submissions:
         required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
         requirements = addressed(required, check.before, actor.user)
         seen = (await asyncio.to_thread(shown, check, sights, requirements)).brief()
-        advice = await self._proposals.approvers.advice(requirements, check.before, actor.user)
+        advice = await self._proposals.approvers.advice(requirements, check.before, actor.user, reader=actor.user)
         others = await self._proposals.others(files, actor.user)
         channels = await asyncio.to_thread(list, channel_advice(check.after, files, self._proposals.channels))
         problems = (*seen.problems, *advice, *channels)
