@@ -49,9 +49,9 @@ def doctor(
 ) -> None:  # fmt: skip
     """Check whether the forge is set up well, and name the page of each setting that is not.
 
-    Looks at the service's account and its rights, the protection of main, and the webhook; with --owners, at
-    CODEOWNERS. Asks the hub, where JUPYTERHUB_API_URL and JUPYTERHUB_API_TOKEN name it, whether the account is
-    somebody's. Changes nothing.
+    Looks at the service's account and its rights, the protection of main and of allotment/records, and the webhook;
+    with --owners, at CODEOWNERS. Asks the hub, where JUPYTERHUB_API_URL and JUPYTERHUB_API_TOKEN name it, whether the
+    account is somebody's. Changes nothing.
 
     Exit codes: 0; 1 if something is wrong; 2 if a file cannot be used.
     """

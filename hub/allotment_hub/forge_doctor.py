@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
@@ -17,11 +18,12 @@ from allotment_hub.forges.pull_requests.values import ForgeAccount, Permission
 from allotment_hub.forges.webhook_settings import WEBHOOK_PATH, webhook_addresses
 from allotment_hub.services.identities import Identities, ProviderAccount
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.repository import MAIN, Repository
+from allotment_profiles.git.repository import MAIN, RECORDS, Repository
 from allotment_profiles.review.code_owners import PLACES, code_owners
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import applied
 
+_RECORDS = RECORDS.removeprefix("refs/heads/")
 STATUSES = ("allotment/check", "allotment/approval")
 _ENOUGH = (Permission.WRITE, Permission.ADMIN)
 Answer = TypeVar("Answer")
@@ -110,14 +112,20 @@ class Doctor:
         opened, finding = await self._asked(self._forge.open_pull_requests)
         yield finding or ok(f"Pull requests can be read; {len(opened)} into main are open.")
         remedy = "Name the token of somebody who may read the settings with --settings-token."
-        missing, finding = await self._asked(lambda: self._settings.missing_protections(STATUSES, me), remedy)
-        if finding:
-            yield unknown(f"The protection of main could not be looked at. {finding.text}")
-        elif not missing:
-            yield ok("main is protected, and a merge waits for " + " and ".join(STATUSES) + ".")
-        else:
+        for branch, statuses, good in (
+            ("main", STATUSES, "main is protected, and a merge waits for " + " and ".join(STATUSES) + "."),
+            (_RECORDS, (), f"{_RECORDS} is protected."),
+        ):
+            missing, finding = await self._asked(
+                partial(self._settings.missing_protections, statuses, me, branch), remedy
+            )
+            if finding:
+                yield unknown(f"The protection of {branch} could not be looked at. {finding.text}")
+                break  # nor that of the other one
             for each in missing:
                 yield wrong(each.sentence, each.address)
+            if not missing:
+                yield ok(good)
         yield await self._of_users(me)
 
     async def _of_users(self, me: ForgeAccount) -> DoctorFinding:

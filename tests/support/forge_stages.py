@@ -10,6 +10,7 @@ import secrets
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from support.conditions import until
 from support.fakes.faulty_front import FaultyFront
@@ -111,8 +112,8 @@ class Stage(ABC):
     def add_label(self, number: int, label: str) -> None: ...
 
     @abstractmethod
-    def protect(self, statuses: list[str]) -> None:
-        """Protect main as the guide says, but for pushes of the service."""
+    def protect(self, statuses: list[str], *, records: bool = True) -> None:
+        """Protect main and the log of records as the guide says, but for pushes of the service."""
 
     @abstractmethod
     def add_webhook(self, address: str) -> None: ...
@@ -226,9 +227,10 @@ class GitHubStage(StandInStage):
         app = {"token_file": None, "app_id": APP_ID, "app_key_file": str(self.key_file)} if self.app else {}
         return self.configured("github", REPOSITORY) | app
 
-    def protect(self, statuses: list[str]) -> None:
+    def protect(self, statuses: list[str], *, records: bool = True) -> None:
+        rules = ["pull_request", "non_fast_forward", "deletion"]
         self.server.state.protected = {
-            "rules": ["pull_request", "non_fast_forward", "deletion"], "statuses": statuses,
+            "rules": rules, "statuses": statuses, "rules of records": rules if records else [],
         }  # fmt: skip
 
 
@@ -249,10 +251,11 @@ class GitLabStage(StandInStage):
     def configuration(self) -> dict[str, Any]:
         return self.configured("gitlab", PROJECT)
 
-    def protect(self, statuses: list[str]) -> None:
+    def protect(self, statuses: list[str], *, records: bool = True) -> None:
         bot = self.server.state.users["bot"].id
         self.server.state.protected = {
             "push_access_levels": [{"access_level": 40, "user_id": bot, "group_id": None}], "pipeline": True,
+            "records": records,
         }  # fmt: skip
 
 
@@ -287,13 +290,13 @@ class GiteaStage(Stage):
     def __init__(self, front: FaultyFront, repository: GiteaRepository, folder: Path) -> None:
         super().__init__(front, folder)
         self.repository = repository
-        self.protected = False
+        self.protected: list[str] = []
         self.webhooks: list[int] = []
         self.use_token(self.token("bot"))
 
     async def close(self) -> None:
-        if self.protected:
-            self.call("bot", "DELETE", "branch_protections/main")
+        for rule in self.protected:
+            self.call("bot", "DELETE", f"branch_protections/{quote(rule, safe='')}")
         for number in self.webhooks:
             self.call("bot", "DELETE", f"hooks/{number}")
         await super().close()
@@ -370,14 +373,15 @@ class GiteaStage(Stage):
         made = self.call("bot", "POST", "labels", {"name": label, "color": "#ff0000"})
         self.call("bot", "POST", f"issues/{number}/labels", {"labels": [made["id"]]})
 
-    def protect(self, statuses: list[str]) -> None:
-        body = {
-            "rule_name": "main", "enable_push": True, "enable_push_whitelist": True,
-            "push_whitelist_usernames": [self.repository.logins["bot"]], "enable_status_check": bool(statuses),
-            "status_check_contexts": statuses,
-        }  # fmt: skip
-        self.call("bot", "POST", "branch_protections", body)
-        self.protected = True
+    def protect(self, statuses: list[str], *, records: bool = True) -> None:
+        for rule, required in {"main": statuses, **({"allotment/records": []} if records else {})}.items():
+            body = {
+                "rule_name": rule, "enable_push": True, "enable_push_whitelist": True,
+                "push_whitelist_usernames": [self.repository.logins["bot"]], "enable_status_check": bool(required),
+                "status_check_contexts": required,
+            }  # fmt: skip
+            self.call("bot", "POST", "branch_protections", body)
+            self.protected.append(rule)
 
     def add_webhook(self, address: str) -> None:
         hook = {"type": "gitea", "active": True, "config": {"url": address, "content_type": "json"}, "events": ["push"]}

@@ -51,14 +51,23 @@ async def test_what_does_not_protect_main_is_said_with_the_page_of_the_setting(s
     config = configured(stage, tmp_path)
     code, lines = await looked(config)
     assert code == 1
-    assert len(faults(lines)) == 5
+    assert len(faults(lines)) == 8
     assert all(" Setting: http" in line for line in faults(lines))
     assert f"may write to {stage.configuration['repository']}" in lines[1]
     stage.protect(STATUSES)
     code, lines = await looked(config)
     assert (code, faults(lines)) == (0, [])
     assert "a merge waits for allotment/check and allotment/approval" in "\n".join(lines)
+    assert "ok     allotment/records is protected." in lines
     assert stage.token("bot") not in "\n".join(lines)
+
+
+async def test_a_log_of_records_that_is_not_protected_is_said(stage: Stage, tmp_path: Path) -> None:
+    stage.protect(STATUSES, records=False)
+    code, lines = await looked(configured(stage, tmp_path))
+    assert code == 1
+    assert ["allotment/records" in line for line in faults(lines)] == [True] * 3
+    assert "and then nothing is decided" in faults(lines)[0]
 
 
 async def test_a_webhook_that_is_not_there_is_said(stage: Stage, tmp_path: Path) -> None:

@@ -142,9 +142,11 @@ class GitHubServer(ForgeServer):
         )
         self.route("GET", f"{issue}/timeline", self.timeline)
         self.route("GET", f"{pull}/comments", self.line_comments, answered=list[models.PullRequestReviewComment])
-        self.route("GET", f"{repository}/rules/branches/main", self.rules)
+        self.route("GET", f"{repository}/rules/branches/{{branch}}", self.rules)
         self.route("GET", f"{repository}/hooks", self.hooks, answered=list[models.Hook])
-        self.route("GET", f"{repository}/branches/main/protection", self.protection, answered=models.BranchProtection)
+        self.route(
+            "GET", f"{repository}/branches/{{branch}}/protection", self.protection, answered=models.BranchProtection
+        )
         self.route("GET", "/app", self.app, answered=models.Integration)
         self.route("GET", f"{repository}/installation", self.installation, answered=models.Installation)
         self.route("POST", "/app/installations/{id}/access_tokens", self.access_token,
@@ -392,15 +394,16 @@ class GitHubServer(ForgeServer):
         ]  # fmt: skip
 
     def rules(self, request: Request) -> Any:
-        statuses = [{"context": name} for name in self.state.protected.get("statuses", ())]
-        rules = [{"type": name} for name in self.state.protected.get("rules", ())]
+        is_main = request.part("branch") == "main"
+        statuses = [{"context": name} for name in self.state.protected.get("statuses", ()) if is_main]
+        rules = [{"type": name} for name in self.state.protected.get("rules" if is_main else "rules of records", ())]
         if statuses:
             parameters = {"required_status_checks": statuses, "strict_required_status_checks_policy": False}
             rules.append({"type": "required_status_checks", "parameters": parameters})
         return rules
 
     def protection(self, request: Request) -> Any:
-        values = self.state.protected.get("classic")
+        values = self.state.protected.get("classic") if request.part("branch") == "main" else None
         return filled(models.BranchProtection, values) if values else Reply(404, {"message": "Branch not protected"})
 
     def app(self, request: Request) -> Any:

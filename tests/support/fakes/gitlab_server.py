@@ -241,4 +241,8 @@ class GitLabServer(ForgeServer):
         if levels is None:
             return []
         force = bool(self.state.protected.get("force"))
-        return [{"id": 1, "name": "ma*", "push_access_levels": levels, "allow_force_push": force}]
+        names = ["ma*", *(["allotment/*"] if self.state.protected.get("records") else [])]
+        return [
+            {"id": number, "name": name, "push_access_levels": levels, "allow_force_push": force}
+            for number, name in enumerate(names, 1)
+        ]

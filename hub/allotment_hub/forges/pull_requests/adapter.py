@@ -263,10 +263,10 @@ class PullRequestAdapter(ABC):
 
 
 class Protections:
-    """Collects what is missing. `address` is the page with the settings."""
+    """Collects what is missing of a branch. `address` is the page with the settings."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, address: str, branch: str = MAIN) -> None:
+        self._address, self._branch = address, branch
         self._missing: list[MissingProtection] = []
 
     @property
@@ -275,16 +275,17 @@ class Protections:
         return tuple(self._missing)
 
     def pushes(self, protected: bool) -> None:
-        """Note whether main is closed to pushes of people."""
-        self._note("main-open", "People who may write can push to main past every review.", protected)
+        """Note whether it is closed to pushes of people."""
+        then = " past every review" if self._branch == MAIN else ", and then nothing is decided"
+        self._note("main-open", f"People who may write can push to {self._branch}{then}.", protected)
 
     def forced(self, protected: bool) -> None:
-        """Note whether main cannot be rewound."""
-        self._note("main-forced", "A forced push can take commits away from main.", protected)
+        """Note whether it cannot be rewound."""
+        self._note("main-forced", f"A forced push can take commits away from {self._branch}.", protected)
 
     def deletion(self, protected: bool) -> None:
-        """Note whether main cannot be deleted."""
-        self._note("main-deletion", "The branch main can be deleted.", protected)
+        """Note whether it cannot be deleted."""
+        self._note("main-deletion", f"The branch {self._branch} can be deleted.", protected)
 
     def statuses(self, wanted: Iterable[str], required: Collection[str]) -> None:
         """Note which statuses a merge does not wait for."""
@@ -294,6 +295,7 @@ class Protections:
 
     def _note(self, code: str, sentence: str, protected: bool) -> None:
         if not protected:
+            code = code if self._branch == MAIN else code.replace("main", "records")
             self._missing.append(MissingProtection(code, sentence, self._address))
 
 

@@ -101,9 +101,9 @@ class Forge(Protocol):
     # -- settings
 
     async def missing_protections(
-        self, statuses: Iterable[str], account: ForgeAccount | None = None
+        self, statuses: Iterable[str], account: ForgeAccount | None = None, branch: str = "main"
     ) -> tuple[MissingProtection, ...]:
-        """List what does not protect main: against pushes, forced pushes, deletion, merges without these statuses.
+        """List what does not protect a branch: against pushes, forced pushes, deletion, merges without these statuses.
 
         The service itself may push. `account` is its own, where somebody else's credential looks.
         """

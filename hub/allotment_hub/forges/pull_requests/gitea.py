@@ -331,22 +331,29 @@ class GiteaForge(PullRequestAdapter):
     # -- settings
 
     async def missing_protections(
-        self, statuses: Iterable[str], account: ForgeAccount | None = None
+        self, statuses: Iterable[str], account: ForgeAccount | None = None, branch: str = MAIN
     ) -> tuple[MissingProtection, ...]:
-        """List what does not protect main."""
+        """List what does not protect a branch."""
         rules = await self.client.get(list[_Protection], f"{self._repository}/branch_protections")
-        exact = [rule for rule in rules if rule.rule_name == MAIN]
-        rule = next(iter(exact or [rule for rule in rules if fnmatchcase(MAIN, rule.rule_name)]), None)
+        exact = [rule for rule in rules if rule.rule_name == branch]
+        rule = next(iter(exact or [rule for rule in rules if _fits(branch, rule.rule_name)]), None)
         me = (account or await self.me()).login
         allowed = set(rule.push_whitelist_usernames or ()) | set(rule.push_whitelist_teams or ()) if rule else set()
         closed = rule is not None and (not rule.enable_push or (rule.enable_push_whitelist and allowed <= {me}))
-        protections = Protections(self._settings)
+        protections = Protections(self._settings, branch)
         protections.pushes(closed)
         protections.forced(rule is not None and not rule.enable_force_push)
         protections.deletion(rule is not None)
         required = rule.status_check_contexts or () if rule and rule.enable_status_check else ()
         protections.statuses(statuses, required)
         return protections.missing
+
+
+def _fits(branch: str, pattern: str) -> bool:
+    """Return whether a rule is of a branch: `*` stands for no slash, and `**` for all."""
+    if "**" in pattern or branch.count("/") != pattern.count("/"):
+        return "**" in pattern and fnmatchcase(branch, pattern)
+    return all(map(fnmatchcase, branch.split("/"), pattern.split("/")))
 
 
 def _events(events: Iterable[_Event]) -> Iterator[tuple[int, Act]]:

@@ -208,16 +208,18 @@ class GitHubForge(PullRequestAdapter):
     # -- settings
 
     async def missing_protections(
-        self, statuses: Iterable[str], account: ForgeAccount | None = None
+        self, statuses: Iterable[str], account: ForgeAccount | None = None, branch: str = MAIN
     ) -> tuple[MissingProtection, ...]:
-        """List what does not protect main, whether rulesets would or the older branch protection."""
-        rules = await self.client.list(RuleAnswer, f"{self._repository}/rules/branches/{MAIN}")
+        """List what does not protect a branch, whether rulesets would or the older branch protection."""
+        rules = await self.client.list(RuleAnswer, f"{self._repository}/rules/branches/{segment(branch)}")
         classic = None
         with contextlib.suppress(ForgeCredentialError):  # rulesets are shown to everybody, these to administrators
-            classic = await self.client.find(ProtectionAnswer, f"{self._repository}/branches/{MAIN}/protection")
+            classic = await self.client.find(
+                ProtectionAnswer, f"{self._repository}/branches/{segment(branch)}/protection"
+            )
         kinds = {rule.type for rule in rules}
         required = {context for rule in rules for context in rule.required}
-        protections = Protections(f"{self._settings}/{'branches' if classic else 'rules'}")
+        protections = Protections(f"{self._settings}/{'branches' if classic else 'rules'}", branch)
         protections.pushes(bool(kinds & {"pull_request", "update"} or (classic and classic.closed_to_pushes)))
         protections.forced("non_fast_forward" in kinds or bool(classic and not classic.allow_force_pushes.enabled))
         protections.deletion("deletion" in kinds or bool(classic and not classic.allow_deletions.enabled))

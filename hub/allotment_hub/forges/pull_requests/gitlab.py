@@ -322,17 +322,17 @@ class GitLabForge(PullRequestAdapter):
     # -- settings
 
     async def missing_protections(
-        self, statuses: Iterable[str], account: ForgeAccount | None = None
+        self, statuses: Iterable[str], account: ForgeAccount | None = None, branch: str = MAIN
     ) -> tuple[MissingProtection, ...]:
-        """List what does not protect main. GitLab requires all statuses or none."""
+        """List what does not protect a branch. GitLab requires all statuses or none."""
         project = await self.client.get(_Project, self._project)
         branches = await self.client.list(_ProtectedBranch, f"{self._project}/protected_branches")
-        main = [branch for branch in branches if fnmatchcase(MAIN, branch.name)]
-        protections = Protections(f"{project.web_url}/-/settings/repository#js-protected-branches-settings")
-        levels = [level for branch in main for level in branch.push_access_levels]
-        protections.pushes(bool(main) and not any(level.for_people for level in levels))
-        protections.forced(bool(main) and not any(branch.allow_force_push for branch in main))
-        protections.deletion(bool(main))
+        rules = [rule for rule in branches if fnmatchcase(branch, rule.name)]
+        protections = Protections(f"{project.web_url}/-/settings/repository#js-protected-branches-settings", branch)
+        levels = [level for rule in rules for level in rule.push_access_levels]
+        protections.pushes(bool(rules) and not any(level.for_people for level in levels))
+        protections.forced(bool(rules) and not any(rule.allow_force_push for rule in rules))
+        protections.deletion(bool(rules))
         merging = Protections(f"{project.web_url}/-/settings/merge_requests")
         wanted = tuple(statuses)
         merging.statuses(wanted, wanted if project.only_allow_merge_if_pipeline_succeeds else ())

@@ -184,7 +184,7 @@ class AskedReviewers:
 
 @dataclass(frozen=True, slots=True)
 class MissingProtection:
-    """A protection of main that the forge does not have."""
+    """A protection of a branch that the forge does not have."""
 
     code: str
     sentence: str

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from allotment_hub.forges.pull_requests.connecting import connect
-from allotment_hub.forges.pull_requests.gitea import GiteaForge
+from allotment_hub.forges.pull_requests.gitea import GiteaForge, _fits
 from allotment_hub.forges.pull_requests.github import GitHubForge
 from allotment_hub.forges.pull_requests.gitlab import GitLabForge
 
@@ -49,3 +49,20 @@ def test_what_cannot_be_right_is_said(change: dict[str, Any], words: str) -> Non
     with pytest.raises(ValueError, match=words) as caught:
         connect(**(right | change))
     assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("allotment/records", True),
+        ("allotment/*", True),
+        ("**", True),
+        ("allotment/**", True),
+        ("*", False),
+        ("main", False),
+        ("a*", False),
+        ("*/other", False),
+    ],
+)
+def test_a_rule_of_gitea_is_of_the_log_of_records_where_its_stars_are(pattern: str, fits: bool) -> None:
+    assert _fits("allotment/records", pattern) is fits
