@@ -68,6 +68,22 @@ async def test_it_is_judged_approved_and_merged_like_every_other(platform: Platf
     assert (await adopting(platform).look(pull.tell(state=PullRequestState.MERGED))).why_not == ""
 
 
+@pytest.mark.parametrize("draft", [b"", b"visibility: draft\nmaintainers: {users: [ana]}\n"], ids=["open", "hidden"])
+async def test_a_broken_file_is_explained_to_whoever_pushed_it(platform: Platform, draft: bytes) -> None:
+    platform.push({NOTEBOOK_PATH: NOTEBOOK + draft})
+    await platform.watcher.refresh()
+    knows(platform, "ana")
+    broken = NOTEBOOK.replace(b"4 GiB", b"8 GB") + draft
+    stored = await adopted(platform, HandMade(platform, changed(platform, {NOTEBOOK_PATH: broken})))
+    for who in ("ana", "lena", "adam"):
+        view = await platform.proposals.view(stored, platform.people.actor(who))
+        assert "GiB" in str([problem.remedy for problem in view.check.problems]), who
+        assert "+  memory: {limit: 8 GB}" in view.difference, who
+    # Nobody can tell whether a version that does not read is hidden.
+    for who in ("ben", "dora"):
+        assert await code_of(platform.proposals.view(stored, platform.people.actor(who))) == "proposal-unknown"
+
+
 async def test_it_is_adopted_once(platform: Platform, pull: HandMade, tmp_path: Path) -> None:
     here, beside = adopting(platform), adopting(platform.beside(tmp_path))
     looks = await asyncio.gather(

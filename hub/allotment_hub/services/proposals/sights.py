@@ -107,7 +107,10 @@ def sights_of(
     told = all(decides_about(case.proposer, path, main.catalog) for path in files)
     by_proposer = Sights(case.proposer, main.catalog, case.check, files, wrote, base, told_of_others=told)
     if user.name == case.proposer.name:
-        return by_proposer
+        current = case.stored.current
+        # What they pushed themselves is theirs to the letter, also where it does not read.
+        pushed = current.source is not None and current.by == user.name
+        return dataclasses.replace(by_proposer, wrote=frozenset(files)) if pushed else by_proposer
     # Who reviewed an ended proposal may see it for as long as they would still review it.
     now = dataclasses.replace(case, main=main.catalog) if case.stored.ending else case
     reviews = case.reviewed_by(user) and now.reviewed_by(user)
