@@ -44,7 +44,7 @@ _WHY = {
     "identity-refused": "Their identity provider does not confirm who they are: signing in to the hub again helps.",
     "identity-too-old": "Their sign-in to the hub is too old: signing in again helps.",
     "not-a-reviewer": "They are not among those who decide about this change.",
-    "own-proposal": "Nobody reviews their own proposal.",
+    "own-proposal": "Nobody decides about their own proposal.",
     "problems": "The proposal has problems, which its page lists.",
     "proposal-unknown": "They may not see the proposal on the hub.",
     "removal-unconfirmed": f"It removes many files: look at them on the page, then write “{_MERGE_REMOVAL}”.",
