@@ -104,7 +104,8 @@ reports the problems of a repository.
 Files are YAML 1.2 in UTF-8: `no`, `on` and `1:30` are text. A file has at most {MAXIMUM_BYTES // 1024} KiB and is
 nested at most {MAXIMUM_DEPTH} deep. Anchors, aliases, merge keys, tags, directives, duplicate keys, several documents
 and characters that hide or reorder text are errors; at most {MAXIMUM_PROBLEMS} problems are reported for a file.
-Unknown keys are errors. A link in the place of a file is an error. A `README` beside the files is ignored.
+Unknown keys are errors. A link in the place of a file is an error. A `README`, `CODEOWNERS` or
+`.gitkeep` beside the files is ignored; in a proposal, an administrator decides about it.
 
 | written | meaning |
 | --- | --- |
