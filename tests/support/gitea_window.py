@@ -110,6 +110,18 @@ class GiteaWindow:
         """Let somebody review the head of a pull request."""
         self.repo(who, "POST", f"pulls/{number}/reviews", {"event": event, "body": ""})
 
+    def propose_if_asked(self, who: str, number: int) -> None:
+        """Let the author propose a pull request that was opened before Gitea had seen the push before it.
+
+        It then takes the push for one that came later, and the service waits for the author.
+        """
+        comments = self.repo("bot", "GET", f"issues/{number}/comments")
+        own = [comment["body"] for comment in comments if comment["user"]["login"] == self.logins[who]]
+        asked = [comment["body"] for comment in comments if comment["user"]["login"] == self.logins["bot"]]
+        if any("/propose" in body.replace("\\", "") for body in asked) and "/propose" not in own:
+            self.wait_a_second()
+            self.repo(who, "POST", f"issues/{number}/comments", {"body": "/propose"})
+
     def press(self, who: str, number: int, style: str) -> None:
         """Let somebody press Gitea's own button. It asks to try again while it still looks at what was pushed."""
 

@@ -47,6 +47,8 @@ class ByHand:
         async def is_adopted() -> bool:
             await self.window.look()
             found[0] = self.platform.forge.get(f"pull-{number}")
+            if found[0] is None:
+                self.window.propose_if_asked("ana", number)
             return found[0] is not None
 
         await eventually(is_adopted, "it is adopted")

@@ -103,11 +103,21 @@ async def test_a_pull_request_by_hand_becomes_a_proposal(window: GiteaWindow) ->
     opened = window.repo(
         "lena", "POST", "pulls", {"title": "More processors", "head": "more-processors", "base": "main"}
     )
-    id_ = await seen(window, "it is adopted", "open")
+    number = opened["number"]
+
+    def is_adopted() -> bool:
+        window.propose_if_asked("lena", number)
+        return window.platform.forge.get(f"pull-{number}") is not None
+
+    async def adopted() -> bool:
+        await window.look()
+        return is_adopted()
+
+    await eventually(adopted, "it is adopted")
+    id_ = await seen(window, "it is open", "open")
     stored = await window.platform.proposals.stored(id_)
     assert (stored.proposer, stored.current.title) == ("lena", "More processors")
     await window.look()
-    number = opened["number"]
     statuses = {each["context"]: each["status"] for each in window.statuses(opened["head"]["sha"])}
     assert statuses == {"allotment/check": "success", "allotment/approval": "pending"}
     # Somebody else pushes: nothing is decided until the author proposes that.
@@ -242,6 +252,8 @@ async def test_after_the_end_the_comment_says_how_it_ended(window: GiteaWindow) 
         await window.look()
     [pull] = window.pulls()
     assert (pull["state"], [label["name"] for label in pull["labels"]]) == ("closed", ["allotment: rejected"])
-    [comment] = window.repo("bot", "GET", f"issues/{number}/comments")
-    assert "Rejected by lena: Too large" in comment["body"]
+    comments = [each["body"] for each in window.repo("bot", "GET", f"issues/{number}/comments")]
+    # Another one says why it was closed, unless the end of its branch has closed it.
+    [kept] = [body for body in comments if "kept up to date" in body]
+    assert "Rejected by lena: Too large" in kept
     assert {each["status"] for each in window.statuses(stored.head)} == {"success", "failure"}
