@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from allotment_hub.forges.sqlite_files import is_damage, remove_file, transaction
 from allotment_profiles.git.process import GitUnavailableError
 from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, Record, read_record
 from allotment_profiles.records.redacting import with_tombstones
@@ -256,15 +257,8 @@ class RecordIndex:
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """Change the index in one transaction, while no other program does."""
-        with self._asking() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk may have ended it already
-                    connection.execute("ROLLBACK")
-                raise
+        with self._asking() as connection, transaction(connection):
+            yield connection
 
     def _opened(self) -> sqlite3.Connection:
         try:
@@ -292,13 +286,7 @@ class RecordIndex:
 
     def _remove(self) -> None:
         if self._path:
-            for suffix in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether a file is damaged, and not only closed, locked or on a full disk."""
-    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            remove_file(self._path)
 
 
 def _proposals(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str, tuple[str, str, int, str, str]]:

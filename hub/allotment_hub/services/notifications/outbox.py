@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from allotment_hub.forges.sqlite_files import remove_file, transaction
 from allotment_hub.services.notifications.notices import Notice, Queued, Receiver
 
 log = logging.getLogger(__name__)
@@ -42,9 +43,8 @@ class Outbox:
             self._connection = self._connected()
         except sqlite3.DatabaseError as error:
             log.warning("what was to be sent is lost, and nothing old is sent: %s", error)
-            for suffix in ("", "-wal", "-shm"):
-                if path:
-                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+            if path:
+                remove_file(path)
             self._connection = self._connected()
 
     def close(self) -> None:
@@ -150,16 +150,8 @@ class Outbox:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            connection = self._connection
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk may have ended it already
-                    connection.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self._connection):
+            yield self._connection
 
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -3,7 +3,6 @@
 The file may be lost at any time: then everything is shown anew, and whoever approved before that is asked again.
 """
 
-import contextlib
 import datetime as dt
 import logging
 import sqlite3
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from allotment_hub.forges.record_index import is_damage
+from allotment_hub.forges.sqlite_files import is_damage, remove_file
 
 log = logging.getLogger(__name__)
 
@@ -138,9 +137,7 @@ class ShownPullRequests:
 
     def _remove(self) -> None:
         if self._path:
-            for suffix in ("", "-journal"):
-                with contextlib.suppress(FileNotFoundError):
-                    self._path.with_name(self._path.name + suffix).unlink()
+            remove_file(self._path)
 
 
 def _shown(row: tuple[object, ...]) -> Shown:
