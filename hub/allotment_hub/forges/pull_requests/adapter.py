@@ -188,9 +188,8 @@ class PullRequestAdapter(ABC):
         own = [comment for comment in await self._comments(number) if comment.account_id == me.id]
         # The service writes none without a mark: one that has none was edited by somebody else.
         edited = [comment for comment in own if not comment.body.startswith((_KEPT, _CLOSING))]
-        kept = next(
-            (comment for comment in (*own, *edited) if comment.body.startswith(mark) or comment in edited), None
-        )
+        marked = [comment for comment in own if comment.body.startswith(mark)]
+        kept = next(iter([*marked, *edited]), None)
         if kept is None:
             await self._add_comment(number, body)
         elif _normal(kept.body) != _normal(body):
