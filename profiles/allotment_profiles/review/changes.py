@@ -54,6 +54,11 @@ class Change:
         return f"{self.label}: {self.after}" if self.kind == "added" else f"{self.label} {self._values}"
 
     @property
+    def sentence(self) -> str:
+        """The change as a phrase that says of what it is."""
+        return f"{self.subject}: {self.text}" if self.field else self.text
+
+    @property
     def _values(self) -> str:
         if self.before is None:
             return f"{self.after} added"

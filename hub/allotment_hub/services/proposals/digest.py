@@ -48,7 +48,7 @@ def digest_of(candidate: Candidate, check: Check) -> str:
 
 def sentences_of(check: Check) -> tuple[str, ...]:
     """Return what a digest covers in sentences, to tell what differs between two of them."""
-    changes = (f"{change.subject}: {change.text}" if change.field else change.text for change in check.changes)
+    changes = (change.sentence for change in check.changes)
     gains: Iterable[AccessChange | StartChange] = (*check.access, *check.starts)
     needed = (f"It needs {requirement.text}" for requirement in check.requirements)
     sentences = (*changes, *(gain.text for gain in gains if gain.gains), *needed)

@@ -25,7 +25,7 @@ from allotment_hub.services.proposals.rights import Actor
 from allotment_profiles.git.repository import NO_OBJECT, PROPOSE
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.values.texts import harmful_character
-from allotment_profiles.records.record import Source
+from allotment_profiles.records.record import FORGES, Source
 
 T = TypeVar("T")
 MAIN = "main"
@@ -34,7 +34,6 @@ _RETRY_SECONDS = 600.0
 """How long a head is left alone that could not be fetched, or must not come to a branch."""
 IsAsOpened = Callable[[PullRequest], Awaitable[bool]]
 _TOO_LARGE = "What was pushed cannot be fetched: it is too large, or damaged."
-NAMES = {"gitea": "Gitea", "github": "GitHub", "gitlab": "GitLab"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +198,15 @@ class Adopting:
         author = pull_request.author
         if author is None:
             raise _NotAdoptedError(
-                f"The account of its author is gone from {NAMES[self._kind]}, so nobody proposes it."
+                f"The account of its author is gone from {FORGES[self._kind]}, so nobody proposes it."
             )
         account = ProviderAccount(self._kind, self._host, author.id, author.login)
         users = await self._identities.users_of(account)
         if not users:
-            why = f"Nobody at the hub has {author.login}'s account of {NAMES[self._kind]}."
+            why = f"Nobody at the hub has {author.login}'s account of {FORGES[self._kind]}."
             raise _NotAdoptedError(f"{why} Sign in to the hub with that account; then it becomes a proposal.")
         if len(users) > 1:
-            why = f"{len(users)} users of the hub have {author.login}'s account of {NAMES[self._kind]}."
+            why = f"{len(users)} users of the hub have {author.login}'s account of {FORGES[self._kind]}."
             raise _NotAdoptedError(f"{why} Ask an administrator to remove all but one of them.")
         identity = await self._identities.known(users[0])
         if identity is None:

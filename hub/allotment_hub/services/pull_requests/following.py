@@ -112,10 +112,8 @@ class Following:
         """What each proposal stood on when it was last compared with its pull request, and when that was."""
         self._strangers: dict[int, tuple[object, float]] = {}
         """The pull requests that are no proposals, as they were looked at last, and when that was."""
-        self._said: dict[int, tuple[str, str]] = {}
-        """The head of each of them, and what was written on it: why it is no proposal."""
-        self._asked: dict[int, Shown] = {}
-        """With which heads they have said why they are none, and since when."""
+        self._said: dict[int, tuple[str, Shown]] = {}
+        """What was written on each of them: why it is no proposal; with its head, and since when it said why."""
 
     def changed(self, number: int) -> None:
         """Note that something happened on a pull request."""
@@ -141,8 +139,9 @@ class Following:
             await self._apart(stored.id, self._together(stored, there, me))
         ids = {stored.id for stored in still_open}
         await self._find_forgotten(there, ids)
-        known = {shown.number for shown in self.shown.all()}
-        for shown in self.shown.all():
+        kept = self.shown.all()
+        known = {shown.number for shown in kept}
+        for shown in kept:
             if shown.proposal not in ids:
                 await self._apart(shown.proposal, self._end(shown, me))
         await self._remove_branches()
@@ -275,10 +274,9 @@ class Following:
         for gone in self._strangers.keys() - {each.number for each in there}:
             del self._strangers[gone]
             self._said.pop(gone, None)
-            self._asked.pop(gone, None)
 
     async def _adopt_one(self, pull_request: PullRequest) -> None:
-        asked = self._asked.get(pull_request.number)
+        why, asked = self._said.get(pull_request.number, ("", None))
         asked = asked if asked and asked.head == pull_request.head else None
         acts = await self.forge.acts(pull_request, asked.since) if asked else ()
         confirmed = asked is not None and self._windows.acts.proposed(acts, pull_request, asked)
@@ -287,11 +285,10 @@ class Following:
         )
         if adoption.stored:  # the next look shows what it means; what has ended says so already
             self.waits = self.waits or adoption.stored.open
-        elif adoption.why_not and self._said.get(pull_request.number) != (pull_request.head, adoption.why_not):
+        elif adoption.why_not and (asked is None or why != adoption.why_not):
             await self._windows.showing.say(pull_request, adoption.why_not)
-            self._said[pull_request.number] = pull_request.head, adoption.why_not
             said = Shown("", pull_request.number, pull_request.head, since=self.forge.clock)
-            self._asked[pull_request.number] = asked or said
+            self._said[pull_request.number] = adoption.why_not, asked or said
 
     # -- a proposal that has ended
 

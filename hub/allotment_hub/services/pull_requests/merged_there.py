@@ -23,11 +23,10 @@ from allotment_hub.services.proposals.judgements import NOBODY
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.reviewing import merge_message
 from allotment_hub.services.proposals.rights import Actor, refusal_of
-from allotment_hub.services.pull_requests.adopting import NAMES
 from allotment_profiles.access.people import User
 from allotment_profiles.git.repository import RefMovedError
 from allotment_profiles.model.problems import Refusal
-from allotment_profiles.records.record import Source
+from allotment_profiles.records.record import FORGES, Source
 
 MERGED = "merged"
 """The act of the source of a record of a merge there."""
@@ -150,7 +149,7 @@ class MergedThere:
         (merge, main, by), landing = what, found.landing
         before = landing.before if landing else ""
         if case is None or landing is None:
-            text = f"It was merged with {NAMES[self._kind]}'s own button{why}."
+            text = f"It was merged with {FORGES[self._kind]}'s own button{why}."
             return self._forge.merged_there(stored, merge, by=by, source=source, main=before, text=text)
         message, digest = merge_message(case, by, landing.commits), case.judgement.digest
         return self._forge.merged_there(

@@ -5,8 +5,9 @@ people wrote is in it by `inline` and `quotation` alone.
 """
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.forges.pull_requests.markdown import Markdown, inline, quotation
@@ -67,13 +68,17 @@ class Shareable:
     adopted: bool = False
     """Whether title and body are somebody's own: then the comment says what the proposal means."""
 
-    @property
+    @functools.cached_property
+    def lines(self) -> Mapping[str, Sequence[str]]:
+        """What the proposal means, by headings."""
+        return _lines(self)
+
+    @functools.cached_property
     def cut(self) -> bool:
         """Whether something is too long for a pull request, so that only the page shows all of it."""
-        lines = _lines(self)
         reason = self.case.stored.current.text
-        longest = max((len(line) for each in lines.values() for line in each), default=0)
-        return max(map(len, lines.values())) > _LISTED or longest > _LINE or len(reason) > _REASON
+        longest = max((len(line) for each in self.lines.values() for line in each), default=0)
+        return max(map(len, self.lines.values())) > _LISTED or longest > _LINE or len(reason) > _REASON
 
 
 def text_of(shared: Shareable, page: str) -> PullRequestText:
@@ -101,9 +106,9 @@ def _body(shared: Shareable, page: str) -> Markdown:
 
 
 def _lines(shared: Shareable) -> dict[str, list[str]]:
-    """Return what the proposal means, by headings."""
     check, case = shared.check, shared.case
-    lines: dict[str, list[str]] = {"What changes": list(_changes(check)) if check.made else []}
+    changes = [_capital(change.sentence) for change in check.changes] if check.made else []
+    lines = {"What changes": changes}
     if check.made and not check.errors:
         lines["Who gains and loses data"] = [access.text for access in check.access] or ["Nobody."]
         lines["Who can start what"] = [start.text for start in check.starts]
@@ -113,13 +118,8 @@ def _lines(shared: Shareable) -> dict[str, list[str]]:
     return lines | {"Who has to approve, and why": needed or nobody}
 
 
-def _changes(check: Check) -> Iterator[str]:
-    for change in check.changes:
-        yield _capital(f"{change.subject}: {change.text}" if change.field else change.text)
-
-
 def _meaning(shared: Shareable) -> list[Markdown]:
-    parts = [part for heading, lines in _lines(shared).items() for part in _section(heading, lines)]
+    parts = [part for heading, lines in shared.lines.items() for part in _section(heading, lines)]
     if not shared.whole or shared.cut:
         parts.append(Markdown("Not everything is shown here, so it is decided on its page in Allotment."))
     return parts
