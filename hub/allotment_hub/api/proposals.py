@@ -2,6 +2,7 @@
 
 import asyncio
 import urllib.parse
+from functools import partial
 from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
@@ -114,10 +115,8 @@ class ProposalsHandler(_ProposalHandler):
     async def post(self, body: ProposalBody) -> None:
         """Propose a change, or update an open proposal: 200 instead of 201."""
         files = await self.requested_files(body)
-        propose = self.services.submissions.propose
-        await self.answer_proposed(
-            await propose(self.actor, files, body.reason, update=body.update, undoes=body.undoes)
-        )
+        propose = partial(self.services.submissions.propose, update=body.update, undoes=body.undoes)
+        await self.answer_proposed(await propose(self.actor, files, body.reason, evidence=body.evidence))
 
 
 class ProposalHandler(_ProposalHandler):

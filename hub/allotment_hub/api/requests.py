@@ -13,6 +13,7 @@ from allotment_hub.services.drafts.requested import ProfileRequest, encoded
 from allotment_hub.services.judging.checking import Files
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH
 from allotment_profiles.model.values.texts import is_name
+from allotment_profiles.records.evidence import SessionEvidence
 from allotment_profiles.stops import StopTarget
 
 
@@ -105,6 +106,9 @@ class ProposalBody(CheckBody):
     """Why the change is needed, in a sentence or two."""
     update: str | None = None
     """The id of an open proposal of one's own that this replaces, if no profile identifies it."""
+    evidence: SessionEvidence | None = None
+    """What the session that this is proposed from says about itself. Reviewers are shown it as a claim of the proposer;
+    it changes nothing of what is required."""
     undoes: str = ""
     """The id of a merged proposal that this undoes, where `POST proposals/{id}/revert` cannot choose the values."""
 

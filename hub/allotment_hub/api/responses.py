@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from allotment_hub.api.requests import ChangedFile
 from allotment_hub.http.problem import ProblemAnswer
+from allotment_profiles.records.evidence import SessionEvidence, TrialOutcome
 
 Item = Annotated[dict[str, Any], BeforeValidator(lambda item: item if isinstance(item, dict) else item.as_dict())]
 """What a service returns, as its `as_dict` formats it."""
@@ -181,6 +182,22 @@ class CheckAnswer(Answer):
     """The cost of the dearest changed profile, with `text` for people."""
 
 
+class EvidenceAnswer(Answer):
+    """Evidence that was recorded with a proposal. Either `session` or `trial` is set."""
+
+    commit: str
+    """The commit of its record."""
+    by: str
+    """Whose session it was."""
+    time: dt.datetime
+    head: str
+    """The head of the proposal that it was recorded with."""
+    session: SessionEvidence | None
+    """What the session said about itself: a claim of the proposer, which nobody has checked."""
+    trial: TrialOutcome | None
+    """How a trial of the head went, as the service observed it."""
+
+
 class ProposalAnswer(Answer):
     """A proposal as the caller sees it."""
 
@@ -231,6 +248,8 @@ class ProposalAnswer(Answer):
     null; `uncounted` there says why it does not count, and `login` who it was where `by` is empty. `dismisses` is the
     `commit` of the approval that somebody has dismissed, `redacts` of the record whose text an administrator has
     redacted; the `text` of that one says who did it, when and why, and its `redacted` is true."""
+    evidence: list[EvidenceAnswer]
+    """What the session of the proposer said last, and the outcomes of the last trials, the newest first."""
     steps: list[dict[str, Any]]
     actions: dict[str, Refused | None]
     """For each action why the caller may not take it; null if they may."""

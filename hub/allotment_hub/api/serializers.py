@@ -191,6 +191,10 @@ def proposal_answer(view: ProposalView, url: str, pull_request: str = "") -> res
             for requirement in check.requirements
         ],
         records=[_record(record) for record in view.records],
+        evidence=[
+            {**attributes(each.record, "commit", "by", "time", "head"), **attributes(each, "session", "trial")}
+            for each in view.evidence
+        ],
         steps=[asdict(step) for step in view.steps],
         files=[
             {"path": path, "content": None if data is None else data.decode(errors="replace")}

@@ -10,19 +10,19 @@ the git server move first, by compare-and-swap as well. All calls block; service
 """
 
 import contextlib
-import dataclasses
 import datetime as dt
 import itertools
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Unpack
 
 from allotment_hub.forges.adopted import AdoptedProposals
 from allotment_hub.forges.heads import Heads
 from allotment_hub.forges.record_index import DamagedIndexError, RecordIndex
 from allotment_hub.forges.record_log import RecordLog
-from allotment_hub.forges.stored_proposal import Candidate, StoredProposal
+from allotment_hub.forges.stored_proposal import Candidate, StoredProposal, Words
 from allotment_hub.forges.touched import TouchedFiles, touches
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.mirror import Mirror
@@ -196,10 +196,9 @@ class PlainGitForge:
         base: str,
         files: Mapping[str, bytes | None],
         *,
-        by: str,
-        title: str,
-        reason: str,
         undoes: str = "",
+        evidence: bytes = b"",
+        **words: Unpack[Words],
     ) -> StoredProposal:
         """Open a proposal on top of a commit of main: with `undoes`, one that undoes another. Raise RefMovedError."""
         # Git cannot have a branch `propose/x` beside a branch `propose/x/y`, which somebody may have pushed.
@@ -207,9 +206,8 @@ class PlainGitForge:
         taken = pushed | self.log.ask(lambda index: index.taken(slug))
         names = itertools.chain([slug], (f"{slug}-{number}" for number in itertools.count(2)))
         proposal = next(name for name in names if name not in taken)
-        head = self._content(base, [base], files, by=by, title=title, reason=reason)
-        record = self._setting("proposed", proposal, base, head, files, by=by, title=title, reason=reason)
-        record = dataclasses.replace(record, undoes=undoes)
+        head = self._content(base, [base], files, **words)
+        record = self._setting("proposed", proposal, base, head, files, undoes, evidence, **words)
         self.log.append(record, "", RefUpdate(PROPOSE + proposal, head, NO_OBJECT))
         return self._reload(proposal)
 
@@ -219,16 +217,14 @@ class PlainGitForge:
         base: str,
         files: Mapping[str, bytes | None],
         *,
-        by: str,
-        title: str,
-        reason: str,
         undoes: str = "",
+        evidence: bytes = b"",
+        **words: Unpack[Words],
     ) -> StoredProposal:
         """Replace the content of an open proposal, on top of a commit of main. Raise RefMovedError."""
         parents = [proposal.branch or proposal.head] + ([base] if base else [])
-        head = self._content(base, parents, files, by=by, title=title, reason=reason)
-        record = self._setting("updated", proposal.id, base, head, files, by=by, title=title, reason=reason)
-        record = dataclasses.replace(record, undoes=undoes)
+        head = self._content(base, parents, files, **words)
+        record = self._setting("updated", proposal.id, base, head, files, undoes, evidence, **words)
         branch = RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT)
         self.log.append(record, proposal.basis, branch)
         return self._reload(proposal.id)
@@ -240,15 +236,15 @@ class PlainGitForge:
         base: str,
         head: str,
         files: Mapping[str, bytes | None],
-        *,
-        by: str,
-        title: str,
-        reason: str,
+        undoes: str,
+        evidence: bytes,
+        **words: Unpack[Words],
     ) -> Record:
         """Return the record that sets a head."""
         return Record(
-            kind, by, dt.datetime.now(dt.UTC), head, reason, title,
-            size=size_of(files), proposal=proposal, base=base, touches=touches(self.repository, base, head),
+            kind, words["by"], dt.datetime.now(dt.UTC), head, words["reason"], words["title"],
+            size=size_of(files) + len(evidence), proposal=proposal, base=base, undoes=undoes, evidence=evidence,
+            touches=touches(self.repository, base, head),
         )  # fmt: skip
 
     def record(
@@ -263,11 +259,13 @@ class PlainGitForge:
         source: Source | None = None,
         dismisses: str = "",
         redacts: str = "",
+        tried: str = "",
+        evidence: bytes = b"",
     ) -> StoredProposal:
-        """Add a comment, a decision or a redaction. Raise RefMovedError."""
+        """Add a comment, a decision, a redaction, or the outcome of a trial of a head. Raise RefMovedError."""
         main, now = candidate.main if candidate else "", dt.datetime.now(dt.UTC)
         record = Record(
-            kind, by, now, proposal.head, text,
+            kind, by, now, tried or proposal.head, text, evidence=evidence,
             digest=digest, main=main, proposal=proposal.id, source=source, dismisses=dismisses, redacts=redacts,
         )  # fmt: skip
         new = NO_OBJECT if kind in ENDINGS else proposal.branch
@@ -378,11 +376,11 @@ class PlainGitForge:
         return stored
 
     def _content(
-        self, base: str, parents: Sequence[str], files: Mapping[str, bytes | None], *, by: str, title: str, reason: str
+        self, base: str, parents: Sequence[str], files: Mapping[str, bytes | None], **words: Unpack[Words]
     ) -> str:
         tree = self.repository.write_tree(base, files)
-        message = f"Propose: {' '.join(title.split())[:100]}\n\n{reason}\n"
-        return self._write(tree, parents, message, Person(by, ""))
+        message = f"Propose: {' '.join(words['title'].split())[:100]}\n\n{words['reason']}\n"
+        return self._write(tree, parents, message, Person(words["by"], ""))
 
     def commit(self, commit: str) -> Commit | None:
         """Return one commit, or None."""

@@ -296,11 +296,11 @@ def _proposals(connection: sqlite3.Connection, ids: Collection[str]) -> dict[str
 
 
 def _forget_text(connection: sqlite3.Connection, redaction: Record) -> None:
-    """Forget the text of a record, and a title that somebody wrote. Why it was redacted is in the redaction."""
+    """Forget the text and evidence of a record, and a title that somebody wrote. The redaction says why."""
     connection.execute("INSERT OR IGNORE INTO redaction VALUES (?)", (redaction.proposal,))
     query = "SELECT number, content FROM record WHERE proposal = ? AND commit_id = ?"
     found = connection.execute(query, (redaction.proposal, redaction.redacts)).fetchone()
     record = read_record(found[1], redaction.redacts, redaction.time) if found else None
     if record:
-        content = replace(record, text="", title="" if record.own_title else record.title).content()
+        content = replace(record, text="", title="" if record.own_title else record.title, has_evidence=False).content()
         connection.execute("UPDATE record SET content = ? WHERE number = ?", (content, found[0]))

@@ -3,9 +3,18 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 from allotment_profiles.git.repository import FileChange
-from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, Record, Source
+from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, SILENT, Record, Source
+
+
+class Words(TypedDict):
+    """Who proposes, what it is called, and why."""
+
+    by: str
+    title: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,5 +145,4 @@ class StoredProposal:
 
 def basis_of(records: Sequence[Record]) -> str:
     """Return the commit of the newest of some records that decides something; empty where there is none."""
-    silent = ("commented", "redacted")
-    return next((record.commit for record in reversed(records) if record.kind not in silent), "")
+    return next((record.commit for record in reversed(records) if record.kind not in SILENT), "")

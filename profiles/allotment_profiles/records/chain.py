@@ -4,15 +4,16 @@ import datetime as dt
 import functools
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.git.signatures import Signer
-from allotment_profiles.records.record import MARK, Record, parse_record
+from allotment_profiles.records.record import EVIDENCE_FILE, MARK, Record, parse_record
 
 SERVICE = Person("Allotment", "allotment@localhost")
 ROOT = "Records of Allotment since "
@@ -118,7 +119,8 @@ def _misplaced(commit: _Read, before: str) -> str:
 def write_record(repository: Repository, signer: Signer, record: Record, tip: str) -> str:
     """Write a record on top of the log, which is begun where there is none. Return its commit. No branch is moved."""
     before = tip or write_root(repository, signer)
-    return _written(repository, signer, [before, record.head], record.message(), Person(record.by, ""))
+    files = {EVIDENCE_FILE: record.evidence} if record.evidence else {}
+    return _written(repository, signer, [before, record.head], record.message(), Person(record.by, ""), files)
 
 
 def write_root(repository: Repository, signer: Signer, since: str = "") -> str:
@@ -150,8 +152,15 @@ def unrecorded_merges(
     ]
 
 
-def _written(repository: Repository, signer: Signer, parents: Sequence[str], message: str, author: Person) -> str:
-    tree = repository.write_tree(None, {})
+def _written(
+    repository: Repository,
+    signer: Signer,
+    parents: Sequence[str],
+    message: str,
+    author: Person,
+    files: Mapping[str, bytes] = MappingProxyType({}),
+) -> str:
+    tree = repository.write_tree(None, files)
     return repository.write_commit(
         tree, parents, message, author=author, committer=SERVICE, time=dt.datetime.now(dt.UTC), signer=signer
     )

@@ -20,6 +20,7 @@ RecordKind = Literal[
     "confirmed",
     "adopted",
     "redacted",
+    "tried",
 ]
 _VERBS: Mapping[str, str] = {kind: kind for kind in get_args(RecordKind)} | {
     "commented": "commented on",
@@ -36,6 +37,10 @@ ENDINGS = ("rejected", "withdrawn", "merged")
 # The service also signs commits whose messages contain text of people. Those messages start differently, so that no
 # text can be taken for a record.
 MARK = "Record: "
+SILENT = ("commented", "redacted", "tried")
+"""The kinds of record that decide nothing: what was decided stands as it was."""
+EVIDENCE_FILE = "evidence.json"
+"""The file in the tree of a record's commit that has its evidence."""
 FORGES: Mapping[str, str] = {"gitea": "Gitea", "github": "GitHub", "gitlab": "GitLab"}
 """The forges by their kinds, as people write them."""
 
@@ -106,6 +111,10 @@ class Record:
     """The commit of the approval that does not count any more; with `dismissed`."""
     redacts: str = ""
     """The commit of the record whose text is not shown any more; with `redacted`."""
+    has_evidence: bool = False
+    """Whether evidence is attached to it; with `proposed`, `updated` and `tried`."""
+    evidence: bytes = field(default=b"", compare=False, repr=False)
+    """The evidence that is written with it. It is empty in a record that was read: the tree of its commit has it."""
     redacted: bool = field(default=False, compare=False)
     """Whether `text` says that what was written is redacted. No commit says this of itself."""
     commit: str = field(default="", compare=False)
@@ -130,7 +139,7 @@ class Record:
             "title": self.title, "merge": self.merge, "digest": self.digest, "main": self.main, "size": self.size,
         }  # fmt: skip
         time = self.time.isoformat() if self.carried_from else ""
-        more = {
+        more: dict[str, Any] = {
             "base": self.base, "touches": self.touches, "undoes": self.undoes,
             "carried_from": self.carried_from, "time": time,
         }  # fmt: skip
@@ -138,6 +147,7 @@ class Record:
             "source": asdict(self.source) if self.source else None,
             "dismisses": self.dismisses,
             "redacts": self.redacts,
+            "evidence": self.has_evidence or bool(self.evidence),
         }
         content |= {key: value for key, value in more.items() if value}
         return json.dumps(content, ensure_ascii=True)
@@ -179,6 +189,7 @@ def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
             source=_source(found.get("source")),
             dismisses=str(found.get("dismisses", "")),
             redacts=str(found.get("redacts", "")),
+            has_evidence=found.get("evidence") is True,
             commit=commit,
         )
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -35,6 +35,6 @@ def with_tombstones(records: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def without_words(record: Record, shown: str) -> Record:
-    """Return a record with what is shown in the place of its text; a title that somebody wrote goes as well."""
+    """Return a record with what is shown in the place of its text. A title that somebody wrote and evidence go, too."""
     title = f"Redacted: {record.source.place}" if record.own_title and record.source else record.title
-    return replace(record, text=shown, title=title, redacted=True)
+    return replace(record, text=shown, title=title, has_evidence=False, redacted=True)

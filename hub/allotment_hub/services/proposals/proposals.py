@@ -45,6 +45,7 @@ from allotment_profiles.access.visibility import Sight, decides_about
 from allotment_profiles.git.commits import Commit
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Refusal
+from allotment_profiles.records.evidence import RecordedEvidence
 from allotment_profiles.records.record import Record
 from allotment_profiles.review.automatic import ACTIONS, ENDING
 from allotment_profiles.review.changes import Change
@@ -84,6 +85,8 @@ class ProposalView:
     lapsed: Lapsed | None = None
     """The reader's approval, or else the last one, where it does not count any more."""
     records: tuple[Record, ...] = ()
+    evidence: tuple[RecordedEvidence, ...] = ()
+    """What the session of the proposer said last, and the outcomes of trials, the newest first."""
     collisions: tuple[Change, ...] = ()
     """In a conflict, the first keys that both have changed; without any, one click carries it over."""
     totals: Mapping[str, int] = dataclasses.field(default_factory=dict)
@@ -252,6 +255,7 @@ class Proposals(ReadableProposals):
         def of_main(path: str) -> Sight:
             return min(sights.of_main(path), updated.sight(reader.user, path, self.catalog))
 
+        records = await self.records_for(stored, reader.user)
         collisions = await asyncio.to_thread(redacted, updated.collisions, of_main, known=files)
         return ProposalView(
             case=case,
@@ -271,7 +275,8 @@ class Proposals(ReadableProposals):
                 "redact": refusal_to_redact(reader),
             },
             lapsed=await self._lapsed(case, reader.user, sights),
-            records=await self.records_for(stored, reader.user),
+            records=records,
+            evidence=await self.evidence(records),
             collisions=collisions[:MAXIMUM_SHOWN],
             totals={**check.totals, "collisions": len(collisions)},
             undoes=await self.to_undo(stored, reader.user),

@@ -25,6 +25,7 @@ from allotment_profiles.model import DailyLimits, OpenProposals, Policy
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.model.values.texts import harmful_character
+from allotment_profiles.records.evidence import Evidence, SessionEvidence, TrialOutcome
 from allotment_profiles.records.record import Source
 from allotment_profiles.review.approvals import addressed
 
@@ -85,18 +86,20 @@ class Submissions:
         update: str | None = None,
         on: str | None = None,
         undoes: str = "",
+        evidence: SessionEvidence | None = None,
     ) -> Proposed:
         """Propose files, or update the person's open proposal: the one for the same profile, or the one named.
 
         With `on`, refuse when main is not at that commit any more. `undoes` is the merged proposal that these files
-        undo; then the person's open proposal that undoes it is updated.
+        undo; then the person's open proposal that undoes it is updated. `evidence` is what their session says of
+        itself: it changes nothing that is decided.
         """
         _limit(files)
         if undoes:
             undone = await self.undoable(actor, undoes)
             touched = (await self._proposals.touched([undone]))[undone.id]
             undoes = undoes if set(files) <= set(touched) else ""  # what changes other files is something else
-        reason = checked_text(reason, "reason")
+        reason, said = checked_text(reason, "reason"), Evidence(session=evidence).encoded() if evidence else b""
         main = await self._proposals.main()
         if on not in (None, main):
             raise moved_error()
@@ -113,7 +116,7 @@ class Submissions:
         async with self._lock:  # others wait for it, so nothing is judged meanwhile
             earlier = await self._earlier(actor, files, update, policy, undoes=undoes, limited=not decided)
             if not decided:
-                await self._within_day(actor, policy, size_of(files))
+                await self._within_day(actor, policy, size_of(files) + len(said))
             made = on is not None
             if earlier and not undoes:
                 undoes, made = await self._still_undoes(earlier, files, main, made=made)
@@ -121,7 +124,8 @@ class Submissions:
             # What somebody has typed may be anything, whatever they say that it undoes.
             undo = made and bool(undoes) and (earlier is None or earlier.current.title.startswith(_UNDO))
             title, by = _title(files, check, undo=undo), actor.user.name
-            stored = await written(send, main, files, by=by, title=title, reason=reason, undoes=undoes)
+            send = partial(send, undoes=undoes, evidence=said)
+            stored = await written(send, main, files, by=by, title=title, reason=reason)
         return Proposed(stored, earlier is None, bool(automatic) and not required)
 
     async def _still_undoes(self, earlier: StoredProposal, files: Files, main: str, *, made: bool) -> tuple[str, bool]:
@@ -210,6 +214,12 @@ class Submissions:
             else change.subject
             for change in found.collisions[:20]
         )
+
+    async def tried(self, proposal: str, head: str, by: str, outcome: TrialOutcome) -> StoredProposal:
+        """Record how a trial of a head went that somebody has started. The service observed it: no user calls this."""
+        stored = await self._proposals.stored(proposal)
+        evidence = Evidence(trial=outcome).encoded()
+        return await written(self._forge.record, stored, "tried", by=by, tried=head, evidence=evidence)
 
     async def withdraw(self, actor: Actor, proposal: str, source: Source | None = None) -> StoredProposal:
         """End one's own proposal."""

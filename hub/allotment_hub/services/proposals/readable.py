@@ -13,10 +13,15 @@ from allotment_hub.services.judging.checking import OtherProposal
 from allotment_hub.services.proposals.sights import all_known
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.records.evidence import RecordedEvidence, read_evidence
+from allotment_profiles.records.record import Record
 from allotment_profiles.store.watcher import CatalogWatcher
 
 MAXIMUM_LOOKED_THROUGH = 1000
 """How many proposals are looked through for one part of the list, where the reader may not see most of them."""
+
+MAXIMUM_TRIALS = 10
+"""Of how many trials of a proposal the outcomes are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,14 @@ class ReadableProposals:
         if stored is None:
             raise _unknown()
         return stored
+
+    async def evidence(self, records: Iterable[Record]) -> tuple[RecordedEvidence, ...]:
+        """Return the evidence of records that a reader may see, the newest first, and of trials only the last ones."""
+        newest = [record for record in reversed(tuple(records)) if record.has_evidence]
+        trials = [record for record in newest if record.kind == "tried"][:MAXIMUM_TRIALS]
+        said = [record for record in newest if record.kind != "tried"][:1]
+        wanted = [record for record in newest if record in (*trials, *said)]
+        return await asyncio.to_thread(read_evidence, self.forge.repository, wanted)
 
     async def visible(self, proposal: str, user: User) -> StoredProposal:
         """Return a proposal. Raise a refusal where there is none, and where this user may not know of it."""

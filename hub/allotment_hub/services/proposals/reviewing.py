@@ -126,10 +126,12 @@ class Reviews:
             raise ServiceError(refusal)
         reason = checked_text(reason, "reason")
         actor = await self._confirmed(actor, proposal)
-        found = next((each for each in stored.records if each.commit == record and each.text), None)
+        worded = (each for each in stored.records if each.text or each.has_evidence)
+        found = next((each for each in worded if each.commit == record), None)
         what, page = "Nothing was redacted.", f"proposals/{proposal}"
         if found is None:
-            raise refused(404, "record-unknown", what, "There is no such record, or it has no text.", link=page)
+            why = "There is no such record, or it has neither text nor evidence."
+            raise refused(404, "record-unknown", what, why, link=page)
         if found.redacted:
             raise refused(409, "redacted-already", what, "The text is redacted already.", link=page)
         same = [each.commit for each in stored.records if not each.redacted and _says_the_same(each, found)]
@@ -295,8 +297,9 @@ def _unconfirmed(removed: tuple[str, ...], proposal: str) -> ServiceError:
 
 
 def _says_the_same(record: Record, other: Record) -> bool:
-    """Return whether two records have one text, or one title that somebody wrote."""
-    return record.text == other.text or (record.own_title and other.own_title and record.title == other.title)
+    """Return whether two records are one, have one text, or one title that somebody wrote."""
+    same = record.commit == other.commit or (bool(record.text) and record.text == other.text)
+    return same or (record.own_title and other.own_title and record.title == other.title)
 
 
 def merge_message(case: Case, by: str, confirmed: Sequence[str] = ()) -> str:

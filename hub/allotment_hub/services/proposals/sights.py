@@ -154,9 +154,11 @@ def records_of(
         source, words = record.source, "Written about a version that you may not see."
         if source and source.uncounted:
             source = dataclasses.replace(source, uncounted="It does not count.")
-        return dataclasses.replace(record, text=words if record.text else "", source=source)
+        text = words if record.text else ""
+        return dataclasses.replace(record, text=text, source=source, has_evidence=False)
 
-    heads = {record.head for record in stored.records if record.text or record.source} - {stored.head}
+    written = (record for record in stored.records if record.text or record.source or record.has_evidence)
+    heads = {record.head for record in written} - {stored.head}
     unknown = {head for head in heads if not known(head)}
     return tuple(silent(record) if record.head in unknown else record for record in stored.records)
 

@@ -107,6 +107,7 @@ def _without_redacted(lines: Iterable[str], redactions: Sequence["Record"]) -> I
             record = read_record(line, commit, dt.datetime.fromisoformat(content["time"]))
             title = without_words(record, "").title if record else ""
             words = {"title": title, "text": shown[commit], "redacted": True}
+            content.pop("evidence", None)
             yield json.dumps({**content, **words}, ensure_ascii=False) + "\n"
         else:
             yield line
