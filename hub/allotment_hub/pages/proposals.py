@@ -4,6 +4,7 @@ import asyncio
 from typing import ClassVar
 
 from allotment_hub.pages.difference import files_of
+from allotment_hub.pages.evidence import shown_evidence
 from allotment_hub.pages.page import Page
 from allotment_hub.pages.proposing import ProposingPage
 from allotment_hub.services.proposals.overview import overview
@@ -64,6 +65,7 @@ class ProposalPage(Page):
             "proposal.html",
             sign_in=await self.services.reviews.sign_in_due(view.case, self.actor) if decides else None,
             view=view,
+            evidence=await asyncio.to_thread(shown_evidence, view),
             pull_request=self.services.pull_requests.address(proposal) if self.services.pull_requests else "",
             differences=await asyncio.to_thread(files_of, view.difference),
             one_time=self.one_time,

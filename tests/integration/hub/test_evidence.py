@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from support.command_line import allotment
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of
 from support.fakes.web_service import WebService
@@ -171,3 +172,67 @@ async def test_evidence_counts_among_what_one_person_may_add_in_a_day(platform: 
     await proposed(platform, SAID | {"packages": packages})
     await proposed(platform, SAID | {"packages": packages[:5_000]})
     assert await code_of(proposed(platform, SAID | {"packages": packages})) == "daily-limit"
+
+
+async def page(service: WebService, who: str, stored: StoredProposal) -> BeautifulSoup:
+    return BeautifulSoup((await service.browser(who).get(f"proposals/{stored.id}")).text, "html.parser")
+
+
+async def test_the_page_compares_what_is_requested_with_what_was_observed(
+    platform: Platform, service: WebService
+) -> None:
+    shown = await page(service, "lena", await proposed(platform))
+    section = shown.select_one("section.allotment-evidence")
+    assert section
+    assert "A session of ana said this about itself" in section.get_text()
+    assert "Nobody has checked it." in section.get_text()
+    rows = {
+        row.select("th")[0].get_text(): (row.select("td")[1].get_text(), row.select(".allotment-bar")[0]["width"])
+        for row in section.select("table")[0].select("tr")
+    }
+    assert rows == {
+        "Peak": ("4 GiB", "50.0"),
+        "Limit of the session": ("4 GiB", "50.0"),
+        "Proposed limit": ("8 GiB", "100.0"),
+    }
+    notes = [each.get_text() for each in section.select("li")]
+    assert "The kernel ended a process for lack of memory: 2 times." in notes
+    assert "Observed for 60 minutes, measured by the session itself." in notes
+    assert "planted-package 1.2.3" in notes
+    assert not section.select("script, [style], [onload]")
+
+
+async def test_the_page_shows_nothing_where_there_is_no_evidence(platform: Platform, service: WebService) -> None:
+    assert not (await page(service, "lena", await platform.proposed({NOTEBOOK_PATH: LARGER}))).select("#evidence")
+
+
+async def test_many_packages_are_folded_and_the_outcomes_of_trials_are_told(
+    platform: Platform, service: WebService
+) -> None:
+    packages = [{"manager": "r", "name": f"package{number}", "version": "1.0-2"} for number in range(100)]
+    stored = await proposed(platform, SAID | {"packages": packages, "use": None, "packages_left_out": 7})
+    failed = TrialOutcome(code="image-pull", text="The registry has <b>no</b> such image.")
+    await platform.submissions.tried(stored.id, stored.head, "lena", failed)
+    use = ObservedUse(source="metrics", seconds=600, memory_peak=3_328_599_654)
+    await platform.submissions.tried(stored.id, stored.head, "ana", TrialOutcome(started_in=41.2, use=use))
+    shown = await page(service, "lena", stored)
+    items = [each.get_text(" ", strip=True) for each in shown.select(".allotment-evidence-item")]
+    assert "ana tried it" in items[0]
+    assert "it started in 41.2 s." in items[0]
+    assert "3.1 GiB" in items[0]
+    assert "measured by the cluster" in items[0]
+    assert "it did not start. The registry has <b>no</b> such image. image-pull" in items[1]
+    assert "100 packages added to the image" in items[2]
+    assert "And 7 more, which were not sent." in items[2]
+    assert not shown.select_one(".allotment-evidence details[open]")
+    assert "ana tried it" in " ".join(shown.select(".allotment-talk")[0].get_text(" ").split())
+
+
+async def test_the_proposed_limit_is_shown_only_to_those_who_may_see_the_file(
+    platform: Platform, service: WebService
+) -> None:
+    stored = await proposed(platform)
+    assert "Proposed limit" in (await page(service, "ben", stored)).select("#evidence ~ div")[0].get_text()
+    section = (await page(service, "dora", stored)).select(".allotment-evidence")[0]
+    assert "Peak" in section.get_text()
+    assert "Proposed limit" not in section.get_text()
