@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from allotment_profiles.git.signatures import Signer, Verifier, signed_with
 
+# Its lines but the first begin with a space.
+_SIGNATURE = re.compile(rb"\n(gpgsig(?:-sha256)?) ([^\n]*(?:\n [^\n]*)*)")
 _LAST_SECOND = 253402300799  # the end of the year 9999, where Python's calendar ends
 
 
@@ -52,8 +54,7 @@ def parse_commit(
     commit: str, raw: bytes, verifier: Verifier | None, is_within: Callable[[str, Sequence[str]], bool]
 ) -> Commit:
     """Parse a commit object and check its signature. `is_within` decides whether it is in the history of others."""
-    fields, payload, body = _split(raw)
-    signature = fields.get("gpgsig", [""])[0]
+    fields, signature, payload, body = _split(raw)
     written = re.search(r"> (\d+) ", fields.get("committer", [""])[0])
     time, signed_by = moment(written[1] if written else ""), None
     if signature and verifier and (by := verifier.verify(payload, signature)):
@@ -73,25 +74,21 @@ def parse_commit(
 
 def key_of(raw: bytes) -> bytes | None:
     """Return the key that signed a commit object, whether it is known or not; None where nothing good did."""
-    fields, payload, _ = _split(raw)
-    return signed_with(payload, fields["gpgsig"][0]) if "gpgsig" in fields else None
+    _, signature, payload, _ = _split(raw)
+    return signed_with(payload, signature) if signature else None
 
 
-def _split(raw: bytes) -> tuple[dict[str, list[str]], bytes, bytes]:
-    """Return the fields of a commit object, what its signature is of, and its message."""
+def _split(raw: bytes) -> tuple[dict[str, list[str]], str, bytes, bytes]:
+    """Return the fields of a commit object, its signature or nothing, what this is of, and the message."""
     head, _, body = raw.partition(b"\n\n")
+    signatures = [text for name, text in _SIGNATURE.findall(head) if name == b"gpgsig"]
+    unsigned = _SIGNATURE.sub(b"", head)
     fields: dict[str, list[str]] = {}
-    unsigned: list[bytes] = []
-    key = ""
-    for line in head.split(b"\n"):
-        if line.startswith(b" "):
-            fields[key][-1] += "\n" + line[1:].decode(errors="replace")
-        else:
-            key, _, value = line.decode(errors="replace").partition(" ")
-            fields.setdefault(key, []).append(value)
-        if key not in ("gpgsig", "gpgsig-sha256"):
-            unsigned.append(line)
-    return fields, b"\n".join(unsigned) + b"\n\n" + body, body
+    for line in unsigned.decode(errors="replace").split("\n"):
+        key, _, value = line.partition(" ")
+        fields.setdefault(key, []).append(value)
+    signature = signatures[0].decode(errors="replace") if signatures else ""
+    return fields, signature, unsigned + b"\n\n" + body, body
 
 
 def _person(ident: str) -> Person:

@@ -8,7 +8,7 @@ import datetime as dt
 import re
 import secrets
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _REFERENCE = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._/@+-]{0,250}", re.ASCII)
 _MAXIMUM_REVISION = 500
 # How git lists changed files: whole ids, a rename as a removal and an addition, submodules as what they are.
+_AT_ONCE = 1000
 _RAW = ("--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
 
 
@@ -181,17 +182,18 @@ class Repository:
         pairs = (line.split() for line in output.decode().splitlines())
         return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
 
-    def log(self, head: str, *, until: str | None = None) -> list[LoggedCommit]:
-        """Return the first-parent history with the changes, oldest first, without `until` and what precedes it.
+    def log(self, head: str, *, until: str | None = None) -> Iterator[list[LoggedCommit]]:
+        """Yield the first-parent history with the changes in parts, oldest first, without `until` and what precedes it.
 
-        Where `until` is not on that line, the list may begin with any commit: check the parents of the first one.
+        Where `until` is not on that line, it may begin with any commit: check the parents of the first one.
         """
-        # A new word each time, so that no path in the repository can contain it.
-        mark = f"record-{secrets.token_hex(16)} "
-        line = ["--first-parent", "--diff-merges=first-parent", "--reverse", "--encoding=UTF-8", "-z"]
-        form = f"--format={mark}%H %ct %P%x00%an%x00%B%x00"
-        output = self._git("log", *line, *_RAW, form, _id(head), *([f"^{_id(until)}"] if until else []))
-        return [_logged(record) for record in output.split(mark.encode())[1:]]
+        line = self.first_parents(head, until=until or "")[::-1]
+        for start in range(0, len(line), _AT_ONCE):
+            mark = f"record-{secrets.token_hex(16)} "  # a new word each time, so that no path can contain it
+            each = ["--no-walk=unsorted", "--stdin", "--diff-merges=first-parent", "--encoding=UTF-8", "-z", *_RAW]
+            form = f"--format={mark}%H %ct %P%x00%an%x00%B%x00"
+            output = self._git("log", *each, form, stdin=_batch(line[start : start + _AT_ONCE])[1])
+            yield [_logged(record) for record in output.split(mark.encode())[1:]]
 
     def changes(self, before: str, after: str) -> tuple[FileChange, ...]:
         """Return the files that differ between two commits."""
@@ -285,7 +287,7 @@ class Repository:
     def write_tree(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
         """Write the tree of a commit (None: an empty tree) with files replaced, added, or removed (None)."""
         if base is None and not files:
-            return self._object("tree", b"")
+            return self._git("hash-object", "-t", "tree", "-w", "--stdin").decode().strip()
         blobs = write_blobs(self._process, {path: data for path, data in files.items() if data is not None})
         return self._tree(base, {path: ("100644", blobs[path]) if path in blobs else None for path in files})
 
@@ -316,7 +318,8 @@ class Repository:
         signer: Signer | None = None,
     ) -> str:
         """Write a commit object, signed where there is a signer. No reference is moved."""
-        return self._object("commit", commit_bytes(tree, parents, message, author, committer, time, signer))
+        data = commit_bytes(tree, parents, message, author, committer, time, signer)
+        return self._git("hash-object", "-t", "commit", "-w", "--stdin", stdin=data).decode().strip()
 
     def update_references(self, updates: Sequence[RefUpdate]) -> None:
         """Move references in one transaction, all or none. Raise RefMovedError where one is not at its `old`."""
@@ -348,9 +351,6 @@ class Repository:
     def upkeep(self) -> None:
         """Pack the objects and remove those of no branch, if they have become many. Not while anything is fetched."""
         pack(self.path)
-
-    def _object(self, kind: str, data: bytes) -> str:
-        return self._git("hash-object", "-t", kind, "-w", "--stdin", stdin=data).decode().strip()
 
 
 def is_reference(name: str) -> bool:

@@ -6,10 +6,12 @@ needs no ssh-keygen on the machine, and verifies thousands of commits in the tim
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 import logging
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -38,9 +40,19 @@ def _string(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
+# A signature of ed25519 for git: only the 32 bytes of the key and the 64 of the signature differ from one to the next.
+_SIGNED = _MAGIC + b"".join(map(_string, (_NAMESPACE, b"", b"sha512"))) + struct.pack(">I", 64)
+_KEY = _string(b"ssh-ed25519") + struct.pack(">I", 32)
+_BEFORE_KEY = _MAGIC + struct.pack(">II", 1, 51)
+_AFTER_KEY = b"".join(map(_string, (_NAMESPACE, b"", b"sha512"))) + struct.pack(">I", 83)
+_RAW = _string(b"ssh-ed25519") + struct.pack(">I", 64)
+_FORM = re.compile(
+    b"%s(%s.{32})%s(.{64})" % (re.escape(_BEFORE_KEY), re.escape(_KEY), re.escape(_AFTER_KEY + _RAW)), re.DOTALL
+)
+
+
 def _wrapped(payload: bytes) -> bytes:
-    digest = hashlib.sha512(payload).digest()
-    return _MAGIC + _string(_NAMESPACE) + _string(b"") + _string(b"sha512") + _string(digest)
+    return _SIGNED + hashlib.sha512(payload).digest()
 
 
 def generate_key(private: Path, principal: str) -> str:
@@ -89,9 +101,7 @@ class Signer:
         key = self._key
         if self._verifier and not self._verifier.knows(blob_of(key.public_key())):
             raise SignerError("the key of this installation is not among the keys whose signatures count")
-        signature = _string(b"ssh-ed25519") + _string(key.sign(_wrapped(payload)))
-        parts = blob_of(key.public_key()), _NAMESPACE, b"", b"sha512", signature
-        blob = _MAGIC + struct.pack(">I", 1) + b"".join(map(_string, parts))
+        blob = _BEFORE_KEY + blob_of(key.public_key()) + _AFTER_KEY + _RAW + key.sign(_wrapped(payload))
         text = base64.b64encode(blob).decode()
         lines = [text[start : start + 70] for start in range(0, len(text), 70)]
         return "\n".join([_BEGIN, *lines, _END])
@@ -135,20 +145,24 @@ class Verifier:
 
 def signed_with(payload: bytes, armored: str) -> bytes | None:
     """Return the ed25519 key, known or not, that signed the payload; None where nothing good did."""
-    lines = armored.strip().splitlines()
-    if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
+    begin, _, text = armored.strip().partition("\n")
+    text, _, end = text.rpartition("\n")
+    if begin.strip() != _BEGIN or end.strip() != _END:
         return None
     try:
-        blob = base64.b64decode("".join(lines[1:-1]), validate=True)
-        public, namespace, _, algorithm, signature = _parts(blob)
-        if namespace != _NAMESPACE or algorithm != b"sha512":
+        form = _FORM.fullmatch(base64.b64decode("".join(text.split()), validate=True))
+        if form is None:
             return None
-        kind, raw = _strings(signature, 2)
-        kind_of_key, key = _strings(public, 2)
-        Ed25519PublicKey.from_public_bytes(key).verify(raw, _wrapped(payload))
-    except (binascii.Error, InvalidSignature, ValueError, struct.error):
+        _key(form[1]).verify(form[2], _wrapped(payload))
+    except (binascii.Error, InvalidSignature, ValueError):
         return None
-    return public if kind == kind_of_key == b"ssh-ed25519" else None
+    return form[1]
+
+
+@functools.lru_cache(maxsize=64)
+def _key(public: bytes) -> Ed25519PublicKey:
+    """Return the key that SSH writes so."""
+    return Ed25519PublicKey.from_public_bytes(public[-32:])
 
 
 class Keyring:
@@ -203,20 +217,3 @@ def _state(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return state.st_ino, state.st_mtime_ns, state.st_size
-
-
-def _parts(blob: bytes) -> list[bytes]:
-    if blob[:6] != _MAGIC or struct.unpack(">I", blob[6:10])[0] != 1:
-        raise ValueError("not an SSH signature of version 1")
-    return _strings(blob[10:], 5)
-
-
-def _strings(data: bytes, count: int) -> list[bytes]:
-    strings = []
-    for _ in range(count):
-        (length,) = struct.unpack(">I", data[:4])
-        if length > len(data) - 4:
-            raise ValueError("a string is longer than the data")
-        strings.append(data[4 : 4 + length])
-        data = data[4 + length :]
-    return strings

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from allotment_profiles.git.commits import Commit, Person
 from allotment_profiles.git.process import GitError
@@ -76,9 +77,8 @@ def read(repository: Repository, found: Links) -> Iterator[list[tuple[str, Recor
         yield good
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What is read of one commit."""
+class _Read(NamedTuple):
+    """What is read of one commit, and sent by one process to another."""
 
     id: str
     before: str

@@ -9,6 +9,8 @@ files that it removes are gone at once.
 
 import dataclasses
 import datetime as dt
+import itertools
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -124,28 +126,28 @@ def fold_history(repository: Repository, head: str, known: Applied | None = None
     """Fold the history of a commit, from `known` if that is on its line. Raise GitError if it cannot be read."""
     if known is not None and known.head == head:
         return known
+    fold, first = _Fold(repository, known), list[LoggedCommit]()
     try:
-        logged = repository.log(head, until=known.head if known else None)
+        parts = repository.log(head, until=known.head if known else None)
+        first = next(parts, first)
     except GitDataError:
         if known is None:
-            raise
-        known, logged = None, repository.log(head)  # `known` may be from another repository
-    if known is not None and not (logged and known.head in logged[0].parents[:1]):
+            raise  # otherwise it may be from another repository
+    if known is not None and not (first and known.head in first[0].parents[:1]):
         # Main was rewound, or `known` is not on the first-parent line.
-        known, logged = None, repository.log(head)
-    fold = _Fold(repository, logged, known)
-    for commit in logged:
-        fold.add(commit)
+        fold, first, parts = _Fold(repository, None), [], repository.log(head)
+    for part in itertools.chain([first], parts):
+        fold.add(part)
     return fold.applied()
 
 
 class _Fold:
     """The state of one fold, from one commit of the line to a later one."""
 
-    def __init__(self, repository: Repository, logged: Sequence[LoggedCommit], known: Applied | None) -> None:
+    def __init__(self, repository: Repository, known: Applied | None) -> None:
         self._repository = repository
-        self._positions = {commit.id: position for position, commit in enumerate(logged)}
-        self._logged = logged
+        self._positions: dict[str, int] = {}
+        self._logged: Sequence[LoggedCommit] = ()
         self._commits: dict[str, Commit] = {}
         self._policies: dict[str, Policy | None] = {}
         self._head, self._time = (known.head, known.time) if known else ("", dt.datetime.fromtimestamp(0, dt.UTC))
@@ -160,6 +162,8 @@ class _Fold:
         self._older = before.entries
         self._entries: list[HistoryEntry] = []
         self._by_path = dict(before.by_path)
+        self._changed: dict[str, list[HistoryEntry]] = {}
+        """What is not in `_by_path` yet, oldest first: a path may be changed by very many commits."""
 
     def applied(self) -> Applied:
         """Return the state, with the sizes of the files that apply, so that a large file is refused unread."""
@@ -184,11 +188,17 @@ class _Fold:
             former_roles=fold_roles(self._repository, self._former_roles, self._role_changes),
             direct_push=self._direct_push,
             removal_share=self._removal_share,
-            provenance=Provenance(self._head, entries, self._by_path),
+            provenance=Provenance(self._head, entries, self._paths()),
         )
 
-    def add(self, commit: LoggedCommit) -> None:
-        """Apply the next commit of the line."""
+    def add(self, commits: Sequence[LoggedCommit]) -> None:
+        """Apply the next commits of the line."""
+        self._positions = {commit.id: position for position, commit in enumerate(commits)}
+        self._logged, self._commits = commits, {}
+        for commit in commits:
+            self._add(commit)
+
+    def _add(self, commit: LoggedCommit) -> None:
         self._head, self._time, self._count = commit.id, commit.time, self._count + 1
         reviewed = self._record(commit).reviewed
         policy = self._files.get(POLICY)
@@ -219,17 +229,17 @@ class _Fold:
             commit=commit.id,
             time=commit.time,
             subject=commit.message.partition("\n")[0],
-            author=commit.author,
-            paths=tuple(change.path for change in commit.changes),
+            author=sys.intern(commit.author),
+            paths=tuple(sys.intern(change.path) for change in commit.changes),
             reviewed=reviewed,
             proposal=trailers.get("Proposal", [""])[0],
-            proposed_by=trailers.get("Proposed-by", [""])[0],
-            approved_by=tuple(trailers.get("Approved-by", [])),
+            proposed_by=sys.intern(trailers.get("Proposed-by", [""])[0]),
+            approved_by=tuple(map(sys.intern, trailers.get("Approved-by", []))),
             reason=trailers.get("Reason", [""])[0],
         )
         self._entries.append(entry)
         for path in entry.paths:
-            self._by_path[path] = (entry, *self._by_path.get(path, ()))
+            self._changed.setdefault(path, []).append(entry)
         return entry
 
     def _confirm(self, commit: LoggedCommit, reviewed: bool) -> bool:
@@ -272,7 +282,14 @@ class _Fold:
 
         self._entries, self._older = list(reviewed(self._entries)), tuple(reviewed(self._older))
         for path in tuple(paths):
-            self._by_path[path] = tuple(reviewed(self._by_path[path]))
+            self._by_path[path] = tuple(reviewed(self._paths()[path]))
+
+    def _paths(self) -> dict[str, tuple[HistoryEntry, ...]]:
+        """Return the entries of each path, newest first."""
+        for path, changed in self._changed.items():
+            self._by_path[path] = (*reversed(changed), *self._by_path.get(path, ()))
+        self._changed.clear()
+        return self._by_path
 
     def _remove(self, commit: LoggedCommit, path: str) -> None:
         file = self._files.pop(path, None)

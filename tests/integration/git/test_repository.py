@@ -1,6 +1,7 @@
 """The repository over the git command line: exact, atomic, and deaf to options in disguise."""
 
 import datetime as dt
+import itertools
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,12 +12,7 @@ from support.repositories import MAIN, START, ProfilesRepository
 from allotment_profiles.git import process
 from allotment_profiles.git.commits import Person
 from allotment_profiles.git.process import GitError, GitMissingError, GitProcess, GitTimeoutError, GitUnavailableError
-from allotment_profiles.git.repository import (
-    NO_OBJECT,
-    RefMovedError,
-    RefUpdate,
-    Repository,
-)
+from allotment_profiles.git.repository import NO_OBJECT, LoggedCommit, RefMovedError, RefUpdate, Repository
 
 SMUGGLED = [
     "--output={}",
@@ -39,7 +35,8 @@ def test_an_option_is_no_revision(profiles: ProfilesRepository, tmp_path: Path, 
     repository = profiles.repository
     assert repository.resolve(revision) is None
     for call in (
-        repository.tree, repository.log, repository.first_parents, lambda text: repository.file(text, "x"),
+        repository.tree, lambda text: next(repository.log(text)), repository.first_parents,
+        lambda text: repository.file(text, "x"),
         lambda text: repository.difference(text, profiles.head, ["x"]),
         lambda text: repository.merge_base(profiles.head, text),
         lambda text: repository.is_ancestor(text, profiles.head),
@@ -180,20 +177,24 @@ def test_names_and_messages_cannot_forge_a_commit(profiles: ProfilesRepository) 
     assert read.trailers() == {"Reason": ["none"]}
 
 
+def logged(profiles: ProfilesRepository, head: str, until: str | None = None) -> list[LoggedCommit]:
+    return list(itertools.chain.from_iterable(profiles.repository.log(head, until=until)))
+
+
 def test_the_paths_of_a_commit_cannot_forge_history(profiles: ProfilesRepository) -> None:
     reviewed = profiles.commit({"a": "1"})
     path = f"x\x01{reviewed}\nteams/red/team.yaml"
     pushed = profiles.push({path: "x", f"{reviewed}": "y", "teams/a b\n.yaml": "z"})
-    changed = {commit.id: [change.path for change in commit.changes] for commit in profiles.repository.log(pushed)}
+    changed = {commit.id: [change.path for change in commit.changes] for commit in logged(profiles, pushed)}
     assert changed == {pushed: sorted([path, reviewed, "teams/a b\n.yaml"]), reviewed: ["a"]}
-    assert [commit.id for commit in profiles.repository.log(pushed, until=reviewed)] == [pushed]
+    assert [commit.id for commit in logged(profiles, pushed, until=reviewed)] == [pushed]
 
 
 def test_a_path_that_ends_with_a_line_break_is_no_other_path(profiles: ProfilesRepository) -> None:
     before = profiles.commit({"policy.yaml": "x"})
     after = profiles.push({"policy.yaml\n": "y"})
     assert [change.path for change in profiles.repository.changes(before, after)] == ["policy.yaml\n"]
-    assert [change.path for change in profiles.repository.log(after)[-1].changes] == ["policy.yaml\n"]
+    assert [change.path for change in logged(profiles, after)[-1].changes] == ["policy.yaml\n"]
 
 
 @pytest.mark.parametrize("seconds", ["99999999999999999999", "253402300800", "0", "18446744073709551615"])
@@ -209,7 +210,7 @@ def test_an_impossible_time_is_the_end_of_the_calendar(profiles: ProfilesReposit
     (read,) = profiles.repository.commits([forged])
     assert read.time.tzinfo is dt.UTC
     later = profiles.commit({"a": "2"}, parents=[forged], base=first)
-    assert len(profiles.repository.log(later)) == 3
+    assert len(logged(profiles, later)) == 3
 
 
 def program(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> GitProcess:
