@@ -1,5 +1,6 @@
 """A proposal in the browser, its pull request on a real Gitea, and back: on one machine, told by webhook."""
 
+import base64
 import json
 import secrets
 import time
@@ -131,21 +132,40 @@ def test_a_pull_request_by_hand_is_a_proposal_on_the_page(walk: Walk, chromium: 
     opened_there = walk.call(walk.lead, "POST", "pulls", {"title": "By hand", "head": "another", "base": "main"})
     number = opened_there["number"]
 
-    def found() -> list[dict[str, Any]]:
-        comments = walk.call(walk.lead, "GET", f"issues/{number}/comments")
-        asked = any("with a comment" in each["body"] for each in comments)
-        if asked and not any(each["body"] == "/propose" for each in comments):
-            # Opened before Gitea had seen the push, which it then takes for a later one.
-            began = time.time()
-            until(lambda: time.time() > began + 2, what="another second of the forge's clock")
-            walk.call(walk.lead, "POST", f"issues/{number}/comments", {"body": "/propose"})
-        listed = lead.service("GET", "proposals?state=open").json()
-        return [each for each in listed["proposals"] if each["title"] == "By hand"]
-
-    [proposal] = until(found, what="the adopted proposal")
-    assert proposal["proposer"] == walk.lead
     window = signed_in_with_forge(chromium, walk.deployment, walk.lead, walk.forge.passwords[walk.lead])
+
+    def listed() -> list[dict[str, Any]]:
+        found = lead.service("GET", "proposals?state=open").json()
+        return [each for each in found["proposals"] if each["title"] == "By hand"]
+
+    def is_proposed() -> bool:
+        """Opened before Gitea had seen the push, which it then takes for a later one, it waits for its author."""
+        comments = walk.call(walk.lead, "GET", f"issues/{number}/comments")
+        if not listed() and any(f"pull-requests/{number}" in each["body"] for each in comments):
+            propose = opened(window, walk.deployment, f"{SERVICE}pull-requests/{number}")
+            propose.get_by_role("button", name="Propose this").click()
+        return bool(listed())
+
+    until(is_proposed, what="the adopted proposal")
+    # What is pushed later waits for its author, too, who proposes it on the hub's page.
+    added = walk.call(walk.lead, "GET", "contents/teams/red/profiles/another.yaml?ref=another")
+    text = base64.b64decode(added["content"]) + b"# Pushed later\n"
+    body = {"content": base64.b64encode(text).decode(), "sha": added["sha"], "branch": "another", "message": "More"}
+    walk.call(walk.lead, "PUT", "contents/teams/red/profiles/another.yaml", body)
+    [proposal] = listed()
     page = opened(window, walk.deployment, f"{SERVICE}proposals/{proposal['id']}")
+
+    def is_told() -> bool:
+        page.reload()
+        return page.get_by_role("link", name="Look at what was pushed").is_visible()
+
+    until(is_told, what="that something was pushed")
+    page.get_by_role("link", name="Look at what was pushed").click()
+    expect(page.locator("main")).to_contain_text("# Pushed later")
+    page.get_by_role("button", name="Propose this").click()
+    expect(page.get_by_text("updated it")).to_be_visible()
+    expect(page.get_by_role("link", name="Look at what was pushed")).to_have_count(0)
+    assert proposal["proposer"] == walk.lead
     expect(page.get_by_role("heading", name="By hand")).to_be_visible()
     expect(page.locator("main")).to_contain_text("Gitea")
     window.close()

@@ -110,17 +110,17 @@ class GiteaWindow:
         """Let somebody review the head of a pull request."""
         self.repo(who, "POST", f"pulls/{number}/reviews", {"event": event, "body": ""})
 
-    def propose_if_asked(self, who: str, number: int) -> None:
-        """Let the author propose a pull request that was opened before Gitea had seen the push before it.
+    async def propose_if_asked(self, who: str, number: int) -> None:
+        """Let the author propose on the hub's page what the service waits for.
 
-        It then takes the push for one that came later, and the service waits for the author.
+        That is also a pull request that was opened before Gitea had seen the push before it: it then takes the push
+        for one that came later.
         """
-        comments = self.repo("bot", "GET", f"issues/{number}/comments")
-        own = [comment["body"] for comment in comments if comment["user"]["login"] == self.logins[who]]
-        asked = [comment["body"] for comment in comments if comment["user"]["login"] == self.logins["bot"]]
-        if any("/propose" in body.replace("\\", "") for body in asked) and "/propose" not in own:
-            self.wait_a_second()
-            self.repo(who, "POST", f"issues/{number}/comments", {"body": "/propose"})
+        waiting = self.following.waiting
+        if waiting.has(number):
+            actor = self.platform.people.actor(who)
+            shown = await waiting.shown(actor, number)
+            await waiting.propose(actor, number, shown.pull_request.head)
 
     def press(self, who: str, number: int, style: str) -> None:
         """Let somebody press Gitea's own button. It asks to try again while it still looks at what was pushed."""

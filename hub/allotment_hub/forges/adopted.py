@@ -192,6 +192,16 @@ class AdoptedProposals:
         branch = RefUpdate(PROPOSE + proposal.id, pushed.head, proposal.branch or NO_OBJECT)
         self._log.append(record, proposal.basis, branch)
 
+    def as_proposed(
+        self, earlier: StoredProposal | None, pushed: PushedHead, source: Source, *, by: str, title: str, text: str
+    ) -> StoredProposal:
+        """Return a proposal as it would be if somebody proposed what was pushed. Nothing is written."""
+        kind: RecordKind = "updated" if earlier else "adopted"
+        records = earlier.records if earlier else ()
+        id_ = earlier.id if earlier else _name(source.pull_request)
+        record = self._record(kind, id_, pushed, source, by=by, title=title, text=text)
+        return StoredProposal(id_, pushed.head, pushed.head, (*records, record))
+
     def follow(self, proposal: StoredProposal, head: str) -> None:
         """Move the branch of a proposal to a commit that nobody has proposed, or back to its head. Raise GitError."""
         self._move([RefUpdate(PROPOSE + proposal.id, head, proposal.branch or NO_OBJECT)])

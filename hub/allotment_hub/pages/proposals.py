@@ -1,13 +1,16 @@
-"""The pages of proposals: the list, one proposal, and the actions on it."""
+"""The pages of proposals: the list, one proposal, what waits to be proposed, and the actions on them."""
 
 import asyncio
 from typing import ClassVar
 
+from allotment_hub.errors import refused
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.evidence import shown_evidence
 from allotment_hub.pages.page import Page
 from allotment_hub.pages.proposing import ProposingPage
 from allotment_hub.services.proposals.overview import overview
+from allotment_hub.services.pull_requests.mirroring import PullRequests, web_address
 
 STATES = ("open", "merged", "rejected", "withdrawn")
 """What the list can be narrowed to."""
@@ -66,10 +69,52 @@ class ProposalPage(Page):
             sign_in=await self.services.reviews.sign_in_due(view.case, self.actor) if decides else None,
             view=view,
             evidence=await asyncio.to_thread(shown_evidence, view),
+            pushed_page=self._pushed_page(stored),
             pull_request=self.services.pull_requests.address(proposal) if self.services.pull_requests else "",
             differences=await asyncio.to_thread(files_of, view.difference),
             one_time=self.one_time,
         )
+
+    def _pushed_page(self, stored: StoredProposal) -> str:
+        """Return the page of what was pushed to the pull request, where that waits for the reader; else nothing."""
+        source, pull_requests = stored.records[0].source, self.services.pull_requests
+        if source is None or pull_requests is None or self.actor.user.name != stored.proposer:
+            return ""
+        number = source.pull_request
+        return f"pull-requests/{number}" if pull_requests.waiting.has(number) else ""
+
+
+class PullRequestPage(Page):
+    """What was pushed to one's own pull request, and waits until one proposes it."""
+
+    active: ClassVar[str] = "proposals"
+
+    async def get(self, number: str) -> None:
+        """GET pull-requests/NUMBER."""
+        view = await self._pull_requests.waiting.shown(self.actor, int(number))
+        await self.show(
+            "pull_request.html",
+            view=view,
+            adopted=len(view.case.stored.records) > 1,
+            address=web_address(view.pull_request.address),
+            differences=await asyncio.to_thread(files_of, view.difference),
+            one_time=self.one_time,
+        )
+
+    async def post(self, number: str) -> None:
+        """POST pull-requests/NUMBER: propose exactly what the page showed."""
+        head, pull_requests = self.field("head"), self._pull_requests
+        with self.deciding("propose-pushed", number, head):
+            stored = await pull_requests.waiting.propose(self.actor, int(number), head)
+        pull_requests.wake(int(number))
+        self.go(f"proposals/{stored.id}")
+
+    @property
+    def _pull_requests(self) -> PullRequests:
+        if self.services.pull_requests is None:
+            why = "Proposals have no pull requests here."
+            raise refused(404, "pull-request-unknown", "There is nothing to propose here.", why)
+        return self.services.pull_requests
 
 
 class ProposalAction(ProposingPage):

@@ -48,7 +48,7 @@ class ByHand:
             await self.window.look()
             found[0] = self.platform.forge.get(f"pull-{number}")
             if found[0] is None:
-                self.window.propose_if_asked("ana", number)
+                await self.window.propose_if_asked("ana", number)
             return found[0] is not None
 
         await eventually(is_adopted, "it is adopted")
@@ -143,9 +143,7 @@ async def test_what_somebody_pushed_before_it_was_seen_waits_for_its_author(hand
     await window.look()
     assert hand.platform.forge.newest() == ()
     [comment] = window.repo("bot", "GET", f"issues/{number}/comments")
-    assert "/propose" in comment["body"]
-    window.wait_a_second()
-    window.repo("ana", "POST", f"issues/{number}/comments", {"body": "/propose"})
+    assert f"(https://hub/pull-requests/{number})" in comment["body"]
     assert (await hand.adopted(number)).proposer == "ana"
 
 

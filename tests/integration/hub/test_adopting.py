@@ -37,8 +37,8 @@ async def adopted(platform: Platform, pull: HandMade) -> StoredProposal:
     return found.stored
 
 
-async def why_not(platform: Platform, pull: HandMade, *, confirmed: bool = False) -> str:
-    found = await adopting(platform).look(pull.value, confirmed_by_author=confirmed, is_as_opened=as_opened)
+async def why_not(platform: Platform, pull: HandMade, confirmed_by: str = "") -> str:
+    found = await adopting(platform).look(pull.value, confirmed_by=confirmed_by, is_as_opened=as_opened)
     assert found.why_not
     return found.why_not
 
@@ -243,7 +243,7 @@ async def test_what_is_pushed_later_waits_for_its_author(platform: Platform, pul
     first, second = stored.head, commit(platform.repository, [stored.head], {NOTEBOOK_PATH: LARGEST})
     pull.push(second)
     words = await why_not(platform, pull)
-    assert f"{ACCOUNT.login} can propose it with a comment /propose" in words
+    assert f"{ACCOUNT.login} can propose it in Allotment" in words
     waiting = await platform.proposals.stored(stored.id)
     assert (waiting.head, waiting.branch) == (first, second)
     # Nobody knows who pushed it, so nobody approves or merges anything, neither version.
@@ -254,10 +254,11 @@ async def test_what_is_pushed_later_waits_for_its_author(platform: Platform, pul
     assert await why_not(platform, pull) == words
     knows(platform, "ben")
     platform.people.identities.pop("ana")
-    assert "Only ana can propose it" in await why_not(platform, pull, confirmed=True)
+    for who in ("ben", "ana"):
+        assert "Only ana can propose it" in await why_not(platform, pull, who)
     platform.people.identities.clear()
     knows(platform, "ana")
-    done = await adopting(platform).look(pull.value, confirmed_by_author=True)
+    done = await adopting(platform).look(pull.value, confirmed_by="ana")
     assert done.why_not == ""
     assert done.stored
     assert [record.kind for record in done.stored.records] == ["adopted", "approved", "updated"]
@@ -285,7 +286,7 @@ async def test_a_push_with_what_cannot_be_proposed_stops_the_proposal(platform: 
     pull.tell(foreign=False)
     pull.push(commit(platform.repository, [], FILES))
     await why_not(platform, pull)
-    assert "no commit in common" in await why_not(platform, pull, confirmed=True)
+    assert "no commit in common" in await why_not(platform, pull, "ana")
     assert (await platform.proposals.stored(stored.id)).branch == pull.value.head
 
 
@@ -295,7 +296,7 @@ async def test_a_change_on_the_page_counts_until_something_is_pushed(platform: P
     assert "changed on its page" in await why_not(platform, pull)
     assert (await platform.proposals.stored(stored.id)).branch == stored.head
     pull.push(commit(platform.repository, [pull.value.head], {NOTEBOOK_PATH: LARGER + b"#\n"}))
-    assert "/propose" in await why_not(platform, pull)
+    assert "in Allotment" in await why_not(platform, pull)
     # What is proposed on the page after that stands on what was pushed.
     again = await platform.proposed({NOTEBOOK_PATH: LARGEST + b"#\n"}, update=stored.id)
     assert "changed on its page" in await why_not(platform, pull)
@@ -306,10 +307,10 @@ async def test_a_change_on_the_page_counts_until_something_is_pushed(platform: P
 async def test_a_rewind_is_a_push_as_well(platform: Platform, pull: HandMade) -> None:
     stored, first = await adopted(platform, pull), pull.value.head
     pull.push(commit(platform.repository, [first], {NOTEBOOK_PATH: LARGEST}))
-    await adopting(platform).look(pull.value, confirmed_by_author=True)
+    await adopting(platform).look(pull.value, confirmed_by="ana")
     pull.push(first)
-    assert "/propose" in await why_not(platform, pull)
-    done = await adopting(platform).look(pull.value, confirmed_by_author=True)
+    assert "in Allotment" in await why_not(platform, pull)
+    done = await adopting(platform).look(pull.value, confirmed_by="ana")
     assert done.stored
     assert done.stored.head == first == done.stored.branch
     assert stored.id == done.stored.id
@@ -326,8 +327,10 @@ async def test_what_somebody_may_have_pushed_before_it_was_seen_waits_for_its_au
     here = adopting(platform)
     for tells in (pushed_to, None):
         found = await here.look(pull.value, is_as_opened=tells)
-        assert (found.stored, "/propose" in found.why_not) == (None, True)
-    done = await here.look(pull.value, confirmed_by_author=True, is_as_opened=pushed_to)
+        assert (found.stored, found.waits) == (None, True)
+    refused = await here.look(pull.value, confirmed_by="lena", is_as_opened=pushed_to)
+    assert (refused.stored, refused.why_not) == (None, "Only ana can propose it.")
+    done = await here.look(pull.value, confirmed_by="ana", is_as_opened=pushed_to)
     assert done.stored
     assert done.stored.proposer == "ana"
 
@@ -345,6 +348,6 @@ async def test_a_head_that_was_seen_to_be_its_authors_stays_so(platform: Platfor
     await platform.submissions.withdraw(platform.people.actor("ana"), proposal.id)
     first = pull.value.head
     pull.push(commit(platform.repository, [first], {NOTEBOOK_PATH: LARGEST}))
-    assert "/propose" in (await here.look(pull.value, is_as_opened=pushed_to)).why_not
+    assert (await here.look(pull.value, is_as_opened=pushed_to)).waits
     pull.push(first)
     assert (await here.look(pull.value, is_as_opened=pushed_to)).stored

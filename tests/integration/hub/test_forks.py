@@ -25,7 +25,7 @@ async def look(adopting: Adopting, pull: HandMade, *, confirmed: bool = False) -
     async def as_opened(_: PullRequest) -> bool:
         return True
 
-    return await adopting.look(pull.value, confirmed_by_author=confirmed, is_as_opened=as_opened)
+    return await adopting.look(pull.value, confirmed_by="ana" if confirmed else "", is_as_opened=as_opened)
 
 
 def branches(platform: Platform) -> dict[str, str]:
@@ -117,7 +117,7 @@ async def test_what_is_pushed_to_a_fork_later_comes_to_no_branch_either(platform
         assert (found.stored.head, found.stored.branch, branches(platform)) == (stored.head, None, {})
     pull.push(commit(platform.repository, [stored.head], {NOTEBOOK_PATH: LARGER + b"#\n"}))
     found = await look(adopting, pull)
-    assert "/propose" in found.why_not
+    assert found.waits
     assert branches(platform) == {PROPOSE + stored.id: pull.value.head}
     done = (await look(adopting, pull, confirmed=True)).stored
     assert done

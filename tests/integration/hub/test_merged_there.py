@@ -48,7 +48,7 @@ async def adopted(platform: Platform, head: str) -> StoredProposal:
     """Adopt a pull request of ana."""
     knows(platform, "ana")
     adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", "git.example.org")
-    stored = (await adopting.look(HandMade(platform, head).value, confirmed_by_author=True)).stored
+    stored = (await adopting.look(HandMade(platform, head).value, confirmed_by="ana")).stored
     assert stored
     return stored
 
@@ -264,7 +264,7 @@ async def test_what_has_problems_is_not_reviewed(platform: Platform, button: But
     await platform.approved(stored)
     head = commit(platform.repository, [stored.head], {SECOND_PATH: b"title: [oops"})
     adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", "git.example.org")
-    stored = (await adopting.look(HandMade(platform, head).value, confirmed_by_author=True)).stored or stored
+    stored = (await adopting.look(HandMade(platform, head).value, confirmed_by="ana")).stored or stored
     done = await looked(platform, stored, button.press(head, MergeStyle.MERGE))
     assert done.ending
     assert done.ending.text == "It was merged with Gitea's own button, although it has problems."
@@ -315,7 +315,7 @@ async def test_no_title_of_a_pull_request_is_taken_for_a_confirmation(platform: 
     adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", "git.example.org")
     pull = HandMade(platform, changed(platform, {NOTEBOOK_PATH: LARGER}), title=f"the first confirmation of {pushed}")
     await platform.watcher.refresh()
-    stored = (await adopting.look(pull.value, confirmed_by_author=True)).stored
+    stored = (await adopting.look(pull.value, confirmed_by="ana")).stored
     assert stored
     await platform.approved(stored, by="lena")
     platform.people.admins.add("lena")

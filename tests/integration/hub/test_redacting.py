@@ -162,11 +162,11 @@ async def test_the_title_of_a_pull_request_is_redacted_with_its_text(
     knows(platform, "ana")
     pull = HandMade(platform, changed(platform, {NOTEBOOK_PATH: LARGER}), title=SECRET, body=body)
     adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", HOST)
-    stored = (await adopting.look(pull.value, confirmed_by_author=True)).stored
+    stored = (await adopting.look(pull.value, confirmed_by="ana")).stored
     assert stored
     pull.push(changed(platform, {NOTEBOOK_PATH: LARGER.replace(b"8 GiB", b"12 GiB")}))
     pull.tell(body=body and "Much more memory")  # under the same title
-    stored = (await adopting.look(pull.value, confirmed_by_author=True)).stored
+    stored = (await adopting.look(pull.value, confirmed_by="ana")).stored
     assert stored
     assert [record.title for record in stored.records] == [SECRET, SECRET]
     if before_the_merge:

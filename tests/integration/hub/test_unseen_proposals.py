@@ -95,7 +95,7 @@ async def test_words_about_an_earlier_head_stay_as_they_were_once_main_has_it(
     assert stored
     await platform.submissions.comment(platform.people.actor("leo"), stored.id, "About the merger")
     pull.push(commit(platform.repository, [stored.head], {path: NOTEBOOK + b"#\n"}))
-    stored = (await adopting.look(pull.value, confirmed_by_author=True, is_as_opened=as_opened)).stored
+    stored = (await adopting.look(pull.value, confirmed_by="lena", is_as_opened=as_opened)).stored
     assert stored
     assert stored.head == pull.value.head
     expected = {"tom": not hidden, "ana": not hidden, "leo": True, "lena": True, "adam": True}

@@ -38,7 +38,7 @@ async def two_commits(platform: Platform) -> StoredProposal:
     first = changed(platform, {PRICES_PATH: GRANTED}, message="Grant")
     second = commit(platform.repository, [first], {PRICES_PATH: PRICES, NOTEBOOK_PATH: LARGER}, message="Larger")
     adopting = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", HOST)
-    stored = (await adopting.look(HandMade(platform, second).value, confirmed_by_author=True)).stored
+    stored = (await adopting.look(HandMade(platform, second).value, confirmed_by="ana")).stored
     assert stored
     await platform.approved(stored)
     return stored

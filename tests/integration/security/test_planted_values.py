@@ -184,6 +184,10 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
             for url in each
             for action in ("approve", "update", "revert", "redact")
         ],
+        r"pull-requests/([1-9][0-9]{0,9})": [
+            *get("pull-requests/1"),
+            Asked("POST", "pull-requests/1", data={"head": HEAD}),
+        ],
         r"holds/([0-9a-f]{40,64})/confirm": [
             Asked("POST", f"holds/{commit}/confirm", data={"reason": ""}) for commit in plant.commits
         ],

@@ -3,8 +3,9 @@
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 from allotment_hub.forges.heads import drop_oldest
@@ -246,8 +247,8 @@ class Proposals(ReadableProposals):
         case = await self.case(stored, reader.user, judgement)
         (files, before), base = await self._sides(stored), await self._base(stored)
         sights = sights_of(case, reader.user, files, before, self._main_now)
+        seen, news_only, difference = await self._texts(stored, sights)
         case = await asyncio.to_thread(_told, case, sights)
-        seen, news_only = await asyncio.to_thread(texts_seen, sights)
         waits_for, since = waiting(case)
         check, conflict = await self._advised(case, sights), case.state == "conflict"
         updated = await self.files_for_main(stored, main) if conflict else Updated({})
@@ -264,7 +265,7 @@ class Proposals(ReadableProposals):
             seen=seen,
             news_only=news_only,
             base=base,
-            difference=await asyncio.to_thread(self._difference, base, stored.head, seen, news_only, files),
+            difference=difference,
             steps=tuple(await self._stages(case, files)),
             waits_for=waits_for,
             since=since,
@@ -282,6 +283,18 @@ class Proposals(ReadableProposals):
             undoes=await self.to_undo(stored, reader.user),
             undone_by=await self.undoing(stored, reader.user) if stored.merged else (),
         )
+
+    async def difference(self, case: Case, reader: User) -> tuple[Collection[str], str]:
+        """Return the paths whose proposed text a reader may see, and the difference of these files."""
+        files, before = await self._sides(case.stored)
+        seen, _, difference = await self._texts(case.stored, sights_of(case, reader, files, before, self._main_now))
+        return seen, difference
+
+    async def _texts(self, stored: StoredProposal, sights: Sights) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        base = await self._base(stored)
+        seen, news_only = await asyncio.to_thread(texts_seen, sights)
+        find = partial(self._difference, base, stored.head, seen, news_only, sights.files)
+        return seen, news_only, await asyncio.to_thread(find)
 
     async def records_for(self, stored: StoredProposal, reader: User) -> tuple[Record, ...]:
         """Return the records of a proposal without words that a reader may not see."""

@@ -142,20 +142,19 @@ class Submissions:
     async def take(
         self, actor: Actor, paths: Collection[str], size: int, record: Callable[[], T], *, is_new: bool
     ) -> T:
-        """Record files that an actor has pushed, within the limits of proposing. Their problems are shown on the page.
-
-        Raise a refusal where it is too much, or the actor may not know of one of the files.
-        """
-        _limit(paths)
-        catalog = self._proposals.catalog
-        _check_known(actor, paths, catalog)
-        policy = catalog.policy.value if catalog.policy else None
+        """Record files that an actor has pushed, within the limits of proposing, or raise a refusal."""
+        self.check_pushed(actor, paths)
+        policy = self._proposals.catalog.policy.value if self._proposals.catalog.policy else None
         async with self._lock:
             if is_new:
-                still_open = await self._proposals.open_ones()
-                _check_room(actor, still_open, policy)
+                _check_room(actor, await self._proposals.open_ones(), policy)
             await self._within_day(actor, policy, size)
             return await written(record)
+
+    def check_pushed(self, actor: Actor, paths: Collection[str]) -> None:
+        """Raise a refusal where files that were pushed are too many, or the actor may not know of one of them."""
+        _limit(paths)
+        _check_known(actor, paths, self._proposals.catalog)
 
     async def bring_up_to_date(self, actor: Actor, proposal: str) -> StoredProposal:
         """Carry one's own proposal over to the files that main has changed since, key by key. Its approvals end."""

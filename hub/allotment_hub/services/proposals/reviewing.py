@@ -184,6 +184,9 @@ class Reviews:
                 raise moved_error()
             if judgement.removals and not confirm_removal:
                 raise _unconfirmed(judgement.removals, proposal)
+            if source and not case.requirements:  # a comment on a forge is not known to be a person's own
+                what, why = "It is not merged yet.", "Nobody has to approve it, so whoever merges it decides alone."
+                raise refused(409, "merge-on-page", what, why, "Merge it on its page.", link=f"proposals/{proposal}")
             by = actor.user.name
             message = merge_message(case, by)
             merge = partial(self._forge.merge, digest=judgement.digest, source=source)

@@ -153,7 +153,7 @@ def _not_ready(action: Action, case: Case, actor: Actor) -> Refusal | None:
     if case.stored.branch != case.stored.head:
         why, remedy = "Its content has no proposer.", f"{proposer} can propose again; that sets the branch."
         if case.stored.records[0].kind == "adopted":
-            remedy = f"{proposer} can propose it with the comment /propose on its pull request."
+            remedy = f"{proposer} can propose it on the page that the comment on its pull request links to."
         return Refusal("head-unrecorded", "Someone pushed to this branch outside the hub.", why, remedy, proposer, 409)
     if case.state == "conflict":
         what, why = "It conflicts with main.", f"Main has changed {', '.join(case.judgement.conflicts)} since."

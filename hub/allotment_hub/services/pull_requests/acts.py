@@ -29,7 +29,7 @@ MAXIMUM_OF_UNKNOWN = 50
 _ROUNDS = 3
 _LATER = ("moved", "checks-many")
 """The codes of refusals that end by themselves."""
-_MERGE, _MERGE_REMOVAL, _PROPOSE = "/merge", "/merge confirm removal", "/propose"
+_MERGE = "/merge"
 _LENGTH = 500
 _NAMES = {
     ActKind.APPROVED: "approval",
@@ -47,7 +47,8 @@ _WHY = {
     "own-proposal": "Nobody decides about their own proposal.",
     "problems": "The proposal has problems, which its page lists.",
     "proposal-unknown": "They may not see the proposal on the hub.",
-    "removal-unconfirmed": f"It removes many files: look at them on the page, then write “{_MERGE_REMOVAL}”.",
+    "merge-on-page": "No approval stands behind it, so it is merged on its page.",
+    "removal-unconfirmed": "It removes many files, so it is merged on its page.",
     "sign-in-unknown": "The policy asks for a new sign-in for this, so it is decided on the page.",
 }
 """Why something does not count, by the code of the refusal. The words of the others are for everybody as they are."""
@@ -140,31 +141,6 @@ class Acts:
             stored = await self._recorded(stored, taken)
         return stored
 
-    def proposed(
-        self, acts: Sequence[Act], pull_request: PullRequest, shown: Shown, stored: StoredProposal | None = None
-    ) -> bool:
-        """Return whether its author proposes what was pushed, with a comment after it was said that this is needed.
-
-        A comment that is recorded counts as it was recorded, whatever the forge shows of it now; so take acts first.
-        """
-        author = pull_request.author
-        return author is not None and shown.head == pull_request.head and any(
-            act.kind is ActKind.COMMENTED
-            and act.account is not None
-            and act.account.id == author.id
-            and act.time > shown.since
-            and self._proposes(act, pull_request, stored)
-            for act in acts
-        )  # fmt: skip
-
-    def _proposes(self, act: Act, pull_request: PullRequest, stored: StoredProposal | None) -> bool:
-        source = Source(self._kind, pull_request.number, act.id, "")
-        record = stored.recorded(source) if stored else None
-        if record is None:
-            return not act.edited and _command(act.text) == _PROPOSE
-        counts = record.source is not None and not record.source.uncounted
-        return record.kind == "commented" and counts and _command(record.text) == _PROPOSE
-
     async def _recorded(self, stored: StoredProposal, taken: _Taken) -> StoredProposal:
         """Record an act, unless somebody else does: then look at what there is now."""
         for _ in range(_ROUNDS):
@@ -227,9 +203,10 @@ class Acts:
             case ActKind.DISMISSED if approval:
                 done = self._reviews.dismiss(actor, stored.id, approval.commit, taken.text, source)
             case _ if taken.command and act.edited:
-                # Whoever may write on the forge can change what others have written there, under their names.
+                # Whoever may write on the forge can change what others have written there, under their names. Within a
+                # second that is not seen, so a comment merges nothing but what was approved by those who have to.
                 raise _UncountedError("It was edited: write it again in a new comment.")
-            case _ if taken.command in (_MERGE, _MERGE_REMOVAL):
+            case _ if taken.command:
                 done = self._merge(stored, taken, actor)
             case _:
                 done = self._comment(stored, taken, actor)
@@ -239,10 +216,7 @@ class Acts:
         _check_shown(stored, taken, taken.act.head or taken.pull_request.head, f"write “{taken.command}” again")
         if taken.pull_request.head != stored.head:
             raise _UncountedError("The pull request is at another commit than the proposal. Somebody has pushed to it.")
-        return await self._reviews.merge(
-            actor, stored.id, stored.head, taken.shown.digest,
-            confirm_removal=taken.command == _MERGE_REMOVAL, source=taken.source,
-        )  # fmt: skip
+        return await self._reviews.merge(actor, stored.id, stored.head, taken.shown.digest, source=taken.source)
 
     async def _comment(self, stored: StoredProposal, taken: _Taken, actor: Actor, why: str = "") -> StoredProposal:
         """Record a comment, or with a reason what does not count. Beyond what one person may write, it is passed over.
@@ -278,7 +252,7 @@ class Acts:
 def _command(text: str) -> str:
     """Return what a text asks the service to do; empty where it asks nothing."""
     first = " ".join(text.strip().partition("\n")[0].split()).casefold()
-    return first if first in (_MERGE, _MERGE_REMOVAL, _PROPOSE) else ""
+    return first if first == _MERGE else ""
 
 
 def _of_people(acts: Sequence[Act], me: ForgeAccount, pull_request: PullRequest) -> Iterator[Act]:

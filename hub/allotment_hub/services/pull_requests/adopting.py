@@ -1,8 +1,9 @@
 """Adopting: a pull request that somebody opened by hand becomes a proposal, judged like every other one.
 
 Its author proposes it: the user of the hub to whom the account belongs. Nobody knows who pushes to its branch later,
-and whoever did must not approve it. So what was pushed is proposed by the author alone, with a comment; until then the
-branch of the proposal is at what was pushed, and nothing is approved or merged.
+and whoever did must not approve it. So what was pushed is proposed by the author alone, on its page of the hub: on the
+forge, others can edit what the author writes. Until then the branch of the proposal is at what was pushed, and nothing
+is approved or merged.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from allotment_hub.errors import ServiceError
+from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.adopted import OPENED, PushedHead, UnfitHeadError
 from allotment_hub.forges.pull_requests.values import PullRequest
 from allotment_hub.forges.stored_proposal import StoredProposal
@@ -47,10 +48,16 @@ class Adoption:
 
     Empty where there is nothing to say, and where the next look will tell.
     """
+    waits: bool = False
+    """Whether it waits for its author, who can propose what was pushed on its page."""
 
 
 class _NotAdoptedError(Exception):
     """Why a pull request is no proposal, or what was pushed to it is not taken over."""
+
+
+class _WaitsError(_NotAdoptedError):
+    """What was pushed waits for its author."""
 
 
 class Adopting:
@@ -77,30 +84,57 @@ class Adopting:
         self,
         pull_request: PullRequest,
         *,
-        confirmed_by_author: bool = False,
+        confirmed_by: str = "",
         is_as_opened: IsAsOpened | None = None,
     ) -> Adoption:
         """Adopt an open pull request that is no proposal's, or take over what was pushed to an adopted one since.
 
         One is adopted where `is_as_opened` says that nobody has pushed since its author opened it. What was pushed
-        later is taken over where its author has confirmed it after it was seen. Raise UnavailableError,
-        GitError.
+        later is taken over where it is `confirmed_by` its author, a user of the hub, who has looked at it. Raise
+        UnavailableError, GitError.
         """
         async with self._lock:
-            stored, why = await asyncio.to_thread(self._found, pull_request), ""
+            stored, why, waits = await asyncio.to_thread(self._found, pull_request), "", False
             try:
                 if stored is None:
-                    check = None if confirmed_by_author else partial(self._check_opening, pull_request, is_as_opened)
-                    stored = await self._adopt(pull_request, check)
+                    check = None if confirmed_by else partial(self._check_opening, pull_request, is_as_opened)
+                    stored = await self._adopt(pull_request, check, confirmed_by)
                 elif stored.records[0].source and pull_request.is_open:
-                    stored = await self._follow(stored, pull_request, confirmed=confirmed_by_author)
+                    stored = await self._follow(stored, pull_request, confirmed_by)
             except _NotAdoptedError as error:
-                why = str(error)
+                why, waits = str(error), isinstance(error, _WaitsError)
             except ServiceError as error:
                 why = _words(error.refusal)
             if stored and why:
                 stored = await asyncio.to_thread(self._forge.get, stored.id)
-            return Adoption(stored, why)
+            return Adoption(stored, why, waits)
+
+    async def as_proposed(self, pull_request: PullRequest, by: str) -> tuple[StoredProposal, PushedHead]:
+        """Return the proposal as it would be if somebody proposed a pull request as it is. Nothing is recorded.
+
+        It is fetched where it is not here any more. Raise ServiceError where it cannot be a proposal, and GitError.
+        """
+        async with self._lock:
+            here = await asyncio.to_thread(self._forge.repository.sizes, [pull_request.head])
+            try:
+                async with contextlib.nullcontext() if here else self._fetched(pull_request):
+                    pushed = await self._read(pull_request.head, foreign=pull_request.foreign)
+            except _NotAdoptedError as error:
+                raise refused(422, "head-unfit", "This cannot be proposed.", str(error)) from error
+            earlier = await asyncio.to_thread(self._found, pull_request)
+            source, (title, text) = self._source(pull_request, f"head {pushed.head}"), _said(pull_request)
+            would_be = partial(self._adopted.as_proposed, earlier, pushed, source, by=by, title=title, text=text)
+            return await asyncio.to_thread(would_be), pushed
+
+    async def author(self, pull_request: PullRequest) -> str:
+        """Return the name of the user of the hub who may propose a pull request; empty where there is none.
+
+        Raise UnavailableError.
+        """
+        try:
+            return (await self._author(pull_request)).user.name
+        except _NotAdoptedError:
+            return ""
 
     def _found(self, pull_request: PullRequest) -> StoredProposal | None:
         """Return the proposal of a pull request: the one that was adopted from it, or the one that it shows."""
@@ -118,16 +152,18 @@ class Adopting:
             self._opened[number] = head
         if self._opened.get(number) != head:
             who, why = _author_of(pull_request), "Somebody may have pushed to this branch since this was opened."
-            raise _NotAdoptedError(f"{why} {who} can propose it as it is with a comment /propose.")
+            raise _WaitsError(f"{why} {who} can propose it as it is, in Allotment.")
 
     async def _adopt(
-        self, pull_request: PullRequest, check: Callable[[], Awaitable[None]] | None
+        self, pull_request: PullRequest, check: Callable[[], Awaitable[None]] | None, confirmed_by: str
     ) -> StoredProposal | None:
         if not pull_request.is_open:
             return None
         if pull_request.base != MAIN:
             raise _NotAdoptedError(f"It asks to be merged into another branch than {MAIN}, where no profiles are.")
         actor = await self._author(pull_request)
+        if confirmed_by not in ("", actor.user.name):
+            raise _NotAdoptedError(f"Only {actor.user.name} can propose it.")
         source, (title, text) = self._source(pull_request, OPENED), _said(pull_request)
 
         def record(pushed: PushedHead) -> str:
@@ -136,7 +172,7 @@ class Adopting:
         adopted = await self._taken(actor, pull_request, record, check, is_new=True)
         return await asyncio.to_thread(self._forge.get, adopted) if adopted else None
 
-    async def _follow(self, stored: StoredProposal, pull_request: PullRequest, *, confirmed: bool) -> StoredProposal:
+    async def _follow(self, stored: StoredProposal, pull_request: PullRequest, confirmed_by: str) -> StoredProposal:
         """Record what was pushed, or let the proposal wait until its author confirms that."""
         if stored.ending:
             why = f"The proposal was {stored.ending.kind}. To propose again, open another pull request."
@@ -145,17 +181,15 @@ class Adopting:
         if head == stored.head:
             return await self._branch_at(stored, head)
         is_changed_here = stored.current.source is None
-        if is_changed_here and not confirmed and await asyncio.to_thread(self._adopted.is_part, head, stored.head):
+        if is_changed_here and not confirmed_by and await asyncio.to_thread(self._adopted.is_part, head, stored.head):
             raise _NotAdoptedError("It was changed on its page since. This pull request shows the version before.")
         stored = await self._waiting(stored, pull_request)
-        if not confirmed:
+        if not confirmed_by:
             who = _author_of(pull_request)
             then = "until then the version before counts, and nothing is merged."
-            raise _NotAdoptedError(
-                f"Somebody pushed to this branch. {who} can propose it with a comment /propose; {then}"
-            )
+            raise _WaitsError(f"Somebody pushed to this branch. {who} can propose it in Allotment; {then}")
         actor = await self._author(pull_request)
-        if actor.user.name != stored.proposer:
+        if not actor.user.name == stored.proposer == confirmed_by:
             raise _NotAdoptedError(f"Somebody pushed to this branch. Only {stored.proposer} can propose it here.")
         source, (title, text) = self._source(pull_request, f"head {head}"), _said(pull_request)
 

@@ -31,11 +31,12 @@ from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions, written
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.pull_requests.acts import Acts
-from allotment_hub.services.pull_requests.adopting import Adopting
+from allotment_hub.services.pull_requests.adopting import Adopting, Adoption
 from allotment_hub.services.pull_requests.merged_there import MergedThere
 from allotment_hub.services.pull_requests.people import ForgePeople
 from allotment_hub.services.pull_requests.showing import ForgePlace, Showing
 from allotment_hub.services.pull_requests.shown import NEVER, Shown, ShownPullRequests
+from allotment_hub.services.pull_requests.waiting_heads import WaitingHeads
 from allotment_profiles.git.process import GitError
 from allotment_profiles.model.problems import AllotmentError
 
@@ -64,6 +65,7 @@ class Windows:
     showing: Showing
     acts: Acts
     adopting: Adopting
+    waiting: WaitingHeads
     merged_there: MergedThere
     people: ForgePeople
     shown: ShownPullRequests
@@ -81,10 +83,12 @@ class Windows:
     ) -> Self:
         """Build it on the services, with the file that keeps what was shown."""
         kind, host = place.kind, place.host
+        adopting = Adopting(proposals, submissions, identities, kind, host)
         return cls(
             showing=Showing(forge, proposals, identities, place),
             acts=Acts(proposals, submissions, reviews, identities, kind, host),
-            adopting=Adopting(proposals, submissions, identities, kind, host),
+            adopting=adopting,
+            waiting=WaitingHeads(forge, adopting, proposals, submissions),
             merged_there=MergedThere(proposals, kind, identities),
             people=ForgePeople(identities, kind, host),
             shown=ShownPullRequests(state),
@@ -99,6 +103,7 @@ class Following:
         self._proposals = proposals
         self._windows = windows
         self.shown = windows.shown
+        self.waiting = windows.waiting
         self.waits = False
         """Whether something is expected to happen on the forge in a moment."""
         self.open_count = 0
@@ -112,8 +117,8 @@ class Following:
         """What each proposal stood on when it was last compared with its pull request, and when that was."""
         self._strangers: dict[int, tuple[object, float]] = {}
         """The pull requests that are no proposals, as they were looked at last, and when that was."""
-        self._said: dict[int, tuple[str, Shown]] = {}
-        """What was written on each of them: why it is no proposal; with its head, and since when it said why."""
+        self._said: dict[int, tuple[str, str]] = {}
+        """What was written on each of them: its head, and why it is no proposal."""
 
     def changed(self, number: int) -> None:
         """Note that something happened on a pull request."""
@@ -134,6 +139,7 @@ class Following:
         me = await self.forge.me()
         there = await self.forge.open_pull_requests()
         self.open_count = len(there)
+        self.waiting.keep_only({each.number for each in there})
         still_open = await self._proposals.open_ones()
         for stored in still_open:
             await self._apart(stored.id, self._together(stored, there, me))
@@ -177,15 +183,15 @@ class Following:
             self.shown.keep(shown)
         if not self._is_settled(pull_request):
             shown = await self._verified(stored, pull_request, shown)
-        why_not = ""
+        adoption = Adoption(stored, "")
         try:
-            stored, why_not = await self._take(stored, pull_request, shown, me)
+            stored, adoption = await self._take(stored, pull_request, shown, me)
         except UnavailableError as error:  # what was done there waits, and what it is now is shown all the same
             self._late = self._late or error
         if stored.open and pull_request.state is PullRequestState.MERGED:
             stored = await self._merged(stored, pull_request)
         if stored.open:
-            await self._show(stored, pull_request, self.shown.of(stored.id) or shown, why_not)
+            await self._show(stored, pull_request, self.shown.of(stored.id) or shown, adoption)
 
     async def _verified(self, stored: StoredProposal, pull_request: PullRequest, shown: Shown) -> Shown:
         """Return what a pull request shows: nothing that could be approved, where somebody has changed what it says."""
@@ -211,22 +217,23 @@ class Following:
 
     async def _take(
         self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, me: ForgeAccount
-    ) -> tuple[StoredProposal, str]:
-        """Record what people did there since the last look. Return also why what was pushed there is not proposed."""
+    ) -> tuple[StoredProposal, Adoption]:
+        """Record what people did there since the last look. Return also what became of what was pushed there."""
         began, since = self.forge.clock, shown.looked - OVERLAP if shown.looked > NEVER else None
         acts = () if self._is_settled(pull_request) else await self.forge.acts(pull_request, since)
-        stored, why_not = await self._windows.acts.take(stored, pull_request, acts, shown, me), ""
+        stored = await self._windows.acts.take(stored, pull_request, acts, shown, me)
+        adoption = Adoption(stored, "")
         as_proposed = stored.head == stored.branch == pull_request.head
         if stored.open and not as_proposed and stored.records[0].kind == "adopted":
-            confirmed = self._windows.acts.proposed(acts, pull_request, shown, stored)
-            adoption = await self._windows.adopting.look(pull_request, confirmed_by_author=confirmed)
-            stored, why_not = adoption.stored or stored, adoption.why_not
+            adoption = await self._windows.adopting.look(pull_request)
+            stored = adoption.stored or stored
+        self.waiting.note(pull_request, waits=adoption.waits)
         if acts:
             self.shown.keep(dataclasses.replace(shown, looked=began))
         seen = self._settled.get(pull_request.number)
         if not seen or seen[0] != pull_request.updated:
             self._settled[pull_request.number] = pull_request.updated, time.monotonic()
-        return stored, why_not
+        return stored, adoption
 
     def _is_settled(self, pull_request: PullRequest) -> bool:
         """Return whether nothing can have happened on a pull request since it was looked at."""
@@ -246,13 +253,13 @@ class Following:
         self.waits = self.waits or (merged.open and soon)
         return merged
 
-    async def _show(self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, why_not: str) -> None:
+    async def _show(self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, adoption: Adoption) -> None:
         main, today = await self._proposals.main(), dt.datetime.now(dt.UTC).date()
-        state = stored.tip, stored.branch, pull_request.head, why_not, main, today
+        state = stored.tip, stored.branch, pull_request.head, adoption.why_not, main, today
         compared = self._compared.get(stored.id)
         if compared and compared[0] == state and time.monotonic() - compared[1] < SHOW_AGAIN_SECONDS:
             return
-        self.shown.keep(await self._windows.showing.show(stored, pull_request, shown, why_not))
+        self.shown.keep(await self._windows.showing.show(stored, pull_request, shown, adoption))
         self._compared[stored.id] = state, time.monotonic()
 
     # -- one that is no proposal
@@ -276,19 +283,14 @@ class Following:
             self._said.pop(gone, None)
 
     async def _adopt_one(self, pull_request: PullRequest) -> None:
-        why, asked = self._said.get(pull_request.number, ("", None))
-        asked = asked if asked and asked.head == pull_request.head else None
-        acts = await self.forge.acts(pull_request, asked.since) if asked else ()
-        confirmed = asked is not None and self._windows.acts.proposed(acts, pull_request, asked)
-        adoption = await self._windows.adopting.look(
-            pull_request, confirmed_by_author=confirmed, is_as_opened=self.forge.is_as_opened
-        )
+        adoption = await self._windows.adopting.look(pull_request, is_as_opened=self.forge.is_as_opened)
+        self.waiting.note(pull_request, waits=adoption.waits)
+        said = pull_request.head, adoption.why_not
         if adoption.stored:  # the next look shows what it means; what has ended says so already
             self.waits = self.waits or adoption.stored.open
-        elif adoption.why_not and (asked is None or why != adoption.why_not):
-            await self._windows.showing.say(pull_request, adoption.why_not)
-            said = Shown("", pull_request.number, pull_request.head, since=self.forge.clock)
-            self._said[pull_request.number] = adoption.why_not, asked or said
+        elif adoption.why_not and self._said.get(pull_request.number) != said:
+            await self._windows.showing.say(pull_request, adoption)
+            self._said[pull_request.number] = said
 
     # -- a proposal that has ended
 
@@ -303,8 +305,8 @@ class Following:
         ending = stored.ending
         if ending is None:
             return
-        await self._take(stored, pull_request, shown, me)
-        await self._windows.showing.show(stored, pull_request, shown)
+        _, adoption = await self._take(stored, pull_request, shown, me)
+        await self._windows.showing.show(stored, pull_request, shown, adoption)
         ended = dt.datetime.now(dt.UTC) - ending.time
         noticed = not ending.merge or not pull_request.is_open
         if not noticed and not await self.forge.mark_merged(shown.number, ending.merge) and ended < NOTICE:

@@ -17,6 +17,7 @@ from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.pull_requests.errors import ForgeError, ForgeLimitedError
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.pull_requests.following import Following
+from allotment_hub.services.pull_requests.waiting_heads import WaitingHeads
 from allotment_profiles.git.process import GitError
 from allotment_profiles.model.problems import Refusal
 
@@ -41,6 +42,11 @@ class ForgeStatus:
     """When everything was looked at last; None before the first time."""
 
 
+def web_address(address: str) -> str:
+    """Return an address that a forge tells, if it may be a link: its word is not trusted. Otherwise nothing."""
+    return address if address.startswith(("https://", "http://")) else ""
+
+
 class PullRequests:
     """Follows the pull requests of one repository."""
 
@@ -58,10 +64,14 @@ class PullRequests:
         """How many pull requests into main were open at the last look."""
         return self.following.open_count
 
+    @property
+    def waiting(self) -> WaitingHeads:
+        """What was pushed to pull requests, and waits for their authors."""
+        return self.following.waiting
+
     def address(self, proposal: str) -> str:
         """Return the page of a proposal's pull request; empty where it is not known."""
-        address = self.following.shown.address(proposal)
-        return address if address.startswith(("https://", "http://")) else ""  # the forge's word is not trusted
+        return web_address(self.following.shown.address(proposal))
 
     def start(self) -> None:
         """Start to follow. Call it once inside the running loop."""

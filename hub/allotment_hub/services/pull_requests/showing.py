@@ -18,6 +18,7 @@ from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.stages import waiting
+from allotment_hub.services.pull_requests.adopting import Adoption
 from allotment_hub.services.pull_requests.shown import Shown
 from allotment_hub.services.pull_requests.wording import (
     APPROVAL,
@@ -25,6 +26,7 @@ from allotment_hub.services.pull_requests.wording import (
     LABELS,
     PullRequestText,
     Shareable,
+    push_link,
     text_of,
 )
 from allotment_profiles.access.people import User
@@ -58,7 +60,9 @@ class Showing:
         self._provider = (place.kind, place.host)
         self._pages = place.pages
 
-    async def text(self, stored: StoredProposal, strange: str = "") -> tuple[Case, PullRequestText]:
+    async def text(
+        self, stored: StoredProposal, strange: str = "", push_page: str = ""
+    ) -> tuple[Case, PullRequestText]:
         """Judge a proposal, and return what everybody may see of it. The case has everything."""
         main = await self._proposals.main()
         judgement = await self._proposals.judgement(stored, main, EVERYBODY) if stored.open else None
@@ -67,7 +71,7 @@ class Showing:
         check = await self._proposals.seen_check(case, EVERYBODY)
         listed = await self._proposals.listed(stored, EVERYBODY)
         whole = listed and case.check.made and _is_whole(check, case.check)
-        shared = Shareable(case, check, listed, whole, waiting(case)[0], strange, _is_adopted(stored))
+        shared = Shareable(case, check, listed, whole, waiting(case)[0], strange, push_page, _is_adopted(stored))
         return case, text_of(shared, self._pages + stored.id)
 
     async def open(self, stored: StoredProposal) -> PullRequest:
@@ -79,13 +83,15 @@ class Showing:
         token = await self._identities.user_token(stored.proposer, *self._provider)
         return await self._forge.open(_submission(stored, text), token)
 
-    async def show(self, stored: StoredProposal, pull_request: PullRequest, was: Shown, why_not: str = "") -> Shown:
+    async def show(self, stored: StoredProposal, pull_request: PullRequest, was: Shown, adoption: Adoption) -> Shown:
         """Write what differs. Return what it shows then, and since when.
 
-        `why_not` says why what was pushed to an adopted pull request is not proposed.
+        `adoption` says why what was pushed to an adopted pull request is not proposed.
         """
         strange = stored.open and not stored.head == stored.branch == pull_request.head
-        case, text = await self.text(stored, (why_not or _pushed(stored)) if strange else "")
+        why_not = (adoption.why_not or _pushed(stored)) if strange else ""
+        push_page = self._push_page(pull_request) if strange and adoption.waits else ""
+        case, text = await self.text(stored, why_not, push_page)
         if (was.text, was.head) == (text.hash, pull_request.head):
             await self._forge.set_statuses(pull_request, text.statuses)  # others can set them, too
             return was
@@ -115,15 +121,23 @@ class Showing:
         submission = None if _is_adopted(stored) else written
         return not was.written or await self._forge.is_written(pull_request.number, submission, Markdown(comment))
 
-    async def say(self, pull_request: PullRequest, why_not: str) -> None:
+    async def say(self, pull_request: PullRequest, adoption: Adoption) -> None:
         """Write on a pull request that is no proposal why it is none."""
-        await self._forge.keep_comment(pull_request.number, Markdown(f"**{inline(why_not)}**"))
-        page = self._pages.removesuffix("proposals/")
+        why_not, page = adoption.why_not, self._pages.removesuffix("proposals/")
+        parts = [f"**{inline(why_not)}**"]
+        if adoption.waits:
+            page = self._push_page(pull_request)
+            parts.append(push_link(page))
+        await self._forge.keep_comment(pull_request.number, Markdown("\n\n".join(parts)))
         statuses = (
             Status(CHECK, StatusState.FAILURE, why_not, page),
             Status(APPROVAL, StatusState.PENDING, "It is no proposal yet.", page),
         )
         await self._forge.set_statuses(pull_request, statuses)
+
+    def _push_page(self, pull_request: PullRequest) -> str:
+        """Return the address of the page on which the author proposes what was pushed."""
+        return f"{self._pages.removesuffix('proposals/')}pull-requests/{pull_request.number}"
 
     async def _ask(self, case: Case, pull_request: PullRequest) -> None:
         """Ask those for a review whose approval is needed, as far as they have an account on the forge."""

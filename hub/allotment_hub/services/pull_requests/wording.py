@@ -65,6 +65,8 @@ class Shareable:
     waits_for: str
     strange: str = ""
     """Why nothing can be decided on the pull request, as it has another head than the proposal; plain text."""
+    push_page: str = ""
+    """The page on which its author can propose what was pushed; empty where nobody can."""
     adopted: bool = False
     """Whether title and body are somebody's own: then the comment says what the proposal means."""
 
@@ -128,6 +130,8 @@ def _meaning(shared: Shareable) -> list[Markdown]:
 def _comment(shared: Shareable, page: str) -> Markdown:
     case, stored = shared.case, shared.case.stored
     parts = [Markdown(f"**{_standing(shared)}**")]
+    if shared.push_page:
+        parts.append(push_link(shared.push_page))
     if shared.listed and stored.open and shared.adopted:
         parts += _meaning(shared)
     if shared.listed and stored.open:
@@ -144,6 +148,8 @@ def _comment(shared: Shareable, page: str) -> Markdown:
     if stored.open and shared.whole and not shared.cut and not shared.strange and case.state in ("open", "approved"):
         itself = "It is merged by itself as soon as all approvals that it needs are there."
         merge = itself if case.merges_when_approved else "`/merge` in a comment merges it."
+        if case.judgement.removals or not case.requirements:
+            merge = "It is merged on its page."
         parts.append(
             Markdown(
                 f"This is about the version `{stored.head[:10]}`. An approval here counts if it is given after this"
@@ -230,6 +236,11 @@ def _section(heading: str, lines: Iterable[str]) -> list[Markdown]:
 
 def _link(page: str) -> Markdown:
     return Markdown(f"[Open it in Allotment]({page})")
+
+
+def push_link(page: str) -> Markdown:
+    """Return the link to the page on which the author of a pull request proposes what was pushed to it."""
+    return Markdown(f"[Look at what was pushed, and propose it]({page})")
 
 
 def _capital(text: str) -> str:

@@ -1,0 +1,108 @@
+"""What was pushed to pull requests that people opened by hand, and waits until their authors propose it.
+
+An author does that on the page of the hub that the service's comment links to: whoever may write on the forge can edit
+what the author writes there, and within a second nobody sees it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from allotment_hub.errors import UnavailableError, refused
+from allotment_hub.forges.pull_requests.errors import ForgeError, ForgeMissingError
+from allotment_hub.forges.pull_requests.forge import Forge
+from allotment_hub.forges.pull_requests.values import PullRequest
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.judging.checking import Check
+from allotment_hub.services.proposals.case import Case
+from allotment_hub.services.proposals.proposals import Proposals
+from allotment_hub.services.proposals.proposing import Submissions, moved_error
+from allotment_hub.services.proposals.rights import Actor
+from allotment_hub.services.pull_requests.adopting import Adopting
+
+
+@dataclass(frozen=True)
+class WaitingHead:
+    """What waits, as its author sees it: the same as the page of the proposal would show."""
+
+    pull_request: PullRequest
+    case: Case
+    """The proposal as it would be."""
+    check: Check
+    files: Mapping[str, bytes | None]
+    seen: Collection[str]
+    """The paths whose text the author may see."""
+    difference: str
+
+
+class WaitingHeads:
+    """The pull requests whose authors are waited for, by what was looked at last."""
+
+    def __init__(self, forge: Forge, adopting: Adopting, proposals: Proposals, submissions: Submissions) -> None:
+        self._forge = forge
+        self._adopting = adopting
+        self._proposals = proposals
+        self._submissions = submissions
+        self._waiting: dict[int, PullRequest] = {}
+
+    def note(self, pull_request: PullRequest, *, waits: bool) -> None:
+        """Note whether what was pushed to a pull request waits for its author."""
+        if waits:
+            self._waiting[pull_request.number] = pull_request
+        else:
+            self._waiting.pop(pull_request.number, None)
+
+    def keep_only(self, numbers: Collection[int]) -> None:
+        """Forget the pull requests that are not open any more."""
+        self._waiting = {number: each for number, each in self._waiting.items() if number in numbers}
+
+    def has(self, number: int) -> bool:
+        """Return whether what was pushed to a pull request waits for its author."""
+        return number in self._waiting
+
+    async def shown(self, actor: Actor, number: int) -> WaitingHead:
+        """Return what waits for an actor on a pull request. Raise a refusal where nothing does, and GitError."""
+        pull_request, user = await self._of(actor, number), actor.user
+        stored, pushed = await self._adopting.as_proposed(pull_request, user.name)
+        self._submissions.check_pushed(actor, pushed.paths)
+        case = await self._proposals.told(await self._proposals.case(stored, user), user)
+        check = (await self._proposals.seen_check(case, user)).brief()
+        seen, difference = await self._proposals.difference(case, user)
+        files = await self._proposals.files(stored)
+        return WaitingHead(pull_request, case, check, files, seen, difference)
+
+    async def propose(self, actor: Actor, number: int, head: str) -> StoredProposal:
+        """Propose what was pushed to a pull request of an actor, if it is still what they have looked at.
+
+        Raise a refusal where it is not proposed, UnavailableError where the forge does not answer, and GitError.
+        """
+        pull_request = await self._of(actor, number)
+        try:
+            pull_request = await self._forge.get(number)
+        except ForgeMissingError as error:
+            raise _nothing_waits(number) from error
+        except ForgeError as error:
+            raise UnavailableError(error.refusal) from error
+        if pull_request.head != head or not pull_request.is_open:
+            why, remedy = "Somebody has pushed again, or closed it, since you looked at it.", "Look at it again."
+            link = f"pull-requests/{number}"
+            raise refused(409, "head-moved", "Nothing was proposed.", why, remedy, link=link)
+        adoption = await self._adopting.look(pull_request, confirmed_by=actor.user.name)
+        if adoption.why_not:
+            raise refused(422, "head-unfit", "This cannot be proposed.", adoption.why_not)
+        if adoption.stored is None:
+            raise moved_error()
+        self.note(pull_request, waits=False)
+        return adoption.stored
+
+    async def _of(self, actor: Actor, number: int) -> PullRequest:
+        """Return a pull request that waits for an actor. Others learn nothing of it."""
+        pull_request = self._waiting.get(number)
+        if pull_request is None or await self._adopting.author(pull_request) != actor.user.name:
+            raise _nothing_waits(number)
+        return pull_request
+
+
+def _nothing_waits(number: int) -> Exception:
+    why = f"What was pushed to the pull request {number} does not wait for you, as far as the forge was looked at."
+    remedy = "Sign in to the hub as the author of the pull request, and look at the service's comment on it."
+    return refused(404, "pull-request-unknown", "There is nothing to propose here.", why, remedy)
