@@ -2,6 +2,7 @@
 # make test    every check and every test
 # make quick   every check and the unit tests: about a minute
 # make check   the part of it that takes seconds
+# make panel   JupyterLab's panel, built anew where it has changed, for sessions that start from now on
 # make pictures  the screenshots of the documents, made anew by the browser tests (docs/images)
 # make bench   what is promised about speed and memory, measured beside the stock way   (ARGS="--measure form")
 # make kubespawner SOURCE=…  KubeSpawner's own tests with our class in its place   (needs a cluster; ARGS=--stock for its own class)
@@ -19,22 +20,31 @@ UV := uv==0.13.9
 # Tests that start programs wait half of the time: three such tests keep two processors busy.
 SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder --numprocesses
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
+PANEL := extensions/jupyterlab-allotment
+PANEL_BUILT := $(PANEL)/jupyterlab_allotment/labextension/sources.sha256
+# Builds and installs JupyterLab's panel where its sources have changed. Where that fails, all else goes on without it.
+INSTALL_PANEL = @{ $(BIN)/python $(PANEL)/build_panel.py \
+	&& { cmp -s $(PANEL_BUILT) $(VENV)/.panel || { HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(INSTALL) --quiet --no-deps --editable $(PANEL) \
+	&& cp $(PANEL_BUILT) $(VENV)/.panel; }; }; } \
+	|| echo "JupyterLab's panel could not be built (see above): sessions run without it." >&2
 # Images of Python often set it. Then each hub, service and JupyterLab compiles all that it imports when it starts.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test tests quick check pictures bench kubespawner fuzz lock
+.PHONY: help run test tests quick check panel pictures bench kubespawner fuzz lock
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 run: $(VENV)/.laptop
+	$(INSTALL_PANEL)
 	@$(BIN)/allotment up $(ARGS)
 
 test: check tests
 
 # Tests run side by side, but on a cluster one after the other. What fails keeps nothing else from being run.
 tests: $(VENV)/.development
+	$(INSTALL_PANEL)
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
@@ -54,10 +64,15 @@ check: $(VENV)/.development
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/mypy --strict extensions/allotment-session/allotment_session
+	MYPYPATH=extensions/allotment-session $(BIN)/mypy --strict $(PANEL)/jupyterlab_allotment $(PANEL)/build_panel.py
 	$(BIN)/lint-imports
 	$(BIN)/pytest --quiet tests/unit/test_house.py
 
+panel: $(VENV)/.development
+	$(INSTALL_PANEL)
+
 pictures: $(VENV)/.development
+	$(INSTALL_PANEL)
 	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/browser/test_story.py -k root
 
 bench: $(VENV)/.development

@@ -13,7 +13,12 @@ PACKAGES = [
     ROOT / "profiles" / "allotment_profiles",
     ROOT / "spawner" / "allotment_spawner",
     ROOT / "hub" / "allotment_hub",
-    ROOT / "extensions" / "allotment-session" / "allotment_session",
+    *(
+        EXTENSIONS := [
+            ROOT / "extensions" / "allotment-session" / "allotment_session",
+            ROOT / "extensions" / "jupyterlab-allotment" / "jupyterlab_allotment",
+        ]
+    ),
 ]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 MODULE_LINES, FUNCTION_LINES, MODULES_IN_A_FOLDER, LAYERS = 400, 60, 12, 12
@@ -61,6 +66,19 @@ def test_no_folder_has_many_modules_side_by_side() -> None:
 @pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=name_of)
 def test_every_room_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_what_is_installed_into_sessions_imports_nothing_of_the_hub() -> None:
+    imported = [
+        f"{name_of(path)}: {name}"
+        for package in EXTENSIONS
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
+        if re.match(r"allotment_(profiles|spawner|hub)\b", name)
+    ]
+    assert imported == []
 
 
 def test_docstrings_begin_with_the_verb_that_others_use() -> None:

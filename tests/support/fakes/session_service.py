@@ -63,6 +63,10 @@ class SessionService:
     """What each proposal was proposed with."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    revision: str = ""
+    """The commit that last changed the profiles; empty: no answer has one."""
+    until: str = "2029-12-31"
+    """The last day of the team's grant."""
     instead: Callable[[str, str], Reply | None] = lambda method, path: None
     """Answers before the service does: how a test makes it misbehave."""
 
@@ -74,15 +78,27 @@ class SessionService:
                     200, {"profiles": [_without(one, "settings", "content") for one in self.profiles.values()]}
                 )
             case ["profiles", team, name] if f"{team}/{name}" in self.profiles:
-                reply = answer(200, self.profiles[f"{team}/{name}"])
+                reply = answer(
+                    200, self.profiles[f"{team}/{name}"] | ({"revision": self.revision} if self.revision else {})
+                )
             case ["profiles", team, name]:
                 reply = problem(404, code="profile-unknown", title=f"There is no profile {team}/{name}.")
+            case ["teams", _]:
+                grant = {"name": "housing-open", "until": self.until, "review_by": None, "ended": False}
+                reply = answer(200, {"data_roles": [grant]})
+            case ["schema"]:
+                reply = answer(200, {"schema": {"type": "object", "properties": {}}, "teams": {}})
             case ["checks"]:
                 reply = answer(200, self.checked(body))
             case ["proposals"] if method == "GET":
                 reply = answer(200, {"proposals": [_without(one, "reason") for one in self.proposals.values()]})
             case ["proposals"]:
                 reply = self.propose(body)
+            case ["proposals", proposal] if proposal in self.proposals:
+                ended = self.proposals[proposal]["state"] in ("withdrawn", "rejected", "live")
+                reply = answer(
+                    200, {**self.proposals[proposal], "actions": {"withdraw": {"code": "ended"} if ended else None}}
+                )
             case ["proposals", proposal, "withdrawal"] if proposal in self.proposals:
                 self.proposals[proposal]["state"] = "withdrawn"
                 reply = answer(200, self.proposals[proposal])

@@ -1,0 +1,66 @@
+/** The calls of the server's part: the only module that sends requests. */
+
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+import type { IChange, ICheck, IFormSchema, IProblem, IProposal, ISession } from './answers';
+import { CallError } from './errors';
+
+const PREFIX = 'jupyterlab-allotment';
+
+export class Api {
+  constructor(private readonly _settings: ServerConnection.ISettings) {}
+
+  session(): Promise<ISession> {
+    return this._call<ISession>('session');
+  }
+
+  async proposals(): Promise<IProposal[]> {
+    return (await this._call<{ proposals: IProposal[] }>('proposals')).proposals;
+  }
+
+  schema(): Promise<IFormSchema> {
+    return this._call<IFormSchema>('schema');
+  }
+
+  check(change: IChange): Promise<ICheck> {
+    return this._call<ICheck>('checks', change);
+  }
+
+  propose(change: IChange, reason: string): Promise<IProposal> {
+    return this._call<IProposal>('proposals', { ...change, reason });
+  }
+
+  withdraw(id: string): Promise<IProposal> {
+    return this._call<IProposal>(`proposals/${encodeURIComponent(id)}/withdrawal`, {});
+  }
+
+  private async _call<T>(path: string, body?: object): Promise<T> {
+    const url = URLExt.join(this._settings.baseUrl, PREFIX, path);
+    const init: RequestInit = body ? { method: 'POST', body: JSON.stringify(body) } : {};
+    let response: Response;
+    try {
+      response = await ServerConnection.makeRequest(url, init, this._settings);
+    } catch (error) {
+      throw new CallError({ what: 'JupyterLab’s server does not answer.', why: String(error) });
+    }
+    let answer: any = null;
+    try {
+      answer = await response.json();
+    } catch {
+      // What it says is decided below.
+    }
+    if (response.ok && answer !== null && typeof answer === 'object') {
+      return answer as T;
+    }
+    if (answer?.error?.what) {
+      throw new CallError({ ...answer.error, problems: answer.error.problems as IProblem[] });
+    }
+    if (response.status === 404) {
+      throw new CallError({
+        what: 'The server’s part of Allotment’s panel is not there.',
+        why: 'The package jupyterlab_allotment is not installed in the environment of the server, or not enabled.'
+      });
+    }
+    throw new CallError({ what: `JupyterLab’s server answered ${response.status}.` });
+  }
+}

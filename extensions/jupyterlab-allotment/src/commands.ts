@@ -1,0 +1,7 @@
+/** The names of the commands. */
+export namespace Commands {
+  export const open = 'jupyterlab-allotment:open';
+  export const propose = 'jupyterlab-allotment:propose';
+  export const refresh = 'jupyterlab-allotment:refresh';
+  export const hub = 'jupyterlab-allotment:hub';
+}

@@ -1,0 +1,117 @@
+/** What the panel, the item in the status bar and the notifications show: asked for again and again, slower after errors. */
+
+import { Poll } from '@lumino/polling';
+import { Signal, type ISignal } from '@lumino/signaling';
+import type { Api } from './api';
+import type { IProposal, ISession } from './answers';
+import { told, type ICallProblem } from './errors';
+import { accessNews, proposalNews, type IAccessNews, type IProposalNews } from './news';
+
+/** The longest time between two calls, after many errors. */
+const SLOWEST = 10 * 60 * 1000;
+
+export class AllotmentModel {
+  constructor(readonly api: Api) {
+    const frequency = { interval: 30000, backoff: true, max: SLOWEST };
+    this._poll = new Poll({
+      auto: false,
+      name: 'jupyterlab-allotment',
+      factory: () => this._look(),
+      frequency,
+      standby: 'when-hidden'
+    });
+  }
+
+  get session(): ISession | null {
+    return this._session;
+  }
+
+  /** The own proposals, the newest first; null before the first answer. */
+  get proposals(): IProposal[] | null {
+    return this._proposals;
+  }
+
+  /** Why the last call did not succeed; null if it did. */
+  get problem(): ICallProblem | null {
+    return this._problem;
+  }
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get proposalNews(): ISignal<this, IProposalNews> {
+    return this._proposalNews;
+  }
+
+  get accessNews(): ISignal<this, IAccessNews> {
+    return this._accessNews;
+  }
+
+  /** Set how often the service is asked. */
+  setInterval(seconds: number): void {
+    this._poll.frequency = { ...this._poll.frequency, interval: seconds * 1000 };
+  }
+
+  /** Begin to ask. */
+  async start(): Promise<void> {
+    await this._poll.start();
+  }
+
+  /** Ask now. */
+  async refresh(): Promise<void> {
+    await this._poll.refresh();
+    await this._poll.tick;
+  }
+
+  async withdraw(id: string): Promise<void> {
+    await this.api.withdraw(id);
+    await this.refresh();
+  }
+
+  dispose(): void {
+    this._poll.dispose();
+    Signal.clearData(this);
+  }
+
+  private async _look(): Promise<void> {
+    try {
+      this._session = await this.api.session();
+      if (!this._session.inside) {
+        // Nothing will change: this server was started by somebody else.
+        void this._poll.stop();
+        this._changed.emit();
+        return;
+      }
+      const proposals = await this.api.proposals();
+      const news = proposalNews(this._proposals, proposals);
+      this._proposals = proposals;
+      this._problem = null;
+      this._changed.emit();
+      news.forEach(each => this._proposalNews.emit(each));
+      this._tellAccess();
+    } catch (error) {
+      this._problem = told(error);
+      this._changed.emit();
+      throw error; // the next call comes later
+    }
+  }
+
+  private _tellAccess(): void {
+    for (const news of accessNews(this._session?.data ?? [], Date.now())) {
+      if (!this._toldAccess.has(news.key)) {
+        this._toldAccess.add(news.key);
+        this._accessNews.emit(news);
+      }
+    }
+  }
+
+  private _poll: Poll;
+  private _session: ISession | null = null;
+  private _proposals: IProposal[] | null = null;
+  private _problem: ICallProblem | null = null;
+  private _toldAccess = new Set<string>();
+  private _changed = new Signal<this, void>(this);
+  private _proposalNews = new Signal<this, IProposalNews>(this);
+  private _accessNews = new Signal<this, IAccessNews>(this);
+}

@@ -1,0 +1,266 @@
+/** The side panel. */
+
+import type { CommandRegistry } from '@lumino/commands';
+import { Clipboard } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { copyIcon, ReactWidget, refreshIcon, UseSignal } from '@jupyterlab/ui-components';
+import React from 'react';
+import type { IDataRole, IProfileDetails, IProposal, ISession } from './answers';
+import { daysLeft } from './amounts';
+import { Commands } from './commands';
+import type { ICallProblem } from './errors';
+import { allotmentIcon } from './icons';
+import { homePage, pageAddress } from './links';
+import type { AllotmentModel } from './model';
+import { lastDay, SOON_DAYS } from './news';
+
+export class AllotmentPanel extends ReactWidget {
+  constructor(
+    private readonly _model: AllotmentModel,
+    private readonly _commands: CommandRegistry,
+    private readonly _trans: TranslationBundle
+  ) {
+    super();
+    this.id = 'jupyterlab-allotment-panel';
+    this.addClass('jp-Allotment');
+    this.title.icon = allotmentIcon;
+    this.title.caption = this._trans.__('Allotment: the profile that runs, and proposals');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', this._trans.__('Allotment'));
+  }
+
+  protected render(): JSX.Element {
+    return (
+      <UseSignal signal={this._model.changed}>
+        {() => <PanelContent model={this._model} commands={this._commands} trans={this._trans} />}
+      </UseSignal>
+    );
+  }
+}
+
+interface IPart {
+  trans: TranslationBundle;
+}
+
+function PanelContent(props: IPart & { model: AllotmentModel; commands: CommandRegistry }): JSX.Element {
+  const { model, commands, trans } = props;
+  const session = model.session;
+  return (
+    <div className="jp-Allotment-content">
+      <div className="jp-Allotment-bar">
+        <h1>{trans.__('Allotment')}</h1>
+        <button
+          className="jp-Allotment-icon"
+          title={trans.__('Ask the service again')}
+          aria-label={trans.__('Ask the service again')}
+          onClick={() => void model.refresh()}
+        >
+          <refreshIcon.react tag="span" />
+        </button>
+      </div>
+      <div aria-live="polite">
+        {model.problem && <Problem problem={model.problem} trans={trans} />}
+        {!session && !model.problem && <p>{trans.__('Asking the service …')}</p>}
+      </div>
+      {session && !session.inside && (
+        <p>{trans.__('This server was not started by Allotment, so there is nothing to show here.')}</p>
+      )}
+      {session?.details && <Profile session={session} details={session.details} trans={trans} />}
+      {session?.inside && session.details && (
+        <div className="jp-Allotment-actions">
+          <button className="jp-mod-styled jp-mod-accept" onClick={() => void commands.execute(Commands.propose)}>
+            {trans.__('Propose a change')}
+          </button>
+        </div>
+      )}
+      {session?.data && <Data roles={session.data} trans={trans} />}
+      {model.proposals && <Proposals model={model} proposals={model.proposals} trans={trans} />}
+    </div>
+  );
+}
+
+export function Problem({ problem, trans }: IPart & { problem: ICallProblem }): JSX.Element {
+  const address = pageAddress(problem.url);
+  return (
+    <div className="jp-Allotment-problem">
+      <strong>{problem.what}</strong> {problem.why} {problem.remedy}
+      {problem.code && <code> [{problem.code}]</code>}{' '}
+      {address && (
+        <a href={address} target="_blank" rel="noopener noreferrer">
+          {trans.__('Open the page that helps')}
+        </a>
+      )}
+    </div>
+  );
+}
+
+function Profile({ session, details, trans }: IPart & { session: ISession; details: IProfileDetails }): JSX.Element {
+  const address = pageAddress(details.url);
+  const home = homePage(session.hub);
+  return (
+    <section aria-labelledby="jp-Allotment-profile">
+      <h2 id="jp-Allotment-profile">
+        {address ? (
+          <a href={address} target="_blank" rel="noopener noreferrer">
+            {details.title}
+          </a>
+        ) : (
+          details.title
+        )}
+      </h2>
+      <p className="jp-Allotment-id">
+        {session.profile}
+        {session.server && <> · {trans.__('session “%1”', session.server)}</>}
+      </p>
+      {session.newer && (
+        <p className="jp-Allotment-note" role="status">
+          {trans.__('A newer revision of this profile exists.')}{' '}
+          {home && (
+            <a href={home} target="_blank" rel="noopener noreferrer">
+              {trans.__('Restart into it on the hub’s page')}
+            </a>
+          )}
+        </p>
+      )}
+      {details.refusal && (
+        <p className="jp-Allotment-note">
+          {trans.__('It cannot be started again:')} {details.refusal.why} {details.refusal.remedy}
+        </p>
+      )}
+      {details.description && <p>{details.description}</p>}
+      <dl>
+        <dt>{trans.__('Purpose')}</dt>
+        <dd>{details.purpose}</dd>
+        <dt>{trans.__('Owner')}</dt>
+        <dd>{details.owners}</dd>
+        <dt>{trans.__('Size')}</dt>
+        <dd>
+          {trans.__('%1 CPU, %2 memory', details.cpu, details.memory)}
+          {details.gpu > 0 && trans.__(', %1 GPU', details.gpu)}
+        </dd>
+        <dt>{trans.__('Image')}</dt>
+        <dd className="jp-Allotment-long">{details.image}</dd>
+        {details.revision && (
+          <>
+            <dt>{trans.__('Revision')}</dt>
+            <dd>
+              <code>{details.revision.slice(0, 10)}</code>
+              {details.proposed_by && <>, {trans.__('proposed by %1', details.proposed_by)}</>}
+              {details.approved_by.length > 0 && <>, {trans.__('approved by %1', details.approved_by.join(', '))}</>}
+              {details.reason && <>: {details.reason}</>}
+            </dd>
+          </>
+        )}
+      </dl>
+    </section>
+  );
+}
+
+function Data({ roles, trans }: IPart & { roles: IDataRole[] }): JSX.Element {
+  return (
+    <section aria-labelledby="jp-Allotment-data">
+      <h2 id="jp-Allotment-data">{trans.__('Data')}</h2>
+      {roles.length === 0 && <p>{trans.__('This session reaches no data roles.')}</p>}
+      <ul className="jp-Allotment-list">
+        {roles.map(role => (
+          <li key={role.name}>
+            <span>{role.name}</span> <Until role={role} trans={trans} />
+            {role.path && (
+              <button
+                className="jp-Allotment-icon"
+                title={trans.__('Copy the path %1', role.path)}
+                aria-label={trans.__('Copy the path of %1', role.name)}
+                onClick={() => Clipboard.copyToSystem(role.path)}
+              >
+                <copyIcon.react tag="span" />
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Until({ role, trans }: IPart & { role: IDataRole }): JSX.Element | null {
+  const day = lastDay(role);
+  const days = daysLeft(day, Date.now());
+  if (role.ended || (days !== null && days < 0)) {
+    return <span className="jp-Allotment-ended">{trans.__('access has ended')}</span>;
+  }
+  if (day === null || days === null) {
+    return null;
+  }
+  return (
+    <span className={days <= SOON_DAYS ? 'jp-Allotment-soon' : 'jp-Allotment-quiet'}>
+      {days <= SOON_DAYS ? trans._n('until %2, 1 day left', 'until %2, %1 days left', days, day) : trans.__('until %1', day)}
+    </span>
+  );
+}
+
+function Proposals(props: IPart & { model: AllotmentModel; proposals: IProposal[] }): JSX.Element {
+  const { model, proposals, trans } = props;
+  const [problem, setProblem] = React.useState<ICallProblem | null>(null);
+  const withdraw = (id: string) => {
+    setProblem(null);
+    model.withdraw(id).catch(error => setProblem(error.details ?? { what: String(error) }));
+  };
+  return (
+    <section aria-labelledby="jp-Allotment-proposals">
+      <h2 id="jp-Allotment-proposals">{trans.__('My proposals')}</h2>
+      <div aria-live="polite">{problem && <Problem problem={problem} trans={trans} />}</div>
+      {proposals.length === 0 && <p>{trans.__('You have proposed nothing yet.')}</p>}
+      <ul className="jp-Allotment-list">
+        {proposals.map(each => (
+          <li key={each.id} data-state={each.state}>
+            <Proposal proposal={each} trans={trans} />
+            {each.withdrawable && (
+              <button
+                className="jp-Allotment-link"
+                aria-label={trans.__('Withdraw %1', each.title)}
+                onClick={() => withdraw(each.id)}
+              >
+                {trans.__('Withdraw')}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Proposal({ proposal, trans }: IPart & { proposal: IProposal }): JSX.Element {
+  const address = pageAddress(proposal.url);
+  const over = ['live', 'merged', 'rejected', 'withdrawn'].includes(proposal.state);
+  return (
+    <>
+      {address ? (
+        <a href={address} target="_blank" rel="noopener noreferrer">
+          {proposal.title}
+        </a>
+      ) : (
+        <span>{proposal.title}</span>
+      )}{' '}
+      <span className="jp-Allotment-state">{stateText(proposal.state, trans)}</span>
+      {!over && proposal.waits_for && (
+        <span className="jp-Allotment-quiet"> {trans.__('waits for %1', proposal.waits_for)}</span>
+      )}
+    </>
+  );
+}
+
+/** Return a proposal's state in words. */
+export function stateText(state: string, trans: TranslationBundle): string {
+  const texts: { [state: string]: string } = {
+    open: trans.__('open'),
+    approved: trans.__('approved'),
+    conflict: trans.__('in conflict with main'),
+    broken: trans.__('has problems'),
+    merged: trans.__('merged'),
+    live: trans.__('live'),
+    rejected: trans.__('rejected'),
+    withdrawn: trans.__('withdrawn')
+  };
+  return texts[state] ?? state;
+}

@@ -1,0 +1,187 @@
+"""The server's part of JupyterLab's panel: a real Jupyter server, and the service at its edge."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from allotment_session.errors import SessionError
+from support.fakes.session_service import TOKEN, Reply, SessionService, answer, problem, running_service
+from support.servers.jupyter import BASE, JupyterServer, jupyter_server
+
+calls_of = pytest.importorskip("jupyterlab_allotment.service", reason="JupyterLab's panel is not installed here")
+
+NOTEBOOK = "housing-statistics/notebook"
+CHANGE = {"team": "housing-statistics", "name": "larger", "profile": {"title": "Larger"}}
+
+
+def session_of(url: str) -> dict[str, str]:
+    """Return what the hub gives a session."""
+    return {
+        "ALLOTMENT_URL": url,
+        "ALLOTMENT_PROFILE": NOTEBOOK,
+        "ALLOTMENT_DATA_ROLES": "housing-open",
+        "JUPYTERHUB_API_TOKEN": TOKEN,
+        "JUPYTERHUB_USER": "analyst",
+        "JUPYTERHUB_SERVER_NAME": "second",
+        "JUPYTERHUB_PUBLIC_HUB_URL": "https://hub.example.org/hub/",
+    }
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SessionService, JupyterServer]]:
+    folder = tmp_path_factory.mktemp("jupyter")
+    with running_service() as service, jupyter_server(folder, session_of(service.url)) as server:
+        (folder / "home" / "data" / "housing-open").mkdir(parents=True)
+        yield service, server
+
+
+@pytest.fixture
+def service(running: tuple[SessionService, JupyterServer]) -> Iterator[SessionService]:
+    service = running[0]
+    yield service
+    service.proposals.clear()
+    service.instead = lambda method, path: None
+
+
+@pytest.fixture
+def server(running: tuple[SessionService, JupyterServer]) -> JupyterServer:
+    return running[1]
+
+
+def test_the_panel_is_told_what_runs_and_never_the_token(service: SessionService, server: JupyterServer) -> None:
+    status, session = server.call("session")
+    assert status == 200
+    assert (session["inside"], session["profile"], session["server"]) == (True, NOTEBOOK, "second")
+    assert session["details"]["title"] == "Notebook in Python"
+    assert session["hub"] == "https://hub.example.org/hub/"
+    assert session["newer"] is False
+    (role,) = session["data"]
+    assert (role["name"], role["until"], role["ended"]) == ("housing-open", "2029-12-31", False)
+    assert role["path"].endswith("/data/housing-open")
+    assert TOKEN not in str(session)
+    assert set(service.tokens) == {f"token {TOKEN}"}
+
+
+def test_a_newer_revision_is_noticed(service: SessionService, server: JupyterServer) -> None:
+    service.revision = "1" * 40
+    assert server.call("session")[1]["newer"] is False
+    service.revision = "2" * 40
+    assert server.call("session")[1]["newer"] is True
+
+
+def test_a_change_is_checked_proposed_listed_and_withdrawn(service: SessionService, server: JupyterServer) -> None:
+    status, check = server.call("checks", CHANGE)
+    assert status == 200
+    assert check["changes"]
+    status, proposal = server.call("proposals", {**CHANGE, "reason": "More memory"})
+    assert (status, proposal["state"]) == (200, "checked")
+    assert service.bodies["larger"] == {**CHANGE, "reason": "More memory"}
+    (own,) = server.call("proposals")[1]["proposals"]
+    assert (own["id"], own["state"], own["withdrawable"]) == ("larger", "checked", True)
+    assert server.call("proposals/larger/withdrawal", {})[0] == 200
+    (own,) = server.call("proposals")[1]["proposals"]
+    assert (own["state"], own["withdrawable"]) == ("withdrawn", False)
+
+
+def test_the_proposals_of_others_are_not_listed_as_own(service: SessionService, server: JupyterServer) -> None:
+    service.proposals["theirs"] = {"id": "theirs", "proposer": "lead", "state": "checked"}
+    assert server.call("proposals") == (200, {"proposals": []})
+
+
+def test_a_panel_that_asks_keeps_no_session_from_being_idle(service: SessionService, server: JupyterServer) -> None:
+    before = server.client.get("api/status").json()["last_activity"]
+    assert server.call("session")[0] == 200
+    assert server.client.get("api/status").json()["last_activity"] == before
+
+
+@pytest.mark.parametrize("path", ["proposals/larger/approvals", "proposals/larger/merge", "profiles", "stops"])
+def test_nothing_else_reaches_the_service(service: SessionService, server: JupyterServer, path: str) -> None:
+    before = len(service.requests)
+    assert server.client.post(f"jupyterlab-allotment/{path}", json={}).status_code == 404
+    assert len(service.requests) == before
+
+
+def test_a_browser_without_the_key_gets_nothing(service: SessionService, server: JupyterServer) -> None:
+    before = len(service.requests)
+    address = f"{server.client.base_url}jupyterlab-allotment"
+    for headers in ({}, {"Authorization": "token wrong"}):
+        assert httpx.get(f"{address}/session", headers=headers, trust_env=False).status_code == 403
+        assert httpx.post(f"{address}/checks", headers=headers, json=CHANGE, trust_env=False).status_code == 403
+    # The cookie that the first answer set is not enough for a POST from another page.
+    assert server.client.get("jupyterlab-allotment/schema", headers={"Authorization": ""}).status_code == 200
+    before = len(service.requests)
+    posted = server.client.post("jupyterlab-allotment/checks", headers={"Authorization": ""}, json=CHANGE)
+    assert posted.status_code == 403
+    assert len(service.requests) == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"no JSON", b"\xff", b"[" * 100_000, b'{"files": []}', b'{"reason": "' + b"x" * 300_000 + b'"}'],
+)
+def test_bodies_that_are_none_are_refused_here(service: SessionService, server: JupyterServer, content: bytes) -> None:
+    before = len(service.requests)
+    answered = server.client.post("jupyterlab-allotment/checks", content=content)
+    assert answered.status_code == 400
+    assert answered.json()["error"]["what"]
+    assert len(service.requests) == before
+
+
+def test_a_refusal_keeps_its_code_and_its_words(service: SessionService, server: JupyterServer) -> None:
+    service.proposals["larger"] = {"id": "larger", "proposer": "somebody-else", "state": "checked"}
+    status, told = server.call("proposals", {**CHANGE, "reason": "More memory"})
+    assert (status, told["error"]["code"]) == (409, "proposal-exists")
+    assert told["error"]["url"].endswith("/base/services/allotment/proposals/1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        ((503, {}, b"away"), 502),
+        ((200, {}, b"<html>"), 502),
+        ((302, {"Location": "http://127.0.0.1:1/stolen"}, b""), 502),
+        (problem(401, code="not-signed-in", title="Who are you?"), 409),
+        (problem(403, code="not-signed-in", title="Who are you?"), 409),
+        (problem(404, code="profile-unknown", title="There is none."), 409),
+    ],
+)
+def test_what_goes_wrong_with_the_service_is_said(
+    service: SessionService, server: JupyterServer, reply: Reply, status: int
+) -> None:
+    service.instead = lambda method, path: reply
+    answered, told = server.call("session")
+    assert answered == status
+    assert told["error"]["what"]
+    assert server.client.get("api/status").is_success
+
+
+def test_a_slow_service_is_given_up_and_its_calls_do_not_pile_up() -> None:
+    released = threading.Event()
+
+    def slow(method: str, path: str) -> Reply:
+        released.wait(60)
+        return answer(200, {})
+
+    async def calls(service: Any) -> list[str]:
+        several = (service.get("profiles") for _ in range(calls_of.AT_ONCE + 2))
+        results = await asyncio.gather(*several, return_exceptions=True)
+        assert all(isinstance(result, SessionError) for result in results)
+        return [result.why for result in results if isinstance(result, SessionError)]
+
+    with running_service() as fake:
+        fake.instead = slow
+        whys = asyncio.run(calls(calls_of.Service(session_of(fake.url), seconds=0.2)))
+        released.set()
+    assert sum("Too many" in why for why in whys) == 2
+
+
+def test_a_server_that_allotment_did_not_start_is_unharmed(tmp_path: Path) -> None:
+    with jupyter_server(tmp_path, {}) as server:
+        status, session = server.call("session")
+        assert (status, session["inside"]) == (200, False)
+        assert server.call("checks", CHANGE)[0] == 400
+        assert server.client.base_url.path == BASE
