@@ -33,6 +33,7 @@ from allotment_hub.pages.rendering import prepare_templates
 from allotment_hub.pages.routes import PAGES
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
+from allotment_hub.services.browse.own_session import OwnSessions
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.event_reader import EventReader
@@ -113,6 +114,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         profiles=Profiles(watcher, directory, kept, capabilities),
         teams=Teams(watcher, kept),
         data_roles=DataRoles(watcher, directory, kept),
+        own_sessions=OwnSessions(watcher, hub, capabilities, runs_images=configuration.deployment == "kubernetes"),
         history=History(repository, watcher, kept),
         proposals=proposals,
         submissions=submissions,

@@ -51,6 +51,17 @@ def test_jupyterlab_opens_and_the_session_says_what_it_is(at_work: Person) -> No
     assert at_work.session_environment()["ALLOTMENT_COMMIT"] == health["applied"]["revision"]
 
 
+def test_the_session_is_told_about_itself_with_its_own_token(at_work: Person) -> None:
+    environment = at_work.session_environment()
+    headers = {"Authorization": f"token {environment['JUPYTERHUB_API_TOKEN']}"}
+    told = httpx.get(f"{environment['ALLOTMENT_URL']}/session", headers=headers, trust_env=False, timeout=60).json()
+    assert (told["user"], told["server"], told["profile"]) == ("analyst", "", NOTEBOOK)
+    assert told["options"] == {"size": "large"}
+    assert told["revision"] == environment["ALLOTMENT_COMMIT"]
+    assert [end["kind"] for end in told["ends"]] == ["total"]
+    assert (told["image"], told["digest"]) == ("", "")  # a laptop runs no images
+
+
 async def test_a_terminal_of_jupyterlab_finds_the_command(at_work: Person) -> None:
     environment = at_work.session_environment()
     address = environment["JUPYTERHUB_SERVICE_URL"]  # behind the proxy: the session's host is a name for browsers

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from allotment_hub.api import platform, profiles, proposals, stops, webhooks
+from allotment_hub.api import platform, profiles, proposals, sessions, webhooks
 from allotment_hub.api.handler import ApiHandler, Operation
 from allotment_hub.http.problem import ProblemDetails
 
@@ -21,6 +21,7 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "data-roles/{name}/readers": profiles.ReadersHandler,
     "teams/{name}": profiles.TeamHandler,
     "schema": profiles.SchemaHandler,
+    "session": sessions.SessionHandler,
     "checks": proposals.ChecksHandler,
     "waiting": proposals.WaitingHandler,
     "proposals": proposals.ProposalsHandler,
@@ -35,7 +36,7 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "proposals/{id}/redactions": proposals.RedactionsHandler,
     "holds": platform.QuarantineHandler,
     "holds/{commit}/confirmation": platform.ConfirmationHandler,
-    "stops": stops.StopsHandler,
+    "stops": sessions.StopsHandler,
     "webhooks/forge": webhooks.ForgeWebhookHandler,
     "health": platform.HealthHandler,
     "metrics": platform.MetricsHandler,

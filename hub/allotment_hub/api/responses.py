@@ -315,37 +315,3 @@ class ReadersAnswer(Answer):
     grants: list[dict[str, Any]]
     also_through: list[str]
     """Other data roles with the same credential: whoever reaches them reaches this data, too."""
-
-
-class SessionAnswer(Answer):
-    """A session that starts or runs."""
-
-    user: str
-    server: str
-    """The session's name; empty for the default one."""
-    profile: str
-    """Empty where the caller may not see the profile."""
-    started: dt.datetime | None
-
-
-class StoppedSessionAnswer(SessionAnswer):
-    """What became of a session."""
-
-    why: str
-    """Why it was not stopped by this call; empty if it was."""
-
-
-class StopAnswer(Answer):
-    """What became of all sessions of a user, a profile, an image or a data role."""
-
-    order: str
-    """The id of this call in the table of events."""
-    stopped: list[StoppedSessionAnswer]
-    ended: list[StoppedSessionAnswer]
-    """Those that had ended already."""
-    stopping: list[StoppedSessionAnswer]
-    """Those that have not ended yet. The hub goes on stopping them."""
-    failed: list[StoppedSessionAnswer]
-    """Those that could not be stopped. The hub tries again."""
-    undecided: int
-    """For an image: the sessions that were not stopped since the digest of their image is not known."""

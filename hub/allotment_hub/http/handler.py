@@ -2,6 +2,7 @@
 
 import json
 import urllib.parse
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -16,6 +17,7 @@ from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.http.secured import SecuredHandler
 from allotment_hub.services.browse.data_roles import DataRoles
 from allotment_hub.services.browse.history import History
+from allotment_hub.services.browse.own_session import OwnSessions
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
 from allotment_hub.services.hub_api import Directory
@@ -56,6 +58,7 @@ class Services:
     profiles: Profiles
     teams: Teams
     data_roles: DataRoles
+    own_sessions: OwnSessions
     history: History
     proposals: Proposals
     submissions: Submissions
@@ -145,7 +148,8 @@ class Handler(HubOAuthenticated, SecuredHandler):
             self._unknown(reading)
             return
         sign_in = "" if "Authorization" in self.request.headers else self.get_cookie(SIGN_IN_COOKIE) or _NO_SIGN_IN
-        self.actor = Actor(user, REVIEW_SCOPE in model.get("scopes", ()), sign_in)
+        scopes = model.get("scopes", ())
+        self.actor = Actor(user, REVIEW_SCOPE in scopes, sign_in, server_of(user.name, scopes))
 
     def on_finish(self) -> None:
         """Let the next request of the user run."""
@@ -187,6 +191,15 @@ class Handler(HubOAuthenticated, SecuredHandler):
             why = "; ".join(f"{problem.field}: {problem.message}" for problem in problems[:3])
             refusal = Refusal("request", "The request is invalid.", why, _REQUEST_REMEDY, status=422)
             raise ServiceError(refusal, problems) from error
+
+
+def server_of(user: str, scopes: Collection[str]) -> str | None:
+    """Return the name of the session whose token has some scopes; None for a token that is of no session."""
+    if REVIEW_SCOPE in scopes:
+        return None
+    prefix = f"access:servers!server={user}/"
+    names = [scope.removeprefix(prefix) for scope in scopes if scope.startswith(prefix)]
+    return names[0] if len(names) == 1 else None
 
 
 _REQUEST_REMEDY = "Look at openapi.json."

@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 from allotment_profiles.scopes import STOP_SCOPE
 from allotment_profiles.stops import MAXIMUM_REASON, StopTarget
 from allotment_spawner.hub.shared import event_writers
-from allotment_spawner.hub.stops import carry_out, described, matching, record, store, undecided
+from allotment_spawner.hub.stops import carry_out, described, in_full, matching, record, store, undecided
 from allotment_spawner.session.stop_order import StopOrder
 
 log = logging.getLogger(__name__)
@@ -21,9 +21,10 @@ class SessionsHandler(APIHandler):
 
     @needs_scope(STOP_SCOPE)
     def get(self) -> None:
-        """GET allotment/sessions?kind=KIND&name=NAME: what runs, and what is starting."""
+        """GET allotment/sessions?kind=KIND&name=NAME: what runs, and what is starting; of one user, all about it."""
         target = _target(self.get_query_argument("kind", ""), self.get_query_argument("name", ""))
-        sessions = [described(spawner) for spawner in matching(self.users, target)]
+        told = in_full if target.kind == "user" else described
+        sessions = [told(spawner) for spawner in matching(self.users, target)]
         self.finish({"sessions": sessions, "undecided": undecided(self.users, target)})
 
 

@@ -49,6 +49,23 @@ def described(spawner: ProfileSpawnerMixin) -> dict[str, object]:
     }
 
 
+def in_full(spawner: ProfileSpawnerMixin) -> dict[str, object]:
+    """Return what the service is told of one session, for the session itself."""
+    session = spawner.session
+    if session is None:
+        return described(spawner)
+    digests = {image.rpartition("@")[2] for image in spawner.images if "@" in image}
+    return {
+        **session.as_state(),
+        **described(spawner),
+        "digest": min(digests) if len(digests) == 1 else "",
+        "access_lost": [
+            {"data_role": each.data_role, "why": each.refusal.why, "ends": each.ends_at.isoformat()}
+            for each in spawner.access_expiries
+        ],
+    }
+
+
 def record(writers: Sequence[Any], target: StopTarget, order: StopOrder, sessions: int) -> None:
     """Record the order. Names of users are in no details, so that they can be erased."""
     for writer in writers[:1]:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from allotment_profiles.access.budgets import Usage
@@ -39,6 +39,8 @@ class Session:
     """What it uses of the budgets. A session stored by a version without sizes counts with no amounts."""
     image: str = ""
     """The reference of its image, as written; empty if an older version has stored the session."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The choices that it was started with; empty if an older version has stored the session."""
 
     @classmethod
     def of(cls, launch: Launch, now: dt.datetime) -> Self:
@@ -53,6 +55,7 @@ class Session:
             total=launch.total,
             size=launch.size,
             image=launch.image,
+            options=dict(launch.request.options),
         )
 
     @classmethod
@@ -74,6 +77,7 @@ class Session:
                 total=int(state["total"]),
                 size=_size_from(state.get("size")),
                 image=str(state.get("image", "")),
+                options=_options_from(state.get("options")),
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -90,6 +94,7 @@ class Session:
             "total": self.total,
             "size": {name: getattr(self.size, name) for name in _AMOUNTS},
             "image": self.image,
+            "options": dict(self.options),
         }
 
     def environment(self) -> dict[str, str]:
@@ -108,6 +113,10 @@ class Session:
         if now - active >= dt.timedelta(seconds=self.idle) + ACTIVITY_DELAY:
             return "idle"
         return None
+
+
+def _options_from(state: object) -> Mapping[str, str]:
+    return {str(name): str(choice) for name, choice in state.items()} if isinstance(state, Mapping) else {}
 
 
 def _size_from(state: object) -> Size:

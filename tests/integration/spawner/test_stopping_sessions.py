@@ -15,7 +15,7 @@ from allotment_profiles.stops import StopTarget
 from allotment_spawner.hub import stops
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.hub.shared import event_writers
-from allotment_spawner.hub.stops import carry_out, described, matching, record, undecided
+from allotment_spawner.hub.stops import carry_out, described, in_full, matching, record, undecided
 from allotment_spawner.session.stop_order import StopOrder
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -237,3 +237,22 @@ def test_a_target_that_cannot_exist_is_none(kind: object, name: object) -> None:
 @pytest.mark.parametrize("stored", [None, [], {}, {"id": "x"}, {"time": "yesterday"}])
 def test_a_state_of_something_else_is_no_order(stored: object) -> None:
     assert StopOrder.from_state(stored) is None
+
+
+async def test_the_service_is_told_all_about_one_session_also_after_a_restart(hub: SmallHub) -> None:
+    await started(hub, "ben", "red/plain")
+    told = in_full(hub.spawner("ben"))
+    hub.restart()
+    assert in_full(hub.spawner("ben")) == told
+    assert (told["user"], told["server"], told["profile"], told["options"]) == ("ben", "", "red/plain", {})
+    assert told["digest"] == DIGEST
+    assert told["access_lost"] == []
+    assert told["size"]["memory"] == hub.spawner("ben").session.size.memory  # type: ignore[index]
+
+
+async def test_the_service_is_told_when_a_session_ends_because_it_has_lost_data(hub: SmallHub) -> None:
+    spawner = await started(hub, "ben")
+    hub.profiles.commit({"data-roles/tables.yaml": data_role("blue", {})})
+    await hub.refresh()
+    (lost,) = in_full(spawner)["access_lost"]  # type: ignore[misc]
+    assert lost["data_role"] == "tables"

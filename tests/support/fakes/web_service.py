@@ -28,11 +28,13 @@ from allotment_hub.http.handler import Services
 from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
 from allotment_hub.http.request_limit import RequestLimit
+from allotment_hub.services.browse.own_session import OwnSessions
 from allotment_hub.services.hub_api import Directory, hub_api_client
 from allotment_hub.services.notifications.choices import Choices
 from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.stops import Stops
 from allotment_hub.services.waiting import WaitingNumbers
+from allotment_profiles.access import deployments
 from allotment_profiles.scopes import REVIEW_SCOPE, SERVICE_ACCESS_SCOPE
 
 PREFIX = "/services/allotment/"
@@ -86,12 +88,14 @@ class _HubApi(RequestHandler):
         token = self.request.headers.get("Authorization", "").removeprefix("token ")
         if path != "user":
             method, body = str(self.request.method), self.request.body
-            answer = self.hub.people.answer(httpx.Request(method, f"http://hub/hub/api/{path}", content=body))
+            address = f"http://hub/hub/api/{path}?{self.request.query}"
+            answer = self.hub.people.answer(httpx.Request(method, address, content=body))
             self.set_status(answer.status_code)
             self.finish(answer.content)
         elif token in self.hub.tokens:
-            scopes = [SERVICE_ACCESS_SCOPE, *([] if token.startswith("session-") else [REVIEW_SCOPE])]
-            self.finish({"name": self.hub.tokens[token], "kind": "user", "scopes": scopes})
+            name, of_session = self.hub.tokens[token], token.startswith("session-")
+            scopes = [SERVICE_ACCESS_SCOPE, f"access:servers!server={name}/" if of_session else REVIEW_SCOPE]
+            self.finish({"name": name, "kind": "user", "scopes": scopes})
         else:
             self.refuse(403, "Missing or invalid credentials.")
 
@@ -129,7 +133,9 @@ class WebService:
         self.services = Services(
             configuration=configuration, watcher=platform.watcher, profiles=platform.profiles, teams=platform.teams,
             judges=JUDGES,
-            data_roles=platform.data_roles, history=platform.history, proposals=platform.proposals,
+            data_roles=platform.data_roles,
+            own_sessions=OwnSessions(platform.watcher, self.hub_client, deployments.cluster, runs_images=True),
+            history=platform.history, proposals=platform.proposals,
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             waiting=WaitingNumbers(platform.proposals, platform.quarantine, wait_seconds=platform.list_seconds),
             choices=Choices(None), notifier=None,

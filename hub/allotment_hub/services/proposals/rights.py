@@ -36,6 +36,8 @@ class Actor:
     """Whether the token has the scope for reviewing. The token of a session does not have it."""
     sign_in: str = ""
     """The secret of the browser's sign-in, by which the hub knows it; empty for a token without a browser."""
+    server: str | None = None
+    """The name of the session whose token it is, empty for the default one; None for every other token."""
 
 
 def refusal_of(action: Action, case: Case, actor: Actor) -> Refusal | None:
