@@ -69,7 +69,7 @@ class HealthHandler(ApiHandler):
     async def get(self) -> None:
         """Return what applies: 200 once something does, 503 before.
 
-        `ok`: main moves, the records are good, and the disk has room.
+        `ok`: main moves, the records are good, nothing keeps people from proposing, and the disk has room.
         """
         watcher = self.services.watcher
         disk = await asyncio.to_thread(Disk.of, watcher.repository.path)
@@ -79,7 +79,8 @@ class HealthHandler(ApiHandler):
         recorded = self.services.sign_ins.recorded
         # Then nobody can decide what the policy wants a fresh sign-in for.
         lost = recorded is False and policy is not None and policy.value.fresh_sign_in is not None
-        bad = standstill is not None or disk.nearly_full or lost or records.broken is not None
+        in_the_way = await asyncio.to_thread(self.services.proposals.forge.in_the_way)
+        bad = standstill is not None or disk.nearly_full or lost or records.broken is not None or bool(in_the_way)
         content = {
             # The status tells whether the service can answer: while main cannot move, it still shows what applies.
             "ok": watcher.applied is not None and not bad,
@@ -89,7 +90,12 @@ class HealthHandler(ApiHandler):
             "applied": _attempt(watcher.applied),
             "attempted": _attempt(watcher.attempted),
             "fetched": _fetched(watcher.last_fetch),
-            "proposals": {"failed": watcher.proposals_error is not None, "left_out": watcher.left_out},
+            "proposals": {
+                "failed": watcher.proposals_error is not None,
+                "left_out": watcher.left_out,
+                # Branches that keep the service from making its own, so that nothing is proposed.
+                "in_the_way": list(in_the_way[:5]),
+            },
             "records": _records(records),
             # It changes neither `ok` nor the status: without it everything goes on but the pull requests.
             "forge": _forge(self.services.pull_requests),

@@ -25,7 +25,7 @@ from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.forges.stored_proposal import Candidate, StoredProposal, Words
 from allotment_hub.forges.touched import TouchedFiles, touches
 from allotment_profiles.git.commits import Commit, Person
-from allotment_profiles.git.mirror import Mirror
+from allotment_profiles.git.mirror import Mirror, in_the_way, move
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import (
     MAIN,
@@ -353,11 +353,12 @@ class PlainGitForge:
             tree, parents, message, author=author, committer=SERVICE, time=now, signer=self._signer
         )
 
+    def in_the_way(self) -> tuple[str, ...]:
+        """Return the branches that keep the service from making its own: nothing is proposed while there is one."""
+        return in_the_way(self.repository, self._mirror)
+
     def _move(self, updates: Sequence[RefUpdate]) -> None:
-        if self._mirror:
-            self._mirror.push(updates)
-        else:
-            self.repository.update_references(updates)
+        move(self.repository, self._mirror, updates)
 
     def _recorded_branches(self) -> list[str]:
         """Return the branches of the open proposals, as far as they have been read."""

@@ -11,10 +11,11 @@ from tornado.web import HTTPError
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
 from allotment_hub.forges.record_log import RecordsBrokenError, RecordsLoadingError
 from allotment_profiles.access.people import ADMINISTRATORS
+from allotment_profiles.git.mirror import ObstructedError
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.remotes import RemoteError
 from allotment_profiles.git.signatures import SignerError
-from allotment_profiles.model.problems import Refusal, RefusedError
+from allotment_profiles.model.problems import Refusal, RefusedError, quoted
 
 
 class ProblemAnswer(BaseModel):
@@ -102,6 +103,11 @@ def _refusal_of(error: BaseException | None) -> Refusal | None:
 def _unavailable(error: GitError) -> UnavailableError:
     """Return the error in words that everyone may read."""
     match error:
+        case ObstructedError():
+            named = quoted(error.branches[0])
+            why = f"A branch {named} on the git server is in the way: git has none of the service's beside it."
+            remedy = "Somebody who may push to the repository has to rename or delete it. Nothing is proposed before."
+            return unavailable("branch-in-the-way", why, remedy, "Who may push to the repository of profiles")
         case RemoteError():
             why = f"The git server with the repository of profiles cannot be used: {error.why}."
             return unavailable("repository-away", why)

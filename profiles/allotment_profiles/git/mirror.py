@@ -14,7 +14,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from allotment_profiles.git.locks import clear_leftovers
@@ -40,6 +40,8 @@ _STAGED = "refs/allotment/"
 """The prefix of fetched branches that do not apply yet. In a batch they have numbers: no name is in another's way."""
 _STAGED_MAIN, _STAGED_RECORDS, _BATCH = _STAGED + "fetched/main", _STAGED + "fetched/records", _STAGED + "batch/"
 _ASIDE = _STAGED + "aside/"
+_FOLDERS = (PROPOSE.rstrip("/"), RECORDS.rpartition("/")[0])
+"""The folders of the branches that the service makes. A branch with such a name is in their way."""
 _ATTEMPTS = 3
 BRANCHES = 20_000
 """At most so many branches of proposals are mirrored. Each proposal has one while it is open."""
@@ -53,6 +55,14 @@ ROUND_SECONDS = 20.0
 RETRY_SECONDS = 600.0
 
 
+class ObstructedError(GitError):
+    """A branch is in the way of the service's own, and only who may push can delete it."""
+
+    def __init__(self, branches: Sequence[str]) -> None:
+        super().__init__(f"branches in the way of the service's own: {', '.join(branches)}")
+        self.branches = tuple(branches)
+
+
 class Mirror:
     """A bare repository, and the remote repository that it mirrors."""
 
@@ -61,6 +71,8 @@ class Mirror:
         self.remote = remote
         self.left_out = 0
         """How many branches of proposals are missing here, since they cannot be fetched or are too many."""
+        self.in_the_way: tuple[str, ...] = ()
+        """The branches on the server that keep the service from making its own."""
         self.complete = threading.Event()
         """Set once everything that could be fetched has been here since the start."""
         self.recorded: Callable[[], Collection[str]] = list
@@ -108,7 +120,9 @@ class Mirror:
         """
         with self._fetching:
             end, before, moved = time.monotonic() + ROUND_SECONDS, self._pushes, False
-            there = {name: commit for name, commit in self.remote.branches(self.repository.path).items() if _ours(name)}
+            listed = self.remote.branches(self.repository.path)
+            self.in_the_way = _in_the_way(listed)
+            there = {name: commit for name, commit in listed.items() if _ours(name)}
             if there.get(RECORDS, NO_OBJECT) != self.repository.references(RECORDS).get(RECORDS, NO_OBJECT):
                 stale = not self._fetch_records(RECORDS in there, before)
                 if stale:
@@ -240,3 +254,26 @@ class Mirror:
 def _ours(name: str) -> bool:
     # A name that git allows and we do not is never that of a proposal or a review.
     return name == RECORDS or (name.startswith((PROPOSE, REVIEWS)) and is_reference(name))
+
+
+def _in_the_way(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the branches with the name of a folder of the service's, or in a folder with the name of its branch."""
+    found = (name for name in names if name in _FOLDERS or name.startswith(f"{RECORDS}/"))
+    return tuple(sorted(name.removeprefix(_HEADS) for name in found))
+
+
+def in_the_way(repository: Repository, mirror: Mirror | None) -> tuple[str, ...]:
+    """Return the branches, on the server if there is one, that keep the service from making its own."""
+    return mirror.in_the_way if mirror else _in_the_way(repository.references(*_FOLDERS))
+
+
+def move(repository: Repository, mirror: Mirror | None, updates: Sequence[RefUpdate]) -> None:
+    """Move branches, on the server first if there is one. Raise RefMovedError, ObstructedError, GitError."""
+    try:
+        (mirror.push if mirror else repository.update_references)(updates)
+    except RefMovedError:
+        raise
+    except GitError as error:
+        if branches := in_the_way(repository, mirror):
+            raise ObstructedError(branches) from error
+        raise

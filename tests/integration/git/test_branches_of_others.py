@@ -11,8 +11,9 @@ from support.servers.mirrored import Place, heads
 
 from allotment_profiles.git import mirror as mirrors
 from allotment_profiles.git import remotes
+from allotment_profiles.git.mirror import ObstructedError, in_the_way, move
 from allotment_profiles.git.remotes import RemoteError
-from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
+from allotment_profiles.git.repository import NO_OBJECT, RECORDS, RefUpdate
 
 PROPOSE = "refs/heads/propose/one"
 
@@ -124,3 +125,25 @@ def test_a_server_that_hangs_with_the_branches_of_others_does_not_stop_main(
     assert mirror.fetch_main()
     assert heads(mirror.repository) == {MAIN: newer}
     assert mirror.left_out == 0
+
+
+@pytest.mark.parametrize("name", ["propose", "allotment", "allotment/records/mine"])
+def test_a_branch_in_the_way_of_the_services_own_is_found_by_its_push_and_by_the_next_fetch(
+    place: Place, name: str
+) -> None:
+    mirror, path = place.mirror(), place.origin.path
+    mirror.fetch()
+    main = place.origin.head
+    git(path, "update-ref", f"refs/heads/{name}", main)
+    wanted = [RefUpdate(PROPOSE, main, NO_OBJECT), RefUpdate(RECORDS, main, NO_OBJECT)]
+    with pytest.raises(ObstructedError) as raised:
+        move(mirror.repository, mirror, wanted)
+    assert raised.value.branches == (name,)
+    assert in_the_way(mirror.repository, mirror) == (name,)
+    newer = place.origin.commit({"notes/later": b"x"})
+    mirror.fetch()
+    assert mirror.repository.resolve(MAIN) == newer  # main goes on
+    git(path, "update-ref", "-d", f"refs/heads/{name}")
+    mirror.fetch()
+    assert in_the_way(mirror.repository, mirror) == ()
+    move(mirror.repository, mirror, wanted)
