@@ -71,6 +71,7 @@ class ProposalPage(Page):
             evidence=await asyncio.to_thread(shown_evidence, view),
             pushed_page=self._pushed_page(stored),
             pull_request=self.services.pull_requests.address(proposal) if self.services.pull_requests else "",
+            elsewhere=self.services.pull_requests.elsewhere(proposal) if self.services.pull_requests else "",
             differences=await asyncio.to_thread(files_of, view.difference),
             one_time=self.one_time,
         )

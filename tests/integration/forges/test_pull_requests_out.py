@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from bs4 import BeautifulSoup
 from support.fakes.forge_server import Reply, Request
 from support.fakes.forge_state import Pull
 from support.fakes.github_server import REPOSITORY, GitHubServer
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
+from support.fakes.web_service import WebService
 
 from allotment_hub.forges.pull_requests import client
 from allotment_hub.forges.pull_requests.client import Answer, ForgeClient
@@ -19,6 +21,7 @@ from allotment_hub.forges.pull_requests.errors import ForgeError, ForgeUnavailab
 from allotment_hub.forges.pull_requests.github import GitHubForge
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.pull_requests import following
+from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.pull_requests.showing import ForgePlace
 
 LARGER = NOTEBOOK.replace(b"limit: 2", b"limit: 3")
@@ -250,8 +253,44 @@ async def test_a_push_to_its_branch_past_the_hub_is_said_and_cannot_be_approved(
     shown = window.shown.of(stored.id)
     assert shown
     assert shown.digest == ""
-    assert window.statuses(stored)["allotment/check"].startswith("failure: Somebody pushed to this branch")
+    assert window.statuses(stored)["allotment/check"].startswith("failure: Nothing is decided here now")
     assert "outside the hub" in window.comment(stored)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+async def test_one_that_is_set_to_another_branch_is_said_and_cannot_be_approved(
+    window: Window, *, merged: bool
+) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    pull, pull_requests = window.pull(stored), PullRequests(window.following, window.platform.proposals)
+    pull.base, pull.updated = "side", window.state.now()
+    if merged:
+        main = window.platform.forge.main()
+        window.state.merge(pull.number, window.state.users["leo"], "merge")
+        assert window.platform.forge.main() == main
+    else:
+        window.state.act(pull.number, "approved", window.state.users["lena"])
+    await window.look()
+    assert await window.platform.approvers(stored) == []
+    what = "merged into another branch than main"
+    assert what in window.comment(stored)
+    assert "failure: Nothing is decided here now" in window.statuses(stored)["allotment/check"]
+    async with WebService.opened(window.platform, window.folder, pull_requests=pull_requests) as service:
+        page = await service.browser("ben").get(f"proposals/{stored.id}")
+        assert what in BeautifulSoup(page.text, "html.parser").select_one("#elsewhere").text  # type: ignore[union-attr]
+    if merged:
+        await window.platform.merged(stored)
+        await window.look()
+        return
+    assert "The approval does not count" in window.comment(stored).replace("\\", "")
+    pull.base, pull.updated = "main", window.state.now()
+    await window.look()
+    assert what not in window.comment(stored).partition("What does not count")[0]
+    assert pull_requests.elsewhere(stored.id) == ""
+    window.state.act(pull.number, "approved", window.state.users["lena"])
+    await window.look()
+    assert await window.platform.approvers(stored) == ["lena"]
 
 
 async def test_values_and_hidden_profiles_do_not_leave_the_hub(window: Window) -> None:

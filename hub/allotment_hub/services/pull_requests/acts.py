@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
+from allotment_hub.forges.pull_requests.adapter import MAIN
 from allotment_hub.forges.pull_requests.values import Act, ActKind, ForgeAccount, PullRequest, PullRequestState
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.forges.webhooks import ForgeKind
@@ -294,6 +295,9 @@ def _check_shown(stored: StoredProposal, taken: _Taken, head: str, again: str) -
         return  # the refusal says how it ended
     if head != stored.head:
         raise _UncountedError(_of_another(stored, head))
+    if taken.pull_request.base != MAIN:
+        why = f"The pull request asks to be merged into another branch than {MAIN}."
+        raise _UncountedError(f"{why} Set its base to {MAIN} again, then {again}; or decide on the page.")
     if shown.head == stored.head and not shown.whole:
         raise _UncountedError("The pull request does not show everything that changes: decide on the page.")
     if shown.head != stored.head or not shown.digest or taken.act.time <= shown.since:

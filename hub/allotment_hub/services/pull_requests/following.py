@@ -34,7 +34,7 @@ from allotment_hub.services.pull_requests.acts import Acts
 from allotment_hub.services.pull_requests.adopting import Adopting, Adoption
 from allotment_hub.services.pull_requests.merged_there import MergedThere
 from allotment_hub.services.pull_requests.people import ForgePeople
-from allotment_hub.services.pull_requests.showing import ForgePlace, Showing
+from allotment_hub.services.pull_requests.showing import ForgePlace, Showing, said_elsewhere
 from allotment_hub.services.pull_requests.shown import NEVER, Shown, ShownPullRequests
 from allotment_hub.services.pull_requests.waiting_heads import WaitingHeads
 from allotment_profiles.git.process import GitError
@@ -108,6 +108,8 @@ class Following:
         """Whether something is expected to happen on the forge in a moment."""
         self.open_count = 0
         """How many pull requests into main were open at the last look."""
+        self.elsewhere: dict[str, str] = {}
+        """What is said of the pull requests of open proposals that are not into main any more, by proposal."""
         self._late: AllotmentError | None = None
         """What was wrong with one of them, to be raised once all have been looked at."""
         self._failures = 0
@@ -152,8 +154,9 @@ class Following:
                 await self._apart(shown.proposal, self._end(shown, me))
         await self._remove_branches()
         await self._adopt([each for each in there if each.number not in known])
-        for gone in self._compared.keys() - ids:
-            del self._compared[gone]
+        for kept_by_proposal in (self._compared, self.elsewhere):
+            for gone in kept_by_proposal.keys() - ids:
+                del kept_by_proposal[gone]
         if self._late:
             raise self._late
 
@@ -190,6 +193,9 @@ class Following:
             self._late = self._late or error
         if stored.open and pull_request.state is PullRequestState.MERGED:
             stored = await self._merged(stored, pull_request)
+        self.elsewhere.pop(stored.id, None)
+        if stored.open and (said := said_elsewhere(pull_request)):
+            self.elsewhere[stored.id] = said
         if stored.open:
             await self._show(stored, pull_request, self.shown.of(stored.id) or shown, adoption)
 
@@ -255,7 +261,7 @@ class Following:
 
     async def _show(self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, adoption: Adoption) -> None:
         main, today = await self._proposals.main(), dt.datetime.now(dt.UTC).date()
-        state = stored.tip, stored.branch, pull_request.head, adoption.why_not, main, today
+        state = stored.tip, stored.branch, (pull_request.head, pull_request.base, adoption.why_not), main, today
         compared = self._compared.get(stored.id)
         if compared and compared[0] == state and time.monotonic() - compared[1] < SHOW_AGAIN_SECONDS:
             return

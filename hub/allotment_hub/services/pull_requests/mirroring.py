@@ -73,6 +73,10 @@ class PullRequests:
         """Return the page of a proposal's pull request; empty where it is not known."""
         return web_address(self.following.shown.address(proposal))
 
+    def elsewhere(self, proposal: str) -> str:
+        """Return what is said of a proposal's pull request that is not into main any more; empty where it is."""
+        return self.following.elsewhere.get(proposal, "")
+
     def start(self) -> None:
         """Start to follow. Call it once inside the running loop."""
         self._task = asyncio.create_task(self._follow())

@@ -7,10 +7,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from allotment_hub.forges.pull_requests.adapter import MAIN
 from allotment_hub.forges.pull_requests.errors import ForgeMissingError, ForgeRefusedError
 from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.pull_requests.markdown import Markdown, inline
-from allotment_hub.forges.pull_requests.values import ForgeAccount, PullRequest, Status, StatusState, Submission
+from allotment_hub.forges.pull_requests.values import (
+    ForgeAccount,
+    PullRequest,
+    PullRequestState,
+    Status,
+    StatusState,
+    Submission,
+)
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.forges.webhooks import ForgeKind
 from allotment_hub.services.identities import Identities
@@ -89,7 +97,9 @@ class Showing:
         `adoption` says why what was pushed to an adopted pull request is not proposed.
         """
         strange = stored.open and not stored.head == stored.branch == pull_request.head
-        why_not = (adoption.why_not or _pushed(stored)) if strange else ""
+        why_not = said_elsewhere(pull_request) if stored.open else ""
+        if strange and not why_not:
+            why_not = adoption.why_not or _pushed(stored)
         push_page = self._push_page(pull_request) if strange and adoption.waits else ""
         case, text = await self.text(stored, why_not, push_page)
         if (was.text, was.head) == (text.hash, pull_request.head):
@@ -168,6 +178,18 @@ def _is_whole(seen: Check, check: Check) -> bool:
     changes = [(change.kind, change.path, change.field, change.subject) for change in seen.changes]
     whole = changes == [(change.kind, change.path, change.field, change.subject) for change in check.changes]
     return whole and (seen.access, seen.starts) == (check.access, check.starts)
+
+
+def said_elsewhere(pull_request: PullRequest) -> str:
+    """Return why nothing is decided on a pull request that is not into main any more; empty for one that is."""
+    if pull_request.base == MAIN:
+        return ""
+    if pull_request.state is PullRequestState.MERGED:
+        return (
+            f"It was merged into another branch than {MAIN}, so {MAIN} has nothing of it. It is decided in Allotment."
+        )
+    what = f"Somebody has set it to be merged into another branch than {MAIN}, and nothing is decided here meanwhile."
+    return f"{what} Set its base to {MAIN} again, or decide in Allotment."
 
 
 def _pushed(stored: StoredProposal) -> str:

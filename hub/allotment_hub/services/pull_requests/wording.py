@@ -64,7 +64,7 @@ class Shareable:
     """Whether nothing is left out but values that are in the files themselves."""
     waits_for: str
     strange: str = ""
-    """Why nothing can be decided on the pull request, as it has another head than the proposal; plain text."""
+    """Why nothing can be decided on the pull request, as it is not what the proposal is; plain text."""
     push_page: str = ""
     """The page on which its author can propose what was pushed; empty where nobody can."""
     adopted: bool = False
@@ -200,7 +200,7 @@ def _ended(ending: Record, *, said: bool) -> str:
 def _check_status(shared: Shareable, page: str) -> Status:
     case, errors = shared.case, shared.case.check.errors
     if shared.strange and case.stored.open:
-        sentence = "Somebody pushed to this branch: the service's comment says what helps."
+        sentence = "Nothing is decided here now: the service's comment says why, and what helps."
     elif case.judgement.conflicts:
         sentence = "Main has changed the same files: bring it up to date."
     elif not errors:
