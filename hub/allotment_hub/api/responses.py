@@ -245,7 +245,8 @@ class ProposalAnswer(Answer):
     cost: Item | None
     records: list[dict[str, Any]]
     """What people did, oldest first, including comments. `source` is the act on a forge that one was made from, or
-    null; `uncounted` there says why it does not count, and `login` who it was where `by` is empty. `dismisses` is the
+    null; `uncounted` there says why it does not count, `did` what it was then (`approved`, `changes-requested`,
+    `dismissed`, `closed` or `merge`), and `login` who it was where `by` is empty. `dismisses` is the
     `commit` of the approval that somebody has dismissed, `redacts` of the record whose text an administrator has
     redacted; the `text` of that one says who did it, when and why, and its `redacted` is true."""
     evidence: list[EvidenceAnswer]

@@ -59,6 +59,9 @@ class Source:
     """The account on the forge, by its name of then. It says who somebody is where `by` is empty."""
     uncounted: str = ""
     """Why it does not count, in a sentence. Such an act is recorded as a comment, whatever it was."""
+    did: str = ""
+    """What it was, where it is recorded as a comment and is none: `approved`, `changes-requested`, `dismissed`,
+    `closed`, or `merge` for the command."""
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -203,7 +206,7 @@ def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
 def _source(found: Any) -> Source | None:
     if not isinstance(found, dict):
         return None
-    names = ("forge", "act", "login", "uncounted")
+    names = ("forge", "act", "login", "uncounted", "did")
     return Source(pull_request=int(found["pull_request"]), **{name: str(found.get(name, "")) for name in names})
 
 

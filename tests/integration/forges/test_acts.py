@@ -772,7 +772,7 @@ async def test_the_page_and_the_api_say_where_it_was_done_and_why_it_does_not_co
     talk = [" ".join(item.text.split()) for item in page.select(".allotment-talk > li")]
     assert "lena approved on Gitea (pull request 7)" in talk[1]
     assert talk[1].endswith("was dismissed")
-    assert talk[2].startswith("The account leo on Gitea (pull request 7) commented")
+    assert talk[2].startswith("The account leo on Gitea (pull request 7) approved")
     assert "<script>alert(1)</script> **bold**" in talk[2]
     assert "The hub does not know whose account this is" in talk[2]
     assert talk[3].startswith("Somebody on Gitea (pull request 7) commented")
@@ -783,10 +783,35 @@ async def test_the_page_and_the_api_say_where_it_was_done_and_why_it_does_not_co
     records = answer.json()["records"]
     assert records[1]["source"] == {
         "forge": "gitea", "pull_request": NUMBER, "act": given.id, "login": "lena-on-gitea", "uncounted": "",
+        "did": "",
     }  # fmt: skip
     assert (records[2]["by"], records[2]["source"]["login"]) == ("", "leo")
     assert records[4]["dismisses"] == records[1]["commit"]
     assert records[0]["source"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "words", "did"),
+    [
+        (ActKind.APPROVED, "Fine", "approved", "approved"),
+        (ActKind.CHANGES_REQUESTED, "No", "requested changes", "changes-requested"),
+        (ActKind.CLOSED, "", "closed it", "closed"),
+        (ActKind.COMMENTED, "/merge", "wanted to merge it", "merge"),
+        (ActKind.COMMENTED, "Hm", "commented", ""),
+    ],
+)
+async def test_the_page_says_what_it_was_that_does_not_count(
+    window: Window, service: WebService, kind: ActKind, text: str, words: str, did: str
+) -> None:
+    for who in ("ben", "mallory"):
+        (record,) = await window.take(act(who, kind, text, head=window.stored.head))
+        assert record.source
+        assert (record.kind, record.source.did) == ("commented", did)
+    page = BeautifulSoup((await service.browser("ben").get(f"proposals/{window.stored.id}")).text, "html.parser")
+    known, unknown = [" ".join(item.text.split()) for item in page.select(".allotment-talk > li")][1:]
+    assert known.startswith(f"ben {words} on Gitea (pull request 7)")
+    assert unknown.startswith(f"The account mallory-on-gitea on Gitea (pull request 7) {words}")
+    assert {"(does not count)" in each for each in (known, unknown)} == {bool(did)}
 
 
 async def test_an_export_of_the_log_says_where_it_was_done(window: Window, tmp_path: Path) -> None:

@@ -91,6 +91,12 @@ class _Taken:
         """What was done, as a noun."""
         return self.command or _NAMES.get(self.act.kind, "comment")
 
+    def uncounted(self, why: str) -> Source:
+        """Return the source of the comment that stands for the act, where it does not count."""
+        kind = self.act.kind
+        did = "merge" if self.command else kind.value if kind is not ActKind.COMMENTED else ""
+        return dataclasses.replace(self.source, uncounted=why, did=did if why else "")
+
     @property
     def text(self) -> str:
         """What they wrote, without what cannot be read, and not longer than here."""
@@ -226,9 +232,8 @@ class Acts:
         """
         if not taken.text and not why:
             return stored
-        source = dataclasses.replace(taken.source, uncounted=why)
         try:
-            return await self._submissions.comment_on(stored, actor, taken.text, source)
+            return await self._submissions.comment_on(stored, actor, taken.text, taken.uncounted(why))
         except ServiceError as error:
             if error.refusal.code in _LATER:
                 raise
@@ -246,7 +251,7 @@ class Acts:
             why += f", so the {taken.name} does not count"
         if taken.act.account:
             why += ": sign in to the hub with it" + ("" if taken.name == "comment" else ", then do it again")
-        source = dataclasses.replace(taken.source, uncounted=f"{why}.")
+        source = taken.uncounted(f"{why}.")
         return await written(self._proposals.forge.record, stored, "commented", by="", text=taken.text, source=source)
 
 
