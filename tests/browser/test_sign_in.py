@@ -51,6 +51,7 @@ def allotment(
     folder = tmp_path_factory.mktemp("sign-in")
     deployment = Deployment(folder / "state", kept={"spawner_class": "support.fakes.spawning.AnsweringSpawner"})
     options = forge.sign_in(f"http://127.0.0.1:{deployment.port}/", people["groups"], through=door.url)
+    options["GenericOAuthenticator"]["admin_users"] = [chief(forge)]
     options["CheckedIdentity"] |= {"answer_seconds": 2, "maximum_age": 3600, "user_tokens": True}
     file = folder / "sign-in.yaml"
     file.write_text(json.dumps(options))
@@ -59,6 +60,11 @@ def allotment(
     with deployment.started():
         commit(deployment, {"teams/housing-statistics/team.yaml": TEAM % people["groups"]})
         yield deployment
+
+
+def chief(forge: Forge) -> str:
+    """Name an administrator by name, who has no account at the provider."""
+    return f"chief-{forge.mark}"
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +262,18 @@ def test_a_renamed_user_stays_the_same_and_nobody_gets_their_name(
     answer = refused_sign_in(allotment, old)
     assert answer.status_code == 403
     assert "[account-of-another]" in answer.text
+
+
+def test_a_renamed_user_does_not_become_an_administrator_of_that_name(allotment: Deployment, forge: Forge) -> None:
+    old = forge.user("mel")
+    token = signed_in(allotment, old).new_token()
+    forge.rename(old, chief(forge))
+    asked = identity(allotment, old).json()
+    assert (asked["answer"], asked["account"]["login"], asked["admin"]) == ("confirmed", chief(forge), False)
+    again = signed_in(allotment, chief(forge)).hub("GET", "user").json()
+    assert (again["name"], again["admin"]) == (old, False)
+    assert identity(allotment, old).json()["admin"] is False
+    assert allotment.hub("GET", "users", token=token).status_code == 403
 
 
 def test_an_explanation_shows_what_was_received_to_the_user_and_to_administrators(

@@ -12,33 +12,23 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from jupyterhub.auth import Authenticator
-from jupyterhub.utils import maybe_future
 from oauthenticator.azuread import AzureAdOAuthenticator
-from oauthenticator.github import GitHubOAuthenticator
-from oauthenticator.gitlab import GitLabOAuthenticator
-from oauthenticator.google import GoogleOAuthenticator
 from oauthenticator.oauth2 import OAuthenticator
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.httpclient import HTTPClientError
 from tornado.web import HTTPError
 from traitlets import Bool, Float, Integer, TraitError, Unicode, validate
 
-from allotment_hub.identity.claims import Account, ReceivedGroups, account_of, claim_at, received_groups
-from allotment_hub.identity.records import IdentityRecord, forget, read_record, users_of, write_record
+from allotment_hub.identity.account_names import AccountNames, asked_about
+from allotment_hub.identity.claims import Account, ReceivedGroups, claim_at, received_groups
+from allotment_hub.identity.records import IdentityRecord, forget, read_record, write_record
 from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.values.quantities import format_duration
 
 Answer = Literal["confirmed", "refused", "no-answer", "not-asked"]
-_PROVIDERS = {
-    GitHubOAuthenticator: "github",
-    GitLabOAuthenticator: "gitlab",
-    AzureAdOAuthenticator: "azuread",
-    GoogleOAuthenticator: "google",
-}
 _SPENT = 20
 """How many used refresh tokens of a user are known: more requests at once than one person makes."""
 _NO_ANSWER = frozenset({408, 425, 429})
@@ -68,17 +58,13 @@ class Standing:
         return self.seconds is not None and self.seconds <= self.maximum
 
 
-class CheckedIdentity(Authenticator):
+class CheckedIdentity(AccountNames):
     """Mixed into an authenticator's class by `checked`. Configured as `CheckedIdentity`, in `hub.config` or a file."""
 
     maximum_age = Integer(
         12 * 3600, min=60, config=True, help="How many seconds the last answer counts while the provider gives none."
     )
     answer_seconds = Float(10, min=0.1, config=True, help="How long the provider may take to answer.")
-    provider = Unicode(config=True, help="The kind of the provider, if the class does not tell: gitea, gitlab.")
-    same_names = Bool(
-        False, config=True, help="After a change of the provider: whether who has a user's name there is that user."
-    )
     user_tokens = Bool(
         False, config=True, help="Whether the service may open pull requests with the tokens of the users who propose."
     )
@@ -113,13 +99,6 @@ class CheckedIdentity(Authenticator):
             claim = await claim
         return received_groups(claim, self.group_name_key)
 
-    def account_in(self, auth_state: Any) -> Account | None:
-        """Return the account that a user signed in with."""
-        claims = auth_state.get(getattr(self, "user_auth_state_key", "")) if isinstance(auth_state, Mapping) else None
-        host = urlsplit(getattr(self, "authorize_url", "")).netloc.rpartition("@")[2]
-        kinds = (name for kind, name in _PROVIDERS.items() if isinstance(self, kind))
-        return account_of(self.provider or next(kinds, "oidc"), host, claims)
-
     async def fetch(self, req: Any, *args: Any, **kwargs: Any) -> Any:
         """Send a request of oauthenticator's. Notice whether the provider answered, also where the error is dropped."""
         try:
@@ -143,8 +122,11 @@ class CheckedIdentity(Authenticator):
     async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> Any:
         """Sign a user in. A provider that does not answer is a 503 instead of an error of the hub."""
         try:
-            async with asyncio.timeout(3 * self.answer_seconds):
-                return await super().authenticate(handler, data, **kwargs)
+            with asked_about(handler.db):
+                async with asyncio.timeout(3 * self.answer_seconds):
+                    model = await super().authenticate(handler, data, **kwargs)
+                # A class with an `authenticate` of its own does not call `update_auth_model`.
+                return self.with_kept_name(model)
         except HTTPClientError as error:
             if _is_answer(error):
                 raise HTTPError(403, "The identity provider did not accept the sign-in. Sign in again.") from error
@@ -153,35 +135,12 @@ class CheckedIdentity(Authenticator):
             raise _no_answer_error() from error
 
     async def run_post_auth_hook(self, handler: Any, auth_model: Any) -> Any:
-        """Remember who signed in with which account. The account decides which user of the hub it is."""
-        account = self.account_in(auth_model.get("auth_state"))
-        if account:
-            auth_model = await self._with_known_name(handler, auth_model, account)
-        auth_model = auth_model and await super().run_post_auth_hook(handler, auth_model)
+        """Remember who signed in with which account."""
+        auth_model = await super().run_post_auth_hook(handler, auth_model)
         if auth_model:
             await self._remember(handler.db, auth_model["name"], auth_model)
             self._answers[auth_model["name"]] = "confirmed"
             self._renewed.pop(auth_model["name"], None)
-        return auth_model
-
-    async def _with_known_name(self, handler: Any, auth_model: Any, account: Account) -> Any:
-        """Return the sign-in of the user whose account it is. Refuse a name that belongs to another account.
-
-        A provider gives the name of somebody who was renamed or deleted to somebody else.
-        """
-        name = auth_model["name"]
-        others = users_of(handler.db, account)
-        if others and name not in others:
-            self.log.warning("The user %s signed in as %s: renamed at the identity provider", others[0], name)
-            auth_model = {**auth_model, "name": others[0]}
-            return auth_model if await maybe_future(self.check_blocked_users(others[0], auth_model)) else None
-        user = handler.find_user(name)
-        record = read_record(handler.db, name) if user else None
-        known = record.account if record else self.account_in(await user.get_auth_state()) if user else None
-        elsewhere = record is not None and not (known and known.at_same_provider(account))
-        if (elsewhere and not self.same_names) or (known and not elsewhere and known.id != account.id):
-            self.log.warning("%s was refused: the hub's user %s has another account", account, name)
-            raise HTTPError(403, _OTHER_ACCOUNT.format(name=name))
         return auth_model
 
     def delete_user(self, user: Any) -> Any:
@@ -206,7 +165,7 @@ class CheckedIdentity(Authenticator):
             if answer == "refused" and await self._put_back(user):
                 before = await self._refresh_token(user)
                 answer, model = await self._ask(user, handler, kwargs)
-            if answer == "confirmed" and self._is_another(user, model):
+            if user.name in self.blocked_users or (answer == "confirmed" and self._is_another(user, model)):
                 answer = "refused"
             self._answers[user.name] = answer
             if answer == "confirmed" and isinstance(model, dict):
@@ -250,10 +209,11 @@ class CheckedIdentity(Authenticator):
         failures: list[str] = []
         token = _failed.set(failures)
         try:
-            async with asyncio.timeout(self.answer_seconds):
-                if self._reads_id_token:
-                    return await self._renew(user, handler)
-                model = await super().refresh_user(user, handler, **kwargs)
+            with asked_about(user.db, user.name):
+                async with asyncio.timeout(self.answer_seconds):
+                    if self._reads_id_token:
+                        return await self._renew(user, handler)
+                    model = await super().refresh_user(user, handler, **kwargs)
         except Exception as error:  # noqa: BLE001  whatever the authenticator and its hooks raise is no answer
             what = failures or [type(error).__name__]
             self.log.warning("The identity provider did not answer for %s: %s", user.name, ", ".join(what))
@@ -367,10 +327,3 @@ def _is_answer(error: HTTPClientError) -> bool:
 
 def _no_answer_error() -> HTTPError:
     return HTTPError(503, "The identity provider does not answer. Try again in a moment. [identity-unavailable]")
-
-
-_OTHER_ACCOUNT = (
-    "The user {name} of this hub belongs to another account, which had this name before."
-    " An administrator decides: delete the user, or give you another name with Authenticator.username_map."
-    " [account-of-another]"
-)

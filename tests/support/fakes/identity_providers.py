@@ -41,6 +41,8 @@ class IdentityProvider:
         self.failing: tuple[int, dict[str, str]] | Exception | None = None
         """What becomes of every request."""
         self.requests: list[str] = []
+        self.members: set[str] = set()
+        """The logins of who is a member of every organisation of GitHub's."""
 
     def user(self, id_: str, login: str, groups: Any) -> ProviderUser:
         """Make a user."""
@@ -86,6 +88,8 @@ class IdentityProvider:
         user = self.users.get(id_ or "")
         if user is None:
             return 401, {}, {"message": "Bad credentials"}
+        if "/members/" in path:
+            return (204 if path.rpartition("/")[2] in self.members else 404), {}, {}
         claims = {"sub": user.id, "preferred_username": user.login, "name": user.login, "groups": user.groups}
         return 200, {}, {
             "/user": {"id": int(user.id) if user.id.isdigit() else 0, "login": user.login, "email": "a@example.org"},

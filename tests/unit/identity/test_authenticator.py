@@ -89,8 +89,7 @@ class Hub:
 
     async def sign_in(self, user: ProviderUser) -> User:
         """Sign in as JupyterHub does."""
-        self._code = self.provider.code(user)
-        model = await self.authenticator.get_authenticated_user(self, None)
+        model = await self.model_of(user)
         assert model, "refused"
         found = self.find_user(model["name"])
         if found is None:
@@ -99,6 +98,11 @@ class Hub:
             found = self.find_user(model["name"])
         assert found is not None
         return await self._persist(found, model)
+
+    async def model_of(self, user: ProviderUser) -> Any:
+        """Sign in; give what JupyterHub takes over."""
+        self._code = self.provider.code(user)
+        return await self.authenticator.get_authenticated_user(self, None)
 
     async def ask(self, user: User) -> str:
         """Ask again as JupyterHub does; give what became of it."""
@@ -407,3 +411,83 @@ async def test_what_is_remembered_outlives_a_restart() -> None:
     standing = again.authenticator.standing(user)
     assert (standing.answer, standing.unusable) == ("not-asked", (" spaced : spaces around it",))
     assert standing.recent
+
+
+RIGHTS: list[dict[str, Any]] = [
+    {"admin_users": {"zoe"}},
+    {"admin_users": {"zoe"}, "username_map": {"ann": "zoe"}},
+    {"admin_users": {"zoe"}, "allow_all": False, "allowed_users": {"ann"}},
+]
+
+
+@pytest.mark.parametrize("options", RIGHTS, ids=str)
+@pytest.mark.parametrize("kind", ["generic-oauth", "azuread"])
+async def test_a_renamed_account_is_no_administrator_by_its_new_name(kind: str, options: dict[str, Any]) -> None:
+    hub, ann, user = await signed_in(kind, **{key: value for key, value in options.items() if key != "username_map"})
+    hub.authenticator.username_map = options.get("username_map", {})
+    ann.login = "zoe"  # free at the provider: who had it was renamed, has left, or is a user of the hub only
+    model = await hub.model_of(ann)
+    assert (model["name"], model["admin"]) == ("ann", None)
+    assert type(model["name"]) is str
+    assert await hub.ask(user) == "confirmed"
+    assert not (await hub.authenticator.refresh_user(user, hub))["admin"]
+
+
+async def test_a_renamed_account_keeps_the_rights_of_its_own_name_and_groups() -> None:
+    hub, ann, user = await signed_in("generic-oauth", admin_users={"ann"})
+    ann.login = "anna"
+    assert (await hub.model_of(ann))["admin"] is True
+    assert (await hub.authenticator.refresh_user(user, hub))["admin"] is True
+    hub, ann, user = await signed_in("generic-oauth", admin_groups={"/moj/red"})
+    ann.login = "anna"
+    assert (await hub.model_of(ann))["admin"] is True
+    ann.groups = []
+    assert (await hub.model_of(ann))["admin"] is False
+    assert (await hub.authenticator.refresh_user(user, hub))["admin"] is False
+
+
+async def test_who_is_not_allowed_any_more_does_not_come_back_under_a_name_that_is() -> None:
+    hub, ann, _ = await signed_in("generic-oauth", allow_all=False, allowed_users={"ann", "zoe"})
+    ann.login = "anna"
+    assert (await hub.model_of(ann))["name"] == "ann", "a renamed account is still allowed"
+    hub.authenticator.allowed_users = {"zoe"}
+    hub.authenticator.username_map = {"ann": "zoe"}
+    ann.login = "zoe"
+    assert await hub.model_of(ann) is None
+
+
+async def test_who_is_blocked_is_refused_when_the_provider_is_asked_again() -> None:
+    hub, ann, user = await signed_in("generic-oauth")
+    ann.login = "anna"
+    hub.authenticator.blocked_users = {"anna"}
+    assert await hub.ask(user) == "confirmed", "names are those of the hub"
+    hub.authenticator.blocked_users = {"ann"}
+    assert await hub.ask(user) == "refused"
+    hub.provider.failing = (503, {})
+    assert await hub.ask(user) == "refused"
+
+
+async def test_github_is_asked_about_the_login_that_an_account_has_there_now() -> None:
+    hub, ann, _ = await signed_in("github")
+    hub.authenticator.allow_all = False
+    hub.authenticator.allowed_organizations = {"red"}
+    hub.provider.user("6", "Ann", [])  # has the name that is free now, and is a member
+    ann.login = "anna"
+    hub.provider.members = {"ann"}
+    assert await hub.model_of(ann) is None
+    hub.provider.members = {"anna"}
+    assert (await hub.model_of(ann))["name"] == "ann"
+
+
+async def test_a_class_with_a_sign_in_of_its_own_names_the_user_of_the_hub_too() -> None:
+    hub, ann, _ = await signed_in("generic-oauth", admin_users={"zoe"})
+    ann.login = "zoe"
+    state = (await hub.model_of(ann))["auth_state"]
+
+    class Own(GenericOAuthenticator):
+        async def authenticate(self, handler: Any, data: Any = None, **_: Any) -> Any:
+            return {"name": "zoe", "admin": True, "auth_state": state}
+
+    hub.authenticator = checked(Own)(config=hub.authenticator.config)
+    model = await hub.model_of(ann)
+    assert (model["name"], model["admin"]) == ("ann", None)
