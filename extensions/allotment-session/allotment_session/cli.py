@@ -8,13 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from allotment_session import commands
+from allotment_session import running as running_session
 from allotment_session.client import ServiceClient
 from allotment_session.errors import Exit, SessionError
 from allotment_session.output import show_error
 from allotment_session.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _CODES = "exit codes: 0 done, 1 problems found, 2 wrong usage, 3 the service refused, 4 the service cannot be reached"
 
@@ -58,11 +59,13 @@ def build_parser() -> argparse.ArgumentParser:
         "propose",
         "propose a changed or a new profile",
         "Start from the profile that runs here, show what a change means and who will have to approve, "
-        "ask, and propose it. Without --set, --unset and --file your editor opens on the profile's file.",
+        "ask, and propose it. Without --running, --set, --unset and --file your editor opens on the profile's file.",
     )
     for option, attribute, metavar, summary in _PROPOSE_OPTIONS:
         repeatable: dict[str, Any] = {"action": "append", "default": []} if summary.endswith("repeatable") else {}
         propose.add_argument(option, dest=attribute, metavar=metavar, help=summary, **({"default": ""} | repeatable))
+    running_help = "propose what runs: other limits by what it used, with the evidence, shown before it is sent"
+    propose.add_argument("--running", "--capture", dest="running", action="store_true", help=running_help)
     propose.add_argument("--yes", dest="confirmed", action="store_true", help="propose without asking")
     check = add("check", "check a file without proposing it")
     check.add_argument("file", metavar="FILE", help="a profile's YAML file")
@@ -71,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     show = add("show", "show one profile")
     show.add_argument("profile", metavar="TEAM/NAME", nargs="?", default="", help="the running one when left out")
     show.add_argument("--file", action="store_true", help="print its file and nothing else")
+    add("whoami", "show what runs here: profile, options, data, and when it ends")
+    add("status", "show limits and use, when this session ends, and your proposals")
+    add("capture", "show what `propose --running` would send about this session, without sending it")
     add("profiles", "list the profiles")
     proposals = add("proposals", "list the proposals")
     proposals.add_argument("--state", metavar="STATE", default="", help="only those in this state, such as open")
@@ -98,18 +104,28 @@ def _run_command(options: argparse.Namespace, environment: Mapping[str, str], te
     running = environment.get("ALLOTMENT_PROFILE", "")
     client = ServiceClient(environment.get("ALLOTMENT_URL", ""), environment.get("JUPYTERHUB_API_TOKEN", ""), terminal)
     command: str = options.command
-    if command == "profiles":
-        return commands.profiles(client, terminal)
-    if command == "show":
-        return commands.show(client, terminal, options.profile or running, file_only=options.file)
-    if command == "check":
-        return commands.check(client, terminal, options.file, options.name, running)
-    if command == "proposals":
-        return commands.proposals(client, terminal, options.state)
-    if command == "withdraw":
-        return commands.withdraw(client, terminal, options.proposal, confirmed=options.yes)
+    calls: dict[str, Callable[[], Exit]] = {
+        "whoami": lambda: running_session.whoami(client, terminal, environment),
+        "status": lambda: running_session.status(client, terminal),
+        "capture": lambda: running_session.show_captured(client, terminal, environment),
+        "profiles": lambda: commands.profiles(client, terminal),
+        "show": lambda: commands.show(client, terminal, options.profile or running, file_only=options.file),
+        "check": lambda: commands.check(client, terminal, options.file, options.name, running),
+        "proposals": lambda: commands.proposals(client, terminal, options.state),
+        "withdraw": lambda: commands.withdraw(client, terminal, options.proposal, confirmed=options.yes),
+        "propose": lambda: _propose(options, client, terminal, environment),
+    }
+    return calls[command]()
+
+
+def _propose(
+    options: argparse.Namespace, client: ServiceClient, terminal: Terminal, environment: Mapping[str, str]
+) -> Exit:
     given = {name: value for name, value in vars(options).items() if name not in ("command", "json")}
-    propose_options = commands.ProposeOptions(**{**given, "source": options.source or running})
+    source = options.source or environment.get("ALLOTMENT_PROFILE", "")
+    propose_options = commands.ProposeOptions(**{**given, "source": source})
+    if propose_options.running:
+        return commands.propose_running(client, terminal, propose_options, environment)
     editor = environment.get("VISUAL") or environment.get("EDITOR") or ""
     return commands.propose(client, terminal, propose_options, editor)
 

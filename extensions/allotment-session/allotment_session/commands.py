@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from allotment_session import output
+from allotment_session.drafting import draft
 from allotment_session.editing import EditedFile, read_file, with_settings
 from allotment_session.errors import Exit, SessionError, usage
+from allotment_session.running import Captured, capture, show_evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from allotment_session.client import ServiceClient
     from allotment_session.terminal import Terminal
 
@@ -37,6 +41,8 @@ class ProposeOptions:
     reason: str
     confirmed: bool
     """Whether to propose without asking."""
+    running: bool = False
+    """Whether to propose what runs: limits by what it used, with the evidence."""
 
 
 def profiles(client: ServiceClient, terminal: Terminal) -> Exit:
@@ -117,6 +123,40 @@ def propose(client: ServiceClient, terminal: Terminal, options: ProposeOptions, 
     return status
 
 
+def propose_running(
+    client: ServiceClient, terminal: Terminal, options: ProposeOptions, environment: Mapping[str, str]
+) -> Exit:
+    """Draft other limits from what this session used, show all that would be sent, ask, and propose it."""
+    if options.file:
+        raise usage("--running drafts from the profile that runs; --file does not go with it.", "Use --set.")
+    if not options.confirmed:
+        _require_terminal(terminal, "Add --yes to propose without being asked.")
+    captured = capture(client, environment)
+    running = output.field_of(captured.session, "profile")
+    options = replace(options, source=options.source or running)
+    team, name = _target(options)
+    drafted, reasons = draft(_settings(client, options.source), captured.session, captured.use)
+    profile = with_settings(drafted, options.settings, options.removed)
+    if not reasons and not options.settings and not options.removed:
+        terminal.print_json({"checks": None, "proposal": None, "evidence": captured.evidence})
+        show_evidence(terminal, captured)
+        terminal.print("Nothing is proposed: what it used suggests no other limit. Name one, such as")
+        terminal.print("  allotment-session propose --running --set memory.limit=16GiB")
+        return Exit.DONE
+    if (team, name) != split(options.source) and profile.get("title") == drafted.get("title"):
+        profile["title"] = _title(profile)
+    body = {"team": team, "name": name, "profile": profile, **_requests(options)}
+    return _check_and_propose(client, terminal, options, body, captured=captured, suggested=" ".join(reasons))
+
+
+def _title(profile: dict[str, Any]) -> str:
+    """Return the title of a new profile: the old one with what is different."""
+    resources = profile.get("resources")
+    memory = resources.get("memory") if isinstance(resources, dict) else None
+    limit, title = output.field_of(memory, "limit"), output.field_of(profile, "title")
+    return f"{title[:60]}, {limit}" if limit else title
+
+
 def split(profile: str) -> tuple[str, str]:
     """Split `team/name`. Raise `SessionError`."""
     match = _PROFILE.fullmatch(profile)
@@ -144,15 +184,19 @@ def _body(client: ServiceClient, options: ProposeOptions, team: str, name: str) 
         if options.settings or options.removed:
             raise usage("--file takes the file as it is written; --set and --unset do not go with it.")
         return {"team": team, "name": name, "content": read_file(options.file), **_requests(options)}
-    settings = _fetch_profile(client, *split(options.source)).get("settings")
+    profile = with_settings(_settings(client, options.source), options.settings, options.removed)
+    return {"team": team, "name": name, "profile": profile, **_requests(options)}
+
+
+def _settings(client: ServiceClient, profile: str) -> dict[str, Any]:
+    settings = _fetch_profile(client, *split(profile)).get("settings")
     if not isinstance(settings, dict):
         raise SessionError(
-            f"The service does not give the settings of {options.source}.",
-            remedy=f"Save its file with `allotment-session show {options.source} --file`, change it and use --file.",
+            f"The service does not give the settings of {profile}.",
+            remedy=f"Save its file with `allotment-session show {profile} --file`, change it and use --file.",
             status=Exit.REFUSED,
         )
-    profile = with_settings(settings, options.settings, options.removed)
-    return {"team": team, "name": name, "profile": profile, **_requests(options)}
+    return settings
 
 
 def _requests(options: ProposeOptions) -> dict[str, Any]:
@@ -195,8 +239,15 @@ def _edit_and_propose(
 
 
 def _check_and_propose(
-    client: ServiceClient, terminal: Terminal, options: ProposeOptions, body: dict[str, Any]
+    client: ServiceClient,
+    terminal: Terminal,
+    options: ProposeOptions,
+    body: dict[str, Any],
+    *,
+    captured: Captured | None = None,
+    suggested: str = "",
 ) -> Exit:
+    """Check, show all that would be sent, ask, and propose. `suggested` is the reason where the user writes none."""
     checks = _as_object(client.post("checks", body=body))
     problems = output.items_of(checks, "problems")
     output.show_checks(terminal, checks)
@@ -210,14 +261,17 @@ def _check_and_propose(
         terminal.print_json({"checks": checks, "proposal": None})
         terminal.print("So nothing is proposed.")
         return Exit.DONE
-    reason = options.reason or terminal.ask("Why is it needed? (for the people who review it) ")
+    if captured:
+        show_evidence(terminal, captured)
+    reason = options.reason or _ask_reason(terminal, suggested, asks=not options.confirmed)
     if not reason.strip():
         raise usage("A proposal needs a reason; nothing was proposed.", "Add --reason.")
     if not options.confirmed and not terminal.confirm(f"Propose {body['team']}/{body['name']}?"):
         terminal.print("Nothing was proposed.")
         return Exit.DONE
-    proposal = _as_object(client.post("proposals", body={**body, "reason": reason}))
-    terminal.print_json({"checks": checks, "proposal": proposal})
+    evidence = {"evidence": captured.evidence} if captured else {}
+    proposal = _as_object(client.post("proposals", body={**body, "reason": reason, **evidence}))
+    terminal.print_json({"checks": checks, "proposal": proposal, **evidence})
     output.show_problems(terminal, output.items_of(proposal, "problems"))
     state = output.field_of(proposal, "state")
     terminal.print(f"Proposed as {output.field_of(proposal, 'id')}" + (f", {state}." if state else "."))
@@ -225,6 +279,15 @@ def _check_and_propose(
         terminal.print(f"It waits for {waits}.")
     terminal.print(client.address(proposal.get("url")))
     return Exit.DONE
+
+
+def _ask_reason(terminal: Terminal, suggested: str, *, asks: bool) -> str:
+    if suggested:
+        terminal.print(f"Reason: {suggested}")
+        if not asks:
+            return suggested
+    question = "Another reason (Enter keeps this one)" if suggested else "Why is it needed?"
+    return terminal.ask(f"{question} (for the people who review it) ") or suggested
 
 
 def _fetch_content(client: ServiceClient, profile: str) -> str:

@@ -3,20 +3,8 @@
 import datetime as dt
 
 from allotment_hub.api.handler import ApiHandler, operation
-from allotment_hub.api.responses import (
-    ExplainAnswer,
-    ProfileAnswer,
-    ProfileDetails,
-    ReadersAnswer,
-    TeamAnswer,
-)
-from allotment_hub.api.serializers import (
-    explain_answer,
-    profile_answer,
-    profile_details,
-    readers_answer,
-    team_answer,
-)
+from allotment_hub.api.responses import ExplainAnswer, ProfileAnswer, ProfileDetails, ReadersAnswer, TeamAnswer
+from allotment_hub.api.serializers import explain_answer, profile_answer, profile_details, readers_answer, team_answer
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.reference.schema import schema_of
 

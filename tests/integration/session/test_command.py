@@ -264,7 +264,7 @@ def test_every_option_is_explained(command: Command) -> None:
         assert command(name, "--help").returncode == 0
 
 
-@pytest.mark.parametrize("module", sorted((PACKAGE / "allotment_session").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("module", sorted((PACKAGE / "allotment_session").rglob("*.py")), ids=lambda path: path.name)
 def test_the_package_is_readable_for_python_3_9_and_imports_the_standard_library_alone(module: Path) -> None:
     tree = ast.parse(module.read_text(), feature_version=(3, 9))
     imported = {

@@ -63,6 +63,8 @@ class SessionService:
     """What each proposal was proposed with."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    session: dict[str, Any] = field(default_factory=dict)
+    """What the session that asks is; empty: it is none."""
     revision: str = ""
     """The commit that last changed the profiles; empty: no answer has one."""
     until: str = "2029-12-31"
@@ -86,6 +88,9 @@ class SessionService:
             case ["teams", _]:
                 grant = {"name": "housing-open", "until": self.until, "review_by": None, "ended": False}
                 reply = answer(200, {"data_roles": [grant]})
+            case ["session"]:
+                none = problem(404, code="not-a-session", title="This is no session.")
+                reply = answer(200, self.session) if self.session else none
             case ["schema"]:
                 reply = answer(200, {"schema": {"type": "object", "properties": {}}, "teams": {}})
             case ["checks"]:
