@@ -11,6 +11,7 @@ async function profileTypes() {
   return compile(schema, 'Profile', {
     bannerComment: '// Made from profiles/schemas/profile.json by `jlpm types`; do not edit.',
     additionalProperties: false,
+    ignoreMinAndMaxItems: true,
     format: false
   });
 }

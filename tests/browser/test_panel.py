@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support.browsing import needs_browser
+from support.browsing import needs_browser, violations
 from support.servers.deployment import Deployment, Person
 from support.starting import stop_all
 
@@ -44,3 +44,27 @@ def test_the_panel_shows_the_profile_that_runs(lab: Page) -> None:
     expect(panel.get_by_text("housing-open")).to_be_visible()
     expect(panel.get_by_role("button", name="Copy the path of housing-open")).to_be_visible()
     expect(panel.get_by_text("You have proposed nothing yet.")).to_be_visible()
+
+
+def test_a_change_is_proposed_without_leaving_jupyterlab(lab: Page) -> None:
+    panel = lab.get_by_role("region", name="Allotment", exact=True)
+    panel.get_by_role("button", name="Propose a change").click()
+    form = lab.locator(".jp-AllotmentForm")
+    form.get_by_label("Name", exact=True).fill("notebook-in-lab")
+    form.get_by_label("Title").first.fill("Notebook for <b>joins</b>")
+    memory = form.get_by_role("group", name="Memory").get_by_label("Limit")
+    memory.fill("24 GB")
+    expect(form.get_by_text("Did you mean GiB?").first).to_be_visible()
+    memory.fill("24 GiB")
+    expect(form.get_by_text("It can be proposed.")).to_be_visible()
+    expect(form.get_by_text("memory limit: 24 GiB")).to_be_visible()
+    assert violations(lab) == []
+    propose = form.get_by_role("button", name="Propose", exact=True)
+    expect(propose).to_be_disabled()
+    form.get_by_label("Reason").fill("Joining ten years of prices")
+    propose.click()
+    expect(lab.get_by_role("heading", name="Proposed", exact=True)).to_be_visible()
+    own = panel.get_by_role("listitem").filter(has_text="Notebook for <b>joins</b>")
+    expect(own).to_contain_text("open")
+    own.get_by_role("button", name="Withdraw").click()
+    expect(own).to_contain_text("withdrawn")

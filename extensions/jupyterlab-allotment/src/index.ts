@@ -1,13 +1,14 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, MainAreaWidget } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Api } from './api';
 import { Commands } from './commands';
 import { allotmentIcon } from './icons';
-import { homePage, pageAddress } from './links';
+import { homePage } from './links';
 import { AllotmentModel } from './model';
 import { AllotmentPanel } from './panel';
+import { ProposingForm } from './proposing';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyterlab-allotment:plugin',
@@ -33,12 +34,16 @@ const plugin: JupyterFrontEndPlugin<void> = {
       icon: allotmentIcon,
       execute: () => app.shell.activateById(panel.id)
     });
-    const profilePage = () => pageAddress(model.session?.details?.url);
     app.commands.addCommand(Commands.propose, {
       label: trans.__('Propose a change of my profile'),
-      isEnabled: () => profilePage() !== null,
+      icon: allotmentIcon,
+      isEnabled: () => Boolean(model.session?.details),
       execute: () => {
-        window.open(profilePage() ?? undefined, '_blank', 'noopener');
+        if (model.session?.details) {
+          const widget = new MainAreaWidget({ content: new ProposingForm(model, model.session, trans) });
+          app.shell.add(widget, 'main');
+          app.shell.activateById(widget.id);
+        }
       }
     });
     app.commands.addCommand(Commands.refresh, {
@@ -54,7 +59,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
     const category = trans.__('Allotment');
     Object.values(Commands).forEach(command => palette?.addItem({ command, category }));
-    launcher?.add({ command: Commands.open, category: trans.__('Other'), rank: 10 });
+    launcher?.add({ command: Commands.propose, category: trans.__('Other'), rank: 10 });
+    model.changed.connect(() => app.commands.notifyCommandChanged());
     void model.start();
   }
 };
