@@ -9,6 +9,7 @@ from allotment_profiles.scopes import (
     SERVICE_ACCESS_SCOPE,
     SIGN_INS_SCOPE,
     STOP_SCOPE,
+    TRIAL_SCOPE,
 )
 
 SERVICE = "allotment"
@@ -19,15 +20,17 @@ CUSTOM_SCOPES = {
     SIGN_INS_SCOPE: {"description": "Ask the hub when somebody signed in"},
     IDENTITIES_SCOPE: {"description": "Ask the identity provider about users, and which accounts they have there"},
     STOP_SCOPE: {"description": "List sessions and stop them"},
+    TRIAL_SCOPE: {"description": "Start, list and end trials of proposals"},
 }
 
-_OF_THE_SERVICE = (REFRESH_SCOPE, SIGN_INS_SCOPE, IDENTITIES_SCOPE, STOP_SCOPE)
+_OF_THE_SERVICE = (REFRESH_SCOPE, SIGN_INS_SCOPE, IDENTITIES_SCOPE, STOP_SCOPE, TRIAL_SCOPE)
 
 HUB_HANDLERS = [
     # Named by strings, because allotment_hub does not import the spawner.
     (r"/api/allotment/refresh", "allotment_spawner.hub.refresh.RefreshHandler"),
     (r"/api/allotment/sessions", "allotment_spawner.hub.stop_handlers.SessionsHandler"),
     (r"/api/allotment/stops", "allotment_spawner.hub.stop_handlers.StopsHandler"),
+    (r"/api/allotment/trials", "allotment_spawner.hub.trial_handlers.TrialsHandler"),
 ]
 """What the service calls in the spawner's package."""
 

@@ -18,6 +18,8 @@ class Capabilities:
     """Apps that cannot be started, each with the reason and what would help, as one or two sentences."""
     missing_program: Callable[[str], str | None] | None = None
     """Returns why a tool's program is not installed, or None; not set where images bring every program."""
+    isolated: bool = True
+    """Whether a session reaches nothing of another session's user."""
 
     def missing(self, app: str, policy: Policy | None) -> str | None:
         """Return why an app or a tool of the policy cannot be started, or None."""
@@ -68,7 +70,7 @@ LAPTOP_PROGRAMS: Mapping[str, Program] = {
 def laptop() -> Capabilities:
     """Return what this machine can do: folders as data, and the apps whose programs are installed."""
     missing = {app: program.missing for app, program in LAPTOP_PROGRAMS.items() if not program.installed}
-    return Capabilities("this laptop", frozenset({"volume"}), missing, _missing_program)
+    return Capabilities("this laptop", frozenset({"volume"}), missing, _missing_program, isolated=False)
 
 
 def cluster() -> Capabilities:

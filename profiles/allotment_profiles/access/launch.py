@@ -29,6 +29,21 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """Of what a session is a trial: of a proposal's head, or of a draft."""
+
+    proposal: str
+    """Empty for a draft."""
+    head: str
+    """The commit that is tried; of a draft, the digest of its file."""
+
+    @property
+    def name(self) -> str:
+        """What it is called on pages and in labels."""
+        return self.proposal or "draft"
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """What will run: one offer with its options resolved."""
 
@@ -54,6 +69,8 @@ class Launch:
     storage: model.Storage
     checkout: model.Checkout | None
     cost_centre: str | None
+    trial: Trial | None = None
+    """None for a session of what main has."""
 
 
 def _malformed(why: str) -> RefusedError:
@@ -79,9 +96,17 @@ def parse_request(body: object) -> Request:
     return Request(profile, dict(options))
 
 
-def resolve(catalog: Catalog, user: User, request: Request, now: dt.datetime, capabilities: Capabilities) -> Launch:
+def resolve(
+    catalog: Catalog,
+    user: User,
+    request: Request,
+    now: dt.datetime,
+    capabilities: Capabilities,
+    *,
+    reviewing: bool = False,
+) -> Launch:
     """Resolve a request against one catalog; raise RefusedError where it is not allowed."""
-    decided = offer(catalog, user, request.profile, now, capabilities)
+    decided = offer(catalog, user, request.profile, now, capabilities, reviewing=reviewing)
     if decided.refusal:
         raise RefusedError(decided.refusal)
     if decided.entry is None or catalog.policy is None:  # The rules have refused both; this is for the type checker.

@@ -37,9 +37,20 @@ class Offer:
         return self.refusal is None
 
 
-def offer(catalog: Catalog, user: User, profile_id: str, now: dt.datetime, capabilities: Capabilities) -> Offer:
-    """Evaluate the rules for one user and one profile, in order, up to the first refusal."""
-    context = RuleContext(catalog, user, profile_id, now, f"{quoted(profile_id)} cannot be started.")
+def offer(
+    catalog: Catalog,
+    user: User,
+    profile_id: str,
+    now: dt.datetime,
+    capabilities: Capabilities,
+    *,
+    reviewing: bool = False,
+) -> Offer:
+    """Evaluate the rules for one user and one profile, in order, up to the first refusal.
+
+    `reviewing`: the user tries what somebody else proposes, and need not be among those whom it is for.
+    """
+    context = RuleContext(catalog, user, profile_id, now, f"{quoted(profile_id)} cannot be started.", reviewing)
     results: list[RuleResult] = []
     for result in start_rules(context, capabilities):
         results.append(result)

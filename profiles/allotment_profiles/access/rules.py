@@ -44,6 +44,11 @@ REFUSALS = {
     "profile-unknown": "there is no such profile, or it is hidden from the user",
     "request-malformed": "the request is not of the expected shape",
     "review-overdue": "the profile's review date has passed",
+    "trial-data": "a trial reaches only data that the profile on main has as well",
+    "trial-not-isolated": "sessions are not isolated here, so nobody tries what somebody else proposes",
+    "trial-problems": "what is to be tried has problems, or is no profile",
+    "trial-reserved": "the name of the server is for trials",
+    "trial-running": "the user has a trial that runs",
     "team-broken": "the team's file is not valid, and no earlier version applies any more",
 }
 """Code of a refused start, or of lost access → what it means."""
@@ -59,6 +64,8 @@ class RuleContext:
     now: dt.datetime
     what: str
     """The first sentence of a refusal: what is refused."""
+    reviewing: bool = False
+    """Whether the user tries it in order to review it. Then it need not be for them, only for somebody."""
 
     @property
     def profile(self) -> Profile:
@@ -123,8 +130,9 @@ def start_rules(context: RuleContext, capabilities: Capabilities) -> Iterator[Ru
 def person_rules(context: RuleContext) -> Iterator[RuleResult]:
     """Evaluate whether an existing profile is for the user; the caller must stop at the first refusal."""
     yield _member(context)
-    yield _visible(context)
-    yield _in_group(context)
+    if not context.reviewing:
+        yield _visible(context)
+        yield _in_group(context)
 
 
 def data_rules(context: RuleContext, role: str) -> Iterator[RuleResult]:
@@ -144,7 +152,7 @@ def _policy_valid(context: RuleContext) -> RuleResult:
 
 def _profile_exists(context: RuleContext) -> RuleResult:
     catalog, entry, refusal = context.catalog, context.catalog.profiles.get(context.profile_id), None
-    if not profile_is_listed(catalog, context.user, context.profile_id):
+    if not context.reviewing and not profile_is_listed(catalog, context.user, context.profile_id):
         refusal = _unknown(context)
     elif entry is None or context.expired(entry):
         path = profile_path(context.profile_id)
@@ -171,7 +179,7 @@ def _member(context: RuleContext) -> RuleResult:
     if entry is None or context.expired(entry):
         why = f"The file of the team {context.team} is not valid."
         refusal = context.refusal("team-broken", why, "It has to be corrected.", ADMINISTRATORS, 409)
-    elif not belongs(user, entry.value):
+    elif not context.reviewing and not belongs(user, entry.value):
         why = f"It belongs to the team {entry.value.title}, and {user.name} is not a member."
         groups = entry.value.members.groups
         members = f"from the group {listed(groups)}" if groups else "from its file alone, by name"

@@ -3,6 +3,9 @@
 import hashlib
 from collections.abc import Iterable
 
+TRIAL_ACCOUNT = "allotment-trial"
+"""The account of trials without data: nothing outside the cluster has a reason to trust it."""
+
 
 def service_account(team: str, data_roles: Iterable[str]) -> str:
     """Return the name of the account of a team's sessions with these data roles.

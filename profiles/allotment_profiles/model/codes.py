@@ -42,6 +42,7 @@ PROBLEMS = {
     "team-leads": "a team without leads",
     "text": "text was expected; put the value in quotation marks",
     "text-character": "a control character, or one that hides or reorders text, inside a value",
+    "trial-time": "a trial that may run longer than 12 hours",
     "tool-name": "a tool with the name of an app",
     "url-path": "not a path of an address",
     "web-address": "not an address that begins with `https://`",

@@ -8,8 +8,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid, quoted
 from allotment_profiles.model.values import texts
-from allotment_profiles.model.values.quantities import Budget, Cpu, Delay, Duration, Gpus, Memory
+from allotment_profiles.model.values.quantities import Budget, Cpu, Delay, Duration, Gpus, Memory, format_duration
 
+MAXIMUM_TRIAL = 12 * 3600
+"""Seconds that a policy may let a trial run."""
 BUILT_IN_APPS = {"jupyterlab": "JupyterLab", "rstudio": "RStudio", "vscode": "VS Code"}
 """App → title, for the apps that do not need an entry under `tools`."""
 
@@ -220,6 +222,8 @@ class Policy(Model):
     """How long the last valid version of an invalid file applies."""
     after_access_ends: Delay = 3600
     """How long a session may run after it has lost a data role. `0 s` stops it at once."""
+    trial: Duration = 2 * 3600
+    """How long a trial of a profile that is not merged yet may run. At most 12 h."""
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
@@ -228,6 +232,9 @@ class Policy(Model):
                 message = f"The GPUs {name} are in the node pool {kind.node_pool}, which the policy does not have."
                 remedy = f"Add it under node_pools, or name one of {', '.join(self.node_pools) or 'none yet'}."
                 raise invalid("node-pool-unknown", message, remedy)
+        if self.trial > MAXIMUM_TRIAL:
+            message = f"A trial of {format_duration(self.trial)} is longer than {format_duration(MAXIMUM_TRIAL)}."
+            raise invalid("trial-time", message, "Choose a shorter time: nobody has approved what runs in a trial.")
         taken = sorted(set(self.tools) & set(BUILT_IN_APPS))
         if taken:
             raise invalid("tool-name", f"{taken[0]} is the name of an app.", "Choose another name for the tool.")

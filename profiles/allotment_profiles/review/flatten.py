@@ -10,7 +10,7 @@ from allotment_profiles.model.values.quantities import format_cpus, format_durat
 
 _DURATIONS = (
     "lifetime", "lifetime.idle", "lifetime.total", "ceilings.lifetime", "review_warning", "last_good",
-    "reminders.after", "after_access_ends", "fresh_sign_in",
+    "reminders.after", "after_access_ends", "fresh_sign_in", "trial",
 )  # fmt: skip
 
 

@@ -87,6 +87,7 @@ _LABELS = {
     "review_warning": "warning before a review date",
     "last_good": "time that an earlier version applies in place of an invalid one",
     "after_access_ends": "time that a session keeps running after it has lost data",
+    "trial": "time that a trial of a profile that is not merged yet may run",
 }
 _BUDGETS = {"budget": "the team's sessions at one time", "user_budget": "one user's sessions at one time"}
 _AMOUNTS = {"sessions": "number", "cpu": "CPU", "memory": "memory", "gpu": "GPUs"}

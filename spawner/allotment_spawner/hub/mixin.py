@@ -23,6 +23,7 @@ from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.hub.identity import check_identity
 from allotment_spawner.hub.stopping import StopOrderMixin
 from allotment_spawner.hub.traits import ProfileSpawnerTraits
+from allotment_spawner.hub.trials import TrialMixin
 from allotment_spawner.session.access_expiry import (
     AccessExpiry,
     access_events,
@@ -37,7 +38,7 @@ from allotment_spawner.session.errors import (
     WithoutTraceback,
     spawn_exception,
 )
-from allotment_spawner.session.session import EndReason, Session, usage
+from allotment_spawner.session.session import EndReason, Session, parse_choice, usage
 from allotment_spawner.start_page.cards import Viewer
 from allotment_spawner.start_page.form import request_of
 from allotment_spawner.start_page.offers import start_page
@@ -48,7 +49,7 @@ _STATE = "allotment"
 _WITHOUT_TRACEBACK = WithoutTraceback()
 
 
-class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
+class ProfileSpawnerMixin(StopOrderMixin, TrialMixin, ProfileSpawnerTraits, Spawner):
     """Starts a session from a profile of the repository. Every start is decided anew.
 
     The last good choice is in the spawner's state, which the hub keeps when a session ends. The options that the hub
@@ -151,7 +152,8 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
                 self._record_refusal(error.refusal)
                 raise spawn_exception(error.refusal) from None
             raise
-        self._store_choice(launch.request.as_dict())
+        if launch.trial is None:
+            self._store_choice(launch.request.as_dict())
         self._launch, self.last_stop = launch, None
         # If the hub is killed from here on, the session goes on running and the next hub has to recognise it.
         self._store_state()
@@ -161,23 +163,27 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
 
     async def _decide(self) -> tuple[Launch, Session]:
         """Decide the request and reserve its share of the budgets."""
+        trial = self._take_trial()
         catalog = await self._shared.watcher.ready()
         if not catalog.revision:
             raise RefusedError(NO_CATALOG)
         # An empty request means the last good choice. (For an empty body JupyterHub passes the options that it stored.
         # They are the last good choice as well, because every refusal restores them.)
         requested = self.user_options or self._choice
-        if not requested:
+        if not requested and trial is None:
             raise RefusedError(NOTHING_CHOSEN)
         check_identity(self.authenticator, self.user)
-        now = dt.datetime.now(dt.UTC)
-        user = self._user()
-        launch = resolve(catalog, user, parse_request(requested), now, self.capabilities())
+        user, able = self._user(), self.capabilities()
+        if trial:
+            launch = await self._resolve_trial(catalog, user, trial, able)
+        else:
+            launch = resolve(catalog, user, parse_request(requested), dt.datetime.now(dt.UTC), able)
         # No await between counting and reserving: concurrent starts must see each other.
         refusal = over_budget(catalog, user, launch.team, launch.size, self._running())
         if refusal:
             raise RefusedError(refusal)
-        self._session = Session.of(launch, now)
+        self._session = Session.of(launch, dt.datetime.now(dt.UTC))
+        self._trial_begins(self._session)
         self._unready = True
         return launch, self._session
 
@@ -216,7 +222,8 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
                 if name not in env or name in self.environment or name in self._overridable:
                     env[name] = self.escape_variable(value)
             env.update(self._session.environment())
-            env["ALLOTMENT_URL"] = self.api_url or f"{self.service_url}api/v1"
+            if not self._session.trial:  # its token may not call the service
+                env["ALLOTMENT_URL"] = self.api_url or f"{self.service_url}api/v1"
         return env
 
     def report(self, percent: int, message: str) -> None:
@@ -241,7 +248,9 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
         super().add_poll_callback(callback, *args, **kwargs)
         if self._session and self._unready:
             self._unready = False
-            self._record("ready", self._session, seconds=self._age(self._session), server=self.name)
+            seconds = self._age(self._session)
+            self._trial_answers(seconds)
+            self._record("ready", self._session, seconds=seconds, server=self.name)
 
     async def poll(self) -> int | None:
         """Return None while the session runs. A session whose time is over is stopped."""
@@ -258,7 +267,7 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
             return "stop-order"
         if self._session is None:
             return None
-        return self._session.overdue(now, self._last_active(self._session)) or self.access_ended(now)
+        return self._session.overdue(now, self._watched_since, self.orm_spawner.last_activity) or self.access_ended(now)
 
     async def _end(self, reason: EndReason) -> int | None:
         self.log.info("stopping the session %s: %s", self._log_name, reason)
@@ -298,7 +307,9 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
         catalog = self._shared.watcher.catalog
         if not catalog.revision:
             return None
-        lost = lost_access(catalog, self._user(), session.profile, session.data_roles, now)
+        # A trial without data may be of somebody who has to approve it, and is not in the team.
+        judged = session.data_roles or not session.trial
+        lost = lost_access(catalog, self._user(), session.profile, session.data_roles, now) if judged else ()
         return access_expiries(
             lost, self._lost_since, now, time_left(catalog), session.profile, server=self.name, service=self.service_url
         )
@@ -334,19 +345,12 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
         """The data roles of the current session."""
         return self._session.data_roles if self._session else ()
 
-    def _last_active(self, session: Session) -> dt.datetime:
-        times = [session.started, self._watched_since]
-        if self.orm_spawner.last_activity:
-            times.append(self.orm_spawner.last_activity.replace(tzinfo=dt.UTC))
-        return max(times)
-
     def _age(self, session: Session) -> float:
         return round((dt.datetime.now(dt.UTC) - session.started).total_seconds(), 1)
 
     def _record(self, kind: str, session: Session, **details: Any) -> None:
-        self._shared.event_writer.record(
-            kind, user=self.user.name, profile=session.profile, revision=session.commit, **details
-        )
+        kind, about = session.event(kind)
+        self._shared.event_writer.record(kind, user=self.user.name, **about, **details)
 
     # -- the state in the hub's database
 
@@ -355,15 +359,16 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
         super().load_state(state)
         stored = state.get(_STATE)
         if isinstance(stored, Mapping):
-            self._choice = _parse_choice(stored.get("choice"))
+            self._choice = parse_choice(stored.get("choice"))
             self._lost_since = lost_since_from_state(stored.get("access_lost"))
             self._session = Session.from_state(stored.get("session"))
             self._load_orders(stored)
+            self._load_trial(stored)
 
     def get_state(self) -> dict[str, Any]:
         """Return what the hub needs after a restart."""
         state: dict[str, Any] = super().get_state()
-        stored = self._orders_as_state()
+        stored = {**self._orders_as_state(), **self._trial_as_state()}
         if self._choice:
             stored["choice"] = dict(self._choice)
         if self._session:
@@ -383,18 +388,10 @@ class ProfileSpawnerMixin(StopOrderMixin, ProfileSpawnerTraits, Spawner):
         session, self._session = self._session, None
         order = self.stop_order if self._end_reason in (None, "stop-order") else None
         if session:
-            reason = "stop-order" if order else self._end_reason or "stopped"
+            reason: EndReason = "stop-order" if order else self._end_reason or "stopped"
+            self._trial_ended(reason, order.reason if order else "")
             details = {"order": order.id} if order else {}
             self._record("end", session, seconds=self._age(session), reason=reason, server=self.name, **details)
         self._session_ended(by_order=order is not None)
         self._launch = self._end_reason = None
         self._lost_since = {}
-
-
-def _parse_choice(state: object) -> Mapping[str, Any] | None:
-    """Parse a choice from the hub's database, without what another version has added; None if it is invalid."""
-    stored = state if isinstance(state, Mapping) else {}
-    try:
-        return parse_request({key: stored[key] for key in ("profile", "options") if key in stored}).as_dict()
-    except RefusedError:
-        return None

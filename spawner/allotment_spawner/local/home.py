@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -68,6 +69,11 @@ def make_home(home: Path, volumes: Path, data: Mapping[str, Volume], in_use: Col
         _link(home, f"{DATA}/{role}", target, volumes, "data-place-taken")
     if not any(folder.iterdir()):
         folder.rmdir()
+
+
+def remove_home(home: Path) -> None:
+    """Remove the home folder of a trial. Links in it are removed, not what they lead to."""
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def link_team(home: Path, teams: Path, team: str | None, in_use: Collection[str] = ()) -> None:

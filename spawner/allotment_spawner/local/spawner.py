@@ -19,7 +19,7 @@ from allotment_profiles.access.launch import Launch
 from allotment_profiles.model import Checkout
 from allotment_spawner.checkout.fetcher import CheckoutError, Fetcher, drop_note, leave_note
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
-from allotment_spawner.local.home import folder_name, link_team, make_home
+from allotment_spawner.local.home import folder_name, link_team, make_home, remove_home
 from allotment_spawner.local.orphans import end_orphans, session_variables
 from allotment_spawner.session.session import default_url
 
@@ -60,7 +60,9 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
 
     @property
     def home(self) -> Path:
-        """The user's home folder; all servers of a user share it."""
+        """The user's home folder; all servers of a user share it, but for trials, which have an empty one."""
+        if self.for_trials:
+            return Path(self.homes).resolve().parent / "trials" / folder_name(self.user.name)
         return Path(self.homes).resolve() / folder_name(self.user.name)
 
     def capabilities(self) -> Capabilities:
@@ -76,6 +78,8 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
 
     def _make_home(self, launch: Launch, roles_in_use: set[str], teams_in_use: set[str]) -> None:
         data = {role: binding.volume for role, binding in launch.bindings.items() if binding.volume}
+        if launch.trial:
+            remove_home(self.home)
         make_home(self.home, Path(self.volumes), data, roles_in_use)
         team = launch.team if launch.storage.team != "none" else None
         link_team(self.home, Path(self.teams), team, teams_in_use)
@@ -87,7 +91,11 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
 
     def _in_use(self) -> tuple[set[str], set[str]]:
         """Return the data roles and teams of the user's other sessions, which share the home folder."""
-        others = [other for other in self.user.spawners.values() if other is not self and other.budget_usage]
+        others = [
+            other
+            for other in self.user.spawners.values()
+            if other is not self and other.budget_usage and other.home == self.home
+        ]
         return {role for other in others for role in other.data_roles}, {other.budget_usage.team for other in others}
 
     async def _fetch(self, code: Checkout) -> None:
@@ -135,6 +143,8 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
             count = await asyncio.to_thread(end_orphans, session_variables(self.user.name, self.name, self.home))
             if count:
                 self.log.info("ended processes that the session %s left running: %d", self._log_name, count)
+            if self.for_trials:
+                await asyncio.to_thread(remove_home, self.home)
         return status
 
 

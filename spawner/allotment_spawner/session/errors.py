@@ -24,6 +24,7 @@ def spawn_exception(refusal: Refusal) -> SpawnException:
     # meant for logs.
     exception.jupyterhub_message = refusal.sentence
     exception.jupyterhub_html_message = html
+    exception.refusal = refusal
     return exception
 
 

@@ -2,11 +2,12 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from allotment_profiles.access.budgets import Usage
-from allotment_profiles.access.launch import Launch
+from allotment_profiles.access.launch import Launch, Trial, parse_request
+from allotment_profiles.model.problems import RefusedError
 from allotment_profiles.model.sizes import Size
 
 # A session reports its activity to the hub every five minutes, so the latest report may be late.
@@ -41,6 +42,8 @@ class Session:
     """The reference of its image, as written; empty if an older version has stored the session."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The choices that it was started with; empty if an older version has stored the session."""
+    trial: Trial | None = None
+    """None for a session of what main has."""
 
     @classmethod
     def of(cls, launch: Launch, now: dt.datetime) -> Self:
@@ -56,6 +59,7 @@ class Session:
             size=launch.size,
             image=launch.image,
             options=dict(launch.request.options),
+            trial=launch.trial,
         )
 
     @classmethod
@@ -78,6 +82,7 @@ class Session:
                 size=_size_from(state.get("size")),
                 image=str(state.get("image", "")),
                 options=_options_from(state.get("options")),
+                trial=trial_from(state.get("trial")),
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -95,6 +100,7 @@ class Session:
             "size": {name: getattr(self.size, name) for name in _AMOUNTS},
             "image": self.image,
             "options": dict(self.options),
+            **({"trial": asdict(self.trial)} if self.trial else {}),
         }
 
     def environment(self) -> dict[str, str]:
@@ -104,19 +110,39 @@ class Session:
             "ALLOTMENT_COMMIT": self.commit,
             "ALLOTMENT_TEAM": self.team,
             "ALLOTMENT_DATA_ROLES": ",".join(self.data_roles),
+            **({"ALLOTMENT_TRIAL": self.trial.name} if self.trial else {}),
         }
 
-    def overdue(self, now: dt.datetime, active: dt.datetime) -> EndReason | None:
-        """Return why the session has to end now, or None. `active` is the last known activity."""
+    def event(self, kind: str) -> tuple[str, dict[str, str]]:
+        """Return the kind of an event of this session, and what the event says about it."""
+        about = {"profile": self.profile, "revision": self.commit}
+        if self.trial is None:
+            return kind, about
+        # Kinds of their own: the first start of a merged profile is no trial.
+        return f"trial-{kind}", {**about, "trial": self.trial.name, "head": self.trial.head}
+
+    def overdue(self, now: dt.datetime, active: dt.datetime, stored: dt.datetime | None = None) -> EndReason | None:
+        """Return why the session has to end now, or None.
+
+        `active` is the last known activity; a later one that the hub has `stored`, in UTC, counts instead.
+        """
         if (now - self.started).total_seconds() >= self.total:
             return "total"
-        if now - active >= dt.timedelta(seconds=self.idle) + ACTIVITY_DELAY:
+        last = max(self.started, active, stored.replace(tzinfo=dt.UTC) if stored else active)
+        if now - last >= dt.timedelta(seconds=self.idle) + ACTIVITY_DELAY:
             return "idle"
         return None
 
 
 def _options_from(state: object) -> Mapping[str, str]:
     return {str(name): str(choice) for name, choice in state.items()} if isinstance(state, Mapping) else {}
+
+
+def trial_from(state: object) -> Trial | None:
+    """Parse of what a stored session is a trial; None for anything else."""
+    found = state if isinstance(state, Mapping) else {}
+    proposal, head = found.get("proposal"), found.get("head")
+    return Trial(proposal, head) if isinstance(proposal, str) and isinstance(head, str) else None
 
 
 def _size_from(state: object) -> Size:
@@ -126,6 +152,15 @@ def _size_from(state: object) -> Size:
     kind = state.get("gpu_kind")
     cpu_guarantee, cpu, memory_guarantee, memory, gpu = (int(state.get(name, 0)) for name in _AMOUNTS[:-1])
     return Size(cpu_guarantee, cpu, memory_guarantee, memory, gpu, str(kind) if kind else None)
+
+
+def parse_choice(state: object) -> Mapping[str, Any] | None:
+    """Parse a choice from the hub's database, without what another version has added; None if it is invalid."""
+    stored = state if isinstance(state, Mapping) else {}
+    try:
+        return parse_request({key: stored[key] for key in ("profile", "options") if key in stored}).as_dict()
+    except RefusedError:
+        return None
 
 
 def default_url(launch: Launch) -> str:

@@ -20,7 +20,7 @@ class StopOrder:
     reason: str
     time: dt.datetime
     target: str
-    """What the sessions had in common, in words."""
+    """What the sessions had in common, in words; empty for a trial that has ended alone."""
     profile: str = ""
     """The profile of the session that it ended."""
 
@@ -51,7 +51,8 @@ class StopOrder:
     @property
     def what(self) -> str:
         """What was stopped, by whom and why, as a sentence."""
-        return f"{self.by} stopped all sessions of {self.target}: {self.reason}"
+        what = f"all sessions of {self.target}" if self.target else "it"
+        return f"{self.by} stopped {what}: {self.reason}"
 
     @property
     def refusal(self) -> Refusal:
