@@ -57,6 +57,9 @@ from allotment_hub.services.pull_requests.showing import ForgePlace
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
+from allotment_hub.services.trials.following import TrialFollower
+from allotment_hub.services.trials.hub_trials import HubTrials
+from allotment_hub.services.trials.trying import Trials
 from allotment_hub.services.waiting import WaitingNumbers
 from allotment_profiles.access import deployments
 from allotment_profiles.events import Events
@@ -121,6 +124,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         reviews=reviews,
         quarantine=quarantine,
         stops=Stops(watcher, hub),
+        trials=Trials(proposals, submissions, HubTrials(hub), capabilities),
         waiting=WaitingNumbers(proposals, quarantine),
         choices=choices,
         notifier=_notifier(configuration, proposals, checking, events, directory, choices),
@@ -219,6 +223,9 @@ async def serve(configuration: ServiceConfiguration) -> None:
     services.watcher.start()
     merges = ApprovedMerges(services.proposals, services.reviews)
     merges.start()
+    trials = TrialFollower(services.proposals, services.submissions, services.trials.hub)
+    services.trials.on_start = trials.trigger
+    trials.start()
     threading.Thread(target=services.proposals.forge.begin, daemon=True).start()
     if services.pull_requests:
         services.pull_requests.start()
@@ -233,6 +240,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     server.stop()
     await server.close_all_connections()
     await merges.stop()
+    await trials.stop()
     services.judges.close()
     if services.notifier:
         await services.notifier.stop()

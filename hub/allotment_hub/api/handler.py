@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from allotment_hub.errors import refused
 from allotment_hub.http.handler import Handler
 
-METHODS = ("get", "post")
+METHODS = ("get", "post", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,15 @@ def operation(
 class ApiHandler(Handler):
     """A handler that answers JSON."""
 
+    SUPPORTED_METHODS = (*Handler.SUPPORTED_METHODS, "DELETE")
     decides: ClassVar[bool] = False
     """Whether it decides something. Cookies, which browsers send by themselves, are not enough for that."""
 
     async def prepare(self) -> None:
         """Identify the user. Refuse a decision without a token of its own."""
         await super().prepare()
-        if self.decides and self.request.method == "POST" and not self.hub_auth.get_token(self, in_cookie=False):
+        reading = self.request.method in ("GET", "HEAD")
+        if self.decides and not reading and not self.hub_auth.get_token(self, in_cookie=False):
             what, why = "A call with a cookie cannot decide this.", "A browser sends cookies by itself."
             remedy = "Decide on the page, or send a token of the hub: `Authorization: token …`."
             raise refused(403, "token-needed", what, why, remedy)

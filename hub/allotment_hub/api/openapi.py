@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from allotment_hub.api import platform, profiles, proposals, sessions, webhooks
+from allotment_hub.api import platform, profiles, proposals, sessions, trials, webhooks
 from allotment_hub.api.handler import ApiHandler, Operation
 from allotment_hub.http.problem import ProblemDetails
 
@@ -34,6 +34,8 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "proposals/{id}/merge": proposals.MergeHandler,
     "proposals/{id}/revert": proposals.RevertHandler,
     "proposals/{id}/redactions": proposals.RedactionsHandler,
+    "proposals/{id}/trial": trials.TrialHandler,
+    "trials": trials.TrialsHandler,
     "holds": platform.QuarantineHandler,
     "holds/{commit}/confirmation": platform.ConfirmationHandler,
     "stops": sessions.StopsHandler,

@@ -11,6 +11,7 @@ from allotment_hub.services.drafts.draft_proposal import Acceptance
 from allotment_hub.services.drafts.grants import Ask
 from allotment_hub.services.drafts.requested import ProfileRequest, encoded
 from allotment_hub.services.judging.checking import Files
+from allotment_hub.services.trials.trying import Wish
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH
 from allotment_profiles.model.values.texts import is_name
 from allotment_profiles.records.evidence import SessionEvidence
@@ -143,6 +144,43 @@ class ConfirmationBody(Body):
     """Why the changes are right."""
     kind: Literal["", "removal", "direct-push"] = ""
     """Which changes of the commit, where it has both kinds."""
+
+
+class TrialBody(Body):
+    """What is to be tried of a proposal."""
+
+    profile: Annotated[str, Field(max_length=100)] = ""
+    """The id of the profile, `TEAM/NAME`, where the proposal has several."""
+    options: Annotated[dict[str, str], Field(max_length=20)] = {}
+    """Options of the profile and their choices; one that is left out has its default."""
+    data_roles: Annotated[list[str], Field(max_length=20)] = []
+    """Data that the trial is to reach: what the profile on main has as well. A session's token cannot ask for it."""
+
+    @property
+    def wish(self) -> Wish:
+        """What is to be tried."""
+        return Wish(self.profile, self.options, tuple(self.data_roles))
+
+
+class DraftTrialBody(TrialBody):
+    """A profile that is to be tried before it is proposed: as data, or as the text of its file."""
+
+    profile: Annotated[str, Field(pattern=r"^[^/]{1,64}/[^/]{1,64}$")]
+    """The id of the profile, `TEAM/NAME`. It need not exist."""
+    settings: dict[str, Any] | None = None
+    """The profile as data, structured like its file."""
+    content: Annotated[str, Field(max_length=200_000)] | None = None
+    """The profile as the text of its file."""
+
+    def check(self) -> CheckBody:
+        """Return the change as it would be checked. Raises ValidationError."""
+        team, _, name = self.profile.partition("/")
+        return CheckBody(team=team, name=name, profile=self.settings, content=self.content)
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        self.check()
+        return self
 
 
 class RejectionBody(Body):

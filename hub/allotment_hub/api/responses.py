@@ -44,6 +44,25 @@ class QuarantinedCommitAnswer(QuarantinedChangeAnswer):
     """Why the caller may not confirm it; null if they may."""
 
 
+class TrialAnswer(Answer):
+    """The caller's trial that runs, or the last one."""
+
+    state: Literal["none", "starting", "running", "ended"] = "none"
+    proposal: str = ""
+    """Empty for a draft."""
+    head: str = ""
+    profile: str = ""
+    began: dt.datetime | None = None
+    started_in: float | None = None
+    """After how many seconds it answered; null while it has not."""
+    why: str = ""
+    """Why it ended, or has not started."""
+    code: str = ""
+    """The code of why it has not started."""
+    url: str = ""
+    """Its address, once it runs."""
+
+
 class AcceptedAnswer(Answer):
     """A problem that an administrator accepted."""
 

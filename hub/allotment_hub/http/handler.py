@@ -34,6 +34,7 @@ from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
+from allotment_hub.services.trials.trying import Trials
 from allotment_hub.services.waiting import WaitingNumbers
 from allotment_hub.sign_ins import COOKIE as SIGN_IN_COOKIE
 from allotment_profiles.catalog.catalog import Catalog
@@ -65,6 +66,7 @@ class Services:
     reviews: Reviews
     quarantine: Quarantine
     stops: Stops
+    trials: Trials
     waiting: WaitingNumbers
     choices: Choices
     notifier: Notifier | None
@@ -86,7 +88,7 @@ class Services:
 class Handler(HubOAuthenticated, SecuredHandler):
     """A request from a user of the hub."""
 
-    SUPPORTED_METHODS = ("GET", "HEAD", "POST")
+    SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD", "POST")
     open_to_all: ClassVar[bool] = False
     """Whether requests without a user are answered, as for health and metrics."""
     actor: Actor

@@ -11,9 +11,11 @@ from allotment_hub.pages.page import Page
 from allotment_hub.pages.proposing import ProposingPage
 from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.pull_requests.mirroring import PullRequests, web_address
+from allotment_hub.services.trials.trying import Wish
 
 STATES = ("open", "merged", "rejected", "withdrawn")
 """What the list can be narrowed to."""
+_OPTION = "option."
 
 
 class ProposalsPage(Page):
@@ -70,6 +72,7 @@ class ProposalPage(Page):
             view=view,
             evidence=await asyncio.to_thread(shown_evidence, view),
             pushed_page=self._pushed_page(stored),
+            trial=await self.services.trials.view(view, self.actor),
             pull_request=self.services.pull_requests.address(proposal) if self.services.pull_requests else "",
             elsewhere=self.services.pull_requests.elsewhere(proposal) if self.services.pull_requests else "",
             differences=await asyncio.to_thread(files_of, view.difference),
@@ -133,12 +136,23 @@ class ProposalAction(ProposingPage):
                 done = await submissions.revert(self.actor, proposal, self.field("reason"))
                 await self.go_to_proposed(done, action, proposal, *shown)
                 return
+            case "try":
+                with self.deciding(action, proposal, *shown):
+                    await self.services.trials.start(self.actor, proposal, self._wish(), shown[0])
+            case "end-trial":
+                await self.services.trials.end(self.actor)
             case "update":
                 await submissions.bring_up_to_date(self.actor, proposal)
             case _:
                 with self.deciding(action, proposal, *shown):
                     await self._decide(proposal, action, *shown)
-        self.go(f"proposals/{proposal}")
+        self.go(f"proposals/{proposal}{'#trial' if action in ('try', 'end-trial') else ''}")
+
+    def _wish(self) -> Wish:
+        names = [name for name in self.request.body_arguments if name.startswith(_OPTION)]
+        options = {name.removeprefix(_OPTION): self.field(name) for name in names}
+        roles = self.get_body_arguments("data_role")
+        return Wish(self.field("profile"), {name: choice for name, choice in options.items() if choice}, tuple(roles))
 
     async def _decide(self, proposal: str, action: str, head: str, digest: str) -> None:
         reviews = self.services.reviews

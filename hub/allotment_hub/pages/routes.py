@@ -31,6 +31,7 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"proposals/([^/]+)", proposals.ProposalPage),
     (r"proposals/([^/]+)/(approve|merge|reject|update|withdraw|comment|revert|redact)", proposals.ProposalAction),
     (r"pull-requests/([1-9][0-9]{0,9})", proposals.PullRequestPage),
+    (r"proposals/([^/]+)/(try|end-trial)", proposals.ProposalAction),
     (r"holds/([0-9a-f]{40,64})/confirm", proposals.ConfirmQuarantined),
     (r"teams/([^/]+)", TeamPage),
     (r"data-roles", DataRolesPage),

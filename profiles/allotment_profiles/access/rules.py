@@ -47,8 +47,6 @@ REFUSALS = {
     "trial-data": "a trial reaches only data that the profile on main has as well",
     "trial-not-isolated": "sessions are not isolated here, so nobody tries what somebody else proposes",
     "trial-problems": "what is to be tried has problems, or is no profile",
-    "trial-reserved": "the name of the server is for trials",
-    "trial-running": "the user has a trial that runs",
     "team-broken": "the team's file is not valid, and no earlier version applies any more",
 }
 """Code of a refused start, or of lost access → what it means."""

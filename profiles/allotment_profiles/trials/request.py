@@ -55,7 +55,8 @@ class TrialRequest:
             data = content.encode()
         except (RefusedError, UnicodeError):
             return None
-        names = [*request.profile.split("/"), *(str(role) for role in roles)]
+        options = request.options
+        names = [*request.profile.split("/"), *(str(role) for role in roles), *options.keys(), *options.values()]
         valid = request.profile.count("/") == 1 and all(map(is_name, names)) and len(data) <= MAXIMUM_BYTES
         if not valid or not _HEAD.fullmatch(head) or not (proposal == "" or _ID.fullmatch(proposal)):
             return None

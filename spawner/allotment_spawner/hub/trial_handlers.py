@@ -19,7 +19,7 @@ from allotment_profiles.trials.request import SERVER, TrialRequest
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.hub.stops import carry_out
 from allotment_spawner.session.stop_order import StopOrder
-from allotment_spawner.session.trial_outcome import TrialOutcome
+from allotment_spawner.session.trial_status import TrialStatus
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +50,14 @@ class TrialsHandler(APIHandler):
         user = self.find_user(str(body.get("user"))) if asked else None
         if asked is None or user is None:
             raise HTTPError(400, "There is no such user, or this is no trial.")
-        spawner = user.get_or_create_spawner(SERVER, f"{SERVER} of {asked.trial.name}", replace_failed=True)
+        name = f"{SERVER} of {asked.trial.name}"
+        user.get_or_create_spawner(SERVER, name, replace_failed=True)
+        spawner = user.spawners[SERVER]  # JupyterHub returns one that it does not keep where the last start failed
         if not isinstance(spawner, ProfileSpawnerMixin) or spawner.active or spawner.trial_request:
             self._refuse(RUNNING)
             return
         spawner.trial_request = asked
-        spawner.orm_spawner.display_name = f"{SERVER} of {asked.trial.name}"
+        spawner.orm_spawner.display_name = name
         try:
             await self.spawn_single_user(user, SERVER, options={})
         except Exception as error:  # noqa: BLE001  (whatever it is, the user learns that it did not start)
@@ -96,7 +98,7 @@ class TrialsHandler(APIHandler):
             outcome = (
                 spawner.last_trial
                 if isinstance(spawner, ProfileSpawnerMixin)
-                else TrialOutcome.from_state(((each.state or {}).get("allotment") or {}).get("last_trial"))
+                else TrialStatus.from_state(((each.state or {}).get("allotment") or {}).get("last_trial"))
             )
             if outcome:
                 runs = bool(spawner and (spawner.active or spawner.pending))
@@ -127,6 +129,6 @@ def _failed(spawner: ProfileSpawnerMixin, error: BaseException) -> Refusal:
             refusal = Refusal("trial-failed", _FAILED.what, "It did not answer in time.", _FAILED.remedy, status=409)
     elif not isinstance(error, SpawnException):
         log.warning("the trial %s was refused: %s", spawner._log_name, refusal.sentence)
-    spawner.trial_ends(f"{refusal.why} [{refusal.code}]")
+    spawner.trial_ends(refusal.why, refusal.code)
     spawner._store_state()
     return refusal

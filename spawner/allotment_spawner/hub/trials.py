@@ -19,7 +19,7 @@ from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_profiles.trials.request import SERVER, TrialRequest, resolve_trial
 from allotment_spawner.session.session import EndReason, Session
-from allotment_spawner.session.trial_outcome import TrialOutcome, end_text
+from allotment_spawner.session.trial_status import TrialStatus, end_text
 
 TOKEN_SCOPES = ["access:servers!server", "users:activity!user"]
 """What the token of a trial may do: let its user in, and report activity, which JupyterHub asks of every session."""
@@ -41,7 +41,7 @@ class TrialMixin(LoggingConfigurable):
 
     trial_request: TrialRequest | None = None
     """What the next start is to try. Only the service sets it, through the hub's API."""
-    last_trial: TrialOutcome | None = None
+    last_trial: TrialStatus | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -78,16 +78,21 @@ class TrialMixin(LoggingConfigurable):
 
     def _trial_begins(self, session: Session) -> None:
         if session.trial:
-            self.last_trial = TrialOutcome(session.trial, session.profile, session.started)
+            self.last_trial = TrialStatus(session.trial, session.profile, session.started)
 
     def _trial_answers(self, seconds: float) -> None:
         if self.last_trial and self.for_trials:
             self.last_trial = replace(self.last_trial, seconds=seconds)
 
-    def trial_ends(self, why: str) -> None:
-        """Remember why the trial has ended, or has not started. The first reason stays."""
-        if self.last_trial and self.last_trial.ended is None:
-            self.last_trial = replace(self.last_trial, ended=dt.datetime.now(dt.UTC), why=why)
+    def trial_ends(self, why: str, code: str = "trial-stopped") -> None:
+        """Remember why the trial has ended, or with a code why it has not started.
+
+        A failed start ends twice: JupyterHub stops what it has started before the hub learns of the failure.
+        """
+        last = self.last_trial
+        if last and (last.ended is None or (last.seconds is None and code != "trial-stopped")):
+            code = "" if last.seconds is not None else code
+            self.last_trial = replace(last, ended=dt.datetime.now(dt.UTC), why=why, code=code)
 
     def _trial_ended(self, reason: EndReason, ordered: str) -> None:
         """`ordered`: why somebody or the service has ended it."""
@@ -95,7 +100,7 @@ class TrialMixin(LoggingConfigurable):
             self.trial_ends(ordered or end_text(reason))
 
     def _load_trial(self, stored: Mapping[str, Any]) -> None:
-        self.last_trial = TrialOutcome.from_state(stored.get(_LAST))
+        self.last_trial = TrialStatus.from_state(stored.get(_LAST))
 
     def _trial_as_state(self) -> dict[str, Any]:
         return {_LAST: self.last_trial.as_state()} if self.last_trial else {}

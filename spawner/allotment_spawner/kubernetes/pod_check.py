@@ -11,6 +11,7 @@ CONTAINER = "notebook"
 _VOLUMES = frozenset(
     {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 )
+_OF_TRIALS = frozenset({"configMap", "emptyDir"})
 _HOST = ("hostNetwork", "hostPID", "hostIPC")
 
 
@@ -25,6 +26,7 @@ def differences(pod: Mapping[str, Any], settings: PodSettings) -> list[str]:
         *_volumes(spec.get("volumes") or (), settings.patch),
         *_mounts(session, settings.patch),
         *_variables(session, settings.patch),
+        *(_belongings(spec, settings.patch) if settings.trial else ()),
         *_restricted(spec),
     ]
 
@@ -95,6 +97,20 @@ def _variables(session: Mapping[str, Any], patch: PodPatch) -> Iterator[str]:
     for name, (secret, key) in patch.secret_environment.items():
         if variables.get(name, {}).get("valueFrom") != {"secretKeyRef": {"name": secret, "key": key}}:
             yield f"its variable {name} differs"
+
+
+def _belongings(spec: Mapping[str, Any], patch: PodPatch) -> Iterator[str]:
+    """Yield what a trial has beside what its data roles add. Nobody has approved what runs in it."""
+    added = {str(volume["name"]) for volume in patch.volumes}
+    for volume in spec.get("volumes") or ():
+        if volume["name"] not in added and not set(volume) - {"name"} <= _OF_TRIALS:
+            yield f"its volume {volume['name']} is not empty, as volumes of a trial are"
+    for container in [*spec["containers"], *(spec.get("initContainers") or ())]:
+        if container.get("envFrom"):
+            yield f"its container {container['name']} has the variables of another object"
+        for variable in container.get("env") or ():
+            if variable.get("valueFrom") and variable["name"] not in patch.secret_environment:
+                yield f"its variable {variable['name']} comes from another object"
 
 
 def _restricted(spec: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from allotment_profiles.access.launch import Launch
-from allotment_profiles.access.service_accounts import service_account
+from allotment_profiles.access.service_accounts import TRIAL_ACCOUNT, service_account
 from allotment_spawner.kubernetes.bindings import binding_patch
 from allotment_spawner.kubernetes.names import label
 from allotment_spawner.kubernetes.pod_patch import DATA, PodContext, PodPatch
@@ -86,6 +86,8 @@ class PodSettings:
     links: tuple[str, ...]
     """Target, link, target, link …: the links in the home folder."""
     home: str
+    trial: bool = False
+    """Whether it gets nothing of what the deployment has for this user, such as the home."""
 
     def link_hook(self, mounted: Iterable[str]) -> Mapping[str, Any] | None:
         """Return the hook that creates the links when the container starts; None if none is needed.
@@ -117,6 +119,7 @@ def pod_settings(launch: Launch, user: str, defaults: PodDefaults) -> PodSetting
         init_container=_init_container(launch, defaults),
         links=_links(launch, patch),
         home=defaults.home,
+        trial=launch.trial is not None,
     )
 
 
@@ -134,7 +137,9 @@ def _traits(launch: Launch) -> LaunchTraits:
         cpu_limit=size.cpu / 1000,
         mem_guarantee=size.memory_guarantee,
         mem_limit=size.memory,
-        service_account=service_account(launch.team, launch.bindings),
+        service_account=TRIAL_ACCOUNT
+        if launch.trial and not launch.bindings
+        else service_account(launch.team, launch.bindings),
         storage_capacity=None if launch.storage.home is None else str(launch.storage.home),
         extra_resource_limits={gpu: str(size.gpu)} if size.gpu else {},
         node_selector=dict(pool.labels) if pool else {},
@@ -149,6 +154,7 @@ def _labels(launch: Launch) -> dict[str, str]:
         f"{LABEL}/commit": label(launch.commit),
         f"{LABEL}/app": label(launch.app),
         **({f"{LABEL}/cost-centre": label(launch.cost_centre)} if launch.cost_centre else {}),
+        **({f"{LABEL}/trial": label(launch.trial.name)} if launch.trial else {}),
         **{f"data-role.{LABEL}/{role}": "true" for role in launch.bindings},
     }
 
@@ -161,6 +167,7 @@ def _annotations(launch: Launch) -> dict[str, str]:
         f"{LABEL}/commit": launch.commit,
         f"{LABEL}/data-roles": ",".join(sorted(launch.bindings)),
         **({f"{LABEL}/cost-centre": launch.cost_centre} if launch.cost_centre else {}),
+        **({f"{LABEL}/trial": launch.trial.name, f"{LABEL}/head": launch.trial.head} if launch.trial else {}),
     }
 
 

@@ -10,6 +10,8 @@ from allotment_spawner.kubernetes.pod_check import CONTAINER
 from allotment_spawner.kubernetes.pod_settings import PodSettings
 
 _POD_SECURITY: Mapping[str, Any] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+TRIAL_VOLUME = "10Gi"
+"""How much fits into a volume of a trial, such as its home. It ends with the pod."""
 _CONTAINER_SECURITY: Mapping[str, Any] = {"capabilities": {"drop": ["ALL"]}}
 
 
@@ -18,6 +20,8 @@ def apply_patch(pod: Any, settings: PodSettings) -> Any:
     pod.metadata.labels.update(settings.labels)
     pod.metadata.annotations.update(settings.annotations)
     patch = settings.patch
+    if settings.trial:
+        _leave_belongings(pod)
     pod.spec.volumes = [*(pod.spec.volumes or ()), *(get_k8s_model(V1Volume, dict(volume)) for volume in patch.volumes)]
     pod.spec.security_context = {**_POD_SECURITY, **(pod.spec.security_context or {})}
     for container in pod.spec.containers:
@@ -39,6 +43,19 @@ def apply_patch(pod: Any, settings: PodSettings) -> Any:
             get_k8s_model(V1Container, dict(settings.init_container)),
         ]
     return pod
+
+
+def _leave_belongings(pod: Any) -> None:
+    """Empty every volume that may hold something of the user, such as the home, and drop variables from Secrets."""
+    pod.spec.volumes = [
+        volume
+        if volume.empty_dir is not None or volume.config_map is not None
+        else get_k8s_model(V1Volume, {"name": volume.name, "emptyDir": {"sizeLimit": TRIAL_VOLUME}})
+        for volume in pod.spec.volumes or ()
+    ]
+    for container in [*pod.spec.containers, *(pod.spec.init_containers or ())]:
+        container.env_from = None
+        container.env = [each for each in container.env or () if each.value_from is None]
 
 
 def _with_hook(lifecycle: Any, link_hook: Mapping[str, Any] | None) -> Any:

@@ -62,6 +62,8 @@ class KubernetesProfileSpawner(ProfileSpawnerMixin, KubeSpawner):
         super().__init__(*args, **kwargs)
         # The deployment's traits. Each start begins with them, so that nothing of an earlier start remains.
         self._configured = {name: getattr(self, name) for name in TRAITS}
+        if self.for_trials:
+            self.storage_pvc_ensure = False  # a trial has an empty volume instead of a home
 
     def capabilities(self) -> Capabilities:
         """Return what a cluster can do."""

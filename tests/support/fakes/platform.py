@@ -36,7 +36,11 @@ from allotment_hub.services.pull_requests.showing import ForgePlace
 from allotment_hub.services.quarantine import Quarantine
 from allotment_hub.services.sign_ins import SignIns
 from allotment_hub.services.stops import Stops
+from allotment_hub.services.trials.following import TrialFollower
+from allotment_hub.services.trials.hub_trials import HubTrials
+from allotment_hub.services.trials.trying import Trials
 from allotment_profiles.access import deployments
+from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.people import User
 from allotment_profiles.events import Events
 from allotment_profiles.git.commits import Person
@@ -153,6 +157,12 @@ class People:
         """User → their own token of the forge, which the hub gives to the service."""
         self.stops: list[dict[str, Any]] = []
         """The orders to stop sessions."""
+        self.trials: dict[str, dict[str, Any]] = {}
+        """User → their trial, as the hub names it."""
+        self.asked_trials: list[dict[str, Any]] = []
+        """What the hub was asked to start."""
+        self.refused_trial: dict[str, Any] | None = None
+        """The refusal that the hub answers where a trial is to start."""
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer as the hub does."""
@@ -179,7 +189,29 @@ class People:
             return httpx.Response(200, json={"token": self.user_tokens.get(json.loads(request.content)["user"], "")})
         if request.url.path.endswith("/allotment/accounts"):
             return self._users_of(dict(request.url.params))
+        if request.url.path.endswith("/allotment/trials"):
+            return self._trials(request)
         return self._stops(request)
+
+    def _trials(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "DELETE":
+            given = request.url.params
+            ended = self.trials.get(given["user"])
+            if ended and ended["state"] != "ended":
+                ended.update(state="ended", why=given["why"], url="")
+            return httpx.Response(204)
+        if request.method == "POST":
+            if self.refused_trial:
+                return httpx.Response(409, json={"refusal": self.refused_trial})
+            asked = json.loads(request.content)
+            self.asked_trials.append(asked)
+            self.trials[asked["user"]] = {
+                "user": asked["user"], "profile": asked["profile"], "state": "running", "why": "", "code": "",
+                "trial": {"proposal": asked["proposal"], "head": asked["head"]}, "seconds": 41.0,
+                "began": dt.datetime.now(dt.UTC).isoformat(), "url": f"/user/{asked['user']}/trial/",
+            }  # fmt: skip
+            return httpx.Response(202, json={})
+        return httpx.Response(200, json={"trials": list(self.trials.values())})
 
     def _identity(self, asked: dict[str, Any]) -> httpx.Response:
         name = asked["user"]
@@ -223,6 +255,8 @@ class Platform:
     """Processor time for the check of a merge."""
     list_seconds: float = 60
     """How long lists wait for checks: as long as it takes, so that they show the same on a busy machine."""
+    capabilities: Capabilities = deployments.cluster()
+    """What the deployment can do for a trial."""
     judges: Judges = JUDGES
     """The processes that make the checks."""
 
@@ -264,6 +298,9 @@ class Platform:
             self.forge, self.checking, self.watcher, self.directory, self.sign_ins, self.identities
         )
         self.stops = Stops(self.watcher, client)
+        self.hub_trials = HubTrials(client)
+        self.trials = Trials(self.proposals, self.submissions, self.hub_trials, lambda: self.capabilities)
+        self.follower = TrialFollower(self.proposals, self.submissions, self.hub_trials)
         self.history = History(self.repository, self.watcher, self.forge)
         self.profiles = Profiles(self.watcher, self.directory, self.forge, deployments.laptop)
         self.teams = Teams(self.watcher, self.forge)

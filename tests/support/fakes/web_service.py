@@ -82,7 +82,7 @@ class _HubApi(RequestHandler):
             case _:
                 self.answer(path)
 
-    post = get
+    post = delete = get
 
     def answer(self, path: str) -> None:
         token = self.request.headers.get("Authorization", "").removeprefix("token ")
@@ -140,6 +140,7 @@ class WebService:
             waiting=WaitingNumbers(platform.proposals, platform.quarantine, wait_seconds=platform.list_seconds),
             choices=Choices(None), notifier=None,
             stops=Stops(platform.watcher, self.hub_client), image_puller=None, pull_requests=pull_requests,
+            trials=platform.trials,
             one_time_tokens=OneTimeTokens(),
             directory=Directory(self.hub_client), sign_ins=platform.sign_ins, request_limit=RequestLimit(),
             identities=platform.identities,

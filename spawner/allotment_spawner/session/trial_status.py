@@ -21,7 +21,7 @@ _ENDS: Mapping[EndReason, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class TrialOutcome:
+class TrialStatus:
     """A trial from its decision until the next one of the same user."""
 
     trial: Trial
@@ -32,6 +32,8 @@ class TrialOutcome:
     ended: dt.datetime | None = None
     why: str = ""
     """Why it ended, or has not started."""
+    code: str = ""
+    """The code of why it has not started; empty where it has."""
 
     @classmethod
     def from_state(cls, state: object) -> Self | None:
@@ -46,6 +48,7 @@ class TrialOutcome:
                 seconds=None if seconds is None else float(seconds),
                 ended=_time(ended) if ended else None,
                 why=str(found.get("why", "")),
+                code=str(found.get("code", "")),
             ) if trial else None  # fmt: skip
         except (KeyError, TypeError, ValueError):
             return None

@@ -1,0 +1,209 @@
+"""Who may try a proposal, what the hub is asked to start, when a trial ends, and how its outcome is recorded."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from bs4 import BeautifulSoup
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, PRICES, PRICES_PATH, Platform, code_of
+from support.fakes.web_service import WebService
+
+from allotment_hub.errors import UnavailableError
+from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.trials.following import MAXIMUM_RECORDED
+from allotment_hub.services.trials.trying import Wish
+from allotment_profiles.access import deployments
+
+LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+OTHER_PATH = "teams/housing/profiles/other.yaml"
+
+
+async def proposed(platform: Platform, content: bytes = LARGER, by: str = "ana") -> StoredProposal:
+    await platform.watcher.refresh()
+    return await platform.proposed({NOTEBOOK_PATH: content}, by)
+
+
+def started(platform: Platform, stored: StoredProposal, by: str, wish: Wish = Wish(), **actor: Any) -> Any:  # noqa: B008
+    return platform.trials.start(platform.people.actor(by, **actor), stored.id, wish)
+
+
+def part(page: httpx.Response) -> str:
+    found = BeautifulSoup(page.text, "html.parser").select_one("#trial")
+    return found.get_text(" ", strip=True) if found else ""
+
+
+async def test_the_proposer_and_those_who_have_to_approve_it_try_it_and_nobody_else(platform: Platform) -> None:
+    stored = await proposed(platform)
+    for name, expected in {"ben": "not-yours-to-try", "dora": "proposal-unknown", "adam": "not-yours-to-try"}.items():
+        assert await code_of(started(platform, stored, name)) in (expected, "not-yours-to-try"), name
+    assert platform.people.asked_trials == []
+    for name in ("ana", "lena", "leo"):
+        await started(platform, stored, name)
+    told = {asked["user"]: asked for asked in platform.people.asked_trials}
+    assert {name: asked["reviewing"] for name, asked in told.items()} == {"ana": False, "lena": True, "leo": True}
+    for asked in told.values():
+        assert (asked["proposal"], asked["head"]) == (stored.id, stored.head)
+        assert (asked["profile"], asked["content"].encode()) == ("housing/notebook", LARGER)
+        assert asked["data_roles"] == []
+
+
+async def test_who_reviews_tries_nothing_where_sessions_are_not_isolated(platform: Platform) -> None:
+    stored = await proposed(platform)
+    platform.capabilities = deployments.laptop()
+    assert await code_of(started(platform, stored, "lena")) == "trial-not-isolated"
+    await started(platform, stored, "ana")
+    assert [asked["user"] for asked in platform.people.asked_trials] == ["ana"]
+
+
+async def test_what_has_ended_and_what_is_no_profile_is_not_tried(platform: Platform) -> None:
+    stored = await proposed(platform)
+    assert (
+        await code_of(platform.trials.start(platform.people.actor("ana"), stored.id, Wish(), "b" * 40)) == "head-moved"
+    )
+    assert await code_of(started(platform, stored, "ana", Wish("housing/other"))) == "trial-profile"
+    await platform.submissions.withdraw(platform.people.actor("ana"), stored.id)
+    assert await code_of(started(platform, stored, "ana")) == "proposal-ended"
+    grant = await platform.proposed({PRICES_PATH: PRICES.replace(b"2999", b"2998")}, "dora")
+    assert await code_of(started(platform, grant, "dora")) == "trial-nothing"
+    two = await platform.proposed({NOTEBOOK_PATH: LARGER, OTHER_PATH: NOTEBOOK}, "ana")
+    assert await code_of(started(platform, two, "ana")) == "trial-profile"
+    await started(platform, two, "ana", Wish("housing/other"))
+    assert platform.people.asked_trials[0]["profile"] == "housing/other"
+
+
+async def test_a_session_asks_for_a_trial_and_not_for_its_data(platform: Platform) -> None:
+    stored = await proposed(platform)
+    wish = Wish(data_roles=("prices",))
+    assert await code_of(started(platform, stored, "ana", wish, session=True)) == "scope-missing"
+    await started(platform, stored, "ana", session=True)
+    await started(platform, stored, "ana", wish)
+    assert [asked["data_roles"] for asked in platform.people.asked_trials] == [[], ["prices"]]
+    for wrong in (Wish(options={"size": "\ud800"}), Wish(data_roles=("../x",)), Wish(options={"x" * 101: "y"})):
+        assert await code_of(started(platform, stored, "ana", wrong)) == "trial-malformed"
+
+
+async def test_a_refusal_of_the_hub_is_told_as_it_is(platform: Platform) -> None:
+    stored = await proposed(platform)
+    platform.people.refused_trial = {"code": "budget-user", "what": "No.", "why": "x", "remedy": "y", "status": 409}
+    assert await code_of(started(platform, stored, "ana")) == "budget-user"
+
+
+async def test_a_trial_ends_with_the_proposal_and_its_outcome_is_recorded_once(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await started(platform, stored, "lena")
+    assert await platform.follower.look()
+    assert platform.people.trials["lena"]["state"] == "running"
+    await platform.submissions.withdraw(platform.people.actor("ana"), stored.id)
+    await platform.follower.look()
+    trial = platform.people.trials["lena"]
+    assert (trial["state"], trial["why"]) == ("ended", "The proposal was withdrawn.")
+    assert not await platform.follower.look()
+    restarted = dataclasses.replace(stored)
+    platform.follower._settled.clear()  # as a service that was started anew
+    await platform.follower.look()
+    records = [each for each in (await platform.proposals.stored(restarted.id)).records if each.kind == "tried"]
+    assert [(record.by, record.head) for record in records] == [("lena", stored.head)]
+    found = await platform.proposals.evidence(records)
+    assert found[0].trial is not None
+    assert (found[0].trial.started_in, found[0].trial.text) == (41.0, "The proposal was withdrawn.")
+
+
+async def test_a_trial_ends_when_the_head_moves_and_that_of_a_draft_does_not(platform: Platform) -> None:
+    stored = await proposed(platform)
+    await started(platform, stored, "ana")
+    await platform.trials.start_draft(platform.people.actor("lena"), {OTHER_PATH: LARGER}, Wish())
+    await proposed(platform, NOTEBOOK.replace(b"4 GiB", b"6 GiB"))
+    await platform.follower.look()
+    trials = platform.people.trials
+    assert (trials["ana"]["state"], trials["ana"]["why"]) == ("ended", "The proposal has changed since.")
+    assert trials["lena"]["state"] == "running"
+
+
+async def test_one_person_adds_a_bounded_number_of_outcomes(platform: Platform) -> None:
+    stored = await proposed(platform)
+    for number in range(MAXIMUM_RECORDED + 1):
+        began = f"2999-01-01T00:00:{number:02}+00:00"
+        platform.people.trials["ana"] = {
+            "user": "ana", "profile": "housing/notebook", "state": "ended", "why": "x", "code": "image-missing",
+            "trial": {"proposal": stored.id, "head": stored.head}, "seconds": None, "began": began, "url": "",
+        }  # fmt: skip
+        await platform.follower.look()
+    records = [each for each in (await platform.proposals.stored(stored.id)).records if each.kind == "tried"]
+    assert len(records) == MAXIMUM_RECORDED
+
+
+async def test_a_draft_with_hard_problems_is_refused_before_the_hub_is_asked(platform: Platform) -> None:
+    await platform.watcher.refresh()
+    actor = platform.people.actor("ana")
+    for content in (LARGER.replace(b"quay.io", b"evil.example.org"), b"title: [", b"\xff"):
+        assert await code_of(platform.trials.start_draft(actor, {OTHER_PATH: content}, Wish())) == "trial-problems"
+    assert platform.people.asked_trials == []
+    soft = LARGER.replace(b"limit: 2", b"limit: 8")
+    await platform.trials.start_draft(actor, {OTHER_PATH: soft}, Wish())
+    asked = platform.people.asked_trials[0]
+    assert (asked["proposal"], asked["reviewing"], asked["profile"]) == ("", False, "housing/other")
+
+
+async def test_the_page_offers_the_trial_shows_it_and_says_how_it_went(platform: Platform, tmp_path: Path) -> None:
+    option = b"options:\n  size:\n    title: How large\n    default: a\n    choices:\n      a: {title: <b>A</b>}\n"
+    data = b"data_roles: [prices]\n" + option
+    platform.push({NOTEBOOK_PATH: NOTEBOOK + data})
+    stored = await proposed(platform, LARGER + data)
+    address = f"proposals/{stored.id}"
+    async with WebService.opened(platform, tmp_path, platform.directory) as service:
+        ana, ben = service.browser("ana"), service.browser("ben")
+        page = await ana.get(address)
+        assert "How large" in part(page)
+        assert "prices" in part(page)
+        assert "<b>A</b>" not in page.text
+        assert "not-yours-to-try" in part(await ben.get(address))
+        form = {"option.size": "a", "data_role": "prices"}
+        forged = await ana.post(f"{address}/try", data={"head": stored.head})
+        assert forged.status_code == 403
+        done = await ana.press(page, "/try", **form)
+        assert done.status_code == 303, done.text
+        asked = platform.people.asked_trials[-1]
+        assert (asked["options"], asked["data_roles"]) == ({"size": "a"}, ["prices"])
+        page = await ana.get(address)
+        assert "Your trial runs" in part(page)
+        assert BeautifulSoup(page.text, "html.parser").select_one("#trial a[href='/user/ana/trial/']")
+        assert "ana tries it" in part(await service.browser("lena").get(address))
+        assert (await ana.press(page, "/end-trial")).status_code == 303
+        await platform.follower.look()
+        assert "started in 41.0 s" in part(await ben.get(address))
+
+
+async def test_programs_start_look_at_and_end_their_own_trial(platform: Platform, tmp_path: Path) -> None:
+    stored = await proposed(platform)
+    async with WebService.opened(platform, tmp_path, platform.directory) as service:
+        session, ben = service.program("ana", session=True), service.program("ben")
+        path = f"api/v1/proposals/{stored.id}/trial"
+        assert (await session.get(path)).json()["state"] == "none"
+        done = await session.post(path, json={})
+        assert (done.status_code, done.json()["state"], done.json()["started_in"]) == (202, "running", 41.0)
+        assert done.json()["url"].startswith("http")
+        assert (await ben.get(path)).json()["state"] == "none"
+        refused = await ben.post(path, json={})
+        assert (refused.status_code, refused.json()["code"]) == (403, "not-yours-to-try")
+        assert (await ben.delete(path)).status_code == 200
+        assert platform.people.trials["ana"]["state"] == "running"
+        assert (await session.delete(path)).json()["state"] == "ended"
+        assert (await service.stranger().delete(path)).status_code == 403
+        draft = {"profile": "housing/notebook", "content": LARGER.decode()}
+        assert (await session.post("api/v1/trials", json=draft)).json()["proposal"] == ""
+        for wrong in ({}, {"profile": "x"}, {**draft, "settings": {}}, {**draft, "profile": "../x"}):
+            assert (await session.post("api/v1/trials", json=wrong)).status_code == 422
+
+
+async def test_a_hub_that_is_away_or_older_starts_no_trial_and_the_page_is_there(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = await proposed(platform)
+    view = await platform.proposals.view(stored, platform.people.actor("ana"))
+    answer = httpx.Response(404, json={"status": 404, "message": "Not Found"})
+    monkeypatch.setattr(platform.people, "_trials", lambda _request: answer)
+    assert (await platform.trials.view(view, platform.people.actor("ana"))).own is None
+    with pytest.raises(UnavailableError, match="hub-cannot-try"):
+        await started(platform, stored, "ana")
