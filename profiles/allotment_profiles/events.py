@@ -28,7 +28,8 @@ class Event:
 
     time: dt.datetime
     kind: str
-    """`start`, `ready`, `refusal`, `access-lost`, `access-back`, `end`, `stop-order`, `stop-target`, `more`."""
+    """`start`, `ready`, `refusal`, `access-lost`, `access-back`, `end`, `stop-order`, `stop-target`, `more`;
+    of a trial `trial-start`, `trial-ready`, `trial-end` and so on."""
     user: str
     profile: str
     revision: str

@@ -85,7 +85,7 @@ def test_a_proposal_is_tried_in_an_empty_home_and_ends_with_the_proposal(allotme
     # Both the hub's home and the proposal's page call it a trial.
     assert f"trial of {proposal['id']}" in idle.page("hub/home").text
     shown = BeautifulSoup(idle.page(f"services/allotment/proposals/{proposal['id']}").text, "html.parser")
-    assert "Your trial runs" in shown.select_one("#trial").get_text(" ", strip=True)  # type: ignore[union-attr]
+    assert "Your trial is running" in shown.select_one("#trial").get_text(" ", strip=True)  # type: ignore[union-attr]
     assert f"/{SERVER}" in str(shown.select_one("#trial a")["href"])  # type: ignore[index]
     withdraw(idle, proposal["id"])
     until(lambda: SERVER not in idle.sessions(), what="the end of the trial")
@@ -95,7 +95,7 @@ def test_a_proposal_is_tried_in_an_empty_home_and_ends_with_the_proposal(allotme
 
     def outcome() -> str:
         page = BeautifulSoup(idle.page(f"services/allotment/proposals/{proposal['id']}").text, "html.parser")
-        part = page.select_one("#trial li")
+        part = page.select_one(".allotment-evidence-item")
         return part.get_text(" ", strip=True) if part else ""
 
     until(outcome, what="the outcome")

@@ -33,6 +33,10 @@ RESERVED = Refusal(
 )
 
 
+STOPPED = Refusal("trial-stopped", "The trial did not start.", "It was stopped before it answered.", "", status=409)
+"""Why there is no outcome of a trial that was ended while it was starting."""
+
+
 class TrialMixin(LoggingConfigurable):
     """A server of a reserved name starts trials, and nothing else; all other servers start none."""
 
@@ -84,13 +88,13 @@ class TrialMixin(LoggingConfigurable):
         if self.last_trial and self.for_trials:
             self.last_trial = replace(self.last_trial, seconds=seconds)
 
-    def trial_ends(self, why: str, code: str = "trial-stopped") -> None:
+    def trial_ends(self, why: str, code: str = STOPPED.code) -> None:
         """Remember why the trial has ended, or with a code why it has not started.
 
         A failed start ends twice: JupyterHub stops what it has started before the hub learns of the failure.
         """
         last = self.last_trial
-        if last and (last.ended is None or (last.seconds is None and code != "trial-stopped")):
+        if last and (last.ended is None or (last.seconds is None and code != STOPPED.code)):
             code = "" if last.seconds is not None else code
             self.last_trial = replace(last, ended=dt.datetime.now(dt.UTC), why=why, code=code)
 

@@ -4,7 +4,14 @@ from traitlets.config import Config
 
 from allotment_hub.cluster.hub_setup import configure_hub
 from allotment_hub.hub_rights import CUSTOM_SCOPES, HUB_HANDLERS, roles
-from allotment_profiles.scopes import IDENTITIES_SCOPE, REFRESH_SCOPE, REVIEW_SCOPE, SIGN_INS_SCOPE, STOP_SCOPE
+from allotment_profiles.scopes import (
+    IDENTITIES_SCOPE,
+    REFRESH_SCOPE,
+    REVIEW_SCOPE,
+    SIGN_INS_SCOPE,
+    STOP_SCOPE,
+    TRIAL_SCOPE,
+)
 
 VALUES = {"publicUrl": "https://hub.example.org/", "repository": {"url": "https://git.example.org/p.git"}}
 
@@ -17,6 +24,7 @@ def test_only_the_service_may_stop_sessions_and_it_may_not_review() -> None:
         SIGN_INS_SCOPE: {"allotment"},
         IDENTITIES_SCOPE: {"allotment"},
         STOP_SCOPE: {"allotment"},
+        TRIAL_SCOPE: {"allotment"},
     }
 
 

@@ -22,6 +22,7 @@ from allotment_profiles.documents.reading import read
 from allotment_profiles.model import Option, Profile
 from allotment_profiles.model.paths import profile_path
 from allotment_profiles.model.problems import Refusal
+from allotment_profiles.model.values.quantities import format_duration
 from allotment_profiles.trials.request import TrialRequest, not_isolated
 
 _NOT_STARTED = "The trial was not started."
@@ -59,6 +60,10 @@ class TrialView:
     """The reader's trial of this proposal."""
     others: tuple[RunningTrial, ...]
     """The trials of others that run."""
+    isolated: bool
+    """Whether the trial reaches nothing of the reader's other sessions."""
+    time: str
+    """For how long it may run."""
 
 
 def refusal_to_try(case: Case, user: User, capabilities: Capabilities) -> Refusal | None:
@@ -71,7 +76,7 @@ def refusal_to_try(case: Case, user: User, capabilities: Capabilities) -> Refusa
         return None
     if not case.reviewed_by(user):
         why = "Only its proposer and those who have to approve it try it."
-        return Refusal("not-yours-to-try", "You cannot try this.", why, "Leave a comment instead.", stored.proposer)
+        return Refusal("not-yours-to-try", "You cannot try this.", why, "Leave a comment instead.")
     return None if capabilities.isolated else not_isolated(capabilities.deployment)
 
 
@@ -144,7 +149,7 @@ class Trials:
 
     async def view(self, view: ProposalView, reader: Actor) -> TrialView:
         """Return the trials of a proposal for its page. While the hub does not answer, none is known."""
-        stored, user = view.case.stored, reader.user
+        stored, user, policy = view.case.stored, reader.user, self._proposals.catalog.policy
         refusal = refusal_to_try(view.case, user, self._capabilities())
         found: list[RunningTrial] = []
         if stored.open:
@@ -161,6 +166,8 @@ class Trials:
             profiles=profiles,
             own=next((each for each in found if each.user == user.name), None),
             others=tuple(each for each in found if each.user != user.name and each.live),
+            isolated=self._capabilities().isolated,
+            time=format_duration(policy.value.trial) if policy else "",
         )
 
     def _tried(self, files: Files, user: User) -> Sequence[TriedProfile]:
