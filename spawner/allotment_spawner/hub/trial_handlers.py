@@ -123,8 +123,9 @@ def _failed(spawner: ProfileSpawnerMixin, error: BaseException) -> Refusal:
     if refusal is None:
         log.warning("the trial %s did not start: %r", spawner._log_name, error)
         refusal = _FAILED
-        if isinstance(error, HTTPError) and error.status_code == 429:
-            refusal = Refusal("trial-failed", _FAILED.what, str(error.log_message), "Try again later.", status=409)
+        if isinstance(error, HTTPError) and error.status_code < 500 and error.log_message:
+            why = error.log_message % error.args if error.args else error.log_message
+            refusal = Refusal("trial-failed", _FAILED.what, why, "Try again later.", status=409)
         elif isinstance(error, TimeoutError):
             refusal = Refusal("trial-failed", _FAILED.what, "It did not answer in time.", _FAILED.remedy, status=409)
     elif not isinstance(error, SpawnException):

@@ -1,4 +1,4 @@
-"""A trial as a pod, up to the Kubernetes API: what is sent has neither the user's home nor Secrets of the deployment."""
+"""A trial as a pod, up to the Kubernetes API: what is sent has neither the user's home nor Secrets of others."""
 
 from collections.abc import Iterator
 from pathlib import Path
