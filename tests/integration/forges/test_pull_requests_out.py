@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -327,8 +328,10 @@ async def test_what_people_write_does_nothing_there(window: Window) -> None:
     )
     await window.look()
     for text in (window.pull(stored).body, window.comment(stored)):
+        acted_on = re.sub("`[^`]*`", "", text)  # forges pass over code
         for piece in (" <script", "@everyone", "fixes #1", "](https://evil"):
-            assert piece not in text
+            assert piece not in acted_on
+        assert "@everyone" not in text
 
 
 async def test_a_forge_that_is_away_delays_nothing_here(window: Window) -> None:
