@@ -100,7 +100,8 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     checking = ChangeChecker(watcher.tracker, functools.partial(dt.datetime.now, dt.UTC), judges)
     kept = PlainGitForge(repository, keyring.signer(configuration.signing_key), mirror, configuration.records_index)
     kept.merged_branches_stay = configuration.forge is not None
-    capabilities = deployments.cluster if configuration.deployment == "kubernetes" else deployments.laptop
+    on_cluster = configuration.deployment == "kubernetes"
+    capabilities = deployments.cluster if on_cluster else deployments.laptop
     events = EventReader(Events(configuration.events))
     proposals = Proposals(kept, checking, directory, watcher, events)
     quarantine = Quarantine(kept, checking, watcher, directory, sign_ins, identities)
@@ -117,7 +118,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         profiles=Profiles(watcher, directory, kept, capabilities),
         teams=Teams(watcher, kept),
         data_roles=DataRoles(watcher, directory, kept),
-        own_sessions=OwnSessions(watcher, hub, capabilities, runs_images=configuration.deployment == "kubernetes"),
+        own_sessions=OwnSessions(watcher, hub, capabilities, events, runs_images=on_cluster),
         history=History(repository, watcher, kept),
         proposals=proposals,
         submissions=submissions,

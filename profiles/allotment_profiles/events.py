@@ -110,6 +110,13 @@ class Events:
         )
         return next(iter(self._select(query.order_by(_events.c.id).limit(1))), None)
 
+    def last(self, kind: str, profile: str, user: str) -> Event | None:
+        """Return the last event of a kind for a profile and a user, or None."""
+        query = sa.select(_events).where(
+            _events.c.profile == profile, _events.c.kind == kind, _events.c.user == user[:255]
+        )
+        return next(iter(self._select(query.order_by(_events.c.id.desc()).limit(1))), None)
+
     def delete_before(self, time: dt.datetime, *, at_most: int) -> int:
         """Delete the oldest events before a time, at most so many in one transaction, and return how many it were."""
         old = sa.select(_events.c.id).where(_events.c.time < _stored_time(time))

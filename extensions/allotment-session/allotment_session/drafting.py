@@ -30,7 +30,7 @@ def draft(settings: Mapping[str, Any], session: Mapping[str, Any], use: Use) -> 
     drafted = copy.deepcopy(dict(settings))
     values, options = use.values, session.get("options")
     options = options if isinstance(options, dict) else {}
-    memory = _memory(number_of(session.get("memory")), values)
+    memory = _memory(number_of(session.get("memory")), values, failed=failed_with(session))
     if memory:
         limit, why = memory
         _set_limit(drafted, options, "memory", f"{limit // GIB} GiB", limit)
@@ -43,7 +43,16 @@ def draft(settings: Mapping[str, Any], session: Mapping[str, Any], use: Use) -> 
     return drafted, reasons
 
 
-def _memory(limit: float, values: Mapping[str, Any]) -> tuple[int, str] | None:
+def failed_with(session: Mapping[str, Any]) -> float:
+    """Return with how much memory the last session of this profile ended for lack of it; 0 if this one has more."""
+    last = session.get("last")
+    if not isinstance(last, dict) or last.get("reason") != "out-of-memory":
+        return 0
+    memory = number_of(last.get("memory"))
+    return memory if memory >= number_of(session.get("memory")) else 0
+
+
+def _memory(limit: float, values: Mapping[str, Any], *, failed: float) -> tuple[int, str] | None:
     """Return another limit in bytes, in whole GiB, and why."""
     peak, kills, seconds = (number_of(values.get(name)) for name in ("memory_peak", "out_of_memory", "seconds"))
     if not limit:
@@ -52,6 +61,9 @@ def _memory(limit: float, values: Mapping[str, Any]) -> tuple[int, str] | None:
         times = "once" if kills == 1 else f"{kills:.0f} times"
         why = f"It ran out of memory {times} at its limit of {memory_text(limit)}."
         return _whole(limit * _LARGER), why
+    if failed:
+        why = f"The last session ended for lack of memory, at a limit of {memory_text(failed)}."
+        return _whole(failed * _LARGER), why
     smaller = _whole(peak * _SPARE)
     if peak and peak < _LITTLE * limit and seconds >= _LONG and smaller < limit:
         why = f"In {duration_text(seconds)} it used at most {memory_text(peak)} of {memory_text(limit)}."

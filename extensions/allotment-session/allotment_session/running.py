@@ -11,6 +11,7 @@ from allotment_session import output
 from allotment_session.amounts import cpu_text, duration_text, memory_text, moment_of, moment_text, number_of
 from allotment_session.capture.evidence import Use, evidence_of, observed
 from allotment_session.capture.packages import RULE
+from allotment_session.drafting import failed_with
 from allotment_session.errors import Exit, SessionError
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def short_of_memory(session: Mapping[str, Any], use: Use) -> list[str]:
         times = "once" if kills == 1 else f"{kills:.0f} times"
         what = f"Out of memory: the kernel ended a process of this session {times}"
         lines = [f"{what}, at its limit of {memory_text(limit)}."]
+    elif failed := failed_with(session):
+        lines = [f"Your last session of this profile ended for lack of memory, at a limit of {memory_text(failed)}."]
     elif limit and now >= _NEAR * limit:
         lines = [f"Memory is short: {memory_text(now)} of {memory_text(limit)} are used."]
     else:

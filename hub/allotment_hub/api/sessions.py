@@ -65,6 +65,16 @@ class LargerSizeAnswer(Answer):
     """The start page with this choice. The session that runs has to be stopped first."""
 
 
+class LastSessionAnswer(Answer):
+    """How an earlier session of the caller from the same profile ended."""
+
+    at: dt.datetime
+    reason: str
+    """`stopped`, `stop-order`, `idle`, `total`, `access-ended`, `deleted`, `evicted`, `exited` or `out-of-memory`."""
+    memory: int | None
+    """The limit of its memory, in bytes; null where it was not written down."""
+
+
 class OwnSessionAnswer(Answer):
     """The session that asks."""
 
@@ -100,6 +110,8 @@ class OwnSessionAnswer(Answer):
     """When it is stopped whatever happens in it, the soonest first."""
     larger: list[LargerSizeAnswer]
     """What has more memory and can be started: of this profile first."""
+    last: LastSessionAnswer | None
+    """How the last session of the caller from this profile ended; null where none has, or it is not known."""
     url: str
     """The page of the profile."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,11 +28,18 @@ class EventReader:
 
     async def first_start(self, profiles: Sequence[str], since: dt.datetime) -> Event | None:
         """Return the first start of any of the profiles since a time; None if there was none or none is known."""
+        return await self._known(partial(self._first, profiles, since)) if profiles else None
+
+    async def last_end(self, profile: str, user: str) -> Event | None:
+        """Return how the last session of a user from a profile ended; None if none has, or none is known."""
+        return await self._known(partial(self._events.last, "end", profile, user))
+
+    async def _known(self, read: Callable[[], Event | None]) -> Event | None:
         loop = asyncio.get_running_loop()
         self._hanging = {query for query in self._hanging if not query.done()}
-        if not profiles or self._hanging or loop.time() < self._paused_until:
+        if self._hanging or loop.time() < self._paused_until:
             return None
-        query = asyncio.ensure_future(in_own_thread("events", partial(self._first, profiles, since)))
+        query = asyncio.ensure_future(in_own_thread("events", read))
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.shield(query)
@@ -41,7 +48,7 @@ class EventReader:
             if not query.done():
                 self._hanging.add(query)
                 query.add_done_callback(_retrieve_exception)
-            log.warning("the first start of a merged profile cannot be read: %r", error)
+            log.warning("the events of sessions cannot be read: %r", error)
         return None
 
     def _first(self, profiles: Sequence[str], since: dt.datetime) -> Event | None:

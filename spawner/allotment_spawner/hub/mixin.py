@@ -390,7 +390,7 @@ class ProfileSpawnerMixin(StopOrderMixin, TrialMixin, ProfileSpawnerTraits, Spaw
         if session:
             reason: EndReason = "stop-order" if order else self._end_reason or "stopped"
             self._trial_ended(reason, order.reason if order else "")
-            details = {"order": order.id} if order else {}
+            details: dict[str, Any] = {"memory": session.size.memory, **({"order": order.id} if order else {})}
             self._record("end", session, seconds=self._age(session), reason=reason, server=self.name, **details)
         self._session_ended(by_order=order is not None)
         self._launch = self._end_reason = None

@@ -81,6 +81,17 @@ async def test_a_newer_version_and_access_that_ends_are_told(platform: Platform,
     assert [each["kind"] for each in told["ends"]] == ["access-ended", "total"]
 
 
+async def test_how_the_last_session_of_this_user_ended_is_told(platform: Platform, service: WebService) -> None:
+    await running(platform)
+    ana = service.program("ana", session=True)
+    assert (await ana.get("api/v1/session")).json()["last"] is None
+    end = {"kind": "end", "profile": "housing/notebook"}
+    platform.events.append(**end, user="ana", reason="out-of-memory", memory=4 * GIB)
+    platform.events.append(**end, user="ben", reason="idle")
+    last = (await ana.get("api/v1/session")).json()["last"]
+    assert (last["reason"], last["memory"]) == ("out-of-memory", 4 * GIB)
+
+
 @pytest.mark.parametrize("sessions", [[], [{"user": "ana", "server": "", "profile": ""}], [{"profile": "a/b"}]])
 async def test_only_a_session_of_a_profile_is_told_anything(
     platform: Platform, service: WebService, sessions: list[dict[str, Any]]

@@ -29,6 +29,7 @@ from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
 from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.services.browse.own_session import OwnSessions
+from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory, hub_api_client
 from allotment_hub.services.notifications.choices import Choices
 from allotment_hub.services.pull_requests.mirroring import PullRequests
@@ -134,7 +135,9 @@ class WebService:
             configuration=configuration, watcher=platform.watcher, profiles=platform.profiles, teams=platform.teams,
             judges=JUDGES,
             data_roles=platform.data_roles,
-            own_sessions=OwnSessions(platform.watcher, self.hub_client, deployments.cluster, runs_images=True),
+            own_sessions=OwnSessions(
+                platform.watcher, self.hub_client, deployments.cluster, EventReader(platform.events), runs_images=True
+            ),
             history=platform.history, proposals=platform.proposals,
             submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
             waiting=WaitingNumbers(platform.proposals, platform.quarantine, wait_seconds=platform.list_seconds),

@@ -48,6 +48,17 @@ def test_nothing_is_drafted_where_nothing_suggests_it(values: dict[str, Any]) ->
     assert drafted(values) == (settings(), "")
 
 
+def test_a_session_after_one_that_died_of_memory_gets_more_unless_it_has_more_already() -> None:
+    last = {"reason": "out-of-memory", "at": "2026-01-01T00:00:00Z", "memory": 4 * GIB}
+    found, reason = drafted({"seconds": 60}, {**SESSION, "last": last})
+    assert found["resources"]["memory"]["limit"] == "8 GiB"
+    assert reason == "The last session ended for lack of memory, at a limit of 4 GiB."
+    _, reason = drafted({"seconds": 60}, {**SESSION, "last": {**last, "memory": 6 * GIB}})
+    assert "at a limit of 6 GiB" in reason
+    for other in ({**last, "memory": 2 * GIB}, {**last, "memory": None}, {**last, "reason": "stopped"}, "x", None):
+        assert drafted({"seconds": 60}, {**SESSION, "last": other}) == (settings(), "")
+
+
 def test_cores_that_held_it_back_are_doubled() -> None:
     found, reason = drafted({"cpu_throttled": 0.4})
     assert found["resources"]["cpu"] == {"guarantee": 0.5, "limit": 4}

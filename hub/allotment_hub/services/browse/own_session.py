@@ -1,6 +1,7 @@
 """The session that asks: what the hub knows of it, when it ends, and which larger sizes its user could start."""
 
 import asyncio
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ import httpx
 
 from allotment_hub.errors import refused, unavailable
 from allotment_hub.services.browse.data_roles import grant_state
+from allotment_hub.services.event_reader import EventReader
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Launch, Request, resolve
 from allotment_profiles.access.offers import offers
 from allotment_profiles.access.people import User
 from allotment_profiles.access.visibility import profile_is_listed
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.events import Event
 from allotment_profiles.model import Grant, Profile
 from allotment_profiles.model.paths import profile_path
 from allotment_profiles.model.problems import RefusedError
@@ -63,6 +66,17 @@ class LargerSize:
 
 
 @dataclass(frozen=True, slots=True)
+class LastSession:
+    """How an earlier session ended."""
+
+    at: dt.datetime
+    reason: str
+    """As in the events: `stopped`, `out-of-memory`, `idle` …"""
+    memory: int | None
+    """The limit of its memory, in bytes; None in the events of an earlier version."""
+
+
+@dataclass(frozen=True, slots=True)
 class OwnSession:
     """A session as it is told about itself."""
 
@@ -91,6 +105,8 @@ class OwnSession:
     """The soonest first."""
     larger: tuple[LargerSize, ...]
     """The smallest first."""
+    last: LastSession | None = None
+    """How the last session of this user from the profile ended; None where that is not known."""
 
 
 class OwnSessions:
@@ -101,6 +117,7 @@ class OwnSessions:
         watcher: CatalogWatcher,
         client: httpx.AsyncClient,
         capabilities: Callable[[], Capabilities],
+        events: EventReader,
         *,
         runs_images: bool,
     ) -> None:
@@ -108,6 +125,7 @@ class OwnSessions:
         self._watcher = watcher
         self._client = client
         self._capabilities = capabilities
+        self._events = events
         self._runs_images = runs_images
 
     async def of(self, user: User, server: str | None) -> OwnSession:
@@ -120,7 +138,9 @@ class OwnSessions:
         if found is None:
             why = "The hub knows no session of yours by this name that Allotment has started."
             raise refused(404, "session-unknown", what, why, "Start a session from a profile.")
-        return await asyncio.to_thread(self._told, user, found)
+        own = await asyncio.to_thread(self._told, user, found)
+        event = await self._events.last_end(own.profile, user.name)
+        return dataclasses.replace(own, last=_last(event)) if event else own
 
     async def _asked(self, user: str) -> list[Mapping[str, Any]]:
         try:
@@ -163,6 +183,11 @@ class OwnSessions:
     def _at(self, commit: str, profile_id: str) -> bytes | None:
         repository = self._watcher.repository
         return repository.file(commit, profile_path(profile_id)) if repository.resolve(commit) else None
+
+
+def _last(event: Event) -> LastSession:
+    memory, reason = event.details.get("memory"), event.details.get("reason")
+    return LastSession(event.time, str(reason or ""), memory if isinstance(memory, int) else None)
 
 
 def _data(catalog: Catalog, profile_id: str, roles: Iterable[str], now: dt.datetime) -> Iterator[SessionData]:
