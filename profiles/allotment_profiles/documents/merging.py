@@ -35,7 +35,8 @@ def merged_file(
 ) -> tuple[bytes | None, tuple[Collision, ...]]:
     """Carry the changes from `base` to `theirs` over to `ours`, whose comments and layout are kept.
 
-    Return the file (None: removed) and the keys that collide. The file has their values of these keys.
+    Return the file (None: removed) and the keys that collide. The file has their values of these keys. Without keys,
+    and where the merged file would not read, as one that is too large, the whole file collides.
     """
     if ours in (base, theirs):
         return theirs, ()
@@ -51,8 +52,12 @@ def merged_file(
     merge = _Merge()
     merged = merge.value(was, now, wanted, "")
     written = rewrite(kind, ours, merged)
-    if not _same(parse_yaml(written).get("options"), merged.get("options")):
-        written = write(kind, merged)  # an edit in place keeps the order that the options had
+    try:
+        if not _same(parse_yaml(written).get("options"), merged.get("options")):
+            written = write(kind, merged)  # an edit in place keeps the order that the options had
+        parse_yaml(written)
+    except ValueError:
+        return theirs, whole
     return written, tuple(merge.collisions)
 
 
@@ -80,8 +85,10 @@ class _Merge:
                 return self._mapping(before, ours, theirs, field, keys)
         if _is_set(ours) and _is_set(theirs) and (base is _MISSING or _is_set(base)):
             before = [] if base is _MISSING else base
-            kept = [item for item in ours if item in theirs or item not in before]
-            return kept + [item for item in theirs if item not in before and item not in kept]
+            was, wanted = set(before), set(theirs)
+            kept = [item for item in ours if item in wanted or item not in was]
+            here = set(kept)
+            return kept + [item for item in theirs if item not in was and item not in here]
         self.collisions.append(Collision(field, *(None if each is _MISSING else each for each in (ours, theirs))))
         return theirs
 

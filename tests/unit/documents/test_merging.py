@@ -1,5 +1,6 @@
 """Two versions of a file are merged by keys: what collides is said, and everything else is carried over."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -116,3 +117,33 @@ def test_what_only_one_has_changed_is_taken_as_it_is() -> None:
     assert merged_file("profile", data(), data(), b"anything") == (b"anything", ())
     assert merged_file("profile", data(), None, None) == (None, ())
     assert merged_file("profile", None, data(title="Ours"), data(title="Ours")) == (data(title="Ours"), ())
+
+
+VERSIONS = {
+    "usual": data(),
+    "removed": None,
+    "large": data(environment={f"LARGE_{number}": "x" * 900 for number in range(60)}),
+    "as large": data(environment={f"OTHER_{number}": "x" * 900 for number in range(60)}),
+    "many": data(environment={f"MANY_{number}": "" for number in range(1500)}),
+    "as many": data(environment={f"OTHER_{number}": "" for number in range(1500)}),
+    "another order": b"options: {tool: {choices: {r: {title: R}}}, size: {choices: {small: {title: Small}}}}\n",
+    "empty": b"{}\n",
+    "no YAML": b"title: [\n",
+}
+
+
+@pytest.mark.parametrize("base", ["usual", "removed"])
+@pytest.mark.parametrize(("ours", "theirs"), list(itertools.permutations(VERSIONS, 2)))
+def test_any_three_versions_become_one_that_reads(base: str, ours: str, theirs: str) -> None:
+    merged, collisions = merged_file("profile", *(VERSIONS[version] for version in (base, ours, theirs)))
+    if merged != VERSIONS[theirs]:
+        assert merged is not None
+        assert parse_yaml(merged) is not None
+        assert "" not in [collision.field for collision in collisions]
+
+
+def test_two_changes_that_fit_each_and_not_together_collide_in_the_whole_file() -> None:
+    for ours, theirs in (("large", "as large"), ("many", "as many")):
+        merged, collisions = merged_file("profile", VERSIONS["usual"], VERSIONS[ours], VERSIONS[theirs])
+        assert merged == VERSIONS[theirs]
+        assert [collision.field for collision in collisions] == [""]
