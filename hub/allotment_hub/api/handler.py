@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -14,6 +14,7 @@ from allotment_hub.errors import refused
 from allotment_hub.http.handler import Handler
 
 METHODS = ("get", "post", "delete")
+ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def operation(
 
         @functools.wraps(method)
         async def handle(self: ApiHandler, *path: str) -> None:
-            await method(self, *path, **({"body": self.body(body)} if body else {}))
+            await method(self, *path, **({"body": await self.body(body)} if body else {}))
 
         summary = inspect.getdoc(method) or ""
         cast("Any", handle).operation = Operation(summary, body, answer, status, listed, query or {})
@@ -85,19 +86,31 @@ class ApiHandler(Handler):
         return self.operations()[str(self.request.method).lower()]
 
     def answer(self, content: BaseModel | Mapping[str, object], status: int | None = None) -> None:
-        """Answer with JSON, by default with the operation's status."""
-        self.set_status(status or self.operation.status)
-        self.set_header("Content-Type", "application/json")
-        text = content.model_dump_json() if isinstance(content, BaseModel) else json.dumps(content)
-        self.finish(text)
+        """Answer with a small value as JSON, by default with the operation's status."""
+        self._finish(_text(content), status)
 
-    async def answer_list(self, items: Sequence[BaseModel]) -> None:
-        """Answer with a list, and the revision of the catalog that it was made from."""
+    async def answer_made(
+        self, make: Callable[[], BaseModel | Mapping[str, object]], status: int | None = None
+    ) -> None:
+        """Answer with what a function makes. It runs in a thread: a large answer would stop the event loop."""
+        self._finish(await asyncio.to_thread(lambda: _text(make())), status)
+
+    async def answer_list(self, make: Callable[[ItemT], BaseModel], items: Sequence[ItemT]) -> None:
+        """Answer with a list of what a function makes of items, and the revision that the list was made from."""
         key, revision = self.operation.listed, self.services.watcher.catalog.revision
 
         def text() -> str:
-            return json.dumps({key: [item.model_dump(mode="json") for item in items], "revision": revision})
+            # One after the other: what is written in one call, as of ten thousand, lets no other thread run meanwhile.
+            listed = ", ".join(make(item).model_dump_json() for item in items)
+            return f'{{"{key}": [{listed}], "revision": {json.dumps(revision)}}}'
 
+        self._finish(await asyncio.to_thread(text))
+
+    def _finish(self, text: str, status: int | None = None) -> None:
+        self.set_status(status or self.operation.status)
         self.set_header("Content-Type", "application/json")
-        # Serializing ten thousand items takes too long for the event loop.
-        self.finish(await asyncio.to_thread(text))
+        self.finish(text)
+
+
+def _text(content: BaseModel | Mapping[str, object]) -> str:
+    return content.model_dump_json() if isinstance(content, BaseModel) else json.dumps(content)

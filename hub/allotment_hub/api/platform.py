@@ -23,7 +23,7 @@ from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
 from allotment_hub.services.pull_requests.mirroring import PullRequests
-from allotment_hub.services.quarantine import RELEASES, by_commit_and_kind
+from allotment_hub.services.quarantine import RELEASES, QuarantinedCommit, by_commit_and_kind
 from allotment_profiles.catalog.catalog import QuarantinedChange
 from allotment_profiles.store.watcher import FetchStatus, LoadStatus
 
@@ -35,16 +35,14 @@ class QuarantineHandler(ApiHandler):
     async def get(self) -> None:
         """List the commits with quarantined changes that the caller may see."""
         commits = await self.services.quarantine.seen_by(self.actor.user)
-        answers = [
-            answer_from(
-                QuarantinedCommitAnswer,
-                commit,
-                refusal=commit.refusal(self.actor),
-                confirmed_by=[user.name for user in commit.confirmed_by],
+
+        def answer(commit: QuarantinedCommit) -> QuarantinedCommitAnswer:
+            confirmed_by = [user.name for user in commit.confirmed_by]
+            return answer_from(
+                QuarantinedCommitAnswer, commit, refusal=commit.refusal(self.actor), confirmed_by=confirmed_by
             )
-            for commit in commits
-        ]
-        await self.answer_list(answers)
+
+        await self.answer_list(answer, commits)
 
 
 class ConfirmationHandler(ApiHandler):

@@ -16,7 +16,7 @@ class ProfilesHandler(ApiHandler):
     async def get(self) -> None:
         """List the profiles that the caller may see."""
         rows = await self.services.profiles.rows(self.actor.user)
-        await self.answer_list([profile_answer(row, self.address(f"profiles/{row.id}")) for row in rows])
+        await self.answer_list(lambda row: profile_answer(row, self.address(f"profiles/{row.id}")), rows)
 
 
 class ProfileHandler(ApiHandler):
@@ -26,7 +26,7 @@ class ProfileHandler(ApiHandler):
     async def get(self, team: str, name: str) -> None:
         """Return one profile."""
         row = await self.services.profiles.row(self.actor.user, f"{team}/{name}")
-        self.answer(profile_details(row, self.address(f"profiles/{row.id}")))
+        await self.answer_made(lambda: profile_details(row, self.address(f"profiles/{row.id}")))
 
 
 class ExplainHandler(ApiHandler):
@@ -42,7 +42,7 @@ class ExplainHandler(ApiHandler):
         profile = self.get_query_argument("profile", "")
         offer = await self.services.profiles.explain(self.actor.user, user, profile)
         identity = await self.services.identities.shown(self.actor.user, user)
-        self.answer(explain_answer(user, offer, identity))
+        await self.answer_made(lambda: explain_answer(user, offer, identity))
 
 
 class ReadersHandler(ApiHandler):
@@ -51,7 +51,8 @@ class ReadersHandler(ApiHandler):
     @operation(ReadersAnswer)
     async def get(self, name: str) -> None:
         """List who can reach a data role."""
-        self.answer(readers_answer(await self.services.data_roles.readers(self.actor.user, name)))
+        row = await self.services.data_roles.readers(self.actor.user, name)
+        await self.answer_made(lambda: readers_answer(row))
 
 
 class TeamHandler(ApiHandler):
@@ -60,7 +61,8 @@ class TeamHandler(ApiHandler):
     @operation(TeamAnswer)
     async def get(self, name: str) -> None:
         """Return one team."""
-        self.answer(team_answer(await self.services.teams.page(self.actor.user, name)))
+        page = await self.services.teams.page(self.actor.user, name)
+        await self.answer_made(lambda: team_answer(page))
 
 
 class SchemaHandler(ApiHandler):
@@ -70,4 +72,4 @@ class SchemaHandler(ApiHandler):
     async def get(self) -> None:
         """Return the JSON Schema of a profile, with the limits of the caller's teams."""
         catalog, now = self.services.watcher.catalog, dt.datetime.now(dt.UTC)
-        self.answer(form_schema(schema_of("profile"), catalog, self.actor.user, now))
+        await self.answer_made(lambda: form_schema(schema_of("profile"), catalog, self.actor.user, now))

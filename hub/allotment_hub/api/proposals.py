@@ -40,7 +40,8 @@ class _ProposalHandler(ApiHandler):
         view = await self.services.proposals.view(stored, self.actor)
         pull_requests = self.services.pull_requests
         pull_request = pull_requests.address(stored.id) if pull_requests else ""
-        self.answer(proposal_answer(view, self.address(f"proposals/{stored.id}"), pull_request), status)
+        address = self.address(f"proposals/{stored.id}")
+        await self.answer_made(lambda: proposal_answer(view, address, pull_request), status)
 
     async def answer_proposed(self, done: Proposed) -> None:
         """Answer with what was proposed, merged at once where it needs nobody's approval."""
@@ -81,7 +82,7 @@ class ChecksHandler(_ProposalHandler):
     async def post(self, body: CheckBody) -> None:
         """Check a change without proposing it."""
         check = await self.services.submissions.check(self.actor, await self.requested_files(body))
-        self.answer(check_answer(check))
+        await self.answer_made(lambda: check_answer(check))
 
 
 class ProposalsHandler(_ProposalHandler):
@@ -108,7 +109,7 @@ class ProposalsHandler(_ProposalHandler):
             query = urllib.parse.urlencode({"state": state, "before": part.before})
             self.set_header("Link", f'<{self.address("api/v1/proposals")}?{query}>; rel="next"')
         await self.answer_list(
-            [proposal_line(stored, self.address(f"proposals/{stored.id}")) for stored in part.proposals]
+            lambda stored: proposal_line(stored, self.address(f"proposals/{stored.id}")), part.proposals
         )
 
     @operation(ProposalAnswer, status=201)

@@ -12,7 +12,7 @@ from allotment_hub.services.drafts.grants import Ask
 from allotment_hub.services.drafts.requested import ProfileRequest, encoded
 from allotment_hub.services.judging.checking import Files
 from allotment_hub.services.trials.trying import Wish
-from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH
+from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_VALUES
 from allotment_profiles.model.values.texts import is_name
 from allotment_profiles.records.evidence import SessionEvidence
 from allotment_profiles.stops import StopTarget
@@ -83,6 +83,8 @@ class CheckBody(Body):
             raise ValueError("send files, or team and name (both names) and one of profile and content")
         if self.profile is not None and _depth(self.profile) > MAXIMUM_DEPTH:
             raise ValueError("the profile is nested too deeply")
+        if self.profile is not None and _count(self.profile) > MAXIMUM_VALUES:
+            raise ValueError("the profile has more keys and entries than a file may have")
         if self.profile is not None and len(json.dumps(self.profile)) > MAXIMUM_BYTES:
             raise ValueError("the profile is larger than a file may be")
         return self
@@ -241,3 +243,9 @@ def _depth(value: Any, level: int = 0) -> int:
         return level
     inner = value.values() if isinstance(value, dict) else value
     return max((_depth(each, level + 1) for each in inner), default=level)
+
+
+def _count(value: Any) -> int:
+    """Count keys and entries. Their nesting has been checked."""
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return len(inner) + sum(map(_count, inner))

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Literal
 
 from allotment_hub.api.handler import ApiHandler, operation
@@ -191,11 +192,12 @@ class StopsHandler(ApiHandler):
         """List the sessions that a stop would end. Give exactly one of the parameters."""
         target = stop_target({name: self.get_query_argument(name, "") for name in _TARGET})
         preview = await self.services.stops.preview(self.actor.user, target)
-        await self.answer_list([answer_from(SessionAnswer, session) for session in preview.sessions])
+        await self.answer_list(partial(answer_from, SessionAnswer), preview.sessions)
 
     @operation(StopAnswer)
     async def post(self, body: StopBody) -> None:
         """Stop all sessions of a user, a profile, an image or a data role. Their users are told by whom and why."""
         outcome = await self.services.stops.stop(self.actor, body.target, body.reason)
-        becomes = {result: outcome.having(result) for result in RESULTS}
-        self.answer(answer_from(StopAnswer, outcome, **becomes))
+        await self.answer_made(
+            lambda: answer_from(StopAnswer, outcome, **{result: outcome.having(result) for result in RESULTS})
+        )

@@ -1,5 +1,6 @@
 """The base of all handlers: it identifies the user, parses bodies and answers errors."""
 
+import asyncio
 import json
 import urllib.parse
 from collections.abc import Collection
@@ -44,6 +45,8 @@ from allotment_profiles.store.watcher import CatalogWatcher
 
 _NO_SIGN_IN = "none"
 """In a browser without the cookie, such as one that signed in before there was one: no sign-in has this secret."""
+MAXIMUM_MISTAKES = 1000
+"""How many mistakes a body may have of which the first are described."""
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
@@ -180,19 +183,9 @@ class Handler(HubOAuthenticated, SecuredHandler):
         remedy = "Sign in, or send a token of the hub: `Authorization: token …`."
         raise refused(403, "not-signed-in", "You are not signed in.", why, remedy)
 
-    def body(self, kind: type[BodyT]) -> BodyT:
-        """Return the request's JSON body as a model."""
-        try:
-            content = json.loads(self.request.body)
-        except (ValueError, RecursionError) as error:
-            raise refused(400, "not-json", "The request is invalid.", "Its body is not valid JSON.") from error
-        try:
-            return kind.model_validate(content)
-        except ValidationError as error:
-            problems = _problems_of(error)
-            why = "; ".join(f"{problem.field}: {problem.message}" for problem in problems[:3])
-            refusal = Refusal("request", "The request is invalid.", why, _REQUEST_REMEDY, status=422)
-            raise ServiceError(refusal, problems) from error
+    async def body(self, kind: type[BodyT]) -> BodyT:
+        """Return the request's JSON body as a model. It is read in a thread: a large one would stop the event loop."""
+        return await asyncio.to_thread(_read, kind, self.request.body)
 
 
 def server_of(user: str, scopes: Collection[str]) -> str | None:
@@ -204,17 +197,28 @@ def server_of(user: str, scopes: Collection[str]) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-_REQUEST_REMEDY = "Look at openapi.json."
+def _read(kind: type[BodyT], body: bytes) -> BodyT:
+    try:
+        return kind.model_validate(json.loads(body))
+    except ValidationError as error:
+        raise _not_valid(error) from error
+    except (ValueError, RecursionError) as error:
+        raise refused(400, "not-json", "The request is invalid.", "Its body is not valid JSON.") from error
 
 
-def _problems_of(error: ValidationError) -> list[Problem]:
-    """Return the first problems of a body, without the values that were sent."""
-    details = error.errors(include_url=False, include_input=False, include_context=False)[:20]
-    fields = [".".join(str(key)[:60] for key in detail["loc"][:8]) for detail in details]
-    return [
-        Problem("", "request", detail["msg"], _REQUEST_REMEDY, field=field)
-        for detail, field in zip(details, fields, strict=True)
-    ]
+def _not_valid(error: ValidationError) -> ServiceError:
+    """Return the refusal of a body with its first problems, without the values that were sent."""
+    what, remedy, problems, count = "The request is invalid.", "Look at openapi.json.", [], error.error_count()
+    why = f"Its body has {count} mistakes."
+    if count <= MAXIMUM_MISTAKES:  # pydantic describes all or none
+        details = error.errors(include_url=False, include_input=False, include_context=False)[:20]
+        problems = [Problem("", "request", detail["msg"], remedy, field=_field(detail["loc"])) for detail in details]
+        why = "; ".join(f"{problem.field}: {problem.message}" for problem in problems[:3])
+    return ServiceError(Refusal("request", what, why, remedy, status=422), problems)
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    return ".".join(str(key)[:60] for key in place[:8])
 
 
 def host_of(address: str) -> str:

@@ -1,5 +1,6 @@
 """Small proposals with pages of their own: a request for data, its renewal and its end, and a profile's retirement."""
 
+import asyncio
 import datetime as dt
 from typing import ClassVar
 
@@ -35,7 +36,7 @@ class AskPage(ProposingPage):
             try:
                 if team not in self.services.catalog.teams:
                     raise refused(422, "team-unknown", "Nothing was proposed.", "There is no such team.", "Choose one.")
-                await self.propose({data_role_path(row.name): self._file(row.name, team, ask)}, ask.reason)
+                await self.propose({data_role_path(row.name): await self._file(row.name, team, ask)}, ask.reason)
                 return
             except ServiceError as refusal:
                 self.set_status(refusal.refusal.status)
@@ -48,8 +49,8 @@ class AskPage(ProposingPage):
             raise unreadable(name)
         return row, row.entry.value
 
-    def _file(self, name: str, team: str, ask: Ask) -> bytes:
-        return with_grant(self.services.catalog, name, team, ask)
+    async def _file(self, name: str, team: str, ask: Ask) -> bytes:
+        return await asyncio.to_thread(with_grant, self.services.catalog, name, team, ask)
 
     def _teams(self) -> dict[str, str]:
         """Return the titles of the teams that the user belongs to."""
@@ -66,7 +67,7 @@ class AskPage(ProposingPage):
         check = None
         try:
             if team in catalog.teams and ask.until:
-                check = await self.checked({data_role_path(name): self._file(name, team, ask)})
+                check = await self.checked({data_role_path(name): await self._file(name, team, ask)})
         except ServiceError as refusal:
             error = error or refusal
             self.set_status(error.refusal.status)
@@ -103,7 +104,7 @@ class EndPage(ProposingPage):
         if self.field("do") == "propose":
             try:
                 row, _ = await self._grant(name, team)
-                await self.propose({data_role_path(row.name): self._file(row.name, team, until)}, reason)
+                await self.propose({data_role_path(row.name): await self._file(row.name, team, until)}, reason)
                 return
             except ServiceError as refusal:
                 self.set_status(refusal.refusal.status)
@@ -119,12 +120,12 @@ class EndPage(ProposingPage):
             raise refused(404, "grant-unknown", "There is no such grant.", "", "Look at the page of the data role.")
         return row, grant
 
-    def _file(self, name: str, team: str, until: str) -> bytes:
-        return ending_grant(self.services.catalog, name, team, until)
+    async def _file(self, name: str, team: str, until: str) -> bytes:
+        return await asyncio.to_thread(ending_grant, self.services.catalog, name, team, until)
 
     async def _show(self, name: str, team: str, until: str, reason: str, error: ServiceError | None = None) -> None:
         row, grant = await self._grant(name, team)
-        check = await self.checked({data_role_path(name): self._file(name, team, until)})
+        check = await self.checked({data_role_path(name): await self._file(name, team, until)})
         await self.show(
             "end.html",
             one_time=self.one_time,

@@ -1,13 +1,15 @@
 """The table of profiles as a file."""
 
+import asyncio
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from allotment_hub.api.serializers import profile_answer
 from allotment_hub.pages.page import Page
+from allotment_hub.services.browse.profiles import ProfileRow
 
 _COLUMNS = (
     "id", "title", "purpose", "team_title", "owners", "members", "app", "image", "cpu", "memory", "gpu", "gpu_kind",
@@ -22,11 +24,19 @@ class ProfilesExport(Page):
     async def get(self, kind: str) -> None:
         """GET profiles.csv or profiles.json."""
         rows = await self.services.profiles.rows(self.actor.user)
-        answers = [profile_answer(row, self.address(f"profiles/{row.id}")).model_dump(mode="json") for row in rows]
         if kind == "json":
-            self.download("profiles.json", "application/json", json.dumps({"profiles": answers}, indent=2))
+            content = await asyncio.to_thread(self._as_json, rows)
+            self.download("profiles.json", "application/json", content)
         else:
-            self.download("profiles.csv", "text/csv", as_csv(answers))
+            self.download("profiles.csv", "text/csv", await asyncio.to_thread(as_csv, self._answers(rows)))
+
+    def _answers(self, rows: Iterable[ProfileRow]) -> Iterator[dict[str, Any]]:
+        """Yield the answer for each row. Only to be used in a thread: many rows would stop the event loop."""
+        for row in rows:
+            yield profile_answer(row, self.address(f"profiles/{row.id}")).model_dump(mode="json")
+
+    def _as_json(self, rows: Iterable[ProfileRow]) -> str:
+        return json.dumps({"profiles": list(self._answers(rows))}, indent=2)
 
 
 def as_csv(answers: Iterable[dict[str, Any]]) -> str:

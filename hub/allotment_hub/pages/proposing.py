@@ -1,5 +1,6 @@
 """Proposing: the page with the form and the file of a profile, and what other pages that propose share."""
 
+import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
@@ -26,7 +27,7 @@ from allotment_hub.services.drafts.starting_points import (
 )
 from allotment_hub.services.judging.checking import Check, Files
 from allotment_hub.services.proposals.catching_up import Updated
-from allotment_hub.services.proposals.proposing import Proposed
+from allotment_hub.services.proposals.proposing import Proposed, check_number
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.people import User, leads_of
 from allotment_profiles.access.visibility import Sight, team_is_listed, visible
@@ -117,17 +118,15 @@ class ProposePage(ProposingPage):
 
     async def get(self) -> None:
         """GET propose?from=TEAM/NAME&copy=1, ?team=, ?proposal=ID, ?again=ID, ?undo=ID, ?path=PATH."""
-        form = self._form()
+        form = await asyncio.to_thread(self._form)
         draft = await self._started(form)
         fresh = draft.profile is not None and draft.profile.new and not draft.update
         await self._show(draft, form, Panel(None) if fresh else await self._panel(draft, form))
 
     async def post(self) -> None:
         """POST the form: to check it, to show it in another tab, or to propose it."""
-        form, action = self._form(), self.field("do", "check")
-        draft, error = self._typed_draft(form), None
-        if draft.profile and action in ("form", "file"):
-            draft = dataclasses.replace(draft, profile=draft.profile.switched(cast("Tab", action), form.fields))
+        form, action = await asyncio.to_thread(self._form), self.field("do", "check")
+        draft, error = await asyncio.to_thread(self._typed_draft, form, action), None
         if action == "propose":
             try:
                 await self._propose(draft, form)
@@ -146,7 +145,8 @@ class ProposePage(ProposingPage):
         own = own_problems(draft, catalog)
         if own:
             raise refused(422, "problems", "This cannot be proposed yet.", own[0].message, own[0].remedy)
-        await self.propose(draft.files(form.fields, catalog), draft.reason, draft.update, draft.undoes)
+        files = await asyncio.to_thread(draft.files, form.fields, catalog)
+        await self.propose(files, draft.reason, draft.update, draft.undoes)
 
     def _form(self) -> ProfileForm:
         catalog, now = self.services.catalog, dt.datetime.now(dt.UTC)
@@ -170,17 +170,18 @@ class ProposePage(ProposingPage):
             return DraftProposal(await self._from_profile(origin, copy_to if copy else None, form))
         if paths:
             return await self._from_paths(paths)
-        return DraftProposal(blank(self.services.catalog, self.actor.user, team or first, form.fields))
+        catalog, user = self.services.catalog, self.actor.user
+        return DraftProposal(await asyncio.to_thread(blank, catalog, user, team or first, form.fields))
 
     async def _from_proposal(self, stored: StoredProposal, form: ProfileForm) -> DraftProposal:
         """Start from a proposal; an open one is updated. Only the grant is carried over from others' data roles."""
         proposals, catalog = self.services.proposals, self.services.catalog
         updated = await proposals.files_for_main(stored, await proposals.main())
         update = stored.id if stored.open else ""
-        draft = from_proposal(update, updated.files, stored.current.text, catalog, form.fields)
+        draft = await asyncio.to_thread(from_proposal, update, updated.files, stored.current.text, catalog, form.fields)
         carried = {data_role_path(role) for role in draft.profile.asks} if draft.profile else set()
         seen = (await proposals.view(stored, self.actor)).seen
-        self._check_seen(updated, seen, carried, "Withdraw it, and make a new one.")
+        await self._check_seen(updated, seen, carried, "Withdraw it, and make a new one.")
         return draft
 
     async def _undoing(self, proposal: str, form: ProfileForm) -> DraftProposal:
@@ -188,20 +189,19 @@ class ProposePage(ProposingPage):
         proposals, catalog, user = self.services.proposals, self.services.catalog, self.actor.user
         stored = await self.services.submissions.undoable(self.actor, proposal)
         undone = await proposals.undone(stored, await proposals.main())
-        versions = {path: [data] if data is not None else [] for path, data in undone.files.items()}
-        seen = {path for path, data in versions.items() if visible(user, path, catalog, *data) == Sight.ALL}
-        self._check_seen(undone, seen, set(), "Ask those who may see it.")
-        draft = from_proposal("", undone.files, "", catalog, form.fields)
+        seen = await asyncio.to_thread(_seen, user, undone.files, catalog)
+        await self._check_seen(undone, seen, set(), "Ask those who may see it.")
+        draft = await asyncio.to_thread(from_proposal, "", undone.files, "", catalog, form.fields)
         return dataclasses.replace(draft, undoes=stored.id, collisions=undone.collisions)
 
-    def _check_seen(self, updated: Updated, seen: Container[str], carried: Container[str], remedy: str) -> None:
+    async def _check_seen(self, updated: Updated, seen: Container[str], carried: Container[str], remedy: str) -> None:
         """Refuse to show files whose text the user may not see, as proposed or on main."""
         user, catalog = self.actor.user, self.services.catalog
-        hidden = [
-            path
-            for path in updated.files
-            if path not in carried and (path not in seen or updated.sight(user, path, catalog) < Sight.ALL)
-        ]
+
+        def is_hidden(path: str) -> bool:
+            return path not in carried and (path not in seen or updated.sight(user, path, catalog) < Sight.ALL)
+
+        hidden = await asyncio.to_thread(lambda: [path for path in updated.files if is_hidden(path)])
         if hidden:
             what, why = "You cannot change this proposal here.", f"You may not see the text of {', '.join(hidden)}."
             raise refused(403, "file-private", what, why, remedy)
@@ -211,17 +211,18 @@ class ProposePage(ProposingPage):
         row, catalog = await self.services.profiles.row(self.actor.user, origin), self.services.catalog
         if row.entry is None:
             raise unreadable(origin)
-        profile = from_profile(catalog, row.id, form.fields, copy_to=copy_to)
+        profile = await asyncio.to_thread(from_profile, catalog, row.id, form.fields, copy_to=copy_to)
         if row.full:
             return profile
         if copy_to is None and (has_variables(row.entry.value) or b"#" in row.entry.source):
             why = "Its file has variables or comments, and only the team and administrators may see them."
             remedy = "Propose one like it for a team of yours, without them."
             raise refused(403, "file-private", "You cannot change this profile.", why, remedy, row.owners)
-        return without_variables(profile, form.fields)
+        return await asyncio.to_thread(without_variables, profile, form.fields)
 
     async def _from_paths(self, paths: Sequence[str]) -> DraftProposal:
         """Start from other files. Only the owner of a data role may see its file, which names a credential."""
+        check_number(paths)
         for path in paths:
             ref, sight = file_ref(path), visible(self.actor.user, path, self.services.catalog)
             if ref and ref.kind == "team" and sight == Sight.NOTHING:
@@ -234,13 +235,15 @@ class ProposePage(ProposingPage):
                     raise refused(403, "file-private", "You cannot change this file.", why, remedy, row.owners)
         return from_paths(self.services.catalog, paths)
 
-    def _typed_draft(self, form: ProfileForm) -> DraftProposal:
+    def _typed_draft(self, form: ProfileForm, action: str) -> DraftProposal:
         names = self.request.body_arguments
         others: dict[str, str | None] = {
             name.removeprefix(_OTHER): self.field(name) for name in names if name.startswith(_OTHER)
         }
         others |= {name.removeprefix(_REMOVED): None for name in names if name.startswith(_REMOVED)}
         profile = self._typed_profile(form) if self.field("with_profile", "yes") == "yes" else None
+        if profile and action in ("form", "file"):
+            profile = profile.switched(cast("Tab", action), form.fields)
         update, undoes = self.field("update").strip(), self.field("undoes").strip()
         return DraftProposal(profile, others, self.field("reason"), update, undoes)
 
@@ -278,8 +281,9 @@ class ProposePage(ProposingPage):
         own = own_problems(draft, catalog)
         nameless = any(problem.field in ("name", "team") and problem.code != "name-taken" for problem in own)
         # Without a name there is no file that could be checked.
-        check = await self.checked({} if nameless else draft.files(form.fields, catalog))
-        return panel_of(check, draft, form.fields, own)
+        files = {} if nameless else await asyncio.to_thread(draft.files, form.fields, catalog)
+        check = await self.checked(files)
+        return await asyncio.to_thread(panel_of, check, draft, form.fields, own)
 
     async def _show(
         self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None
@@ -289,6 +293,12 @@ class ProposePage(ProposingPage):
         texts = {"titles": titles_of(catalog), "more": MORE, "next_year": in_a_year()}
         values = {"view": view, "draft": draft, "panel": panel, "error": error, "one_time": self.one_time}
         await self.show("propose.html", **values, **texts)
+
+
+def _seen(user: User, files: Files, catalog: Catalog) -> set[str]:
+    """Return the paths of files whose text a user may see."""
+    versions = {path: [data] if data is not None else [] for path, data in files.items()}
+    return {path for path, data in versions.items() if visible(user, path, catalog, *data) == Sight.ALL}
 
 
 def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:

@@ -74,8 +74,14 @@ class DataRoles:
         broken = [where.id for path in catalog.broken if (where := file_ref(path)) and where.kind == "data role"]
         names = sorted({*catalog.data_roles, *broken})
         last = {name: provenance.last(data_role_path(name)) for name in names}
-        told = await asyncio.to_thread(self._told.told, user, last.values())
-        return [_row(catalog, told.get(entry.commit) if entry else None, user, name) for name, entry in last.items()]
+
+        def rows() -> list[DataRoleRow]:
+            told = self._told.told(user, last.values())
+            return [
+                _row(catalog, told.get(entry.commit) if entry else None, user, name) for name, entry in last.items()
+            ]
+
+        return await asyncio.to_thread(rows)
 
     async def row(self, user: User, name: str) -> DataRoleRow:
         """Return one data role. Raise ServiceError if there is none."""
@@ -83,7 +89,7 @@ class DataRoles:
         if name not in catalog.data_roles and data_role_path(name) not in catalog.broken:
             remedy = "Look at the list of data roles."
             raise refused(404, "data-role-unknown", "There is no such data role.", "", remedy)
-        return _row(catalog, await self._last_change(user, name), user, name)
+        return await asyncio.to_thread(_row, catalog, await self._last_change(user, name), user, name)
 
     async def _last_change(self, user: User, name: str) -> HistoryEntry | None:
         entry = self._watcher.provenance.last(data_role_path(name))
@@ -98,7 +104,7 @@ class DataRoles:
             remedy = "The page of the data role shows the groups."
             raise refused(403, "readers-private", what, why, remedy, row.owners)
         everyone = await self._directory.everyone()
-        return _row(self._watcher.catalog, row.last_change, user, name, everyone)
+        return await asyncio.to_thread(_row, self._watcher.catalog, row.last_change, user, name, everyone)
 
 
 def _row(

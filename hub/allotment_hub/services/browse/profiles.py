@@ -2,12 +2,12 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import PlainGitForge
-from allotment_hub.services.browse.search import ProfileIndex, matching, words_of
+from allotment_hub.services.browse.search import IndexedProfile, ProfileIndex, matching, words_in, words_of
 from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.visibility import told_of_newest
@@ -78,7 +78,7 @@ class Profiles:
         self._capabilities = capabilities
         self._index = ProfileIndex()
         self._told = ToldEntries(watcher, forge)
-        self._lock = asyncio.Lock()
+        self._indexing = asyncio.Lock()
 
     @property
     def has_service_accounts(self) -> bool:
@@ -86,10 +86,14 @@ class Profiles:
         return "aws_role" in self._capabilities().bindings
 
     async def search(self, user: User, query: str = "") -> list[str]:
-        """Return the ids of the profiles that the user may know of and that have all words of a query."""
-        catalog, provenance = self._watcher.catalog, self._watcher.provenance
-        async with self._lock:
-            return await asyncio.to_thread(self._search, catalog, provenance, user, query)
+        """Return the ids of the profiles that the user may know of and that have all words of a query.
+
+        Raise a refusal where the query is too long.
+        """
+        words, catalog = words_in(query), self._watcher.catalog
+        async with self._indexing:  # not during the search: others wait for it
+            index = await asyncio.to_thread(self._index.updated, catalog, self._watcher.provenance)
+        return await asyncio.to_thread(_search, index, catalog, user, words)
 
     async def rows(self, user: User, ids: Sequence[str] | None = None) -> list[ProfileRow]:
         """Return the rows of profiles that the user may know of, by default of all."""
@@ -133,17 +137,6 @@ class Profiles:
             raise refused(404, "user-unknown", "There is no such user.", "The hub has no user of this name.")
         return offer(catalog, user, profile_id, dt.datetime.now(dt.UTC), self._capabilities())
 
-    def _search(self, catalog: Catalog, provenance: Provenance, user: User, query: str) -> list[str]:
-        index = self._index.updated(catalog, provenance)
-        teams = {profile_id.partition("/")[0] for profile_id in index}
-        listed = {team for team in teams if team_is_listed(catalog, user, team)}
-        return [
-            profile_id
-            for profile_id in matching(index, query)
-            if profile_id.partition("/")[0] in listed
-            and not (index[profile_id].hidden and not may_know(catalog, user, profile_id))
-        ]
-
     def _rows(self, catalog: Catalog, provenance: Provenance, user: User, ids: Sequence[str]) -> list[ProfileRow]:
         capabilities, now = self._capabilities(), dt.datetime.now(dt.UTC)
         teams = {profile_id.partition("/")[0] for profile_id in ids}
@@ -161,6 +154,17 @@ class Profiles:
             )
             for profile_id, entry in last.items()
         ]
+
+
+def _search(index: Mapping[str, IndexedProfile], catalog: Catalog, user: User, words: Collection[str]) -> list[str]:
+    teams = {profile_id.partition("/")[0] for profile_id in index}
+    listed = {team for team in teams if team_is_listed(catalog, user, team)}
+    return [
+        profile_id
+        for profile_id in matching(index, words)
+        if profile_id.partition("/")[0] in listed
+        and not (index[profile_id].hidden and not may_know(catalog, user, profile_id))
+    ]
 
 
 def _row(

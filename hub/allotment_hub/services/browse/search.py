@@ -1,13 +1,19 @@
 """Search for profiles by words. The words of a profile are kept, and read again only when a file has changed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from allotment_hub.errors import refused
 from allotment_profiles.access.subjects import people_of
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
 from allotment_profiles.model.paths import file_ref, profile_path
 from allotment_profiles.store.provenance import Provenance
+
+MAXIMUM_WORDS = 20
+"""How many different words a search may have."""
+MAXIMUM_CHARACTERS = 1000
+"""How many characters these may have together."""
 
 
 def words_of(profile_id: str, profile: Profile | None, team_title: str, members: str, approvers: Iterable[str]) -> str:
@@ -68,7 +74,15 @@ class ProfileIndex:
         return IndexedProfile(key, words, bool(profile and profile.visibility == "draft"))
 
 
-def matching(index: dict[str, IndexedProfile], query: str) -> Iterator[str]:
-    """Yield the ids of the profiles that have all words of a query."""
-    wanted = query.lower().split()
-    return (profile_id for profile_id, profile in index.items() if all(word in profile.words for word in wanted))
+def words_in(query: str) -> tuple[str, ...]:
+    """Return the words of a search, each once. Raise a refusal where they are too many, or too long."""
+    words = tuple(dict.fromkeys(query.lower().split()))
+    if len(words) > MAXIMUM_WORDS or sum(map(len, words)) > MAXIMUM_CHARACTERS:
+        why = f"It has more than {MAXIMUM_WORDS} words, or more than {MAXIMUM_CHARACTERS} characters."
+        raise refused(422, "search-long", "This search is too long.", why, "Search for fewer words.")
+    return words
+
+
+def matching(index: Mapping[str, IndexedProfile], words: Collection[str]) -> Iterator[str]:
+    """Yield the ids of the profiles that have all words of a search."""
+    return (profile_id for profile_id, profile in index.items() if all(word in profile.words for word in words))

@@ -11,11 +11,11 @@ from allotment_hub.services.browse.told_entries import ToldEntries
 from allotment_hub.services.visibility import told_of_newest
 from allotment_profiles.access.people import User, answers_for, belongs, leads
 from allotment_profiles.access.visibility import profile_is_listed, team_is_listed
-from allotment_profiles.catalog.catalog import Entry, QuarantinedChange
+from allotment_profiles.catalog.catalog import Catalog, Entry, QuarantinedChange
 from allotment_profiles.model import Grant, Team
 from allotment_profiles.model.paths import team_path
 from allotment_profiles.model.problems import Problem
-from allotment_profiles.store.provenance import HistoryEntry
+from allotment_profiles.store.provenance import HistoryEntry, Provenance
 from allotment_profiles.store.watcher import CatalogWatcher
 
 
@@ -52,10 +52,15 @@ class Teams:
         entry = catalog.teams.get(name)
         if entry is None or not team_is_listed(catalog, user, name):
             raise refused(404, "team-unknown", "There is no such team.", "", "Look at the list of profiles.")
+        return await asyncio.to_thread(self._details, catalog, provenance, now, user, name, entry)
+
+    def _details(
+        self, catalog: Catalog, provenance: Provenance, now: dt.datetime, user: User, name: str, entry: Entry[Team]
+    ) -> TeamDetails:
         team, path = entry.value, team_path(name)
         roles = [(role, found.value) for role, found in sorted(catalog.data_roles.items())]
         last = provenance.last(path)
-        told = await asyncio.to_thread(self._told.told, user, [last])
+        told = self._told.told(user, [last])
         position = "a lead" if leads(user, team) else "a deputy" if answers_for(user, team) else ""
         mine = belongs(user, team)
         return TeamDetails(

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from allotment_hub.errors import refused
 from allotment_hub.services.drafts.forms import Field, document_of, keys_without_field, roles_of, values_of
-from allotment_hub.services.drafts.grants import Ask, has_grant, with_grant
+from allotment_hub.services.drafts.grants import Ask, check_size, has_grant, with_grant
 from allotment_hub.services.judging.checking import Files
+from allotment_hub.services.proposals.proposing import check_number
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite
+from allotment_profiles.model.limits import MAXIMUM_VALUES
 from allotment_profiles.model.paths import data_role_path, file_ref, profile_path
 from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.model.values.texts import is_name
@@ -70,12 +73,22 @@ class EditedProfile:
             return {}
 
     def text(self, fields: Sequence[Field]) -> str:
-        """Return the profile's file as edited."""
+        """Return the profile's file as edited. Raise a refusal where more was typed than a file may have."""
+        self._check_amount(fields)
         content = self.content.encode("utf-8", "surrogatepass")
         if self.tab == "file":
             return with_acceptances(content, self.accepts).decode("utf-8", "surrogatepass")
         wanted = document_of(self.values, self.roles, self.source, fields)
         return rewrite("profile", content, _accepted(wanted, self.accepts, drop=True)).decode()
+
+    def _check_amount(self, fields: Sequence[Field]) -> None:
+        acceptances = [text for accept in self.accepts.values() for text in (accept.reason, accept.until)]
+        check_size((*self.values.values(), *self.roles, *self.accepts, *acceptances))
+        lists = (self.values.get(field.name, "") for field in fields if field.kind == "list")
+        number = sum(text.count("\n") + text.count(",") for text in lists) + len(self.roles) + len(self.accepts)
+        if number > MAXIMUM_VALUES:
+            why = f"Its lists have {number} entries, and a file has at most {MAXIMUM_VALUES} keys and entries."
+            raise refused(422, "values-many", "This cannot be checked.", why, "Make them shorter.")
 
     def settled(self) -> "EditedProfile":
         """Return it with the acceptances written into the file, if the file is edited."""
@@ -138,7 +151,10 @@ class DraftProposal:
     """What main has changed since then: `before` is the value on main, `after` the one from before the merge."""
 
     def files(self, fields: Sequence[Field], catalog: Catalog) -> Files:
-        """Return the changed files: the profile, the data roles whose grants it asks for, and the others."""
+        """Return the changed files: the profile, the data roles whose grants it asks for, and the others.
+
+        Raise a refusal where they are too many, or more was typed than a file may have.
+        """
         changed: dict[str, bytes | None] = {
             path: None if content is None else content.encode("utf-8", "surrogatepass")
             for path, content in self.others.items()
@@ -146,11 +162,12 @@ class DraftProposal:
         profile = self.profile
         if profile:
             changed[profile_path(profile.id)] = profile.text(fields).encode("utf-8", "surrogatepass")
-            for role in profile.missing(catalog):
-                ask = profile.asks.get(role)
-                if ask and data_role_path(role) not in changed:
-                    ask = Ask(ask.until, ask.reason or self.reason)
-                    changed[data_role_path(role)] = with_grant(catalog, role, profile.team, ask)
+            asks = {role: profile.asks[role] for role in profile.missing(catalog) if role in profile.asks}
+            asks = {role: ask for role, ask in asks.items() if data_role_path(role) not in changed}
+            check_number([*changed, *asks])
+            for role, ask in asks.items():
+                asked = Ask(ask.until, ask.reason or self.reason)
+                changed[data_role_path(role)] = with_grant(catalog, role, profile.team, asked)
         return changed
 
 

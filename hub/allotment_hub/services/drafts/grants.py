@@ -1,7 +1,7 @@
 """Grants that a proposal asks for: a team's entry in the file of a data role. Pure."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from allotment_hub.services.judging.checking import Files
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.rewriting import rewrite
+from allotment_profiles.model.limits import MAXIMUM_BYTES
 from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.model.problems import quoted
 from allotment_profiles.model.values.dates import days_left
@@ -30,12 +31,20 @@ def has_grant(catalog: Catalog, role: str, team: str) -> bool:
     return grant is not None and days_left(grant.last_day, dt.datetime.now(dt.UTC)) >= 0
 
 
+def check_size(texts: Iterable[str]) -> None:
+    """Raise a refusal where texts are together longer than a file may be, before they are written into one."""
+    if sum(map(len, texts)) > MAXIMUM_BYTES:
+        why = f"What was typed has more than {MAXIMUM_BYTES} characters, and no file may have that many."
+        raise refused(422, "too-large", "This cannot be checked.", why, "Write less.")
+
+
 def with_grant(catalog: Catalog, role: str, team: str, ask: Ask) -> bytes:
     """Return a data role's file with a grant of a team added or renewed. The catalog must have the data role.
 
     Raise a refusal where the team has the data for longer: whoever asks for data means to get it, not to end it. The
     date of the owner's next review stays if it is still to come: deciding about the grant is a review.
     """
+    check_size((ask.until, ask.reason))
     entry = catalog.data_roles[role]
     data = dict(parse_yaml(entry.source))
     grant: dict[str, Any] = {"until": ask.until.strip()}
@@ -65,6 +74,7 @@ def ending_grant(catalog: Catalog, role: str, team: str, until: str) -> bytes:
 
     The grant stays in the file, so that the team's profiles stay valid, and a refused start says what has ended.
     """
+    check_size((until,))
     entry = catalog.data_roles[role]
     data = dict(parse_yaml(entry.source))
     grants = dict(data.get("granted_to") or {})

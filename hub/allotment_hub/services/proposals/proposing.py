@@ -64,7 +64,7 @@ class Submissions:
 
     async def check(self, actor: Actor, files: Files) -> Check:
         """Check files against main as it is now, and return what this actor may see of it. Nothing is written."""
-        _limit(files)
+        check_number(files)
         check = await self._checked(actor, files, await self._proposals.main())
         sights = self._sights(actor, files, check)
         check = await asyncio.to_thread(without_others, check, sights)
@@ -94,7 +94,7 @@ class Submissions:
         undo; then the person's open proposal that undoes it is updated. `evidence` is what their session says of
         itself: it changes nothing that is decided.
         """
-        _limit(files)
+        check_number(files)
         if undoes:
             undone = await self.undoable(actor, undoes)
             touched = (await self._proposals.touched([undone]))[undone.id]
@@ -153,7 +153,7 @@ class Submissions:
 
     def check_pushed(self, actor: Actor, paths: Collection[str]) -> None:
         """Raise a refusal where files that were pushed are too many, or the actor may not know of one of them."""
-        _limit(paths)
+        check_number(paths)
         _check_known(actor, paths, self._proposals.catalog)
 
     async def bring_up_to_date(self, actor: Actor, proposal: str) -> StoredProposal:
@@ -165,7 +165,7 @@ class Submissions:
             raise refused(409, "up-to-date", what, why, "It can be reviewed as it is.", link=f"proposals/{stored.id}")
         files = await self._proposals.files_for_main(stored, main)
         if files.collisions:
-            why = f"Main and the proposal have both changed {self._keys(files, actor)}."
+            why = f"Main and the proposal have both changed {await self._keys(files, actor)}."
             remedy = "Choose the values yourself: change it, and send it again."
             raise refused(409, "keys-collide", what, why, remedy, actor.user.name, link=f"propose?proposal={stored.id}")
         done = await self.propose(actor, files.files, stored.current.text, update=stored.id, on=main)
@@ -180,7 +180,7 @@ class Submissions:
         main = await self._proposals.main()
         undone = await self._proposals.undone(stored, main)
         if undone.collisions:
-            why = f"Main has changed {self._keys(undone, actor)} since."
+            why = f"Main has changed {await self._keys(undone, actor)} since."
             remedy = "Choose the values yourself, in the editor that the link opens."
             link = f"propose?undo={stored.id}"
             raise refused(409, "keys-collide", "It is not undone.", why, remedy, actor.user.name, link=link)
@@ -204,15 +204,13 @@ class Submissions:
             raise ServiceError(refusal)
         return stored
 
-    def _keys(self, found: Updated, actor: Actor) -> str:
+    async def _keys(self, found: Updated, actor: Actor) -> str:
         """Name the keys that collide, where the actor may know of them."""
-        catalog, user = self._proposals.catalog, actor.user
-        return ", ".join(
-            f"{change.subject}: {change.label}"
-            if found.sight(user, change.path, catalog) > Sight.NOTHING
-            else change.subject
-            for change in found.collisions[:20]
+        named, catalog, user = found.collisions[:20], self._proposals.catalog, actor.user
+        seen = await asyncio.to_thread(
+            lambda: {each.path: found.sight(user, each.path, catalog) > Sight.NOTHING for each in named}
         )
+        return ", ".join(f"{each.subject}: {each.label}" if seen[each.path] else each.subject for each in named)
 
     async def tried(self, proposal: str, head: str, by: str, outcome: TrialOutcome) -> StoredProposal:
         """Record how a trial of a head went that somebody has started. The service observed it: no user calls this."""
@@ -335,7 +333,8 @@ def _taken(name: str) -> ServiceError:
     return refused(409, "name-taken", "This cannot be proposed.", f"The name {name} is taken.", "Choose another name.")
 
 
-def _limit(files: Collection[str]) -> None:
+def check_number(files: Collection[str]) -> None:
+    """Raise a refusal where there are no files, or more than one proposal may change."""
     if not files:
         raise refused(422, "no-files", "There is nothing to check.", "No files were sent.", "Send at least one file.")
     if len(files) > MAXIMUM_FILES:
@@ -360,8 +359,9 @@ def moved_error() -> ServiceError:
 def checked_text(text: str, name: str) -> str:
     """Return a reason or a comment, stripped. Raise a refusal that names the field where it is not acceptable."""
     text = text.replace("\r\n", "\n").strip()
-    harmful = harmful_character(text, allowed="\n\t")
-    if text and len(text) <= MAXIMUM_REASON and not harmful:
+    long = len(text) > MAXIMUM_REASON
+    harmful = "" if long else harmful_character(text, allowed="\n\t")
+    if text and not long and not harmful:
         return text
     why = f"A {name} has between 1 and {MAXIMUM_REASON} characters; this one has {len(text)}."
     if harmful:
