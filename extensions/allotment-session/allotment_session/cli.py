@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from allotment_session import commands
+from allotment_session import commands, trying
 from allotment_session import running as running_session
 from allotment_session.client import ServiceClient
 from allotment_session.errors import Exit, SessionError
@@ -77,6 +77,23 @@ def build_parser() -> argparse.ArgumentParser:
     add("whoami", "show what runs here: profile, options, data, and when it ends")
     add("status", "show limits and use, when this session ends, and your proposals")
     add("capture", "show what `propose --running` would send about this session, without sending it")
+    trial = add(
+        "try",
+        "try a proposal or a file before it is merged",
+        "Start a session of what is proposed beside this one: with an empty home, without your files and without data, "
+        "for a limited time. It ends with the proposal.",
+    )
+    trial.add_argument(
+        "proposal", metavar="ID", nargs="?", default="", help="as `allotment-session proposals` lists it"
+    )
+    trial.add_argument("--file", metavar="FILE", default="", help="try this YAML file, which is not proposed yet")
+    trial_name = "the profile: of the file (the running one), or of a proposal that has several"
+    trial.add_argument("--name", metavar="TEAM/NAME", default="", help=trial_name)
+    trial.add_argument(
+        "--option", dest="choices", metavar="OPTION=CHOICE", action="append", default=[],
+        help="choose an option of the profile, such as size=large; repeatable",
+    )  # fmt: skip
+    trial.add_argument("--end", action="store_true", help="end your trial")
     add("profiles", "list the profiles")
     proposals = add("proposals", "list the proposals")
     proposals.add_argument("--state", metavar="STATE", default="", help="only those in this state, such as open")
@@ -108,6 +125,7 @@ def _run_command(options: argparse.Namespace, environment: Mapping[str, str], te
         "whoami": lambda: running_session.whoami(client, terminal, environment),
         "status": lambda: running_session.status(client, terminal),
         "capture": lambda: running_session.show_captured(client, terminal, environment),
+        "try": lambda: trying.try_it(client, terminal, _try_options(options), running),
         "profiles": lambda: commands.profiles(client, terminal),
         "show": lambda: commands.show(client, terminal, options.profile or running, file_only=options.file),
         "check": lambda: commands.check(client, terminal, options.file, options.name, running),
@@ -116,6 +134,10 @@ def _run_command(options: argparse.Namespace, environment: Mapping[str, str], te
         "propose": lambda: _propose(options, client, terminal, environment),
     }
     return calls[command]()
+
+
+def _try_options(options: argparse.Namespace) -> trying.TryOptions:
+    return trying.TryOptions(options.proposal, options.file, options.name, options.choices, options.end)
 
 
 def _propose(

@@ -66,6 +66,10 @@ class ServiceClient:
         """Send POST with a JSON body to the path with these parts. Raise `SessionError`."""
         return self._call("POST", parts, body, {})
 
+    def delete(self, *parts: str) -> Any:
+        """Send DELETE to the path with these parts. Raise `SessionError`."""
+        return self._call("DELETE", parts, None, {})
+
     def address(self, url: object) -> str:
         """Return the full address for one from an answer."""
         return urllib.parse.urljoin(self.url, str(url)) if url else ""

@@ -6,7 +6,14 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from support.fakes.session_service import PREFIX, SessionService
 
-from allotment_hub.api.responses import CheckAnswer, ProfileAnswer, ProfileDetails, ProposalAnswer, ProposalLine
+from allotment_hub.api.responses import (
+    CheckAnswer,
+    ProfileAnswer,
+    ProfileDetails,
+    ProposalAnswer,
+    ProposalLine,
+    TrialAnswer,
+)
 from allotment_hub.http.problem import ProblemAnswer, ProblemDetails
 
 NOTEBOOK = {"team": "housing-statistics", "name": "notebook", "reason": "For a test"}
@@ -41,6 +48,8 @@ def test_what_the_stand_in_answers_is_what_the_service_could(service: SessionSer
     for line, path, key in ((ProfileAnswer, "profiles", "profiles"), (ProposalLine, "proposals", "proposals")):
         for each in answered(service, "GET", path)[key]:
             hold(line, each)
+    for method in ("GET", "POST", "GET", "DELETE"):
+        hold(TrialAnswer, answered(service, method, "proposals/notebook/trial", {}))
     hold(ProposalAnswer, answered(service, "POST", "proposals/notebook/withdrawal"))
     service.proposals["notebook"]["proposer"] = "somebody-else"
     hold(ProblemDetails, answered(service, "POST", "proposals", larger))

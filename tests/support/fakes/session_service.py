@@ -52,6 +52,10 @@ def _without(document: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in names}
 
 
+_TRIAL = {"head": "a" * 40, "profile": "housing-statistics/notebook", "began": "2027-01-01T00:00:00Z"}
+_RUNNING = {"state": "running", "started_in": 41.0, "url": "https://hub.example.org/user/analyst/trial/"}
+
+
 @dataclass
 class SessionService:
     """What the service knows, and what it was asked."""
@@ -69,10 +73,14 @@ class SessionService:
     """The commit that last changed the profiles; empty: no answer has one."""
     until: str = "2029-12-31"
     """The last day of the team's grant."""
+    tried: dict[str, Any] = field(default_factory=lambda: {"state": "none"})
+    """The trial."""
+    becomes: dict[str, Any] = field(default_factory=lambda: dict(_RUNNING))
+    """What the trial becomes once it has started."""
     instead: Callable[[str, str], Reply | None] = lambda method, path: None
     """Answers before the service does: how a test makes it misbehave."""
 
-    def reply(self, method: str, path: str, body: dict[str, Any]) -> Reply:
+    def reply(self, method: str, path: str, body: dict[str, Any]) -> Reply:  # noqa: PLR0912  (a case for each call)
         """Answer one authenticated call."""
         match [urllib.parse.unquote(part) for part in path.removeprefix(PREFIX + "/").split("/")]:
             case ["profiles"]:
@@ -104,12 +112,26 @@ class SessionService:
                 reply = answer(
                     200, {**self.proposals[proposal], "actions": {"withdraw": {"code": "ended"} if ended else None}}
                 )
+            case ["trials"] | ["proposals", _, "trial"]:
+                reply = self.trial(method, path, body)
             case ["proposals", proposal, "withdrawal"] if proposal in self.proposals:
                 self.proposals[proposal]["state"] = "withdrawn"
                 reply = answer(200, self.proposals[proposal])
             case _:
                 reply = problem(404, code="not-found", title="There is nothing here.")
         return reply
+
+    def trial(self, method: str, path: str, body: dict[str, Any]) -> Reply:
+        """Start, look at or end the one trial that there is: it answers at the first look."""
+        if method == "POST":
+            proposal = "" if path.endswith("trials") else path.split("/")[-2]
+            self.tried = {**_TRIAL, "state": "starting", "proposal": proposal}
+            self.bodies["trial"] = body
+        elif method == "DELETE":
+            self.tried = {**self.tried, "state": "ended", "why": "analyst has ended it."}
+        elif self.tried.get("state") == "starting":
+            self.tried |= self.becomes
+        return answer(202 if method == "POST" else 200, self.tried)
 
     def checked(self, body: dict[str, Any]) -> dict[str, Any]:
         """Do a dry run with one rule: the word `GB` is no unit."""
@@ -188,6 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._serve("POST")
+
+    def do_DELETE(self) -> None:
+        self._serve("DELETE")
 
     def handle(self) -> None:
         """Serve a connection; a client that does not trust the certificate hangs up, and that is no error here."""
