@@ -62,6 +62,23 @@ def test_the_session_is_told_about_itself_with_its_own_token(at_work: Person) ->
     assert (told["image"], told["digest"]) == ("", "")  # a laptop runs no images
 
 
+def test_the_session_says_what_it_uses_and_proposes_that_with_the_evidence(at_work: Person) -> None:
+    whoami = in_session(at_work, "allotment-session", "whoami")
+    assert (whoami.returncode, NOTEBOOK in whoami.stdout) == (0, True), whoami.stderr
+    status = in_session(at_work, "allotment-session", "status", "--json")
+    assert status.returncode == 0, status.stderr
+    use = json.loads(status.stdout)["use"]
+    assert use["memory_now"] > 0
+    settings = ("--set", "memory.limit=6 GiB", "--reason", "Joins of two quarters")
+    proposal = proposed(at_work, "--running", "--name", "measured", *settings)
+    (evidence,) = proposal["evidence"]
+    assert (evidence["by"], evidence["session"]["profile"]) == ("analyst", NOTEBOOK)
+    assert evidence["session"]["use"]["memory_peak"] > 0
+    page = at_work.page(f"services/allotment/proposals/{proposal['id']}")
+    assert "Nobody has checked it." in page.text
+    assert in_session(at_work, "allotment-session", "withdraw", proposal["id"], "--yes").returncode == 0
+
+
 async def test_a_terminal_of_jupyterlab_finds_the_command(at_work: Person) -> None:
     environment = at_work.session_environment()
     address = environment["JUPYTERHUB_SERVICE_URL"]  # behind the proxy: the session's host is a name for browsers

@@ -119,6 +119,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> Exit:
 
 def _run_command(options: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> Exit:
     running = environment.get("ALLOTMENT_PROFILE", "")
+    if environment.get("ALLOTMENT_TRIAL"):
+        return running_session.in_trial(terminal, options.command, environment)
     client = ServiceClient(environment.get("ALLOTMENT_URL", ""), environment.get("JUPYTERHUB_API_TOKEN", ""), terminal)
     command: str = options.command
     calls: dict[str, Callable[[], Exit]] = {

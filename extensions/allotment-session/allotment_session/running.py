@@ -85,6 +85,26 @@ def status(client: ServiceClient, terminal: Terminal) -> Exit:
     return Exit.DONE
 
 
+def in_trial(terminal: Terminal, command: str, environment: Mapping[str, str]) -> Exit:
+    """Print what a trial knows without the service, which its token may not call. Raise `SessionError` for the rest."""
+    if command not in ("whoami", "status"):
+        raise SessionError(
+            "A trial cannot ask the service.",
+            why=f"This session tries {environment['ALLOTMENT_TRIAL']}, and its token reaches nothing else.",
+            remedy="Run the command in a session of your own.",
+            status=Exit.REFUSED,
+        )
+    use = observed()
+    names = ("TRIAL", "PROFILE", "TEAM", "COMMIT")
+    known = {name.lower(): environment.get(f"ALLOTMENT_{name}", "") for name in names}
+    terminal.print_json({"session": known, "use": {**use.values, "unknown": use.unknown}})
+    terminal.print(f"This is a trial of {known['trial']}.")
+    _show_environment(terminal, environment)
+    if command == "status":
+        _show_rows(terminal, _use_rows(use, now=True))
+    return Exit.DONE
+
+
 def show_captured(client: ServiceClient, terminal: Terminal, environment: Mapping[str, str]) -> Exit:
     """Print all that `propose --running` would send beside the profile. Nothing is sent."""
     captured = capture(client, environment)

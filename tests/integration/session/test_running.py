@@ -193,3 +193,14 @@ def test_a_service_that_refuses_the_evidence_says_why(contained: Command, sessio
     done = contained("propose", "--running", "--yes")
     assert done.returncode == 3
     assert "evidence: extra inputs" in done.stderr
+
+
+def test_a_trial_says_what_it_is_and_asks_the_service_nothing(contained: Command, service: SessionService) -> None:
+    trial = {"ALLOTMENT_TRIAL": "bcdfg", "ALLOTMENT_URL": ""}
+    for name in ("whoami", "status"):
+        done = contained(name, **trial)
+        assert (done.returncode, "This is a trial of bcdfg." in done.stdout) == (0, True), done.stderr
+    assert "2 GiB now" in contained("status", **trial).stdout
+    refused = contained("propose", "--running", "--yes", **trial)
+    assert (refused.returncode, "A trial cannot ask the service." in refused.stderr) == (3, True)
+    assert service.requests == []

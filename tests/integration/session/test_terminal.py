@@ -158,3 +158,20 @@ def test_ctrl_c_at_a_question_sends_nothing_and_keeps_the_text(
     assert "Traceback" not in written
     assert list(tmp_path.glob("allotment-*/profile.yaml"))
     assert not service.proposals
+
+
+def test_what_runs_is_shown_with_its_evidence_before_it_is_asked_for_and_nothing_is_sent_without_consent(
+    talk: Talk, service: SessionService
+) -> None:
+    service.session = {"user": "analyst", "profile": "housing-statistics/notebook", "memory": 4 * 1024**3}
+    service.session["last"] = {"reason": "out-of-memory", "memory": 4 * 1024**3, "at": "2026-01-01T00:00:00Z"}
+    status, written = talk("propose", "--running", answers=("", "n"))
+    assert status == 0, written
+    assert not service.proposals
+    shown = written.index("What is sent about this session")
+    assert shown < written.index("Reason: The last session ended for lack of memory, at a limit of 4 GiB.")
+    assert written.index("memory limit") < shown < written.index("Propose housing-statistics/notebook?")
+    status, written = talk("propose", "--running", answers=("The join of two quarters", "y"))
+    assert status == 0, written
+    assert service.bodies["notebook"]["reason"] == "The join of two quarters"
+    assert service.bodies["notebook"]["profile"]["resources"]["memory"]["limit"] == "8 GiB"
