@@ -437,6 +437,55 @@ async def test_one_that_the_forge_cannot_show_stops_no_other(window: Window, sta
     assert window.pull(other).labels == window.pull(older).labels == ["allotment: waiting"]
 
 
+FAULTS = ["long comments", "many comments", "500", "another shape"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_is_on_some_pull_requests_stops_no_other(
+    window: Window, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    others = [
+        await window.platform.proposed({f"teams/housing/profiles/m{number}.yaml": NOTEBOOK}, by="ben")
+        for number in range(following.MAXIMUM_FAILURES + 1)
+    ]
+    await window.look()
+    monkeypatch.setattr(client, "ATTEMPTS", 1)
+    monkeypatch.setattr(client, "LARGEST_ANSWER", 200_000)
+    monkeypatch.setattr(client, "MOST_PAGES", 2)
+    numbers = {window.pull(stored).number for stored in others}
+    many, text = {"long comments": (5, "€" * 65_536), "many comments": (250, "Hm")}.get(fault, (0, ""))
+    for number in numbers:
+        for _ in range(many):
+            window.state.act(number, "comment", window.state.users["leo"], text)
+    replies = {"500": Reply(500, {"message": "x"}), "another shape": Reply(200, [{"event": 5, "id": []}])}
+    route = next(route for route in window.server.routes if "timeline" in route.path.pattern)
+    answer = route.answer
+    if fault in replies:
+        route.answer = lambda request: replies[fault] if int(request.part("number")) in numbers else answer(request)
+    for number in numbers:
+        window.state.pulls[number - 1].updated = window.state.now()
+    pull = window.pull(victim)
+    window.state.act(pull.number, "approved", window.state.users["lena"])
+    for _ in range(2):
+        with contextlib.suppress(ForgeError):
+            await window.look()
+    kinds = [record.kind for record in (await window.platform.proposals.stored(victim.id)).records]
+    assert "approved" in kinds
+    assert set(window.following.elsewhere) == ({stored.id for stored in others} if many else set())
+    # When the fault is gone, all are followed again.
+    route.answer = answer
+    for number in numbers:
+        found = window.state.pulls[number - 1]
+        found.events = [event for event in found.events if event.user.login != "leo"]
+        window.state.act(number, "comment", window.state.users["lena"], "At last")
+    for _ in range(2):
+        await window.look()
+    for stored in others:
+        assert (await window.platform.proposals.stored(stored.id)).records[-1].text == "At last"
+    assert not window.following.elsewhere
+
+
 async def test_what_is_too_long_for_a_pull_request_is_decided_on_the_page(window: Window) -> None:
     files = {f"teams/housing/profiles/a{number:02}.yaml": NOTEBOOK for number in range(45)}
     stored = await window.platform.proposed(files)

@@ -147,7 +147,7 @@ class ForgeClient:
             if (linked and not follows) or empty == 2:
                 return items
         if whole:
-            raise ForgeUnavailableError(f"It has more than {len(items)} items at {path}.")
+            raise ForgeTooLargeError(f"It has more than {len(items)} items at {path}.")
         return items
 
     async def _page_of(
@@ -216,8 +216,8 @@ class ForgeClient:
         for attempt in range(1, attempts + 1):
             try:
                 answer = await self._exchange(method, url, body, token)
-            except ForgeUnavailableError:
-                if attempt == attempts:
+            except ForgeUnavailableError as error:
+                if attempt == attempts or isinstance(error, ForgeTooLargeError):
                     raise
             else:
                 if answer.status < 500 or attempt == attempts:

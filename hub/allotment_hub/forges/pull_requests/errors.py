@@ -29,7 +29,7 @@ class ForgeUnavailableError(ForgeError):
 
 
 class ForgeTooLargeError(ForgeUnavailableError):
-    """An answer is longer than anything that is read."""
+    """An answer is longer than anything that is read: of a pull request, that is its own fault."""
 
 
 class ForgeLimitedError(ForgeError):

@@ -9,8 +9,9 @@ import dataclasses
 import datetime as dt
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +22,7 @@ from allotment_hub.forges.pull_requests.errors import (
     ForgeLimitedError,
     ForgeMissingError,
     ForgeRefusedError,
+    ForgeTooLargeError,
 )
 from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.pull_requests.markdown import Markdown
@@ -55,7 +57,14 @@ MAXIMUM_STRANGERS = 10
 OVERLAP = dt.timedelta(minutes=5)
 """How far before the last look acts are read again: a forge is asked for one list after the other."""
 MAXIMUM_FAILURES = 3
-"""How many pull requests, one after the other, cannot be looked at before it is the forge that is taken to be away."""
+"""How many pull requests, one after the other, cannot be looked at before it is the forge that is taken to be away.
+
+After so many failures, those that could not be looked at before wait for the next look.
+"""
+_TOO_LONG = (
+    "There are too many comments on it, or too long ones, so what people do there is not read, and it does not show"
+    " what changes here. Decide in Allotment."
+)
 
 
 @dataclass(frozen=True)
@@ -109,10 +118,14 @@ class Following:
         self.open_count = 0
         """How many pull requests into main were open at the last look."""
         self.elsewhere: dict[str, str] = {}
-        """What is said of the pull requests of open proposals that are not into main any more, by proposal."""
+        """What is said of the pull requests of open proposals on which nothing is decided, by proposal."""
         self._late: AllotmentError | None = None
         """What was wrong with one of them, to be raised once all have been looked at."""
         self._failures = 0
+        self._failed: dict[str, float] = {}
+        """Those whose last step failed, and when that was. Whatever is on a pull request, it stops no other."""
+        self._postponed: dict[str, Callable[[], Awaitable[None]]] = {}
+        """Their steps of this look, which come last."""
         self._settled: dict[int, tuple[dt.datetime, float]] = {}
         """When each pull request was last changed, by the forge, and when that was seen here first."""
         self._compared: dict[str, tuple[object, float]] = {}
@@ -137,42 +150,68 @@ class Following:
         Raise ForgeError where the forge cannot be asked, UnavailableError where somebody could not be asked, once
         everything else was looked at, and GitError.
         """
-        self.waits, self._late, self._failures = False, None, 0
+        self.waits, self._late, self._failures, self._postponed = False, None, 0, {}
+        began = time.monotonic()
         me = await self.forge.me()
         there = await self.forge.open_pull_requests()
         self.open_count = len(there)
         self.waiting.keep_only({each.number for each in there})
         still_open = await self._proposals.open_ones()
         for stored in still_open:
-            await self._apart(stored.id, self._together(stored, there, me))
+            await self._apart(stored.id, partial(self._together, stored, there, me))
         ids = {stored.id for stored in still_open}
         await self._find_forgotten(there, ids)
         kept = self.shown.all()
         known = {shown.number for shown in kept}
         for shown in kept:
             if shown.proposal not in ids:
-                await self._apart(shown.proposal, self._end(shown, me))
+                await self._apart(shown.proposal, partial(self._end, shown, me))
         await self._remove_branches()
         await self._adopt([each for each in there if each.number not in known])
         for kept_by_proposal in (self._compared, self.elsewhere):
             for gone in kept_by_proposal.keys() - ids:
                 del kept_by_proposal[gone]
+        await self._try_again()
+        self._failed = {what: at for what, at in self._failed.items() if at >= began or what in self._postponed}
         if self._late:
             raise self._late
 
-    async def _apart(self, proposal: str, step: Awaitable[None]) -> None:
-        """Await a step for one proposal. What is wrong with this one alone keeps no other from being looked at."""
+    async def _apart(self, proposal: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Await or postpone a step for one proposal. What is wrong with this one alone stops no other."""
+        if proposal in self._failed:
+            self._postponed[proposal] = step
+        else:
+            await self._taken(proposal, step)
+
+    async def _try_again(self) -> None:
+        """Await the steps that failed before, those first that have waited longest, until too many fail again."""
+        self._failures = failed = 0
+        for proposal in sorted(self._postponed, key=self._failed.__getitem__):
+            await self._taken(proposal, self._postponed[proposal])
+            failed += proposal in self._failed
+            if failed == MAXIMUM_FAILURES:
+                break
+
+    async def _taken(self, proposal: str, step: Callable[[], Awaitable[None]]) -> None:
         try:
-            await step
+            await step()
             self._failures = 0
+            self._failed.pop(proposal, None)
         except ForgeLimitedError:
             raise
+        except ForgeTooLargeError as error:  # the forge is well, and answers too much
+            log.warning("the pull request of the proposal %s is not followed: %s", proposal, error)
+            self._failed[proposal] = time.monotonic()
+            self.elsewhere[proposal] = _TOO_LONG
         except (ForgeRefusedError, ForgeMissingError, ServiceError) as error:
             log.warning("the pull request of the proposal %s is not up to date: %s", proposal, error.refusal.sentence)
         except (ForgeError, UnavailableError, GitError) as error:
             log.warning("the pull request of the proposal %s cannot be looked at: %s", proposal, error)
             self._late = self._late or error
-            self._failures += isinstance(error, ForgeError)
+            if not isinstance(error, ForgeError):
+                return
+            self._failed[proposal] = time.monotonic()
+            self._failures += 1
             if self._failures == MAXIMUM_FAILURES:
                 raise
 
@@ -282,7 +321,7 @@ class Following:
             if left < 0:
                 self.waits = True
                 break
-            await self._apart(f"of the pull request {each.number}", self._adopt_one(each))
+            await self._apart(f"of the pull request {each.number}", partial(self._adopt_one, each))
             self._strangers[each.number] = state, time.monotonic()
         for gone in self._strangers.keys() - {each.number for each in there}:
             del self._strangers[gone]
@@ -328,7 +367,7 @@ class Following:
         ended = await asyncio.to_thread(self._proposals.forge.ended_branches)
         for stored in ended.values():
             if self.shown.of(stored.id) is None:
-                await self._apart(stored.id, written(self._proposals.forge.remove_branch, stored))
+                await self._apart(stored.id, partial(written, self._proposals.forge.remove_branch, stored))
 
     async def _find_forgotten(self, there: Sequence[PullRequest], still_open: set[str]) -> None:
         """Find open pull requests of proposals that have ended, where it was forgotten that they are shown."""

@@ -74,7 +74,7 @@ class PullRequests:
         return web_address(self.following.shown.address(proposal))
 
     def elsewhere(self, proposal: str) -> str:
-        """Return what is said of a proposal's pull request that is not into main any more; empty where it is."""
+        """Return why nothing is decided on a proposal's pull request; empty where that can be."""
         return self.following.elsewhere.get(proposal, "")
 
     def start(self) -> None:
