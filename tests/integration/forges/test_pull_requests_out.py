@@ -24,6 +24,7 @@ from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.pull_requests import following
 from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.pull_requests.showing import ForgePlace
+from allotment_profiles.records.evidence import SessionEvidence, TrialOutcome
 
 LARGER = NOTEBOOK.replace(b"limit: 2", b"limit: 3")
 PEOPLE = {"bot": "admin", "lena": "write", "leo": "write"}
@@ -538,3 +539,20 @@ async def test_pull_requests_of_strangers_wait_for_everybody_elses(window: Windo
     await window.look()
     await window.look()
     assert len(window.server.requests) - before < 20
+
+
+async def test_evidence_is_on_no_pull_request_and_the_outcome_of_a_trial_changes_nothing_there(window: Window) -> None:
+    platform = window.platform
+    packages = [{"manager": "pip", "name": "planted-package", "version": "1.2.3"}]
+    said = SessionEvidence.model_validate({"profile": "housing/notebook", "packages": packages})
+    propose = platform.submissions.propose
+    done = await propose(platform.people.actor("ana"), {NOTEBOOK_PATH: LARGER}, "It is needed", evidence=said)
+    stored = done.proposal
+    await window.look()
+    before = [*window.texts(stored)]
+    failed = TrialOutcome(code="image-pull", text="planted-package is missing")
+    await platform.submissions.tried(stored.id, stored.head, "lena", failed)
+    await window.look()
+    assert window.texts(stored) == before
+    assert "planted-package" not in f"{vars(window.pull(stored))} {window.statuses(stored)}"
+    assert "evidence.json" not in platform.repository.tree(stored.head)
