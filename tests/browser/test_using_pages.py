@@ -16,6 +16,7 @@ def test_data_that_the_team_does_not_have_is_asked_for_in_the_same_proposal(
     allotment: Deployment, analyst_window: BrowserContext
 ) -> None:
     page = opened(analyst_window, allotment, f"{SERVICE}propose?from=transport-analysis/scratch")
+    page.locator("summary").filter(has_text=re.compile("^Data")).click()
     page.get_by_label("House prices, open data").check()
     expect(page.locator("#panel .allotment-requirements")).to_contain_text("Open data")
     page.get_by_label("Reason").fill("House prices along railway lines")
@@ -67,7 +68,7 @@ def test_what_waits_is_a_number_in_the_bar_of_the_hub_too(
 def test_pages_have_no_serious_barrier(allotment: Deployment, lead_window: BrowserContext) -> None:
     paths = [
         "hub/spawn/lead/other", f"{SERVICE}profiles", f"{SERVICE}profiles/housing-statistics/notebook",
-        f"{SERVICE}profiles/housing-statistics/register", f"{SERVICE}propose",
+        f"{SERVICE}profiles/housing-statistics/register", f"{SERVICE}propose", f"{SERVICE}propose?empty=1",
         f"{SERVICE}propose?from=housing-statistics/notebook", f"{SERVICE}proposals", f"{SERVICE}data-roles",
         f"{SERVICE}data-roles/housing-open", f"{SERVICE}data-roles/weather-open/ask?team=housing-statistics",
         f"{SERVICE}notifications", f"{SERVICE}stop", f"{SERVICE}stop?kind=profile&name=housing-statistics/notebook",

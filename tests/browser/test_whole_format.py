@@ -73,7 +73,7 @@ def test_a_reason_is_asked_for_what_an_administrator_may_accept_without_scripts(
         editor.fill(editor.input_value().replace("limit: 2}", "limit: 12}"))
     page.get_by_label("Reason").fill("The census")
     page.get_by_role("button", name="Propose", exact=True).click()
-    page.get_by_role("button", name="Ask to accept it").click()
+    expect(page.get_by_label("Ask an administrator to accept it")).to_be_checked()
     page.get_by_label("Why it should be accepted").fill("The census is larger this year")
     page.get_by_role("button", name="Propose", exact=True).click()
     expect(page.get_by_role("heading", name="Who has to approve")).to_be_visible()
@@ -118,6 +118,7 @@ def test_what_was_accepted_is_shown_with_who_accepted_it(
 def test_a_maintainers_other_words_are_live_with_one_click(allotment: Deployment, chromium: Browser) -> None:
     window = signed_in(chromium, allotment, "analyst")
     page = opened(window, allotment, f"{SERVICE}propose?from=housing-statistics/maintained")
+    page.locator("summary", has_text="Description").click()
     page.get_by_label("Purpose").fill("Said more clearly")
     page.get_by_label("Reason").fill("Clearer")
     expect(page.locator("#panel .allotment-ok")).to_contain_text("analyst")
@@ -199,6 +200,7 @@ def test_the_form_writes_the_keys_that_a_lead_needs_often(
 ) -> None:
     page = opened(without_scripts, allotment, f"{SERVICE}propose?from={NOTEBOOK}&copy=1")
     page.get_by_label("Name", exact=True).fill("with-everything")
+    page.locator("summary", has_text="Program").click()
     page.get_by_label("Program").select_option("desktop")
     page.get_by_label("GPUs").fill("1")
     page.get_by_label("Kind of GPU").select_option("l4")
@@ -208,6 +210,7 @@ def test_the_form_writes_the_keys_that_a_lead_needs_often(
     page.get_by_label("The folder that the team shares").select_option("read-only")
     page.get_by_label("Code to check out: the repository").fill("https://git.example.org/housing/code")
     page.get_by_label("Folder for the code").fill("code")
+    page.get_by_label("Environment variables").fill("TZ=Europe/London")
     page.get_by_label("/example/housing-statistics", exact=True).check()
     page.get_by_label("People who look after it").fill("analyst\nlead")
     page.get_by_label("Visibility").select_option("deprecated")
@@ -219,7 +222,7 @@ def test_the_form_writes_the_keys_that_a_lead_needs_often(
     for line in (
         "app: desktop", "gpu_kind: l4", "node_pool: large", "home: 12 GiB", "team: read-only", "only:",
         "repository: https://git.example.org/housing/code", "visibility: deprecated", f"successor: {NOTEBOOK}",
-        "retired_from: 2031-01-31", "analyst, lead",
+        "retired_from: 2031-01-31", "analyst, lead", "TZ: Europe/London",
     ):  # fmt: skip
         assert line in text, line
     page.get_by_role("button", name="Propose", exact=True).click()

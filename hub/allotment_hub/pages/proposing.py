@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import functools
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -14,7 +14,16 @@ from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.page import Page
 from allotment_hub.services.drafts.draft_proposal import Acceptance, DraftProposal, EditedProfile, Tab, own_problems
-from allotment_hub.services.drafts.forms import MORE, Field, ProfileForm, form_of, items_of, sections_of
+from allotment_hub.services.drafts.forms import (
+    MORE,
+    Field,
+    ProfileForm,
+    form_of,
+    items_of,
+    roles_of,
+    sections_of,
+    values_of,
+)
 from allotment_hub.services.drafts.grants import Ask, has_grant
 from allotment_hub.services.drafts.panel import Panel, panel_of
 from allotment_hub.services.drafts.starting_points import (
@@ -39,6 +48,13 @@ from allotment_profiles.reference.schema import schema_of
 _ASKED = re.compile(r"grant\.([a-z0-9-]{1,40})\.until")
 _ACCEPTED = re.compile(r"accept\.([a-z0-9-]{1,40})\.reason")
 _CODE = re.compile(r"[a-z0-9-]{1,40}")
+_ACCEPTANCE_NEEDED = (
+    "An administrator has to accept this first.",
+    "It breaks a rule of the platform that an administrator may put aside.",
+    "Look at what is asked for under “To be accepted”, and press the button once more to propose it with that.",
+)
+_LIKE = 30
+"""So many profiles are shown to begin with one of them."""
 _OTHER = "file:"
 _REMOVED = "remove:"
 
@@ -94,6 +110,29 @@ class FormView:
         """The fields by section."""
         return sections_of(self.form.fields, self.profile.values, self.bounds)
 
+    def is_open(self, section: str, problems: Collection[str]) -> bool:
+        """Return whether a section is shown at once: what differs from where the form started, or has a problem."""
+        begun, profile = self.profile.source, self.profile
+        if section not in MORE and (not begun or section == "Size" or (section == "Description" and profile.new)):
+            return True
+        if section == "Data":
+            roles = {role.partition("data_roles.")[2] for role in problems if role.startswith("data_roles.")}
+            return set(profile.roles) != set(roles_of(begun)) or bool(roles)
+        before = values_of(begun, self.form.fields)
+        return any(
+            field.name in problems or profile.values.get(field.name, "").strip() != before[field.name].strip()
+            for field in self.sections.get(section, ())
+        )
+
+    def summary(self, section: str) -> str:
+        """Return what is in a section, in a line."""
+        if section == "Data":
+            roles = (self.catalog.data_roles.get(role) for role in self.profile.roles)
+            return ", ".join(role.value.title for role in roles if role) or "none"
+        titles = titles_of(self.catalog)
+        values = ((field.name, self.profile.values.get(field.name, "")) for field in self.sections.get(section, ()))
+        return ", ".join(titles.get(name, {}).get(value, value) for name, value in values if value.strip())
+
     @functools.cached_property
     def missing(self) -> set[str]:
         """The data roles that the chosen team has no valid grant of."""
@@ -117,7 +156,9 @@ class ProposePage(ProposingPage):
     """The form for a profile, or its file in an editor."""
 
     async def get(self) -> None:
-        """GET propose?from=TEAM/NAME&copy=1, ?team=, ?proposal=ID, ?again=ID, ?undo=ID, ?path=PATH."""
+        """GET propose?from=TEAM/NAME&copy=1, ?team=, ?empty=1, ?proposal=ID, ?again=ID, ?undo=ID, ?path=PATH."""
+        if self.request.arguments.keys() <= {"q"} and await self._asked_like_what():
+            return
         form = await asyncio.to_thread(self._form)
         draft = await self._started(form)
         fresh = draft.profile is not None and draft.profile.new and not draft.update
@@ -135,10 +176,26 @@ class ProposePage(ProposingPage):
                 error = refusal
                 self.set_status(error.refusal.status)
         panel = await self._panel(draft, form)
+        if error and error.refusal.code == "problems" and draft.profile and panel.acceptable:
+            draft = dataclasses.replace(draft, profile=draft.profile.asking(panel.acceptable, draft.reason))
+            error = refused(422, "acceptance-needed", *_ACCEPTANCE_NEEDED)
         if action == "live":
             await self.show("panel.html", panel=panel, draft=draft)
         else:
             await self._show(draft, form, panel, error)
+
+    async def _asked_like_what(self) -> bool:
+        """Show the profiles that the user can start, to begin with one of them; False where there is none at all."""
+        user, query = self.actor.user, self.get_query_argument("q", "")
+        found = await self.services.profiles.search(user, query)
+        rows = [row for row in await self.services.profiles.rows(user, found) if row.profile and row.offer.startable]
+        if not rows and not query:
+            return False
+        running = await self.services.own_sessions.profiles(user)
+        rows.sort(key=lambda row: row.id not in running)
+        shown, more = rows[:_LIKE], len(rows[_LIKE:])
+        await self.show("like.html", rows=shown, more=more, running=running, query=query)
+        return True
 
     async def _propose(self, draft: DraftProposal, form: ProfileForm) -> None:
         catalog = self.services.catalog
@@ -260,15 +317,17 @@ class ProposePage(ProposingPage):
             asks={
                 role: Ask(self.field(f"grant.{role}.until"), self.field(f"grant.{role}.reason")) for role in asked
             },
-            accepts={
-                code: Acceptance(self.field(f"accept.{code}.reason"), self.field(f"accept.{code}.until"))
-                for code in self._accepted()
-            },
+            accepts={code: self._acceptance(code) for code in self._accepted()},
         ).settled()  # fmt: skip
 
     def _typed(self, field: Field) -> str:
         """Return what was typed into a field, or the boxes that were ticked."""
         return self.field(field.name) if field.kind != "list" else "\n".join(self.get_body_arguments(field.name))
+
+    def _acceptance(self, code: str) -> Acceptance:
+        reason, until = self.field(f"accept.{code}.reason"), self.field(f"accept.{code}.until")
+        wanted = self.field(f"accept.{code}.wanted") == "yes" or self.field("accept") == code
+        return Acceptance(reason, until, wanted, self.field("reason"))
 
     def _accepted(self) -> list[str]:
         """Return the problems to be accepted: those with fields already, and the one that was just asked for."""

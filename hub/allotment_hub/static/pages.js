@@ -28,7 +28,10 @@ function showProblems(form, panel) {
     slot.classList.toggle("is-advice", Boolean(problem) && !blocks);
     const control = document.getElementById(name);
     if (control) control.toggleAttribute("aria-invalid", false);
-    if (control && blocks) control.setAttribute("aria-invalid", "true");
+    if (control && blocks) {
+      control.setAttribute("aria-invalid", "true");
+      control.closest("details")?.setAttribute("open", "");
+    }
   }
 }
 

@@ -65,6 +65,7 @@ def test_every_single_value_of_the_schema_has_a_field() -> None:
         "image_source.commit", "lifetime.idle", "lifetime.total", "review_by", "resources.gpu_kind", "node_pool",
         "storage.home", "storage.team", "checkout.repository", "checkout.ref", "checkout.folder", "only",
         "maintainers.groups", "maintainers.users", "visibility", "successor", "retired_from",
+        "environment",
     }  # fmt: skip
 
 
@@ -101,7 +102,7 @@ def test_what_is_typed_comes_out_of_the_file_again(
     changed = dataclasses.replace(draft, values=typed)
     again = parse_yaml(changed.text(FIELDS).encode())
     assert values_of(again, FIELDS) == typed
-    # Options and variables, which the form cannot say, are still there.
+    # Options, which the form cannot say, are still there, and so is what nobody touched.
     assert {key: again.get(key) for key in ("options", "environment")} == {
         key: draft.source.get(key) for key in ("options", "environment")
     }
@@ -123,6 +124,20 @@ KEYS = st.sampled_from(["resources", "cpu", "limit", "title", "data_roles", "app
 )
 def test_any_data_at_all_passes_through_an_untouched_form(data: dict[str, Any]) -> None:
     assert document_of(values_of(data, FIELDS), roles_of(data), data, FIELDS) == data
+
+
+@examples(60)
+@given(st.dictionaries(st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True), texts | st.text(max_size=12), min_size=1))
+def test_variables_are_typed_one_to_a_line_and_no_value_is_lost(variables: dict[str, str]) -> None:
+    typed = values_of({"environment": variables}, FIELDS)
+    assert len(typed["environment"].splitlines()) == len(variables)
+    assert document_of(typed, (), {}, FIELDS) == {"environment": variables}
+
+
+def test_a_variable_without_a_value_is_said_to_be_none() -> None:
+    assert document_of({"environment": "TZ\n\nLANG = C "}, (), {}, FIELDS) == {
+        "environment": {"TZ": None, "LANG": " C"}
+    }
 
 
 def test_an_emptied_field_leaves_the_file_with_its_mapping() -> None:
@@ -319,6 +334,17 @@ def test_the_form_shows_what_is_accepted_and_drops_what_has_no_reason_any_more()
     assert draft.without_field(FIELDS) == []
     emptied = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance("")})
     assert "accepted" not in parse_yaml(emptied.text(FIELDS).encode())
+
+
+def test_an_acceptance_without_a_reason_of_its_own_has_that_of_the_proposal_where_it_is_wanted() -> None:
+    for wanted, why in ((True, "The census"), (False, "")):
+        accept = Acceptance("  ", "", wanted, "The census ")
+        assert accept.why == why
+        draft = EditedProfile(content=COMMENTED.decode(), accepts={"cpu-envelope": accept})
+        filled = draft.filled(parse_yaml(COMMENTED), FIELDS)
+        assert parse_yaml(filled.text(FIELDS).encode()).get("accepted") == (
+            {"cpu-envelope": {"reason": "The census"}} if wanted else None
+        )
 
 
 def test_in_the_file_an_acceptance_that_is_written_is_no_field_any_more() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from allotment_hub.errors import refused, unavailable
+from allotment_hub.errors import ServiceError, refused, unavailable
 from allotment_hub.services.browse.data_roles import grant_state
 from allotment_hub.services.event_reader import EventReader
 from allotment_profiles.access.deployments import Capabilities
@@ -141,6 +141,13 @@ class OwnSessions:
         own = await asyncio.to_thread(self._told, user, found)
         event = await self._events.last_end(own.profile, user.name)
         return dataclasses.replace(own, last=_last(event)) if event else own
+
+    async def profiles(self, user: User) -> list[str]:
+        """Return the ids of the profiles that a user runs sessions of; none where the hub does not answer."""
+        try:
+            return [str(each["profile"]) for each in await self._asked(user.name)]
+        except ServiceError:
+            return []
 
     async def _asked(self, user: str) -> list[Mapping[str, Any]]:
         try:

@@ -30,11 +30,19 @@ class Acceptance:
     reason: str = ""
     until: str = ""
     """Empty where it has no end."""
+    wanted: bool = True
+    otherwise: str = ""
+    """The reason where none of its own is written: that of the proposal."""
+
+    @property
+    def why(self) -> str:
+        """The reason that the file gets; empty where it is not asked for, or not yet."""
+        return (self.reason.strip() or self.otherwise.strip()) if self.wanted else ""
 
     @property
     def data(self) -> dict[str, str]:
         """The acceptance as the file says it."""
-        typed = {"reason": self.reason.strip(), "until": self.until.strip()}
+        typed = {"reason": self.why, "until": self.until.strip()}
         return {key: value for key, value in typed.items() if value}
 
 
@@ -94,12 +102,17 @@ class EditedProfile:
         """Return it with the acceptances written into the file, if the file is edited."""
         if self.tab == "form" or not self.source:
             return self
-        without_reason = {code: accept for code, accept in self.accepts.items() if not accept.reason.strip()}
+        without_reason = {code: accept for code, accept in self.accepts.items() if not accept.why}
         return dataclasses.replace(self, content=self.text(()), accepts=without_reason)
 
     def roles_wanted(self) -> tuple[str, ...]:
         """Return the data roles that the profile names."""
         return self.roles if self.tab == "form" else roles_of(self.source)
+
+    def asking(self, codes: Iterable[str], reason: str) -> "EditedProfile":
+        """Return it with requests to accept some more problems, for a reason."""
+        more = {code: Acceptance(otherwise=reason) for code in codes}
+        return dataclasses.replace(self, accepts={**more, **self.accepts})
 
     def missing(self, catalog: Catalog) -> list[str]:
         """Return the data roles that the profile names and the team has no valid grant of."""
@@ -185,7 +198,7 @@ def _accepted(data: Mapping[str, Any], accepts: Mapping[str, Acceptance], *, dro
     current = data.get("accepted")
     accepted = dict(current) if isinstance(current, dict) else {}
     for code, accept in accepts.items():
-        if accept.reason.strip():
+        if accept.why:
             accepted[code] = accept.data
         elif drop:
             accepted.pop(code, None)
@@ -195,7 +208,7 @@ def _accepted(data: Mapping[str, Any], accepts: Mapping[str, Acceptance], *, dro
 
 def with_acceptances(content: bytes, accepts: Mapping[str, Acceptance]) -> bytes:
     """Return a profile's file with acceptances added. A file that cannot be read is returned unchanged."""
-    complete = {code: accept for code, accept in accepts.items() if accept.reason.strip()}
+    complete = {code: accept for code, accept in accepts.items() if accept.why}
     try:
         return rewrite("profile", content, _accepted(parse_yaml(content), complete)) if complete else content
     except ValueError:
@@ -246,7 +259,8 @@ def field_of(problem: Problem, draft: DraftProposal, fields: Iterable[Field]) ->
         roles = profile.roles_wanted()
         return f"data_roles.{roles[int(index)]}" if index.isdecimal() and int(index) < len(roles) else ""
     names = [field.name for field in fields]
-    if problem.field in names:
-        return problem.field
+    found = next((name for name in names if f"{problem.field}.".startswith(f"{name}.")), "")
+    if found:
+        return found
     # A limit below its guarantee is a problem of both. The limit is the last of them.
     return next((name for name in reversed(names) if problem.field and name.startswith(f"{problem.field}.")), "")

@@ -1,17 +1,18 @@
 """The form for a profile: its fields, made from the JSON Schema, and how they map to the data of a file. Pure.
 
-What a form has no field for (options, variables) is kept from the file that it started from.
+What a form has no field for (options) is kept from the file that it started from.
 """
 
 import copy
 import dataclasses
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from allotment_profiles.review.labels import label_of
 
-FieldKind = Literal["line", "lines", "number", "date", "choice", "list"]
+FieldKind = Literal["line", "lines", "number", "date", "choice", "list", "variables"]
 _LONG = 300
 _SECTIONS = {
     "Description": ("title", "description", "purpose"),
@@ -20,13 +21,15 @@ _SECTIONS = {
     "Time": ("lifetime", "review_by"),
     "Files": ("storage", "checkout"),
     "Access": ("only", "maintainers", "visibility"),
+    "Variables": ("environment",),
     "Retirement": ("successor", "retired_from"),
     "Image source": ("image_source",),
 }
-MORE = ("Files", "Access", "Retirement", "Image source", "More")
+MORE = ("Files", "Variables", "Access", "Retirement", "Image source", "More")
 """The sections that are collapsed: most profiles need none of them."""
 _WITH_COMMAS = ("only", "maintainers.groups")
 """Lists whose items may contain commas, as the names of groups in a directory do: one to a line."""
+_VARIABLES = "environment"
 _LABELS = {
     "app": "Program",
     "lifetime.total": "Longest time of a session",
@@ -41,6 +44,7 @@ _LABELS = {
     "only": "Only for",
     "maintainers.groups": "Groups that look after it",
     "maintainers.users": "People who look after it",
+    "environment": "Environment variables",
     "visibility": "Visibility",
     "successor": "What takes its place",
     "retired_from": "No longer starts from",
@@ -62,6 +66,7 @@ _HELP = {
     "only": "Empty: the whole team.",
     "maintainers.groups": "One to a line, by their full names.",
     "maintainers.users": "One to a line. They see it while it is hidden, and may change what the policy allows them.",
+    "environment": "One to a line: NAME=value. Nothing secret: everybody in a session can read them.",
     "visibility": "Empty: active.",
     "successor": "Another profile, TEAM/NAME. Its users are sent there.",
     "retired_from": "From this day nobody starts it; empty: it has no end.",
@@ -111,6 +116,8 @@ def _fields(schema: Mapping[str, Any], part: Mapping[str, Any], prefix: str, *, 
         here = _resolved(schema, described)
         if "properties" in here:
             yield from _fields(schema, here, f"{name}.", required=must)
+        elif name == _VARIABLES:
+            yield dataclasses.replace(_field(name, {}, required=False), kind="variables")
         elif here.get("type") in ("string", "number", "integer") or "enum" in here or _is_list(name, here):
             annotations = {key: value for key, value in described.items() if key not in ("anyOf", "$ref")}
             yield _field(name, {**here, **annotations}, required=must)
@@ -159,7 +166,7 @@ def _field(name: str, here: Mapping[str, Any], *, required: bool) -> Field:
 
 def values_of(document: Mapping[str, Any], fields: Iterable[Field]) -> dict[str, str]:
     """Return the text of each field for a file's data; empty where the value does not fit the field."""
-    return {field.name: _text(_value(document, field.name)) for field in fields}
+    return {field.name: _text(_value(document, field.name), field) for field in fields}
 
 
 def roles_of(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -178,8 +185,8 @@ def document_of(
     document = copy.deepcopy(dict(source))
     for field in fields:
         text = values.get(field.name, "")
-        text = text.strip() if field.kind != "lines" else text.strip("\n").rstrip()
-        before = _text(_value(source, field.name))
+        text = text.strip() if field.kind not in ("lines", "variables") else text.strip("\n").rstrip()
+        before = _text(_value(source, field.name), field)
         if items_of(text, field) != items_of(before, field) if field.kind == "list" else text.strip() != before.strip():
             _set(document, field.name.split("."), _parsed(text, field) if text else None)
     old_roles = roles_of(source)
@@ -204,12 +211,31 @@ def items_of(text: str, field: Field) -> list[str]:
 def _parsed(text: str, field: Field) -> Any:
     if field.kind == "list":
         return items_of(text, field) or None
+    if field.kind == "variables":
+        return dict(map(_variable, filter(str.strip, text.splitlines())))
     if field.kind != "number":
         return text
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
         return text
+
+
+def _variable(line: str) -> tuple[str, str | None]:
+    """Split `NAME=value`. Without a value there is None, which validation reports."""
+    name, equals, value = line.strip().partition("=")
+    try:
+        quoted = json.loads(value) if value.startswith('"') else value
+    except ValueError:
+        quoted = value
+    return name.rstrip(), (quoted if isinstance(quoted, str) else value) if equals else None
+
+
+def _line(name: str, value: Any) -> str:
+    """Format a variable in one line. What would not be read as it is stands in quotation marks."""
+    text = str(value)
+    plain = text == text.strip() and not text.startswith('"') and len(text.splitlines()) < 2
+    return f"{name}={text if plain else json.dumps(text)}"
 
 
 def _value(document: Mapping[str, Any], name: str) -> Any:
@@ -219,10 +245,12 @@ def _value(document: Mapping[str, Any], name: str) -> Any:
     return here
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, field: Field) -> str:
     if isinstance(value, list):
         return "\n".join(str(item) for item in value)
-    return "" if value is None or isinstance(value, dict | list) else str(value)
+    if isinstance(value, dict) and field.kind == "variables":
+        return "\n".join(_line(name, each) for name, each in value.items())
+    return "" if value is None or isinstance(value, dict) else str(value)
 
 
 def _set(document: dict[str, Any], keys: list[str], value: Any) -> None:

@@ -36,6 +36,12 @@ class Panel:
         return [problem for problem in self.problems if problem.level == "soft"]
 
     @property
+    def acceptable(self) -> list[str]:
+        """The codes of what an administrator may accept, where nothing else stands in the way."""
+        others = self.needed or self.unchanged or self.hard
+        return [] if others else list(dict.fromkeys(problem.code for problem in self.soft))
+
+    @property
     def ready(self) -> bool:
         """Whether it can be proposed."""
         blocked = self.needed or self.unchanged or any(problem.blocks for problem in self.problems)
