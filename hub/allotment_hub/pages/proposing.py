@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.page import Page
+from allotment_hub.services.browse.profiles import ProfileRow
 from allotment_hub.services.drafts.draft_proposal import Acceptance, DraftProposal, EditedProfile, Tab, own_problems
 from allotment_hub.services.drafts.forms import (
     MORE,
@@ -188,13 +189,20 @@ class ProposePage(ProposingPage):
         """Show the profiles that the user can start, to begin with one of them; False where there is none at all."""
         user, query = self.actor.user, self.get_query_argument("q", "")
         found = await self.services.profiles.search(user, query)
-        rows = [row for row in await self.services.profiles.rows(user, found) if row.profile and row.offer.startable]
+        running = await self.services.own_sessions.profiles(user)
+        found.sort(key=lambda profile_id: profile_id not in running)
+        rows: list[ProfileRow] = []
+        for start in range(0, len(found), 2 * _LIKE):
+            some = found[start : start + 2 * _LIKE]
+            rows += [
+                row for row in await self.services.profiles.rows(user, some) if row.profile and row.offer.startable
+            ]
+            if len(rows) > _LIKE:
+                break
         if not rows and not query:
             return False
-        running = await self.services.own_sessions.profiles(user)
-        rows.sort(key=lambda row: row.id not in running)
-        shown, more = rows[:_LIKE], len(rows[_LIKE:])
-        await self.show("like.html", rows=shown, more=more, running=running, query=query)
+        more = len(rows) > _LIKE
+        await self.show("like.html", rows=rows[:_LIKE], more=more, running=running, query=query)
         return True
 
     async def _propose(self, draft: DraftProposal, form: ProfileForm) -> None:
