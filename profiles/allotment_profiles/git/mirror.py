@@ -82,6 +82,8 @@ class Mirror:
         self._pushes = 0
         self._lock = threading.Lock()
         self._fetching = threading.Lock()
+        self._fetching_aside = threading.Lock()
+        """Heads of pull requests are fetched beside main, which must not wait for them."""
 
     @classmethod
     def opened(cls, path: Path, remote: Remote, verifier: Verifier | None = None) -> "Mirror":
@@ -167,7 +169,7 @@ class Mirror:
         example. Raise RemoteError where the server does not answer, and GitError.
         """
         staged = _ASIDE + reference
-        with self._fetching:
+        with self._fetching_aside:
             try:
                 self.remote.fetch(
                     self.repository.path, {reference: staged}, seconds=BATCH_SECONDS, maximum_bytes=BATCH_BYTES
@@ -184,7 +186,7 @@ class Mirror:
 
     def upkeep(self) -> None:
         """Pack the objects and remove those of no branch, between two fetches. Raise GitError."""
-        with self._fetching:
+        with self._fetching_aside, self._fetching:
             self.repository.drop_references(_BATCH)
             self.repository.upkeep()
 

@@ -1,7 +1,10 @@
 """The heads of pull requests on a git server: fetched aside within limits, adopted, and followed."""
 
-from collections.abc import Iterator
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.servers.mirrored import Place, heads
@@ -10,7 +13,7 @@ from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_profiles.git import mirror as mirrors
 from allotment_profiles.git.mirror import Mirror
 from allotment_profiles.git.process import GitError
-from allotment_profiles.git.remotes import RemoteError
+from allotment_profiles.git.remotes import Remote, RemoteError
 from allotment_profiles.git.repository import NO_OBJECT, RefUpdate
 from allotment_profiles.git.signatures import Keyring, generate_key
 from allotment_profiles.records.record import Source
@@ -93,3 +96,34 @@ def test_a_server_that_is_away_is_no_fault_of_the_pull_request(place: Place, for
         forge.adopted.adopt(found, SOURCE, by="ana", title="Notes", text="Why")
     assert forge.adopted.find("gitlab", 7) == ""
     assert forge.adopted.adopt(found, SOURCE, by="ana", title="Notes", text="Why") == "pull-7"
+
+
+class SlowRemote(Remote):
+    """A git server that needs long for the heads of pull requests."""
+
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def fetch(self, repository: Path, branches: Mapping[str, str], **limits: Any) -> None:
+        if any(name.startswith("refs/merge-requests/") for name in branches):
+            self.asked.set()
+            assert self.goes_on.wait(60)
+        super().fetch(repository, branches, **limits)
+
+
+def test_main_does_not_wait_for_the_head_of_a_pull_request(place: Place, mirror: Mirror) -> None:
+    head = pushed(place, "one")
+    remote = SlowRemote(**{field.name: getattr(mirror.remote, field.name) for field in dataclasses.fields(Remote)})
+    mirror.remote = remote
+    found: list[str | None] = []
+    slow = threading.Thread(target=lambda: found.append(mirror.fetch_aside("refs/merge-requests/7/head")))
+    slow.start()
+    assert remote.asked.wait(60)
+    newer = place.origin.commit({"notes/later": b"x"})
+    fetching = threading.Thread(target=mirror.fetch, daemon=True)
+    fetching.start()
+    fetching.join(30)
+    assert not fetching.is_alive()
+    assert heads(mirror.repository)["refs/heads/main"] == newer
+    remote.goes_on.set()
+    slow.join(60)
+    assert found == [head]
