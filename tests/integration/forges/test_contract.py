@@ -163,6 +163,22 @@ async def test_one_comment_is_kept_up_to_date(stage: Stage, forge: PullRequestAd
     assert ["Approved" in text for text in texts] == [False, True]
 
 
+async def test_of_two_comments_that_two_services_wrote_at_once_one_is_left(
+    stage: Stage, forge: PullRequestAdapter
+) -> None:
+    number = (await forge.open(submission(stage))).number
+    await forge.keep_comment(number, Markdown("Waits for Lea"))
+    [kept] = stage.comments(number)
+    await forge._add_comment(number, kept)  # as the other one does that has not seen it yet
+    assert not await forge.is_written(number, None, Markdown("Waits for Lea"))
+    for text in ("Waits for Lea", "Approved"):
+        await forge.keep_comment(number, Markdown(text))
+        assert await forge.is_written(number, None, Markdown(text))
+        first, second = stage.comments(number)
+        assert (text in first, "in another comment" in second) == (True, True)
+        assert "Lea" not in second
+
+
 async def test_labels_of_others_stay(stage: Stage, forge: PullRequestAdapter) -> None:
     number = (await forge.open(submission(stage))).number
     stage.add_label(number, "urgent")

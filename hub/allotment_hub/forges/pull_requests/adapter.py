@@ -35,6 +35,8 @@ MAIN = "main"
 SENTENCE_LENGTH = 140
 BODY_LENGTH = 60_000
 _KEPT, _CLOSING = "<!-- allotment: kept up to date -->", "<!-- allotment: why it was closed -->"
+_DOUBLE = "What stood here is kept up to date in another comment of the service."
+"""What is left of a second comment: two services that look at the same moment both write one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +173,9 @@ class PullRequestAdapter(ABC):
         if submission and not await self._has(await self.get(number), submission):
             return False
         me, written = await self.me(), _normal(f"{_KEPT}\n{comment}"[:BODY_LENGTH])
-        kept = (each for each in await self._comments(number) if each.account_id == me.id)
-        return next((_normal(each.body) for each in kept if each.body.startswith(_KEPT)), "") == written
+        own = [each for each in await self._comments(number) if each.account_id == me.id]
+        marked = _marked(own, _KEPT)
+        return [_normal(each.body) for each in marked] == [written, *[f"{_KEPT}\n{_DOUBLE}"] * (len(marked) - 1)]
 
     async def _has(self, pull_request: PullRequest, submission: Submission) -> bool:
         line, body = await self._texts(pull_request, submission)
@@ -188,12 +191,15 @@ class PullRequestAdapter(ABC):
         own = [comment for comment in await self._comments(number) if comment.account_id == me.id]
         # The service writes none without a mark: one that has none was edited by somebody else.
         edited = [comment for comment in own if not comment.body.startswith((_KEPT, _CLOSING))]
-        marked = [comment for comment in own if comment.body.startswith(mark)]
+        marked = _marked(own, mark)
         kept = next(iter([*marked, *edited]), None)
         if kept is None:
             await self._add_comment(number, body)
         elif _normal(kept.body) != _normal(body):
             await self._edit_comment(number, kept.id, body)
+        for double in marked[1:]:
+            if _normal(double.body) != f"{mark}\n{_DOUBLE}":
+                await self._edit_comment(number, double.id, f"{mark}\n{_DOUBLE}")
 
     async def set_labels(self, number: int, labels: Iterable[str], among: Iterable[str]) -> None:
         """Set those of the labels `among` that apply."""
@@ -308,6 +314,11 @@ def _body(submission: Submission, *, own: bool) -> str:
     """Return the text of a pull request; one in the service's name says who proposes."""
     signed = f"\n\nProposed-by: {inline(submission.proposed_by, 100)}" if own else ""
     return submission.body[: BODY_LENGTH - len(signed)] + signed
+
+
+def _marked(comments: Iterable[OwnedComment], mark: str) -> list[OwnedComment]:
+    """Return those with a mark, the first one first: whoever looks takes the same one for the one that is kept."""
+    return sorted((each for each in comments if each.body.startswith(mark)), key=lambda each: each.id)
 
 
 def _normal(text: str) -> str:
