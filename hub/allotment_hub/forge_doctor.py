@@ -15,7 +15,7 @@ from allotment_hub.forges.pull_requests.credentials import read_secret
 from allotment_hub.forges.pull_requests.errors import ForgeError
 from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.pull_requests.values import ForgeAccount, Permission
-from allotment_hub.forges.webhook_settings import WEBHOOK_PATH, webhook_addresses
+from allotment_hub.forges.repository_settings import WEBHOOK_PATH, missing_for_merges, webhook_addresses
 from allotment_hub.services.identities import Identities, ProviderAccount
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import MAIN, RECORDS, Repository
@@ -126,7 +126,39 @@ class Doctor:
                 yield wrong(each.sentence, each.address)
             if not missing:
                 yield ok(good)
+        yield await self._of_sign_in()
         yield await self._of_users(me)
+        yield await self._of_merges()
+
+    async def _of_merges(self) -> DoctorFinding:
+        """Look whether the forge notices what the service merges."""
+        kind, repository = self._configured.kind, self._configured.repository
+        missing, finding = await self._asked(lambda: missing_for_merges(self._settings, kind, repository))
+        if finding or missing is None:
+            why = finding.text if finding else "This version does not tell its settings for that."
+            return unknown(f"Whether the forge shows what the service merges as merged. {why}")
+        if missing:
+            named = " and ".join(f"“{name}”" for name in missing)
+            what = f"What the service merges is shown as closed, not as merged, without the setting {named}."
+            return wrong(what, f"{self._configured.url.rstrip('/')}/{repository}/settings")
+        return ok("The forge shows what the service merges as merged.")
+
+    async def _of_sign_in(self) -> DoctorFinding:
+        """Look whether people sign in to the hub with the forge: else the hub knows nobody by what they do there."""
+        about = "Whether people sign in to the hub with the forge, so that what they do there counts"
+        if self._identities is None:
+            return unknown(f"{about}: no hub was named.")
+        try:
+            found = await self._identities.place()
+        except UnavailableError as error:
+            return unknown(f"{about}. {error.refusal.why}")
+        if found is None:
+            return unknown(f"{about}: the hub does not tell. Set CheckedIdentity.provider in its configuration.")
+        kind, host = wanted = self._configured.kind, urlsplit(self._configured.url).netloc
+        if found == wanted:
+            return ok("People sign in to the hub with the forge, so what they do there counts.")
+        remedy = f"CheckedIdentity.provider has to be {kind}, and the sign-in's addresses have to be those of {host}."
+        return wrong(f"People sign in with {found[0]} at {found[1] or 'no host'}: nobody's act counts. {remedy}")
 
     async def _of_users(self, me: ForgeAccount) -> DoctorFinding:
         """Look whether the service's account is somebody's: then theirs would be the service's acts."""

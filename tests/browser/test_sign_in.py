@@ -256,7 +256,7 @@ def test_a_renamed_user_stays_the_same_and_nobody_gets_their_name(
     assert identity(allotment, old).json()["account"] == {**account, "login": new}
     token = json.loads((allotment.folder / "laptop.json").read_text())["service_token"]
     where = {name: account[name] for name in ("provider", "host", "id")}
-    assert allotment.hub("GET", "allotment/accounts", token=token, params=where).json() == {"users": [old]}
+    assert allotment.hub("GET", "allotment/accounts", token=token, params=where).json()["users"] == [old]
     # Somebody else gets the name that is free at the provider now.
     forge.take(old)
     answer = refused_sign_in(allotment, old)

@@ -382,6 +382,11 @@ class GiteaStage(Stage):
             }  # fmt: skip
             self.call("bot", "POST", "branch_protections", body)
             self.protected.append(rule)
+        self.notice_merges(True)
+
+    def notice_merges(self, notice: bool) -> None:
+        """Set whether Gitea notices what is merged outside it."""
+        self.call("bot", "PATCH", "", {"allow_manual_merge": notice, "autodetect_manual_merge": notice})
 
     def add_webhook(self, address: str) -> None:
         hook = {"type": "gitea", "active": True, "config": {"url": address, "content_type": "json"}, "events": ["push"]}

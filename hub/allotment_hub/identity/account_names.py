@@ -62,12 +62,17 @@ class AccountNames(Authenticator):
         False, config=True, help="After a change of the provider: whether who has a user's name there is that user."
     )
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The kind and the host of the provider, as accounts have them."""
+        host = urlsplit(getattr(self, "authorize_url", "")).netloc.rpartition("@")[2]
+        kinds = (name for kind, name in _PROVIDERS.items() if isinstance(self, kind))
+        return self.provider or next(kinds, "oidc"), host
+
     def account_in(self, auth_state: Any) -> Account | None:
         """Return the account that a user signed in with."""
         claims = auth_state.get(getattr(self, "user_auth_state_key", "")) if isinstance(auth_state, Mapping) else None
-        host = urlsplit(getattr(self, "authorize_url", "")).netloc.rpartition("@")[2]
-        kinds = (name for kind, name in _PROVIDERS.items() if isinstance(self, kind))
-        return account_of(self.provider or next(kinds, "oidc"), host, claims)
+        return account_of(*self.place, claims)
 
     async def update_auth_model(self, auth_model: Any) -> Any:
         """Name the user of the hub. oauthenticator calls this before it decides anything."""

@@ -66,9 +66,15 @@ class AccountHandler(APIHandler):
 
     @needs_scope(IDENTITIES_SCOPE)
     def get(self) -> None:
-        """GET allotment/accounts?provider=&host=&id=: {users}, those who signed in with this account."""
+        """GET allotment/accounts?provider=&host=&id=: {users, place}.
+
+        These are those who signed in with this account, and the kind and host of the provider with which people sign
+        in; null where their accounts are not known.
+        """
         provider, host, id_ = (self.get_query_argument(name) for name in ("provider", "host", "id"))
-        self.finish({"users": list(users_of(self.db, Account(provider, host, id_, "")))})
+        checked = self.authenticator if isinstance(self.authenticator, CheckedIdentity) else None
+        users = list(users_of(self.db, Account(provider, host, id_, "")))
+        self.finish({"users": users, "place": list(checked.place) if checked else None})
 
 
 def _model(user: Any, standing: Standing) -> dict[str, Any]:

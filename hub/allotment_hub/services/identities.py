@@ -118,6 +118,12 @@ class Identities:
             raise unavailable("hub-unavailable", "The hub's answer does not say whose account it is.")
         return tuple(map(str, answer["users"]))
 
+    async def place(self) -> tuple[str, str] | None:
+        """Return the kind and the host of the provider with which people sign in; None where the hub tells none."""
+        answer = await self._request("GET", "allotment/accounts", params={"provider": "", "host": "", "id": ""})
+        found = answer.get("place") if answer else None
+        return (str(found[0]), str(found[1])) if isinstance(found, list) and len(found) == 2 else None
+
     async def user_token(self, name: str, provider: str, host: str) -> str:
         """Return a user's own token at a provider; empty where the hub gives none, or does not answer.
 

@@ -51,7 +51,7 @@ async def test_what_does_not_protect_main_is_said_with_the_page_of_the_setting(s
     config = configured(stage, tmp_path)
     code, lines = await looked(config)
     assert code == 1
-    assert len(faults(lines)) == 8
+    assert len([line for line in faults(lines) if "without the setting" not in line]) == 8
     assert all(" Setting: http" in line for line in faults(lines))
     assert f"may write to {stage.configuration['repository']}" in lines[1]
     stage.protect(STATUSES)
@@ -147,6 +147,7 @@ async def test_an_account_that_is_somebodys_in_the_hub_is_said(
     github.protect(STATUSES)
     config = configured(github, tmp_path)
     async with WebService.opened(platform, tmp_path) as web:
+        platform.people.place = ["github", httpx.URL(github.front.url).netloc.decode()]
         hub = {"JUPYTERHUB_API_URL": str(web.hub_client.base_url), "JUPYTERHUB_API_TOKEN": "x"}
         code, lines = await looked(config, **hub)
         assert (code, "ok     bot is nobody's account in the hub." in lines) == (0, True)
@@ -158,7 +159,49 @@ async def test_an_account_that_is_somebodys_in_the_hub_is_said(
         assert faults(lines) == ["WRONG  bot is the account of ana: give the service an account of its own."]
         await web.stop_hub()
         code, lines = await looked(config, **hub)
+        assert (code, [line[0] for line in lines].count("?")) == (0, 2)
+
+
+async def test_a_sign_in_by_which_the_hub_knows_nobody_on_the_forge_is_said(
+    github: StandInStage, platform: Platform, tmp_path: Path
+) -> None:
+    github.protect(STATUSES)
+    config, host = configured(github, tmp_path), httpx.URL(github.front.url).netloc.decode()
+    async with WebService.opened(platform, tmp_path) as web:
+        hub = {"JUPYTERHUB_API_URL": str(web.hub_client.base_url), "JUPYTERHUB_API_TOKEN": "x"}
+        for place in (["oidc", host], ["github", "github.example.org"], ["dummy", ""]):
+            platform.people.place = place
+            code, lines = await looked(config, **hub)
+            assert code == 1
+            [fault] = faults(lines)
+            assert f"People sign in with {place[0]} at" in fault
+            assert "CheckedIdentity.provider has to be github" in fault
+        platform.people.place = None  # the hub is older, or its authenticator is not ours
+        code, lines = await looked(config, **hub)
         assert (code, [line[0] for line in lines].count("?")) == (0, 1)
+        platform.people.place = ["github", host]
+        code, lines = await looked(config, **hub)
+        assert (code, "ok     People sign in to the hub with the forge, so what they do there counts." in lines) == (
+            0,
+            True,
+        )
+
+
+@needs_forge
+async def test_a_gitea_that_does_not_notice_merges_is_said(gitea_repository: GiteaRepository, tmp_path: Path) -> None:
+    stage = GiteaStage(FaultyFront(gitea_repository.gitea.url), gitea_repository, tmp_path)
+    try:
+        stage.protect(STATUSES)
+        config = configured(stage, tmp_path)
+        _, lines = await looked(config)
+        assert "ok     The forge shows what the service merges as merged." in lines
+        stage.notice_merges(False)
+        code, lines = await looked(config)
+        [fault] = faults(lines)
+        assert (code, "manually merged” and “Enable autodetect" in fault) == (1, True)
+        assert fault.endswith(f"Setting: {stage.configuration['url']}/{stage.configuration['repository']}/settings")
+    finally:
+        await stage.close()
 
 
 async def test_a_stale_file_of_code_owners_is_said(github: StandInStage, platform: Platform, tmp_path: Path) -> None:

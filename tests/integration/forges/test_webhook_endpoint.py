@@ -19,7 +19,7 @@ from support.fakes.web_service import Visitor, WebService
 
 from allotment_hub.configuration import ForgeConfiguration
 from allotment_hub.forges.pull_requests.github import GitHubForge
-from allotment_hub.forges.webhook_settings import WEBHOOK_PATH
+from allotment_hub.forges.repository_settings import WEBHOOK_PATH
 from allotment_hub.services.pull_requests.mirroring import APART_SECONDS, PullRequests
 from allotment_hub.services.pull_requests.showing import ForgePlace
 

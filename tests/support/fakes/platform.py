@@ -149,6 +149,8 @@ class People:
         self.records_sign_ins = True
         self.sessions: list[dict[str, Any]] = []
         """What the hub answers about sessions, whatever is asked for."""
+        self.place: list[str] | None = None
+        """The kind and host of the provider with which people sign in."""
         self.identities: dict[str, dict[str, Any]] = {}
         """User → what the hub answers about the identity provider, if not that it confirmed the user now."""
         self.asked: list[str] = []
@@ -225,7 +227,7 @@ class People:
     def _users_of(self, account: Mapping[str, str]) -> httpx.Response:
         accounts = {name: said.get("account") or {} for name, said in self.identities.items()}
         users = [name for name, has in accounts.items() if all(has.get(key) == account[key] for key in account)]
-        return httpx.Response(200, json={"users": users})
+        return httpx.Response(200, json={"users": users, "place": self.place})
 
     def _stops(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":

@@ -1,4 +1,4 @@
-"""Where a forge sends its webhooks, as far as it tells the service's account."""
+"""Settings of a repository on a forge, as far as it tells them: its webhooks, and how it notices merges."""
 
 from typing import cast
 from urllib.parse import quote
@@ -12,6 +12,13 @@ from allotment_hub.forges.webhooks import ForgeKind
 
 WEBHOOK_PATH = "services/allotment/api/v1/webhooks/forge"
 """Where the service takes webhooks, below the hub's address."""
+
+
+_MERGES = {
+    "allow_manual_merge": "allow to mark a pull request as manually merged",
+    "autodetect_manual_merge": "Enable autodetect manual merge",
+}
+"""The settings with which Gitea notices what was merged outside it."""
 
 
 class _Config(BaseModel):
@@ -38,3 +45,14 @@ async def webhook_addresses(forge: Forge, kind: ForgeKind, repository: str) -> f
     except (ForgeCredentialError, ForgeMissingError):
         return None
     return frozenset(webhook.address for webhook in webhooks if webhook.active)
+
+
+async def missing_for_merges(forge: Forge, kind: ForgeKind, repository: str) -> tuple[str, ...] | None:
+    """Return the settings without which the forge does not notice what the service merges; None: it does not tell them.
+
+    Raise ForgeError.
+    """
+    if kind != "gitea":
+        return ()
+    found = await cast("PullRequestAdapter", forge).client.get(dict[str, object], f"repos/{repository}")
+    return tuple(name for key, name in _MERGES.items() if not found[key]) if found.keys() >= _MERGES.keys() else None
