@@ -74,6 +74,7 @@ panel: $(VENV)/.development
 pictures: $(VENV)/.development
 	$(INSTALL_PANEL)
 	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/browser/test_story.py -k root
+	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/browser/test_panel.py -k evidence
 
 bench: $(VENV)/.development
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)

@@ -18,7 +18,7 @@ SHOWN = 10
 PROPOSAL_ID = r"[a-z0-9][a-z0-9-]{0,120}"
 _AT_ONCE = 3
 _CHECKED = frozenset({"team", "name", "profile", "content", "grants", "accept"})
-_PROPOSED = _CHECKED | {"reason", "update"}
+_PROPOSED = _CHECKED | {"reason", "evidence"}
 _OVER = ("live", "rejected", "withdrawn")
 """States that do not change any more."""
 _TEXTS = ("id", "state", "title", "reason", "waits_for", "since", "url", "head")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 PREFIX = "jupyterlab-allotment"
-LARGEST_BODY = 256 * 1024
+LARGEST_BODY = 1024 * 1024
 
 _STATUS = {
     Exit.PROBLEMS: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -113,6 +113,26 @@ class WithdrawalHandler(_Handler):
         await self.answer(self.proposals.withdraw(proposal))
 
 
+class UseHandler(_Handler):
+    """What the session uses."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Return memory and CPU."""
+        await self.answer(self.running.use())
+
+
+class CaptureHandler(_Handler):
+    """A draft for what runs, and the evidence for it."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Return the draft. Nothing is sent."""
+        await self.answer(self.running.captured())
+
+
 class SchemaHandler(_Handler):
     """The schema of a profile."""
 
@@ -140,18 +160,19 @@ ROUTES: dict[str, type[_Handler]] = {
     "session": SessionHandler,
     "proposals": ProposalsHandler,
     rf"proposals/({PROPOSAL_ID})/withdrawal": WithdrawalHandler,
+    "use": UseHandler,
+    "capture": CaptureHandler,
     "schema": SchemaHandler,
     "checks": ChecksHandler,
 }
 
 
 def add_routes(server: ServerApp) -> None:
-    """Add the routes to a Jupyter server, and look which revision runs."""
+    """Add the routes to a Jupyter server."""
     environment = dict(os.environ)
     service = Service(environment)
-    running = Running(environment, service, server.web_app.settings["started"].isoformat())
+    running = Running(environment, service)
     shared = {"running": running, "service": service, "proposals": Proposals(running, service)}
     base = server.web_app.settings["base_url"]
     routes = [(url_path_join(base, PREFIX, path), handler, shared) for path, handler in ROUTES.items()]
     server.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]
-    server.io_loop.add_callback(running.look)

@@ -43,13 +43,14 @@ class Service:
 
     async def get(self, *parts: str, **query: str) -> Any:
         """Send GET to the path with these parts. Raise `SessionError`."""
-        return await self._call(lambda client: client.get(*parts, **query))
+        return await self.call(lambda client: client.get(*parts, **query))
 
     async def post(self, *parts: str, body: dict[str, Any]) -> Any:
         """Send POST with a JSON body to the path with these parts. Raise `SessionError`."""
-        return await self._call(lambda client: client.post(*parts, body=body))
+        return await self.call(lambda client: client.post(*parts, body=body))
 
-    async def _call(self, call: Callable[[ServiceClient], Any]) -> Any:
+    async def call(self, call: Callable[[ServiceClient], Any]) -> Any:
+        """Return what a function returns that calls the service, or is run beside the server. Raise `SessionError`."""
         url, token = (self._environment.get(name, "") for name in ("ALLOTMENT_URL", "JUPYTERHUB_API_TOKEN"))
         client = ServiceClient(url, token, _Quiet())
         if not self._slots.acquire(blocking=False):

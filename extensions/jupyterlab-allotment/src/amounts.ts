@@ -6,20 +6,7 @@ const UNITS: { [unit: string]: number } = {
   GiB: 1024 ** 3,
   TiB: 1024 ** 4
 };
-const SECONDS: { [unit: string]: number } = { s: 1, min: 60, h: 3600, d: 86400 };
 const DAY = 86400000;
-
-/** Return the bytes of an amount such as `4 GiB`, or null. */
-export function bytesOf(text: string | undefined): number | null {
-  const match = /^(\d{1,12}(?:\.\d{1,6})?) ?(KiB|MiB|GiB|TiB)$/.exec(text ?? '');
-  return match ? Number(match[1]) * UNITS[match[2]] : null;
-}
-
-/** Return the seconds of a time such as `2 h`, or null. */
-export function secondsOf(text: string | undefined): number | null {
-  const match = /^(\d{1,12}(?:\.\d{1,6})?) ?(s|min|h|d)$/.exec(text ?? '');
-  return match ? Number(match[1]) * SECONDS[match[2]] : null;
-}
 
 /** Format bytes with one unit: `1.5 GiB`. */
 export function formatBytes(bytes: number): string {
@@ -36,13 +23,6 @@ export function formatDuration(seconds: number): string {
     return `${Math.floor(hours / 24)} d`;
   }
   return hours ? `${hours} h${minutes % 60 ? ` ${minutes % 60} min` : ''}` : `${minutes} min`;
-}
-
-/** Return the time at which a session is stopped at the latest, in milliseconds, or null. */
-export function endOf(started: string, total: string | undefined): number | null {
-  const begin = Date.parse(started);
-  const seconds = secondsOf(total ?? '12 h');
-  return Number.isNaN(begin) || seconds === null ? null : begin + seconds * 1000;
 }
 
 /** Return how many days are left until the end of a day in UTC: 0 on the day itself, negative afterwards; or null. */

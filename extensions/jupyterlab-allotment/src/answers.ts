@@ -4,11 +4,13 @@ import type { AllotmentProfile as Profile } from './profile';
 
 export interface IDataRole {
   name: string;
+  title?: string;
   /** Where its files are in this session; empty where it has none. */
   path: string;
   until: string | null;
   review_by: string | null;
-  ended: boolean;
+  /** Why the grant does not hold now; empty if it does. */
+  state: string;
 }
 
 export interface ICost {
@@ -54,6 +56,36 @@ export interface IProfileDetails {
   url: string;
 }
 
+/** A moment at which the session is stopped. */
+export interface ISessionEnd {
+  kind: string;
+  at: string;
+  text: string;
+}
+
+/** A size with more memory that the user could start instead. */
+export interface ILargerSize {
+  profile: string;
+  title: string;
+  options: { [name: string]: string };
+  memory: number;
+  url: string;
+}
+
+/** What the service says of this session. */
+export interface IOwnSession {
+  title: string;
+  revision: string;
+  /** Whether the profile's file is another one now. */
+  newer: boolean;
+  options: { [name: string]: string };
+  cpu: number;
+  memory: number;
+  gpu: number;
+  ends: ISessionEnd[];
+  larger: ILargerSize[];
+}
+
 export interface ISession {
   /** Whether Allotment started this server; nothing else is there if not. */
   inside: boolean;
@@ -61,13 +93,43 @@ export interface ISession {
   server: string;
   hub: string;
   profile: string;
-  team: string;
-  /** When this server started, in ISO 8601. */
-  started: string;
-  data_roles: string[];
-  details?: IProfileDetails;
-  newer?: boolean;
+  own?: IOwnSession;
+  /** Null where the profile is gone. */
+  details?: IProfileDetails | null;
   data?: IDataRole[];
+}
+
+/** What this session uses; null or missing what is not known. */
+export interface IUse {
+  memory_now?: number | null;
+  memory_peak?: number | null;
+  memory_limit?: number | null;
+  cpu_now?: number | null;
+  cpu_typical?: number | null;
+  /** How often the kernel ended a process. */
+  out_of_memory?: number | null;
+  unknown: string;
+}
+
+/** A draft for what runs. */
+export interface ICaptured {
+  profile: Partial<Profile>;
+  /** Why other limits are drafted; empty where nothing suggests any. */
+  reasons: string[];
+  /** As it is sent with the proposal. */
+  evidence: IEvidence;
+  rule: string;
+}
+
+export interface IEvidence {
+  profile?: string;
+  options?: { [name: string]: string };
+  image?: string;
+  digest?: string;
+  use?: { [name: string]: number | string };
+  packages?: { manager: string; name: string; version: string }[];
+  packages_left_out?: number;
+  data_roles?: string[];
 }
 
 export interface IProposal {

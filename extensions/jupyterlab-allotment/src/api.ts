@@ -2,7 +2,17 @@
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import type { IChange, ICheck, IFormSchema, IProblem, IProposal, ISession } from './answers';
+import type {
+  ICaptured,
+  IChange,
+  ICheck,
+  IEvidence,
+  IFormSchema,
+  IProblem,
+  IProposal,
+  ISession,
+  IUse
+} from './answers';
 import { CallError } from './errors';
 
 const PREFIX = 'jupyterlab-allotment';
@@ -26,8 +36,16 @@ export class Api {
     return this._call<ICheck>('checks', change);
   }
 
-  propose(change: IChange, reason: string): Promise<IProposal> {
-    return this._call<IProposal>('proposals', { ...change, reason });
+  propose(change: IChange, reason: string, evidence?: IEvidence): Promise<IProposal> {
+    return this._call<IProposal>('proposals', { ...change, reason, ...(evidence ? { evidence } : {}) });
+  }
+
+  use(): Promise<IUse> {
+    return this._call<IUse>('use');
+  }
+
+  captured(): Promise<ICaptured> {
+    return this._call<ICaptured>('capture');
   }
 
   withdraw(id: string): Promise<IProposal> {

@@ -1,26 +1,32 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, MainAreaWidget } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Api } from './api';
 import { Commands } from './commands';
 import { allotmentIcon } from './icons';
 import { homePage } from './links';
 import { AllotmentModel } from './model';
+import { notify } from './notices';
 import { AllotmentPanel } from './panel';
 import { ProposingForm } from './proposing';
+import { StatusItem } from './status';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyterlab-allotment:plugin',
   description: 'The profile that runs, and proposals, in the side panel.',
   autoStart: true,
-  optional: [ITranslator, ILayoutRestorer, ICommandPalette, ILauncher],
+  optional: [ITranslator, ILayoutRestorer, ICommandPalette, ILauncher, IStatusBar, ISettingRegistry],
   activate: (
     app: JupyterFrontEnd,
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
-    launcher: ILauncher | null
+    launcher: ILauncher | null,
+    statusBar: IStatusBar | null,
+    registry: ISettingRegistry | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyterlab_allotment');
     const model = new AllotmentModel(new Api(app.serviceManager.serverSettings));
@@ -34,17 +40,25 @@ const plugin: JupyterFrontEndPlugin<void> = {
       icon: allotmentIcon,
       execute: () => app.shell.activateById(panel.id)
     });
+    const openForm = (running: boolean) => {
+      if (model.session?.details) {
+        const widget = new MainAreaWidget({ content: new ProposingForm(model, model.session, running, trans) });
+        app.shell.add(widget, 'main');
+        app.shell.activateById(widget.id);
+      }
+    };
     app.commands.addCommand(Commands.propose, {
       label: trans.__('Propose a change of my profile'),
       icon: allotmentIcon,
       isEnabled: () => Boolean(model.session?.details),
-      execute: () => {
-        if (model.session?.details) {
-          const widget = new MainAreaWidget({ content: new ProposingForm(model, model.session, trans) });
-          app.shell.add(widget, 'main');
-          app.shell.activateById(widget.id);
-        }
-      }
+      execute: () => openForm(false)
+    });
+    app.commands.addCommand(Commands.proposeRunning, {
+      label: trans.__('Propose what I am running'),
+      caption: trans.__('Propose with limits by what this session used, and with the packages that you added as evidence'),
+      icon: allotmentIcon,
+      isEnabled: () => Boolean(model.session?.details),
+      execute: () => openForm(true)
     });
     app.commands.addCommand(Commands.refresh, {
       label: trans.__('Ask the service again'),
@@ -57,11 +71,40 @@ const plugin: JupyterFrontEndPlugin<void> = {
         window.open(homePage(model.session?.hub ?? '') ?? undefined, '_blank', 'noopener');
       }
     });
-    const category = trans.__('Allotment');
-    Object.values(Commands).forEach(command => palette?.addItem({ command, category }));
-    launcher?.add({ command: Commands.propose, category: trans.__('Other'), rank: 10 });
+    // In a server that Allotment did not start, only the panel is there, and says so.
+    const offer = () => {
+      if (model.session?.inside) {
+        model.changed.disconnect(offer);
+        const category = trans.__('Allotment');
+        Object.values(Commands).forEach(command => palette?.addItem({ command, category }));
+        launcher?.add({ command: Commands.propose, category: trans.__('Other'), rank: 10 });
+      }
+    };
+    model.changed.connect(offer);
     model.changed.connect(() => app.commands.notifyCommandChanged());
-    void model.start();
+    const options = { statusItem: true, notifications: true };
+    const read = (settings: ISettingRegistry.ISettings) => {
+      model.setInterval(settings.composite.pollSeconds as number);
+      options.statusItem = settings.composite.statusItem as boolean;
+      options.notifications = settings.composite.notifications as boolean;
+      item.setHidden(!options.statusItem);
+    };
+    const item = new StatusItem(model, trans, () => void app.commands.execute(Commands.open));
+    statusBar?.registerStatusItem(plugin.id, { item, align: 'left', rank: 100 });
+    notify(model, app.commands, trans, () => options.notifications);
+    const begin = async () => {
+      try {
+        const settings = await registry?.load(plugin.id);
+        if (settings) {
+          read(settings);
+          settings.changed.connect(read);
+        }
+      } catch (error) {
+        console.warn('Allotment’s settings could not be read; their defaults are used.', error);
+      }
+      await model.start();
+    };
+    void begin();
   }
 };
 

@@ -3,12 +3,15 @@
 import { Poll } from '@lumino/polling';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { Api } from './api';
-import type { IProposal, ISession } from './answers';
+import type { IProposal, ISession, IUse } from './answers';
 import { told, type ICallProblem } from './errors';
 import { accessNews, proposalNews, type IAccessNews, type IProposalNews } from './news';
+import { ranOut } from './use';
 
 /** The longest time between two calls, after many errors. */
 const SLOWEST = 10 * 60 * 1000;
+/** The time between two looks at memory and CPU, which ask the server of the session alone. */
+const USE = 5000;
 
 export class AllotmentModel {
   constructor(readonly api: Api) {
@@ -20,10 +23,22 @@ export class AllotmentModel {
       frequency,
       standby: 'when-hidden'
     });
+    this._usePoll = new Poll({
+      auto: false,
+      name: 'jupyterlab-allotment:use',
+      factory: () => this._lookAtUse(),
+      frequency: { interval: USE, backoff: true, max: SLOWEST },
+      standby: 'when-hidden'
+    });
   }
 
   get session(): ISession | null {
     return this._session;
+  }
+
+  /** What the session uses; null before the first answer. */
+  get use(): IUse | null {
+    return this._use;
   }
 
   /** The own proposals, the newest first; null before the first answer. */
@@ -46,6 +61,11 @@ export class AllotmentModel {
 
   get accessNews(): ISignal<this, IAccessNews> {
     return this._accessNews;
+  }
+
+  /** Emitted when the kernel has ended a process for want of memory. */
+  get outOfMemory(): ISignal<this, void> {
+    return this._outOfMemory;
   }
 
   /** Set how often the service is asked. */
@@ -71,6 +91,7 @@ export class AllotmentModel {
 
   dispose(): void {
     this._poll.dispose();
+    this._usePoll.dispose();
     Signal.clearData(this);
   }
 
@@ -80,8 +101,13 @@ export class AllotmentModel {
       if (!this._session.inside) {
         // Nothing will change: this server was started by somebody else.
         void this._poll.stop();
+        void this._usePoll.stop();
         this._changed.emit();
         return;
+      }
+      if (!this._isLooking) {
+        this._isLooking = true;
+        void this._usePoll.start();
       }
       const proposals = await this.api.proposals();
       const news = proposalNews(this._proposals, proposals);
@@ -97,6 +123,16 @@ export class AllotmentModel {
     }
   }
 
+  private async _lookAtUse(): Promise<void> {
+    const use = await this.api.use();
+    const before = this._use;
+    this._use = use;
+    this._changed.emit();
+    if (ranOut(before, use)) {
+      this._outOfMemory.emit();
+    }
+  }
+
   private _tellAccess(): void {
     for (const news of accessNews(this._session?.data ?? [], Date.now())) {
       if (!this._toldAccess.has(news.key)) {
@@ -107,6 +143,10 @@ export class AllotmentModel {
   }
 
   private _poll: Poll;
+  private _usePoll: Poll;
+  private _isLooking = false;
+  private _use: IUse | null = null;
+  private _outOfMemory = new Signal<this, void>(this);
   private _session: ISession | null = null;
   private _proposals: IProposal[] | null = null;
   private _problem: ICallProblem | null = null;

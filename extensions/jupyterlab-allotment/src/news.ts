@@ -47,10 +47,10 @@ export function accessNews(data: IDataRole[], now: number): IAccessNews[] {
   return data.flatMap(role => {
     const day = lastDay(role);
     const days = daysLeft(day, now);
-    if (day === null || days === null || (days > SOON_DAYS && !role.ended)) {
+    if (day === null || days === null || (days > SOON_DAYS && !role.state)) {
       return [];
     }
-    const event = role.ended || days < 0 ? ('ended' as const) : ('soon' as const);
+    const event = role.state || days < 0 ? ('ended' as const) : ('soon' as const);
     return [{ event, name: role.name, day, days, key: `${role.name} ${day} ${event}` }];
   });
 }

@@ -5,14 +5,15 @@ import { Clipboard } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { copyIcon, ReactWidget, refreshIcon, UseSignal } from '@jupyterlab/ui-components';
 import React from 'react';
-import type { IDataRole, IProfileDetails, IProposal, ISession } from './answers';
-import { daysLeft } from './amounts';
+import type { IDataRole, IOwnSession, IProfileDetails, IProposal, ISession } from './answers';
+import { daysLeft, formatBytes } from './amounts';
 import { Commands } from './commands';
 import type { ICallProblem } from './errors';
 import { allotmentIcon } from './icons';
 import { homePage, pageAddress } from './links';
 import type { AllotmentModel } from './model';
 import { lastDay, SOON_DAYS } from './news';
+import { cpuGauge, memoryGauge, timeLeft, type IGauge } from './use';
 
 export class AllotmentPanel extends ReactWidget {
   constructor(
@@ -66,10 +67,17 @@ function PanelContent(props: IPart & { model: AllotmentModel; commands: CommandR
         <p>{trans.__('This server was not started by Allotment, so there is nothing to show here.')}</p>
       )}
       {session?.details && <Profile session={session} details={session.details} trans={trans} />}
+      {session?.inside && session.details === null && (
+        <p className="jp-Allotment-note">{trans.__('The profile %1 does not exist any more.', session.profile)}</p>
+      )}
+      {session?.own && <Use model={model} session={session} own={session.own} trans={trans} />}
       {session?.inside && session.details && (
         <div className="jp-Allotment-actions">
           <button className="jp-mod-styled jp-mod-accept" onClick={() => void commands.execute(Commands.propose)}>
             {trans.__('Propose a change')}
+          </button>
+          <button className="jp-mod-styled" onClick={() => void commands.execute(Commands.proposeRunning)}>
+            {trans.__('Propose what I am running')}
           </button>
         </div>
       )}
@@ -112,7 +120,7 @@ function Profile({ session, details, trans }: IPart & { session: ISession; detai
         {session.profile}
         {session.server && <> · {trans.__('session “%1”', session.server)}</>}
       </p>
-      {session.newer && (
+      {session.own?.newer && (
         <p className="jp-Allotment-note" role="status">
           {trans.__('A newer revision of this profile exists.')}{' '}
           {home && (
@@ -156,6 +164,59 @@ function Profile({ session, details, trans }: IPart & { session: ISession; detai
   );
 }
 
+function Use(props: IPart & { model: AllotmentModel; session: ISession; own: IOwnSession }): JSX.Element {
+  const { model, session, own, trans } = props;
+  const left = timeLeft(session, Date.now());
+  const out = (model.use?.out_of_memory ?? 0) > 0;
+  const memory = memoryGauge(model.use, own);
+  const larger = own.larger[0];
+  const address = pageAddress(larger?.url);
+  return (
+    <section aria-labelledby="jp-Allotment-use">
+      <h2 id="jp-Allotment-use">{trans.__('This session')}</h2>
+      <Gauge label={trans.__('Memory')} gauge={memory} />
+      <Gauge label={trans.__('CPU')} gauge={cpuGauge(model.use, own)} />
+      {!memory && model.use?.unknown && <p className="jp-Allotment-quiet">{model.use.unknown}</p>}
+      {(out || memory?.short) && (
+        <p className="jp-Allotment-note" role="status">
+          {out
+            ? trans.__('Out of memory: the kernel ended a process of this session.')
+            : trans.__('Memory is short.')}{' '}
+          {larger && address ? (
+            <a href={address} target="_blank" rel="noopener noreferrer">
+              {trans.__('Stop it and start %1 with %2', larger.title, formatBytes(larger.memory))}
+            </a>
+          ) : (
+            trans.__('Propose what you are running with a larger limit.')
+          )}
+        </p>
+      )}
+      {left && (
+        <p className={left.near ? 'jp-Allotment-soon' : undefined}>
+          {trans.__('It is stopped in %1:', left.text)} {left.why}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Gauge({ label, gauge }: { label: string; gauge: IGauge | null }): JSX.Element | null {
+  if (!gauge) {
+    return null;
+  }
+  const percent = Math.round((gauge.share ?? 0) * 100);
+  return (
+    <div className="jp-Allotment-gauge">
+      <span>{label}</span> <span>{gauge.text}</span>
+      {gauge.share !== null && (
+        <div role="meter" aria-label={label} aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100} aria-valuetext={gauge.text}>
+          <div className={gauge.short ? 'jp-mod-short' : undefined} style={{ width: `${percent}%` }} />
+        </div>
+      )}
+    </div>
+  );
+}
+
 function Data({ roles, trans }: IPart & { roles: IDataRole[] }): JSX.Element {
   return (
     <section aria-labelledby="jp-Allotment-data">
@@ -164,7 +225,7 @@ function Data({ roles, trans }: IPart & { roles: IDataRole[] }): JSX.Element {
       <ul className="jp-Allotment-list">
         {roles.map(role => (
           <li key={role.name}>
-            <span>{role.name}</span> <Until role={role} trans={trans} />
+            <span title={role.title}>{role.name}</span> <Until role={role} trans={trans} />
             {role.path && (
               <button
                 className="jp-Allotment-icon"
@@ -185,7 +246,7 @@ function Data({ roles, trans }: IPart & { roles: IDataRole[] }): JSX.Element {
 function Until({ role, trans }: IPart & { role: IDataRole }): JSX.Element | null {
   const day = lastDay(role);
   const days = daysLeft(day, Date.now());
-  if (role.ended || (days !== null && days < 0)) {
+  if (role.state || (days !== null && days < 0)) {
     return <span className="jp-Allotment-ended">{trans.__('access has ended')}</span>;
   }
   if (day === null || days === null) {

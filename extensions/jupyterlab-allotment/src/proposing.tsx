@@ -6,11 +6,12 @@ import type { FieldTemplateProps } from '@rjsf/utils';
 import { ADDITIONAL_PROPERTY_FLAG } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 import React from 'react';
-import type { ICheck, IFormSchema, IProblem, IProposal, ISession } from './answers';
+import type { ICaptured, ICheck, IFormSchema, IProblem, IProposal, ISession } from './answers';
 import { told, type ICallProblem } from './errors';
 import {
   acceptable,
   changeOf,
+  evidenceLines,
   fieldErrors,
   formSchema,
   MAIN_FIELDS,
@@ -31,37 +32,43 @@ export class ProposingForm extends ReactWidget {
   constructor(
     private readonly _model: AllotmentModel,
     private readonly _session: ISession,
+    private readonly _running: boolean,
     private readonly _trans: TranslationBundle
   ) {
     super();
     this.addClass('jp-Allotment');
     this.addClass('jp-AllotmentForm');
-    this.title.label = this._trans.__('Propose a change');
+    this.title.label = this._running
+      ? this._trans.__('Propose what I am running')
+      : this._trans.__('Propose a change');
     this.title.icon = allotmentIcon;
     this.title.closable = true;
   }
 
   protected render(): JSX.Element {
-    return <Loading model={this._model} session={this._session} trans={this._trans} />;
+    return <Loading model={this._model} session={this._session} running={this._running} trans={this._trans} />;
   }
 }
 
 interface IProps {
   model: AllotmentModel;
   session: ISession;
+  /** Whether it starts from what this session used. */
+  running: boolean;
   trans: TranslationBundle;
 }
 
 function Loading(props: IProps): JSX.Element {
-  const [schema, setSchema] = React.useState<IFormSchema | null>(null);
+  const [loaded, setLoaded] = React.useState<[IFormSchema, ICaptured | null] | null>(null);
   const [problem, setProblem] = React.useState<ICallProblem | null>(null);
+  const api = props.model.api;
   const load = () => {
     setProblem(null);
-    props.model.api.schema().then(setSchema, error => setProblem(told(error)));
+    Promise.all([api.schema(), props.running ? api.captured() : null]).then(setLoaded, error => setProblem(told(error)));
   };
   React.useEffect(load, []);
-  if (schema) {
-    return <Form {...props} schema={schema} />;
+  if (loaded) {
+    return <Form {...props} schema={loaded[0]} captured={loaded[1]} />;
   }
   return (
     <div className="jp-Allotment-content" aria-live="polite">
@@ -75,22 +82,23 @@ function Loading(props: IProps): JSX.Element {
   );
 }
 
-function firstDraft(session: ISession, teams: string[]): IDraft {
+function firstDraft(session: ISession, teams: string[], captured: ICaptured | null): IDraft {
   const [team, name] = session.profile.split('/');
   return {
     team: teams.includes(team) ? team : teams[0] ?? team,
     name,
-    profile: session.details?.settings ?? {},
-    reason: '',
+    profile: captured?.profile ?? session.details?.settings ?? {},
+    reason: captured?.reasons.join(' ') ?? '',
     until: {},
     accept: {}
   };
 }
 
-function Form({ model, session, trans, schema }: IProps & { schema: IFormSchema }): JSX.Element {
+function Form(props: IProps & { schema: IFormSchema; captured: ICaptured | null }): JSX.Element {
+  const { model, session, trans, schema, captured } = props;
   const teams = Object.keys(schema.teams);
   const original = session.details?.settings ?? {};
-  const [draft, setDraft] = React.useState<IDraft>(() => firstDraft(session, teams));
+  const [draft, setDraft] = React.useState<IDraft>(() => firstDraft(session, teams, captured));
   const [done, setDone] = React.useState<IProposal | null>(null);
   const [sending, setSending] = React.useState(false);
   const [refused, setRefused] = React.useState<ICallProblem | null>(null);
@@ -103,7 +111,7 @@ function Form({ model, session, trans, schema }: IProps & { schema: IFormSchema 
     setSending(true);
     setRefused(null);
     try {
-      setDone(await model.api.propose(change, draft.reason));
+      setDone(await model.api.propose(change, draft.reason, captured?.evidence));
       void model.refresh();
     } catch (error) {
       setRefused(told(error));
@@ -117,8 +125,9 @@ function Form({ model, session, trans, schema }: IProps & { schema: IFormSchema 
   return (
     <div className="jp-Allotment-columns">
       <div className="jp-Allotment-fields">
-        <h1>{trans.__('Propose a change')}</h1>
+        <h1>{captured ? trans.__('Propose what I am running') : trans.__('Propose a change')}</h1>
         <p>{trans.__('It starts from %1, which runs here. Another name makes a new profile.', session.profile)}</p>
+        {captured && <Evidence captured={captured} trans={trans} />}
         <Target draft={draft} schema={schema} set={set} trans={trans} />
         <Fields
           schema={schema}
@@ -433,6 +442,37 @@ function Lines({ title, lines }: { title: string; lines: string[] }): JSX.Elemen
   );
 }
 
+/** All that is sent of this session, before anything is sent. Not drawn again while somebody writes: it may be long. */
+const Evidence = React.memo(({ captured, trans }: { captured: ICaptured; trans: TranslationBundle }): JSX.Element => {
+  const { evidence, reasons, rule } = captured;
+  const packages = evidence.packages ?? [];
+  return (
+    <section className="jp-Allotment-note">
+      {reasons.length === 0 && <p>{trans.__('What it used suggests no other limits. Change what you need.')}</p>}
+      <p>{trans.__('Reviewers see this as your claim about the session, which nobody has checked:')}</p>
+      <dl className="jp-Allotment-long">
+        {evidenceLines(evidence).map(([name, value]) => (
+          <React.Fragment key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </React.Fragment>
+        ))}
+      </dl>
+      <details>
+        <summary>{trans._n('1 package that you added', '%1 packages that you added', packages.length)}</summary>
+        <p className="jp-Allotment-quiet">{rule}</p>
+        <ul className="jp-Allotment-packages">
+          {packages.map((each, index) => (
+            <li key={index}>
+              {each.manager} {each.name} {each.version}
+            </li>
+          ))}
+        </ul>
+      </details>
+    </section>
+  );
+});
+
 function Done({ proposal, trans }: { proposal: IProposal; trans: TranslationBundle }): JSX.Element {
   const address = pageAddress(proposal.url);
   return (
@@ -443,7 +483,7 @@ function Done({ proposal, trans }: { proposal: IProposal; trans: TranslationBund
           ? trans.__('“%1” waits for %2.', proposal.title, proposal.waits_for)
           : trans.__('“%1” is proposed.', proposal.title)}
       </p>
-      <p>{trans.__('The panel shows how it goes on.')}</p>
+      <p>{trans.__('The panel shows how it goes on, and you are told when it is approved, rejected or live.')}</p>
       {address && (
         <a href={address} target="_blank" rel="noopener noreferrer">
           {trans.__('Open its page')}

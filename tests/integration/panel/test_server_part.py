@@ -25,6 +25,7 @@ def session_of(url: str) -> dict[str, str]:
         "ALLOTMENT_PROFILE": NOTEBOOK,
         "ALLOTMENT_DATA_ROLES": "housing-open",
         "JUPYTERHUB_API_TOKEN": TOKEN,
+        "JUPYTERHUB_SERVICE_PREFIX": BASE,
         "JUPYTERHUB_USER": "analyst",
         "JUPYTERHUB_SERVER_NAME": "second",
         "JUPYTERHUB_PUBLIC_HUB_URL": "https://hub.example.org/hub/",
@@ -44,6 +45,7 @@ def service(running: tuple[SessionService, JupyterServer]) -> Iterator[SessionSe
     service = running[0]
     yield service
     service.proposals.clear()
+    service.session = {}
     service.instead = lambda method, path: None
 
 
@@ -52,25 +54,55 @@ def server(running: tuple[SessionService, JupyterServer]) -> JupyterServer:
     return running[1]
 
 
+OWN = {
+    "user": "analyst", "server": "second", "profile": NOTEBOOK, "title": "Notebook in Python", "newer": True,
+    "memory": 4 * 1024**3, "cpu": 2.0, "gpu": 0, "options": {}, "ends": [], "larger": [], "revision": "1" * 40,
+    "data_roles": [{"name": "housing-open", "until": "2029-12-31", "review_by": None, "state": ""}],
+}  # fmt: skip
+
+
 def test_the_panel_is_told_what_runs_and_never_the_token(service: SessionService, server: JupyterServer) -> None:
+    service.session = OWN
     status, session = server.call("session")
     assert status == 200
     assert (session["inside"], session["profile"], session["server"]) == (True, NOTEBOOK, "second")
+    assert session["own"] == OWN
     assert session["details"]["title"] == "Notebook in Python"
     assert session["hub"] == "https://hub.example.org/hub/"
-    assert session["newer"] is False
     (role,) = session["data"]
-    assert (role["name"], role["until"], role["ended"]) == ("housing-open", "2029-12-31", False)
+    assert (role["name"], role["until"], role["state"]) == ("housing-open", "2029-12-31", "")
     assert role["path"].endswith("/data/housing-open")
     assert TOKEN not in str(session)
     assert set(service.tokens) == {f"token {TOKEN}"}
 
 
-def test_a_newer_revision_is_noticed(service: SessionService, server: JupyterServer) -> None:
-    service.revision = "1" * 40
-    assert server.call("session")[1]["newer"] is False
-    service.revision = "2" * 40
-    assert server.call("session")[1]["newer"] is True
+def test_the_session_is_described_after_its_profile_was_removed(service: SessionService, server: JupyterServer) -> None:
+    service.session = OWN
+    gone = problem(404, code="profile-unknown", title="There is none.")
+    service.instead = lambda method, path: gone if "/profiles/" in path else None
+    status, session = server.call("session")
+    assert (status, session["details"], session["own"]["title"]) == (200, None, "Notebook in Python")
+
+
+def test_memory_and_cpu_are_those_of_the_session(server: JupyterServer) -> None:
+    status, use = server.call("use")
+    assert status == 200
+    assert 10 * 1024**2 < use["memory_now"] < 8 * 1024**3
+    assert use["cpu_now"] is None  # there was no look before
+
+
+def test_what_runs_is_drafted_with_its_evidence_and_proposed_as_it_was_shown(
+    service: SessionService, server: JupyterServer
+) -> None:
+    service.session = OWN
+    status, captured = server.call("capture")
+    assert status == 200
+    assert captured["profile"]["title"] == "Notebook in Python"
+    assert captured["evidence"]["profile"] == NOTEBOOK
+    assert captured["evidence"]["use"]["memory_peak"] > 0
+    body = {"team": "housing-statistics", "name": "larger", "profile": captured["profile"], "reason": "Because"}
+    assert server.call("proposals", {**body, "evidence": captured["evidence"]})[0] == 200
+    assert service.bodies["larger"]["evidence"] == captured["evidence"]
 
 
 def test_a_change_is_checked_proposed_listed_and_withdrawn(service: SessionService, server: JupyterServer) -> None:
@@ -94,7 +126,7 @@ def test_the_proposals_of_others_are_not_listed_as_own(service: SessionService, 
 
 def test_a_panel_that_asks_keeps_no_session_from_being_idle(service: SessionService, server: JupyterServer) -> None:
     before = server.client.get("api/status").json()["last_activity"]
-    assert server.call("session")[0] == 200
+    assert [server.call(path)[0] for path in ("use", "schema", "proposals")] == [200, 200, 200]
     assert server.client.get("api/status").json()["last_activity"] == before
 
 
@@ -121,7 +153,7 @@ def test_a_browser_without_the_key_gets_nothing(service: SessionService, server:
 
 @pytest.mark.parametrize(
     "content",
-    [b"[]", b"no JSON", b"\xff", b"[" * 100_000, b'{"files": []}', b'{"reason": "' + b"x" * 300_000 + b'"}'],
+    [b"[]", b"no JSON", b"\xff", b"[" * 100_000, b'{"files": []}', b'{"reason": "' + b"x" * 1_100_000 + b'"}'],
 )
 def test_bodies_that_are_none_are_refused_here(service: SessionService, server: JupyterServer, content: bytes) -> None:
     before = len(service.requests)

@@ -69,10 +69,6 @@ class SessionService:
     tokens: list[str] = field(default_factory=list)
     session: dict[str, Any] = field(default_factory=dict)
     """What the session that asks is; empty: it is none."""
-    revision: str = ""
-    """The commit that last changed the profiles; empty: no answer has one."""
-    until: str = "2029-12-31"
-    """The last day of the team's grant."""
     tried: dict[str, Any] = field(default_factory=lambda: {"state": "none"})
     """The trial."""
     becomes: dict[str, Any] = field(default_factory=lambda: dict(_RUNNING))
@@ -88,14 +84,9 @@ class SessionService:
                     200, {"profiles": [_without(one, "settings", "content") for one in self.profiles.values()]}
                 )
             case ["profiles", team, name] if f"{team}/{name}" in self.profiles:
-                reply = answer(
-                    200, self.profiles[f"{team}/{name}"] | ({"revision": self.revision} if self.revision else {})
-                )
+                reply = answer(200, self.profiles[f"{team}/{name}"])
             case ["profiles", team, name]:
                 reply = problem(404, code="profile-unknown", title=f"There is no profile {team}/{name}.")
-            case ["teams", _]:
-                grant = {"name": "housing-open", "until": self.until, "review_by": None, "ended": False}
-                reply = answer(200, {"data_roles": [grant]})
             case ["session"]:
                 none = problem(404, code="not-a-session", title="This is no session.")
                 reply = answer(200, self.session) if self.session else none

@@ -8,7 +8,7 @@ function proposal(id: string, state: string): IProposal {
 }
 
 function role(name: string, until: string | null, more: Partial<IDataRole> = {}): IDataRole {
-  return { name, path: '', until, review_by: null, ended: false, ...more };
+  return { name, path: '', until, review_by: null, state: '', ...more };
 }
 
 test('nothing is told at the first look, nor of proposals that were not there before', () => {
@@ -39,5 +39,5 @@ test('the end of the review counts where it is sooner, and the service may say t
   const reviewed = role('reviewed', '2027-03-31', { review_by: '2026-11-30' });
   expect(lastDay(reviewed)).toBe('2026-11-30');
   expect(accessNews([reviewed], NOON)[0].event).toBe('soon');
-  expect(accessNews([role('revoked', '2027-03-31', { ended: true })], NOON)[0].event).toBe('ended');
+  expect(accessNews([role('revoked', '2027-03-31', { state: 'ended' })], NOON)[0].event).toBe('ended');
 });
