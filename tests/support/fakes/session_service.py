@@ -76,7 +76,7 @@ class SessionService:
     instead: Callable[[str, str], Reply | None] = lambda method, path: None
     """Answers before the service does: how a test makes it misbehave."""
 
-    def reply(self, method: str, path: str, body: dict[str, Any]) -> Reply:  # noqa: PLR0912  (a case for each call)
+    def reply(self, method: str, path: str, body: dict[str, Any]) -> Reply:
         """Answer one authenticated call."""
         match [urllib.parse.unquote(part) for part in path.removeprefix(PREFIX + "/").split("/")]:
             case ["profiles"]:
