@@ -298,15 +298,11 @@ async def test_main_may_go_on_before_it_is_looked_at(platform: Platform, button:
     assert set(await platform.proposals.files(undone.proposal)) == {NOTEBOOK_PATH, SECOND_PATH}
 
 
-async def test_a_proposal_of_the_page_is_confirmed_too_whoever_pressed_the_button(
-    platform: Platform, button: Button
-) -> None:
+async def test_a_proposal_of_the_page_is_confirmed_too(platform: Platform, button: Button) -> None:
     stored = await platform.proposed({NOTEBOOK_PATH: LARGER})
     await platform.approved(stored)
-    done = await looked(platform, stored, button.press(stored.head, MergeStyle.SQUASH), by="")
+    done = await looked(platform, stored, button.press(stored.head, MergeStyle.SQUASH))
     assert not done.unreviewed
-    (confirmation,) = platform.repository.commits([platform.forge.main()])
-    assert "Merged-by" not in confirmation.trailers()
 
 
 async def test_no_title_of_a_pull_request_is_taken_for_a_confirmation(platform: Platform, button: Button) -> None:

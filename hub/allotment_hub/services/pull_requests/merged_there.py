@@ -1,9 +1,9 @@
 """The forge's own merge button: what it put on main is confirmed where it was judged and approved here, exactly so.
 
 The service cannot take back what is on main. Where main got exactly what was judged, and every approval that it needed
-was recorded before, and whoever pressed it could have merged it on its page, the service says so with a signed commit
-on main, and the merge counts as reviewed. That is one commit: of several, nobody has judged each. Everything else
-ends the proposal as *not reviewed here*; the policy says whether it applies before somebody confirms it.
+was recorded before, and whoever pressed it is a user who could have merged it on its page, the service says so with a
+signed commit on main, and the merge counts as reviewed. That is one commit: of several, nobody has judged each.
+Everything else ends the proposal as *not reviewed here*; the policy says whether it applies before it is confirmed.
 """
 
 import asyncio
@@ -158,8 +158,9 @@ class MergedThere:
 
 
 def _why_not_reviewed(case: Case, user: User, *, is_confirmed: bool) -> str:
-    """Return why what a user has merged there does not count as reviewed, or nothing. A user without a name is nobody.
+    """Return why what a user has merged there does not count as reviewed, or nothing.
 
+    A user without a name is somebody whom the hub does not know: perhaps the proposer, with another account.
     What the page asks for before a merge is asked for here.
     """
     if case.judgement.conflicts:
@@ -170,11 +171,12 @@ def _why_not_reviewed(case: Case, user: User, *, is_confirmed: bool) -> str:
         return f" before {' and '.join(requirement.who for requirement in case.unmet)} had approved"
     if case.needs_fresh_sign_in:
         return _SIGN_IN
-    refusal = refusal_of("merge", case, Actor(user, may_review=True)) if user.name else None
-    if refusal is None and is_confirmed:
+    refusal = refusal_of("merge", case, Actor(user, may_review=True))
+    if user.name and refusal is None and is_confirmed:
         return ""
     is_own = refusal is not None and refusal.code == "own-proposal"
-    return f" by {user.name}, who {'proposed it' if is_own else 'may not merge it on its page'}"
+    known = f"{user.name}, who {'proposed it' if is_own else 'may not merge it on its page'}"
+    return f" by {known if user.name else 'somebody whom the hub does not know'}"
 
 
 def _interrupted(why: str) -> UnavailableError:
