@@ -35,8 +35,8 @@ from allotment_hub.services.drafts.starting_points import (
     has_variables,
     without_variables,
 )
+from allotment_hub.services.judging.catching_up import Updated
 from allotment_hub.services.judging.checking import Check, Files
-from allotment_hub.services.proposals.catching_up import Updated
 from allotment_hub.services.proposals.proposing import Proposed, check_number
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.people import User, leads_of
@@ -241,7 +241,7 @@ class ProposePage(ProposingPage):
     async def _from_proposal(self, stored: StoredProposal, form: ProfileForm) -> DraftProposal:
         """Start from a proposal; an open one is updated. Only the grant is carried over from others' data roles."""
         proposals, catalog = self.services.proposals, self.services.catalog
-        updated = await proposals.files_for_main(stored, await proposals.main())
+        updated = await proposals.files_for_main(stored, await proposals.main(), self.actor.user)
         update = stored.id if stored.open else ""
         draft = await asyncio.to_thread(from_proposal, update, updated.files, stored.current.text, catalog, form.fields)
         carried = {data_role_path(role) for role in draft.profile.asks} if draft.profile else set()
@@ -253,7 +253,7 @@ class ProposePage(ProposingPage):
         """Start from what undoes a merged proposal. Where keys collide, it has the values from before the merge."""
         proposals, catalog, user = self.services.proposals, self.services.catalog, self.actor.user
         stored = await self.services.submissions.undoable(self.actor, proposal)
-        undone = await proposals.undone(stored, await proposals.main())
+        undone = await proposals.undone(stored, await proposals.main(), user)
         seen = await asyncio.to_thread(_seen, user, undone.files, catalog)
         await self._check_seen(undone, seen, set(), "Ask those who may see it.")
         draft = await asyncio.to_thread(from_proposal, "", undone.files, "", catalog, form.fields)

@@ -16,7 +16,7 @@ from support.fakes.web_service import WebService
 from support.properties import examples
 
 from allotment_hub.forges.stored_proposal import StoredProposal
-from allotment_hub.services.proposals.catching_up import updated
+from allotment_hub.services.judging.catching_up import updated
 from allotment_hub.services.proposals.proposals import ProposalView
 from allotment_profiles.documents.parsing import parse_yaml
 from allotment_profiles.documents.writing import write

@@ -252,7 +252,9 @@ async def test_keys_that_both_have_changed_are_shown_and_left_to_the_proposer(pl
     assert [(change.field, change.before, change.after) for change in view.collisions] == [
         ("resources.memory.limit", "6 GiB", "8 GiB")
     ]
-    files = (await platform.proposals.files_for_main(stored, platform.forge.main())).files
+    files = (
+        await platform.proposals.files_for_main(stored, platform.forge.main(), platform.people.actor("ana").user)
+    ).files
     assert files[NOTEBOOK_PATH] == LARGER.replace(b"limit: 2", b"limit: 3").replace(b"Counting", b"Adding")
 
 

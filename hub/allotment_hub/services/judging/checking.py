@@ -4,14 +4,17 @@ import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.stored_proposal import Candidate
+from allotment_hub.services.judging.catching_up import Updated, files_for_main, undone
 from allotment_hub.services.judging.dry_runs import MAXIMUM_SHOWN, Check, Files, OtherProposal, unchecked
 from allotment_hub.services.judging.judges import MAXIMUM_JUDGES, Judges
 from allotment_hub.services.judging.turns import Turns
 from allotment_hub.services.judging.worker import Task
+from allotment_profiles.records.record import Record
 from allotment_profiles.store.tracker import Tracker
 
 __all__ = ["MAXIMUM_SHOWN", "ChangeChecker", "Check", "Files", "OtherProposal"]
@@ -77,22 +80,32 @@ class ChangeChecker:
         check = await self._check(candidate.main, day, candidate=candidate)
         return check, check.removals
 
+    async def carried_over(self, main: str, head: str) -> Updated:
+        """Return what a head would change on a commit of main, with its keys carried over.
+
+        Where that takes too much work, or fails, the files that main has changed as well collide as a whole.
+        """
+        return await asyncio.to_thread(self._carry_over, main, partial(files_for_main, head=head), carried=head)
+
+    async def undone(self, main: str, ending: Record) -> Updated:
+        """Return what undoes a merge on a commit of main, in the same way."""
+        return await asyncio.to_thread(self._carry_over, main, partial(undone, ending=ending), undone=ending)
+
+    def _carry_over(self, main: str, find: Callable[..., Updated], **what: Any) -> Updated:
+        try:
+            return self._judges.carry_over(self._task(main, self.today(), self._work_seconds, **what))
+        except (ServiceError, UnavailableError) as error:
+            if error.refusal.code not in _UNCHECKED:
+                raise
+            found = find(self._tracker.repository, main=main, by_keys=False)
+            return dataclasses.replace(found, lasting=error.refusal.code != "check-interrupted")
+
     async def _check(self, main: str, day: dt.date, **what: Any) -> Check:
         return await asyncio.to_thread(self._run, main, day, **what)
 
     def _run(self, main: str, day: dt.date, **what: Any) -> Check:
-        tracker = self._tracker
-        before = tracker.peek(main)[0].catalog
-        task = Task(
-            repository=tracker.repository,
-            cache=tracker.cache,
-            latest=tracker.revision or main,
-            main=main,
-            day=day,
-            now=self._clock(),
-            work_seconds=self._work_seconds if "files" not in what else self._work_seconds / 2,
-            **what,
-        )
+        before = self._tracker.peek(main)[0].catalog
+        task = self._task(main, day, self._work_seconds if "files" not in what else self._work_seconds / 2, **what)
         try:
             result = self._judges.run(task)
         except (ServiceError, UnavailableError) as error:
@@ -100,3 +113,16 @@ class ChangeChecker:
                 raise
             return unchecked(before, error.refusal)
         return dataclasses.replace(result.check, before=before, after=result.change.applied(before))
+
+    def _task(self, main: str, day: dt.date, work_seconds: float, **what: Any) -> Task:
+        tracker = self._tracker
+        return Task(
+            repository=tracker.repository,
+            cache=tracker.cache,
+            latest=tracker.revision or main,
+            main=main,
+            day=day,
+            now=self._clock(),
+            work_seconds=work_seconds,
+            **what,
+        )

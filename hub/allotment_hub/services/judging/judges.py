@@ -10,6 +10,7 @@ import threading
 from typing import BinaryIO, cast
 
 from allotment_hub.errors import UnavailableError, refused, unavailable
+from allotment_hub.services.judging.catching_up import Updated
 from allotment_hub.services.judging.worker import TASK_SECONDS, Result, Task, receive, send
 from allotment_profiles.access.people import ADMINISTRATORS
 
@@ -31,7 +32,7 @@ def interrupted(why: str) -> UnavailableError:
 
 
 class Judges:
-    """Run tasks in other processes. Blocks, and can be called from any thread."""
+    """Runs tasks in other processes. Blocks, and can be called from any thread."""
 
     def __init__(self) -> None:
         self._idle: list[subprocess.Popen[bytes]] = []
@@ -40,7 +41,14 @@ class Judges:
         self._closed = False
 
     def run(self, task: Task) -> Result:
-        """Run a task. Raise a refusal where it takes too much work, and what the check raises."""
+        """Make a check. Raise a refusal where it takes too much work, and what the check raises."""
+        return cast("Result", self._run(task))
+
+    def carry_over(self, task: Task) -> Updated:
+        """Return what is carried over to main. Raise as a check does."""
+        return cast("Updated", self._run(task))
+
+    def _run(self, task: Task) -> Result | Updated:
         for _attempt in range(2):
             process = self._take()
             try:
@@ -113,9 +121,9 @@ class Judges:
         return code
 
 
-def _ask(process: "subprocess.Popen[bytes]", task: Task) -> Result | Exception:
+def _ask(process: "subprocess.Popen[bytes]", task: Task) -> Result | Updated | Exception:
     send(cast("BinaryIO", process.stdin), task)
-    return cast("Result | Exception", receive(cast("BinaryIO", process.stdout)))
+    return cast("Result | Updated | Exception", receive(cast("BinaryIO", process.stdout)))
 
 
 def _close_streams(process: "subprocess.Popen[bytes]") -> None:

@@ -14,14 +14,17 @@ import signal
 import struct
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from allotment_hub.forges.stored_proposal import Candidate
+from allotment_hub.services.judging.catching_up import Updated, files_for_main, undone
 from allotment_hub.services.judging.dry_runs import CatalogChange, Check, Files, check_commit, check_files, check_merge
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import Repository
+from allotment_profiles.records.record import Record
 from allotment_profiles.store.tracker import Tracker
 from allotment_profiles.threads import in_small_steps
 
@@ -33,7 +36,7 @@ _LENGTH = struct.Struct(">Q")
 
 @dataclass(frozen=True)
 class Task:
-    """A check to be made: of files, of a prepared merge or of a commit."""
+    """A check to be made, of files, of a prepared merge or of a commit; or what is to be carried over to main."""
 
     repository: Repository
     cache: Path | None
@@ -49,6 +52,10 @@ class Task:
     files: Files | None = None
     candidate: Candidate | None = None
     commit: str = ""
+    carried: str = ""
+    """The head whose keys are carried over to files that main has changed."""
+    undone: Record | None = None
+    """The end of the proposal that is undone, with its keys carried over."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +87,34 @@ def receive(stream: BinaryIO) -> Any:
         return pickle.loads(data)  # noqa: S301  (from the process at the other end of our own pipe)
 
 
-def _run(task: Task, tracker: Tracker) -> Result:
+def _run(task: Task, tracker: Tracker) -> Result | Updated:
+    if task.carried or task.undone:
+        with _budget(task):
+            if task.carried:
+                return files_for_main(task.repository, task.carried, task.main)
+            return undone(task.repository, task.undone, task.main)
     tracker.at(task.latest)
     tracker.peek(task.main)
-    signal.setitimer(signal.ITIMER_PROF, task.work_seconds)
-    try:
+    with _budget(task):
         if task.files is not None:
             check = check_files(tracker, task.main, task.files, task.day)
         elif task.candidate is not None:
             check = check_merge(tracker, task.candidate, task.day, task.now)
         else:
             check = check_commit(tracker, task.main, task.commit, task.day)
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
     nothing = dataclasses.replace(check.before, policy=None, teams={}, data_roles={}, profiles={}, problems=())
     change = CatalogChange.between(check.before, check.after)
     return Result(dataclasses.replace(check, before=nothing, after=nothing), change)
+
+
+@contextlib.contextmanager
+def _budget(task: Task) -> Iterator[None]:
+    """End the process where what is inside takes more than the work that the task allows."""
+    signal.setitimer(signal.ITIMER_PROF, task.work_seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def serve(tasks: BinaryIO, results: BinaryIO) -> None:
@@ -114,7 +133,7 @@ def _source(repository: Repository) -> tuple[Path, str]:
     return repository.path, repository.keys
 
 
-def _result(task: Task, tracker: Tracker) -> Result | Exception:
+def _result(task: Task, tracker: Tracker) -> Result | Updated | Exception:
     """Return the result of a task, or the error to raise in the parent."""
     try:
         return _run(task, tracker)

@@ -5,11 +5,13 @@ import dataclasses
 import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from allotment_hub.forges.heads import MergeConflictError, drop_oldest
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.judging.catching_up import Updated
 from allotment_hub.services.judging.checking import ChangeChecker, Check
 from allotment_hub.services.proposals.case import CaseKey, Judgement
 from allotment_hub.services.proposals.digest import digest_of
@@ -34,6 +36,10 @@ Needed = tuple[tuple[Requirement, ...], tuple[str, ...]]
 
 
 def _size(value: object) -> int:
+    """Return how much memory a value takes, in kilobytes."""
+    if isinstance(value, Updated):
+        contents = (*value.files.values(), *value.main.values())
+        return len(value.collisions) + sum(map(len, filter(None, contents))) // 1000
     check = value.check if isinstance(value, Judgement) else value
     return len(check.changes) + len(check.access) + len(check.starts) if isinstance(check, Check) else 0
 
@@ -57,6 +63,8 @@ class Judgements:
         """Of the open proposals, whose number the policy limits, against main as it is."""
         self._approved: dict[CaseKey, Judgement] = {}
         self._checks: dict[CaseKey, Check] = {}
+        self._carried_over: dict[CaseKey, Updated] = {}
+        self._undone: dict[CaseKey, Updated] = {}
         self._wanted: dict[CaseKey, _Wanted] = {}
         """What lists ask for, the first first. It is judged in the turn of nobody, one after the other."""
         self._judging: asyncio.Task[None] | None = None
@@ -135,6 +143,17 @@ class Judgements:
         """Check a commit against an older main, or return the check that still holds. It is no judgement of a merge."""
         return await self._kept(self._checks, key, by, lambda: self._checking.commit(key.main, key.head, key.day))
 
+    async def carried_over(self, stored: StoredProposal, main: str, by: str) -> Updated:
+        """Return what a proposal would change on main, with its keys carried over, or what was found of it before."""
+        key = CaseKey(main, stored.head, self._checking.today(), self._forge.repository.keys)
+        find = partial(self._checking.carried_over, main, stored.head)
+        return await self._kept(self._carried_over, key, by, find)
+
+    async def undone(self, ending: Record, main: str, by: str) -> Updated:
+        """Return what undoes a merge on main, with keys carried over, or what was found of it before."""
+        key = CaseKey(main, ending.merge, self._checking.today(), self._forge.repository.keys)
+        return await self._kept(self._undone, key, by, partial(self._checking.undone, main, ending))
+
     async def needed(self, key: CaseKey, check: Check, proposer: User) -> Needed:
         """Return what is needed where this user proposes what was checked, or what was found of it before."""
         asked = (key, proposer)
@@ -154,7 +173,7 @@ class Judgements:
         async with self._checking.turns.of(by, "page"):
             value = kept[key] if key in kept else await make()
         check = value.check if isinstance(value, Judgement) else value
-        if isinstance(check, Check) and not check.lasting:
+        if isinstance(check, Check | Updated) and not check.lasting:
             return value
         kept[key] = value
         if kept is not self._current:

@@ -15,10 +15,10 @@ from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.approvers import Approvers
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.judging.catching_up import Updated
 from allotment_hub.services.judging.channels import Channels, channel_advice, no_channels
 from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
-from allotment_hub.services.proposals.catching_up import Updated, files_for_main, undone
 from allotment_hub.services.proposals.digest import Lapsed, first_texts, sentences_of
 from allotment_hub.services.proposals.judgements import Judgements
 from allotment_hub.services.proposals.readable import ReadableProposals
@@ -139,13 +139,13 @@ class Proposals(ReadableProposals):
             drop_oldest(self._changed, MAXIMUM_KEPT)
         return self._changed[key]
 
-    async def files_for_main(self, stored: StoredProposal, main: str) -> Updated:
-        """Return what a proposal would change on main, with its keys carried over to files that main has changed."""
-        return await asyncio.to_thread(files_for_main, self.forge.repository, stored.head, main)
+    async def files_for_main(self, stored: StoredProposal, main: str, by: User) -> Updated:
+        """Return what a proposal would change on main, with its keys carried over; in a user's turn, and once."""
+        return await self.judgements.carried_over(stored, main, by.name)
 
-    async def undone(self, stored: StoredProposal, main: str) -> Updated:
-        """Return what undoes a merged proposal on main, with keys carried over to files that main has changed."""
-        return await asyncio.to_thread(undone, self.forge.repository, stored.ending, main)
+    async def undone(self, stored: StoredProposal, main: str, by: User) -> Updated:
+        """Return what undoes a merged proposal on main, in the same way."""
+        return await self.judgements.undone(stored.ending, main, by.name) if stored.ending else Updated({})
 
     # -- judging
 
@@ -251,7 +251,7 @@ class Proposals(ReadableProposals):
         case = await asyncio.to_thread(_told, case, sights)
         waits_for, since = waiting(case)
         check, conflict = await self._advised(case, sights), case.state == "conflict"
-        updated = await self.files_for_main(stored, main) if conflict else Updated({})
+        updated = await self.files_for_main(stored, main, reader.user) if conflict else Updated({})
 
         def of_main(path: str) -> Sight:
             return min(sights.of_main(path), updated.sight(reader.user, path, self.catalog))

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import secrets
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +10,10 @@ from typing import ParamSpec, TypeVar
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import size_of
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.judging.catching_up import Updated
 from allotment_hub.services.judging.channels import channel_advice
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
-from allotment_hub.services.proposals.catching_up import Updated
+from allotment_hub.services.proposals.naming import UNDO, new_id, title_of
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
 from allotment_hub.services.proposals.rights import DAY, Actor, refusal_to_add, refusal_to_change, refusal_to_revert
 from allotment_hub.services.proposals.sights import Sights, shown, without_others
@@ -34,10 +34,6 @@ T = TypeVar("T")
 
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
-_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
-"""Without vowels, so that no name is a word, and without what is easily mistaken."""
-_UNDO = "Undo: "
-"""How the title of what the service has made to undo a proposal begins."""
 _NOT_PROPOSED = "This cannot be proposed."
 _HAS_PROBLEMS = Refusal("problems", _NOT_PROPOSED, "The files have problems.", "Correct them.", status=422)
 
@@ -113,31 +109,33 @@ class Submissions:
         required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
         # Ending access is a decision, which is never too much; it is merged at once.
         decided = actor.may_review and check.only_ends and bool(automatic) and not required
+        made = on is not None
+        undone_by_earlier = (
+            None if made or undoes else await self._undone_by_earlier(actor, files, update, policy, main)
+        )
         async with self._lock:  # others wait for it, so nothing is judged meanwhile
             earlier = await self._earlier(actor, files, update, policy, undoes=undoes, limited=not decided)
             if not decided:
                 await self._within_day(actor, policy, size_of(files) + len(said))
-            made = on is not None
             if earlier and not undoes:
-                undoes, made = await self._still_undoes(earlier, files, main, made=made)
-            send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, _new_name())
+                undoes, made = _still_undoes(earlier, files, undone_by_earlier, made=made)
+            send = partial(self._forge.update, earlier) if earlier else partial(self._forge.open, new_id())
             # What somebody has typed may be anything, whatever they say that it undoes.
-            undo = made and bool(undoes) and (earlier is None or earlier.current.title.startswith(_UNDO))
-            title, by = _title(files, check, undo=undo), actor.user.name
+            undo = made and bool(undoes) and (earlier is None or earlier.current.title.startswith(UNDO))
+            title, by = title_of(files, check, undo=undo), actor.user.name
             send = partial(send, undoes=undoes, evidence=said)
             stored = await written(send, main, files, by=by, title=title, reason=reason)
         return Proposed(stored, earlier is None, bool(automatic) and not required)
 
-    async def _still_undoes(self, earlier: StoredProposal, files: Files, main: str, *, made: bool) -> tuple[str, bool]:
-        """Return which proposal an update still undoes, and whether it is what the service makes to undo that one.
-
-        What the service has `made` of an earlier version undoes what that one did.
-        """
-        if made or not earlier.undoes:
-            return earlier.undoes, made
-        undone = await self._proposals.undone(await self._proposals.stored(earlier.undoes), main)
-        exact = not undone.collisions and dict(undone.files) == dict(files)
-        return (earlier.undoes, True) if exact else ("", False)
+    async def _undone_by_earlier(
+        self, actor: Actor, files: Files, update: str | None, policy: Policy | None, main: str
+    ) -> tuple[str, Updated] | None:
+        """Return which proposal is undone by the actor's open one that files would update, and how main undoes it."""
+        earlier = await self._earlier(actor, files, update, policy, undoes="", limited=False)
+        if earlier is None or not earlier.undoes:
+            return None
+        undone = await self._proposals.stored(earlier.undoes)
+        return earlier.undoes, await self._proposals.undone(undone, main, actor.user)
 
     async def take(
         self, actor: Actor, paths: Collection[str], size: int, record: Callable[[], T], *, is_new: bool
@@ -163,7 +161,7 @@ class Submissions:
         if not (await self._proposals.judgement(stored, main, actor.user)).conflicts:
             why = "Main has changed none of its files since."
             raise refused(409, "up-to-date", what, why, "It can be reviewed as it is.", link=f"proposals/{stored.id}")
-        files = await self._proposals.files_for_main(stored, main)
+        files = await self._proposals.files_for_main(stored, main, actor.user)
         if files.collisions:
             why = f"Main and the proposal have both changed {await self._keys(files, actor)}."
             remedy = "Choose the values yourself: change it, and send it again."
@@ -178,7 +176,7 @@ class Submissions:
         if found:
             return Proposed(found[0], created=False, automatic=False)
         main = await self._proposals.main()
-        undone = await self._proposals.undone(stored, main)
+        undone = await self._proposals.undone(stored, main, actor.user)
         if undone.collisions:
             why = f"Main has changed {await self._keys(undone, actor)} since."
             remedy = "Choose the values yourself, in the editor that the link opens."
@@ -370,29 +368,16 @@ def checked_text(text: str, name: str) -> str:
     raise ServiceError(Refusal(problem.code, f"A {name} is needed.", why, problem.remedy, status=422), [problem])
 
 
-def _new_name() -> str:
-    """Return a name for a proposal that tells nothing: neither what it is about, nor what else there is."""
-    return "".join(secrets.choice(_LETTERS) for _ in range(10))
+def _still_undoes(
+    earlier: StoredProposal, files: Files, undone: tuple[str, Updated] | None, *, made: bool
+) -> tuple[str, bool]:
+    """Return which proposal an update still undoes, and whether it is what the service makes to undo that one.
 
-
-def _title(files: Files, check: Check, *, undo: bool = False) -> str:
-    """Return one line that describes the proposal: the profile's title, or the first changes.
-
-    It is shown to everybody who decides about one of the files, so nothing stands in it that is in a hidden profile, or
-    in one of another team, which may not be listed to them. What undoes something is called as that was.
+    What the service has `made` of an earlier version undoes what that one did. Otherwise `undone` says what would.
     """
-    if undo:
-        return f"{_UNDO}{_title(files, dataclasses.replace(check, before=check.after, after=check.before))}"
-    teams = {profile_id.partition("/")[0] for profile_id in profiles_in(files)}
-    if len(teams) > 1:
-        return f"Change {len(files)} files of {len(teams)} teams"
-    for profile_id in profiles_in(files):
-        new, old = check.after.profiles.get(profile_id), check.before.profiles.get(profile_id)
-        shown_as = new or old
-        if shown_as is None:
-            continue
-        hidden = len(files) > 1 and any(each.value.visibility == "draft" for each in (new, old) if each)
-        what = "Remove" if new is None else "Change" if old else "Add"
-        return f"{what} {profile_id}" + ("" if hidden else f": {shown_as.value.title}")
-    subjects = dict.fromkeys(change.subject for change in check.changes)
-    return "Change " + ", ".join(subjects)[:80]
+    if made or not earlier.undoes:
+        return earlier.undoes, made
+    if undone is None or undone[0] != earlier.undoes:
+        raise moved_error()
+    exact = not undone[1].collisions and dict(undone[1].files) == dict(files)
+    return (earlier.undoes, True) if exact else ("", False)

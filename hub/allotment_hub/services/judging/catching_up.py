@@ -32,6 +32,8 @@ class Updated:
     """The keys that both have changed: `before` is the value on main, `after` the proposed one."""
     main: Contents = field(default_factory=dict)
     """The same files as main has them now, whether they apply or not. What is carried over is from them."""
+    lasting: bool = True
+    """Whether the same question would have the same answer: finding it was not interrupted."""
 
     def sight(self, reader: User, path: str, catalog: Catalog) -> Sight:
         """Return how much a reader may see of what main has at a path."""
@@ -39,13 +41,16 @@ class Updated:
         return Sight.ALL if data is None else visible(reader, path, catalog, data)
 
 
-def updated(base: Contents, main: Contents, proposed: Contents) -> Updated:
-    """Carry proposed files over to main. `base` are the files that the proposal was made from."""
+def updated(base: Contents, main: Contents, proposed: Contents, *, by_keys: bool = True) -> Updated:
+    """Carry proposed files over to main. `base` are the files that the proposal was made from.
+
+    Without keys, each file that main has changed as well collides as a whole: that takes next to no work.
+    """
     files: dict[str, bytes | None] = {}
     collisions: list[Change] = []
     for path, data in proposed.items():
         ref = file_ref(path)
-        if ref is None:  # without keys
+        if ref is None or not by_keys:
             files[path] = data
             if main.get(path) not in (base.get(path), data):
                 collisions.append(_change(path, _WHOLE))
@@ -55,23 +60,23 @@ def updated(base: Contents, main: Contents, proposed: Contents) -> Updated:
     return Updated(files, tuple(collisions), main)
 
 
-def files_for_main(repository: Repository, head: str, main: str) -> Updated:
+def files_for_main(repository: Repository, head: str, main: str, *, by_keys: bool = True) -> Updated:
     """Return what a head would change on main, with its keys carried over to files that main has changed."""
-    return _carried_over(repository, repository.merge_base(main, head) or main, head, main)
+    return _carried_over(repository, repository.merge_base(main, head) or main, head, main, by_keys=by_keys)
 
 
-def undone(repository: Repository, ending: Record | None, main: str) -> Updated:
+def undone(repository: Repository, ending: Record | None, main: str, *, by_keys: bool = True) -> Updated:
     """Return what undoes a merge on main, with the keys of before carried over to files that main has changed since.
 
     Files that main has again as they were before are left out.
     """
     before, merge = next(iter(spans(repository, [ending] if ending else []).values()), (main, main))
-    found = _carried_over(repository, merge, before, main)
+    found = _carried_over(repository, merge, before, main, by_keys=by_keys)
     changed = {path: data for path, data in found.files.items() if data != found.main.get(path)}
     return replace(found, files=changed)
 
 
-def _carried_over(repository: Repository, base: str, head: str, main: str) -> Updated:
+def _carried_over(repository: Repository, base: str, head: str, main: str, *, by_keys: bool) -> Updated:
     """Carry what differs between two commits over to main."""
     proposed, on_main = repository.changes(base, head), repository.changes(base, main)
     blobs = {
@@ -87,7 +92,8 @@ def _carried_over(repository: Repository, base: str, head: str, main: str) -> Up
         {change.path: known.get(side[change.path]) for change in proposed} for side in blobs.values()
     )
     large = {path for path, blob in blobs["proposed"].items() if sizes.get(blob, 0) > MAXIMUM_BYTES}
-    found = updated(base_files, main_files, {path: data for path, data in files.items() if path not in large})
+    small = {path: data for path, data in files.items() if path not in large}
+    found = updated(base_files, main_files, small, by_keys=by_keys)
     return replace(found, collisions=(*found.collisions, *(_change(path, _WHOLE) for path in sorted(large))))
 
 
