@@ -21,8 +21,10 @@ from support.fakes.platform import (
 from allotment_hub.api.serializers import proposal_answer
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.difference import files_of
+from allotment_hub.pages.evidence import shown_evidence
 from allotment_hub.pages.page import Frame
 from allotment_hub.pages.rendering import templates
+from allotment_hub.services.trials.trying import TrialView
 from allotment_profiles.git.repository import MAIN, PROPOSE, RECORDS, RefUpdate
 from allotment_profiles.git.signatures import Signer, generate_key
 from allotment_profiles.records.record import Record
@@ -78,6 +80,10 @@ async def page(platform: Platform, proposal: str, who: str) -> BeautifulSoup:
             frame=frame,
             view=view,
             pull_request="",
+            elsewhere="",
+            pushed_page="",
+            trial=TrialView(None, (), None, (), isolated=True, time=""),
+            evidence=shown_evidence(view),
             sign_in=None,
             differences=files_of(view.difference),
             one_time=lambda *_: "once",
