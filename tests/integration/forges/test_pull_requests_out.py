@@ -12,7 +12,8 @@ import pytest_asyncio
 from bs4 import BeautifulSoup
 from support.fakes.forge_server import Reply, Request
 from support.fakes.forge_state import Pull
-from support.fakes.github_server import REPOSITORY, GitHubServer
+from support.fakes.github_server import GitHubServer
+from support.fakes.github_shapes import REPOSITORY
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform
 from support.fakes.web_service import WebService
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from support.conditions import eventually
-from support.fakes.github_server import REPOSITORY, GitHubServer
+from support.fakes.github_server import GitHubServer
+from support.fakes.github_shapes import REPOSITORY
 from support.fakes.platform import Platform
 from support.fakes.web_service import Visitor, WebService
 

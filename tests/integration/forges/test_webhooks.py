@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from githubkit_schemas.v2022_11_28 import models
 from support.fakes.faulty_front import FaultyFront
-from support.fakes.github_server import filled
+from support.fakes.github_description import filled
 from support.forge_stages import GiteaRepository, GiteaStage
 from support.servers.forge import needs_forge
 from tornado.httpserver import HTTPServer

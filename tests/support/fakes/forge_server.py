@@ -8,9 +8,9 @@ import json
 import re
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from support.fakes.forge_state import ForgeState, User
 from tornado.httpserver import HTTPServer
@@ -48,15 +48,30 @@ class Route:
     """What the answer has to be."""
 
 
+_Answer = TypeVar("_Answer", bound=Callable[..., Any])
+
+
+def route(method: str, path: str, asked: Any = None, answered: Any = None) -> Callable[[_Answer], _Answer]:
+    """Let a method of a server answer the requests to a path, in which `{name}` stands for one part."""
+    pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+
+    def mark(answer: _Answer) -> _Answer:
+        answer.route = Route(method, pattern, answer, asked, answered)  # type: ignore[attr-defined]
+        return answer
+
+    return mark
+
+
 class ForgeServer:
-    """Serves a state. Use within a running event loop, and close it."""
+    """Serves a state: each `route` is a method of the subclass. Use within a running event loop, and close it."""
 
     prefix = ""
     page_parameter = "per_page"
 
     def __init__(self) -> None:
         self.state = ForgeState()
-        self.routes: list[Route] = []
+        own = ((name, each.route) for name, each in vars(type(self)).items() if hasattr(each, "route"))
+        self.routes: list[Route] = [replace(route, answer=getattr(self, name)) for name, route in own]
         self.requests: list[tuple[str, str]] = []
         self.not_modified = 0
         self.violations: list[str] = []
@@ -69,12 +84,6 @@ class ForgeServer:
     async def close(self) -> None:
         self._server.stop()
         await self._server.close_all_connections()
-
-    def route(
-        self, method: str, path: str, answer: Callable[[Request], Any], asked: Any = None, answered: Any = None
-    ) -> None:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-        self.routes.append(Route(method, re.compile(pattern), answer, asked, answered))
 
     def canonical(self, path: str) -> str:
         """Return the path by which the routes know what has two."""

@@ -4,11 +4,13 @@ import datetime as dt
 import re
 from typing import Any
 
-from support.fakes.forge_server import ForgeServer, Reply, Request
+from support.fakes.forge_server import ForgeServer, Reply, Request, route
 from support.fakes.forge_state import CommitStatus, Event, Pull, User
 from tornado.web import HTTPError
 
 PROJECT = "acme/data/profiles"
+PROJECT_PATH = "/projects/acme%2Fdata%2Fprofiles"
+REQUEST = f"{PROJECT_PATH}/merge_requests/{{iid}}"
 LEVELS = {"admin": 40, "write": 30, "read": 20}
 NOTES = {
     "approved": "approved this merge request", "dismissed": "unapproved this merge request",
@@ -25,32 +27,8 @@ class GitLabServer(ForgeServer):
 
     prefix = "/api/v4"
 
-    def __init__(self) -> None:
-        super().__init__()
-        project = "/projects/acme%2Fdata%2Fprofiles"
-        request = f"{project}/merge_requests/{{iid}}"
-        self.route("GET", "/user", lambda request: self.person(request.user))
-        self.route("GET", "/users/{id}", self.user_by_id)
-        self.route("GET", project, self.project)
-        self.route("GET", f"{project}/members/all/{{id}}", self.member)
-        self.route("GET", f"{project}/merge_requests", self.listed)
-        self.route("POST", f"{project}/merge_requests", self.create)
-        self.route("GET", request, lambda request: self.shown(self.asked(request)))
-        self.route("PUT", request, self.change)
-        self.route("GET", f"{request}/notes", self.notes)
-        self.route("POST", f"{request}/notes", self.add_note)
-        self.route("PUT", f"{request}/notes/{{id}}", self.edit_note)
-        self.route("GET", f"{request}/versions", self.versions)
-        self.route("GET", f"{request}/approvals", self.approvals)
-        self.route("GET", f"{request}/reviewers", self.reviewers)
-        self.route("GET", f"{request}/resource_state_events", self.state_events)
-        self.route("GET", f"{project}/repository/commits/{{sha}}/statuses", self.statuses)
-        self.route("POST", f"{project}/statuses/{{sha}}", self.set_status)
-        self.route("GET", f"{project}/protected_branches", self.protected_branches)
-        self.route("GET", f"{project}/hooks", self.hooks)
-
     def canonical(self, path: str) -> str:
-        return re.sub(r"^/projects/1(?=/|$)", "/projects/acme%2Fdata%2Fprofiles", path)
+        return re.sub(r"^/projects/1(?=/|$)", PROJECT_PATH, path)
 
     # -- shapes
 
@@ -100,10 +78,20 @@ class GitLabServer(ForgeServer):
             raise HTTPError(404, "404 Not found")
         return pull
 
+    @route("GET", "/user")
+    def user(self, request: Request) -> Any:
+        return self.person(request.user)
+
+    @route("GET", REQUEST)
+    def merge_request(self, request: Request) -> Any:
+        return self.shown(self.asked(request))
+
+    @route("GET", "/users/{id}")
     def user_by_id(self, request: Request) -> Any:
         found = [user for user in self.state.users.values() if str(user.id) == request.part("id")]
         return self.person(found[0]) if found else Reply(404, {"message": "404 User Not Found"})
 
+    @route("GET", PROJECT_PATH)
     def project(self, request: Request) -> Any:
         required = bool(self.state.protected.get("pipeline"))
         return {
@@ -111,12 +99,14 @@ class GitLabServer(ForgeServer):
             "only_allow_merge_if_pipeline_succeeds": required, "default_branch": "main",
         }  # fmt: skip
 
+    @route("GET", f"{PROJECT_PATH}/members/all/{{id}}")
     def member(self, request: Request) -> Any:
         found = [user for user in self.state.users.values() if str(user.id) == request.part("id")]
         if not found or found[0].permission == "none":
             return Reply(404, {"message": "404 Not found"})
         return {**self.person(found[0]), "access_level": LEVELS[found[0].permission], "expires_at": None}
 
+    @route("GET", f"{PROJECT_PATH}/merge_requests")
     def listed(self, request: Request) -> Any:
         if request.user.permission == "none":
             raise HTTPError(404, "404 Project Not Found")
@@ -132,6 +122,7 @@ class GitLabServer(ForgeServer):
             found.reverse()
         return [self.shown(pull) for pull in found]
 
+    @route("POST", f"{PROJECT_PATH}/merge_requests")
     def create(self, request: Request) -> Any:
         body = request.body
         if request.user.permission == "none":
@@ -146,6 +137,7 @@ class GitLabServer(ForgeServer):
             return Reply(400, {"message": {"base": ["source_branch does not exist"]}})
         return self.shown(self.state.open(request.user, body["source_branch"], body["title"], body["description"]))
 
+    @route("PUT", REQUEST)
     def change(self, request: Request) -> Any:
         pull, body = self.asked(request), request.body
         pull.title, pull.body = body.get("title", pull.title), body.get("description", pull.body)
@@ -160,15 +152,18 @@ class GitLabServer(ForgeServer):
             pull.reviewers = [user for user in users if user.permission != "none"][: self.state.reviewers_taken]
         return self.shown(pull)
 
+    @route("GET", f"{REQUEST}/notes")
     def notes(self, request: Request) -> Any:
         kinds = {*NOTES, "comment", "internal"}
         notes = [self.note(event) for event in self.asked(request).events if event.kind in kinds]
         return notes if request.query.get("sort") == "asc" else notes[::-1]
 
+    @route("POST", f"{REQUEST}/notes")
     def add_note(self, request: Request) -> Any:
         pull = self.asked(request)
         return self.note(self.state.act(pull.number, "comment", request.user, request.body["body"]))
 
+    @route("PUT", f"{REQUEST}/notes/{{id}}")
     def edit_note(self, request: Request) -> Any:
         found = [event for event in self.asked(request).events if str(event.id) == request.part("id")]
         if not found or found[0].user is not request.user:
@@ -176,12 +171,14 @@ class GitLabServer(ForgeServer):
         found[0].text = request.body["body"]
         return self.note(found[0])
 
+    @route("GET", f"{REQUEST}/versions")
     def versions(self, request: Request) -> Any:
         return [
             {"id": number, "head_commit_sha": head, "created_at": written(time), "state": "collected"}
             for number, (head, time) in enumerate(self.asked(request).versions, 1)
         ][::-1]
 
+    @route("GET", f"{REQUEST}/approvals")
     def approvals(self, request: Request) -> Any:
         given = {
             event.user.login: event
@@ -193,6 +190,7 @@ class GitLabServer(ForgeServer):
         ]
         return {"approved": bool(approved_by), "approved_by": approved_by, "user_has_approved": False}
 
+    @route("GET", f"{REQUEST}/reviewers")
     def reviewers(self, request: Request) -> Any:
         pull = self.asked(request)
         asking = {event.user.login for event in pull.events if event.kind == "changes_requested"}
@@ -204,6 +202,7 @@ class GitLabServer(ForgeServer):
             for user in pull.reviewers
         ]  # fmt: skip
 
+    @route("GET", f"{REQUEST}/resource_state_events")
     def state_events(self, request: Request) -> Any:
         return [
             {
@@ -214,9 +213,11 @@ class GitLabServer(ForgeServer):
             if event.kind in ("closed", "reopened", "merged")
         ]  # fmt: skip
 
+    @route("GET", f"{PROJECT_PATH}/repository/commits/{{sha}}/statuses")
     def statuses(self, request: Request) -> Any:
         return [self.status(status) for status in self.state.newest_statuses(request.part("sha"))]
 
+    @route("POST", f"{PROJECT_PATH}/statuses/{{sha}}")
     def set_status(self, request: Request) -> Any:
         body, sha = request.body, request.part("sha")
         if body["state"] not in ("pending", "running", "success", "failed", "canceled", "skipped"):
@@ -228,6 +229,7 @@ class GitLabServer(ForgeServer):
             self.state.set_status(sha, body["name"], body["state"], body["description"], body["target_url"])
         )
 
+    @route("GET", f"{PROJECT_PATH}/hooks")
     def hooks(self, request: Request) -> Any:
         if request.user.permission != "admin":
             raise HTTPError(403, "403 Forbidden")
@@ -236,6 +238,7 @@ class GitLabServer(ForgeServer):
             for number, address in enumerate(self.state.webhooks, 1)
         ]
 
+    @route("GET", f"{PROJECT_PATH}/protected_branches")
     def protected_branches(self, request: Request) -> Any:
         levels = self.state.protected.get("push_access_levels")
         if levels is None:
