@@ -15,7 +15,8 @@ from urllib.parse import quote
 from support.conditions import until
 from support.fakes.faulty_front import FaultyFront
 from support.fakes.forge_server import ForgeServer
-from support.fakes.github_server import APP_ID, REPOSITORY, GitHubServer
+from support.fakes.github_server import APP_ID, GitHubServer
+from support.fakes.github_shapes import REPOSITORY
 from support.fakes.gitlab_server import PROJECT, GitLabServer
 from support.servers.forge import Forge as Gitea
 
@@ -266,14 +267,7 @@ class GiteaRepository:
         self.gitea = Gitea()
         self.logins = {name: self.gitea.user(name) for name in PEOPLE}
         self.ids = {name: str(self.gitea.call("GET", f"users/{login}")["id"]) for name, login in self.logins.items()}
-        scopes = ["write:repository", "write:issue", "read:user"]
-        self.tokens = {
-            name: self.gitea.call(
-                "POST", f"users/{login}/tokens", {"name": "tests", "scopes": scopes},
-                auth=(login, self.gitea.passwords[login]),
-            )["sha1"]
-            for name, login in self.logins.items()
-        }  # fmt: skip
+        self.tokens = {name: self.gitea.token_of(login) for name, login in self.logins.items()}
         name = f"profiles-{secrets.token_hex(3)}"
         made = self.gitea.call("POST", "user/repos", {"name": name, "private": True, "auto_init": True})
         self.name = made["full_name"]
@@ -309,9 +303,8 @@ class GiteaStage(Stage):
         return self.configured("gitea", self.repository.name)
 
     def call(self, who: str, method: str, path: str, body: dict[str, Any] | None = None, **request: Any) -> Any:
-        auth = (self.repository.logins[who], self.repository.gitea.passwords[self.repository.logins[who]])
         where = f"repos/{self.repository.name}/{path}"
-        return self.repository.gitea.call(method, where, body, auth=auth, **request)
+        return self.repository.gitea.as_person(self.repository.logins[who], method, where, body, **request)
 
     def token(self, who: str) -> str:
         return str(self.repository.tokens[who])

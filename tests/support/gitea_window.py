@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import datetime as dt
+import functools
 import secrets
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,41 @@ from allotment_hub.services.pull_requests.showing import ForgePlace
 from allotment_profiles.git.remotes import Remote
 from allotment_profiles.git.repository import MAIN, NO_OBJECT, RefUpdate
 
-SCOPES = ["write:repository", "write:issue", "read:user"]
+
+@functools.cache
+def _gitea() -> Gitea:
+    return Gitea()
+
+
+class Account:
+    """An account of somebody. Its login is the name with a mark, so that tests can run side by side."""
+
+    def __init__(self, name: str) -> None:
+        self.login = _gitea().user(name)
+        self.id = str(_gitea().call("GET", f"users/{self.login}")["id"])
+
+    @functools.cached_property
+    def token(self) -> str:
+        return _gitea().token_of(self.login)
+
+
+@functools.cache
+def _account(name: str) -> Account:
+    """Return an account that all windows of this process have: Gitea takes long to make one."""
+    return Account(name)
 
 
 class GiteaWindow:
-    """One repository with people of its own. Logins are names with a mark, so that tests can run side by side."""
+    """One repository, and the platform whose proposals are shown there."""
 
     def __init__(self, folder: Path, people: dict[str, str]) -> None:
         """With people of the hub who have an account, and what they may do in the repository."""
         self.folder = folder
-        self.gitea = Gitea()
-        self.logins = {name: self.gitea.user(name) for name in ("bot", *people)}
+        self.gitea = _gitea()
+        self.logins = {name: _account(name).login for name in ("bot", *people)}
         self.repository = self._made(people)
         self.platform = Platform(folder)
-        (folder / "token").write_text(self.token("bot"))
+        (folder / "token").write_text(_account("bot").token)
         self.platform.remote = Remote(
             f"{self.gitea.url}/{self.repository}.git", user=self.logins["bot"], token_file=folder / "token",
             plain_http=True,
@@ -57,26 +79,16 @@ class GiteaWindow:
 
     def call(self, who: str, method: str, path: str, body: dict[str, Any] | None = None, **request: Any) -> Any:
         """Let somebody call Gitea's API."""
-        login = self.logins[who]
-        return self.gitea.call(method, path, body, auth=(login, self.gitea.passwords[login]), **request)
+        return self.gitea.as_person(self.logins[who], method, path, body, **request)
 
     def repo(self, who: str, method: str, path: str, body: dict[str, Any] | None = None, **request: Any) -> Any:
         """Let somebody call Gitea's API about the repository."""
         return self.call(who, method, f"repos/{self.repository}/{path}".rstrip("/"), body, **request)
 
-    def token(self, who: str) -> str:
-        """Make a token for somebody."""
-        body = {"name": f"t-{secrets.token_hex(4)}", "scopes": SCOPES}
-        return str(self.call(who, "POST", f"users/{self.logins[who]}/tokens", body)["sha1"])
-
-    def account_id(self, who: str) -> str:
-        """Return the id of somebody's account."""
-        return str(self.gitea.call("GET", f"users/{self.logins[who]}")["id"])
-
     def knows(self, user: str, account: str) -> None:
         """Let the hub know a user by an account of Gitea."""
         host = str(httpx.URL(self.gitea.url).netloc.decode())
-        said = {"provider": "gitea", "host": host, "id": self.account_id(account), "login": self.logins[account]}
+        said = {"provider": "gitea", "host": host, "id": _account(account).id, "login": self.logins[account]}
         self.platform.people.identities[user] = {"account": said}
 
     def start(self) -> None:
