@@ -1,5 +1,6 @@
 """Fixtures for every test, settings of hypothesis, and a marker for what a test costs: the name of its folder."""
 
+import gc
 import importlib.util
 import sys
 from pathlib import Path
@@ -37,3 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if limit is not None:
             limits[item.path] = max(limits.get(item.path, 0), limit.args[0])
     items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, -limits.get(item.path, 0)))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage more rarely, and pass over what was imported: it took an eighth of the processor time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
