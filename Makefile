@@ -49,9 +49,7 @@ ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest tests/unit $(SIDE_BY_SIDE) 2 --durations=10 || failed=1; \
-	$(BIN)/pytest tests --ignore tests/unit --ignore tests/browser --ignore tests/cluster $(SIDE_BY_SIDE) 3 --durations=10 || failed=1; \
-	$(BIN)/pytest tests/browser $(SIDE_BY_SIDE) 3 --durations=10 || failed=1; \
+	$(BIN)/pytest tests --ignore tests/cluster $(SIDE_BY_SIDE) 4 --durations=10 || failed=1; \
 	$(BIN)/pytest tests/cluster --durations=10 || failed=1; \
 	exit $$failed
 endif
