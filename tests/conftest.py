@@ -26,18 +26,25 @@ settings.load_profile("allotment")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the folder that it lies in, and run the longest files first and those with a browser last.
+    """Mark each test with the folder that it lies in; run the longest files first, and unit tests among the others.
 
-    A file whose tests have a time limit of their own is a long one: a process would end with it alone.
-    Playwright's synchronous API keeps an event loop running in its process, so no asynchronous test can follow.
+    A file whose tests have a time limit of their own is a long one: a process would end with it alone. Unit tests
+    compute while tests that start programs wait for them.
     """
     limits: dict[Path, float] = {}
     for item in items:
-        item.add_marker(item.path.relative_to(TESTS).parts[0])
+        item.add_marker(_folder(item.path))
         limit = item.get_closest_marker("timeout")
-        if limit is not None:
-            limits[item.path] = max(limits.get(item.path, 0), limit.args[0])
-    items.sort(key=lambda item: (item.get_closest_marker("browser") is not None, -limits.get(item.path, 0)))
+        limits[item.path] = max(limits.get(item.path, 0), limit.args[0] if limit else 0)
+    places: dict[Path, tuple[float, float]] = {}
+    for is_unit in (False, True):
+        files = [path for path in limits if (_folder(path) == "unit") is is_unit]
+        places |= {path: (-limits[path], number / len(files)) for number, path in enumerate(files)}
+    items.sort(key=lambda item: places[item.path])
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(TESTS).parts[0]
 
 
 def pytest_collection_finish() -> None:
