@@ -155,7 +155,7 @@ def _pull_requests(
     names = {"kind", "url", "repository", "token_file", "app_id", "app_key_file", "ca_file", "plain_http"}
     connected = connect(**forge.model_dump(include=names))
     pages = f"{configuration.public_url.rstrip('/')}/services/allotment/proposals/"
-    place = ForgePlace(forge.kind, urlsplit(forge.url).netloc, pages)
+    place = ForgePlace(forge.kind, urlsplit(forge.url).netloc, pages, forge.repository)
     decide, state = (proposals, submissions, reviews, identities), configuration.pull_requests_state
     windows = Windows.built(connected, *decide, place, state)
     return PullRequests(Following(connected, proposals, windows), proposals, forge.poll_seconds)

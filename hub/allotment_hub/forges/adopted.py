@@ -149,20 +149,26 @@ class AdoptedProposals:
 
     # -- recording
 
-    def find(self, forge: ForgeKind, number: int) -> str:
-        """Return the id of the proposal that a pull request has become, open or ended; empty where there is none."""
-        return self._found(self._names(number), forge, number)
+    def find(self, forge: ForgeKind, number: int, server: str = "", head: str = "") -> str:
+        """Return the id of the proposal that a pull request has become, open or ended; empty where there is none.
+
+        One of another server is another one, unless it has a head of the proposal: the server was renamed then.
+        """
+        return self._found(self._names(number), Source(forge, number, OPENED, "", server=server), head)
 
     def _names(self, number: int) -> set[str]:
         """Return the ids that begin as that of a pull request's proposal."""
         name = re.compile(rf"{_name(number)}(-\d+)?")
         return {each for each in self._log.ask(lambda index: index.taken(_name(number))) if name.fullmatch(each)}
 
-    def _found(self, names: set[str], forge: str, number: int) -> str:
+    def _found(self, names: set[str], wanted: Source, head: str) -> str:
         records = self._log.ask(lambda index: index.records(sorted(names)))
-        for proposal, (first, *_) in sorted(records.items()):
+        for proposal, (first, *others) in sorted(records.items()):
             source = first.source
-            if source and (source.forge, source.pull_request, source.act) == (forge, number, OPENED):
+            if source is None or (source.key, source.act) != (wanted.key, OPENED):
+                continue
+            same = source.server == wanted.server or not source.server or not wanted.server
+            if same or head in (record.head for record in (first, *others)):
                 return proposal
         return ""
 
@@ -172,7 +178,7 @@ class AdoptedProposals:
         Raise RefMovedError where another service has adopted it at the same moment, and GitError.
         """
         names = self._names(source.pull_request)
-        if earlier := self._found(names, source.forge, source.pull_request):
+        if earlier := self._found(names, source, pushed.head):
             return earlier
         name = _name(source.pull_request)
         # Somebody may have pushed branches with any of these names, or below one.

@@ -62,6 +62,8 @@ class Source:
     did: str = ""
     """What it was, where it is recorded as a comment and is none: `approved`, `changes-requested`, `dismissed`,
     `closed`, or `merge` for the command."""
+    server: str = ""
+    """The host of the forge; with `adopted`. On another server of the kind, the numbers begin again."""
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -206,7 +208,7 @@ def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
 def _source(found: Any) -> Source | None:
     if not isinstance(found, dict):
         return None
-    names = ("forge", "act", "login", "uncounted", "did")
+    names = ("forge", "act", "login", "uncounted", "did", "server")
     return Source(pull_request=int(found["pull_request"]), **{name: str(found.get(name, "")) for name in names})
 
 

@@ -557,3 +557,21 @@ async def test_evidence_is_on_no_pull_request_and_the_outcome_of_a_trial_changes
     assert window.texts(stored) == before
     assert "planted-package" not in f"{vars(window.pull(stored))} {window.statuses(stored)}"
     assert "evidence.json" not in platform.repository.tree(stored.head)
+
+
+async def test_on_a_new_server_of_the_kind_nobody_elses_pull_request_is_taken_for_the_proposals(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    assert window.pull(stored).number == 1
+    # The numbers begin again: the first one there is somebody else's.
+    window.state.pulls.clear()
+    stranger = window.state.user("mallory", "write")
+    window.state.branches["hers"] = window.platform.forge.main()
+    window.state.open(stranger, "hers", "Mine")
+    for _ in range(2):
+        await window.look()
+    assert window.pull(stored).number == 2
+    assert (window.state.pulls[0].title, window.state.pulls[0].body) == ("Mine", "")
+    shown = window.shown.of(stored.id)
+    assert shown
+    assert shown.number == 2

@@ -51,7 +51,7 @@ async def test_it_is_judged_approved_and_merged_like_every_other(platform: Platf
     assert (record.title, record.text) == ("More memory", "The census does not fit.\nSee the wiki.")
     assert record.size == len(LARGER)
     assert record.source
-    assert dataclasses.astuple(record.source) == ("gitea", 7, "opened", ACCOUNT.login, "")
+    assert dataclasses.astuple(record.source) == ("gitea", 7, "opened", ACCOUNT.login, "", "", HOST)
     assert stored.branch == stored.head == pull.value.head
     view = await platform.proposals.view(stored, platform.people.actor("lena"))
     assert view.case.state == "open"
@@ -351,3 +351,23 @@ async def test_a_head_that_was_seen_to_be_its_authors_stays_so(platform: Platfor
     assert (await here.look(pull.value, is_as_opened=pushed_to)).waits
     pull.push(first)
     assert (await here.look(pull.value, is_as_opened=pushed_to)).stored
+
+
+async def test_on_another_server_the_same_number_is_another_pull_request(platform: Platform, pull: HandMade) -> None:
+    stored = await adopted(platform, pull)
+    assert stored.records[0].source
+    assert stored.records[0].source.server == HOST
+    host = "new.example.org"
+    account = {"provider": "gitea", "host": host, "id": ACCOUNT.id, "login": ACCOUNT.login}
+    platform.people.identities["ana"] = {"account": account}
+    moved = Adopting(platform.proposals, platform.submissions, platform.identities, "gitea", host)
+    # The server was renamed, or everything on it was carried over.
+    assert (await moved.look(pull.value, is_as_opened=as_opened)).stored == stored
+    pull.push(changed(platform, {"teams/housing/profiles/other.yaml": NOTEBOOK}))
+    other = (await moved.look(pull.value, is_as_opened=as_opened)).stored
+    assert other
+    assert (other.id, other.head, other.records[0].source and other.records[0].source.server) == (
+        "pull-7-2", pull.value.head, host,
+    )  # fmt: skip
+    assert await platform.proposals.stored(stored.id) == stored
+    assert (await moved.look(pull.value, is_as_opened=as_opened)).stored == other

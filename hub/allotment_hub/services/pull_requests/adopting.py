@@ -138,7 +138,7 @@ class Adopting:
 
     def _found(self, pull_request: PullRequest) -> StoredProposal | None:
         """Return the proposal of a pull request: the one that was adopted from it, or the one that it shows."""
-        adopted = self._adopted.find(self._kind, pull_request.number)
+        adopted = self._adopted.find(self._kind, pull_request.number, self._host, pull_request.head)
         if adopted:
             return self._forge.get(adopted)
         name = pull_request.branch.removeprefix(PROPOSE.removeprefix("refs/heads/"))
@@ -293,7 +293,7 @@ class Adopting:
 
     def _source(self, pull_request: PullRequest, act: str) -> Source:
         login = pull_request.author.login if pull_request.author else ""
-        return Source(self._kind, pull_request.number, act, login)
+        return Source(self._kind, pull_request.number, act, login, server=self._host)
 
 
 def _author_of(pull_request: PullRequest) -> str:

@@ -78,6 +78,8 @@ class Windows:
     merged_there: MergedThere
     people: ForgePeople
     shown: ShownPullRequests
+    host: str
+    """The forge's, as the records of adopted pull requests have it."""
 
     @classmethod
     def built(
@@ -100,7 +102,8 @@ class Windows:
             waiting=WaitingHeads(forge, adopting, proposals, submissions),
             merged_there=MergedThere(proposals, kind, identities),
             people=ForgePeople(identities, kind, host),
-            shown=ShownPullRequests(state),
+            shown=ShownPullRequests(state, f"{kind} {host} {place.repository}"),
+            host=host,
         )
 
 
@@ -251,14 +254,16 @@ class Following:
         """Return the pull request of a proposal; open one where it has none."""
         source, shown = stored.records[0].source, self.shown.of(stored.id)
         number = source.pull_request if source else shown.number if shown else 0
-        branch = f"propose/{stored.id}"
-        for each in there:
-            if each.number == number or (not number and each.branch == branch and not each.foreign):
-                return each
-        if number:
+        known = source is not None and (source.server == self._windows.host or (shown and shown.number == number))
+        is_own = partial(_is_of, stored, known=bool(known))
+        found = next((each for each in there if each.number == number and is_own(each)), None)
+        if found is None and number:
             with contextlib.suppress(ForgeMissingError):
-                return await self.forge.get(number)
-        return await self._windows.showing.open(stored)
+                found = await self.forge.get(number)
+        if found and is_own(found):
+            return found
+        found = next((each for each in there if each.branch == f"propose/{stored.id}" and not each.foreign), None)
+        return found or await self._windows.showing.open(stored)
 
     async def _take(
         self, stored: StoredProposal, pull_request: PullRequest, shown: Shown, me: ForgeAccount
@@ -378,3 +383,14 @@ class Following:
             with contextlib.suppress(ServiceError):
                 if (await self._proposals.stored(proposal)).ending:
                     self.shown.keep(Shown(proposal, each.number, address=each.address))
+
+
+def _is_of(stored: StoredProposal, pull_request: PullRequest, *, known: bool) -> bool:
+    """Return whether a pull request is that of a proposal: on another server, its number is that of another one.
+
+    That of an adopted one is, where it is `known` to be of this server, or has a head of it.
+    """
+    if pull_request.branch == f"propose/{stored.id}" and not pull_request.foreign:
+        return True
+    heads = {stored.branch, *(record.head for record in stored.records)}
+    return stored.records[0].source is not None and (known or pull_request.head in heads)

@@ -56,6 +56,8 @@ class ForgePlace:
     """As the accounts of the identity provider have it."""
     pages: str
     """What stands before the id in the address of a proposal's page."""
+    repository: str = ""
+    """Its name there."""
 
 
 class Showing:

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS shown (
     whole INTEGER NOT NULL, text TEXT NOT NULL, looked TEXT NOT NULL, address TEXT NOT NULL,
     written TEXT NOT NULL,
     ended INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS place (place TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS shown_open ON shown (proposal) WHERE NOT ended;
 """
 NEVER = dt.datetime.fromtimestamp(0, dt.UTC)
@@ -56,9 +57,14 @@ class Shown:
 class ShownPullRequests:
     """Keeps it in SQLite. A file that cannot be read is begun anew. All calls block, for less than a millisecond."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Open a file; without one, keep it in memory."""
+    def __init__(self, path: Path | None = None, place: str = "") -> None:
+        """Open a file; without one, keep it in memory.
+
+        `place` says which repository of which server it is: what was shown elsewhere is forgotten, as the numbers of
+        pull requests begin again there.
+        """
         self._path = path
+        self._place = place
         self._lock = threading.Lock()
         try:
             self._connection = self._connected()
@@ -129,6 +135,11 @@ class ShownPullRequests:
             if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, _FORMAT):
                 connection.execute("DROP TABLE IF EXISTS shown")
             connection.executescript(_SCHEMA)
+            kept = connection.execute("SELECT place FROM place").fetchone()
+            if kept and kept[0] != self._place:
+                log.warning("the pull requests of %s are not those of %s: all are shown anew", self._place, kept[0])
+                connection.executescript("DELETE FROM shown; DELETE FROM place;")
+            connection.execute("INSERT OR IGNORE INTO place VALUES (?)", (self._place,))
             connection.execute(f"PRAGMA user_version = {_FORMAT}")
         except BaseException:
             connection.close()

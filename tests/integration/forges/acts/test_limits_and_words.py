@@ -79,7 +79,7 @@ async def test_the_page_and_the_api_say_where_it_was_done_and_why_it_does_not_co
     records = answer.json()["records"]
     assert records[1]["source"] == {
         "forge": "gitea", "pull_request": NUMBER, "act": given.id, "login": "lena-on-gitea", "uncounted": "",
-        "did": "",
+        "did": "", "server": "",
     }  # fmt: skip
     assert (records[2]["by"], records[2]["source"]["login"]) == ("", "leo")
     assert records[4]["dismisses"] == records[1]["commit"]

@@ -30,6 +30,15 @@ def test_it_is_kept_over_restarts(tmp_path: Path) -> None:
     again.close()
 
 
+def test_what_was_shown_elsewhere_is_forgotten_as_the_numbers_begin_again_there(tmp_path: Path) -> None:
+    path = tmp_path / "shown.sqlite"
+    for place, there in (("gitea one o/n", 0), ("gitea one o/n", 1), ("gitea two o/n", 0), ("gitea two o/m", 0)):
+        kept = ShownPullRequests(path, place)
+        assert len(kept.all()) == there
+        kept.keep(SHOWN)
+        kept.close()
+
+
 @pytest.mark.parametrize("content", [b"no database", None])
 def test_a_file_that_is_damaged_or_gone_is_begun_anew(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "shown.sqlite"
