@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 # Installs everything else; fixed, so that a fresh clone gets the same environment tomorrow.
 UV := uv==0.13.9
 # Files are handed out in the order of tests/conftest.py, the long ones first: no process is left alone with them.
-# Tests that start programs wait half of the time: four processes keep two processors busy.
+# Tests that start programs wait more than half of the time: five processes keep two processors busy.
 SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder --numprocesses
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 PANEL := extensions/jupyterlab-allotment
@@ -49,7 +49,7 @@ ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest tests --ignore tests/cluster $(SIDE_BY_SIDE) 4 --durations=10 || failed=1; \
+	$(BIN)/pytest tests --ignore tests/cluster $(SIDE_BY_SIDE) 5 --durations=10 || failed=1; \
 	$(BIN)/pytest tests/cluster --durations=10 || failed=1; \
 	exit $$failed
 endif
