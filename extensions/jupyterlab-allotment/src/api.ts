@@ -32,8 +32,10 @@ export class Api {
     return this._call<IFormSchema>('schema');
   }
 
-  check(change: IChange): Promise<ICheck> {
-    return this._call<ICheck>('checks', change);
+  async check(change: IChange): Promise<ICheck> {
+    // The lists that another version of the service does not send are empty.
+    const lists = { problems: [], changes: [], access: [], requirements: [], automatic: [], others: [] };
+    return { ...lists, ...(await this._call<ICheck>('checks', change)) };
   }
 
   propose(change: IChange, reason: string, evidence?: IEvidence): Promise<IProposal> {

@@ -1,4 +1,4 @@
-import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, MainAreaWidget } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -18,7 +18,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyterlab-allotment:plugin',
   description: 'The profile that runs, and proposals, in the side panel.',
   autoStart: true,
-  optional: [ITranslator, ILayoutRestorer, ICommandPalette, ILauncher, IStatusBar, ISettingRegistry],
+  optional: [ITranslator, ILayoutRestorer, ICommandPalette, ILauncher, IStatusBar, ISettingRegistry, ILabShell],
   activate: (
     app: JupyterFrontEnd,
     translator: ITranslator | null,
@@ -26,7 +26,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     launcher: ILauncher | null,
     statusBar: IStatusBar | null,
-    registry: ISettingRegistry | null
+    registry: ISettingRegistry | null,
+    labShell: ILabShell | null
   ) => {
     const trans = (translator ?? nullTranslator).load('jupyterlab_allotment');
     const model = new AllotmentModel(new Api(app.serviceManager.serverSettings));
@@ -43,7 +44,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const openForm = (running: boolean) => {
       if (model.session?.details) {
         const widget = new MainAreaWidget({ content: new ProposingForm(model, model.session, running, trans) });
-        app.shell.add(widget, 'main');
+        // The middle of Notebook 7 holds its notebook alone.
+        app.shell.add(widget, labShell ? 'main' : 'right', { type: 'Allotment' });
         app.shell.activateById(widget.id);
       }
     };
