@@ -108,13 +108,18 @@ def test_a_proposal_is_tried_in_an_empty_home_and_ends_with_the_proposal(allotme
     assert_calm(allotment)
 
 
-def test_the_trial_ends_when_the_head_moves(allotment: Deployment, idle: Person) -> None:
+def test_the_trial_outlives_a_killed_hub_and_ends_when_the_head_moves(allotment: Deployment, idle: Person) -> None:
     proposal = proposed(allotment, idle)
     assert tried(idle, proposal["id"]).status_code == 202
     until(lambda: trial(idle, proposal["id"])["state"] == "running", what="the trial")
+    allotment.kill("hub")
+    allotment.wait_until_well()
+    until(lambda: trial(idle, proposal["id"]).get("state") == "running", what="the trial after a restart")
+    assert home_of(allotment, idle).exists()
     assert proposed(allotment, idle, "Another title")["head"] != proposal["head"]
     until(lambda: SERVER not in idle.sessions(), what="the end of the trial")
     assert "changed" in trial(idle, proposal["id"])["why"]
+    assert not home_of(allotment, idle).exists()
     withdraw(idle, proposal["id"])
 
 

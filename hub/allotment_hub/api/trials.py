@@ -2,6 +2,7 @@
 
 import asyncio
 import urllib.parse
+from typing import ClassVar
 
 from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.requests import DraftTrialBody, TrialBody
@@ -11,6 +12,9 @@ from allotment_hub.services.drafts.requested import requested_files
 
 
 class _TrialHandler(ApiHandler):
+    decides: ClassVar[bool] = True
+    """A page of a session that has the cookies could otherwise start a trial with the user's data."""
+
     async def answer_trial(self, proposal: str | None = None, status: int | None = None) -> None:
         """Answer with the caller's trial: of a proposal, or of anything."""
         found = await self.services.trials.own(self.actor.user, proposal)

@@ -38,6 +38,7 @@ from allotment_hub.services.drafts.starting_points import (
 from allotment_hub.services.judging.catching_up import Updated
 from allotment_hub.services.judging.checking import Check, Files
 from allotment_hub.services.proposals.proposing import Proposed, check_number
+from allotment_hub.services.trials.trying import Wish
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.people import User, leads_of
 from allotment_profiles.access.visibility import Sight, team_is_listed, visible
@@ -166,13 +167,15 @@ class ProposePage(ProposingPage):
         await self._show(draft, form, Panel(None) if fresh else await self._panel(draft, form))
 
     async def post(self) -> None:
-        """POST the form: to check it, to show it in another tab, or to propose it."""
+        """POST the form: to check it, to show it in another tab, to try it, or to propose it."""
         form, action = await asyncio.to_thread(self._form), self.field("do", "check")
         draft, error = await asyncio.to_thread(self._typed_draft, form, action), None
-        if action == "propose":
+        if action in ("propose", "try"):
             try:
-                await self._propose(draft, form)
-                return
+                if action == "propose":
+                    await self._propose(draft, form)
+                    return
+                await self._try(draft, form)
             except ServiceError as refusal:
                 error = refusal
                 self.set_status(error.refusal.status)
@@ -183,7 +186,17 @@ class ProposePage(ProposingPage):
         if action == "live":
             await self.show("panel.html", panel=panel, draft=draft)
         else:
-            await self._show(draft, form, panel, error)
+            await self._show(draft, form, panel, error, tried=action == "try" and error is None)
+
+    async def _try(self, draft: DraftProposal, form: ProfileForm) -> None:
+        """Start a trial of the profile. A page of a session must not do that in the user's name."""
+        catalog = self.services.catalog
+        own = [problem for problem in own_problems(draft, catalog) if problem.field in ("name", "team")]
+        if own:
+            raise refused(422, "problems", "This cannot be tried yet.", own[0].message, own[0].remedy)
+        files = await asyncio.to_thread(draft.files, form.fields, catalog)
+        with self.deciding("propose"):
+            await self.services.trials.start_draft(self.actor, files, Wish(draft.profile.id if draft.profile else ""))
 
     async def _asked_like_what(self) -> bool:
         """Show the profiles that the user can start, to begin with one of them; False where there is none at all."""
@@ -353,13 +366,19 @@ class ProposePage(ProposingPage):
         return await asyncio.to_thread(panel_of, check, draft, form.fields, own)
 
     async def _show(
-        self, draft: DraftProposal, form: ProfileForm, panel: Panel, error: ServiceError | None = None
+        self,
+        draft: DraftProposal,
+        form: ProfileForm,
+        panel: Panel,
+        error: ServiceError | None = None,
+        *,
+        tried: bool = False,
     ) -> None:
         catalog = self.services.catalog
         view = FormView(draft.profile, form, catalog, self.actor.user) if draft.profile else None
         texts = {"titles": titles_of(catalog), "more": MORE, "next_year": in_a_year()}
         values = {"view": view, "draft": draft, "panel": panel, "error": error, "one_time": self.one_time}
-        await self.show("propose.html", **values, **texts)
+        await self.show("propose.html", **values, **texts, tried=tried)
 
 
 def _seen(user: User, files: Files, catalog: Catalog) -> set[str]:

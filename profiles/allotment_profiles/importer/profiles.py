@@ -232,7 +232,7 @@ class ProfileImporter:
         override = node.at("kubespawner_override")
         image = (override.mapping.get("image") or override.mapping.get("image_spec")) if override else None
         pattern = _pattern(node.at("validation_regex"), image)
-        why = "Users cannot type in an image. A new choice is a proposal of one line"
+        why = "Users cannot type in an image, but can try a profile with it. A new choice is a proposal of one line"
         if pattern is None:
             self._ledger.lost(node, f"{why}.")
         else:

@@ -23,7 +23,13 @@ from allotment_spawner.session.trial_status import TrialStatus
 
 log = logging.getLogger(__name__)
 
-RUNNING = Refusal("trial-running", "The trial was not started.", "You have one that runs.", "End it first.", status=409)
+RUNNING = Refusal(
+    "trial-running",
+    "The trial was not started.",
+    "You have one that runs.",
+    "End it under Home first, or on the page of its proposal.",
+    status=409,
+)
 _FAILED = Refusal(
     "trial-failed",
     "The trial did not start.",

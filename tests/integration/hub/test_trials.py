@@ -140,7 +140,7 @@ async def test_a_draft_with_hard_problems_is_refused_before_the_hub_is_asked(pla
     for content in (LARGER.replace(b"quay.io", b"evil.example.org"), b"title: [", b"\xff"):
         assert await code_of(platform.trials.start_draft(actor, {OTHER_PATH: content}, Wish())) == "trial-problems"
     assert platform.people.asked_trials == []
-    soft = LARGER.replace(b"limit: 2", b"limit: 8")
+    soft = LARGER.replace(b"limit: 2", b"limit: 8") + b"data_roles: [there-is-none]\n"
     await platform.trials.start_draft(actor, {OTHER_PATH: soft}, Wish())
     asked = platform.people.asked_trials[0]
     assert (asked["proposal"], asked["reviewing"], asked["profile"]) == ("", False, "housing/other")
@@ -211,3 +211,53 @@ async def test_a_hub_that_is_away_or_older_starts_no_trial_and_the_page_is_there
     assert (await platform.trials.view(view, platform.people.actor("ana"))).own is None
     with pytest.raises(UnavailableError, match="hub-cannot-try"):
         await started(platform, stored, "ana")
+
+
+async def test_what_is_in_the_form_is_tried_and_stays_in_the_form(platform: Platform, tmp_path: Path) -> None:
+    await platform.watcher.refresh()
+    async with WebService.opened(platform, tmp_path, platform.directory) as service:
+        ana = service.browser("ana")
+        page = await ana.get("propose?from=housing/notebook")
+        form = BeautifulSoup(page.text, "html.parser").select_one("#proposal")
+        assert form
+        fields = {str(each["name"]): str(each.get("value", "")) for each in form.select("input[name]")}
+        typed = {
+            **fields,
+            "team": "housing",
+            "name": "notebook",
+            "tab": "file",
+            "content": LARGER.decode(),
+            "do": "try",
+        }
+        forged = await ana.post("propose", data={**typed, "one_time": ""})
+        assert platform.people.asked_trials == []
+        assert "page-outdated" in forged.text
+        done = await ana.post("propose", data=typed)
+        assert done.status_code == 200, done.text
+        shown = BeautifulSoup(done.text, "html.parser")
+        assert shown.select_one("#tried a[href$='/spawn-pending/ana/trial']"), done.text
+        assert "8 GiB" in done.text
+        (asked,) = platform.people.asked_trials
+        assert (asked["proposal"], asked["content"].encode()) == ("", LARGER)
+        wrong = {**typed, "content": LARGER.replace(b"quay.io", b"evil.example.org").decode()}
+        page = await ana.get("propose?from=housing/notebook")
+        token = BeautifulSoup(page.text, "html.parser").select_one("input[name=one_time]")
+        assert token
+        refused = await ana.post("propose", data={**wrong, "one_time": str(token["value"])})
+        assert (refused.status_code, "trial-problems" in refused.text) == (409, True)
+
+
+async def test_cookies_alone_start_no_trial_over_the_api(platform: Platform, tmp_path: Path) -> None:
+    stored = await proposed(platform)
+    async with WebService.opened(platform, tmp_path, platform.directory) as service:
+        browser = service.browser("ana")
+        await browser.get("proposals")
+        headers = {"X-XSRFToken": next(cookie.value or "" for cookie in browser.cookies.jar if cookie.name == "_xsrf")}
+        path = f"api/v1/proposals/{stored.id}/trial"
+        for answer in (
+            await browser.post(path, json={"data_roles": ["prices"]}, headers=headers),
+            await browser.delete(path, headers=headers),
+            await browser.post("api/v1/trials", json={}, headers=headers),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (403, "token-needed")
+        assert platform.people.asked_trials == []

@@ -102,7 +102,9 @@ class Person:
         prefix = "services/allotment/"
         if self.xsrf(prefix) is None:
             self.page(prefix)
-        if f"/{path}".endswith(("/approvals", "/rejection", "/merge", "/withdrawal", "/confirmation", "/stops")):
+        if f"/{path}".endswith(
+            ("/approvals", "/rejection", "/merge", "/withdrawal", "/confirmation", "/stops", "/trial", "/trials")
+        ):
             self._token = self._token or self.new_token()
             request["headers"] = {"Authorization": f"token {self._token}", **request.get("headers", {})}
         return self._call(method, prefix, f"{prefix}api/v1/{path}", request)

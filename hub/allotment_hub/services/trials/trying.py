@@ -26,6 +26,8 @@ from allotment_profiles.model.values.quantities import format_duration
 from allotment_profiles.trials.request import TrialRequest, not_isolated
 
 _NOT_STARTED = "The trial was not started."
+_NO_MATTER = frozenset({"data-role-unknown", "grant-missing", "successor-unknown"})
+"""Problems of a draft that a trial does not have: it reaches only data that main gives, and no successor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,12 @@ class Trials:
     async def start_draft(self, actor: Actor, files: Files, wish: Wish) -> None:
         """Start a trial of a profile that nobody has proposed yet. Raise a refusal."""
         profile_id = _chosen(files, wish.profile)
-        content = files[profile_path(profile_id)] or b""
+        path = profile_path(profile_id)
+        content = files[path] or b""
         # In a process that can be ended: what the hub reads then was read before.
-        check = await self._submissions.check(actor, {profile_path(profile_id): content})
-        hard = [problem for problem in check.problems if problem.level == "hard" and problem.code != "no-change"]
+        check = await self._submissions.check(actor, {path: content})
+        own = [problem for problem in check.problems if problem.path == path and problem.code not in _NO_MATTER]
+        hard = [problem for problem in own if problem.level == "hard"]
         if hard:
             why = f"{hard[0].message} ({hard[0].code})"
             raise ServiceError(Refusal("trial-problems", _NOT_STARTED, why, hard[0].remedy, status=409), hard)
