@@ -23,6 +23,7 @@ from allotment_hub.services.drafts.forms import (
     items_of,
     roles_of,
     sections_of,
+    titles_of,
     values_of,
 )
 from allotment_hub.services.drafts.grants import Ask, has_grant
@@ -43,7 +44,6 @@ from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.people import User, leads_of
 from allotment_profiles.access.visibility import Sight, team_is_listed, visible
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model import BUILT_IN_APPS
 from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.reference.schema import schema_of
 
@@ -385,22 +385,6 @@ def _seen(user: User, files: Files, catalog: Catalog) -> set[str]:
     """Return the paths of files whose text a user may see."""
     versions = {path: [data] if data is not None else [] for path, data in files.items()}
     return {path for path, data in versions.items() if visible(user, path, catalog, *data) == Sight.ALL}
-
-
-def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:
-    """Return the words for choices: titles that the policy gives, and those for values of the format itself."""
-    policy = catalog.policy.value if catalog.policy else None
-    return {
-        "app": {**BUILT_IN_APPS, **({name: tool.title for name, tool in policy.tools.items()} if policy else {})},
-        "resources.gpu_kind": {name: kind.title for name, kind in policy.gpu_kinds.items()} if policy else {},
-        "node_pool": {name: pool.title for name, pool in policy.node_pools.items()} if policy else {},
-        "storage.team": {"none": "not mounted", "read-only": "read only", "read-write": "read and write"},
-        "visibility": {
-            "draft": "draft: hidden from all but leads, deputies and maintainers",
-            "active": "active",
-            "deprecated": "deprecated: still starts, and names its successor",
-        },
-    }
 
 
 def in_a_year(after: dt.date | None = None) -> str:

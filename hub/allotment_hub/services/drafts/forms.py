@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.model import BUILT_IN_APPS
 from allotment_profiles.review.labels import label_of
 
 FieldKind = Literal["line", "lines", "number", "date", "choice", "list", "variables"]
@@ -293,3 +295,19 @@ def _possible(name: str, bounds: Mapping[str, Any] | None) -> bool:
     if name == "resources.gpu":
         return bool(bounds["maximum"]["gpu"])
     return not name.startswith("checkout.") or bool(bounds["repositories"])
+
+
+def titles_of(catalog: Catalog) -> dict[str, dict[str, str]]:
+    """Return the words for choices: titles that the policy gives, and those for values of the format itself."""
+    policy = catalog.policy.value if catalog.policy else None
+    return {
+        "app": {**BUILT_IN_APPS, **({name: tool.title for name, tool in policy.tools.items()} if policy else {})},
+        "resources.gpu_kind": {name: kind.title for name, kind in policy.gpu_kinds.items()} if policy else {},
+        "node_pool": {name: pool.title for name, pool in policy.node_pools.items()} if policy else {},
+        "storage.team": {"none": "not mounted", "read-only": "read only", "read-write": "read and write"},
+        "visibility": {
+            "draft": "draft: hidden from all but leads, deputies and maintainers",
+            "active": "active",
+            "deprecated": "deprecated: still starts, and names its successor",
+        },
+    }
