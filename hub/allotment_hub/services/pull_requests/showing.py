@@ -190,7 +190,7 @@ def said_elsewhere(pull_request: PullRequest) -> str:
         return (
             f"It was merged into another branch than {MAIN}, so {MAIN} has nothing of it. It is decided in Allotment."
         )
-    what = f"Somebody has set it to be merged into another branch than {MAIN}, and nothing is decided here meanwhile."
+    what = f"Somebody has set it to be merged into another branch than {MAIN}, and nothing is decided on it meanwhile."
     return f"{what} Set its base to {MAIN} again, or decide in Allotment."
 
 
