@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 
 import pytest
-from support.conditions import eventually
+from support.conditions import eventually, until
 from support.forge_stages import Stage, StandInStage
 
 from allotment_hub.forges.pull_requests.adapter import PullRequestAdapter
@@ -177,6 +177,23 @@ async def test_of_two_comments_that_two_services_wrote_at_once_one_is_left(
         first, second = stage.comments(number)
         assert (text in first, "in another comment" in second) == (True, True)
         assert "Lea" not in second
+
+
+async def test_a_comment_that_was_edited_and_put_back_is_not_as_it_was_written(
+    stage: Stage, forge: PullRequestAdapter
+) -> None:
+    number, text = (await forge.open(submission(stage))).number, Markdown("Waits for Lea")
+    await forge.keep_comment(number, text)
+    [written] = await forge._comments(number)
+    at = written.updated
+    assert at
+    assert await forge.is_written(number, None, text, at)
+    [kept] = stage.comments(number)
+    until(lambda: dt.datetime.now(dt.UTC) >= at + dt.timedelta(seconds=1), what="the times tell them apart")
+    for body in ("All is well", kept):
+        stage.edit_comment(number, "lea", body)
+    assert await forge.is_written(number, None, text)
+    assert not await forge.is_written(number, None, text, at)
 
 
 async def test_labels_of_others_stay(stage: Stage, forge: PullRequestAdapter) -> None:

@@ -439,6 +439,29 @@ async def test_one_that_the_forge_cannot_show_stops_no_other(window: Window, sta
     assert window.pull(other).labels == window.pull(older).labels == ["allotment: waiting"]
 
 
+async def test_what_was_put_back_after_somebody_had_read_something_else_is_not_approved(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    for _ in range(2):
+        await window.look()
+    pull, lena = window.pull(stored), window.state.users["lena"]
+    (comment,) = (event for event in pull.events if event.user.login == "bot")
+    true = comment.text
+    window.state.edit(pull.number, comment, "Nobody gains anything")
+    window.state.act(pull.number, "approved", lena)
+    window.state.edit(pull.number, comment, true)
+
+    async def approvals() -> list[str]:
+        await window.look()
+        records = (await window.platform.proposals.stored(stored.id)).records
+        return [record.by if record.kind == "approved" else record.source.uncounted for record in records[1:]]
+
+    (why,) = await approvals()
+    assert "before the pull request showed what the proposal does now" in why
+    window.state.now()
+    window.state.act(pull.number, "approved", lena)
+    assert (await approvals())[1:] == ["lena"]
+
+
 FAULTS = ["long comments", "many comments", "500", "another shape"]
 
 

@@ -33,6 +33,8 @@ from allotment_hub.forges.pull_requests.values import (
 
 MAIN = "main"
 SENTENCE_LENGTH = 140
+_SECOND = dt.timedelta(seconds=1)
+"""What the clock of a forge leaves out, which is to the second."""
 BODY_LENGTH = 60_000
 _KEPT, _CLOSING = "<!-- allotment: kept up to date -->", "<!-- allotment: why it was closed -->"
 _DOUBLE = "What stood here is kept up to date in another comment of the service."
@@ -46,6 +48,8 @@ class OwnedComment:
     id: int
     account_id: str
     body: str
+    updated: dt.datetime | None
+    """When it was last written, by whomever; None where the forge does not tell."""
 
 
 class PullRequestAdapter(ABC):
@@ -168,13 +172,17 @@ class PullRequestAdapter(ABC):
         """Keep one comment of the service's up to date."""
         await self._keep(number, _KEPT, text)
 
-    async def is_written(self, number: int, submission: Submission | None, comment: Markdown) -> bool:
-        """Return whether title, body and the service's comment are still as they were written."""
+    async def is_written(
+        self, number: int, submission: Submission | None, comment: Markdown, at: dt.datetime | None = None
+    ) -> bool:
+        """Return whether title, body and comment are as they were written, and the comment was not edited since."""
         if submission and not await self._has(await self.get(number), submission):
             return False
         me, written = await self.me(), _normal(f"{_KEPT}\n{comment}"[:BODY_LENGTH])
         own = [each for each in await self._comments(number) if each.account_id == me.id]
         marked = _marked(own, _KEPT)
+        if at and any(each.updated and each.updated >= at + _SECOND for each in marked):
+            return False  # whoever looked at it meanwhile may have read something else
         return [_normal(each.body) for each in marked] == [written, *[f"{_KEPT}\n{_DOUBLE}"] * (len(marked) - 1)]
 
     async def _has(self, pull_request: PullRequest, submission: Submission) -> bool:

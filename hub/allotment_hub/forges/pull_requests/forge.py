@@ -75,9 +75,12 @@ class Forge(Protocol):
     async def keep_comment(self, number: int, text: Markdown) -> None:
         """Keep one comment of the service's up to date. It is recognised by a hidden mark and by its account."""
 
-    async def is_written(self, number: int, submission: Submission | None, comment: Markdown) -> bool:
-        """Return whether title, body and the service's comment are still as they were written.
+    async def is_written(
+        self, number: int, submission: Submission | None, comment: Markdown, at: dt.datetime | None = None
+    ) -> bool:
+        """Return whether title, body and comment are as they were written, and the comment was not edited since.
 
+        `at` is the forge's time after the service wrote it last: what was edited and put back is not as written.
         Without a submission, title and body are somebody else's, and may be anything.
         """
 

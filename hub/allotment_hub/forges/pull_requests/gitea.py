@@ -103,6 +103,7 @@ class _Comment(BaseModel):
     id: int
     user: _User | None = None
     body: str
+    updated_at: AwareDatetime | None = None
 
 
 class _LineComment(_Comment):
@@ -264,7 +265,9 @@ class GiteaForge(PullRequestAdapter):
     async def _comments(self, number: int) -> Sequence[OwnedComment]:
         # Gitea gives all comments at once, whatever page is asked for.
         found = await self.client.get(list[_Comment], f"{self._repository}/issues/{number}/comments")
-        return [OwnedComment(each.id, str(each.user.id) if each.user else "", each.body) for each in found]
+        return [
+            OwnedComment(each.id, str(each.user.id) if each.user else "", each.body, each.updated_at) for each in found
+        ]
 
     async def _add_comment(self, number: int, body: str) -> None:
         await self.client.send(object, "POST", f"{self._repository}/issues/{number}/comments", {"body": body})

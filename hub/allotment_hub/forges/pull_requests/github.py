@@ -146,7 +146,10 @@ class GitHubForge(PullRequestAdapter):
 
     async def _comments(self, number: int) -> Sequence[OwnedComment]:
         found = await self.client.list(CommentAnswer, f"{self._repository}/issues/{number}/comments")
-        return [OwnedComment(each.id, str(each.user.id) if each.user else "", each.body or "") for each in found]
+        return [
+            OwnedComment(each.id, str(each.user.id) if each.user else "", each.body or "", each.updated_at)
+            for each in found
+        ]
 
     async def _add_comment(self, number: int, body: str) -> None:
         await self.client.send(object, "POST", f"{self._repository}/issues/{number}/comments", {"body": body})

@@ -106,6 +106,7 @@ class CommentAnswer(BaseModel):
     id: int
     user: UserAnswer | None = None
     body: str | None = None
+    updated_at: AwareDatetime | None = None
 
 
 class LineCommentAnswer(CommentAnswer):

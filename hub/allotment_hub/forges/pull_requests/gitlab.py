@@ -258,7 +258,7 @@ class GitLabForge(PullRequestAdapter):
 
     async def _comments(self, number: int) -> Sequence[OwnedComment]:
         return [
-            OwnedComment(note.id, str(note.author.id) if note.author else "", note.body)
+            OwnedComment(note.id, str(note.author.id) if note.author else "", note.body, note.updated_at)
             for note in await self._notes(number)
             if not note.system
         ]

@@ -110,6 +110,7 @@ class Showing:
         if not _is_adopted(stored):  # what people wrote themselves stays as they wrote it
             await self._forge.update(pull_request, _submission(stored, text))
         await self._forge.keep_comment(pull_request.number, text.comment)
+        commented = self._forge.clock
         await self._forge.set_labels(pull_request.number, text.labels, set(LABELS.values()))
         await self._forge.set_statuses(pull_request, text.statuses)
         if stored.open and text.digest:
@@ -124,14 +125,20 @@ class Showing:
             whole=text.whole,
             text=text.hash,
             written=json.dumps([text.title, text.body, text.comment]),
+            commented=commented,
         )
 
     async def is_as_written(self, stored: StoredProposal, pull_request: PullRequest, was: Shown) -> bool:
-        """Return whether a pull request still says what was written to it last: others can edit it."""
+        """Return whether a pull request still says what was written to it last, and did all the time.
+
+        Others can edit it, and put back what stood there. The forge tells that of comments.
+        """
         title, body, comment = json.loads(was.written) if was.written else ("", "", "")
         written = Submission(pull_request.branch, stored.head, title, Markdown(body), stored.proposer)
         submission = None if _is_adopted(stored) else written
-        return not was.written or await self._forge.is_written(pull_request.number, submission, Markdown(comment))
+        if not was.written:
+            return True
+        return await self._forge.is_written(pull_request.number, submission, Markdown(comment), was.commented)
 
     async def say(self, pull_request: PullRequest, adoption: Adoption) -> None:
         """Write on a pull request that is no proposal why it is none."""

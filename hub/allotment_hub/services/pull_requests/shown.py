@@ -16,12 +16,12 @@ from allotment_hub.forges.sqlite_files import is_damage, remove_file
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 3
+_FORMAT = 4
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS shown (
     proposal TEXT PRIMARY KEY, number INTEGER NOT NULL, head TEXT NOT NULL, digest TEXT NOT NULL, since TEXT NOT NULL,
     whole INTEGER NOT NULL, text TEXT NOT NULL, looked TEXT NOT NULL, address TEXT NOT NULL,
-    written TEXT NOT NULL,
+    written TEXT NOT NULL, commented TEXT NOT NULL,
     ended INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS place (place TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS shown_open ON shown (proposal) WHERE NOT ended;
@@ -52,6 +52,8 @@ class Shown:
     """The page of the pull request."""
     written: str = ""
     """Title, body and comment as they were written, in JSON: somebody else may have changed them there."""
+    commented: dt.datetime = NEVER
+    """The time of the forge after the service wrote its comment last."""
 
 
 class ShownPullRequests:
@@ -152,9 +154,9 @@ class ShownPullRequests:
 
 
 def _shown(row: tuple[object, ...]) -> Shown:
-    proposal, number, head, digest, since, whole, text, looked, address, written = row
-    times = (dt.datetime.fromisoformat(str(each)) for each in (since, looked))
+    proposal, number, head, digest, since, whole, text, looked, address, written, commented = row
+    times = (dt.datetime.fromisoformat(str(each)) for each in (since, looked, commented))
     return Shown(
         str(proposal), int(str(number)), str(head), str(digest), next(times), bool(whole), str(text), next(times),
-        str(address), str(written),
+        str(address), str(written), next(times),
     )  # fmt: skip
