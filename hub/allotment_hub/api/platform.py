@@ -141,6 +141,8 @@ def _forge(pull_requests: PullRequests | None) -> dict[str, object] | None:
         "since": _utc(status.since),
         "looked": _utc(status.looked),
         "open": pull_requests.open_count,
+        # Those of open proposals that somebody has set to another branch than main: nothing is decided on them.
+        "elsewhere": len(pull_requests.following.elsewhere),
     }
 
 

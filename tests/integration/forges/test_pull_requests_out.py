@@ -280,6 +280,8 @@ async def test_one_that_is_set_to_another_branch_is_said_and_cannot_be_approved(
     assert what in window.comment(stored)
     assert "failure: Nothing is decided here now" in window.statuses(stored)["allotment/check"]
     async with WebService.opened(window.platform, window.folder, pull_requests=pull_requests) as service:
+        health = (await service.stranger().get("api/v1/health")).json()
+        assert (health["forge"]["open"], health["forge"]["elsewhere"]) == (0, 1)
         page = await service.browser("ben").get(f"proposals/{stored.id}")
         assert what in BeautifulSoup(page.text, "html.parser").select_one("#elsewhere").text  # type: ignore[union-attr]
     if merged:
