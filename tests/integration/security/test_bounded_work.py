@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from support.fakes.platform import NOTEBOOK, Platform
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
 from support.fakes.web_service import Visitor, WebService
 from support.loop_watch import LoopWatch
 
@@ -109,9 +109,18 @@ async def test_a_form_with_more_than_a_file_may_have_is_refused_beside_the_event
     assert watch.in_files("/yaml/", "/allotment_profiles/documents/") == set()
 
 
-async def test_forms_are_read_and_made_beside_the_event_loop(web: WebService) -> None:
+async def test_files_are_read_and_made_beside_the_event_loop(platform: Platform, web: WebService) -> None:
     session = web.program("ana", session=True)
+    stored = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"8 GiB")})
     asked = [
+        session.get(f"proposals/{stored.id}"),
+        session.get(f"api/v1/proposals/{stored.id}"),
+        session.get(f"propose?proposal={stored.id}"),
+        session.get("proposals"),
+        session.get("profiles/housing/notebook"),
+        session.get("profiles/housing/notebook/retire"),
+        session.get("teams/housing"),
+        session.get("data-roles/prices"),
         session.post("propose", data=form(**{"maintainers.groups": "/housing"})),
         session.post("propose", data=form(tab="file", content=NOTEBOOK.decode(), do="form")),
         session.get("propose?from=housing/notebook"),

@@ -1,5 +1,6 @@
 """Who may try a proposal or a draft, and what is tried: the proposal's own head, never what somebody sends."""
 
+import asyncio
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -162,7 +163,7 @@ class Trials:
             except UnavailableError:
                 found = []
         seen = {path: view.files[path] for path in view.seen}
-        profiles = () if refusal else tuple(self._tried(seen, user))
+        profiles = () if refusal else tuple(await asyncio.to_thread(self._tried, seen, user))
         if not refusal and not profiles:
             refusal = _no_profile()
         return TrialView(
