@@ -34,7 +34,8 @@ class Proposals:
 
     async def own(self) -> list[dict[str, Any]]:
         """Return the user's newest proposals. Raise `SessionError`."""
-        listed = items_of(await self._service.get("proposals"), "proposals")
+        listed = items_of(await self._service.get("proposals", proposer=self._running.user), "proposals")
+        # An older service lists those of others, too.
         own = [each for each in listed if field_of(each, "proposer") == self._running.user][:SHOWN]
         few = asyncio.Semaphore(_AT_ONCE)
 

@@ -93,20 +93,23 @@ class ProposalsHandler(_ProposalHandler):
         listed="proposals",
         query={
             "state": "Only proposals in this state: `open`, `merged`, `rejected`, `withdrawn`, `ended` or `all`.",
+            "proposer": "Only proposals of this user.",
             "before": f"The next part of a long list: an answer has at most {MAXIMUM_LISTED}, and its `Link` leads on.",
         },
     )
     async def get(self) -> None:
         """List the proposals that the caller may see, those with the newest record first."""
         state, before = self.get_query_argument("state", "all"), self.get_query_argument("before", "0")
+        proposer = self.get_query_argument("proposer", "")
         part = await self.services.proposals.readable(
             self.actor.user,
             state="" if state == "all" else state,
+            proposer=proposer,
             before=int(before) if before.isdecimal() and len(before) < 16 else 0,
             limit=MAXIMUM_LISTED,
         )
         if part.before:
-            query = urllib.parse.urlencode({"state": state, "before": part.before})
+            query = urllib.parse.urlencode({"state": state, "proposer": proposer, "before": part.before})
             self.set_header("Link", f'<{self.address("api/v1/proposals")}?{query}>; rel="next"')
         await self.answer_list(
             lambda stored: proposal_line(stored, self.address(f"proposals/{stored.id}")), part.proposals
