@@ -43,11 +43,16 @@ class _ProposalHandler(ApiHandler):
         address = self.address(f"proposals/{stored.id}")
         await self.answer_made(lambda: proposal_answer(view, address, pull_request), status)
 
+    @property
+    def merges_at_once(self) -> bool:
+        """Whether the request may merge what needs nobody's approval: it has more than a cookie."""
+        return bool(self.hub_auth.get_token(self, in_cookie=False))
+
     async def answer_proposed(self, done: Proposed) -> None:
         """Answer with what was proposed, merged at once where it needs nobody's approval."""
         stored = done.proposal
         # A merge is a decision: with a cookie alone, the proposal waits for its proposer to merge it.
-        if done.automatic and self.hub_auth.get_token(self, in_cookie=False):
+        if done.automatic and self.merges_at_once:
             stored = await self.services.reviews.merge_if_automatic(self.actor, stored)
         await self.answer_done(stored, 201 if done.created else 200)
 
@@ -119,7 +124,9 @@ class ProposalsHandler(_ProposalHandler):
     async def post(self, body: ProposalBody) -> None:
         """Propose a change, or update an open proposal: 200 instead of 201."""
         files = await self.requested_files(body)
-        propose = partial(self.services.submissions.propose, update=body.update, undoes=body.undoes)
+        propose = partial(
+            self.services.submissions.propose, update=body.update, undoes=body.undoes, decides=self.merges_at_once
+        )
         await self.answer_proposed(await propose(self.actor, files, body.reason, evidence=body.evidence))
 
 
@@ -202,7 +209,8 @@ class RevertHandler(_ProposalHandler):
     @operation(ProposalAnswer, status=201)
     async def post(self, proposal: str, body: RevertBody) -> None:
         """Propose to undo a merged proposal; where that is proposed already, answer with the open proposal: 200."""
-        await self.answer_proposed(await self.services.submissions.revert(self.actor, proposal, body.reason))
+        revert = self.services.submissions.revert
+        await self.answer_proposed(await revert(self.actor, proposal, body.reason, decides=self.merges_at_once))
 
 
 class RedactionsHandler(_ProposalHandler):

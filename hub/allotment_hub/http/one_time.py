@@ -26,6 +26,12 @@ class OneTimeTokens:
         begin = f"{int(time.time()) + VALID_HOURS * 3600}.{secrets.token_urlsafe(12)}"
         return f"{begin}.{self._signature(begin, bound_to)}"
 
+    def is_valid(self, token: str, *bound_to: str) -> bool:
+        """Return whether a token can be used now."""
+        begin, _, signature = token.rpartition(".")
+        own = hmac.compare_digest(signature.encode(), self._signature(begin, bound_to).encode())
+        return own and int(begin.partition(".")[0]) >= int(time.time()) and token not in self._used
+
     @contextmanager
     def used(self, token: str, *bound_to: str) -> Iterator[None]:
         """Use up a token around an action. If the action is refused, the token can be used again."""

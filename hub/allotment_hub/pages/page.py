@@ -141,6 +141,11 @@ class Page(SecuredPage, Handler):
         tokens, token = self.services.one_time_tokens, self.field("one_time")
         return tokens.used(token, self.actor.user.name, action, *subject)
 
+    def may_decide(self, action: str, *subject: str) -> bool:
+        """Return whether the form has a token with which something can be decided. It is not used up."""
+        tokens, token = self.services.one_time_tokens, self.field("one_time")
+        return tokens.is_valid(token, self.actor.user.name, action, *subject)
+
     def _unknown(self, reading: bool) -> None:
         """Redirect to the sign-in if a page was requested. Refuse everything else."""
         if reading and "Authorization" not in self.request.headers:

@@ -133,7 +133,8 @@ class ProposalAction(ProposingPage):
             case "comment":
                 await submissions.comment(self.actor, proposal, self.field("text"))
             case "revert":
-                done = await submissions.revert(self.actor, proposal, self.field("reason"))
+                decides = self.may_decide(action, proposal, *shown)
+                done = await submissions.revert(self.actor, proposal, self.field("reason"), decides=decides)
                 await self.go_to_proposed(done, action, proposal, *shown)
                 return
             case "try":

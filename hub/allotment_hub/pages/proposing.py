@@ -73,7 +73,8 @@ class ProposingPage(Page):
     async def propose(self, files: Files, reason: str, update: str = "", undoes: str = "") -> None:
         """Propose files, and go to the proposal's page."""
         propose = self.services.submissions.propose
-        done = await propose(self.actor, files, reason, update=update or None, undoes=undoes)
+        decides = self.may_decide("propose")
+        done = await propose(self.actor, files, reason, update=update or None, undoes=undoes, decides=decides)
         await self.go_to_proposed(done, "propose")
 
     async def go_to_proposed(self, done: Proposed, *button: str) -> None:

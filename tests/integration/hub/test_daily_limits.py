@@ -4,10 +4,12 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of, refusal_of
+from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES_PATH, Platform, code_of, refusal_of
+from support.fakes.web_service import WebService
 
 from allotment_hub.forges.plain_git import size_of
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.drafts.grants import ending_grant
 from allotment_hub.services.proposals import rights
 
 Files = dict[str, bytes | None]
@@ -78,6 +80,32 @@ async def test_whoever_decides_is_never_kept_from_it(platform: Platform) -> None
         assert await code_of(platform.submissions.comment(actor, stored.id, "Seen")) == "daily-limit"
     await platform.merged(stored)
     await platform.reviews.reject(lena, other.id, "No")
+
+
+@pytest.mark.parametrize("on_page", [True, False])
+async def test_the_end_of_a_grant_is_limited_unless_it_is_merged_at_once(
+    platform: Platform, tmp_path: Path, on_page: bool
+) -> None:
+    await limited(platform, "{records: 1}")
+    ended = ending_grant(platform.watcher.catalog, "prices", "housing", "")
+    async with WebService.opened(platform, tmp_path) as web:
+        body = {"reason": "It ends", "files": [{"path": PRICES_PATH, "content": ended.decode()}]}
+        window = web.browser("dora")
+        page = await window.get("data-roles/prices/end?team=housing")
+        xsrf = next(str(each.value) for each in window.cookies.jar if each.name == "_xsrf")
+        answers = [await window.post("api/v1/proposals", json=body, headers={"X-XSRFToken": xsrf}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 409], "a cookie alone merges nothing"
+        assert answers[1].json()["code"] == "daily-limit"
+        form = {"do": "propose", "team": "housing", "until": "", "reason": "It ends", "_xsrf": xsrf}
+        for one_time in ("", "1.x", f"{page.text.count('one_time')}.x.y"):
+            answer = await window.post("data-roles/prices/end", data={**form, "one_time": one_time})
+            assert answer.status_code == 409
+        if on_page:
+            form = {"do": "propose", "team": "housing", "until": "", "reason": "It ends"}
+            assert (await window.press(page, "prices/end", **form)).status_code == 303
+        else:
+            assert (await web.program("dora").post("api/v1/proposals", json=body)).json()["state"] == "live"
+    assert platform.main_file(PRICES_PATH) == ended
 
 
 async def test_administrators_may_add_more(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

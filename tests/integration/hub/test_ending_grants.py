@@ -142,7 +142,7 @@ async def test_no_limit_keeps_the_owner_from_ending_a_grant(platform: Platform, 
     assert await code_of(platform.submissions.propose(session, {PRICES_PATH: ended}, "It leaked")) in (
         "proposals-many", "daily-limit",
     )  # fmt: skip
-    done = await platform.submissions.propose(dora, {PRICES_PATH: ended}, "It leaked")
+    done = await platform.submissions.propose(dora, {PRICES_PATH: ended}, "It leaked", decides=True)
     stored = await platform.reviews.merge_if_automatic(dora, done.proposal)
     assert stored.ending
     assert stored.ending.kind == "merged"

@@ -83,12 +83,13 @@ class Submissions:
         on: str | None = None,
         undoes: str = "",
         evidence: SessionEvidence | None = None,
+        decides: bool = False,
     ) -> Proposed:
         """Propose files, or update the person's open proposal: the one for the same profile, or the one named.
 
         With `on`, refuse when main is not at that commit any more. `undoes` is the merged proposal that these files
         undo; then the person's open proposal that undoes it is updated. `evidence` is what their session says of
-        itself: it changes nothing that is decided.
+        itself: it changes nothing that is decided. `decides` says that the caller merges what needs nobody's approval.
         """
         check_number(files)
         if undoes:
@@ -107,8 +108,8 @@ class Submissions:
                 raise ServiceError(_HAS_PROBLEMS, seen.brief().problems)
         policy = check.before.policy.value if check.before.policy else None
         required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
-        # Ending access is a decision, which is never too much; it is merged at once.
-        decided = actor.may_review and check.only_ends and bool(automatic) and not required
+        # Ending access is a decision, which is never too much, if it is merged at once.
+        decided = decides and actor.may_review and check.only_ends and bool(automatic) and not required
         made = on is not None
         undone_by_earlier = (
             None if made or undoes else await self._undone_by_earlier(actor, files, update, policy, main)
@@ -169,7 +170,7 @@ class Submissions:
         done = await self.propose(actor, files.files, stored.current.text, update=stored.id, on=main)
         return done.proposal
 
-    async def revert(self, actor: Actor, proposal: str, reason: str) -> Proposed:
+    async def revert(self, actor: Actor, proposal: str, reason: str, *, decides: bool = False) -> Proposed:
         """Propose to undo a merged proposal, key by key. Where somebody has proposed that already, return theirs."""
         stored, reason = await self.undoable(actor, proposal), checked_text(reason, "reason")
         found = [each for each in await self._proposals.undoing(stored, actor.user) if each.open]
@@ -192,7 +193,7 @@ class Submissions:
         if not undone.files:
             why = "Main has nothing of it any more."
             raise refused(409, "nothing-to-undo", "There is nothing to undo.", why, link=f"proposals/{stored.id}")
-        return await self.propose(actor, undone.files, reason, on=main, undoes=stored.id)
+        return await self.propose(actor, undone.files, reason, on=main, undoes=stored.id, decides=decides)
 
     async def undoable(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return a merged proposal that an actor may know of. Raise a refusal for every other one."""
