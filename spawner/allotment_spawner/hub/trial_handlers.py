@@ -72,7 +72,7 @@ class TrialsHandler(APIHandler):
             self._refuse(refusal)
             return
         if spawner.pending == "spawn" and spawner._spawn_future:
-            spawner._spawn_future.add_done_callback(lambda future: _started(spawner, future))
+            spawner._spawn_future.add_done_callback(lambda future: _started(spawner, asked, future))
         self.set_status(202)
         self.finish({})
 
@@ -117,13 +117,14 @@ class TrialsHandler(APIHandler):
                 }
 
 
-def _started(spawner: ProfileSpawnerMixin, future: "asyncio.Future[Any]") -> None:
+def _started(spawner: ProfileSpawnerMixin, asked: TrialRequest, future: "asyncio.Future[Any]") -> None:
+    """Remember why a trial did not start of which the service was told that it is starting."""
     spawner.trial_request = None
     if not future.cancelled() and (error := future.exception()):
-        _failed(spawner, error)
+        _failed(spawner, error, asked)
 
 
-def _failed(spawner: ProfileSpawnerMixin, error: BaseException) -> Refusal:
+def _failed(spawner: ProfileSpawnerMixin, error: BaseException, asked: TrialRequest | None = None) -> Refusal:
     """Remember that a trial did not start, and return why."""
     refusal: Refusal | None = getattr(error, "refusal", None)
     if refusal is None:
@@ -136,6 +137,6 @@ def _failed(spawner: ProfileSpawnerMixin, error: BaseException) -> Refusal:
             refusal = Refusal("trial-failed", _FAILED.what, "It did not answer in time.", _FAILED.remedy, status=409)
     elif not isinstance(error, SpawnException):
         log.warning("the trial %s was refused: %s", spawner._log_name, refusal.sentence)
-    spawner.trial_ends(refusal.why, refusal.code)
+    spawner.trial_failed(refusal, asked)
     spawner._store_state()
     return refusal

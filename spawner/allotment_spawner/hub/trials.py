@@ -98,6 +98,12 @@ class TrialMixin(LoggingConfigurable):
             code = "" if last.seconds is not None else code
             self.last_trial = replace(last, ended=dt.datetime.now(dt.UTC), why=why, code=code)
 
+    def trial_failed(self, refusal: Refusal, asked: TrialRequest | None = None) -> None:
+        """Remember why a trial has not started. With `asked`, also where it was refused before it began."""
+        if asked and (self.last_trial is None or self.last_trial.ended):
+            self.last_trial = TrialStatus(asked.trial, asked.request.profile, dt.datetime.now(dt.UTC))
+        self.trial_ends(refusal.why, refusal.code)
+
     def _trial_ended(self, reason: EndReason, ordered: str) -> None:
         """`ordered`: why somebody or the service has ended it."""
         if self.for_trials:

@@ -15,7 +15,7 @@ from allotment_profiles.documents.writing import write
 from allotment_profiles.events import Events
 from allotment_profiles.trials.request import SERVER, TrialRequest
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
-from allotment_spawner.hub.trials import TOKEN_SCOPES
+from allotment_spawner.hub.trials import RESERVED, TOKEN_SCOPES
 
 CONTENT = write("profile", profile(title="Tried"))
 TRIAL = Trial("red-notebook-1", "a" * 40)
@@ -162,3 +162,14 @@ async def test_events_of_trials_have_kinds_of_their_own(hub: SmallHub, tmp_path:
     table.close()
     assert [event.kind for event in found] == ["trial-end", "trial-ready", "trial-start"]
     assert {event.details["trial"] for event in found} == {TRIAL.proposal}
+
+
+async def test_a_refusal_that_comes_after_the_answer_is_remembered_too(hub: SmallHub) -> None:
+    spawner = ticket(hub)
+    spawner.trial_failed(RESERVED)
+    assert spawner.last_trial is None, "who asked was told, and nothing has changed"
+    spawner.trial_failed(RESERVED, asked())
+    assert spawner.last_trial
+    assert (spawner.last_trial.trial, spawner.last_trial.code) == (TRIAL, RESERVED.code)
+    assert spawner.last_trial.ended
+    assert await tried(hub) == "started", "and another one can be tried"
