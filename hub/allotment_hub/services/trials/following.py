@@ -82,8 +82,8 @@ class TrialFollower:
             self._settled.add((trial.user, trial.began))
 
     async def _run(self) -> None:
-        while True:
-            runs = False
+        runs = False
+        while True:  # while the hub does not answer, what ran before may still run
             self._began.clear()
             try:
                 runs = await self.look()
