@@ -134,6 +134,17 @@ def api(plant: Planted) -> dict[str, list[Asked]]:
             Asked("POST", f"{url}/merge", json={"head": HEAD, "digest": "0" * 64}) for url in each.values()
         ],
         "proposals/{id}/revert": [Asked("POST", f"{url}/revert", json={"reason": "Needed"}) for url in each.values()],
+        "proposals/{id}/trial": [
+            Asked(method, f"{url}/trial", json={} if method == "POST" else None)
+            for url in each.values()
+            for method in ("GET", "POST", "DELETE")
+        ],
+        "trials": [
+            *get("api/v1/trials"),
+            Asked("DELETE", "api/v1/trials"),
+            *(Asked("POST", "api/v1/trials", json=body) for body in checks()),
+        ],
+        "session": get("api/v1/session"),
         "waiting": get("api/v1/waiting"),
         "proposals/{id}/redactions": [
             Asked("POST", f"{url}/redactions", json={"record": HEAD, "reason": "Needed"}) for url in each.values()
@@ -183,6 +194,9 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
             Asked("POST", f"{url}/{action}", data={"head": HEAD})
             for url in each
             for action in ("approve", "update", "revert", "redact")
+        ],
+        r"proposals/([^/]+)/(try|end-trial)": [
+            Asked("POST", f"{url}/{action}", data={"head": HEAD}) for url in each for action in ("try", "end-trial")
         ],
         r"pull-requests/([1-9][0-9]{0,9})": [
             *get("pull-requests/1"),
