@@ -1,6 +1,9 @@
 """The errors of the service. Each has a refusal: what, why, what helps, who decides, a code and an HTTP status."""
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from allotment_profiles.model.problems import AllotmentError, Problem, Refusal, RefusedError
 
@@ -29,6 +32,22 @@ def refused(
 ) -> ServiceError:
     """Build the error for a refused request."""
     return ServiceError(Refusal(code, what, why, remedy, decides, status), link=link)
+
+
+UNKNOWN_SECONDS = 0.1
+"""The least time of an answer that something is not known: more than it takes to find out."""
+
+
+@asynccontextmanager
+async def unknown_evenly() -> AsyncIterator[None]:
+    """Answer what a reader may not know of no sooner or later than what never was, so that the time tells nothing."""
+    began = time.monotonic()
+    try:
+        yield
+    except ServiceError as error:
+        if error.refusal.status == 404:
+            await asyncio.sleep(began + UNKNOWN_SECONDS - time.monotonic())
+        raise
 
 
 _AGAIN = "Try again in a moment. If it happens again, tell an administrator."

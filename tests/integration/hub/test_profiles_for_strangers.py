@@ -1,9 +1,12 @@
 """What those see who do not belong to a profile: no values of variables, and who removed it."""
 
+import asyncio
+
 import pytest
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform, refusal_of
 
 from allotment_hub.api.serializers import profile_details
+from allotment_hub.errors import UNKNOWN_SECONDS
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_profiles.access.deployments import Capabilities
 
@@ -57,3 +60,21 @@ async def test_of_a_removed_profile_it_is_said_who_removed_it_and_where(platform
     assert "by ana" in gone.refusal.why
     never = await refusal_of(profiles.row(ana.user, "housing/never"))
     assert (never.refusal.code, never.link) == ("profile-unknown", "")
+
+
+async def test_the_time_of_an_answer_does_not_tell_what_was_there(platform: Platform, profiles: Profiles) -> None:
+    hidden = "teams/housing/profiles/secret.yaml"
+    stored = await platform.proposed({hidden: NOTEBOOK + b"visibility: draft\n"})
+    await platform.merged(stored)
+    platform.push({hidden: None})
+    await platform.watcher.refresh()
+    dora, loop = platform.people.actor("dora").user, asyncio.get_running_loop()
+    for question in (
+        lambda: profiles.row(dora, "housing/secret"),
+        lambda: profiles.row(dora, "housing/never"),
+        lambda: platform.proposals.visible(stored.id, dora),
+        lambda: platform.proposals.visible("never-1", dora),
+    ):
+        began = loop.time()
+        assert (await refusal_of(question())).refusal.code in ("profile-unknown", "proposal-unknown")
+        assert loop.time() - began > 0.9 * UNKNOWN_SECONDS

@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from allotment_hub.errors import ServiceError, refused
+from allotment_hub.errors import ServiceError, refused, unknown_evenly
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.services.browse.search import IndexedProfile, ProfileIndex, matching, words_in, words_of
 from allotment_hub.services.browse.told_entries import ToldEntries
@@ -104,15 +104,16 @@ class Profiles:
     async def row(self, user: User, profile_id: str) -> ProfileRow:
         """Return one profile. Raise ServiceError if there is none that the user may know of."""
         catalog = self._watcher.catalog
-        valid = profile_id in catalog.profiles
-        exists = valid or profile_path(profile_id) in catalog.broken
-        if not exists or not profile_is_listed(catalog, user, profile_id):
-            # A profile that the user may not know of is answered like one that never existed, also after its removal.
-            removed = not exists and await asyncio.to_thread(self._knows_removed, user, profile_id)
-            provenance = self._watcher.provenance if removed else Provenance()
-            last = provenance.last(profile_path(profile_id)) if file_ref(profile_path(profile_id)) else None
-            told = await asyncio.to_thread(self._told.told, user, [last])
-            raise _unknown(told.get(last.commit) if last else None)
+        async with unknown_evenly():
+            valid = profile_id in catalog.profiles
+            exists = valid or profile_path(profile_id) in catalog.broken
+            if not exists or not profile_is_listed(catalog, user, profile_id):
+                # One that the user may not know of is answered like one that never existed, also after its removal.
+                removed = not exists and await asyncio.to_thread(self._knows_removed, user, profile_id)
+                provenance = self._watcher.provenance if removed else Provenance()
+                last = provenance.last(profile_path(profile_id)) if file_ref(profile_path(profile_id)) else None
+                told = await asyncio.to_thread(self._told.told, user, [last])
+                raise _unknown(told.get(last.commit) if last else None)
         return (await asyncio.to_thread(self._rows, catalog, self._watcher.provenance, user, [profile_id]))[0]
 
     def _knows_removed(self, user: User, profile_id: str) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from allotment_hub.errors import ServiceError, refused
+from allotment_hub.errors import ServiceError, refused, unknown_evenly
 from allotment_hub.forges.plain_git import PlainGitForge
 from allotment_hub.forges.record_log import RecordsLoadingError
 from allotment_hub.forges.stored_proposal import StoredProposal
@@ -62,9 +62,10 @@ class ReadableProposals:
 
     async def visible(self, proposal: str, user: User) -> StoredProposal:
         """Return a proposal. Raise a refusal where there is none, and where this user may not know of it."""
-        stored = await self.stored(proposal)
-        if not await self.listed(stored, user):
-            raise _unknown()
+        async with unknown_evenly():
+            stored = await self.stored(proposal)
+            if not await self.listed(stored, user):
+                raise _unknown()
         return stored
 
     async def open_ones(self) -> list[StoredProposal]:
