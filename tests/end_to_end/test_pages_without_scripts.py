@@ -178,9 +178,11 @@ def test_a_first_proposal_begins_with_a_profile_that_is_nearly_right_and_asks_on
     (link,) = [link for link in page.find_all("a", class_="btn") if link.text == "A new one like it"]
     page = BeautifulSoup(analyst.client.get(urljoin(analyst.deployment.url, str(link["href"]))).text, "html.parser")
     folded = {each.find("summary").text.split()[0]: not each.has_attr("open") for each in page.select("form details")}
-    assert folded == {"Description": False, "Program": True, "Size": False, "Data": True, "Time": True, "More": True}
+    shut = {"Program": True, "Data": True, "Time": True, "Options": True, "More": True}
+    assert folded == {"Description": False, "Size": False, **shut}
     form = filled(page, "propose")
     changed = {"name": "delays-large", "resources__memory__limit": "60 GiB", "reason": "All years at once"}
+    changed |= {"option__added__title": "Years", "option__added__choice__title": "One year"}
     answer = send(analyst, form, **changed, do="propose")
     assert answer.status_code == 422
     assert "acceptance-needed" in answer.text
@@ -190,7 +192,9 @@ def test_a_first_proposal_begins_with_a_profile_that_is_nearly_right_and_asks_on
     # Without a reason of its own, that of the proposal stands for it.
     answer = send(analyst, form, do="propose")
     assert urlsplit(str(answer.url)).path.startswith(f"{BASE}{PREFIX}proposals/")
-    assert "All years at once" in BeautifulSoup(answer.text, "html.parser").select(".allotment-difference")[0].text
+    difference = BeautifulSoup(answer.text, "html.parser").select(".allotment-difference")[0].text
+    assert "All years at once" in difference
+    assert "one-year" in difference
 
 
 def test_what_an_administrator_would_have_to_accept_is_not_asked_for_unseen(analyst: Person) -> None:

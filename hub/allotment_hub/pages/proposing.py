@@ -4,29 +4,25 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-import functools
 import re
-from collections.abc import Collection, Container, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from collections.abc import Container, Sequence
+from typing import ClassVar, cast
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.page import Page
 from allotment_hub.services.browse.profiles import ProfileRow
 from allotment_hub.services.drafts.draft_proposal import Acceptance, DraftProposal, EditedProfile, Tab, own_problems
+from allotment_hub.services.drafts.form_view import FormView
 from allotment_hub.services.drafts.forms import (
     MORE,
     Field,
     ProfileForm,
     form_of,
-    items_of,
-    roles_of,
-    sections_of,
     titles_of,
-    values_of,
 )
-from allotment_hub.services.drafts.grants import Ask, has_grant
+from allotment_hub.services.drafts.grants import Ask
+from allotment_hub.services.drafts.options import added_names, option_fields
 from allotment_hub.services.drafts.panel import Panel, panel_of
 from allotment_hub.services.drafts.starting_points import (
     blank,
@@ -41,8 +37,8 @@ from allotment_hub.services.judging.checking import Check, Files
 from allotment_hub.services.proposals.proposing import Proposed, check_number
 from allotment_hub.services.trials.trying import Wish
 from allotment_profiles.access.form_schema import form_schema
-from allotment_profiles.access.people import User, leads_of
-from allotment_profiles.access.visibility import Sight, team_is_listed, visible
+from allotment_profiles.access.people import User
+from allotment_profiles.access.visibility import Sight, visible
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.reference.schema import schema_of
@@ -84,75 +80,6 @@ class ProposingPage(Page):
             with contextlib.suppress(ServiceError), self.deciding(*button):
                 await self.services.reviews.merge_if_automatic(self.actor, done.proposal)
         self.go(f"proposals/{done.proposal.id}")
-
-
-@dataclass(frozen=True)
-class FormView:
-    """What the page shows of a profile that is edited."""
-
-    profile: EditedProfile
-    form: ProfileForm
-    catalog: Catalog
-    reader: User
-
-    @property
-    def teams(self) -> dict[str, str]:
-        """The teams to choose from, with their titles."""
-        teams = {name: bounds["title"] for name, bounds in self.form.teams.items()}
-        if self.profile.team in self.catalog.teams and team_is_listed(self.catalog, self.reader, self.profile.team):
-            teams.setdefault(self.profile.team, self.catalog.teams[self.profile.team].value.title)
-        return teams
-
-    @property
-    def bounds(self) -> Any:
-        """What the chosen team may ask for; None where the reader does not belong to it."""
-        return self.form.teams.get(self.profile.team)
-
-    @functools.cached_property
-    def sections(self) -> dict[str, list[Field]]:
-        """The fields by section."""
-        return sections_of(self.form.fields, self.profile.values, self.bounds)
-
-    def is_open(self, section: str, problems: Collection[str]) -> bool:
-        """Return whether a section is shown at once: what differs from where the form started, or has a problem."""
-        begun, profile = self.profile.source, self.profile
-        if section not in MORE and (not begun or section == "Size" or (section == "Description" and profile.new)):
-            return True
-        if section == "Data":
-            roles = {role.partition("data_roles.")[2] for role in problems if role.startswith("data_roles.")}
-            return set(profile.roles) != set(roles_of(begun)) or bool(roles)
-        before = values_of(begun, self.form.fields)
-        return any(
-            field.name in problems or profile.values.get(field.name, "").strip() != before[field.name].strip()
-            for field in self.sections.get(section, ())
-        )
-
-    def summary(self, section: str) -> str:
-        """Return what is in a section, in a line."""
-        if section == "Data":
-            roles = (self.catalog.data_roles.get(role) for role in self.profile.roles)
-            return ", ".join(role.value.title for role in roles if role) or "none"
-        titles = titles_of(self.catalog)
-        values = ((field.name, self.profile.values.get(field.name, "")) for field in self.sections.get(section, ()))
-        return ", ".join(titles.get(name, {}).get(value, value) for name, value in values if value.strip())
-
-    @functools.cached_property
-    def missing(self) -> set[str]:
-        """The data roles that the chosen team has no valid grant of."""
-        return {role for role in self.catalog.data_roles if not has_grant(self.catalog, role, self.profile.team)}
-
-    @property
-    def kept(self) -> list[str]:
-        """The keys of the file that the form has no field for."""
-        return self.profile.without_field(self.form.fields) if self.profile.tab == "form" else []
-
-    def owners_of(self, role: str) -> str:
-        """Return who decides about a data role, in words."""
-        return leads_of(self.catalog, self.catalog.data_roles[role].value.owner)
-
-    def items_of(self, field: Field) -> list[str]:
-        """Return what is chosen in a field that is a list."""
-        return items_of(self.profile.values.get(field.name, ""), field)
 
 
 class ProposePage(ProposingPage):
@@ -328,13 +255,16 @@ class ProposePage(ProposingPage):
 
     def _typed_profile(self, form: ProfileForm) -> EditedProfile:
         asked = [match[1] for name in self.request.body_arguments if (match := _ASKED.fullmatch(name))]
+        begun = EditedProfile(content=self.field("content")).source if self.field("tab") != "file" else {}
+        values = {field.name: self._typed(field) for field in (*form.fields, *option_fields(begun))}
+        values |= {name: self.field(name) for name in added_names(begun)}
         return EditedProfile(
             team=self.field("team").strip(),
             name=self.field("name").strip(),
             new=self.field("new") == "yes",
             tab="file" if self.field("tab") == "file" else "form",
             content=self.field("content"),
-            values={field.name: self._typed(field) for field in form.fields},
+            values=values,
             roles=tuple(dict.fromkeys(self.get_body_arguments("data_roles"))),
             asks={
                 role: Ask(self.field(f"grant.{role}.until"), self.field(f"grant.{role}.reason")) for role in asked

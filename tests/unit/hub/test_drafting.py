@@ -31,6 +31,7 @@ from allotment_hub.services.drafts.forms import (
     values_of,
 )
 from allotment_hub.services.drafts.grants import Ask, has_grant, with_grant
+from allotment_hub.services.drafts.options import option_fields
 from allotment_hub.services.drafts.starting_points import blank, from_profile, from_proposal, without_variables
 from allotment_profiles.access.form_schema import form_schema
 from allotment_profiles.access.people import User
@@ -101,7 +102,7 @@ def test_what_is_typed_comes_out_of_the_file_again(
     typed |= {"resources.memory.limit": f"{memory} GiB", "resources.cpu.limit": str(cpu)}
     changed = dataclasses.replace(draft, values=typed)
     again = parse_yaml(changed.text(FIELDS).encode())
-    assert values_of(again, FIELDS) == typed
+    assert values_of(again, (*FIELDS, *option_fields(again))) == typed
     # Options, which the form cannot say, are still there, and so is what nobody touched.
     assert {key: again.get(key) for key in ("options", "environment")} == {
         key: draft.source.get(key) for key in ("options", "environment")
@@ -357,6 +358,81 @@ def test_in_the_file_an_acceptance_that_is_written_is_no_field_any_more() -> Non
     wished = dataclasses.replace(draft, accepts={"cpu-envelope": Acceptance()}).settled()
     assert wished.accepts == {"cpu-envelope": Acceptance()}
     assert wished.content == COMMENTED.decode()
+
+
+# -- options
+
+SIZED = (
+    COMMENTED
+    + b"""options:
+  size:   # asked at the start
+    title: Size
+    default: normal
+    choices:
+      normal: {title: Normal}
+      large: {title: Large, resources: {memory: {limit: 8 GiB}}, environment: {BIG: "yes"}}
+"""
+)
+
+
+def edited(content: bytes, **typed: str) -> dict[str, Any]:
+    """Return the data of a file after something was typed into the form; `__` stands for a dot."""
+    draft = EditedProfile(content=content.decode()).filled(parse_yaml(content), FIELDS)
+    values = {**draft.values, **{name.replace("__", "."): text for name, text in typed.items()}}
+    return parse_yaml(dataclasses.replace(draft, values=values).text(FIELDS).encode())
+
+
+def test_a_choice_is_changed_in_the_form_and_keeps_what_the_form_cannot_say() -> None:
+    data = edited(
+        SIZED, options__size__choices__large__resources__memory__limit="16 GiB", options__size__default="large"
+    )
+    assert data["options"]["size"]["default"] == "large"
+    assert data["options"]["size"]["choices"]["large"] == {
+        "title": "Large", "resources": {"memory": {"limit": "16 GiB"}}, "environment": {"BIG": "yes"},
+    }  # fmt: skip
+    assert EditedProfile(content=SIZED.decode()).without_field(FIELDS) == []
+
+
+def test_a_choice_is_added_and_one_whose_title_is_emptied_goes() -> None:
+    data = edited(
+        SIZED,
+        options__size__added__title="Very large",
+        options__size__added__resources__cpu__limit="4",
+        options__size__choices__large__title=" ",
+    )
+    assert data["options"]["size"]["choices"] == {
+        "normal": {"title": "Normal"},
+        "very-large": {"title": "Very large", "resources": {"cpu": {"limit": 4}}},
+    }
+    names = [f"options.size.choices.{choice}.title" for choice in ("normal", "large")]
+    assert "options" not in edited(SIZED, **dict.fromkeys((name.replace(".", "__") for name in names), ""))
+
+
+def test_a_first_option_is_added() -> None:
+    typed = {"title": "Size", "choice__title": "Large", "choice__resources__memory__limit": "8 GiB"}
+    assert edited(COMMENTED, **{f"option__added__{key}": value for key, value in typed.items()})["options"] == {
+        "size": {
+            "title": "Size", "default": "normal",
+            "choices": {
+                "normal": {"title": "Normal"}, "large": {"title": "Large", "resources": {"memory": {"limit": "8 GiB"}}},
+            },
+        }
+    }  # fmt: skip
+
+
+def test_two_choices_of_the_same_title_have_two_names() -> None:
+    data = edited(SIZED, options__size__added__title="Large", options__size__added__resources__cpu__limit="many")
+    assert data["options"]["size"]["choices"]["large-2"] == {"title": "Large", "resources": {"cpu": {"limit": "many"}}}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [b"[a]", b"{size: 1}", b"{size: {choices: [a]}}", b"{size: {choices: {a: 1}}}", b"{A.b: {choices: {c: {}}}}"],
+)
+def test_options_that_are_none_are_kept_as_they_are_and_have_no_field(options: bytes) -> None:
+    content = COMMENTED + b"options: " + options
+    assert option_fields(parse_yaml(content)) == ()
+    assert edited(content)["options"] == parse_yaml(content)["options"]
 
 
 # -- lists and choices

@@ -1,6 +1,7 @@
 """A draft proposal: what somebody edits in the form or the file, and the files that it changes. Pure."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from allotment_hub.errors import refused
 from allotment_hub.services.drafts.forms import Field, document_of, keys_without_field, roles_of, values_of
 from allotment_hub.services.drafts.grants import Ask, check_size, has_grant, with_grant
+from allotment_hub.services.drafts.options import option_fields, with_options
 from allotment_hub.services.judging.checking import Files
 from allotment_hub.services.proposals.proposing import check_number
 from allotment_profiles.catalog.catalog import Catalog
@@ -72,7 +74,7 @@ class EditedProfile:
         """The profile's id."""
         return f"{self.team}/{self.name}"
 
-    @property
+    @functools.cached_property
     def source(self) -> dict[str, Any]:
         """The data of the file; empty where it cannot be read."""
         try:
@@ -86,13 +88,15 @@ class EditedProfile:
         content = self.content.encode("utf-8", "surrogatepass")
         if self.tab == "file":
             return with_acceptances(content, self.accepts).decode("utf-8", "surrogatepass")
-        wanted = document_of(self.values, self.roles, self.source, fields)
+        source = self.source
+        wanted = document_of(self.values, self.roles, source, (*fields, *option_fields(source)))
+        wanted = with_options(wanted, source, self.values)
         return rewrite("profile", content, _accepted(wanted, self.accepts, drop=True)).decode()
 
     def _check_amount(self, fields: Sequence[Field]) -> None:
         acceptances = [text for accept in self.accepts.values() for text in (accept.reason, accept.until)]
         check_size((*self.values.values(), *self.roles, *self.accepts, *acceptances))
-        lists = (self.values.get(field.name, "") for field in fields if field.kind == "list")
+        lists = (self.values.get(field.name, "") for field in fields if field.kind in ("list", "variables"))
         number = sum(text.count("\n") + text.count(",") for text in lists) + len(self.roles) + len(self.accepts)
         if number > MAXIMUM_VALUES:
             why = f"Its lists have {number} entries, and a file has at most {MAXIMUM_VALUES} keys and entries."
@@ -124,7 +128,8 @@ class EditedProfile:
 
     def without_field(self, fields: Sequence[Field]) -> list[str]:
         """Return the keys of the file that the form has no field for. They are kept."""
-        return keys_without_field(self.source, fields)
+        source = self.source
+        return keys_without_field(source, (*fields, *option_fields(source)))
 
     def switched(self, tab: Tab, fields: Sequence[Field]) -> "EditedProfile":
         """Return it in another tab. A file that cannot be read stays in the tab `file`."""
@@ -141,7 +146,7 @@ class EditedProfile:
         return dataclasses.replace(
             self,
             tab="form",
-            values=values_of(data, fields),
+            values=values_of(data, (*fields, *option_fields(data))),
             roles=roles_of(data),
             accepts={**self.accepts, **_acceptances_of(data)},
         )
@@ -258,7 +263,7 @@ def field_of(problem: Problem, draft: DraftProposal, fields: Iterable[Field]) ->
         index = problem.field.removeprefix("data_roles.").partition(".")[0]
         roles = profile.roles_wanted()
         return f"data_roles.{roles[int(index)]}" if index.isdecimal() and int(index) < len(roles) else ""
-    names = [field.name for field in fields]
+    names = [field.name for field in (*fields, *option_fields(profile.source))]
     found = next((name for name in names if f"{problem.field}.".startswith(f"{name}.")), "")
     if found:
         return found

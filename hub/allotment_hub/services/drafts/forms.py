@@ -1,6 +1,6 @@
 """The form for a profile: its fields, made from the JSON Schema, and how they map to the data of a file. Pure.
 
-What a form has no field for (options) is kept from the file that it started from.
+What it has no field for is kept from the file that it started from. The fields for options are made in `options`.
 """
 
 import copy
@@ -215,8 +215,11 @@ def _parsed(text: str, field: Field) -> Any:
         return items_of(text, field) or None
     if field.kind == "variables":
         return dict(map(_variable, filter(str.strip, text.splitlines())))
-    if field.kind != "number":
-        return text
+    return number_of(text) if field.kind == "number" else text
+
+
+def number_of(text: str) -> int | float | str:
+    """Return the number that a text is; another text as it is, so that validation reports it."""
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
