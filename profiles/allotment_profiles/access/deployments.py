@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from allotment_profiles.model import BUILT_IN_APPS, Binding, Policy
@@ -18,8 +18,8 @@ class Capabilities:
     """Apps that cannot be started, each with the reason and what would help, as one or two sentences."""
     missing_program: Callable[[str], str | None] | None = None
     """Returns why a tool's program is not installed, or None; not set where images bring every program."""
-    isolated: bool = True
-    """Whether a session reaches nothing of another session's user."""
+    shared: str = ""
+    """What a trial could reach of other sessions of whoever tries it, as a sentence; empty where that is nothing."""
 
     def missing(self, app: str, policy: Policy | None) -> str | None:
         """Return why an app or a tool of the policy cannot be started, or None."""
@@ -70,12 +70,15 @@ LAPTOP_PROGRAMS: Mapping[str, Program] = {
 def laptop() -> Capabilities:
     """Return what this machine can do: folders as data, and the apps whose programs are installed."""
     missing = {app: program.missing for app, program in LAPTOP_PROGRAMS.items() if not program.installed}
-    return Capabilities("this laptop", frozenset({"volume"}), missing, _missing_program, isolated=False)
+    shared = "Sessions are not isolated on this laptop: what runs in a trial could read and change your files."
+    return Capabilities("this laptop", frozenset({"volume"}), missing, _missing_program, shared)
 
 
 def cluster() -> Capabilities:
     """Return what a Kubernetes cluster can do: every kind of binding, and every program, because images bring them."""
-    return unlimited("this cluster")
+    # JupyterHub gives one host to all servers of a user, and sends the cookies of each to all of them.
+    shared = "A trial has the address of your other sessions: in your browser, what runs in it could read them."
+    return replace(unlimited("this cluster"), shared=shared)
 
 
 def unlimited(deployment: str) -> Capabilities:

@@ -81,8 +81,8 @@ def resolve_trial(
     The policy, the teams and the data are those of main. What an administrator may accept stops no trial; what is hard
     does. The trial has neither the user's home nor the folder of the team.
     """
-    if asked.reviewing and not capabilities.isolated:
-        raise RefusedError(not_isolated(capabilities.deployment))
+    if asked.reviewing and capabilities.shared:
+        raise RefusedError(not_isolated(capabilities))
     profile_id = asked.request.profile
     team, policy = catalog.teams.get(profile_id.partition("/")[0]), catalog.policy
     proposed = _read(profile_id, asked.content)
@@ -103,11 +103,11 @@ def resolve_trial(
     return dataclasses.replace(launch, trial=asked.trial, idle=min(launch.idle, time), total=min(launch.total, time))
 
 
-def not_isolated(deployment: str) -> Refusal:
-    """Return the refusal to have somebody else's proposal run where it could reach the reviewer's files."""
-    why = f"Sessions are not isolated on {deployment}: what somebody else proposes could read and change your files."
-    remedy = "Look at the changes, or try it on the platform."
-    return Refusal("trial-not-isolated", "You cannot try this here.", why, remedy, "", 409)
+def not_isolated(capabilities: Capabilities) -> Refusal:
+    """Return the refusal to have somebody else's proposal run where it could reach what the reviewer has."""
+    why = f"{capabilities.shared} You have not written what would run."
+    remedy = "Look at the changes, and at how the trial of its proposer went."
+    return Refusal("trial-not-isolated", "You cannot try what somebody else proposes.", why, remedy, "", 409)
 
 
 def _read(profile_id: str, content: bytes) -> Profile:

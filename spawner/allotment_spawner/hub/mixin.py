@@ -389,7 +389,7 @@ class ProfileSpawnerMixin(StopOrderMixin, TrialMixin, ProfileSpawnerTraits, Spaw
         order = self.stop_order if self._end_reason in (None, "stop-order") else None
         if session:
             reason: EndReason = "stop-order" if order else self._end_reason or "stopped"
-            self._trial_ended(reason, order.reason if order else "")
+            self._trial_ended(reason, order.reason if order and not order.target else "")
             details: dict[str, Any] = {"memory": session.size.memory, **({"order": order.id} if order else {})}
             self._record("end", session, seconds=self._age(session), reason=reason, server=self.name, **details)
         self._session_ended(by_order=order is not None)

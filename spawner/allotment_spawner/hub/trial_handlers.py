@@ -38,6 +38,8 @@ _FAILED = Refusal(
     status=409,
 )
 _MAXIMUM = 500
+_NEWEST = (orm.Spawner.server_id.is_(None), orm.Spawner.last_activity.desc())
+"""Those that run come first."""
 
 
 class TrialsHandler(APIHandler):
@@ -62,7 +64,7 @@ class TrialsHandler(APIHandler):
         if not isinstance(spawner, ProfileSpawnerMixin) or spawner.active or spawner.trial_request:
             self._refuse(RUNNING)
             return
-        spawner.trial_request = asked
+        spawner.ask_trial(asked)
         spawner.orm_spawner.display_name = name
         try:
             await self.spawn_single_user(user, SERVER, options={})
@@ -84,9 +86,11 @@ class TrialsHandler(APIHandler):
         if isinstance(spawner, ProfileSpawnerMixin) and (spawner.active or spawner.session):
             by, why = (self.get_query_argument(name, "")[:2000] for name in ("by", "why"))
             profile = spawner.session.profile if spawner.session else ""
-            order = StopOrder(secrets.token_hex(8), by, why, dt.datetime.now(dt.UTC), "", profile)
-            spawner.order_stop(order)
-            spawner._store_state()
+            order = spawner.stop_order  # one that somebody else has given stays
+            if order is None:
+                order = StopOrder(secrets.token_hex(8), by, why, dt.datetime.now(dt.UTC), "", profile)
+                spawner.order_stop(order)
+                spawner._store_state()
             await carry_out([spawner], order)
         self.set_status(204)
         self.finish()
@@ -97,7 +101,7 @@ class TrialsHandler(APIHandler):
 
     def _trials(self) -> Iterator[dict[str, Any]]:
         # Not from the users in memory: those who are not active are in the database alone.
-        stored = self.db.query(orm.Spawner).filter_by(name=SERVER).order_by(orm.Spawner.id.desc()).limit(_MAXIMUM)
+        stored = self.db.query(orm.Spawner).filter_by(name=SERVER).order_by(*_NEWEST).limit(_MAXIMUM)
         for each in stored:
             user = self.users[each.user] if each.user in self.users else None  # noqa: SIM401  (`get` loads users)
             spawner = user.spawners[SERVER] if user and SERVER in user.spawners else None

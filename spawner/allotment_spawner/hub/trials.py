@@ -46,6 +46,12 @@ class TrialMixin(LoggingConfigurable):
     trial_request: TrialRequest | None = None
     """What the next start is to try. Only the service sets it, through the hub's API."""
     last_trial: TrialStatus | None = None
+    _trial_began = False
+    """Whether the start that was asked for last has begun: `last_trial` is of it then."""
+
+    def ask_trial(self, asked: TrialRequest) -> None:
+        """Have the next start try something."""
+        self.trial_request, self._trial_began = asked, False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,6 +89,7 @@ class TrialMixin(LoggingConfigurable):
     def _trial_begins(self, session: Session) -> None:
         if session.trial:
             self.last_trial = TrialStatus(session.trial, session.profile, session.started)
+            self._trial_began = True
 
     def _trial_answers(self, seconds: float) -> None:
         if self.last_trial and self.for_trials:
@@ -99,10 +106,14 @@ class TrialMixin(LoggingConfigurable):
             self.last_trial = replace(last, ended=dt.datetime.now(dt.UTC), why=why, code=code)
 
     def trial_failed(self, refusal: Refusal, asked: TrialRequest | None = None) -> None:
-        """Remember why a trial has not started. With `asked`, also where it was refused before it began."""
-        if asked and (self.last_trial is None or self.last_trial.ended):
+        """Remember why a trial has not started. With `asked`, also where it was refused before it began.
+
+        Without, whoever asked is told, and how an earlier one went stays as it is.
+        """
+        if not self._trial_began and asked:
             self.last_trial = TrialStatus(asked.trial, asked.request.profile, dt.datetime.now(dt.UTC))
-        self.trial_ends(refusal.why, refusal.code)
+        if self._trial_began or asked:
+            self.trial_ends(refusal.why, refusal.code)
 
     def _trial_ended(self, reason: EndReason, ordered: str) -> None:
         """`ordered`: why somebody or the service has ended it."""

@@ -1,6 +1,7 @@
 """Who may try a proposal, what the hub is asked to start, when a trial ends, and how its outcome is recorded."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,16 @@ from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.trials.following import MAXIMUM_RECORDED
 from allotment_hub.services.trials.trying import Wish
 from allotment_profiles.access import deployments
+from allotment_profiles.access.deployments import Capabilities
 
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
+
+
+@pytest.fixture(autouse=True)
+def apart(platform: Platform) -> None:
+    """Run where a trial has a host of its own: only there those who review try what others propose."""
+    platform.capabilities = deployments.unlimited("this cluster")
 
 
 async def proposed(platform: Platform, content: bytes = LARGER, by: str = "ana") -> StoredProposal:
@@ -49,9 +57,12 @@ async def test_the_proposer_and_those_who_have_to_approve_it_try_it_and_nobody_e
         assert asked["data_roles"] == []
 
 
-async def test_who_reviews_tries_nothing_where_sessions_are_not_isolated(platform: Platform) -> None:
+@pytest.mark.parametrize("deployment", [deployments.laptop, deployments.cluster])
+async def test_who_reviews_tries_nothing_that_could_reach_their_other_sessions(
+    platform: Platform, deployment: Callable[[], Capabilities]
+) -> None:
     stored = await proposed(platform)
-    platform.capabilities = deployments.laptop()
+    platform.capabilities = deployment()
     assert await code_of(started(platform, stored, "lena")) == "trial-not-isolated"
     await started(platform, stored, "ana")
     assert [asked["user"] for asked in platform.people.asked_trials] == ["ana"]

@@ -82,7 +82,7 @@ async def page(platform: Platform, proposal: str, who: str) -> BeautifulSoup:
             pull_request="",
             elsewhere="",
             pushed_page="",
-            trial=TrialView(None, (), None, (), isolated=True, time=""),
+            trial=TrialView(None, (), None, (), shared="", time=""),
             evidence=shown_evidence(view),
             sign_in=None,
             differences=files_of(view.difference),

@@ -16,6 +16,7 @@ from allotment_profiles.events import Events
 from allotment_profiles.trials.request import SERVER, TrialRequest
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
 from allotment_spawner.hub.trials import RESERVED, TOKEN_SCOPES
+from allotment_spawner.session.stop_order import StopOrder
 
 CONTENT = write("profile", profile(title="Tried"))
 TRIAL = Trial("red-notebook-1", "a" * 40)
@@ -38,7 +39,7 @@ def asked(roles: tuple[str, ...] = (), *, reviewing: bool = False, content: byte
 
 def ticket(hub: SmallHub, user: str = "ann", request: TrialRequest | None = None) -> ProfileSpawnerMixin:
     spawner: ProfileSpawnerMixin = hub.spawner(user, SERVER)
-    spawner.trial_request = request or asked()
+    spawner.ask_trial(request or asked())
     return spawner
 
 
@@ -127,6 +128,23 @@ async def test_a_failed_start_is_remembered_with_its_reason(hub: SmallHub) -> No
         spawner = hub.spawner(user, SERVER)
         assert spawner.last_trial.seconds is None
         assert spawner.session is None
+
+
+async def test_a_trial_that_is_refused_at_once_changes_nothing_of_how_an_earlier_one_went(hub: SmallHub) -> None:
+    assert await tried(hub, "fails") == "failed"
+    spawner = ticket(hub, "fails")
+    before = spawner.last_trial
+    spawner.trial_failed(RESERVED)
+    assert spawner.last_trial == before
+
+
+async def test_why_somebody_has_stopped_all_sessions_is_told_to_their_users_alone(hub: SmallHub) -> None:
+    for target, why in (("the user ann", "It was stopped."), ("", "Enough")):
+        assert await tried(hub) == "started"
+        spawner = hub.spawner("ann", SERVER)
+        spawner.order_stop(StopOrder("1", "adam", "Enough", dt.datetime.now(dt.UTC), target))
+        spawner.clear_state()
+        assert spawner.last_trial.why == why
 
 
 async def test_who_reviews_keeps_a_trial_without_being_in_the_team_and_loses_data_with_its_grant(hub: SmallHub) -> None:

@@ -18,7 +18,7 @@ from allotment_profiles.model.problems import RefusedError
 from allotment_profiles.trials.request import MAXIMUM_ROLES, TrialRequest, resolve_trial
 
 CLUSTER = Capabilities("this cluster", frozenset({"volume"}), {})
-LAPTOP = dataclasses.replace(CLUSTER, deployment="this laptop", isolated=False)
+LAPTOP = dataclasses.replace(CLUSTER, deployment="this laptop", shared="A trial could read your files.")
 ANN = User("ann", frozenset({"/red"}))
 BOB = User("bob", frozenset({"/blue/leads"}))
 TRIAL = Trial("red-notebook-1", "a" * 40)

@@ -63,8 +63,8 @@ class TrialView:
     """The reader's trial of this proposal."""
     others: tuple[RunningTrial, ...]
     """The trials of others that run."""
-    isolated: bool
-    """Whether the trial reaches nothing of the reader's other sessions."""
+    shared: str
+    """What the trial could reach of the reader's other sessions, as a sentence; empty where that is nothing."""
     time: str
     """For how long it may run."""
 
@@ -80,7 +80,7 @@ def refusal_to_try(case: Case, user: User, capabilities: Capabilities) -> Refusa
     if not case.reviewed_by(user):
         why = "Only its proposer and those who have to approve it try it."
         return Refusal("not-yours-to-try", "You cannot try this.", why, "Leave a comment instead.")
-    return None if capabilities.isolated else not_isolated(capabilities.deployment)
+    return not_isolated(capabilities) if capabilities.shared else None
 
 
 class Trials:
@@ -111,7 +111,9 @@ class Trials:
         refusal = refusal_to_try(case, actor.user, self._capabilities())
         if refusal:
             raise ServiceError(refusal)
-        files = await self._proposals.files(stored)
+        # What they may not read, they may not read in a trial.
+        seen = (await self._proposals.difference(case, actor.user))[0]
+        files = {path: data for path, data in (await self._proposals.files(stored)).items() if path in seen}
         profile_id = _chosen(files, wish.profile)
         content = files[profile_path(profile_id)] or b""
         trial = Trial(stored.id, stored.head)
@@ -171,7 +173,7 @@ class Trials:
             profiles=profiles,
             own=next((each for each in found if each.user == user.name), None),
             others=tuple(each for each in found if each.user != user.name and each.live),
-            isolated=self._capabilities().isolated,
+            shared=self._capabilities().shared,
             time=format_duration(policy.value.trial) if policy else "",
         )
 
