@@ -132,7 +132,7 @@ class GiteaWindow:
         if waiting.has(number):
             actor = self.platform.people.actor(who)
             shown = await waiting.shown(actor, number)
-            await waiting.propose(actor, number, shown.pull_request.head)
+            await waiting.propose(actor, number, shown.pull_request.head, shown.words)
 
     def press(self, who: str, number: int, style: str) -> None:
         """Let somebody press Gitea's own button. It asks to try again while it still looks at what was pushed."""

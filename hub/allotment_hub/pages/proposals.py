@@ -107,9 +107,9 @@ class PullRequestPage(Page):
 
     async def post(self, number: str) -> None:
         """POST pull-requests/NUMBER: propose exactly what the page showed."""
-        head, pull_requests = self.field("head"), self._pull_requests
-        with self.deciding("propose-pushed", number, head):
-            stored = await pull_requests.waiting.propose(self.actor, int(number), head)
+        head, words, pull_requests = self.field("head"), self.field("words"), self._pull_requests
+        with self.deciding("propose-pushed", number, head, words):
+            stored = await pull_requests.waiting.propose(self.actor, int(number), head, words)
         pull_requests.wake(int(number))
         self.go(f"proposals/{stored.id}")
 

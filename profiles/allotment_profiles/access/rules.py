@@ -45,7 +45,7 @@ REFUSALS = {
     "request-malformed": "the request is not of the expected shape",
     "review-overdue": "the profile's review date has passed",
     "trial-data": "a trial reaches only data that the profile on main has as well",
-    "trial-not-isolated": "a trial could reach other sessions of whoever tries it, so nobody tries what somebody else proposes",
+    "trial-not-isolated": "a trial could reach other sessions of its user, so nobody tries what somebody else proposes",
     "trial-problems": "what is to be tried has problems, or is no profile",
     "team-broken": "the team's file is not valid, and no earlier version applies any more",
 }

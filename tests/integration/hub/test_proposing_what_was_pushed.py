@@ -204,6 +204,20 @@ async def test_it_counts_once_and_for_what_was_shown(author: Author) -> None:
     assert (len(stored.records), stored.head) == (2, newer)
 
 
+async def test_words_that_were_edited_since_are_not_made_the_authors(author: Author) -> None:
+    await adopted(author)
+    author.pushes({NOTEBOOK_PATH: LARGEST})
+    await author.look()
+    browser = author.service.browser("ana")
+    page = await browser.get("pull-requests/1")
+    author.state.pulls[0].body = "Falsified"
+    answer = await browser.press(page, "pull-requests/1")
+    assert (answer.status_code, "edited its title or text" in answer.text) == (409, True)
+    stored = author.platform.forge.get(PROPOSAL)
+    assert stored
+    assert len(stored.records) == 1
+
+
 async def test_what_cannot_be_proposed_is_said_on_the_page(author: Author) -> None:
     await adopted(author)
     author.pushes(

@@ -4,6 +4,7 @@ An author does that on the page of the hub that the service's comment links to: 
 what the author writes there, and within a second nobody sees it.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -32,6 +33,11 @@ class WaitingHead:
     seen: Collection[str]
     """The paths whose text the author may see."""
     difference: str
+
+    @property
+    def words(self) -> str:
+        """A hash of the title and the text, which become the author's own."""
+        return _words(self.pull_request)
 
 
 class WaitingHeads:
@@ -70,8 +76,10 @@ class WaitingHeads:
         files = await self._proposals.files(stored)
         return WaitingHead(pull_request, case, check, files, seen, difference)
 
-    async def propose(self, actor: Actor, number: int, head: str) -> StoredProposal:
+    async def propose(self, actor: Actor, number: int, head: str, words: str) -> StoredProposal:
         """Propose what was pushed to a pull request of an actor, if it is still what they have looked at.
+
+        `words` is `WaitingHead.words` of that.
 
         Raise a refusal where it is not proposed, UnavailableError where the forge does not answer, and GitError.
         """
@@ -82,8 +90,9 @@ class WaitingHeads:
             raise _nothing_waits(number) from error
         except ForgeError as error:
             raise UnavailableError(error.refusal) from error
-        if pull_request.head != head or not pull_request.is_open:
-            why, remedy = "Somebody has pushed again, or closed it, since you looked at it.", "Look at it again."
+        if (pull_request.head, _words(pull_request)) != (head, words) or not pull_request.is_open:
+            why = "Somebody has pushed again, edited its title or text, or closed it, since you looked at it."
+            remedy = "Look at it again."
             link = f"pull-requests/{number}"
             raise refused(409, "head-moved", "Nothing was proposed.", why, remedy, link=link)
         adoption = await self._adopting.look(pull_request, confirmed_by=actor.user.name)
@@ -100,6 +109,10 @@ class WaitingHeads:
         if pull_request is None or await self._adopting.author(pull_request) != actor.user.name:
             raise _nothing_waits(number)
         return pull_request
+
+
+def _words(pull_request: PullRequest) -> str:
+    return hashlib.sha256(f"{pull_request.title}\0{pull_request.body}".encode(errors="surrogatepass")).hexdigest()
 
 
 def _nothing_waits(number: int) -> Exception:
