@@ -86,7 +86,7 @@ class ProposePage(ProposingPage):
     """The form for a profile, or its file in an editor."""
 
     async def get(self) -> None:
-        """GET propose?from=TEAM/NAME&copy=1, ?team=, ?empty=1, ?proposal=ID, ?again=ID, ?undo=ID, ?path=PATH."""
+        """GET propose, ?q=, ?from=TEAM/NAME&copy=1, ?team=, ?empty=1, ?proposal=ID, ?again=ID, ?undo=ID, ?path=PATH."""
         if self.request.arguments.keys() <= {"q"} and await self._asked_like_what():
             return
         form = await asyncio.to_thread(self._form)

@@ -78,7 +78,7 @@ def refusal_to_try(case: Case, user: User, capabilities: Capabilities) -> Refusa
     if user.name == stored.proposer:
         return None
     if not case.reviewed_by(user):
-        why = "Only its proposer and those who have to approve it try it."
+        why = "You neither propose it nor have to approve it."
         return Refusal("not-yours-to-try", "You cannot try this.", why, "Leave a comment instead.")
     return not_isolated(capabilities) if capabilities.shared else None
 
