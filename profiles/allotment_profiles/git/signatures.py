@@ -42,13 +42,12 @@ def _string(data: bytes) -> bytes:
 
 # A signature of ed25519 for git: only the 32 bytes of the key and the 64 of the signature differ from one to the next.
 _SIGNED = _MAGIC + b"".join(map(_string, (_NAMESPACE, b"", b"sha512"))) + struct.pack(">I", 64)
-_KEY = _string(b"ssh-ed25519") + struct.pack(">I", 32)
+_KEY_PREFIX = _string(b"ssh-ed25519") + struct.pack(">I", 32)
 _BEFORE_KEY = _MAGIC + struct.pack(">II", 1, 51)
-_AFTER_KEY = b"".join(map(_string, (_NAMESPACE, b"", b"sha512"))) + struct.pack(">I", 83)
-_RAW = _string(b"ssh-ed25519") + struct.pack(">I", 64)
-_FORM = re.compile(
-    b"%s(%s.{32})%s(.{64})" % (re.escape(_BEFORE_KEY), re.escape(_KEY), re.escape(_AFTER_KEY + _RAW)), re.DOTALL
+_AFTER_KEY = b"".join(
+    [*map(_string, (_NAMESPACE, b"", b"sha512")), struct.pack(">I", 83), _string(b"ssh-ed25519"), struct.pack(">I", 64)]
 )
+_FORM = re.compile(b"%s(%s.{32})%s(.{64})" % tuple(map(re.escape, (_BEFORE_KEY, _KEY_PREFIX, _AFTER_KEY))), re.DOTALL)
 
 
 def _wrapped(payload: bytes) -> bytes:
@@ -101,7 +100,7 @@ class Signer:
         key = self._key
         if self._verifier and not self._verifier.knows(blob_of(key.public_key())):
             raise SignerError("the key of this installation is not among the keys whose signatures count")
-        blob = _BEFORE_KEY + blob_of(key.public_key()) + _AFTER_KEY + _RAW + key.sign(_wrapped(payload))
+        blob = _BEFORE_KEY + blob_of(key.public_key()) + _AFTER_KEY + key.sign(_wrapped(payload))
         text = base64.b64encode(blob).decode()
         lines = [text[start : start + 70] for start in range(0, len(text), 70)]
         return "\n".join([_BEGIN, *lines, _END])
@@ -153,14 +152,14 @@ def signed_with(payload: bytes, armored: str) -> bytes | None:
         form = _FORM.fullmatch(base64.b64decode("".join(text.split()), validate=True))
         if form is None:
             return None
-        _key(form[1]).verify(form[2], _wrapped(payload))
+        _public_key(form[1]).verify(form[2], _wrapped(payload))
     except (binascii.Error, InvalidSignature, ValueError):
         return None
     return form[1]
 
 
 @functools.lru_cache(maxsize=64)
-def _key(public: bytes) -> Ed25519PublicKey:
+def _public_key(public: bytes) -> Ed25519PublicKey:
     """Return the key that SSH writes so."""
     return Ed25519PublicKey.from_public_bytes(public[-32:])
 

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from support.fakes.forge_state import Pull
 from support.fakes.github_server import REPOSITORY, GitHubServer
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
-from support.fakes.web_service import WebService
+from support.fakes.web_service import Visitor, WebService
 from support.hand_made import changed, commit
 
 from allotment_hub.forges.pull_requests.github import GitHubForge
@@ -101,6 +101,15 @@ async def adopted(author: Author) -> None:
     assert author.platform.forge.get(PROPOSAL)
 
 
+async def waiting(author: Author) -> tuple[Visitor, httpx.Response]:
+    """Push to an adopted pull request. Return its author's browser, and the page of what waits there."""
+    await adopted(author)
+    author.pushes({NOTEBOOK_PATH: LARGEST})
+    await author.look()
+    browser = author.service.browser("ana")
+    return browser, await browser.get("pull-requests/1")
+
+
 async def test_a_comment_proposes_nothing_however_new_it_is(author: Author) -> None:
     """Whoever may write on the forge can have edited it within the second in which it was written."""
     await adopted(author)
@@ -179,11 +188,7 @@ async def test_nobody_else_sees_or_proposes_it(author: Author) -> None:
 
 
 async def test_it_counts_once_and_for_what_was_shown(author: Author) -> None:
-    await adopted(author)
-    author.pushes({NOTEBOOK_PATH: LARGEST})
-    await author.look()
-    browser = author.service.browser("ana")
-    page = await browser.get("pull-requests/1")
+    browser, page = await waiting(author)
     for fields in ({"one_time": ""}, {"head": "0" * 40}, {"_xsrf": ""}):
         assert (await browser.press(page, "pull-requests/1", **fields)).status_code == 403
     # A script that fetches the page gets no token.
@@ -205,11 +210,7 @@ async def test_it_counts_once_and_for_what_was_shown(author: Author) -> None:
 
 
 async def test_words_that_were_edited_since_are_not_made_the_authors(author: Author) -> None:
-    await adopted(author)
-    author.pushes({NOTEBOOK_PATH: LARGEST})
-    await author.look()
-    browser = author.service.browser("ana")
-    page = await browser.get("pull-requests/1")
+    browser, page = await waiting(author)
     author.state.pulls[0].body = "Falsified"
     answer = await browser.press(page, "pull-requests/1")
     assert (answer.status_code, "edited its title or text" in answer.text) == (409, True)
@@ -229,11 +230,7 @@ async def test_what_cannot_be_proposed_is_said_on_the_page(author: Author) -> No
 
 
 async def test_a_forge_that_is_away_proposes_nothing(author: Author) -> None:
-    await adopted(author)
-    author.pushes({NOTEBOOK_PATH: LARGEST})
-    await author.look()
-    browser = author.service.browser("ana")
-    page = await browser.get("pull-requests/1")
+    browser, page = await waiting(author)
 
     def away(request: Any) -> Any:
         raise ConnectionError

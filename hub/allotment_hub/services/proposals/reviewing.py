@@ -325,7 +325,7 @@ def merge_message(case: Case, by: str, confirmed: Sequence[str] = ()) -> str:
         # The catalog applies the removals of a merge that names its own head.
         *([f"{CONFIRMS_REMOVAL}: {stored.head}"] if case.judgement.removals and not confirmed else []),
         *(f"{CONFIRMS_PUSH}: {commit}" for commit in confirmed),
-        *([f"Merged-by: {line(by)}"] if by else []),
+        f"Merged-by: {line(by)}",
         f"Reason: {line(current.text)}",
     ]
     return f"{MERGE}{line(current.title)[:100]}\n\n{current.text}\n\n" + "\n".join(trailers) + "\n"
