@@ -125,7 +125,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         reviews=reviews,
         quarantine=quarantine,
         stops=Stops(watcher, hub),
-        trials=Trials(proposals, submissions, HubTrials(hub), capabilities),
+        trials=Trials(proposals, submissions, directory, HubTrials(hub), capabilities),
         waiting=WaitingNumbers(proposals, quarantine),
         choices=choices,
         notifier=_notifier(configuration, proposals, checking, events, directory, choices),
@@ -224,7 +224,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     services.watcher.start()
     merges = ApprovedMerges(services.proposals, services.reviews)
     merges.start()
-    trials = TrialFollower(services.proposals, services.submissions, services.trials.hub)
+    trials = TrialFollower(services.proposals, services.submissions, services.trials)
     services.trials.on_start = trials.trigger
     trials.start()
     threading.Thread(target=services.proposals.forge.begin, daemon=True).start()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from allotment_profiles.access.people import User
-from allotment_profiles.access.rules import RuleContext, RuleResult, data_rules, person_rules
+from allotment_profiles.access.rules import RuleContext, RuleResult, data_rules, member_rule, person_rules
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Policy
 from allotment_profiles.model.problems import Refusal, quoted
@@ -53,10 +53,21 @@ def _left(catalog: Catalog, user: User, profile_id: str, now: dt.datetime) -> It
     team = catalog.teams.get(profile_id.partition("/")[0])
     if team is None or profile_id not in catalog.profiles:
         return
-    context = RuleContext(catalog, user, profile_id, now, f"The session {quoted(profile_id)} is not for you any more.")
+    context = _whole(catalog, user, profile_id, now)
     refusal = next((result.refusal for result in person_rules(context) if result.refusal), None)
     if refusal and refusal.code in _LEFT:
         yield LostAccess("", team.value.title, refusal)
+
+
+def left_team(catalog: Catalog, user: User, profile_id: str, now: dt.datetime) -> tuple[LostAccess, ...]:
+    """Return what a trial without data has lost. What the profile says about its users may be what is tried."""
+    team = catalog.teams.get(profile_id.partition("/")[0])
+    refusal = member_rule(_whole(catalog, user, profile_id, now)).refusal
+    return (LostAccess("", team.value.title, refusal),) if team and refusal and refusal.code in _LEFT else ()
+
+
+def _whole(catalog: Catalog, user: User, profile_id: str, now: dt.datetime) -> RuleContext:
+    return RuleContext(catalog, user, profile_id, now, f"The session {quoted(profile_id)} is not for you any more.")
 
 
 def time_left(catalog: Catalog) -> dt.timedelta:

@@ -127,7 +127,7 @@ def start_rules(context: RuleContext, capabilities: Capabilities) -> Iterator[Ru
 
 def person_rules(context: RuleContext) -> Iterator[RuleResult]:
     """Evaluate whether an existing profile is for the user; the caller must stop at the first refusal."""
-    yield _member(context)
+    yield member_rule(context)
     if not context.reviewing:
         yield _visible(context)
         yield _in_group(context)
@@ -171,7 +171,8 @@ def _unknown(context: RuleContext) -> Refusal:
     return context.refusal("profile-unknown", "There is no such profile.", remedy, status=404)
 
 
-def _member(context: RuleContext) -> RuleResult:
+def member_rule(context: RuleContext) -> RuleResult:
+    """Evaluate whether the user belongs to the profile's team, whatever the profile says."""
     user, entry = context.user, context.catalog.teams.get(context.team)
     refusal = None
     if entry is None or context.expired(entry):

@@ -16,7 +16,7 @@ from traitlets import default
 from allotment_profiles.access.budgets import Usage, over_budget
 from allotment_profiles.access.deployments import Capabilities
 from allotment_profiles.access.launch import Launch, parse_request, resolve
-from allotment_profiles.access.lost_access import lost_access, time_left
+from allotment_profiles.access.lost_access import left_team, lost_access, time_left
 from allotment_profiles.access.people import User
 from allotment_profiles.model.paths import file_ref, profile_path
 from allotment_profiles.model.problems import Refusal, RefusedError
@@ -182,7 +182,7 @@ class ProfileSpawnerMixin(StopOrderMixin, TrialMixin, ProfileSpawnerTraits, Spaw
         refusal = over_budget(catalog, user, launch.team, launch.size, self._running())
         if refusal:
             raise RefusedError(refusal)
-        self._session = Session.of(launch, dt.datetime.now(dt.UTC))
+        self._session = Session.of(launch, dt.datetime.now(dt.UTC), reviewing=bool(trial and trial.reviewing))
         self._trial_begins(self._session)
         self._unready = True
         return launch, self._session
@@ -307,9 +307,11 @@ class ProfileSpawnerMixin(StopOrderMixin, TrialMixin, ProfileSpawnerTraits, Spaw
         catalog = self._shared.watcher.catalog
         if not catalog.revision:
             return None
-        # A trial without data may be of somebody who has to approve it, and is not in the team.
-        judged = session.data_roles or not session.trial
-        lost = lost_access(catalog, self._user(), session.profile, session.data_roles, now) if judged else ()
+        if session.trial and not session.data_roles:
+            # Who reviews need not be in the team. The service knows whether they still do, and ends their trial.
+            lost = () if session.reviewing else left_team(catalog, self._user(), session.profile, now)
+        else:
+            lost = lost_access(catalog, self._user(), session.profile, session.data_roles, now)
         return access_expiries(
             lost, self._lost_since, now, time_left(catalog), session.profile, server=self.name, service=self.service_url
         )

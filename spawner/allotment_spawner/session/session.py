@@ -44,9 +44,11 @@ class Session:
     """The choices that it was started with; empty if an older version has stored the session."""
     trial: Trial | None = None
     """None for a session of what main has."""
+    reviewing: bool = False
+    """Whether it is a trial for somebody who has to approve it, and need not be in the team."""
 
     @classmethod
-    def of(cls, launch: Launch, now: dt.datetime) -> Self:
+    def of(cls, launch: Launch, now: dt.datetime, *, reviewing: bool = False) -> Self:
         """Return the session of a launch that starts now."""
         return cls(
             profile=launch.profile_id,
@@ -60,6 +62,7 @@ class Session:
             image=launch.image,
             options=dict(launch.request.options),
             trial=launch.trial,
+            reviewing=reviewing,
         )
 
     @classmethod
@@ -83,6 +86,7 @@ class Session:
                 image=str(state.get("image", "")),
                 options=_options_from(state.get("options")),
                 trial=trial_from(state.get("trial")),
+                reviewing=state.get("reviewing") is True,
             )
         except (KeyError, TypeError, ValueError):
             return None
@@ -100,7 +104,7 @@ class Session:
             "size": {name: getattr(self.size, name) for name in _AMOUNTS},
             "image": self.image,
             "options": dict(self.options),
-            **({"trial": asdict(self.trial)} if self.trial else {}),
+            **({"trial": asdict(self.trial), "reviewing": self.reviewing} if self.trial else {}),
         }
 
     def environment(self) -> dict[str, str]:

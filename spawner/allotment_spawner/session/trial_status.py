@@ -12,7 +12,7 @@ _ENDS: Mapping[EndReason, str] = {
     "stopped": "It was stopped.",
     "idle": "It was not used.",
     "total": "Its time was over.",
-    "access-ended": "Its user has lost the access to its data.",
+    "access-ended": "Its user has left the team, or has lost the access to its data.",
     "deleted": "Its pod was deleted.",
     "evicted": "The cluster needed its place.",
     "exited": "Its program has ended by itself.",

@@ -132,6 +132,35 @@ async def test_a_trial_ends_when_the_head_moves_and_that_of_a_draft_does_not(pla
     assert trials["lena"]["state"] == "running"
 
 
+async def test_a_trial_of_who_reviews_ends_when_they_do_not_review_it_any_more(platform: Platform) -> None:
+    stored = await proposed(platform)
+    for name in ("lena", "ana"):
+        await started(platform, stored, name)
+    assert await platform.follower.look()
+    assert platform.people.trials["lena"]["state"] == "running"
+    platform.people.groups["lena"] = ["/housing"]
+    platform.people.groups["ana"] = []
+    assert await platform.follower.look()
+    trial = platform.people.trials["lena"]
+    assert (trial["state"], trial["why"]) == ("ended", "You neither propose it nor have to approve it.")
+    assert platform.people.trials["ana"]["state"] == "running", "the hub asks about the team"
+
+
+async def test_a_trial_of_who_reviews_ends_with_their_account_and_where_it_is_not_isolated(platform: Platform) -> None:
+    stored = await proposed(platform)
+    for name in ("lena", "leo"):
+        await started(platform, stored, name)
+    del platform.people.groups["leo"]
+    await platform.follower.look()
+    assert {name: trial["state"] for name, trial in platform.people.trials.items()} == {
+        "lena": "running",
+        "leo": "ended",
+    }
+    platform.capabilities = deployments.cluster()  # as after an upgrade
+    await platform.follower.look()
+    assert platform.people.trials["lena"]["state"] == "ended"
+
+
 async def test_one_person_adds_a_bounded_number_of_outcomes(platform: Platform) -> None:
     stored = await proposed(platform)
     for number in range(MAXIMUM_RECORDED + 1):

@@ -20,6 +20,11 @@ from allotment_spawner.session.stop_order import StopOrder
 
 CONTENT = write("profile", profile(title="Tried"))
 TRIAL = Trial("red-notebook-1", "a" * 40)
+OTHERS = {
+    "title": "Red", "members": {"groups": ["/other"]}, "leads": {"groups": ["/red/leads"]},
+    "envelope": {"cpu": 8, "memory": "32 GiB", "images": ["registry.example.org/analysis/*"]},
+}  # fmt: skip
+"""The team red, of which ann is no member any more."""
 
 
 @pytest.fixture
@@ -148,16 +153,43 @@ async def test_why_somebody_has_stopped_all_sessions_is_told_to_their_users_alon
 
 
 async def test_who_reviews_keeps_a_trial_without_being_in_the_team_and_loses_data_with_its_grant(hub: SmallHub) -> None:
-    hub.profiles.commit({"teams/red/team.yaml": {
-        "title": "Red", "members": {"groups": ["/other"]}, "leads": {"groups": ["/red/leads"]},
-        "envelope": {"cpu": 8, "memory": "32 GiB", "images": ["registry.example.org/analysis/*"]},
-    }})  # fmt: skip
+    hub.profiles.commit({"teams/red/team.yaml": OTHERS})
     await hub.spawner("ann")._shared.watcher.refresh()
     assert await tried(hub) == "not-a-member"
     assert await tried(hub, "ann", asked(reviewing=True)) == "started"
     spawner = hub.spawner("ann", SERVER)
+    hub.restart()
+    spawner = hub.spawner("ann", SERVER)
+    assert spawner.session.reviewing
+    spawner.add_poll_callback(lambda: None)
     assert spawner.access_ended(dt.datetime.now(dt.UTC) + dt.timedelta(days=1)) is None
     assert spawner.access_expiries == ()
+
+
+@pytest.mark.parametrize("of", ["red/notebook", "red/new"])
+async def test_who_leaves_the_team_loses_a_trial_without_data_also_of_what_main_does_not_have(
+    hub: SmallHub, of: str
+) -> None:
+    only_few = write("profile", profile(title="Tried", only=["/red"]))
+    assert await tried(hub, "ann", TrialRequest(TRIAL, Request(of, {}), only_few)) == "started"
+    spawner = hub.spawner("ann", SERVER)
+    now = dt.datetime.now(dt.UTC)
+    assert spawner.access_ended(now) is None
+    hub.profiles.commit({"teams/red/team.yaml": OTHERS})
+    await hub.refresh()
+    assert [(each.data_role, each.refusal.code) for each in spawner.access_expiries] == [("", "not-a-member")]
+    assert spawner.access_ended(now) is None
+    assert spawner.access_ended(now + dt.timedelta(hours=2)) == "access-ended"
+    spawner._end_reason = "access-ended"
+    spawner.clear_state()
+    assert spawner.last_trial.why == "Its user has left the team, or has lost the access to its data."
+
+
+async def test_a_trial_of_a_profile_for_others_on_main_goes_on_for_members_of_the_team(hub: SmallHub) -> None:
+    hub.profiles.commit({"teams/red/profiles/notebook.yaml": profile(only=["/red/few"])})
+    await hub.refresh()
+    assert await tried(hub) == "started", "what is tried is for the whole team"
+    assert hub.spawner("ann", SERVER).access_expiries == ()
 
 
 async def test_data_that_was_asked_for_is_lost_as_in_other_sessions(hub: SmallHub) -> None:

@@ -301,8 +301,10 @@ class Platform:
         )
         self.stops = Stops(self.watcher, client)
         self.hub_trials = HubTrials(client)
-        self.trials = Trials(self.proposals, self.submissions, self.hub_trials, lambda: self.capabilities)
-        self.follower = TrialFollower(self.proposals, self.submissions, self.hub_trials)
+        self.trials = Trials(
+            self.proposals, self.submissions, self.directory, self.hub_trials, lambda: self.capabilities
+        )
+        self.follower = TrialFollower(self.proposals, self.submissions, self.trials)
         self.history = History(self.repository, self.watcher, self.forge)
         self.profiles = Profiles(self.watcher, self.directory, self.forge, deployments.laptop)
         self.teams = Teams(self.watcher, self.forge)

@@ -11,8 +11,8 @@ import logging
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
-from allotment_hub.services.trials.hub_trials import HubTrials, RunningTrial
-from allotment_hub.services.trials.trying import is_over
+from allotment_hub.services.trials.hub_trials import RunningTrial
+from allotment_hub.services.trials.trying import Trials
 from allotment_profiles.git.process import GitError
 from allotment_profiles.model.problems import AllotmentError
 from allotment_profiles.records.evidence import TrialOutcome
@@ -33,11 +33,12 @@ class TrialFollower:
     """Ends the trials of proposals that were decided or changed, and records the outcomes."""
 
     def __init__(
-        self, proposals: Proposals, submissions: Submissions, hub: HubTrials, seconds: float = SECONDS
+        self, proposals: Proposals, submissions: Submissions, trials: Trials, seconds: float = SECONDS
     ) -> None:
         self._proposals = proposals
         self._submissions = submissions
-        self._hub = hub
+        self._trials = trials
+        self._hub = trials.hub
         self._seconds = seconds
         self._began = asyncio.Event()
         self._settled: set[tuple[str, dt.datetime]] = set()
@@ -73,7 +74,7 @@ class TrialFollower:
         forge = self._proposals.forge
         stored = await asyncio.to_thread(forge.get, trial.proposal) if trial.proposal else None
         if trial.live:
-            why = is_over(trial, stored)
+            why = await self._trials.why_over(trial, stored)
             if why:
                 await self._hub.end(trial.user, SERVICE, why)
         elif stored and not _is_recorded(stored, trial):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, UnavailableError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.judging.checking import Files
 from allotment_hub.services.proposals.case import Case
 from allotment_hub.services.proposals.proposals import Proposals, ProposalView, profiles_in
@@ -90,6 +91,7 @@ class Trials:
         self,
         proposals: Proposals,
         submissions: Submissions,
+        directory: Directory,
         hub: HubTrials,
         capabilities: Callable[[], Capabilities],
         on_start: Callable[[], None] = lambda: None,
@@ -98,6 +100,7 @@ class Trials:
         self.hub = hub
         self._proposals = proposals
         self._submissions = submissions
+        self._directory = directory
         self._capabilities = capabilities
         self.on_start = on_start
 
@@ -153,6 +156,18 @@ class Trials:
         """Return a user's trial, or the last one: of a proposal, or of anything."""
         found = await self.hub.all()
         return next((each for each in found if each.user == user.name and proposal in (None, each.proposal)), None)
+
+    async def why_over(self, trial: RunningTrial, stored: StoredProposal | None) -> str:
+        """Return why a trial that runs has to end; empty while it may go on. Raise UnavailableError.
+
+        Of its proposer, and of who tries a draft, the hub asks whether they are still in the team.
+        """
+        why = is_over(trial, stored)
+        if why or stored is None or trial.user == stored.proposer:
+            return why
+        user = await self._directory.user(trial.user) or User(trial.user, frozenset())
+        refusal = refusal_to_try(await self._proposals.case(stored, user), user, self._capabilities())
+        return refusal.why if refusal else ""
 
     async def view(self, view: ProposalView, reader: Actor) -> TrialView:
         """Return the trials of a proposal for its page. While the hub does not answer, none is known."""
