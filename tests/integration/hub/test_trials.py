@@ -1,6 +1,7 @@
 """Who may try a proposal, what the hub is asked to start, when a trial ends, and how its outcome is recorded."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from support.fakes.web_service import WebService
 from allotment_hub.errors import UnavailableError
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.trials.following import MAXIMUM_RECORDED
+from allotment_hub.services.trials.outcomes import WHY
 from allotment_hub.services.trials.trying import Wish
 from allotment_profiles.access import deployments
 from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.records.record import EVIDENCE_FILE
 
+ROOT = Path(__file__).parents[3]
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
 OTHER_PATH = "teams/housing/profiles/other.yaml"
 
@@ -161,14 +165,86 @@ async def test_a_trial_of_who_reviews_ends_with_their_account_and_where_it_is_no
     assert platform.people.trials["lena"]["state"] == "ended"
 
 
+def ended(stored: StoredProposal, **changes: Any) -> dict[str, Any]:
+    """Return a trial that has ended, as the hub names it."""
+    return {
+        "user": "ana", "profile": "housing/notebook", "state": "ended", "why": "x", "code": "image-missing",
+        "trial": {"proposal": stored.id, "head": stored.head}, "seconds": None,
+        "began": "2999-01-01T00:00:00+00:00", "url": "", **changes,
+    }  # fmt: skip
+
+
+async def test_what_the_cluster_says_of_a_failed_start_is_for_its_user_alone(
+    platform: Platform, tmp_path: Path
+) -> None:
+    stored = await proposed(platform)
+    secret = "registry-7.internal: node-12 was asked by adam, see ticket 4711"
+    platform.people.trials["ana"] = ended(stored, why=f"The image cannot be downloaded: {secret}.")
+    await platform.follower.look()
+    address = f"proposals/{stored.id}"
+    async with WebService.opened(platform, tmp_path, platform.directory) as service:
+        ana, lena = [await service.browser(name).get(address) for name in ("ana", "lena")]
+        for page in (ana, lena):
+            (evidence,) = BeautifulSoup(page.text, "html.parser").select(".allotment-evidence")
+            said = evidence.get_text(" ", strip=True)
+            assert "The image does not exist or cannot be downloaded. image-missing" in said
+            assert "4711" not in said
+        assert secret in part(ana)
+        assert "4711" not in lena.text
+        assert "4711" not in (await service.program("lena").get(f"api/v1/{address}")).text
+    git = platform.repository
+    kept = await platform.proposals.stored(stored.id)
+    assert not [each for each in kept.records if b"4711" in (git.file(each.commit, EVIDENCE_FILE) or b"")]
+
+
+@pytest.mark.parametrize("code", ["stopped-by-order", "budget-user", "not-known-here", ""])
+async def test_every_code_of_a_trial_that_did_not_start_is_told_in_words_of_our_own(
+    platform: Platform, code: str
+) -> None:
+    stored = await proposed(platform)
+    platform.people.trials["ana"] = ended(stored, why="Adam has stopped all: ticket 4711.", code=code)
+    await platform.follower.look()
+    (found,) = await platform.proposals.evidence((await platform.proposals.stored(stored.id)).records)
+    assert found.trial
+    assert found.trial.code == (code or "trial-failed")
+    assert "4711" not in found.trial.text
+    assert bool(found.trial.text) == (code != "not-known-here")
+
+
+def test_there_are_words_for_every_refusal_of_a_deployment() -> None:
+    codes = (ROOT / "docs" / "codes.md").read_text().partition("## Starts that a deployment refuses")[2]
+    assert set(WHY) == set(re.findall(r"^\| `([a-z-]+)`", codes, re.MULTILINE))
+
+
+async def test_an_accident_with_one_trial_leaves_the_others_to_be_looked_after(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = await proposed(platform)
+    await started(platform, stored, "ana")
+    # The hub names trials in the order of its users: this one comes first.
+    platform.people.trials = {
+        "adam": ended(stored, user="adam", code="no code", began="2999-01-01T00:00:00+00:00"), **platform.people.trials
+    }  # fmt: skip
+    await platform.submissions.withdraw(platform.people.actor("ana"), stored.id)
+    await platform.follower.look()
+    assert platform.people.trials["ana"]["state"] == "ended"
+    assert f"the trial of {stored.id} by adam" in caplog.text
+
+
+async def test_a_clock_that_was_set_back_and_characters_of_no_text_are_no_accident(platform: Platform) -> None:
+    stored = await proposed(platform)
+    platform.people.trials["ana"] = ended(stored, code="", seconds=-3.0, why="It was\u202e stopped.\n")
+    await platform.follower.look()
+    (found,) = await platform.proposals.evidence((await platform.proposals.stored(stored.id)).records)
+    assert found.trial
+    assert (found.trial.started_in, found.trial.text) == (0.0, "It was stopped.")
+
+
 async def test_one_person_adds_a_bounded_number_of_outcomes(platform: Platform) -> None:
     stored = await proposed(platform)
     for number in range(MAXIMUM_RECORDED + 1):
         began = f"2999-01-01T00:00:{number:02}+00:00"
-        platform.people.trials["ana"] = {
-            "user": "ana", "profile": "housing/notebook", "state": "ended", "why": "x", "code": "image-missing",
-            "trial": {"proposal": stored.id, "head": stored.head}, "seconds": None, "began": began, "url": "",
-        }  # fmt: skip
+        platform.people.trials["ana"] = ended(stored, began=began)
         await platform.follower.look()
     records = [each for each in (await platform.proposals.stored(stored.id)).records if each.kind == "tried"]
     assert len(records) == MAXIMUM_RECORDED

@@ -119,7 +119,7 @@ class SessionService:
             self.tried = {**_TRIAL, "state": "starting", "proposal": proposal}
             self.bodies["trial"] = body
         elif method == "DELETE":
-            self.tried = {**self.tried, "state": "ended", "why": "analyst has ended it."}
+            self.tried = {**self.tried, "state": "ended", "why": "Its user has ended it."}
         elif self.tried.get("state") == "starting":
             self.tried |= self.becomes
         return answer(202 if method == "POST" else 200, self.tried)

@@ -12,10 +12,10 @@ from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions
 from allotment_hub.services.trials.hub_trials import RunningTrial
+from allotment_hub.services.trials.outcomes import outcome_of
 from allotment_hub.services.trials.trying import Trials
 from allotment_profiles.git.process import GitError
 from allotment_profiles.model.problems import AllotmentError
-from allotment_profiles.records.evidence import TrialOutcome
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,6 @@ SERVICE = "Allotment"
 """In whose name trials are ended."""
 MAXIMUM_RECORDED = 20
 """How many outcomes of trials of one proposal are recorded for each person."""
-_MAXIMUM_TEXT = 500
 
 
 class TrialFollower:
@@ -68,6 +67,8 @@ class TrialFollower:
                     await self._see_to(trial)
                 except AllotmentError as error:
                     log.warning("the trial of %s by %s: %s", trial.proposal, trial.user, error)
+                except Exception:  # whatever is wrong with one, the others end with their proposals
+                    log.exception("the trial of %s by %s", trial.proposal, trial.user)
         return any(trial.live for trial in trials)
 
     async def _see_to(self, trial: RunningTrial) -> None:
@@ -95,14 +96,6 @@ class TrialFollower:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._seconds if runs else _IDLE_SECONDS):
                     await (asyncio.sleep(self._seconds) if runs else self._began.wait())
-
-
-def outcome_of(trial: RunningTrial) -> TrialOutcome:
-    """Return how a trial that has ended went, as it is recorded."""
-    text = " ".join(trial.why.split())[:_MAXIMUM_TEXT]
-    if trial.started_in is None:
-        return TrialOutcome(code=trial.code or "trial-failed", text=text)
-    return TrialOutcome(started_in=trial.started_in, text=text)
 
 
 def _is_recorded(stored: StoredProposal, trial: RunningTrial) -> bool:

@@ -150,7 +150,7 @@ class Trials:
 
     async def end(self, actor: Actor) -> None:
         """End the user's own trial, if there is one."""
-        await self.hub.end(actor.user.name, actor.user.name, f"{actor.user.name} has ended it.")
+        await self.hub.end(actor.user.name, actor.user.name, "Its user has ended it.")
 
     async def own(self, user: User, proposal: str | None = None) -> RunningTrial | None:
         """Return a user's trial, or the last one: of a proposal, or of anything."""
