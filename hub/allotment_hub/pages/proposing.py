@@ -11,7 +11,6 @@ from typing import ClassVar, cast
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.page import Page
-from allotment_hub.services.browse.profiles import ProfileRow
 from allotment_hub.services.drafts.draft_proposal import Acceptance, DraftProposal, EditedProfile, Tab, own_problems
 from allotment_hub.services.drafts.form_view import FormView
 from allotment_hub.services.drafts.forms import (
@@ -129,21 +128,16 @@ class ProposePage(ProposingPage):
     async def _asked_like_what(self) -> bool:
         """Show the profiles that the user can start, to begin with one of them; False where there is none at all."""
         user, query = self.actor.user, self.get_query_argument("q", "")
-        found = await self.services.profiles.search(user, query)
+        startable = await self.services.profiles.startable(user)
+        found = [each for each in await self.services.profiles.search(user, query) if each in startable]
         running = await self.services.own_sessions.profiles(user)
         found.sort(key=lambda profile_id: profile_id not in running)
-        rows: list[ProfileRow] = []
-        for start in range(0, len(found), 2 * _LIKE):
-            some = found[start : start + 2 * _LIKE]
-            rows += [
-                row for row in await self.services.profiles.rows(user, some) if row.profile and row.offer.startable
-            ]
-            if len(rows) > _LIKE:
-                break
+        # A row costs more than the question whether it can be started: only those that are shown are made.
+        rows = [row for row in await self.services.profiles.rows(user, found[:_LIKE]) if row.profile]
         if not rows and not query:
             return False
-        more = len(rows) > _LIKE
-        await self.show("like.html", rows=rows[:_LIKE], more=more, running=running, query=query)
+        more = len(found) > _LIKE
+        await self.show("like.html", rows=rows, more=more, running=running, query=query)
         return True
 
     async def _propose(self, draft: DraftProposal, form: ProfileForm) -> None:

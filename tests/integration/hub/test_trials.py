@@ -19,6 +19,7 @@ from allotment_hub.services.trials.outcomes import WHY
 from allotment_hub.services.trials.trying import Wish
 from allotment_profiles.access import deployments
 from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.documents import reading
 from allotment_profiles.records.record import EVIDENCE_FILE
 
 ROOT = Path(__file__).parents[3]
@@ -293,6 +294,22 @@ async def test_the_page_offers_the_trial_shows_it_and_says_how_it_went(platform:
         evidence = BeautifulSoup((await ben.get(address)).text, "html.parser").select_one(".allotment-evidence")
         assert evidence
         assert "41" in evidence.get_text(" ", strip=True)
+
+
+async def test_a_view_reads_no_profile_again_that_the_check_has_read(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER, OTHER_PATH: NOTEBOOK + b"data_roles: [prices]\n"}, "ana")
+    view = await platform.proposals.view(stored, platform.people.actor("ana"))
+
+    def read_again(*_: object, **__: object) -> None:
+        raise AssertionError("a file was read again")
+
+    monkeypatch.setattr(reading, "parse_yaml", read_again)
+    found = await platform.trials.view(view, platform.people.actor("ana"))
+    assert [(each.id, each.title) for each in found.profiles] == [
+        ("housing/notebook", "Notebook"), ("housing/other", "Notebook"),
+    ]  # fmt: skip
 
 
 async def test_programs_start_look_at_and_end_their_own_trial(platform: Platform, tmp_path: Path) -> None:

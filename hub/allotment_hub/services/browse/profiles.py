@@ -13,7 +13,7 @@ from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.visibility import told_of_newest
 from allotment_profiles.access.cost import Cost, dearest, usual
 from allotment_profiles.access.deployments import Capabilities
-from allotment_profiles.access.offers import Offer, offer
+from allotment_profiles.access.offers import Offer, offer, offers
 from allotment_profiles.access.people import User, answers_for, leads_of
 from allotment_profiles.access.rules import is_retired
 from allotment_profiles.access.subjects import people_of
@@ -94,6 +94,12 @@ class Profiles:
         async with self._indexing:  # not during the search: others wait for it
             index = await asyncio.to_thread(self._index.updated, catalog, self._watcher.provenance)
         return await asyncio.to_thread(_search, index, catalog, user, words)
+
+    async def startable(self, user: User) -> frozenset[str]:
+        """Return the ids of the profiles that the user can start now."""
+        catalog, now = self._watcher.catalog, dt.datetime.now(dt.UTC)
+        found = await asyncio.to_thread(offers, catalog, user, now, self._capabilities())
+        return frozenset(each.profile_id for each in found if each.startable)
 
     async def rows(self, user: User, ids: Sequence[str] | None = None) -> list[ProfileRow]:
         """Return the rows of profiles that the user may know of, by default of all."""

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, UnavailableError, refused
@@ -20,7 +20,6 @@ from allotment_profiles.access.launch import Request, Trial
 from allotment_profiles.access.offers import offer
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.documents.reading import read
 from allotment_profiles.model import Option, Profile
 from allotment_profiles.model.paths import profile_path
 from allotment_profiles.model.problems import Refusal
@@ -179,8 +178,7 @@ class Trials:
                 found = [each for each in await self.hub.all() if each.proposal == stored.id]
             except UnavailableError:
                 found = []
-        seen = {path: view.files[path] for path in view.seen}
-        profiles = () if refusal else tuple(await asyncio.to_thread(self._tried, seen, user))
+        profiles = () if refusal else tuple(await asyncio.to_thread(lambda: list(self._tried(view, user))))
         if not refusal and not profiles:
             refusal = _no_profile()
         return TrialView(
@@ -192,14 +190,14 @@ class Trials:
             time=format_duration(policy.value.trial) if policy else "",
         )
 
-    def _tried(self, files: Files, user: User) -> Sequence[TriedProfile]:
-        catalog, capabilities, found = self._proposals.catalog, self._capabilities(), []
-        for profile_id in profiles_in(files):
-            value = read("profile", "", files[profile_path(profile_id)] or b"").value
-            if isinstance(value, Profile):
-                roles = _roles_of(catalog, user, profile_id, value, capabilities)
-                found.append(TriedProfile(profile_id, value.title, value.options, roles))
-        return found
+    def _tried(self, view: ProposalView, user: User) -> Iterator[TriedProfile]:
+        """Yield the profiles that the reader may see and try, as the check has read them."""
+        catalog, capabilities, after = self._proposals.catalog, self._capabilities(), view.case.check.after
+        for profile_id in profiles_in(view.seen):
+            entry, content = after.profiles.get(profile_id), view.files[profile_path(profile_id)]
+            if entry and entry.source == content:  # else it is not valid, and an earlier version applies
+                roles = _roles_of(catalog, user, profile_id, entry.value, capabilities)
+                yield TriedProfile(profile_id, entry.value.title, entry.value.options, roles)
 
 
 def is_over(trial: RunningTrial, stored: StoredProposal | None) -> str:
