@@ -76,8 +76,8 @@ class ObservedUse(Model):
 class SessionEvidence(Model):
     """What a session says about itself."""
 
-    profile: ProfileId
-    """The id of the profile that it was started from."""
+    profile: ProfileId | Literal[""]
+    """The id of the profile that it was started from; empty for readers who may not know of it."""
     revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40,64})?$")] = ""
     """The commit of main that it was started from."""
     options: Annotated[dict[Name, Name], Field(max_length=20)] = Field(default_factory=dict)
@@ -94,6 +94,12 @@ class SessionEvidence(Model):
     """How many more there were than were sent."""
     data_roles: Annotated[list[Name], Field(max_length=50)] = Field(default_factory=list)
     """The data roles that it had."""
+
+    def without_profile(self) -> Self:
+        """Return it for readers who may not know of the profile: without what its file says."""
+        return self.model_copy(
+            update={"profile": "", "revision": "", "options": {}, "image": None, "digest": "", "data_roles": []}
+        )
 
 
 class TrialOutcome(Model):

@@ -60,6 +60,7 @@ class TrialMixin(LoggingConfigurable):
             # Whatever the deployment gives to other sessions: nobody has approved what runs here.
             self.server_token_scopes = list(TOKEN_SCOPES)
             self.oauth_client_allowed_scopes: Any = []
+            self.oauth_roles: Any = []  # deprecated, but without allowed scopes JupyterHub takes these
 
     @property
     def for_trials(self) -> bool:

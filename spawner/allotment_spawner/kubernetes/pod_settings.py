@@ -148,11 +148,15 @@ def _traits(launch: Launch) -> LaunchTraits:
 
 
 def _labels(launch: Launch) -> dict[str, str]:
-    return {
+    # A network policy that lets the sessions of a profile reach something lets in no image that nobody has approved.
+    ours = {
         f"{LABEL}/team": label(launch.team),
         f"{LABEL}/profile": label(launch.profile_id.replace("/", ".")),
-        f"{LABEL}/commit": label(launch.commit),
         f"{LABEL}/app": label(launch.app),
+    }
+    return {
+        **({} if launch.trial else ours),
+        f"{LABEL}/commit": label(launch.commit),
         **({f"{LABEL}/cost-centre": label(launch.cost_centre)} if launch.cost_centre else {}),
         **({f"{LABEL}/trial": label(launch.trial.name)} if launch.trial else {}),
         **{f"data-role.{LABEL}/{role}": "true" for role in launch.bindings},

@@ -143,8 +143,9 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
             count = await asyncio.to_thread(end_orphans, session_variables(self.user.name, self.name, self.home))
             if count:
                 self.log.info("ended processes that the session %s left running: %d", self._log_name, count)
-            if self.for_trials:
-                await asyncio.to_thread(remove_home, self.home)
+        # Also where the hub was killed before it knew the process; not while a start makes the home.
+        if self.for_trials and status is not None and (had_process or not self._spawn_pending):
+            await asyncio.to_thread(remove_home, self.home)
         return status
 
 

@@ -55,6 +55,33 @@ async def test_a_session_sends_evidence_with_its_proposal_and_everybody_who_sees
         assert evidence["trial"] is None
 
 
+async def test_the_hidden_profile_that_a_session_was_of_is_told_to_nobody_who_may_not_know_of_it(
+    platform: Platform, tmp_path: Path
+) -> None:
+    hidden = NOTEBOOK + b"visibility: draft\n"
+    platform.push({"teams/housing/profiles/planted-plan.yaml": hidden})
+    await platform.watcher.refresh()
+    planted = {"profile": "housing/planted-plan", "options": {"planted": "large"}, "image": "quay.io/planted:1"}
+    stored = await proposed(platform, {**SAID, **planted, "data_roles": ["planted-role"]}, by="lena")
+    address = f"proposals/{stored.id}"
+    async with WebService.opened(platform, tmp_path, platform.directory) as service:
+        for who, knows in {"lena": True, "adam": True, "ben": False}.items():
+            (evidence,) = (await answer(service, who, stored.id))["evidence"]
+            assert evidence["session"]["use"]["memory_peak"] == 4 * GIB
+            assert (evidence["session"]["profile"], "planted-role" in str(evidence)) == (
+                ("housing/planted-plan", True) if knows else ("", False)
+            )
+            page = await service.browser(who).get(address)
+            assert "planted-package" in page.text
+            assert [word in page.text for word in ("planted-plan", "planted-role", "planted:1")].count(knows) == 3
+    platform.push({"teams/housing/profiles/planted-plan.yaml": None})
+    await platform.watcher.refresh()
+    records = (await platform.proposals.stored(stored.id)).records
+    (found,) = await platform.proposals.evidence(records, platform.people.actor("ben").user)
+    assert found.session
+    assert found.session.profile == "", "it was removed, and may have been hidden"
+
+
 async def test_evidence_that_is_not_what_it_may_be_is_refused_without_repeating_it(service: WebService) -> None:
     planted = {"manager": "pip", "name": "<script>alert(1)</script>", "version": "1"}
     for changed in ({"packages": [planted]}, {"environment": {"API_TOKEN": "planted-secret"}}):

@@ -19,11 +19,13 @@ from allotment_hub.services.trials.outcomes import WHY
 from allotment_hub.services.trials.trying import Wish
 from allotment_profiles.access import deployments
 from allotment_profiles.access.deployments import Capabilities
+from allotment_profiles.access.people import User
 from allotment_profiles.documents import reading
 from allotment_profiles.records.record import EVIDENCE_FILE
 
 ROOT = Path(__file__).parents[3]
 LARGER = NOTEBOOK.replace(b"4 GiB", b"8 GiB")
+LENA = User("lena", frozenset())
 OTHER_PATH = "teams/housing/profiles/other.yaml"
 
 
@@ -121,7 +123,7 @@ async def test_a_trial_ends_with_the_proposal_and_its_outcome_is_recorded_once(p
     await platform.follower.look()
     records = [each for each in (await platform.proposals.stored(restarted.id)).records if each.kind == "tried"]
     assert [(record.by, record.head) for record in records] == [("lena", stored.head)]
-    found = await platform.proposals.evidence(records)
+    found = await platform.proposals.evidence(records, LENA)
     assert found[0].trial is not None
     assert (found[0].trial.started_in, found[0].trial.text) == (41.0, "The proposal was withdrawn.")
 
@@ -205,7 +207,7 @@ async def test_every_code_of_a_trial_that_did_not_start_is_told_in_words_of_our_
     stored = await proposed(platform)
     platform.people.trials["ana"] = ended(stored, why="Adam has stopped all: ticket 4711.", code=code)
     await platform.follower.look()
-    (found,) = await platform.proposals.evidence((await platform.proposals.stored(stored.id)).records)
+    (found,) = await platform.proposals.evidence((await platform.proposals.stored(stored.id)).records, LENA)
     assert found.trial
     assert found.trial.code == (code or "trial-failed")
     assert "4711" not in found.trial.text
@@ -236,7 +238,7 @@ async def test_a_clock_that_was_set_back_and_characters_of_no_text_are_no_accide
     stored = await proposed(platform)
     platform.people.trials["ana"] = ended(stored, code="", seconds=-3.0, why="It was\u202e stopped.\n")
     await platform.follower.look()
-    (found,) = await platform.proposals.evidence((await platform.proposals.stored(stored.id)).records)
+    (found,) = await platform.proposals.evidence((await platform.proposals.stored(stored.id)).records, LENA)
     assert found.trial
     assert (found.trial.started_in, found.trial.text) == (0.0, "It was stopped.")
 

@@ -76,11 +76,17 @@ async def test_its_token_reaches_nothing_whatever_the_deployment_gives_to_others
     spawner.environment["TOKEN"] = "of a hook"
     assert await hub.start("ann", {}, SERVER) == "started"
     assert (spawner.server_token_scopes, spawner.oauth_client_allowed_scopes) == (TOKEN_SCOPES, [])
+    assert await spawner._get_oauth_client_allowed_scopes() == ["access:servers!server=ann/trial"]
     assert spawner.environment == {"PLAIN": "yes"}
     assert spawner.session
     assert spawner.session.environment()["ALLOTMENT_TRIAL"] == TRIAL.proposal
     ordinary = hub.spawner("ann", "other")
     assert ordinary.server_token_scopes == ["users"]
+
+
+async def test_whoever_opens_it_gives_its_server_no_more_than_the_access_to_it(hub: SmallHub) -> None:
+    hub.settings["config"].Spawner.oauth_roles = lambda _spawner: ["admin"]
+    assert await ticket(hub)._get_oauth_client_allowed_scopes() == ["access:servers!server=ann/trial"]
 
 
 async def test_what_the_identity_provider_gave_is_kept_from_it(hub: SmallHub) -> None:

@@ -277,7 +277,7 @@ class Proposals(ReadableProposals):
             },
             lapsed=await self._lapsed(case, reader.user, sights),
             records=records,
-            evidence=await self.evidence(records),
+            evidence=await self.evidence(records, reader.user),
             collisions=collisions[:MAXIMUM_SHOWN],
             totals={**check.totals, "collisions": len(collisions)},
             undoes=await self.to_undo(stored, reader.user),

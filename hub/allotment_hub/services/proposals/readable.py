@@ -1,6 +1,7 @@
 """Which proposals there are, and which of them a reader may know of."""
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from allotment_hub.forges.touched import Touched
 from allotment_hub.services.judging.checking import OtherProposal
 from allotment_hub.services.proposals.sights import all_known
 from allotment_profiles.access.people import User
+from allotment_profiles.access.visibility import profile_is_listed
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.records.evidence import RecordedEvidence, read_evidence
 from allotment_profiles.records.record import Record
@@ -52,13 +54,14 @@ class ReadableProposals:
             raise _unknown()
         return stored
 
-    async def evidence(self, records: Iterable[Record]) -> tuple[RecordedEvidence, ...]:
+    async def evidence(self, records: Iterable[Record], reader: User) -> tuple[RecordedEvidence, ...]:
         """Return the evidence of records that a reader may see, the newest first, and of trials only the last ones."""
         newest = [record for record in reversed(tuple(records)) if record.has_evidence]
         trials = [record for record in newest if record.kind == "tried"][:MAXIMUM_TRIALS]
         said = [record for record in newest if record.kind != "tried"][:1]
         wanted = [record for record in newest if record in (*trials, *said)]
-        return await asyncio.to_thread(read_evidence, self.forge.repository, wanted)
+        found = await asyncio.to_thread(read_evidence, self.forge.repository, wanted)
+        return tuple(_told(each, reader, self.catalog) for each in found)
 
     async def visible(self, proposal: str, user: User) -> StoredProposal:
         """Return a proposal. Raise a refusal where there is none, and where this user may not know of it."""
@@ -152,6 +155,17 @@ class ReadableProposals:
             return await self.open_ones()
         except RecordsLoadingError:
             return []
+
+
+def _told(found: RecordedEvidence, reader: User, catalog: Catalog) -> RecordedEvidence:
+    """Return evidence as a reader is told of it: a session may be of a profile that they may not know of."""
+    said = found.session
+    if said is None or found.record.by == reader.name:
+        return found
+    # One that was removed may have been hidden.
+    if said.profile in catalog.profiles and profile_is_listed(catalog, reader, said.profile):
+        return found
+    return dataclasses.replace(found, session=said.without_profile())
 
 
 def _unknown() -> ServiceError:

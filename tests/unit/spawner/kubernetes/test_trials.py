@@ -97,6 +97,11 @@ def test_a_hostile_image_finds_nothing_of_its_user_and_no_way_to_the_cluster() -
     assert pod["metadata"]["annotations"]["allotment/head"] == "b" * 40
 
 
+def test_no_policy_for_sessions_of_a_profile_selects_what_nobody_has_approved() -> None:
+    trial, approved = (sent(settings_of(trial=each))["metadata"]["labels"] for each in (TRIAL, None))
+    assert approved.keys() - trial.keys() == {"allotment/team", "allotment/profile", "allotment/app"}
+
+
 def test_a_session_of_main_keeps_what_the_deployment_gives_to_it() -> None:
     spec = sent(settings_of(trial=None))["spec"]
     assert {"name": "home", "persistentVolumeClaim": {"claimName": "claim-ann"}} in spec["volumes"]
