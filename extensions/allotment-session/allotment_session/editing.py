@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -81,9 +83,9 @@ def _list(before: object, operator: str, value: str, name: str) -> list[Any]:
 
 
 def read_file(path: str) -> str:
-    """Return the text of a file. Raise `SessionError`."""
+    """Return the text of a file, or of standard input for `-`. Raise `SessionError`."""
     try:
-        with Path(path).open("rb") as file:
+        with contextlib.nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
             raise usage(f"{path} is larger than {LARGEST_FILE // 1024} KiB.", "A profile's file is small text.")

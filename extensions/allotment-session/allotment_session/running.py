@@ -71,14 +71,15 @@ def status(client: ServiceClient, terminal: Terminal) -> Exit:
     session, use = own_session(client), observed()
     mine = [
         each
-        for each in output.items_of(client.get("proposals"), "proposals")
+        for each in output.items_of(client.get("proposals", proposer=output.field_of(session, "user")), "proposals")
         if each.get("proposer") == session.get("user")
     ]
     used = {**use.values, "unknown": use.unknown}
-    terminal.print_json({"session": session, "use": used, "proposals": mine})
+    short = short_of_memory(session, use)
+    terminal.print_json({"session": session, "use": used, "short_of_memory": short, "proposals": mine})
     _show_use(terminal, session, use)
     _show_ends(terminal, session)
-    for line in short_of_memory(session, use):
+    for line in short:
         terminal.print(line)
     terminal.print("Your proposals")
     output.show_proposals(terminal, mine[:SHOWN_PROPOSALS])

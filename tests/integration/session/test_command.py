@@ -3,6 +3,7 @@
 import ast
 import json
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,6 +51,16 @@ def test_a_file_is_proposed_byte_for_byte_as_it_is_written(
     assert done.returncode == 0, done.stderr
     body = service.bodies["mine"]
     assert (body["team"], body["name"], body["content"]) == ("other-team", "mine", written)
+
+
+def test_a_file_is_read_from_standard_input(environment: dict[str, str], service: SessionService) -> None:
+    written = "# why\r\n" + NOTEBOOK_FILE.replace("4 GiB", "16 GiB")
+    command = [sys.executable, "-m", "allotment_session", "propose", "--file=-", "--reason=x", "--yes"]
+    done = subprocess.run(
+        command, env=environment, input=written.encode(), capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert service.bodies["notebook"]["content"] == written
 
 
 def test_problems_end_with_code_1_and_nothing_is_proposed(

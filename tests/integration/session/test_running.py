@@ -119,6 +119,10 @@ def test_status_shows_use_beside_limits_and_the_next_larger_size(contained: Comm
         assert said in done.stdout
     assert "mine" in done.stdout
     assert "theirs" not in done.stdout
+    assert ("GET", "/proposals?proposer=analyst") in session.requests
+    told = json.loads(contained("status", "--json").stdout)
+    assert told["use"]["out_of_memory"] == 2
+    assert told["short_of_memory"][0].startswith("Out of memory: the kernel ended a process of this session 2 times")
 
 
 def test_what_runs_is_proposed_with_a_larger_limit_its_evidence_and_a_reason(
