@@ -158,12 +158,18 @@ class Installed:
         return person
 
     def wait_for_hub(self) -> None:
-        """Wait until the hub answers through the proxy."""
-        until(
-            lambda: httpx.get(f"{self.url}hub/health", timeout=5, trust_env=False).is_success,
-            within=120,
-            what="the hub",
-        )
+        """Wait until the hub answers through the proxy. Raises AssertionError with what a person would look at."""
+        answer = httpx.Response(503)
+
+        def ready() -> bool:
+            nonlocal answer
+            answer = httpx.get(f"{self.url}hub/health", timeout=5, trust_env=False)
+            return answer.is_success
+
+        try:
+            until(ready, within=120, what="the hub")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {answer.status_code} {answer.text[:500]}\n{self.diagnosis()}") from None
 
     def reaches(self, where: str, target: tuple[str, int]) -> bool:
         """Whether a connection from a pod or a deployment to an address can be opened."""
@@ -208,9 +214,10 @@ class Installed:
         """Say what a person would look at."""
         parts = []
         for arguments in (
-            ("get", "pods", "-o", "wide"),
+            ("get", "pods,endpointslices,networkpolicies", "-o", "wide"),
             ("get", "events", "--sort-by=.lastTimestamp"),
             ("logs", "deployment/hub", "--tail=40"),
+            ("logs", "deployment/proxy", "--tail=40"),
             ("logs", "deployment/allotment", "--tail=40"),
         ):
             try:
