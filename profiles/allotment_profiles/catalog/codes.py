@@ -20,6 +20,7 @@ PROBLEMS = {
     "home-envelope": "a larger home than the team's envelope (soft)",
     "image-envelope": "an image outside the team's envelope",
     "image-registries": "an image from a registry that the platform does not allow",
+    "environment-restricted": "a variable that names programs, or places where programs look for something",
     "image-source-missing": "no `image_source`, where the policy wants one",
     "image-undigested": "an image without its digest, where the policy wants one",
     "lifetime-ceiling": "a longer session than the platform's ceiling",

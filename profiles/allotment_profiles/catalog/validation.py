@@ -10,6 +10,7 @@ from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.model.sizes import SizeRange
 from allotment_profiles.model.values.quantities import format_cpu, format_duration, format_memory
 from allotment_profiles.model.values.texts import image_matches, image_name, repository_matches
+from allotment_profiles.model.values.variables import restriction
 
 
 def check_profile(
@@ -238,6 +239,22 @@ def _check_image_source(subject: _Subject, policy: Policy) -> Iterator[Problem]:
         yield from _at_level(policy.rules.image_source, problem)
 
 
+def _check_variables(subject: _Subject, policy: Policy) -> Iterator[Problem]:
+    if policy.rules.variables == "off":
+        return
+    set_by = [("environment", subject.profile.environment)]
+    set_by += [(f"{field}.environment", choice.environment) for field, choice in subject.choices]
+    for field, environment in set_by:
+        for name in environment:
+            reason = restriction(name, policy.variables.restricted, policy.variables.allowed)
+            if reason:
+                remedy = f"Leave it out, or put the setting into the image; {POLICY} can allow it under `variables`."
+                problem = Problem(
+                    subject.path, "environment-restricted", f"{name} {reason}.", remedy, f"{field}.{name}"
+                )
+                yield from _at_level(policy.rules.variables, problem)
+
+
 def _check_review_by(subject: _Subject, policy: Policy) -> Iterator[Problem]:
     if policy.rules.review_by != "off" and subject.profile.review_by is None:
         message = "The profile has no review_by: nobody is asked to review it again."
@@ -257,6 +274,7 @@ _POLICY_RULES: tuple[Callable[[_Subject, Policy], Iterator[Problem]], ...] = (
     _check_home,
     _check_checkout,
     _check_image_source,
+    _check_variables,
 )
 
 

@@ -1,7 +1,7 @@
 """The files of an imported repository. What does not pass the check is removed."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from allotment_profiles.documents.reading import read
@@ -15,6 +15,7 @@ from allotment_profiles.model.paths import POLICY, profile_path, team_path
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.values.quantities import cpu_number, format_memory
 from allotment_profiles.model.values.texts import image_name
+from allotment_profiles.model.values.variables import restriction
 from allotment_profiles.review.team_limits import reach_of
 from allotment_profiles.store.loading import load
 from allotment_profiles.store.snapshot import Snapshot, with_files
@@ -135,8 +136,17 @@ def _policy(values: Sequence[Profile], images: list[str], platform: Platform) ->
     for name in ("gpu_kinds", "node_pools", "tools"):
         if getattr(platform, name):
             policy[name] = getattr(platform, name)
+    if restricted := {name for value in values for name in _variables(value) if restriction(name, (), ())}:
+        policy["variables"] = {"allowed": sorted(restricted)}
     comment = "# Imported: the ceilings fit the sessions of the values file. Add `prices` to see what sessions cost.\n"
     return comment.encode() + write("policy", policy)
+
+
+def _variables(profile: Profile) -> Iterator[str]:
+    """Yield every variable that a session of the profile may have, also by a choice."""
+    yield from profile.environment
+    for _, choice in profile.all_choices():
+        yield from choice.environment
 
 
 def _team(

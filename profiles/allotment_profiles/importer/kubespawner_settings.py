@@ -10,7 +10,8 @@ from allotment_profiles.importer.formatting import validation_error
 from allotment_profiles.importer.ledger import Ledger
 from allotment_profiles.importer.values import Node
 from allotment_profiles.model import Toleration
-from allotment_profiles.model.values.texts import Image, Label, LabelKey, UrlPath, Variable, VariableValue
+from allotment_profiles.model.values.texts import Image, Label, LabelKey, UrlPath
+from allotment_profiles.model.values.variables import Variable, VariableValue
 
 CHART_GUARANTEE = 1024**3
 _TEMPLATE = re.compile(

@@ -11,7 +11,7 @@ PROBLEMS = {
     "date": "not a date, or not a day of the calendar",
     "duration-range": "an impossible duration",
     "duration-unit": "a duration without a unit, or with an unknown one",
-    "environment-forbidden": "a variable that changes how programs run, or an identity",
+    "environment-forbidden": "a variable that runs code, is an identity, or is set by the hub",
     "environment-name": "not the name of a variable",
     "environment-secret": "a variable that looks like a secret",
     "environment-value": "a value that is not text; numbers need quotation marks",

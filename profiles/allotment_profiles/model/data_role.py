@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid
-from allotment_profiles.model.values.texts import CredentialVariable, Date, Line, Lines, Name, Title, WebAddress
+from allotment_profiles.model.values.texts import Date, Line, Lines, Name, Title, WebAddress
+from allotment_profiles.model.values.variables import BindingVariable
 
 # Names of Secrets and volume claims of JupyterHub's chart and of KubeSpawner: the hub's Secret contains all tokens of
 # the platform, its claim contains the database, and `claim-<user>` is the home folder of a user.
@@ -60,7 +61,7 @@ class Secret(Model):
 
     name: ObjectName
     """Name of the Secret."""
-    variables: Annotated[dict[CredentialVariable, SecretKey], Field(max_length=20)] = Field(default_factory=dict)
+    variables: Annotated[dict[BindingVariable, SecretKey], Field(max_length=20)] = Field(default_factory=dict)
     """Environment variable → key of the Secret. If empty, each key becomes a file in `data/<data role>`."""
 
 

@@ -9,6 +9,7 @@ from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid, quoted
 from allotment_profiles.model.values import texts
 from allotment_profiles.model.values.quantities import Budget, Cpu, Delay, Duration, Gpus, Memory, format_duration
+from allotment_profiles.model.values.variables import VariableName
 
 MAXIMUM_TRIAL = 12 * 3600
 """Seconds that a policy may let a trial run."""
@@ -127,6 +128,17 @@ class Rules(Model):
     """A profile without `image_source`."""
     review_by: RuleLevel = "off"
     """A profile without `review_by`."""
+    variables: RuleLevel = "soft"
+    """An environment variable that names programs, or places where programs look for something."""
+
+
+class Variables(Model):
+    """Environment variables that profiles may set only if an administrator accepts it. See `rules.variables`."""
+
+    restricted: Annotated[tuple[VariableName, ...], Field(max_length=200, strict=False)] = ()
+    """Variables that are restricted besides the platform's own: `PATH`, `PYTHONPATH`, `PIP_INDEX_URL` and the like."""
+    allowed: Annotated[tuple[VariableName, ...], Field(max_length=200, strict=False)] = ()
+    """Variables that are not restricted here."""
 
 
 AutomaticKind = Literal["image-version", "smaller", "text"]
@@ -198,6 +210,8 @@ class Policy(Model):
     """How much each user may run at the same time, in all teams together."""
     rules: Rules = Rules()
     """Severity of the checks that a platform can configure."""
+    variables: Variables = Variables()
+    """Environment variables that profiles may set only if an administrator accepts it."""
     automatic: Automatic = Automatic()
     """Changes that maintainers of a profile can make without an approval."""
     listing: Literal["all", "own"] = "all"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid, quoted
 from allotment_profiles.model.team import People
-from allotment_profiles.model.values import texts
+from allotment_profiles.model.values import texts, variables
 from allotment_profiles.model.values.quantities import (
     Cpu,
     Duration,
@@ -100,7 +100,7 @@ class ResourcesOverride(Model):
 
 
 Only = Annotated[tuple[texts.Group, ...], Field(max_length=50, strict=False)]
-Environment = Annotated[dict[texts.Variable, texts.VariableValue], Field(max_length=50)]
+Environment = Annotated[dict[variables.Variable, variables.VariableValue], Field(max_length=50)]
 
 
 class Choice(Model):
@@ -239,7 +239,7 @@ class Profile(Model):
     """Environment variables. Secrets are not allowed."""
     image_source: ImageSource | None = None
     """Source code of the image."""
-    data_roles: Annotated[tuple[texts.Name, ...], Field(max_length=20, strict=False)] = ()
+    data_roles: Annotated[tuple[texts.Name, ...], Field(max_length=100, strict=False)] = ()
     """Data that the session can use. The team needs a grant for each data role."""
     lifetime: Lifetime = Lifetime()
     """When a session is stopped automatically."""

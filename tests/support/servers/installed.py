@@ -158,7 +158,10 @@ class Installed:
         return person
 
     def wait_for_hub(self) -> None:
-        """Wait until the hub answers through the proxy. Raises AssertionError with what a person would look at."""
+        """Wait until the hub answers through the proxy. Raises AssertionError with what a person would look at.
+
+        What enforces network policies looks at all of them every five minutes, should it have missed one.
+        """
         answer = httpx.Response(503)
 
         def ready() -> bool:
@@ -167,7 +170,7 @@ class Installed:
             return answer.is_success
 
         try:
-            until(ready, within=120, what="the hub")
+            until(ready, within=360, what="the hub")
         except AssertionError as error:
             raise AssertionError(f"{error}: {answer.status_code} {answer.text[:500]}\n{self.diagnosis()}") from None
 

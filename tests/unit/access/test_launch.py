@@ -98,14 +98,13 @@ def test_options_may_reach_any_number_of_different_sizes(tmp_path: Any) -> None:
     assert "red/a" in catalog.profiles
 
 
-STEERING = (
-    "CODE_ARGS", "JDK_JAVA_OPTIONS", "NVIDIA_VISIBLE_DEVICES", "SSLKEYLOGFILE", "KRB5_CONFIG", "PGSERVICEFILE",
-    "MAVEN_OPTS", "all_proxy", "ROOT", "VSCODE_PROXY_URI", "UMASK", "CLASSPATH", "HGRCPATH", "ARM_USE_MSI",
-    "MPLCONFIGDIR", "RENV_PATHS_CACHE", "TNS_ADMIN",
+RESERVED = (
+    "JDK_JAVA_OPTIONS", "NVIDIA_VISIBLE_DEVICES", "SSLKEYLOGFILE", "KRB5_CONFIG", "PGSERVICEFILE", "all_proxy", "ROOT",
+    "VSCODE_PROXY_URI", "UMASK", "ARM_USE_MSI", "PYTHONSTARTUP", "R_PROFILE_USER", "GIT_SSH_COMMAND", "AWS_ROLE_ARN",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*STEERING, "jdk_java_options"])
+@pytest.mark.parametrize("name", [*RESERVED, "jdk_java_options"])
 def test_no_launch_sets_a_variable_that_steers_programs_not_even_by_a_choice(tmp_path: Any, name: str) -> None:
     choices = {"one": {"title": "One"}, "two": {"title": "Two", "environment": {name: "x"}}}
     options = {"size": {"title": "Size", "default": "one", "choices": choices}}

@@ -114,6 +114,7 @@ def test_every_key_is_carried_over_or_told_with_its_place(path: Path) -> None:
 def test_profiles_options_sizes_and_apps_are_carried_over() -> None:
     files, _ = imported("university.yaml")
     statistics = files["teams/everyone/profiles/statistics.yaml"]
+    every = {"TZ": "Europe/Berlin", "COURSE_YEAR": "2026", "PIP_INDEX_URL": "https://pypi.example.edu/simple"}
     assert statistics == {
         "title": "Statistics (first year)",
         "description": "JupyterLab with everything of the first year.",
@@ -144,11 +145,12 @@ def test_profiles_options_sizes_and_apps_are_carried_over() -> None:
                 },
             }
         },
-        "environment": {"TZ": "Europe/Berlin", "COURSE_YEAR": "2026"},
+        "environment": every,
     }
     rstudio = files["teams/everyone/profiles/rstudio.yaml"]
     assert (rstudio["app"], rstudio["image"]) == ("rstudio", "registry.example.edu/teaching/rstudio:4.4")
-    assert rstudio["environment"] == {"TZ": "Europe/Berlin", "COURSE_YEAR": "2026", "COURSE_NAME": "methods"}
+    assert rstudio["environment"] == every | {"COURSE_NAME": "methods", "R_LIBS_SITE": "/opt/R/site"}
+    assert files["policy.yaml"]["variables"] == {"allowed": ["PIP_INDEX_URL", "R_LIBS_SITE"]}
     assert files["teams/everyone/profiles/desktop.yaml"]["app"] == "desktop"
     assert files["policy.yaml"]["tools"] == {"desktop": {"title": "desktop", "address": "/desktop/"}}
     assert files["teams/everyone/team.yaml"]["members"] == {"everyone": True}
@@ -158,9 +160,8 @@ def test_profiles_options_sizes_and_apps_are_carried_over() -> None:
 def test_what_a_profile_must_not_say_is_told_and_never_shown() -> None:
     result = import_values((VALUES / "university.yaml").read_bytes())
     told = {each.path: (each.outcome, each.why) for each in result.findings}
-    for name, outcome in (("PIP_INDEX_URL", "lost"), ("COURSE_DB_PASSWORD", "lost"), ("WELCOME", "stays")):
+    for name, outcome in (("BASH_ENV", "lost"), ("COURSE_DB_PASSWORD", "lost"), ("WELCOME", "stays")):
         assert told[f"singleuser.extraEnv.{name}"][0] == outcome
-    assert "R_LIBS_SITE" in "".join(told)
     assert told["singleuser.profileList[2].kubespawner_override.args"][0] == "lost"
     assert told["singleuser.profileList[2].kubespawner_override.volumes"][0] == "lost"
     assert told["singleuser.lifecycleHooks"][0] == "stays"

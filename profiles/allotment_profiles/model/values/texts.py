@@ -1,4 +1,4 @@
-"""Types of text in files: names, titles, groups, images, variables. Each rejects text that could do harm."""
+"""Types of text in files: names, titles, groups, images. Each rejects text that could do harm."""
 
 import datetime
 import functools
@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
 
 from allotment_profiles.model.base import cached
 from allotment_profiles.model.problems import invalid, quoted
@@ -16,9 +16,9 @@ from allotment_profiles.model.problems import invalid, quoted
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 PROFILE_ID_PATTERN = f"{NAME_PATTERN[:-1]}/{NAME_PATTERN[1:]}"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_HOST = re.compile(r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:[0-9]{1,5})?|localhost:[0-9]{1,5}", re.ASCII)
+# A host of one word needs a port, or it would be a folder on Docker Hub.
+_HOST = re.compile(r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)(:[0-9]{1,5})?|[a-z0-9-]+:[0-9]{1,5}", re.ASCII)
 _IMAGE_PART = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
@@ -39,29 +39,6 @@ BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u206
 INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0")  # blank Hangul letters
 JOINERS = frozenset("\u200c\u200d")  # required by some scripts and by emoji
 
-_FORBIDDEN_VARIABLES = frozenset(
-    {
-        "BASHOPTS", "BASH_ENV", "BOTO_CONFIG", "BROWSER", "CDPATH", "CLASSPATH", "DISABLE_AUTH", "DISPLAY", "EDITOR",
-        "ENV", "FPATH", "GCONV_PATH", "GDAL_DRIVER_PATH", "GIO_EXTRA_MODULES", "GRANT_SUDO", "GROUPID", "GTK_MODULES",
-        "HGRCPATH", "HOME", "HOSTALIASES", "HOSTNAME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IFS", "INPUTRC",
-        "LESSCLOSE", "LESSOPEN", "LOCALDOMAIN", "LOCPATH", "LOGNAME", "LUA_INIT", "MAIL", "MANPAGER", "MSI_ENDPOINT",
-        "NLSPATH", "OCI_CONFIG_FILE", "ODBCSYSINI", "PAGER", "PATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4",
-        "PWD", "QT_PLUGIN_PATH", "REQUESTS_CA_BUNDLE", "RES_OPTIONS", "ROOT", "RUSTC_WRAPPER", "SHELL", "SHELLOPTS",
-        "TF_CLI_CONFIG_FILE", "TMPDIR", "TNS_ADMIN", "UMASK", "USER", "USERID", "VIRTUAL_ENV", "VISUAL",
-        "VSCODE_PROXY_URI", "WGETRC", "XDG_RUNTIME_DIR", "ZDOTDIR",
-    }
-)  # fmt: skip
-_FORBIDDEN_PREFIXES = (
-    "ALLOTMENT_", "ARM_", "AWS_", "AZURE_", "BASH_FUNC_", "CARGO_", "CHOWN_", "CLOUDSDK_", "CODE_", "CONDA_", "CPU_",
-    "CULL_", "CURL_", "DOCKER_", "DYLD_", "GCLOUD_", "GCP_", "GEM_", "GIT_", "GLIBC_", "GOOGLE_", "HTTPS_", "HTTP_",
-    "IPYTHON", "JAVA_", "JPY_", "JULIA_", "JUPYTER", "KRB5", "KUBE", "LD_", "MALLOC_", "MAMBA_", "MEM_", "MPL", "NB_",
-    "NODE_", "NOTEBOOK_", "NO_PROXY", "NPM_", "NVIDIA_", "OPENSSL_", "PERL", "PG", "PIP_", "PYENV_", "PYTHON",
-    "QUARTO_", "RENV_", "RETICULATE_", "RSERVER_", "RSESSION_", "RSTUDIO_", "RUBY", "R_", "S6_", "SPARK_", "SSH_",
-    "SSL", "SUDO_", "UV_", "VAULT_", "VSCODE_", "XDG_",
-)  # fmt: skip
-_FORBIDDEN_SUFFIXES = ("_PROXY", "_OPTIONS", "_OPTS")
-_SECRET_WORDS = ("SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "APIKEY")
-
 
 def harmful_character(text: str, allowed: str = "") -> str | None:
     """Return the first character of a text that is not allowed in a file, as `U+202E`, or None."""
@@ -79,7 +56,8 @@ def harmful_character(text: str, allowed: str = "") -> str | None:
     return None
 
 
-def _line(value: object) -> str:
+def one_line(value: object) -> str:
+    """Return text on one line. Raise a problem for anything else."""
     if isinstance(value, str) and value.isascii() and value.isprintable():
         return value  # fast path for nearly every text
     return _safe_text(value, allowed="")
@@ -124,32 +102,6 @@ def _name(value: object) -> str:
     return value
 
 
-def _variable(value: object) -> str:
-    name = _credential_variable(value)
-    if any(word in name.upper() for word in _SECRET_WORDS):
-        remedy = "Put secrets into a data role's binding."
-        raise invalid("environment-secret", f"{name} looks like a secret, and everyone can read a profile.", remedy)
-    return name
-
-
-def _credential_variable(value: object) -> str:
-    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
-        remedy = "Use letters, digits and underscores."
-        raise invalid("environment-name", f"{quoted(value)} is not the name of a variable.", remedy)
-    upper = value.upper()
-    if upper in _FORBIDDEN_VARIABLES or upper.startswith(_FORBIDDEN_PREFIXES) or upper.endswith(_FORBIDDEN_SUFFIXES):
-        message = f"{value} controls programs or identities. A profile cannot set it."
-        raise invalid("environment-forbidden", message, "Choose another name, or put the setting into the image.")
-    return value
-
-
-def _variable_value(value: object) -> str:
-    if not isinstance(value, str):
-        what = "a number, not text" if isinstance(value, int | float) and not isinstance(value, bool) else "not text"
-        raise invalid("environment-value", f"{quoted(value)} is {what}.", "Put the value in quotation marks.")
-    return _line(value)
-
-
 def _date(value: object) -> datetime.date:
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         return value
@@ -164,9 +116,12 @@ def _date(value: object) -> datetime.date:
 
 def _image(value: object) -> str:
     remedy = "Write registry/name:tag, or better registry/name@sha256:…"
-    text = _line(value)
+    text = one_line(value)
     if len(text) > 400:
         raise invalid("image", "The image's name is longer than 400 characters.", remedy)
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        raise invalid("image", f"{quoted(text)} begins with {scheme}://", "Leave that out: begin with the registry.")
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
         remedy = "A digest is sha256: and 64 hexadecimal digits."
@@ -221,9 +176,9 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _is_image_pattern(text: str) -> bool:
-    prefix = text.removesuffix("/*")
-    host, *parts = image_name(prefix).split("/")
-    return _HOST.fullmatch(host) is not None and "*" not in prefix and all(map(_IMAGE_PART.fullmatch, parts))
+    folder, is_folder, rest = text.partition("/*")
+    host, *parts = (folder if is_folder else image_name(text)).split("/")
+    return _HOST.fullmatch(host) is not None and not rest and all(map(_IMAGE_PART.fullmatch, parts))
 
 
 def _is_revision(text: str) -> bool:
@@ -235,7 +190,7 @@ def _valid(code: str, is_valid: Callable[[str], object], what: str, remedy: str)
     """Return a validator for text on one line that has to fulfil a condition."""
 
     def validate(value: object) -> str:
-        text = _line(value)
+        text = one_line(value)
         if not is_valid(text):
             raise invalid(code, f"{quoted(value)} is not {what}.", remedy)
         return text
@@ -255,17 +210,14 @@ def _profile_id(value: object) -> str:
 
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 # StringConstraints comes first: in this order pydantic checks the length without calling Python again.
-Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), BeforeValidator(_line)]
-Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(_line)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), BeforeValidator(one_line)]
+Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(one_line)]
 Lines = Annotated[str, StringConstraints(min_length=1, max_length=2000), BeforeValidator(_lines)]
 Group = Annotated[
     str,
     _valid("group", is_group, "a group", "Write the full name of the group, as JupyterHub has it."),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255}),
 ]
-Variable = Annotated[str, BeforeValidator(cached(_variable)), WithJsonSchema({"type": "string"})]
-CredentialVariable = Annotated[str, BeforeValidator(cached(_credential_variable)), WithJsonSchema({"type": "string"})]
-VariableValue = Annotated[str, Field(max_length=4096), BeforeValidator(_variable_value)]
 Image = Annotated[str, BeforeValidator(cached(_image)), WithJsonSchema({"type": "string", "maxLength": 400})]
 ImagePattern = Annotated[
     str,

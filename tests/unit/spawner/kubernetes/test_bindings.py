@@ -60,7 +60,7 @@ def test_every_kind_has_a_name_on_the_page_and_profiles_for_a_cluster() -> None:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_no_profile_can_set_what_a_credential_sets(path: Path) -> None:
-    """Reserve the prefix of a new credential's variables in `model/values/texts.py`."""
+    """Reserve a new credential's variables in `model/values/variables.py`."""
     case = yaml.safe_load(path.read_text())
     if any("secret" in binding for binding in case["data_roles"].values()):
         return  # its variables are chosen in the file of the data role, as those of a profile are
