@@ -23,6 +23,7 @@ from allotment_hub.forges.pull_requests.errors import ForgeError, ForgeUnavailab
 from allotment_hub.forges.pull_requests.github import GitHubForge
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.pull_requests import following
+from allotment_hub.services.pull_requests.adoptions import MAXIMUM_STRANGERS
 from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.pull_requests.showing import ForgePlace
 from allotment_profiles.records.evidence import SessionEvidence, TrialOutcome
@@ -556,7 +557,7 @@ async def test_pull_requests_of_strangers_wait_for_everybody_elses(window: Windo
     await window.look()
     assert window.pull(stored).state == "open"
     said = [pull for pull in window.state.pulls if pull.author is stranger and pull.events]
-    assert len(said) == following.MAXIMUM_STRANGERS
+    assert len(said) == MAXIMUM_STRANGERS
     await window.look()
     assert all(pull.events for pull in window.state.pulls)
     for _ in range(3):  # what was written changed them once more

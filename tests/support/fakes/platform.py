@@ -257,6 +257,8 @@ class Platform:
     """Processor time for the check of a merge."""
     list_seconds: float = 60
     """How long lists wait for checks: as long as it takes, so that they show the same on a busy machine."""
+    adopting_seconds: float = 60
+    """How long a look waits for what it adopts: as long as it takes, for the same reason."""
     capabilities: Capabilities = deployments.cluster()
     """What the deployment can do for a trial."""
     judges: Judges = JUDGES
@@ -345,7 +347,8 @@ class Platform:
         """Return what follows the pull requests of a forge, with a file that keeps what was shown."""
         self.forge.merged_branches_stay = True
         decide = self.proposals, self.submissions, self.reviews, self.identities
-        return Following(forge, self.proposals, Windows.built(forge, *decide, place, state))
+        windows = Windows.built(forge, *decide, place, state)
+        return Following(forge, self.proposals, windows, self.adopting_seconds)
 
     async def close(self) -> None:
         """Give up connections."""

@@ -9,6 +9,7 @@ is approved or merged.
 import asyncio
 import contextlib
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -50,6 +51,8 @@ class Adoption:
     """
     waits: bool = False
     """Whether it waits for its author, who can propose what was pushed on its page."""
+    later: bool = False
+    """Whether that is not known yet."""
 
 
 class _NotAdoptedError(Exception):
@@ -61,7 +64,7 @@ class _WaitsError(_NotAdoptedError):
 
 
 class Adopting:
-    """Adopts pull requests, one after the other."""
+    """Adopts pull requests, each of them once at a time."""
 
     def __init__(
         self, proposals: Proposals, submissions: Submissions, identities: Identities, kind: ForgeKind, host: str
@@ -73,7 +76,10 @@ class Adopting:
         self._host = host
         self._forge = proposals.forge
         self._adopted = proposals.forge.adopted
-        self._lock = asyncio.Lock()
+        self._locks = weakref.WeakValueDictionary[int, asyncio.Lock]()
+        """By number."""
+        self._fetching = asyncio.Lock()
+        """The server is asked for one head at a time: more would only hold threads that others need."""
         self._left_out: dict[int, tuple[str, str, float]] = {}
         """By number: the head that is not taken over, why, and until when it is left alone."""
 
@@ -93,7 +99,7 @@ class Adopting:
         later is taken over where it is `confirmed_by` its author, a user of the hub, who has looked at it. Raise
         UnavailableError, GitError.
         """
-        async with self._lock:
+        async with self._lock(pull_request):
             stored, why, waits = await asyncio.to_thread(self._found, pull_request), "", False
             try:
                 if stored is None:
@@ -114,7 +120,7 @@ class Adopting:
 
         It is fetched where it is not here any more. Raise ServiceError where it cannot be a proposal, and GitError.
         """
-        async with self._lock:
+        async with self._lock(pull_request):
             here = await asyncio.to_thread(self._forge.repository.sizes, [pull_request.head])
             try:
                 async with contextlib.nullcontext() if here else self._fetched(pull_request):
@@ -125,6 +131,9 @@ class Adopting:
             source, (title, text) = self._source(pull_request, f"head {pushed.head}"), _said(pull_request)
             would_be = partial(self._adopted.as_proposed, earlier, pushed, source, by=by, title=title, text=text)
             return await asyncio.to_thread(would_be), pushed
+
+    def _lock(self, pull_request: PullRequest) -> asyncio.Lock:
+        return self._locks.setdefault(pull_request.number, asyncio.Lock())
 
     async def author(self, pull_request: PullRequest) -> str:
         """Return the name of the user of the hub who may propose a pull request; empty where there is none.
@@ -281,7 +290,8 @@ class Adopting:
         left_out, why, until = self._left_out.get(number, ("", "", 0.0))
         if left_out == pull_request.head and time.monotonic() < until:
             raise _NotAdoptedError(why)
-        head = await asyncio.to_thread(self._adopted.fetch, self._kind, number)
+        async with self._fetching:
+            head = await asyncio.to_thread(self._adopted.fetch, self._kind, number)
         if head is None:
             self._left_out[number] = pull_request.head, _TOO_LARGE, time.monotonic() + _RETRY_SECONDS
             raise _NotAdoptedError(_TOO_LARGE)

@@ -34,6 +34,7 @@ from allotment_hub.services.proposals.proposing import Submissions, written
 from allotment_hub.services.proposals.reviewing import Reviews
 from allotment_hub.services.pull_requests.acts import Acts
 from allotment_hub.services.pull_requests.adopting import Adopting, Adoption
+from allotment_hub.services.pull_requests.adoptions import SECONDS, Adoptions
 from allotment_hub.services.pull_requests.merged_there import MergedThere
 from allotment_hub.services.pull_requests.people import ForgePeople
 from allotment_hub.services.pull_requests.showing import ForgePlace, Showing, said_elsewhere
@@ -50,10 +51,6 @@ NOTICE = dt.timedelta(seconds=30)
 """How long a forge has to notice by itself that a pull request was merged; then the service closes it."""
 SHOW_AGAIN_SECONDS = 600.0
 """How often what a pull request shows is compared with the people of the moment, whatever else changed."""
-STRANGER_SECONDS = 60.0
-"""How often a pull request is looked at that is not adopted, and has not changed: its author may have signed in."""
-MAXIMUM_STRANGERS = 10
-"""How many of them are looked at in one look, after everything else."""
 OVERLAP = dt.timedelta(minutes=5)
 """How far before the last look acts are read again: a forge is asked for one list after the other."""
 MAXIMUM_FAILURES = 3
@@ -110,8 +107,10 @@ class Windows:
 class Following:
     """Looks at all pull requests of a repository, and keeps what need not be looked at again."""
 
-    def __init__(self, forge: Forge, proposals: Proposals, windows: Windows) -> None:
+    def __init__(self, forge: Forge, proposals: Proposals, windows: Windows, adopting_seconds: float = SECONDS) -> None:
+        """A look waits `adopting_seconds` for all that it adopts."""
         self.forge = forge
+        self.adoptions = Adoptions(windows.adopting, adopting_seconds)
         self._proposals = proposals
         self._windows = windows
         self.shown = windows.shown
@@ -133,10 +132,8 @@ class Following:
         """When each pull request was last changed, by the forge, and when that was seen here first."""
         self._compared: dict[str, tuple[object, float]] = {}
         """What each proposal stood on when it was last compared with its pull request, and when that was."""
-        self._strangers: dict[int, tuple[object, float]] = {}
-        """The pull requests that are no proposals, as they were looked at last, and when that was."""
         self._said: dict[int, tuple[str, str]] = {}
-        """What was written on each of them: its head, and why it is no proposal."""
+        """What was written on each pull request that is no proposal: its head, and why it is none."""
 
     def changed(self, number: int) -> None:
         """Note that something happened on a pull request."""
@@ -144,6 +141,7 @@ class Following:
 
     async def close(self) -> None:
         """Close the connections and the file."""
+        await self.adoptions.close()
         await self.forge.aclose()
         self.shown.close()
 
@@ -155,10 +153,13 @@ class Following:
         """
         self.waits, self._late, self._failures, self._postponed = False, None, 0, {}
         began = time.monotonic()
+        self.adoptions.begin()
         me = await self.forge.me()
         there = await self.forge.open_pull_requests()
         self.open_count = len(there)
-        self.waiting.keep_only({each.number for each in there})
+        numbers = {each.number for each in there}
+        self.waiting.keep_only(numbers)
+        self.adoptions.keep_only(numbers)
         still_open = await self._proposals.open_ones()
         for stored in still_open:
             await self._apart(stored.id, partial(self._together, stored, there, me))
@@ -238,7 +239,7 @@ class Following:
         self.elsewhere.pop(stored.id, None)
         if stored.open and (said := said_elsewhere(pull_request)):
             self.elsewhere[stored.id] = said
-        if stored.open:
+        if stored.open and not adoption.later:
             await self._show(stored, pull_request, self.shown.of(stored.id) or shown, adoption)
 
     async def _verified(self, stored: StoredProposal, pull_request: PullRequest, shown: Shown) -> Shown:
@@ -275,9 +276,10 @@ class Following:
         adoption = Adoption(stored, "")
         as_proposed = stored.head == stored.branch == pull_request.head
         if stored.open and not as_proposed and stored.records[0].kind == "adopted":
-            adoption = await self._windows.adopting.look(pull_request)
+            adoption = await self.adoptions.of(pull_request) or Adoption(stored, "", later=True)
             stored = adoption.stored or stored
-        self.waiting.note(pull_request, waits=adoption.waits)
+        if not adoption.later:
+            self.waiting.note(pull_request, waits=adoption.waits)
         if acts:
             self.shown.keep(dataclasses.replace(shown, looked=began))
         seen = self._settled.get(pull_request.number)
@@ -316,24 +318,16 @@ class Following:
 
     async def _adopt(self, there: Sequence[PullRequest]) -> None:
         """Adopt the pull requests that somebody opened by hand, or let them say why they are not adopted."""
-        never: tuple[object, float] = (None, float("-inf"))
-        left = MAXIMUM_STRANGERS
-        for each in sorted(there, key=lambda each: self._strangers.get(each.number, never)[1]):
-            looked, state = self._strangers.get(each.number, never), (each.updated, each.head)
-            if looked[0] == state and time.monotonic() - looked[1] < STRANGER_SECONDS:
-                continue
-            left -= 1
-            if left < 0:
-                self.waits = True
-                break
+        for each in self.adoptions.due(there):
             await self._apart(f"of the pull request {each.number}", partial(self._adopt_one, each))
-            self._strangers[each.number] = state, time.monotonic()
-        for gone in self._strangers.keys() - {each.number for each in there}:
-            del self._strangers[gone]
-            self._said.pop(gone, None)
+        self.waits = self.waits or self.adoptions.more
+        for gone in self._said.keys() - {each.number for each in there}:
+            del self._said[gone]
 
     async def _adopt_one(self, pull_request: PullRequest) -> None:
-        adoption = await self._windows.adopting.look(pull_request, is_as_opened=self.forge.is_as_opened)
+        adoption = await self.adoptions.of(pull_request, self.forge.is_as_opened)
+        if adoption is None:
+            return
         self.waiting.note(pull_request, waits=adoption.waits)
         said = pull_request.head, adoption.why_not
         if adoption.stored:  # the next look shows what it means; what has ended says so already

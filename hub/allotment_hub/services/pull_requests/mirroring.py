@@ -58,6 +58,7 @@ class PullRequests:
         self.status = ForgeStatus(None, dt.datetime.now(dt.UTC))
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        following.adoptions.on_late = self._woken.set
 
     @property
     def open_count(self) -> int:
