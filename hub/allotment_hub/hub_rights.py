@@ -31,8 +31,10 @@ HUB_HANDLERS = [
     (r"/api/allotment/sessions", "allotment_spawner.hub.stop_handlers.SessionsHandler"),
     (r"/api/allotment/stops", "allotment_spawner.hub.stop_handlers.StopsHandler"),
     (r"/api/allotment/trials", "allotment_spawner.hub.trial_handlers.TrialsHandler"),
+    (r"/allotment/restart/([^/]+)", "allotment_spawner.pages.restart.RestartHandler"),
+    (r"/allotment/restart/([^/]+)/([^/]+)", "allotment_spawner.pages.restart.RestartHandler"),
 ]
-"""What the service calls in the spawner's package."""
+"""What the service calls in the spawner's package, and its page for a restart."""
 
 HEADERS = {"Cross-Origin-Opener-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
 """On every page of the hub. Its own Content-Security-Policy forbids framing already."""

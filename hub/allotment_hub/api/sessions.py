@@ -63,7 +63,7 @@ class LargerSizeAnswer(Answer):
     cpu: float
     """CPUs."""
     url: str
-    """The start page with this choice. The session that runs has to be stopped first."""
+    """The page that asks, stops the session that runs, and starts this."""
 
 
 class LastSessionAnswer(Answer):
@@ -115,6 +115,8 @@ class OwnSessionAnswer(Answer):
     """How the last session of the caller from this profile ended; null where none has, or it is not known."""
     url: str
     """The page of the profile."""
+    restart: str
+    """The page that asks, stops this session, and starts its profile again as it is now."""
 
 
 class StoppedSessionAnswer(SessionAnswer):
@@ -179,6 +181,7 @@ def _own_session_answer(session: OwnSession, address: Callable[[str], str]) -> O
             for each in session.larger
         ],
         url=address(f"profiles/{session.profile}"),
+        restart=address(session.restart_link),
     )
 
 

@@ -54,6 +54,7 @@ async def test_a_session_is_told_what_it_has_and_when_it_ends(platform: Platform
     ]
     assert told["newer"] is False
     assert told["url"].endswith("/services/allotment/profiles/housing/notebook")
+    assert told["restart"].endswith("/hub/allotment/restart/ana")
 
 
 async def test_the_next_larger_size_of_each_profile_with_the_same_app_is_named(
@@ -65,7 +66,7 @@ async def test_the_next_larger_size_of_each_profile_with_the_same_app_is_named(
         ("housing/notebook", {"size": "large"}, 8),
         ("housing/wide", {}, 6),
     ]
-    assert told["larger"][0]["url"].endswith("/hub/spawn?opt-profile=housing%2Fnotebook&opt-size=large")
+    assert told["larger"][0]["url"].endswith("/hub/allotment/restart/ana?opt-profile=housing%2Fnotebook&opt-size=large")
     await running(platform, server="second", size=SIZE | {"memory": 12 * GIB})
     answer = await service.program("ana", session=True).get("api/v1/session")
     assert answer.json()["code"] == "session-unknown"  # its token is that of the default one

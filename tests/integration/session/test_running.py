@@ -21,6 +21,7 @@ RUNNING: dict[str, Any] = {
     "data_roles": [{"name": "housing-open", "title": "Housing", "until": "2029-12-31", "review_by": None, "state": ""}],
     "started": "2026-01-01T08:00:00Z", "idle": 7200, "larger": [], "url": "/base/services/allotment/profiles/x",
     "ends": [{"kind": "total", "at": "2999-01-01T20:00:00Z", "text": "Its time is over."}],
+    "restart": "/base/hub/allotment/restart/analyst",
 }  # fmt: skip
 _IN_CONTAINER = """
 import os, sys

@@ -62,7 +62,7 @@ class LargerSize:
     memory: int
     cpu: int
     link: str
-    """The address of the start page with this choice, below the hub."""
+    """The address of the page that restarts the session with this choice, after asking, below the hub's prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,11 @@ class OwnSession:
     """The smallest first."""
     last: LastSession | None = None
     """How the last session of this user from the profile ended; None where that is not known."""
+
+    @property
+    def restart_link(self) -> str:
+        """The address of the page that restarts the session, after asking, below the hub's prefix."""
+        return restart_link(self.user, self.server)
 
 
 class OwnSessions:
@@ -266,10 +271,14 @@ def _requests(profile: Profile, base: Request) -> Iterator[Request]:
             yield Request(base.profile, {**options, name: key})
 
 
+def restart_link(user: str, server: str) -> str:
+    """Return the address of the page that restarts a session, below the hub's prefix."""
+    return "/".join(["/hub/allotment/restart", *(quote(name, safe="") for name in (user, server) if name)])
+
+
 def _larger_size(launch: Launch, user: User, server: str) -> LargerSize:
     chosen = {"profile": launch.profile_id, **launch.request.options}
     query = urlencode({f"opt-{name}": value for name, value in chosen.items()})
-    place = f"spawn/{quote(user.name, safe='')}/{quote(server, safe='')}" if server else "spawn"
-    link = f"/hub/{place}?{query}"
+    link = f"{restart_link(user.name, server)}?{query}"
     size, options = launch.size, launch.request.options
     return LargerSize(launch.profile_id, launch.title, options, size.memory, size.cpu, link)
