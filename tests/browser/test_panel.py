@@ -55,7 +55,7 @@ def test_the_panel_shows_the_profile_that_runs(lab: Page) -> None:
     assert violations(lab) == []
 
 
-def test_a_change_is_proposed_without_leaving_jupyterlab(lab: Page) -> None:
+def test_a_change_is_proposed_and_tried_without_leaving_jupyterlab(lab: Page, analyst: Person) -> None:
     panel = lab.get_by_role("region", name="Allotment", exact=True)
     panel.get_by_role("button", name="Propose a change").click()
     form = lab.locator(".jp-AllotmentForm")
@@ -68,6 +68,11 @@ def test_a_change_is_proposed_without_leaving_jupyterlab(lab: Page) -> None:
     expect(form.get_by_text("It can be proposed.")).to_be_visible()
     expect(form.get_by_text("memory limit: 24 GiB")).to_be_visible()
     assert violations(lab) == []
+    form.get_by_role("button", name="Try it before you propose it").click()
+    expect(form.get_by_role("link", name="Open the trial")).to_be_visible()
+    expect(panel.get_by_text("A draft that you try:")).to_be_visible()
+    form.get_by_role("button", name="End the trial").click()
+    expect(form.get_by_text("The trial has ended.")).to_be_visible()
     propose = form.get_by_role("button", name="Propose", exact=True)
     expect(propose).to_be_disabled()
     form.get_by_label("Reason").fill("Joining ten years of prices")
@@ -75,6 +80,14 @@ def test_a_change_is_proposed_without_leaving_jupyterlab(lab: Page) -> None:
     expect(lab.get_by_role("heading", name="Proposed", exact=True)).to_be_visible()
     own = panel.get_by_role("listitem").filter(has_text="Notebook for <b>joins</b>")
     expect(own).to_contain_text("open")
+    own.get_by_role("button", name="Try ").click()
+    expect(own).to_contain_text(re.compile(r"The trial runs\. It started in \d+ s\."))
+    trial = own.get_by_role("link", name="Open the trial")
+    assert str(trial.get_attribute("href")).endswith("/user/analyst/trial/")
+    assert (trial.get_attribute("target"), trial.get_attribute("rel")) == ("_blank", "noopener noreferrer")
+    assert "trial" in analyst.sessions()
+    own.get_by_role("button", name="End the trial").click()
+    expect(own).to_contain_text("The trial has ended.")
     own.get_by_role("button", name="Withdraw").click()
     expect(own).to_contain_text("withdrawn")
 
@@ -87,7 +100,7 @@ def test_what_runs_is_proposed_with_evidence_and_the_user_is_told_until_it_can_b
         panel.get_by_role("button", name="Propose what I am running").click()
         form = lab.locator(".jp-AllotmentForm")
         expect(form.get_by_text("Reviewers see this as your claim")).to_be_visible()
-        expect(form.get_by_text("use memory peak")).to_be_visible()
+        expect(form.get_by_text("Memory, peak")).to_be_visible()
         form.get_by_role("group", name="Memory").first.get_by_label("Limit").fill("6 GiB")
         form.get_by_label("Reason").fill("The join of two quarters")
         expect(form.get_by_text("It can be proposed.")).to_be_visible()
@@ -113,5 +126,5 @@ def test_what_runs_is_proposed_with_evidence_and_the_user_is_told_until_it_can_b
         refresh.click()
         expect(lab.get_by_text(re.compile("Live: Change housing-statistics/notebook")).first).to_be_visible()
         expect(panel.get_by_text("A newer revision of this profile exists.")).to_be_visible()
-        restart = panel.get_by_role("link", name=re.compile("Restart into it"))
-        assert restart.get_attribute("href") == f"{analyst.deployment.url}hub/home"
+        restart = panel.get_by_role("link", name="Restart into it")
+        assert restart.get_attribute("href") == f"{analyst.deployment.url}hub/allotment/restart/analyst"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from support.conditions import until
 from support.folders import ROOT
 from support.servers.deployment import Deployment
@@ -21,6 +21,8 @@ _QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+
+expect.set_options(timeout=30_000)  # as long as for an action: on a busy machine a check takes longer than five seconds
 
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium on this machine: install the package `chromium` to run the browser tests"

@@ -75,11 +75,11 @@ class Proposals:
 
     async def check(self, body: dict[str, Any]) -> Any:
         """Check a change of one profile. Raise `SessionError`."""
-        return await self._service.post("checks", body=_known(body, _CHECKED))
+        return await self._service.post("checks", body=known(body, _CHECKED))
 
     async def propose(self, body: dict[str, Any]) -> Any:
         """Propose a change of one profile. Raise `SessionError`."""
-        return await self._service.post("proposals", body=_known(body, _PROPOSED))
+        return await self._service.post("proposals", body=known(body, _PROPOSED))
 
     async def withdraw(self, proposal: str) -> Any:
         """Withdraw a proposal of the user. Raise `SessionError`."""
@@ -93,7 +93,8 @@ def _profiles(answer: Any) -> list[str]:
     return [f"{match[1]}/{match[2]}" for match in matches if match]
 
 
-def _known(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+def known(body: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Return what the panel sends, if all of it has these names. Raise `SessionError`."""
     unknown = sorted(set(body) - names)
     if unknown:
         raise SessionError(

@@ -13,9 +13,11 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+from jupyterlab_allotment.kernels import Kernels
 from jupyterlab_allotment.proposals import PROPOSAL_ID, Proposals
 from jupyterlab_allotment.running import Running
 from jupyterlab_allotment.service import Service
+from jupyterlab_allotment.trials import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -39,11 +41,12 @@ class _Handler(APIHandler):
     _track_activity = False
     """The panel asks by itself. That keeps no session from being idle."""
 
-    def initialize(self, running: Running, service: Service, proposals: Proposals) -> None:
+    def initialize(self, running: Running, service: Service, proposals: Proposals, trials: Trials) -> None:
         """Receive what the server has once."""
         self.running = running
         self.service = service
         self.proposals = proposals
+        self.trials = trials
 
     async def answer(self, call: Awaitable[Any]) -> None:
         """Answer with the result of a call, or with what the service or its absence says."""
@@ -113,6 +116,44 @@ class WithdrawalHandler(_Handler):
         await self.answer(self.proposals.withdraw(proposal))
 
 
+class TrialHandler(_Handler):
+    """The trial of a proposal."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, proposal: str) -> None:
+        """Start it."""
+        await self.answer(self._started(proposal))
+
+    async def _started(self, proposal: str) -> Any:
+        return await self.trials.start(proposal, self.body())
+
+
+class TrialsHandler(_Handler):
+    """The trial of anything: a user has one at a time."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Return the one that runs, or the last one."""
+        await self.answer(self.trials.current())
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Try a profile before it is proposed."""
+        await self.answer(self._started())
+
+    @web.authenticated
+    @authorized
+    async def delete(self) -> None:
+        """End the one that runs."""
+        await self.answer(self.trials.end())
+
+    async def _started(self) -> Any:
+        return await self.trials.start_draft(self.body())
+
+
 class UseHandler(_Handler):
     """What the session uses."""
 
@@ -160,6 +201,8 @@ ROUTES: dict[str, type[_Handler]] = {
     "session": SessionHandler,
     "proposals": ProposalsHandler,
     rf"proposals/({PROPOSAL_ID})/withdrawal": WithdrawalHandler,
+    rf"proposals/({PROPOSAL_ID})/trial": TrialHandler,
+    "trials": TrialsHandler,
     "use": UseHandler,
     "capture": CaptureHandler,
     "schema": SchemaHandler,
@@ -171,8 +214,9 @@ def add_routes(server: ServerApp) -> None:
     """Add the routes to a Jupyter server."""
     environment = dict(os.environ)
     service = Service(environment)
-    running = Running(environment, service)
-    shared = {"running": running, "service": service, "proposals": Proposals(running, service)}
+    running = Running(environment, service, Kernels(server.kernel_manager))
+    proposals, trials = Proposals(running, service), Trials(service)
+    shared = {"running": running, "service": service, "proposals": proposals, "trials": trials}
     base = server.web_app.settings["base_url"]
     routes = [(url_path_join(base, PREFIX, path), handler, shared) for path, handler in ROUTES.items()]
     server.web_app.add_handlers(".*$", routes)  # type: ignore[no-untyped-call]

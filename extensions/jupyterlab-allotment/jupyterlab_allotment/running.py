@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from allotment_session.capture.evidence import Use
 
+    from jupyterlab_allotment.kernels import Kernels
     from jupyterlab_allotment.service import Service
 
 _DATA = Path("/data")
@@ -30,7 +31,8 @@ _NEEDED = ("ALLOTMENT_URL", "ALLOTMENT_PROFILE", "JUPYTERHUB_API_TOKEN")
 class Running:
     """The session that this server is."""
 
-    def __init__(self, environment: Mapping[str, str], service: Service) -> None:
+    def __init__(self, environment: Mapping[str, str], service: Service, kernels: Kernels) -> None:
+        self._kernels = kernels
         self._environment = environment
         self._service = service
         self._looking = asyncio.Lock()
@@ -59,6 +61,7 @@ class Running:
             "server": self._environment.get("JUPYTERHUB_SERVER_NAME", ""),
             "hub": self._environment.get("JUPYTERHUB_PUBLIC_HUB_URL", ""),
             "profile": self.profile,
+            "trial": self._environment.get("ALLOTMENT_TRIAL", ""),
         }
 
     async def details(self) -> dict[str, Any]:
@@ -79,7 +82,8 @@ class Running:
         """Return what this session uses now. What is not known is null or missing."""
         async with self._looking:
             found = await asyncio.to_thread(observed)
-            return {**found.values, "unknown": found.unknown, "cpu_now": self._cpu_now(found)}
+            more = {"unknown": found.unknown, "cpu_now": self._cpu_now(found), "kernels_killed": self._kernels.killed()}
+            return {**found.values, **more}
 
     def _cpu_now(self, use: Use) -> float | None:
         """Return the CPUs in use since the look before."""

@@ -15,9 +15,12 @@ export function formatBytes(bytes: number): string {
   return `${amount >= 100 ? Math.round(amount) : Math.round(amount * 10) / 10} ${unit}`;
 }
 
-/** Format what is left of a session: `3 h 20 min`. */
+/** Format a duration, such as what is left of a session: `3 h 20 min`, `45 s`. */
 export function formatDuration(seconds: number): string {
-  const minutes = Math.max(0, Math.floor(seconds / 60));
+  if (seconds < 60) {
+    return `${Math.max(0, Math.floor(seconds))} s`;
+  }
+  const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);
   if (hours >= 48) {
     return `${Math.floor(hours / 24)} d`;

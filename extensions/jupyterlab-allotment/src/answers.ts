@@ -69,6 +69,7 @@ export interface ILargerSize {
   title: string;
   options: { [name: string]: string };
   memory: number;
+  /** The hub's page that restarts the session with it, after asking. */
   url: string;
 }
 
@@ -84,6 +85,8 @@ export interface IOwnSession {
   gpu: number;
   ends: ISessionEnd[];
   larger: ILargerSize[];
+  /** The hub's page that restarts the session, after asking; missing in the answers of an older service. */
+  restart?: string;
 }
 
 export interface ISession {
@@ -93,6 +96,8 @@ export interface ISession {
   server: string;
   hub: string;
   profile: string;
+  /** What this session is a trial of; empty if it is none. A trial may not ask the service, so it is not inside. */
+  trial: string;
   own?: IOwnSession;
   /** Null where the profile is gone. */
   details?: IProfileDetails | null;
@@ -106,8 +111,10 @@ export interface IUse {
   memory_limit?: number | null;
   cpu_now?: number | null;
   cpu_typical?: number | null;
-  /** How often the kernel ended a process. */
+  /** How often the system ended a process for lack of memory; missing where it does not count that, as on a laptop. */
   out_of_memory?: number | null;
+  /** How many kernels were killed, whatever the reason. */
+  kernels_killed?: number;
   unknown: string;
 }
 
@@ -144,6 +151,23 @@ export interface IProposal {
   withdrawable?: boolean;
   profiles?: string[];
   approved_by?: string[];
+}
+
+/** The user's trial: a session of what is proposed, before it is merged. */
+export interface ITrial {
+  /** `ended` also where it did not start. */
+  state: 'none' | 'starting' | 'running' | 'ended';
+  /** The id of the proposal; empty for a draft. */
+  proposal: string;
+  head: string;
+  profile: string;
+  /** After how many seconds it answered; null while it has not. */
+  started_in: number | null;
+  /** Why it ended, or has not started. */
+  why: string;
+  code: string;
+  /** Its address, once it runs. */
+  url: string;
 }
 
 export interface IProblem {

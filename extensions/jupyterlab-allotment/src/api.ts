@@ -11,6 +11,7 @@ import type {
   IProblem,
   IProposal,
   ISession,
+  ITrial,
   IUse
 } from './answers';
 import { CallError } from './errors';
@@ -54,9 +55,27 @@ export class Api {
     return this._call<IProposal>(`proposals/${encodeURIComponent(id)}/withdrawal`, {});
   }
 
-  private async _call<T>(path: string, body?: object): Promise<T> {
+  trial(): Promise<ITrial> {
+    return this._call<ITrial>('trials');
+  }
+
+  /** Try a proposal: the profile is named where it has several. */
+  tryProposal(id: string, profile?: string): Promise<ITrial> {
+    return this._call<ITrial>(`proposals/${encodeURIComponent(id)}/trial`, profile ? { profile } : {});
+  }
+
+  /** Try a change that nobody has proposed. */
+  tryDraft(change: IChange): Promise<ITrial> {
+    return this._call<ITrial>('trials', { profile: `${change.team}/${change.name}`, settings: change.profile });
+  }
+
+  endTrial(): Promise<ITrial> {
+    return this._call<ITrial>('trials', undefined, 'DELETE');
+  }
+
+  private async _call<T>(path: string, body?: object, method = body ? 'POST' : 'GET'): Promise<T> {
     const url = URLExt.join(this._settings.baseUrl, PREFIX, path);
-    const init: RequestInit = body ? { method: 'POST', body: JSON.stringify(body) } : {};
+    const init: RequestInit = { method, ...(body ? { body: JSON.stringify(body) } : {}) };
     let response: Response;
     try {
       response = await ServerConnection.makeRequest(url, init, this._settings);

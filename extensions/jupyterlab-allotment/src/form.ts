@@ -1,7 +1,6 @@
 /** The form for a profile: its schema made simple, what is sent, and where problems belong. No widgets. */
 
-import type { ICheck, IChange, IEvidence, IProblem, ISchema, ITeamBounds } from './answers';
-import { formatBytes } from './amounts';
+import type { ICheck, IChange, IProblem, ISchema, ITeamBounds } from './answers';
 import type { AllotmentProfile as Profile } from './profile';
 
 /** The fields that are always shown, in this order, and those that are folded. The file in the hub's form has the rest. */
@@ -158,28 +157,4 @@ export function fieldErrors(problems: IProblem[]): ISchema {
     part.__errors = [...(part.__errors ?? []), `${problem.message} ${problem.remedy}`.trim()];
   }
   return root;
-}
-
-/** Return what is sent as evidence, without the packages, as names and values: nothing of it is left out. */
-export function evidenceLines(evidence: IEvidence): [string, string][] {
-  const lines: [string, string][] = [];
-  const add = (name: string, value: unknown): void => {
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
-      Object.entries(value).forEach(([key, each]) => add(`${name} ${key}`, each));
-    } else {
-      lines.push([name.replace(/_/g, ' '), shown(name, value)]);
-    }
-  };
-  Object.entries(evidence).forEach(([name, value]) => name !== 'packages' && add(name, value));
-  return lines;
-}
-
-function shown(name: string, value: unknown): string {
-  if (typeof value === 'number' && /memory_(peak|limit)$/.test(name)) {
-    return formatBytes(value);
-  }
-  if (typeof value === 'number' && !Number.isInteger(value)) {
-    return value.toFixed(2);
-  }
-  return Array.isArray(value) ? value.join(', ') : String(value);
 }

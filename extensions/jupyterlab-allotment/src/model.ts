@@ -3,15 +3,17 @@
 import { Poll } from '@lumino/polling';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { Api } from './api';
-import type { IProposal, ISession, IUse } from './answers';
+import type { IProposal, ISession, ITrial, IUse } from './answers';
 import { told, type ICallProblem } from './errors';
-import { accessNews, proposalNews, type IAccessNews, type IProposalNews } from './news';
+import { accessNews, proposalNews, trialNews, type IAccessNews, type IProposalNews } from './news';
 import { ranOut } from './use';
 
 /** The longest time between two calls, after many errors. */
 const SLOWEST = 10 * 60 * 1000;
 /** The time between two looks at memory and CPU, which ask the server of the session alone. */
 const USE = 5000;
+/** The time between two looks at a trial that starts. */
+const TRIAL = 2000;
 
 export class AllotmentModel {
   constructor(readonly api: Api) {
@@ -23,6 +25,12 @@ export class AllotmentModel {
       frequency,
       standby: 'when-hidden'
     });
+    this._trialPoll = new Poll({
+      auto: false,
+      name: 'jupyterlab-allotment:trial',
+      factory: () => this._lookAtTrial(),
+      frequency: { interval: TRIAL, backoff: true, max: SLOWEST }
+    });
     this._usePoll = new Poll({
       auto: false,
       name: 'jupyterlab-allotment:use',
@@ -30,6 +38,11 @@ export class AllotmentModel {
       frequency: { interval: USE, backoff: true, max: SLOWEST },
       standby: 'when-hidden'
     });
+  }
+
+  /** The trial that runs, or the last one; null where none is known. */
+  get trial(): ITrial | null {
+    return this._trial;
   }
 
   get session(): ISession | null {
@@ -59,11 +72,16 @@ export class AllotmentModel {
     return this._proposalNews;
   }
 
+  /** Emitted when a trial runs, or did not start. */
+  get trialNews(): ISignal<this, ITrial> {
+    return this._trialNews;
+  }
+
   get accessNews(): ISignal<this, IAccessNews> {
     return this._accessNews;
   }
 
-  /** Emitted when the kernel has ended a process for want of memory. */
+  /** Emitted when a process was killed, as the system does when memory runs out. */
   get outOfMemory(): ISignal<this, void> {
     return this._outOfMemory;
   }
@@ -89,8 +107,14 @@ export class AllotmentModel {
     await this.refresh();
   }
 
+  /** Start a trial or end it, and look at it until it runs. */
+  async onTrial(call: (api: Api) => Promise<ITrial>): Promise<void> {
+    this._setTrial(await call(this.api));
+  }
+
   dispose(): void {
     this._poll.dispose();
+    this._trialPoll.dispose();
     this._usePoll.dispose();
     Signal.clearData(this);
   }
@@ -110,6 +134,7 @@ export class AllotmentModel {
         void this._usePoll.start();
       }
       const proposals = await this.api.proposals();
+      await this._lookAtTrial().catch(() => undefined); // a hub that does not answer keeps nothing else from being shown
       const news = proposalNews(this._proposals, proposals);
       this._proposals = proposals;
       this._problem = null;
@@ -121,6 +146,20 @@ export class AllotmentModel {
       this._changed.emit();
       throw error; // the next call comes later
     }
+  }
+
+  private async _lookAtTrial(): Promise<void> {
+    this._setTrial(await this.api.trial());
+  }
+
+  private _setTrial(trial: ITrial): void {
+    const news = trialNews(this._trial, trial);
+    this._trial = trial;
+    this._changed.emit();
+    if (news) {
+      this._trialNews.emit(trial);
+    }
+    void (trial.state === 'starting' ? this._trialPoll.start() : this._trialPoll.stop());
   }
 
   private async _lookAtUse(): Promise<void> {
@@ -144,6 +183,9 @@ export class AllotmentModel {
 
   private _poll: Poll;
   private _usePoll: Poll;
+  private _trialPoll: Poll;
+  private _trial: ITrial | null = null;
+  private _trialNews = new Signal<this, ITrial>(this);
   private _isLooking = false;
   private _use: IUse | null = null;
   private _outOfMemory = new Signal<this, void>(this);

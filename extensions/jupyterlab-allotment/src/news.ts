@@ -1,6 +1,6 @@
 /** What a user is told of while they work: own proposals that got further, and data that ends. */
 
-import type { IDataRole, IProposal } from './answers';
+import type { IDataRole, IProposal, ITrial } from './answers';
 import { daysLeft } from './amounts';
 
 export type ProposalEvent = 'approved' | 'rejected' | 'live';
@@ -53,4 +53,9 @@ export function accessNews(data: IDataRole[], now: number): IAccessNews[] {
     const event = role.state || days < 0 ? ('ended' as const) : ('soon' as const);
     return [{ event, name: role.name, day, days, key: `${role.name} ${day} ${event}` }];
   });
+}
+
+/** Whether a trial that was starting runs now, or did not start. */
+export function trialNews(before: ITrial | null, after: ITrial): boolean {
+  return before?.state === 'starting' && (after.state === 'running' || (after.state === 'ended' && after.code !== ''));
 }

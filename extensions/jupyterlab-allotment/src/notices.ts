@@ -8,6 +8,7 @@ import { Commands } from './commands';
 import { pageAddress } from './links';
 import type { AllotmentModel } from './model';
 import type { IAccessNews, IProposalNews } from './news';
+import { ranOutText } from './use';
 
 /** Tell a user what happens while they work, as long as `wanted` says so. */
 export function notify(
@@ -35,6 +36,16 @@ export function notify(
     Notification.emit(texts[event], event === 'rejected' ? 'warning' : 'success', { autoClose: false, actions });
   });
 
+  model.trialNews.connect((_, trial) => {
+    if (!wanted()) {
+      return;
+    }
+    const runs = trial.state === 'running';
+    const text = runs ? trans.__('The trial of %1 runs.', trial.profile) : trans.__('The trial did not start: %1', trial.why);
+    const actions = runs ? link(pageAddress(trial.url), trans.__('Open the trial')) : [show];
+    Notification.emit(text, runs ? 'success' : 'warning', { autoClose: false, actions });
+  });
+
   model.accessNews.connect((_, { event, name, day, days }: IAccessNews) => {
     if (!wanted()) {
       return;
@@ -57,9 +68,9 @@ export function notify(
       return;
     }
     const larger = model.session?.own?.larger[0];
-    const text = trans.__('Out of memory: the kernel ended a process of this session.');
+    const text = ranOutText(model.use, trans);
     const actions: Notification.IAction[] = larger
-      ? link(pageAddress(larger.url), trans.__('Start with %1', formatBytes(larger.memory)))
+      ? link(pageAddress(larger.url), trans.__('Restart with %1', formatBytes(larger.memory)))
       : [{ label: trans.__('Propose a larger limit'), callback: () => void commands.execute(Commands.proposeRunning) }];
     Notification.emit(text, 'error', { autoClose: false, actions: [...actions, show] });
   });

@@ -13,7 +13,9 @@ import { allotmentIcon } from './icons';
 import { homePage, pageAddress } from './links';
 import type { AllotmentModel } from './model';
 import { lastDay, SOON_DAYS } from './news';
-import { cpuGauge, memoryGauge, timeLeft, type IGauge } from './use';
+import { Problem } from './problem';
+import { startsOf, Trial } from './trial';
+import { cpuGauge, killed, memoryGauge, ranOutText, timeLeft, type IGauge } from './use';
 
 export class AllotmentPanel extends ReactWidget {
   constructor(
@@ -64,13 +66,17 @@ function PanelContent(props: IPart & { model: AllotmentModel; commands: CommandR
         {!session && !model.problem && <p>{trans.__('Asking the service …')}</p>}
       </div>
       {session && !session.inside && (
-        <p>{trans.__('This server was not started by Allotment, so there is nothing to show here.')}</p>
+        <p>
+          {session.trial
+            ? trans.__('This is a trial of %1. It may not ask the service, so there is nothing more to show here.', session.trial)
+            : trans.__('This server was not started by Allotment, so there is nothing to show here.')}
+        </p>
       )}
       {session?.details && <Profile session={session} details={session.details} trans={trans} />}
       {session?.inside && session.details === null && (
         <p className="jp-Allotment-note">{trans.__('The profile %1 does not exist any more.', session.profile)}</p>
       )}
-      {session?.own && <Use model={model} session={session} own={session.own} trans={trans} />}
+      {session?.own && <Use model={model} session={session} own={session.own} commands={commands} trans={trans} />}
       {session?.inside && session.details && (
         <div className="jp-Allotment-actions">
           <button className="jp-mod-styled jp-mod-accept" onClick={() => void commands.execute(Commands.propose)}>
@@ -87,24 +93,9 @@ function PanelContent(props: IPart & { model: AllotmentModel; commands: CommandR
   );
 }
 
-export function Problem({ problem, trans }: IPart & { problem: ICallProblem }): JSX.Element {
-  const address = pageAddress(problem.url);
-  return (
-    <div className="jp-Allotment-problem">
-      <strong>{problem.what}</strong> {problem.why} {problem.remedy}
-      {problem.code && <code> [{problem.code}]</code>}{' '}
-      {address && (
-        <a href={address} target="_blank" rel="noopener noreferrer">
-          {trans.__('Open the page that helps')}
-        </a>
-      )}
-    </div>
-  );
-}
-
 function Profile({ session, details, trans }: IPart & { session: ISession; details: IProfileDetails }): JSX.Element {
   const address = pageAddress(details.url);
-  const home = homePage(session.hub);
+  const restart = pageAddress(session.own?.restart) ?? homePage(session.hub);
   return (
     <section aria-labelledby="jp-Allotment-profile">
       <h2 id="jp-Allotment-profile">
@@ -123,11 +114,8 @@ function Profile({ session, details, trans }: IPart & { session: ISession; detai
       {session.own?.newer && (
         <p className="jp-Allotment-note" role="status">
           {trans.__('A newer revision of this profile exists.')}{' '}
-          {home && (
-            <a href={home} target="_blank" rel="noopener noreferrer">
-              {trans.__('Restart into it on the hub’s page')}
-            </a>
-          )}
+          {restart && <a href={restart}>{trans.__('Restart into it')}</a>}{' '}
+          {trans.__('This stops the session: what notebooks and terminals hold in memory is lost, files stay. You are asked first.')}
         </p>
       )}
       {details.refusal && (
@@ -164,10 +152,16 @@ function Profile({ session, details, trans }: IPart & { session: ISession; detai
   );
 }
 
-function Use(props: IPart & { model: AllotmentModel; session: ISession; own: IOwnSession }): JSX.Element {
-  const { model, session, own, trans } = props;
+interface IUseProps extends IPart {
+  model: AllotmentModel;
+  session: ISession;
+  own: IOwnSession;
+  commands: CommandRegistry;
+}
+
+function Use({ model, session, own, commands, trans }: IUseProps): JSX.Element {
   const left = timeLeft(session, Date.now());
-  const out = (model.use?.out_of_memory ?? 0) > 0;
+  const out = killed(model.use) > 0;
   const memory = memoryGauge(model.use, own);
   const larger = own.larger[0];
   const address = pageAddress(larger?.url);
@@ -179,15 +173,13 @@ function Use(props: IPart & { model: AllotmentModel; session: ISession; own: IOw
       {!memory && model.use?.unknown && <p className="jp-Allotment-quiet">{model.use.unknown}</p>}
       {(out || memory?.short) && (
         <p className="jp-Allotment-note" role="status">
-          {out
-            ? trans.__('Out of memory: the kernel ended a process of this session.')
-            : trans.__('Memory is short.')}{' '}
+          {out ? ranOutText(model.use, trans) : trans.__('Memory is short.')}{' '}
           {larger && address ? (
-            <a href={address} target="_blank" rel="noopener noreferrer">
-              {trans.__('Stop it and start %1 with %2', larger.title, formatBytes(larger.memory))}
-            </a>
+            <a href={address}>{trans.__('Stop it and start %1 with %2', larger.title, formatBytes(larger.memory))}</a>
           ) : (
-            trans.__('Propose what you are running with a larger limit.')
+            <button className="jp-Allotment-link" onClick={() => void commands.execute(Commands.proposeRunning)}>
+              {trans.__('Propose a larger limit')}
+            </button>
           )}
         </p>
       )}
@@ -271,10 +263,24 @@ function Proposals(props: IPart & { model: AllotmentModel; proposals: IProposal[
       <h2 id="jp-Allotment-proposals">{trans.__('My proposals')}</h2>
       <div aria-live="polite">{problem && <Problem problem={problem} trans={trans} />}</div>
       {proposals.length === 0 && <p>{trans.__('You have proposed nothing yet.')}</p>}
+      {isTriedDraft(model) && (
+        <>
+          <p>{trans.__('A draft that you try:')}</p>
+          <Trial model={model} proposal="" starts={[]} trans={trans} />
+        </>
+      )}
       <ul className="jp-Allotment-list">
         {proposals.map(each => (
           <li key={each.id} data-state={each.state}>
             <Proposal proposal={each} trans={trans} />
+            {!isOver(each) && (each.profiles ?? []).length > 0 && (
+              <Trial
+                model={model}
+                proposal={each.id}
+                starts={startsOf(each.id, each.title, each.profiles ?? [], trans)}
+                trans={trans}
+              />
+            )}
             {each.withdrawable && (
               <button
                 className="jp-Allotment-link"
@@ -291,9 +297,17 @@ function Proposals(props: IPart & { model: AllotmentModel; proposals: IProposal[
   );
 }
 
+function isTriedDraft(model: AllotmentModel): boolean {
+  const trial = model.trial;
+  return trial !== null && trial.proposal === '' && (trial.state === 'starting' || trial.state === 'running');
+}
+
+function isOver(proposal: IProposal): boolean {
+  return ['live', 'merged', 'rejected', 'withdrawn'].includes(proposal.state);
+}
+
 function Proposal({ proposal, trans }: IPart & { proposal: IProposal }): JSX.Element {
   const address = pageAddress(proposal.url);
-  const over = ['live', 'merged', 'rejected', 'withdrawn'].includes(proposal.state);
   return (
     <>
       {address ? (
@@ -304,7 +318,7 @@ function Proposal({ proposal, trans }: IPart & { proposal: IProposal }): JSX.Ele
         <span>{proposal.title}</span>
       )}{' '}
       <span className="jp-Allotment-state">{stateText(proposal.state, trans)}</span>
-      {!over && proposal.waits_for && (
+      {!isOver(proposal) && proposal.waits_for && (
         <span className="jp-Allotment-quiet"> {trans.__('waits for %1', proposal.waits_for)}</span>
       )}
     </>

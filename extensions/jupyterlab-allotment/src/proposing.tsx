@@ -8,10 +8,10 @@ import validator from '@rjsf/validator-ajv8';
 import React from 'react';
 import type { ICaptured, ICheck, IFormSchema, IProblem, IProposal, ISession } from './answers';
 import { told, type ICallProblem } from './errors';
+import { evidenceLines } from './evidence';
 import {
   acceptable,
   changeOf,
-  evidenceLines,
   fieldErrors,
   formSchema,
   MAIN_FIELDS,
@@ -23,7 +23,8 @@ import {
 import { allotmentIcon } from './icons';
 import { pageAddress } from './links';
 import type { AllotmentModel } from './model';
-import { Problem } from './panel';
+import { Problem } from './problem';
+import { startsOf, Trial } from './trial';
 
 /** How long after the last key a change is checked. */
 const PAUSE = 600;
@@ -176,7 +177,21 @@ function Form(props: IProps & { schema: IFormSchema; captured: ICaptured | null 
           {trans.__('Propose')}
         </button>
         <div aria-live="polite">{refused && <Problem problem={refused} trans={trans} />}</div>
+        <Trial
+          model={model}
+          proposal=""
+          starts={[
+            {
+              label: trans.__('Try it before you propose it'),
+              title: trans.__('Try it before you propose it'),
+              start: api => api.tryDraft(change)
+            }
+          ]}
+          disabled={checking || !check}
+          trans={trans}
+        />
         {check && <Meaning check={check} trans={trans} />}
+        {check && <Others check={check} model={model} trans={trans} />}
       </div>
     </div>
   );
@@ -418,10 +433,26 @@ function Meaning({ check, trans }: ICheckProps): JSX.Element {
       <Lines title={trans.__('Cost')} lines={check.cost?.text ? [check.cost.text] : []} />
       <Lines title={trans.__('Access')} lines={check.access.map(each => each.text)} />
       <Lines title={trans.__('Changes')} lines={check.changes.map(each => each.text)} />
-      <Lines
-        title={trans.__('Also proposed for the same files')}
-        lines={check.others.map(each => `${each.title} (${each.proposer})`)}
-      />
+    </>
+  );
+}
+
+/** What else is proposed for the same files. Who may try that is decided by the service, which says why not. */
+function Others({ check, model, trans }: ICheckProps & { model: AllotmentModel }): JSX.Element | null {
+  if (!check.others.length) {
+    return null;
+  }
+  return (
+    <>
+      <h3>{trans.__('Also proposed for the same files')}</h3>
+      <ul className="jp-Allotment-list">
+        {check.others.map(each => (
+          <li key={each.id}>
+            {each.title} ({each.proposer})
+            <Trial model={model} proposal={each.id} starts={startsOf(each.id, each.title, [], trans)} trans={trans} />
+          </li>
+        ))}
+      </ul>
     </>
   );
 }
@@ -451,7 +482,7 @@ const Evidence = React.memo(({ captured, trans }: { captured: ICaptured; trans: 
       {reasons.length === 0 && <p>{trans.__('What it used suggests no other limits. Change what you need.')}</p>}
       <p>{trans.__('Reviewers see this as your claim about the session, which nobody has checked:')}</p>
       <dl className="jp-Allotment-long">
-        {evidenceLines(evidence).map(([name, value]) => (
+        {evidenceLines(evidence, trans).map(([name, value]) => (
           <React.Fragment key={name}>
             <dt>{name}</dt>
             <dd>{value}</dd>

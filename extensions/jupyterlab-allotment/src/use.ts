@@ -1,5 +1,6 @@
 /** What a session uses, beside its limits, and how long it has left. No widgets. */
 
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IOwnSession, ISession, IUse } from './answers';
 import { formatBytes, formatDuration } from './amounts';
 
@@ -58,7 +59,19 @@ export function timeLeft(session: ISession | null, now: number): ITimeLeft | nul
   return { seconds, text: formatDuration(seconds), why: ends[0].why, near: seconds <= NEAR_SECONDS };
 }
 
-/** Whether the kernel ended a process for want of memory between two looks; the first look counts, too. */
+/** Return how often a process was ended for lack of memory; where that is not counted, how many kernels were killed. */
+export function killed(use: IUse | null): number {
+  return use?.out_of_memory ?? use?.kernels_killed ?? 0;
+}
+
+/** Whether a process was killed between two looks; the first look counts, too. */
 export function ranOut(before: IUse | null, after: IUse): boolean {
-  return (after.out_of_memory ?? 0) > (before?.out_of_memory ?? 0);
+  return killed(after) > killed(before);
+}
+
+/** Return what is said after that. Where the reason is not known, none is claimed. */
+export function ranOutText(use: IUse | null, trans: Pick<TranslationBundle, '__'>): string {
+  return typeof use?.out_of_memory === 'number'
+    ? trans.__('Out of memory: the kernel ended a process of this session.')
+    : trans.__('A kernel was killed. The system does that when memory runs out.');
 }

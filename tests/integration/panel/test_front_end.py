@@ -1,11 +1,14 @@
 """JupyterLab's panel as it is installed: found by JupyterLab, and the tests of its own logic."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.folders import ROOT
+
+from allotment_profiles.records.evidence import ObservedUse, SessionEvidence
 
 PANEL = ROOT / "extensions" / "jupyterlab-allotment"
 BUILD = PANEL / "build_panel.py"
@@ -45,3 +48,9 @@ def test_jupyterlab_and_its_server_find_the_panel() -> None:
     assert "OK" in line
     server = said_by(str(folder / "jupyter-server"), "extension", "list")
     assert any("jupyterlab_allotment 0.1.0" in line and "OK" in line for line in server.splitlines()), server
+
+
+def test_all_that_is_sent_as_evidence_has_a_label_in_words() -> None:
+    source = (PANEL / "src" / "evidence.ts").read_text()
+    labelled = set(re.findall(r"^    (\w+): \[\s*trans\.__\(", source, re.MULTILINE))
+    assert labelled == {*SessionEvidence.model_fields, *ObservedUse.model_fields} - {"use", "packages"}

@@ -1,14 +1,17 @@
 """The server's part of JupyterLab's panel: a real Jupyter server, and the service at its edge."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from allotment_session.errors import SessionError
+from support.conditions import until
 from support.fakes.session_service import TOKEN, Reply, SessionService, answer, problem, running_service
 from support.servers.jupyter import BASE, JupyterServer, jupyter_server
 
@@ -46,6 +49,7 @@ def service(running: tuple[SessionService, JupyterServer]) -> Iterator[SessionSe
     yield service
     service.proposals.clear()
     service.session = {}
+    service.tried = {"state": "none"}
     service.instead = lambda method, path: None
 
 
@@ -91,6 +95,23 @@ def test_memory_and_cpu_are_those_of_the_session(server: JupyterServer) -> None:
     assert use["cpu_now"] is None  # there was no look before
 
 
+def test_a_killed_kernel_is_counted_and_one_that_its_user_ends_is_not(server: JupyterServer) -> None:
+    def kernel() -> tuple[str, psutil.Process]:
+        number = server.client.post("api/kernels", json={}).raise_for_status().json()["id"]
+        assert server.call("use")[1]["kernels_killed"] == 0  # it is watched from now on
+        everything = psutil.process_iter(["cmdline"])
+        (process,) = (each for each in everything if number in " ".join(each.info["cmdline"] or []))
+        return number, process
+
+    ended, process = kernel()
+    server.client.delete(f"api/kernels/{ended}").raise_for_status()
+    until(lambda: not process.is_running(), what="the end of a kernel")
+    killed, process = kernel()
+    process.send_signal(signal.SIGKILL)
+    until(lambda: server.call("use")[1]["kernels_killed"] == 1, what="the count")
+    server.client.delete(f"api/kernels/{killed}").raise_for_status()
+
+
 def test_what_runs_is_drafted_with_its_evidence_and_proposed_as_it_was_shown(
     service: SessionService, server: JupyterServer
 ) -> None:
@@ -117,6 +138,47 @@ def test_a_change_is_checked_proposed_listed_and_withdrawn(service: SessionServi
     assert server.call("proposals/larger/withdrawal", {})[0] == 200
     (own,) = server.call("proposals")[1]["proposals"]
     assert (own["state"], own["withdrawable"]) == ("withdrawn", False)
+
+
+def test_a_proposal_is_tried_followed_and_ended(service: SessionService, server: JupyterServer) -> None:
+    assert server.call("trials")[1]["state"] == "none"
+    status, trial = server.call("proposals/larger/trial", {"profile": NOTEBOOK})
+    assert (status, trial["state"], trial["proposal"]) == (200, "starting", "larger")
+    assert service.bodies["trial"] == {"profile": NOTEBOOK}
+    trial = server.call("trials")[1]
+    assert (trial["state"], trial["started_in"]) == ("running", 41.0)
+    assert trial["url"] == "https://hub.example.org/user/analyst/trial/"
+    status, trial = server.call("trials", method="DELETE")
+    assert (status, trial["state"], trial["why"]) == (200, "ended", "analyst has ended it.")
+    assert TOKEN not in str(trial)
+
+
+def test_a_draft_is_tried_and_never_with_data(service: SessionService, server: JupyterServer) -> None:
+    draft = {"profile": NOTEBOOK, "settings": {"title": "Larger"}}
+    assert server.call("trials", draft)[1]["proposal"] == ""
+    assert service.bodies["trial"] == draft
+    before = len(service.requests)
+    for path in ("trials", "proposals/larger/trial"):
+        assert server.call(path, {**draft, "data_roles": ["housing-open"]})[0] == 400
+    assert len(service.requests) == before
+
+
+def test_why_a_trial_is_refused_is_said_in_full(service: SessionService, server: JupyterServer) -> None:
+    refused = problem(
+        409, code="trial-not-isolated", title="You cannot try this.", detail="Sessions are not isolated here.",
+        remedy="Leave a comment instead.", decides="an administrator",
+    )  # fmt: skip
+    service.instead = lambda method, path: refused if path.endswith("/trial") else None
+    status, told = server.call("proposals/theirs/trial", {})
+    assert status == 409
+    assert (told["error"]["code"], told["error"]["why"]) == ("trial-not-isolated", "Sessions are not isolated here.")
+    assert told["error"]["remedy"] == "Leave a comment instead. Who decides: an administrator."
+
+
+def test_a_trial_says_what_it_is_and_asks_the_service_nothing(tmp_path: Path) -> None:
+    with jupyter_server(tmp_path, {"ALLOTMENT_TRIAL": "larger", "ALLOTMENT_PROFILE": NOTEBOOK}) as server:
+        status, session = server.call("session")
+        assert (status, session["inside"], session["trial"]) == (200, False, "larger")
 
 
 def test_the_proposals_of_others_are_not_listed_as_own(service: SessionService, server: JupyterServer) -> None:

@@ -22,10 +22,10 @@ class JupyterServer:
     def __init__(self, url: str) -> None:
         self.client = httpx.Client(base_url=url, headers={"Authorization": f"token {KEY}"}, timeout=60, trust_env=False)
 
-    def call(self, path: str, body: object = None) -> tuple[int, Any]:
-        """Call a route of the panel, with POST if there is a body. Return the status and the answer."""
+    def call(self, path: str, body: object = None, method: str = "") -> tuple[int, Any]:
+        """Call a route of the panel, by default with POST if there is a body. Return the status and the answer."""
         address = f"jupyterlab-allotment/{path}"
-        answer = self.client.get(address) if body is None else self.client.post(address, json=body)
+        answer = self.client.request(method or ("GET" if body is None else "POST"), address, json=body)
         return answer.status_code, answer.json()
 
 

@@ -8,8 +8,9 @@ test('amounts are written with one unit', () => {
 
 test('what is left is written in hours and minutes', () => {
   expect(formatDuration(12000)).toBe('3 h 20 min');
-  expect(formatDuration(59)).toBe('0 min');
-  expect(formatDuration(-5)).toBe('0 min');
+  expect(formatDuration(60)).toBe('1 min');
+  expect(formatDuration(59.9)).toBe('59 s');
+  expect(formatDuration(-5)).toBe('0 s');
   expect(formatDuration(3 * 86400)).toBe('3 d');
 });
 

@@ -5,7 +5,6 @@ import {
   acceptable,
   changeOf,
   cleaned,
-  evidenceLines,
   fieldErrors,
   formSchema,
   MAIN_FIELDS,
@@ -110,20 +109,4 @@ test('problems are shown at their fields, whatever these are called', () => {
   expect(errors.resources.memory.limit.__errors).toEqual(['Too much. Take less.', 'Really.']);
   expect(errors.title).toBeUndefined();
   expect(({} as any).polluted).toBeUndefined();
-});
-
-test('all that is sent of a session is shown, but for the packages, which have a list of their own', () => {
-  const evidence = {
-    profile: 'a/b',
-    use: { memory_peak: 3 * 1024 ** 3, cpu_typical: 0.51234, seconds: 60 },
-    data_roles: ['x', 'y'],
-    packages: [{ manager: 'pip', name: 'polars', version: '1.0' }]
-  };
-  expect(evidenceLines(evidence)).toEqual([
-    ['profile', 'a/b'],
-    ['use memory peak', '3 GiB'],
-    ['use cpu typical', '0.51'],
-    ['use seconds', '60'],
-    ['data roles', 'x, y']
-  ]);
 });

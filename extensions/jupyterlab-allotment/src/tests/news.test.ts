@@ -1,5 +1,5 @@
-import type { IDataRole, IProposal } from '../answers';
-import { accessNews, lastDay, proposalNews } from '../news';
+import type { IDataRole, IProposal, ITrial } from '../answers';
+import { accessNews, lastDay, proposalNews, trialNews } from '../news';
 
 const NOON = Date.parse('2026-11-28T12:00:00Z');
 
@@ -40,4 +40,16 @@ test('the end of the review counts where it is sooner, and the service may say t
   expect(lastDay(reviewed)).toBe('2026-11-30');
   expect(accessNews([reviewed], NOON)[0].event).toBe('soon');
   expect(accessNews([role('revoked', '2027-03-31', { state: 'ended' })], NOON)[0].event).toBe('ended');
+});
+
+test('a trial that was starting is told of once it runs, or did not start, but not when its user has ended it', () => {
+  const trial = (state: ITrial['state'], code = ''): ITrial => {
+    return { state, code, proposal: 'a', head: '', profile: 'a/b', started_in: null, why: '', url: '' };
+  };
+  expect(trialNews(trial('starting'), trial('running'))).toBe(true);
+  expect(trialNews(trial('starting'), trial('ended', 'trial-failed'))).toBe(true);
+  expect(trialNews(trial('starting'), trial('ended'))).toBe(false);
+  expect(trialNews(trial('starting'), trial('starting'))).toBe(false);
+  expect(trialNews(trial('running'), trial('running'))).toBe(false);
+  expect(trialNews(null, trial('running'))).toBe(false);
 });

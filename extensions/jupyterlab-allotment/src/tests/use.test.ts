@@ -1,5 +1,5 @@
 import type { IOwnSession, ISession } from '../answers';
-import { cpuGauge, memoryGauge, ranOut, timeLeft } from '../use';
+import { cpuGauge, memoryGauge, ranOut, ranOutText, timeLeft } from '../use';
 
 const GIB = 1024 ** 3;
 const OWN: IOwnSession = {
@@ -16,7 +16,7 @@ const OWN: IOwnSession = {
 
 function session(ends: { at: string; text: string }[]): ISession {
   const own = { ...OWN, ends: ends.map(end => ({ kind: 'total', ...end })) };
-  return { inside: true, user: '', server: '', hub: '', profile: '', own };
+  return { inside: true, user: '', server: '', hub: '', profile: '', trial: '', own };
 }
 
 test('memory is shown beside the limit of the session itself, or else that of the profile', () => {
@@ -52,4 +52,12 @@ test('running out of memory is noticed once for each time', () => {
   expect(ranOut(null, { out_of_memory: 1, unknown: '' })).toBe(true);
   expect(ranOut({ out_of_memory: 1, unknown: '' }, { out_of_memory: 1, unknown: '' })).toBe(false);
   expect(ranOut({ unknown: '' }, { unknown: '' })).toBe(false);
+});
+
+test('where the system does not count it, a killed kernel is noticed, and no reason is claimed', () => {
+  const trans = { __: (text: string) => text };
+  expect(ranOut({ kernels_killed: 0, unknown: '' }, { kernels_killed: 1, unknown: '' })).toBe(true);
+  expect(ranOut(null, { out_of_memory: 0, kernels_killed: 1, unknown: '' })).toBe(false);
+  expect(ranOutText({ kernels_killed: 1, unknown: '' }, trans)).toMatch(/^A kernel was killed/);
+  expect(ranOutText({ out_of_memory: 1, unknown: '' }, trans)).toMatch(/^Out of memory/);
 });
