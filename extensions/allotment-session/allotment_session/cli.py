@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from allotment_session import commands, trying
 from allotment_session import running as running_session
+from allotment_session.capture.processes import session_environment
 from allotment_session.client import ServiceClient
 from allotment_session.errors import Exit, SessionError
 from allotment_session.output import show_error
@@ -37,6 +38,8 @@ _PROPOSE_OPTIONS = (
     ),
     ("--file", "file", "FILE", "propose this YAML file as it is written"),
     ("--reason", "reason", "TEXT", "why it is needed; the reviewers read it"),
+    ("--save", "save", "FILE", "show all that would be sent, write it to this file, and send nothing"),
+    ("--send", "send", "FILE", "propose what --save has written"),
 )
 """Option, attribute of `ProposeOptions`, what stands for its value, and help; all but the repeatable ones take one."""
 
@@ -59,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         "propose",
         "propose a changed or a new profile",
         "Start from the profile that runs here, show what a change means and who will have to approve, "
-        "ask, and propose it. Without --running, --set, --unset and --file your editor opens on the profile's file.",
+        "ask, and propose it. Without --running, --set, --unset, --file and --send your editor opens on the file.",
     )
     for option, attribute, metavar, summary in _PROPOSE_OPTIONS:
         repeatable: dict[str, Any] = {"action": "append", "default": []} if summary.endswith("repeatable") else {}
@@ -148,6 +151,8 @@ def _propose(
     given = {name: value for name, value in vars(options).items() if name not in ("command", "json")}
     source = options.source or environment.get("ALLOTMENT_PROFILE", "")
     propose_options = commands.ProposeOptions(**{**given, "source": source})
+    if propose_options.send:
+        return commands.propose_saved(client, terminal, propose_options)
     if propose_options.running:
         return commands.propose_running(client, terminal, propose_options, environment)
     editor = environment.get("VISUAL") or environment.get("EDITOR") or ""
@@ -157,7 +162,7 @@ def _propose(
 def run() -> None:
     """Run the command with the process's arguments and environment."""
     try:
-        status = main(sys.argv[1:], os.environ)
+        status = main(sys.argv[1:], session_environment(os.environ))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has ended. Python would report that once more at exit.

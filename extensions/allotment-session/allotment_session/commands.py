@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from allotment_session import output
 from allotment_session.drafting import draft
-from allotment_session.editing import EditedFile, read_file, with_settings
+from allotment_session.editing import EditedFile, read_file, read_request, with_settings, write_request
 from allotment_session.errors import Exit, SessionError, usage
-from allotment_session.running import Captured, capture, show_evidence
+from allotment_session.running import capture, show_evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,10 @@ class ProposeOptions:
     """Whether to propose without asking."""
     running: bool = False
     """Whether to propose what runs: limits by what it used, with the evidence."""
+    save: str = ""
+    """The file to which all that would be sent is written, instead of sending it."""
+    send: str = ""
+    """The file whose content is sent."""
 
 
 def profiles(client: ServiceClient, terminal: Terminal) -> Exit:
@@ -103,10 +107,10 @@ def propose(client: ServiceClient, terminal: Terminal, options: ProposeOptions, 
     in_editor = not (options.file or options.settings or options.removed or options.accepted)
     if in_editor:
         _require_terminal(terminal, "Use --set or --file, and --yes.")
-    if not options.confirmed:
-        _require_terminal(terminal, "Add --yes to propose without being asked.")
-    if not options.reason:
-        _require_terminal(terminal, "Add --reason; the people who review it read it.")
+    if not options.save:
+        _require_consent(terminal, options)
+        if not options.reason:
+            _require_terminal(terminal, "Add --reason; the people who review it read it.")
     target = _target(options)
     if not in_editor:
         return _check_and_propose(client, terminal, options, _body(client, options, *target))
@@ -129,8 +133,8 @@ def propose_running(
     """Draft other limits from what this session used, show all that would be sent, ask, and propose it."""
     if options.file:
         raise usage("--running drafts from the profile that runs; --file does not go with it.", "Use --set.")
-    if not options.confirmed:
-        _require_terminal(terminal, "Add --yes to propose without being asked.")
+    if not options.save:
+        _require_consent(terminal, options)
     captured = capture(client, environment)
     running = output.field_of(captured.session, "profile")
     options = replace(options, source=options.source or running)
@@ -139,14 +143,31 @@ def propose_running(
     profile = with_settings(drafted, options.settings, options.removed)
     if not reasons and not options.settings and not options.removed:
         terminal.print_json({"checks": None, "proposal": None, "evidence": captured.evidence})
-        show_evidence(terminal, captured)
-        terminal.print("Nothing is proposed: what it used suggests no other limit. Name one, such as")
-        terminal.print("  allotment-session propose --running --set memory.limit=16GiB")
+        show_evidence(terminal, captured.evidence, unknown=captured.use.unknown)
+        terminal.print("Nothing is proposed: what it used suggests no other limit.")
+        terminal.note("  What helps: name one: `allotment-session propose --running --set memory.limit=16GiB`")
         return Exit.DONE
     if (team, name) != split(options.source) and profile.get("title") == drafted.get("title"):
         profile["title"] = _title(profile)
     body = {"team": team, "name": name, "profile": profile, **_requests(options)}
-    return _check_and_propose(client, terminal, options, body, captured=captured, suggested=" ".join(reasons))
+    evidence, unknown, suggested = captured.evidence, captured.use.unknown, " ".join(reasons)
+    return _check_and_propose(client, terminal, options, body, evidence=evidence, unknown=unknown, suggested=suggested)
+
+
+def propose_saved(client: ServiceClient, terminal: Terminal, options: ProposeOptions) -> Exit:
+    """Propose what `--save` has shown and written, as it is; only the reason can be another."""
+    if options.running or options.file or options.settings or options.removed or options.accepted or options.save:
+        raise usage("--send proposes a file as --save has written it; only --reason and --yes go with it.")
+    _require_consent(terminal, options)
+    body = read_request(options.send)
+    evidence, reason = body.pop("evidence", None), output.field_of(body, "reason")
+    body.pop("reason", None)
+    evidence = evidence if isinstance(evidence, dict) else {}
+    if not options.confirmed:
+        return _check_and_propose(client, terminal, options, body, evidence=evidence, suggested=reason)
+    reason = options.reason or reason
+    _require_reason(reason)
+    return _send(client, terminal, {**body, "reason": reason}, evidence)
 
 
 def _title(profile: dict[str, Any]) -> str:
@@ -244,10 +265,14 @@ def _check_and_propose(
     options: ProposeOptions,
     body: dict[str, Any],
     *,
-    captured: Captured | None = None,
+    evidence: dict[str, Any] | None = None,
+    unknown: str = "",
     suggested: str = "",
 ) -> Exit:
-    """Check, show all that would be sent, ask, and propose. `suggested` is the reason where the user writes none."""
+    """Check, show all that would be sent, and save it; or ask, and propose it.
+
+    `unknown` is what the evidence cannot know, `suggested` the reason where the user writes none.
+    """
     checks = _as_object(client.post("checks", body=body))
     problems = output.items_of(checks, "problems")
     output.show_checks(terminal, checks)
@@ -261,17 +286,44 @@ def _check_and_propose(
         terminal.print_json({"checks": checks, "proposal": None})
         terminal.print("So nothing is proposed.")
         return Exit.DONE
-    if captured:
-        show_evidence(terminal, captured)
+    if evidence:
+        show_evidence(terminal, evidence, unknown=unknown, all_packages=bool(options.save))
+    if options.save:
+        return _save(terminal, options, checks, {**body, "reason": options.reason or suggested}, evidence)
     reason = options.reason or _ask_reason(terminal, suggested, asks=not options.confirmed)
-    if not reason.strip():
-        raise usage("A proposal needs a reason; nothing was proposed.", "Add --reason.")
+    _require_reason(reason)
     if not options.confirmed and not terminal.confirm(f"Propose {body['team']}/{body['name']}?"):
         terminal.print("Nothing was proposed.")
         return Exit.DONE
-    evidence = {"evidence": captured.evidence} if captured else {}
-    proposal = _as_object(client.post("proposals", body={**body, "reason": reason, **evidence}))
-    terminal.print_json({"checks": checks, "proposal": proposal, **evidence})
+    return _send(client, terminal, {**body, "reason": reason}, evidence, checks)
+
+
+def _save(
+    terminal: Terminal,
+    options: ProposeOptions,
+    checks: dict[str, Any],
+    body: dict[str, Any],
+    evidence: dict[str, Any] | None,
+) -> Exit:
+    request = {**body, **({"evidence": evidence} if evidence else {})}
+    write_request(options.save, request)
+    terminal.print_json({"checks": checks, "proposal": None, "request": request})
+    if body["reason"]:
+        terminal.print(f"Reason: {body['reason']}")
+    terminal.note(f"Nothing is sent. `allotment-session propose --send {options.save}` proposes it.")
+    return Exit.DONE
+
+
+def _send(
+    client: ServiceClient,
+    terminal: Terminal,
+    body: dict[str, Any],
+    evidence: dict[str, Any] | None,
+    checks: dict[str, Any] | None = None,
+) -> Exit:
+    sent = {"evidence": evidence} if evidence else {}
+    proposal = _as_object(client.post("proposals", body={**body, **sent}))
+    terminal.print_json({"checks": checks, "proposal": proposal, **sent})
     output.show_problems(terminal, output.items_of(proposal, "problems"))
     state = output.field_of(proposal, "state")
     terminal.print(f"Proposed as {output.field_of(proposal, 'id')}" + (f", {state}." if state else "."))
@@ -310,6 +362,16 @@ def _as_object(answer: object) -> dict[str, Any]:
     if isinstance(answer, dict):
         return answer
     raise SessionError("The service answered with a list instead of an object.", status=Exit.UNREACHABLE)
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise usage("A proposal needs a reason; nothing was proposed.", "Add --reason.")
+
+
+def _require_consent(terminal: Terminal, options: ProposeOptions) -> None:
+    if not options.confirmed:
+        _require_terminal(terminal, "Add --yes to propose without being asked.")
 
 
 def _require_terminal(terminal: Terminal, remedy: str) -> None:

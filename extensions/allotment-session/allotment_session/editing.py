@@ -19,6 +19,7 @@ from allotment_session.errors import usage
 _SETTING = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*?)(\+=|-=|=)(.*)", re.DOTALL)
 _RESOURCES = frozenset({"cpu", "memory", "gpu"})
 LARGEST_FILE = 64 * 1024
+LARGEST_REQUEST = 2 * 1024 * 1024
 
 
 def with_settings(profile: dict[str, Any], settings: list[str], removed: list[str]) -> dict[str, Any]:
@@ -82,18 +83,37 @@ def _list(before: object, operator: str, value: str, name: str) -> list[Any]:
     return [item for item in items if item != value]
 
 
-def read_file(path: str) -> str:
+def read_file(path: str, largest: int = LARGEST_FILE) -> str:
     """Return the text of a file, or of standard input for `-`. Raise `SessionError`."""
     try:
         with contextlib.nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-        if len(content) > LARGEST_FILE:
-            raise usage(f"{path} is larger than {LARGEST_FILE // 1024} KiB.", "A profile's file is small text.")
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise usage(f"{path} is larger than {largest // 1024} KiB.", "A profile's file is small text.")
         return content.decode()
     except OSError as error:
         raise usage(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise usage(f"{path} is not UTF-8 text.") from error
+
+
+def write_request(path: str, request: dict[str, Any]) -> None:
+    """Write what would be sent to a file. Raise `SessionError`."""
+    try:
+        Path(path).write_text(json.dumps(request, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise usage(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def read_request(path: str) -> dict[str, Any]:
+    """Return what `write_request` has written. Raise `SessionError`."""
+    try:
+        request = json.loads(read_file(path, LARGEST_REQUEST))
+    except (ValueError, RecursionError):
+        request = None
+    if not isinstance(request, dict) or not all(isinstance(request.get(name), str) for name in ("team", "name")):
+        raise usage(f"{path} is no file that `allotment-session propose --save` has written.")
+    return request
 
 
 class EditedFile:

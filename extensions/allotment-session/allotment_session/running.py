@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,8 @@ def whoami(client: ServiceClient, terminal: Terminal, environment: Mapping[str, 
         raise
     terminal.print_json(session)
     _show_session(terminal, session)
+    for line in short_of_memory(session, observed()):
+        terminal.print(line)
     return Exit.DONE
 
 
@@ -110,13 +112,16 @@ def show_captured(client: ServiceClient, terminal: Terminal, environment: Mappin
     """Print all that `propose --running` would send beside the profile. Nothing is sent."""
     captured = capture(client, environment)
     terminal.print_json(captured.evidence)
-    show_evidence(terminal, captured, all_packages=True)
+    show_evidence(terminal, captured.evidence, unknown=captured.use.unknown, all_packages=True)
     return Exit.DONE
 
 
-def show_evidence(terminal: Terminal, captured: Captured, *, all_packages: bool = False) -> None:
-    """Print what is sent about this session."""
-    evidence, use = captured.evidence, captured.use
+def show_evidence(
+    terminal: Terminal, evidence: Mapping[str, Any], *, unknown: str = "", all_packages: bool = False
+) -> None:
+    """Print what is sent about this session, and what is not known."""
+    used = evidence.get("use")
+    used = used if isinstance(used, dict) else {}
     terminal.print("What is sent about this session (a claim of yours: reviewers are told that nobody checked it)")
     rows = [
         ("Profile", output.text_of(evidence.get("profile"))),
@@ -124,8 +129,8 @@ def show_evidence(terminal: Terminal, captured: Captured, *, all_packages: bool 
         ("Options", _options(evidence.get("options"))),
         ("Image", " ".join(filter(None, map(output.text_of, (evidence.get("image"), evidence.get("digest")))))),
         ("Data", output.text_of(evidence.get("data_roles"))),
-        ("GPUs", output.text_of((evidence.get("use") or {}).get("gpus"))),
-        *_use_rows(replace(use, values=evidence.get("use") or {})),
+        ("GPUs", output.text_of(used.get("gpus"))),
+        *_use_rows(Use(used, 0, unknown)),
     ]
     _show_rows(terminal, rows)
     packages = output.items_of(evidence, "packages")

@@ -124,6 +124,7 @@ def test_status_shows_use_beside_limits_and_the_next_larger_size(contained: Comm
     told = json.loads(contained("status", "--json").stdout)
     assert told["use"]["out_of_memory"] == 2
     assert told["short_of_memory"][0].startswith("Out of memory: the kernel ended a process of this session 2 times")
+    assert "ended a process of this session 2 times" in contained("whoami").stdout
 
 
 def test_what_runs_is_proposed_with_a_larger_limit_its_evidence_and_a_reason(
@@ -198,6 +199,66 @@ def test_a_service_that_refuses_the_evidence_says_why(contained: Command, sessio
     done = contained("propose", "--running", "--yes")
     assert done.returncode == 3
     assert "evidence: extra inputs" in done.stderr
+
+
+def test_what_was_saved_is_sent_as_it_was_shown_whatever_the_session_uses_meanwhile(
+    contained: Command, session: SessionService, tmp_path: Path
+) -> None:
+    dist(tmp_path, "polars")
+    saved = contained("propose", "--running", "--save", "request.json")
+    assert (saved.returncode, session.proposals) == (0, {}), saved.stderr
+    for shown in ("memory limit", "pip polars 1.0", "Reason: It ran out of memory 2 times"):
+        assert shown in saved.stdout
+    request = json.loads((tmp_path / "request.json").read_text())
+    as_json = contained("propose", "--running", "--save", "request.json", "--json")
+    assert json.loads(as_json.stdout)["request"]["evidence"]["packages"] == request["evidence"]["packages"]
+
+    (tmp_path / "planted/cgroup/memory.events").write_text("oom_kill 3\n")
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    assert contained("propose", "--send", "request.json").returncode == 2  # nobody can be asked
+    sent = contained("propose", "--send", "request.json", "--yes")
+    assert sent.returncode == 0, sent.stderr
+    assert "Proposed as notebook" in sent.stdout
+    assert session.bodies["notebook"] == request
+    assert contained("propose", "--send", "request.json", "--reason", "Mine", "--yes").returncode == 0
+    assert session.bodies["notebook"] == {**request, "reason": "Mine"}
+
+
+@pytest.mark.parametrize("content", ["", "[" * 100_000, "[]", '{"team": 1, "name": "x"}', None])
+def test_a_file_that_was_not_saved_is_not_sent(
+    command: Command, session: SessionService, tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "request.json").write_text(content)
+    done = command("propose", "--send", "request.json", "--reason", "x", "--yes")
+    assert (done.returncode, "Traceback" in done.stderr, session.requests) == (2, False, [])
+    assert command("propose", "--send", "request.json", "--running", "--yes").returncode == 2
+
+
+def test_a_change_that_cannot_be_proposed_or_saved_leaves_no_file(
+    command: Command, session: SessionService, tmp_path: Path
+) -> None:
+    wrong = command("propose", "--set", "memory.limit=16 GB", "--save", "request.json")
+    assert (wrong.returncode, (tmp_path / "request.json").exists()) == (1, False)
+    assert command("propose", "--set", "memory.limit=16 GiB", "--save", "not/there").returncode == 2
+    assert command("propose", "--set", "memory.limit=16 GiB", "--save", "request.json").returncode == 0
+    assert command("propose", "--send", "request.json", "--yes").returncode == 2  # it has no reason
+    assert not session.proposals
+
+
+def test_where_a_program_hides_the_environment_that_of_the_session_is_found_above_it(
+    environment: dict[str, str], session: SessionService
+) -> None:
+    kept = {name: environment[name] for name in ("PATH", "PYTHONPATH", "LC_ALL")}
+    below = f"import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], env={kept!r}).returncode)"
+    whoami = [sys.executable, "-m", "allotment_session", "whoami"]
+    for more, status in (({}, 0), ({"JUPYTERHUB_API_TOKEN": "expired"}, 3), ({"ALLOTMENT_PROFILE": ""}, 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", below, *whoami], env={**environment, **more}, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == status, done.stderr
+        assert ("(Notebook in Python)" in done.stdout) is (status == 0)
 
 
 def test_a_trial_says_what_it_is_and_asks_the_service_nothing(contained: Command, service: SessionService) -> None:

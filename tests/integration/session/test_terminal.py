@@ -1,19 +1,14 @@
 """`allotment-session` as people use it: in a terminal, with an editor and questions."""
 
-import os
-import pty
+import json
 import shlex
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
-from support.conditions import until
 from support.fakes.session_service import SessionService, answer
 from support.processes import INTERRUPTIBLE
-from support.session_command import Talk
+from support.session_command import Talk, on_terminal
 
 
 @pytest.fixture
@@ -23,37 +18,11 @@ def talk(environment: dict[str, str], tmp_path: Path) -> Talk:
     def run(
         *arguments: str, answers: tuple[str, ...] = (), editor: str = "false", interrupt_at: bytes = b""
     ) -> tuple[int, str]:
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [*INTERRUPTIBLE, sys.executable, "-m", "allotment_session", *arguments],
-            env={**environment, "EDITOR": editor, "TERM": "dumb", "TMPDIR": str(tmp_path)},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        # The terminal keeps what is typed until somebody reads it.
-        os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
-        written = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                written += chunk
-                if interrupt_at and interrupt_at in written:
-                    # Python's `input` misses a signal between writing the question and reading the answer.
-                    until(lambda: waits(process), what="the command waits for the answer")
-                    process.send_signal(signal.SIGINT)
-                    interrupt_at = b""
-        except OSError:
-            pass  # Linux says so when the other side is closed
-        os.close(ours)
-        return process.wait(timeout=60), written.decode()
+        command = [*INTERRUPTIBLE, sys.executable, "-m", "allotment_session", *arguments]
+        variables = {**environment, "EDITOR": editor, "TERM": "dumb", "TMPDIR": str(tmp_path)}
+        return on_terminal(command, variables, *answers, interrupt_at=interrupt_at)
 
     return run
-
-
-def waits(process: subprocess.Popen[bytes]) -> bool:
-    return psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING
 
 
 def script(tmp_path: Path, *edits: str) -> str:
@@ -175,3 +144,20 @@ def test_what_runs_is_shown_with_its_evidence_before_it_is_asked_for_and_nothing
     assert status == 0, written
     assert service.bodies["notebook"]["reason"] == "The join of two quarters"
     assert service.bodies["notebook"]["profile"]["resources"]["memory"]["limit"] == "8 GiB"
+
+
+def test_what_was_saved_is_shown_again_before_it_is_asked_for(
+    talk: Talk, service: SessionService, tmp_path: Path
+) -> None:
+    request = {
+        "team": "housing-statistics", "name": "big", "reason": "For the join", "content": "title: Big\n",
+        "evidence": {"profile": "housing-statistics/notebook", "packages": [{"manager": "pip", "name": "polars"}]},
+    }  # fmt: skip
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    send = ("propose", "--send", str(tmp_path / "request.json"))
+    status, written = talk(*send, answers=("", "n"))
+    assert (status, service.proposals) == (0, {})
+    for shown in ("memory limit", "pip polars", "Reason: For the join"):
+        assert written.index(shown) < written.index("Propose housing-statistics/big?")
+    assert talk(*send, answers=("", "y"))[0] == 0
+    assert service.bodies["big"] == request

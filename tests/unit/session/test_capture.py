@@ -104,6 +104,13 @@ def test_without_a_container_the_processes_of_the_session_count_and_no_others(tm
     assert use["memory_peak"] == 2000 * 1024
     assert use["cpu_typical"] == pytest.approx(3 * 100 / os.sysconf("SC_CLK_TCK") / 100, rel=0.1)
     assert processes.of_session(tmp_path, 99, known) == []
+    # RStudio starts R without a mark.
+    process(23, 21, 40, "")
+    (tmp_path / "23" / "environ").write_text("A=b\0")
+    process(24, 23, 7, "")
+    (tmp_path / "24" / "environ").write_text("")
+    found = processes.of_session(tmp_path, 24, processes.processes(tmp_path))
+    assert {each.number for each in found} == {20, 21, 22, 23, 24}
     assert processes.processes(tmp_path / "missing") == {}
 
 

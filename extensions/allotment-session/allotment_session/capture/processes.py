@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allotment_session.capture.cgroup import read
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
-_MARK = b"JUPYTERHUB_SERVICE_PREFIX="
+_MARK = "JUPYTERHUB_SERVICE_PREFIX="
+_OURS = ("ALLOTMENT_", "JUPYTERHUB_API_TOKEN")
+"""How the names of the variables begin that the command needs."""
+_PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,12 @@ def processes(proc: Path) -> dict[int, Process]:
 
 def of_session(proc: Path, own: int, known: dict[int, Process]) -> list[Process]:
     """Return the processes of the session of a process: the topmost one with its mark, and what that has started."""
-    mark = _mark_of(proc, own)
-    if own not in known or not mark:
+    # What RStudio starts has no mark, but RStudio itself does.
+    marks = {number: _mark_of(proc, number) for number in _and_above(own, known)}
+    mark = next(filter(None, marks.values()), "")
+    if not mark:
         return []
-    top = own
-    while known[top].parent in known and _mark_of(proc, known[top].parent) == mark:
-        top = known[top].parent
+    *_, top = (number for number, each in marks.items() if each == mark)
     children: dict[int, list[int]] = {}
     for each in known.values():
         children.setdefault(each.parent, []).append(each.number)
@@ -57,6 +61,20 @@ def of_session(proc: Path, own: int, known: dict[int, Process]) -> list[Process]
         found.append(known[number])
         waiting += [child for child in children.get(number, []) if child != number]
     return found
+
+
+def session_environment(environment: Mapping[str, str], proc: Path = _PROC) -> dict[str, str]:
+    """Return an environment with what the hub wrote into that of the session.
+
+    RStudio starts R with a new environment. Then it is that of the nearest process above that was started by the hub.
+    """
+    if any(name.startswith(_OURS) for name in environment):
+        return dict(environment)
+    for number in _and_above(os.getpid(), processes(proc)):
+        found = dict(each.split("=", 1) for each in _environment_of(proc, number) if "=" in each)
+        if found.get("ALLOTMENT_PROFILE"):
+            return {**environment, **{name: value for name, value in found.items() if name.startswith(_OURS)}}
+    return dict(environment)
 
 
 def use(found: list[Process], now: float) -> dict[str, Any]:
@@ -104,10 +122,22 @@ def _kib(text: str) -> int:
     return int(number) * 1024 if number.isdecimal() else 0
 
 
-def _mark_of(proc: Path, number: int) -> bytes:
-    """Return the variable by which a process is known as one of a session; of its environment nothing else is used."""
+def _and_above(number: int, known: Mapping[int, Process]) -> list[int]:
+    """Return a process and those above it, from below."""
+    found: dict[int, None] = {}
+    while number in known and number not in found:
+        found[number] = None
+        number = known[number].parent
+    return list(found)
+
+
+def _mark_of(proc: Path, number: int) -> str:
+    """Return the variable by which a process is known as one of a session; nothing else is used of its environment."""
+    return next((each for each in _environment_of(proc, number) if each.startswith(_MARK)), "")
+
+
+def _environment_of(proc: Path, number: int) -> list[str]:
     try:
-        content = (proc / str(number) / "environ").read_bytes()
+        return os.fsdecode((proc / str(number) / "environ").read_bytes()).split("\0")
     except OSError:
-        return b""
-    return next((each for each in content.split(b"\0") if each.startswith(_MARK)), b"")
+        return []
