@@ -1,6 +1,7 @@
 """What a user has inside a running session: data, tools, and the way to propose from there."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.folders import ROOT
 from support.servers.deployment import Deployment, Person
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
@@ -77,6 +79,25 @@ def test_the_session_says_what_it_uses_and_proposes_that_with_the_evidence(at_wo
     page = at_work.page(f"services/allotment/proposals/{proposal['id']}")
     assert "Nobody has checked it." in page.text
     assert in_session(at_work, "allotment-session", "withdraw", proposal["id"], "--yes").returncode == 0
+
+
+@pytest.mark.skipif(not shutil.which("R"), reason="R is missing: Debian's package r-base-core has it")
+def test_r_shows_the_profile_and_proposes_what_it_has_shown(at_work: Person, tmp_path: Path) -> None:
+    package = ROOT / "extensions" / "allotment-r"
+    installed = in_session(at_work, "R", "CMD", "INSTALL", f"--library={tmp_path}", str(package))
+    assert installed.returncode == 0, installed.stderr
+    propose = (
+        "propose_this_environment(c(memory.limit = '6 GiB'), 'Joins of two quarters', name = 'from-r', yes = TRUE)"
+    )
+    code = f"library(allotment, lib.loc = '{tmp_path}'); my_profile(); propose_this_environment({settings})"
+    done = in_session(at_work, "Rscript", "-e", code)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{NOTEBOOK} (Notebook in Python)" in done.stdout
+    (identifier,) = re.findall(r"^Proposed as ([a-z0-9-]+)", done.stdout, re.MULTILINE)
+    proposal = at_work.service("GET", f"proposals/{identifier}").json()
+    assert (proposal["proposer"], proposal["reason"]) == ("analyst", "Joins of two quarters")
+    assert [evidence["session"]["profile"] for evidence in proposal["evidence"]] == [NOTEBOOK]
+    assert in_session(at_work, "allotment-session", "withdraw", identifier, "--yes").returncode == 0
 
 
 async def test_a_terminal_of_jupyterlab_finds_the_command(at_work: Person) -> None:
