@@ -86,10 +86,8 @@ def test_r_shows_the_profile_and_proposes_what_it_has_shown(at_work: Person, tmp
     package = ROOT / "extensions" / "allotment-r"
     installed = in_session(at_work, "R", "CMD", "INSTALL", f"--library={tmp_path}", str(package))
     assert installed.returncode == 0, installed.stderr
-    propose = (
-        "propose_this_environment(c(memory.limit = '6 GiB'), 'Joins of two quarters', name = 'from-r', yes = TRUE)"
-    )
-    code = f"library(allotment, lib.loc = '{tmp_path}'); my_profile(); propose_this_environment({settings})"
+    change = "c(memory.limit = '6 GiB'), 'Joins of two quarters', name = 'from-r'"
+    code = f"library(allotment, lib.loc = '{tmp_path}'); my_profile(); propose_this_environment({change}, yes = TRUE)"
     done = in_session(at_work, "Rscript", "-e", code)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{NOTEBOOK} (Notebook in Python)" in done.stdout

@@ -1,6 +1,7 @@
 """`whoami`, `status`, `capture` and `propose --running`, as a process beside a service that answers."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.fakes.session_service import NOTEBOOK, TOKEN, SessionService, problem
+from support.folders import ROOT
 from support.session_command import Command
 
 from allotment_profiles.records.evidence import SessionEvidence
@@ -259,6 +261,17 @@ def test_where_a_program_hides_the_environment_that_of_the_session_is_found_abov
         )  # fmt: skip
         assert done.returncode == status, done.stderr
         assert ("(Notebook in Python)" in done.stdout) is (status == 0)
+
+
+def test_the_example_image_gives_r_in_rstudio_the_environment_of_the_session(tmp_path: Path) -> None:
+    (tmp_path / "rsession").write_text('#!/bin/sh\necho "$* $TZ $HOME $R_HOME"\n')
+    (tmp_path / "rsession").chmod(0o700)
+    kept = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "R_HOME": "of rserver"}
+    rserver = f"import subprocess, sys; subprocess.run(sys.argv[1:], env={kept!r}, check=True)"
+    wrapper = [sys.executable, str(ROOT / "images" / "rstudio" / "rsession-with-environment"), "-u", "jovyan"]
+    variables = {"PATH": os.environ["PATH"], "TZ": "Europe/London", "HOME": "its home", "R_HOME": "of the session"}
+    said = subprocess.check_output([sys.executable, "-c", rserver, *wrapper], env=variables, text=True, timeout=60)
+    assert said == "-u jovyan Europe/London its home of rserver\n"
 
 
 def test_a_trial_says_what_it_is_and_asks_the_service_nothing(contained: Command, service: SessionService) -> None:
