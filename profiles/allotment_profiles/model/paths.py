@@ -10,7 +10,12 @@ Kind = Literal["policy", "team", "profile", "data role"]
 POLICY = "policy.yaml"
 ROOTS = (POLICY, "teams", "data-roles")
 """The file, and the folders, that have all files that are read."""
-_READ = re.compile(r"(teams|data-roles)/.*|policy\.ya?ml", re.IGNORECASE | re.DOTALL)
+_READ = re.compile(r"(teams?|data[-_ ]?roles?|policy|policies)/.*|policy\.ya?ml", re.IGNORECASE | re.DOTALL)
+# What editors and file managers leave behind.
+_LEFT_BEHIND = re.compile(
+    r"(.*/)?(\.?#[^/]*|[^/]*~|\.[^/]*\.sw[a-p]|\.DS_Store|Thumbs\.db|\.ipynb_checkpoints/.*|[^/]*\.(bak|orig|rej|tmp))",
+    re.IGNORECASE | re.DOTALL,
+)
 # Files that are allowed beside the profiles. In other folders with a dot, a forge may run what it finds.
 _NOTES = re.compile(
     r"([A-Za-z0-9_-]{1,63}/){0,5}(README(\.[a-z]{1,9})?|\.gitkeep|CODEOWNERS)"
@@ -44,7 +49,31 @@ def file_ref(path: str) -> FileRef | None:
 
 def is_stray(path: str) -> bool:
     """Whether a path is below a folder that is read, but is not itself read: probably a mistake."""
-    return file_ref(path) is None and _READ.fullmatch(path) is not None and not is_note(path)
+    return (
+        file_ref(path) is None
+        and _READ.fullmatch(path) is not None
+        and not is_note(path)
+        and _LEFT_BEHIND.fullmatch(path) is None
+    )
+
+
+def meant_path(path: str) -> str | None:
+    """Return the path that was probably meant: another ending, capitals, spaces, another folder. None if unknown."""
+    stem, dot, ending = path.rpartition(".")
+    if not dot or ending.lower() not in ("yaml", "yml"):
+        return None
+    match [re.sub(r"[\s_.]+", "-", part.strip().lower()) for part in stem.split("/")]:
+        case ["policy"] | [*_, "policy"]:
+            meant = POLICY
+        case ["team" | "teams", team] | ["team" | "teams", team, "team"]:
+            meant = team_path(team)
+        case ["team" | "teams", team, *_, name]:
+            meant = profile_path(f"{team}/{name}")
+        case ["data-roles" | "data-role" | "dataroles" | "datarole", *_, name]:
+            meant = data_role_path(name)
+        case _:
+            return None
+    return meant if file_ref(meant) and meant != path else None
 
 
 def is_note(path: str) -> bool:

@@ -15,7 +15,7 @@ from allotment_profiles.catalog.catalog import Catalog, ModelCache
 from allotment_profiles.catalog.credentials import FormerRole
 from allotment_profiles.catalog.lookalikes import Key, collision_problem, find_collisions, key_of, lookalike_of
 from allotment_profiles.model import DataRole, Policy, Profile, Team
-from allotment_profiles.model.paths import POLICY, FileRef, file_ref, is_stray, profile_path
+from allotment_profiles.model.paths import POLICY, FileRef, file_ref, is_stray, meant_path, profile_path
 from allotment_profiles.model.problems import Problem, quoted
 from allotment_profiles.store.history import File, quarantined_changes
 from allotment_profiles.store.resolver import CachedResolution, Context, Resolution, Resolver
@@ -355,5 +355,7 @@ def _stray_problems(path: str, names: Mapping[Key, tuple[str, ...]]) -> Iterator
     other = lookalike_of(path, names)
     if other:
         yield collision_problem(readable, other)
-    remedy = "Allowed: policy.yaml, teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml, data-roles/NAME.yaml."
+    meant = meant_path(path)
+    remedy = f"Rename it to {meant}, if that is what it is." if meant else "Move it, or remove it."
+    remedy += " Read are policy.yaml, teams/NAME/team.yaml, teams/NAME/profiles/NAME.yaml and data-roles/NAME.yaml."
     yield Problem(readable, "path", "The file lies where nothing is read.", remedy, level="advice")
