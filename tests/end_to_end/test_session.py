@@ -12,6 +12,7 @@ import httpx
 import pytest
 from support.folders import ROOT
 from support.servers.deployment import Deployment, Person
+from support.session_command import on_terminal
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -82,19 +83,30 @@ def test_the_session_says_what_it_uses_and_proposes_that_with_the_evidence(at_wo
 
 
 @pytest.mark.skipif(not shutil.which("R"), reason="R is missing: Debian's package r-base-core has it")
-def test_r_shows_the_profile_and_proposes_what_it_has_shown(at_work: Person, tmp_path: Path) -> None:
+def test_what_r_on_a_terminal_has_shown_is_proposed_and_needs_one_approval(
+    at_work: Person, lead: Person, tmp_path: Path
+) -> None:
     package = ROOT / "extensions" / "allotment-r"
     installed = in_session(at_work, "R", "CMD", "INSTALL", f"--library={tmp_path}", str(package))
     assert installed.returncode == 0, installed.stderr
-    change = "c(memory.limit = '6 GiB'), 'Joins of two quarters', name = 'from-r'"
-    code = f"library(allotment, lib.loc = '{tmp_path}'); my_profile(); propose_this_environment({change}, yes = TRUE)"
-    done = in_session(at_work, "Rscript", "-e", code)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{NOTEBOOK} (Notebook in Python)" in done.stdout
-    (identifier,) = re.findall(r"^Proposed as ([a-z0-9-]+)", done.stdout, re.MULTILINE)
-    proposal = at_work.service("GET", f"proposals/{identifier}").json()
+    typed = (
+        f"library(allotment, lib.loc = '{tmp_path}'); my_profile()",
+        "propose_this_environment(c(memory.limit = '6 GiB'), name = 'from-r')",
+        "Joins of two quarters",
+        "y",
+        "quit(status = 0)",
+    )
+    command = ["R", "--quiet", "--no-save", "--no-restore", "--no-readline"]
+    status, written = on_terminal(command, at_work.session_environment(), *typed)
+    assert status == 0, written
+    shown = (f"{NOTEBOOK} (Notebook in Python)", "What is sent about this session", "Propose this?", "Proposed as")
+    assert sorted(map(written.index, shown)) == [*map(written.index, shown)]
+    (identifier,) = re.findall(r"^Proposed as ([a-z0-9-]+)", written, re.MULTILINE)
+    proposal = lead.service("GET", f"proposals/{identifier}").json()
     assert (proposal["proposer"], proposal["reason"]) == ("analyst", "Joins of two quarters")
     assert [evidence["session"]["profile"] for evidence in proposal["evidence"]] == [NOTEBOOK]
+    looked_at = {"head": proposal["head"], "digest": proposal["digest"]}
+    assert lead.service("POST", f"proposals/{identifier}/approvals", json=looked_at).json()["state"] == "approved"
     assert in_session(at_work, "allotment-session", "withdraw", identifier, "--yes").returncode == 0
 
 

@@ -16,10 +16,10 @@ ask <- function(question) {
   trimws(readline(paste0(question, " ")))
 }
 
-# Return whether a question was answered with yes.
+# Return whether a question was answered with yes. A dialog covers the console: who wants to read first answers there.
 confirm <- function(question) {
-  if (has_dialogs()) {
-    return(isTRUE(rstudioapi::showQuestion(title_of_dialogs, question, "Propose", "Cancel")))
+  if (has_dialogs() && isTRUE(rstudioapi::showQuestion(title_of_dialogs, question, "Propose", "Read first"))) {
+    return(TRUE)
   }
   tolower(trimws(readline(paste(question, "[y/N] ")))) %in% c("y", "yes")
 }

@@ -25,7 +25,10 @@ run_command <- function(...) {
   writeLines(said)
   noted <- if (file.exists(notes)) readLines(notes, encoding = "UTF-8", warn = FALSE)
   noted <- noted[!startsWith(noted, "\u2026")] # how long it waited
-  refuse(if (length(noted)) noted else "Nothing was proposed: what is printed above comes first.", status = status)
+  if (!length(noted)) {
+    noted <- "Nothing was proposed: what is printed above comes first. See ?propose_this_environment."
+  }
+  refuse(noted, status = status)
 }
 
 # Stop with lines of text for the user.

@@ -10,6 +10,9 @@ try_proposal <- function(proposal = NULL, options = NULL, end = FALSE) {
   if (!is.null(proposal)) {
     one_option("proposal", proposal)
   }
+  if (interactive() && !isTRUE(end)) {
+    message("The trial is starting. This can take some minutes.")
+  }
   said <- run_command("try", named_options("option", options), if (isTRUE(end)) "--end", "--", proposal)
   show_lines(said, "Trial")
 }

@@ -26,7 +26,7 @@ propose_this_environment <- function(settings = NULL, reason = NULL, name = NULL
       return(nothing_proposed())
     }
   }
-  if (asks && !confirm("Propose this? All that would be sent is shown in the console.")) {
+  if (asks && !confirm("Propose this? All that would be sent has been shown.")) {
     return(nothing_proposed())
   }
   # Exactly what was shown.

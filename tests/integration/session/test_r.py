@@ -122,6 +122,8 @@ def test_the_profile_that_runs_is_shown_with_what_helps_when_the_memory_did_not_
         assert "ended for lack of memory, at a limit of 4 GiB" in done.stdout
         assert "In R: propose_this_environment()" in done.stdout
     assert "housing-statistics/notebook (Notebook in Python)" in r("allotment::my_profile()").stdout
+    assert "\u2192" in r(f"{PROPOSE}()").stdout
+    assert "memory limit 4 GiB <U+2192>" in r(f"{PROPOSE}()", LC_ALL="C").stdout  # R cannot write the arrow there
 
 
 def test_a_script_shows_all_that_would_be_sent_and_sends_it_only_when_told_to(
@@ -187,26 +189,27 @@ def test_more_lines_than_a_console_keeps_are_shown_in_a_pager(
 
 
 @pytest.mark.parametrize(
-    ("prompted", "answered", "reason"),
+    ("prompted", "answered", "typed_then", "reason"),
     [
-        ('""', "TRUE", "The last session ended for lack of memory, at a limit of 4 GiB."),
-        ('"Because"', "TRUE", "Because"),
-        ('""', "FALSE", None),
-        ("NULL", "TRUE", None),
+        ('""', "TRUE", [], "The last session ended for lack of memory, at a limit of 4 GiB."),
+        ('"Because"', "FALSE", ["y"], "Because"),
+        ('"Because"', "FALSE", [""], None),
+        ("NULL", "TRUE", [], None),
     ],
 )
-def test_in_rstudio_dialogs_ask(
+def test_in_rstudio_dialogs_ask_and_the_console_asks_who_wants_to_read_first(
     surroundings: dict[str, str],
     session: SessionService,
     tmp_path: Path,
     prompted: str,
     answered: str,
+    typed_then: list[str],
     reason: str | None,
 ) -> None:
     if subprocess.run(["Rscript", "-e", "library(rstudioapi)"], capture_output=True, check=False).returncode:
         pytest.skip("R's package rstudioapi is missing: Debian's package r-cran-rstudioapi has it")
     (tmp_path / "rstudio.R").write_text(f"prompted <- {prompted}; answered <- {answered}\n{RSTUDIO}")
-    written = typed(surroundings, f'source("{tmp_path}/rstudio.R")', f"{PROPOSE}()")
+    written = typed(surroundings, f'source("{tmp_path}/rstudio.R")', f"{PROPOSE}()", *typed_then)
     assert "DIALOG Another reason" in written
     assert ("DIALOG Propose this?" in written) is (prompted != "NULL")
     assert session.bodies.get("notebook", {}).get("reason") == reason
