@@ -12,6 +12,7 @@ from typing import Any
 import ryaml
 import yaml
 
+from allotment_profiles.documents import characters
 from allotment_profiles.documents.source_map import SourceMap, position
 from allotment_profiles.model.limits import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_VALUES
 from allotment_profiles.model.problems import Problem, quoted
@@ -78,18 +79,20 @@ def _count(value: Any) -> int:
 def _decode(data: bytes) -> str:
     if len(data) > MAXIMUM_BYTES:
         raise too_large(len(data))
+    if characters.is_utf_16(data):
+        raise DocumentError("encoding", *characters.unreadable(data), 1)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DocumentError("encoding", "The file is not UTF-8.", "Save it as UTF-8.", line) from error
+        raise DocumentError("encoding", *characters.unreadable(data), line) from error
     if not text.isascii() or not text.replace("\r\n", "").replace("\n", "").replace("\t", "").isprintable():
         for number, line_text in enumerate(text.split("\n"), 1):
             harmful = harmful_character(line_text.removesuffix("\r"), allowed="\t")
             if harmful:
                 column = next(i for i, character in enumerate(line_text, 1) if f"U+{ord(character):04X}" == harmful)
-                message = f"The file contains the character {harmful}, which is not allowed."
-                raise DocumentError("character", message, "Remove it.", number, column)
+                wrong = characters.harmful(harmful, is_first=number == column == 1)
+                raise DocumentError("character", *wrong, number, column)
     return text
 
 

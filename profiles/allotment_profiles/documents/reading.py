@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from allotment_profiles.documents.characters import with_hint
 from allotment_profiles.documents.parsing import DocumentError, parse_yaml
 from allotment_profiles.documents.source_map import Location, SourceMap
 from allotment_profiles.model import MODELS, Model
@@ -29,13 +30,21 @@ def read(kind: Kind, path: str, data: bytes) -> Reading:
     try:
         document = parse_yaml(data)
     except DocumentError as error:
-        return Reading(None, (error.as_problem(path),))
+        return Reading(None, (_hinted(error.as_problem(path), data),))
     try:
         return Reading(MODELS[kind].model_validate(document))
     except ValidationError as error:
         source_map = SourceMap(data)
         details = error.errors(include_url=False)[:MAXIMUM_PROBLEMS]
-        return Reading(None, tuple(_problem(path, detail, source_map, MODELS[kind]) for detail in details))
+        problems = (_problem(path, detail, source_map, MODELS[kind]) for detail in details)
+        return Reading(None, tuple(_hinted(problem, data) for problem in problems))
+
+
+def _hinted(problem: Problem, data: bytes) -> Problem:
+    """Return the problem, with a hint where a character may have caused it. Few files are not plain ASCII."""
+    if problem.line is None or problem.code == "encoding" or (data.isascii() and problem.code != "syntax"):
+        return problem
+    return with_hint(problem, data.decode())
 
 
 # A problem with several keys of a mapping is reported at the key that people would change.

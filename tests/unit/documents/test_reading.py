@@ -73,6 +73,14 @@ MISTAKES = [
     ("2027-03-31", "tomorrow", "date", 19, 1, "tomorrow", "2027-03-31"),
     ("registry.example.org/analysis/notebook:1", "notebook:1", "image-registry", 4, 1, "notebook:1", "registry/name"),
     ("notebook:1", "notebook", "image-tag", 4, 1, "neither", "tag"),
+    ("title: Notebook", "\ufefftitle: Notebook", "character", 1, 1, "byte order mark", "without BOM"),
+    ("title: Notebook\n", "title: Notebook\r", "character", 1, 16, "carriage return", "LF"),
+    ("title: Notebook", "title:\u00a0Notebook", "syntax", 2, 8, "YAML", "space (U+00A0) in column 7: write"),
+    ("\napp:", "\n\u00a0app:", "unknown-key", 3, 1, "app", "column 1: write a plain space. Did you mean app?"),
+    ("title: Notebook", "title: \u201cNote: book\u201d", "syntax", 1, 13, "YAML", "quotation mark (U+201C)"),
+    ("title: Notebook", "title\uff1a Notebook", "syntax", 2, 8, "YAML", "wide colon"),
+    ("\napp:", "\n\tapp:", "syntax", 3, 1, "YAML", "a tab (U+0009) in column 1: write spaces"),
+    ("\napp:", "\n\u2013 app:", "unknown-key", 3, 1, "app", "write -. Did you mean app?"),
     ("registry.example.org", "docker://registry.example.org", "image", 4, 1, "docker://", "Leave that out"),
     ("registry.example.org", "https://registry.example.org", "image", 4, 1, "https://", "begin with the registry"),
     ("registry.example.org/", "registry/", "image-registry", 4, 1, "registry", "registry/name"),
@@ -95,6 +103,19 @@ MISTAKES = [
     MISTAKES,
     ids=[f"{m[2]}-{m[1][:20]}" for m in MISTAKES],
 )
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16"), ("latin-1", "not UTF-8")],
+)
+def test_another_encoding_is_named_with_what_to_do_in_the_editor(encoding: str, word: str) -> None:
+    (problem,) = read(
+        "profile", "teams/red/profiles/notebook.yaml", "title: Tabelle für alle\n".encode(encoding)
+    ).problems
+    assert (problem.code, problem.line) == ("encoding", 1)
+    assert word in problem.message
+    assert "Save it as UTF-8" in problem.remedy
+
+
 def test_a_mistake_is_told_with_its_exact_place(
     old: str, new: str, code: str, line: int, column: int | None, message: str, remedy: str
 ) -> None:
