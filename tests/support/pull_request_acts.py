@@ -28,10 +28,10 @@ def account_of(name: str) -> ForgeAccount:
     return ForgeAccount(f"id-of-{name}", f"{name}-on-gitea")
 
 
-def has_account(platform: Platform, user: str, account: ForgeAccount | None = None) -> None:
+def has_account(platform: Platform, user: str, account: ForgeAccount | None = None, host: str = HOST) -> None:
     """Let a user sign in to the hub with an account of the forge."""
     account = account or account_of(user)
-    has = {"provider": "gitea", "host": HOST, "id": account.id, "login": account.login}
+    has = {"provider": "gitea", "host": host, "id": account.id, "login": account.login}
     platform.people.identities[user] = {**platform.people.identities.get(user, {}), "account": has}
 
 
@@ -55,8 +55,8 @@ class Window:
         self.state = PullRequestState.OPEN
 
     @staticmethod
-    def service(platform: Platform) -> Acts:
-        return Acts(platform.proposals, platform.submissions, platform.reviews, platform.identities, "gitea", HOST)
+    def service(platform: Platform, host: str = HOST) -> Acts:
+        return Acts(platform.proposals, platform.submissions, platform.reviews, platform.identities, "gitea", host)
 
     @property
     def pull_request(self) -> PullRequest:

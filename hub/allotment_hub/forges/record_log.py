@@ -278,5 +278,5 @@ class RecordLog:
         records = self.index.records([record.proposal]).get(record.proposal, ())
         if basis_of(records) != basis:
             raise RefMovedError(f"there is a newer record of the proposal {record.proposal}")
-        if record.source and any(each.source and each.source.key == record.source.key for each in records):
+        if record.source and any(each.source and each.source.is_same(record.source) for each in records):
             raise RefMovedError(f"the act {record.source.act} is recorded already")

@@ -136,11 +136,16 @@ class StoredProposal:
 
     def recorded(self, source: Source) -> Record | None:
         """Return the record that was made from an act on a forge, or None."""
-        return self._by_source.get(source.key)
+        found = self._by_source.get(source.key, ())
+        return next((record for record in found if record.source and record.source.is_same(source)), None)
 
     @functools.cached_property
-    def _by_source(self) -> Mapping[tuple[str, int, str], Record]:
-        return {record.source.key: record for record in self.records if record.source}
+    def _by_source(self) -> Mapping[tuple[str, int, str], Sequence[Record]]:
+        found: dict[tuple[str, int, str], list[Record]] = {}
+        for record in self.records:
+            if record.source:
+                found.setdefault(record.source.key, []).append(record)
+        return found
 
 
 def basis_of(records: Sequence[Record]) -> str:

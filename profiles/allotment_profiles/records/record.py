@@ -63,12 +63,20 @@ class Source:
     """What it was, where it is recorded as a comment and is none: `approved`, `changes-requested`, `dismissed`,
     `closed`, or `merge` for the command."""
     server: str = ""
-    """The host of the forge; with `adopted`. On another server of the kind, the numbers begin again."""
+    """The host of the forge; empty in records from before it was written down with every act."""
 
     @property
     def key(self) -> tuple[str, int, str]:
-        """What tells the act from every other one."""
+        """What tells the act from every other one on the same server."""
         return self.forge, self.pull_request, self.act
+
+    def is_same(self, other: "Source") -> bool:
+        """Return whether both are one act. On another server of the kind, numbers and ids begin again.
+
+        A server that was renamed has another host and the same accounts.
+        """
+        known, logins = {self.server, other.server}, {self.login, other.login}
+        return self.key == other.key and (len(known) == 1 or "" in known or len(logins) == 1 or "" in logins)
 
     @property
     def place(self) -> str:

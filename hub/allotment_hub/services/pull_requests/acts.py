@@ -81,7 +81,7 @@ class _Taken:
     def is_after(self, approval: Record) -> bool:
         """Return whether it was done after an approval, which was given here or on a forge."""
         given = approval.source
-        if given and given.key == (self.source.forge, self.source.pull_request, given.act):
+        if given and given.is_same(dataclasses.replace(self.source, act=given.act, login="")):
             # What is not among those that were read now was read before.
             return self.places.get(given.act, -1) < self.places[self.act.id]
         return approval.time <= self.act.time
@@ -121,6 +121,7 @@ class Acts:
         self._reviews = reviews
         self._people = ForgePeople(identities, kind, host)
         self._kind = kind
+        self._host = host
 
     async def take(
         self, stored: StoredProposal, pull_request: PullRequest, acts: Sequence[Act], shown: Shown, me: ForgeAccount
@@ -136,7 +137,8 @@ class Acts:
         places = {act.id: place for place, act in enumerate(sorted(acts, key=lambda act: act.time))}
         for act in _of_people(acts, me, pull_request):
             account = act.account
-            source = Source(self._kind, pull_request.number, act.id, _readable(account.login, 100) if account else "")
+            login = _readable(account.login, 100) if account else ""
+            source = Source(self._kind, pull_request.number, act.id, login, server=self._host)
             if stored.recorded(source):
                 continue
             if not self._proposals.catalog.revision:  # after a start; until then nobody may see or decide anything
@@ -324,7 +326,8 @@ def _dismissed(stored: StoredProposal, taken: _Taken) -> Record | None:
 
     Who takes back what they gave themselves does not approve any more, wherever they did it before.
     """
-    about = stored.recorded(dataclasses.replace(taken.source, act=taken.act.about)) if taken.act.about else None
+    given = dataclasses.replace(taken.source, act=taken.act.about, login="")  # whoever gave it
+    about = stored.recorded(given) if taken.act.about else None
     user = taken.user.name if taken.user else ""
     own = user if not taken.act.about or (about and about.by == user) else ""
     return next(

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 from support.fakes.platform import HOUSING, NOTEBOOK_PATH, Platform
-from support.pull_request_acts import AFTER, LARGER, NUMBER, Window, account_of, act, has_account, uncounted
+from support.pull_request_acts import AFTER, HOST, LARGER, NUMBER, Window, account_of, act, has_account, uncounted
 
 from allotment_hub.forges.pull_requests.values import ActKind, ForgeAccount, PullRequestState
 from allotment_profiles.records.record import Source
@@ -14,7 +14,7 @@ async def test_an_approval_is_a_record_by_the_user_with_the_account_on_that_head
     given = window.approval()
     (record,) = await window.take(given)
     assert (record.kind, record.by, record.head) == ("approved", "lena", window.stored.head)
-    assert record.source == Source("gitea", NUMBER, given.id, "lena-on-gitea")
+    assert record.source == Source("gitea", NUMBER, given.id, "lena-on-gitea", server=HOST)
     assert await window.platform.approvers(window.stored) == ["lena"]
     assert "lena" in window.platform.people.asked  # the identity provider confirmed her
 

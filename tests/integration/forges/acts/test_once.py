@@ -69,6 +69,37 @@ async def test_the_log_takes_an_act_once_whoever_writes_it(window: Window) -> No
         forge.record(window.stored, "commented", by="", text="One", source=source)
 
 
+def moved(window: Window) -> None:
+    """Let the forge have another host, where everybody signs in with the account that they have there."""
+    window.acts = window.service(window.platform, "new.example.org")
+    for name in window.platform.people.groups:
+        has_account(window.platform, name, host="new.example.org")
+
+
+async def test_on_another_server_of_the_kind_an_act_with_the_id_of_an_earlier_one_is_another_act(
+    window: Window,
+) -> None:
+    await window.take(act("ben", ActKind.COMMENTED, "One", id_="5"), window.approval())
+    moved(window)
+    rejected = act("leo", ActKind.CHANGES_REQUESTED, "Too large", head=window.stored.head, id_="5")
+    (record,) = await window.take(rejected)
+    assert (record.kind, record.by) == ("rejected", "leo")
+    assert record.source
+    assert record.source.server == "new.example.org"
+    assert await window.take(rejected) == []
+
+
+async def test_on_a_server_that_was_renamed_an_act_is_the_same_and_an_approval_can_be_dismissed(window: Window) -> None:
+    given = window.approval()
+    before = [act("ben", ActKind.COMMENTED, "One"), given]
+    await window.take(*before)
+    moved(window)
+    assert await window.take(*before) == []
+    (record,) = await window.take(*before, act("leo", ActKind.DISMISSED, "Not yet", about=given.id))
+    assert record.kind == "dismissed"
+    assert await window.platform.approvers(window.stored) == []
+
+
 async def test_what_nobody_can_answer_now_waits_and_what_was_before_is_not_recorded_again(window: Window) -> None:
     before, given, after = act("ben", ActKind.COMMENTED, "One"), window.approval(), act("ben", ActKind.COMMENTED, "Two")
     said = window.platform.people.identities["lena"]
