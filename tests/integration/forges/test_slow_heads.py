@@ -1,5 +1,6 @@
 """Heads of pull requests that a git server is slow to give keep nobody's acts waiting, whoever pushed them."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,13 +29,14 @@ class HangingServer:
         self.repository = repository
         self.slow: set[int] = set()
         self.asked: list[int] = []
-        self.goes_on = threading.Event()
+        self.goes_on, self.hangs = threading.Event(), threading.Event()
 
     def fetch_aside(self, reference: str) -> str | None:
         number = int(reference.split("/")[2])
         self.asked.append(number)
         if number not in self.slow:
             return self.repository.resolve(reference)
+        self.hangs.set()
         assert self.goes_on.wait(60), "somebody waits for a head that does not come"
         return None
 
@@ -87,6 +89,13 @@ class Window:
         await self.platform.watcher.refresh()
         await self.following.look()
 
+    async def settled(self) -> None:
+        """Look until what became of everything that is being adopted was taken."""
+        await self.look()
+        while running := [task for *_, task in self.following.adoptions._running.values()]:
+            await asyncio.wait(running)
+            await self.look()
+
     async def shown(self) -> StoredProposal:
         """Propose something on the page, and return it with its pull request open."""
         stored = await self.platform.proposed({NOTEBOOK_PATH: LARGER}, "ben")
@@ -132,11 +141,11 @@ async def test_an_approval_is_taken_whatever_the_heads_of_strangers_cost(window:
         window.knows(login)
         window.opens(login, slow=True)
     await window.look()
-    assert len(window.git.asked) == 1, "the server is asked for one at a time, which holds one thread"
     assert await window.approved(stored)
+    await asyncio.to_thread(window.git.hangs.wait, 60)
+    assert len(window.git.asked) == 1, "the server is asked for one at a time, which holds one thread"
     await window.goes_on()
-    for _ in range(2 * MAXIMUM_STRANGERS):  # each look takes what is done by then
-        await window.look()
+    await window.settled()
     assert all("cannot be fetched" in str(vars(pull)) for pull in window.state.pulls if pull.number in window.git.slow)
 
 
@@ -145,22 +154,38 @@ async def test_one_person_has_one_head_fetched_at_a_time_and_others_are_adopted(
     for _ in range(3):
         window.opens("mallory", slow=True)
     await window.look()
+    await asyncio.to_thread(window.git.hangs.wait, 60)
     await window.look()
-    assert len(window.git.asked) == 1
+    assert len(window.following.adoptions._running) == len(window.git.asked) == 1
     window.knows("ana")
     pull = window.opens("ana")
     await window.goes_on()
-    for _ in range(5):
-        await window.look()
+    await window.settled()
     assert window.platform.forge.adopted.find("github", pull.number) == f"pull-{pull.number}"
+
+
+async def test_what_became_of_an_earlier_head_is_not_taken_for_what_is_pushed_then(window: Window) -> None:
+    window.knows("ana")
+    pull = window.opens("ana")
+    await window.settled()
+    window.git.slow.add(pull.number)
+    window.pushes(pull, LARGEST)
+    await window.look()
+    await window.goes_on()
+    window.git.slow.clear()
+    window.pushes(pull, LARGEST.replace(b"Notebook", b"Another"))
+    await window.settled()
+    adopted = window.platform.forge.get(f"pull-{pull.number}")
+    assert adopted
+    assert adopted.branch == pull.head, "it waits for its author"
+    assert window.following.waiting.has(pull.number)
 
 
 async def test_what_is_pushed_to_an_adopted_one_keeps_nobody_waiting_either(window: Window) -> None:
     stored = await window.shown()
     window.knows("ana")
     pull = window.opens("ana")
-    for _ in range(5):
-        await window.look()
+    await window.settled()
     adopted = window.platform.forge.get(f"pull-{pull.number}")
     assert adopted
     window.git.slow.add(pull.number)
@@ -168,7 +193,7 @@ async def test_what_is_pushed_to_an_adopted_one_keeps_nobody_waiting_either(wind
     await window.look()
     assert await window.approved(stored)
     await window.goes_on()
-    await window.look()
+    await window.settled()
     adopted = window.platform.forge.get(adopted.id)
     assert adopted
     assert adopted.branch is None, "nothing is decided without what was pushed"

@@ -149,7 +149,7 @@ async def test_a_trial_of_who_reviews_ends_when_they_do_not_review_it_any_more(p
     platform.people.groups["ana"] = []
     assert await platform.follower.look()
     trial = platform.people.trials["lena"]
-    assert (trial["state"], trial["why"]) == ("ended", "You neither propose it nor have to approve it.")
+    assert (trial["state"], trial["why"]) == ("ended", "Its user may not try it any more.")
     assert platform.people.trials["ana"]["state"] == "running", "the hub asks about the team"
 
 

@@ -7,7 +7,7 @@ done, the next look takes what became of it. Of each author, one pull request at
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from allotment_hub.forges.pull_requests.values import PullRequest
 from allotment_hub.services.pull_requests.adopting import Adopting, Adoption, IsAsOpened
@@ -21,6 +21,7 @@ STRANGER_SECONDS = 60.0
 MAXIMUM_STRANGERS = 10
 """How many of them are looked at in one look, after everything else."""
 _NEVER: tuple[object, float] = (None, float("-inf"))
+_NOTHING = ("", "", None)
 
 
 class Adoptions:
@@ -29,8 +30,8 @@ class Adoptions:
     def __init__(self, adopting: Adopting, seconds: float = SECONDS) -> None:
         self._adopting = adopting
         self._seconds = self._left = seconds
-        self._running: dict[int, tuple[str, asyncio.Task[Adoption]]] = {}
-        """By number: the author, and what adopts it, until a look has taken what became of it."""
+        self._running: dict[int, tuple[str, str, asyncio.Task[Adoption]]] = {}
+        """By number: the author, the head, and what adopts it, until a look has taken what became of it."""
         self._looked: dict[int, tuple[object, float]] = {}
         """The pull requests that are no proposals, as they were looked at last, and when that was."""
         self.more = False
@@ -64,36 +65,39 @@ class Adoptions:
 
         Raise as `Adopting.look` does.
         """
-        number = pull_request.number
-        if number not in self._running:
+        number, (_, head, task) = pull_request.number, self._running.get(pull_request.number, _NOTHING)
+        if task is None or (task.done() and head != pull_request.head):
             if self._is_busy(pull_request):
                 return None
             task = asyncio.create_task(self._adopting.look(pull_request, is_as_opened=is_as_opened))
-            self._running[number] = _author(pull_request), task
+            self._running[number] = _author(pull_request), pull_request.head, task
             began = time.monotonic()
             await asyncio.wait({task}, timeout=self._left)
             self._left = max(0.0, self._left - (time.monotonic() - began))
             if not task.done():
                 log.info("the pull request %d takes long to adopt; others go on meanwhile", number)
                 task.add_done_callback(lambda _: self.on_late())
-        _, task = self._running[number]
         if not task.done():
             return None
         del self._running[number]
         return task.result()
 
-    def keep_only(self, numbers: Collection[int]) -> None:
+    def keep_only(self, numbers: Set[int]) -> None:
         """Forget what became of pull requests that are not open any more."""
-        for number in [number for number in self._running if number not in numbers]:
-            task = self._running[number][1]
-            if task.done():
-                del self._running[number]
-                if not task.cancelled() and (error := task.exception()):
-                    log.info("the pull request %d was not adopted: %s", number, error)
+        for number in self._running.keys() - numbers:
+            self.forget(number)
+
+    def forget(self, number: int) -> None:
+        """Forget what became of a pull request. What runs goes on."""
+        *_, task = self._running.get(number, _NOTHING)
+        if task is not None and task.done():
+            del self._running[number]
+            if not task.cancelled() and (error := task.exception()):
+                log.info("the pull request %d was not adopted: %s", number, error)
 
     async def close(self) -> None:
         """End what runs. It is adopted after the next start."""
-        tasks = [task for _, task in self._running.values()]
+        tasks = [task for _, _, task in self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -101,7 +105,8 @@ class Adoptions:
     def _is_busy(self, pull_request: PullRequest) -> bool:
         """Return whether another pull request of the same author is being adopted."""
         author, number = _author(pull_request), pull_request.number
-        return any(by == author and other != number and not task.done() for other, (by, task) in self._running.items())
+        running = ((other, task) for other, (by, _, task) in self._running.items() if by == author)
+        return any(other != number and not task.done() for other, task in running)
 
 
 def _author(pull_request: PullRequest) -> str:

@@ -277,7 +277,10 @@ class Following:
         as_proposed = stored.head == stored.branch == pull_request.head
         if stored.open and not as_proposed and stored.records[0].kind == "adopted":
             adoption = await self.adoptions.of(pull_request) or Adoption(stored, "", later=True)
-            stored = adoption.stored or stored
+            if adoption.stored:  # of a while ago, perhaps
+                stored = await self._proposals.stored(stored.id)
+        else:
+            self.adoptions.forget(pull_request.number)
         if not adoption.later:
             self.waiting.note(pull_request, waits=adoption.waits)
         if acts:

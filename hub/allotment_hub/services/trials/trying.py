@@ -166,7 +166,7 @@ class Trials:
             return why
         user = await self._directory.user(trial.user) or User(trial.user, frozenset())
         refusal = refusal_to_try(await self._proposals.case(stored, user), user, self._capabilities())
-        return refusal.why if refusal else ""
+        return "Its user may not try it any more." if refusal else ""
 
     async def view(self, view: ProposalView, reader: Actor) -> TrialView:
         """Return the trials of a proposal for its page. While the hub does not answer, none is known."""
