@@ -103,6 +103,17 @@ MISTAKES = [
     MISTAKES,
     ids=[f"{m[2]}-{m[1][:20]}" for m in MISTAKES],
 )
+def test_a_mistake_is_told_with_its_exact_place(
+    old: str, new: str, code: str, line: int, column: int | None, message: str, remedy: str
+) -> None:
+    problems = read("profile", "teams/red/profiles/a.yaml", changed(old, new)).problems
+    problem = next(problem for problem in problems if problem.code == code)
+    assert (problem.line, problem.column, problem.level) == (line, column, "hard")
+    assert message in problem.message
+    assert remedy in problem.remedy
+    assert problem.path == "teams/red/profiles/a.yaml"
+
+
 @pytest.mark.parametrize(
     ("encoding", "word"),
     [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("utf-16-be", "UTF-16"), ("latin-1", "not UTF-8")],
@@ -114,17 +125,6 @@ def test_another_encoding_is_named_with_what_to_do_in_the_editor(encoding: str, 
     assert (problem.code, problem.line) == ("encoding", 1)
     assert word in problem.message
     assert "Save it as UTF-8" in problem.remedy
-
-
-def test_a_mistake_is_told_with_its_exact_place(
-    old: str, new: str, code: str, line: int, column: int | None, message: str, remedy: str
-) -> None:
-    problems = read("profile", "teams/red/profiles/a.yaml", changed(old, new)).problems
-    problem = next(problem for problem in problems if problem.code == code)
-    assert (problem.line, problem.column, problem.level) == (line, column, "hard")
-    assert message in problem.message
-    assert remedy in problem.remedy
-    assert problem.path == "teams/red/profiles/a.yaml"
 
 
 def test_the_file_without_mistakes_reads() -> None:
