@@ -254,13 +254,15 @@ def test_where_a_program_hides_the_environment_that_of_the_session_is_found_abov
     kept = {name: environment[name] for name in ("PATH", "PYTHONPATH", "LC_ALL")}
     below = f"import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], env={kept!r}).returncode)"
     whoami = [sys.executable, "-m", "allotment_session", "whoami"]
-    for more, status in (({}, 0), ({"JUPYTERHUB_API_TOKEN": "expired"}, 3), ({"ALLOTMENT_PROFILE": ""}, 2)):
+    trial, expired, none = {"ALLOTMENT_TRIAL": "bcdfg"}, {"JUPYTERHUB_API_TOKEN": "expired"}, {"ALLOTMENT_PROFILE": ""}
+    for more, status in (({}, 0), (trial, 0), (expired, 3), (none, 2)):
         done = subprocess.run(
             [sys.executable, "-c", below, *whoami], env={**environment, **more}, capture_output=True, text=True,
             timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == status, done.stderr
-        assert ("(Notebook in Python)" in done.stdout) is (status == 0)
+        assert ("(Notebook in Python)" in done.stdout) is (status == 0 and "ALLOTMENT_TRIAL" not in more)
+        assert ("This is a trial of bcdfg." in done.stdout) is ("ALLOTMENT_TRIAL" in more)
 
 
 def test_the_example_image_gives_r_in_rstudio_the_environment_of_the_session(tmp_path: Path) -> None:
