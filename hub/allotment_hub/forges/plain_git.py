@@ -155,8 +155,7 @@ class PlainGitForge:
 
     def _branches(self, proposals: Iterable[str]) -> dict[str, str]:
         """Return the branches of some proposals, and no others: very many may have been pushed."""
-        names = [PROPOSE + proposal for proposal in proposals]
-        return self.repository.references(*names) if names else {}
+        return self.repository.references_named(PROPOSE + proposal for proposal in proposals)
 
     def changes(self, base: str, head: str) -> tuple[FileChange, ...]:
         """Return the files that differ between two commits."""

@@ -189,7 +189,7 @@ class RecordLog:
     def _compare(self, there: str, main: str) -> None:
         """Check that the log was not set back, as far as main and this repository tell. Raise ChainError."""
         repository = self._repository
-        kept = repository.references(KEPT).get(KEPT)
+        kept = repository.references_named([KEPT]).get(KEPT)
         if kept and not (there and repository.is_ancestor(kept, there)):
             raise ChainError("the log of records was set back", kept)
         if not there and repository.references(REVIEWS):
@@ -226,7 +226,7 @@ class RecordLog:
     def _keep(self, good: str) -> None:
         """Keep the newest good commit reachable, so that it can be put back."""
         with contextlib.suppress(GitError):
-            kept = self._repository.references(KEPT).get(KEPT, NO_OBJECT)
+            kept = self._repository.references_named([KEPT]).get(KEPT, NO_OBJECT)
             newer = kept == NO_OBJECT or self._repository.is_ancestor(kept, good)
             if good and kept != good and newer:
                 self._repository.update_references([RefUpdate(KEPT, good, kept)])

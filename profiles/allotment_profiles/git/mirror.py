@@ -19,6 +19,7 @@ from pathlib import Path
 
 from allotment_profiles.git.locks import clear_leftovers
 from allotment_profiles.git.process import GitError
+from allotment_profiles.git.references import is_reference
 from allotment_profiles.git.remotes import Remote, RemoteError
 from allotment_profiles.git.repository import (
     MAIN,
@@ -29,7 +30,6 @@ from allotment_profiles.git.repository import (
     RefMovedError,
     RefUpdate,
     Repository,
-    is_reference,
 )
 from allotment_profiles.git.signatures import Verifier
 

@@ -5,17 +5,23 @@ nothing but ids, and names and paths that match patterns of ours.
 """
 
 import datetime as dt
-import re
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from allotment_profiles.git.blobs import write_blobs
 from allotment_profiles.git.commits import Commit, Person, commit_bytes, moment, parse_commit
+from allotment_profiles.git.objects import (
+    ObjectReader,
+    batch,
+    is_object_id,
+    write_blobs,
+    write_empty_tree,
+    write_entries,
+)
 from allotment_profiles.git.packing import pack
-from allotment_profiles.git.process import GitDataError, GitError, GitProcess, input_errors
+from allotment_profiles.git.process import GitDataError, GitError, GitProcess
+from allotment_profiles.git.references import is_reference, read_reference
 from allotment_profiles.git.signatures import Signer, Verifier
 
 MAIN = "refs/heads/main"
@@ -26,9 +32,6 @@ RECORDS = "refs/heads/allotment/records"
 REVIEWS = "refs/heads/reviews/"
 """Below it, a branch with the records of each proposal, as there were before the log."""
 NO_OBJECT = "0" * 40
-_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-# Stricter than git: a name cannot be mistaken for an option or a pattern, and cannot break a line of `update-ref`.
-_REFERENCE = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._/@+-]{0,250}", re.ASCII)
 _MAXIMUM_REVISION = 500
 # How git lists changed files: whole ids, a rename as a removal and an addition, submodules as what they are.
 _AT_ONCE = 1000
@@ -97,6 +100,8 @@ class Repository:
         self._histories: dict[Sequence[str], tuple[Sequence[str], frozenset[str]]] = {}
         # The repository's own configuration could change this output.
         self._process = GitProcess(self.path, {"log.showRoot": "true"})
+        self._objects = ObjectReader(self._process)
+        self._empty_tree = ""
 
     def __reduce__(self) -> tuple[type["Repository"], tuple[Path, Verifier | None]]:
         """Let another process open the same repository."""
@@ -127,14 +132,19 @@ class Repository:
 
     def is_surely_at(self, name: str, commit: str) -> bool:
         """Whether a reference's own file, which outranks packed ones, names a commit. False: unknown, ask git."""
-        try:
-            return (self.path / name).read_bytes() == f"{commit}\n".encode()
-        except OSError:
-            return False
+        return bool(commit) and read_reference(self.path, name) == commit
 
     def resolve(self, revision: str) -> str | None:
-        """Return the id of the commit that a revision names, or None."""
-        return self._parse(revision + "^{commit}") if len(revision) <= _MAXIMUM_REVISION else None
+        """Return the id of the commit that a revision names, or None. Known commits of references need no git."""
+        if len(revision) > _MAXIMUM_REVISION:
+            return None
+        named = read_reference(self.path, revision)
+        if named == "" or (named and self._objects.is_known_commit(named)):
+            return named or None
+        commit = self._parse(revision + "^{commit}")
+        if commit:
+            self._objects.know_commit(commit)
+        return commit
 
     def _parse(self, name: str) -> str | None:
         """Return the id of the object that a name stands for, or None. The name may be anything."""
@@ -142,13 +152,20 @@ class Repository:
             return None
         arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", name)
         text = self._process.run(*arguments, accept=(0, 1, 128)).stdout.decode(errors="replace").strip()
-        return text if _ID.fullmatch(text) else None
+        return text if is_object_id(text) else None
 
     def references(self, *prefixes: str) -> dict[str, str]:
         """Return the references below prefixes such as `refs/heads/propose/`: full name → commit id."""
         output = self._git("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
         pairs = (line.split(" ", 1) for line in output.decode(errors="replace").splitlines())
         return {name: commit for commit, name in pairs}
+
+    def references_named(self, names: Iterable[str]) -> dict[str, str]:
+        """Return references by their full names: name → commit. Those that do not exist are left out."""
+        found = {name: read_reference(self.path, name) for name in names}
+        unknown = [name for name, commit in found.items() if commit is None]
+        asked = self.references(*unknown) if unknown else {}
+        return {name: commit for name in found if (commit := found[name] or asked.get(name))}
 
     def tree(self, commit: str) -> dict[str, TreeEntry]:
         """Return all files of a commit: path → entry. A path that is no UTF-8 has replacement characters."""
@@ -160,27 +177,16 @@ class Repository:
                 entries[path.decode(errors="replace")] = TreeEntry(mode, blob, int(size) if size.isdecimal() else -1)
         return entries
 
-    def objects(self, ids: Iterable[str]) -> dict[str, bytes]:
-        """Read many objects with one process: id → content. Objects that do not exist are left out."""
-        wanted, stdin = _batch(ids)
-        output = self._git("cat-file", "--batch", stdin=stdin) if wanted else b""
-        contents, position = {}, 0
-        for wanted_id in wanted:
-            end = output.index(b"\n", position)
-            header = output[position:end].split()
-            position = end + 1
-            if len(header) == 3:
-                size = int(header[2])
-                contents[wanted_id] = output[position : position + size]
-                position += size + 1
-        return contents
+    def objects(self, ids: Iterable[str], *, maximum: int | None = None) -> dict[str, bytes]:
+        """Read many objects with one process: id → content. Those that are missing, or larger, are left out.
+
+        What was read or written last comes from memory: ask `sizes` for what is there now.
+        """
+        return self._objects.read(ids, maximum)
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the sizes of objects without reading them: id → bytes. Objects that do not exist are left out."""
-        wanted, stdin = _batch(ids)
-        output = self._git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=stdin) if wanted else b""
-        pairs = (line.split() for line in output.decode().splitlines())
-        return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
+        return self._objects.sizes(ids)
 
     def log(self, head: str, *, until: str | None = None) -> Iterator[list[LoggedCommit]]:
         """Yield the first-parent history with the changes in parts, oldest first, without `until` and what precedes it.
@@ -192,7 +198,7 @@ class Repository:
             mark = f"record-{secrets.token_hex(16)} "  # a new word each time, so that no path can contain it
             each = ["--no-walk=unsorted", "--stdin", "--diff-merges=first-parent", "--encoding=UTF-8", "-z", *_RAW]
             form = f"--format={mark}%H %ct %P%x00%an%x00%B%x00"
-            output = self._git("log", *each, form, stdin=_batch(line[start : start + _AT_ONCE])[1])
+            output = self._git("log", *each, form, stdin=batch(line[start : start + _AT_ONCE])[1])
             yield [_logged(record) for record in output.split(mark.encode())[1:]]
 
     def changes(self, before: str, after: str) -> tuple[FileChange, ...]:
@@ -250,7 +256,7 @@ class Repository:
 
     def parents(self, heads: Iterable[str], *, since: str | None = None) -> dict[str, tuple[str, ...]]:
         """Return some commits and what precedes them: id → parents. With `since`, without what precedes that one."""
-        wanted, stdin = _batch(heads)
+        wanted, stdin = batch(heads)
         stdin += f"^{_id(since)}^@\n".encode() if since else b""
         output = self._git("rev-list", "--parents", "--stdin", stdin=stdin) if wanted else b""
         return {commit: tuple(parents) for commit, *parents in map(str.split, output.decode().splitlines())}
@@ -287,24 +293,18 @@ class Repository:
     def write_tree(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
         """Write the tree of a commit (None: an empty tree) with files replaced, added, or removed (None)."""
         if base is None and not files:
-            return self._git("hash-object", "-t", "tree", "-w", "--stdin").decode().strip()
+            self._empty_tree = self._empty_tree or write_empty_tree(self._process)
+            return self._empty_tree
+        if base and not files and (tree := self._parse(f"{_id(base)}^{{tree}}")):
+            return tree
         blobs = write_blobs(self._process, {path: data for path, data in files.items() if data is not None})
-        return self._tree(base, {path: ("100644", blobs[path]) if path in blobs else None for path in files})
+        entries = {path: ("100644", blobs[path]) if path in blobs else None for path in files}
+        return write_entries(self._process, _id(base) if base else None, entries)
 
     def changed_tree(self, base: str, changes: Iterable[FileChange]) -> str:
         """Write the tree of a commit with files as changes leave them, whatever they were before."""
-        return self._tree(base, {each.path: None if each.removed else (each.mode, each.blob) for each in changes})
-
-    def _tree(self, base: str | None, entries: Mapping[str, tuple[str, str] | None]) -> str:
-        lines = b"".join(
-            f"{' '.join(entry) if entry else f'0 {NO_OBJECT}'}\t{path}\0".encode() for path, entry in entries.items()
-        )
-        with input_errors("update-index"), tempfile.TemporaryDirectory(prefix="allotment-index-") as folder:
-            environment = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            if base:
-                self._git("read-tree", _id(base), environment=environment)
-            self._git("update-index", "-z", "--index-info", stdin=lines, environment=environment)
-            return self._git("write-tree", environment=environment).decode().strip()
+        entries = {each.path: None if each.removed else (each.mode, each.blob) for each in changes}
+        return write_entries(self._process, _id(base), entries)
 
     def write_commit(
         self,
@@ -319,7 +319,10 @@ class Repository:
     ) -> str:
         """Write a commit object, signed where there is a signer. No reference is moved."""
         data = commit_bytes(tree, parents, message, author, committer, time, signer)
-        return self._git("hash-object", "-t", "commit", "-w", "--stdin", stdin=data).decode().strip()
+        commit = self._git("hash-object", "-t", "commit", "-w", "--stdin", stdin=data).decode().strip()
+        self._objects.know_commit(commit)
+        self._objects.keep(commit, data)
+        return commit
 
     def update_references(self, updates: Sequence[RefUpdate]) -> None:
         """Move references in one transaction, all or none. Raise RefMovedError where one is not at its `old`."""
@@ -350,25 +353,18 @@ class Repository:
 
     def upkeep(self) -> None:
         """Pack the objects and remove those of no branch, if they have become many. Not while anything is fetched."""
-        pack(self.path)
-
-
-def is_reference(name: str) -> bool:
-    """Whether a text may name a reference here. Git allows more."""
-    return _REFERENCE.fullmatch(name) is not None
+        try:
+            pack(self.path)
+        finally:
+            self._objects.forget()
+            self._empty_tree = ""
 
 
 def _id(text: str) -> str:
     """Return an object's id as it is. Raise GitError for anything else, which git could take for an option."""
-    if not _ID.fullmatch(text):
+    if not is_object_id(text):
         raise GitDataError(f"{text[:80]!r} is not the id of an object")
     return text
-
-
-def _batch(ids: Iterable[str]) -> tuple[list[str], bytes]:
-    """Return the ids without duplicates and without what is no id, and the same as input for `cat-file`."""
-    wanted = [text for text in dict.fromkeys(ids) if _ID.fullmatch(text)]
-    return wanted, "".join(f"{text}\n" for text in wanted).encode()
 
 
 def _logged(record: bytes) -> LoggedCommit:

@@ -77,11 +77,10 @@ def _batches(changes: Sequence[RoleChange]) -> Iterator[Sequence[RoleChange]]:
 
 
 def _read(repository: Repository, blobs: Iterable[str]) -> dict[str, DataRole]:
-    sizes = repository.sizes(blobs)
-    small = {blob for blob, size in sizes.items() if size <= MAXIMUM_BYTES}
-    sources = repository.objects(small)
-    missing = set(blobs) - sizes.keys() | small - sources.keys()
-    if missing:
+    wanted = set(blobs)
+    sources = repository.objects(wanted, maximum=MAXIMUM_BYTES)
+    left = wanted - sources.keys()
+    if missing := left - repository.sizes(left).keys():
         raise GitDataError(f"the repository lacks the object {min(missing)}")
     values = {blob: read("data role", "", source).value for blob, source in sources.items()}
     return {blob: value for blob, value in values.items() if isinstance(value, DataRole)}

@@ -332,11 +332,10 @@ class _Fold:
 
     def _policy(self, blob: str) -> Policy | None:
         if blob not in self._policies:
-            small = self._repository.sizes([blob]).get(blob, 0) <= MAXIMUM_BYTES
-            source = self._repository.objects([blob]).get(blob) if small else b""
-            if source is None:
+            source = self._repository.objects([blob], maximum=MAXIMUM_BYTES).get(blob)
+            if source is None and blob not in self._repository.sizes([blob]):
                 raise GitDataError(f"the repository lacks the object {blob}")
-            value = read("policy", POLICY, source).value
+            value = read("policy", POLICY, source or b"").value
             self._policies[blob] = value if isinstance(value, Policy) else None
         return self._policies[blob]
 

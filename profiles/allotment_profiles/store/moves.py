@@ -53,8 +53,7 @@ class _Contents:
     """Models by kind and blob, of contents that are read at once."""
 
     def __init__(self, repository: Repository, blobs: list[str]) -> None:
-        sizes = repository.sizes(blobs)
-        self._sources = repository.objects(blob for blob, size in sizes.items() if size <= MAXIMUM_BYTES)
+        self._sources = repository.objects(blobs, maximum=MAXIMUM_BYTES)
         self.model = functools.cache(self._model)
 
     def _model(self, path: str, blob: str) -> Model | None:

@@ -62,6 +62,59 @@ def test_branches_tags_and_short_ids_name_commits(profiles: ProfilesRepository) 
     assert {profiles.repository.resolve(name) for name in ("main", "HEAD", MAIN, commit[:10], commit)} == {commit}
 
 
+def test_a_reference_that_others_move_pack_or_remove_is_where_they_left_it(
+    profiles: ProfilesRepository, counted: list[str]
+) -> None:
+    first, second = profiles.commit({"a": "1"}), profiles.commit({"a": "2"})
+    ours, others, side = profiles.repository, Repository(profiles.path), "refs/heads/propose/a"
+    assert ours.resolve(MAIN) == second
+    others.update_references([RefUpdate(MAIN, first, second), RefUpdate(side, second, NO_OBJECT)])
+    counted.clear()
+    assert (ours.resolve(MAIN), ours.references_named([MAIN, side])) == (first, {MAIN: first, side: second})
+    assert counted == [], "known commits are read without git"
+    GitProcess(profiles.path).run("pack-refs", "--all", "--prune")
+    assert (ours.resolve(MAIN), ours.references_named([side, MAIN])) == (first, {side: second, MAIN: first})
+    others.update_references([RefUpdate(side, NO_OBJECT, second)])
+    assert (ours.resolve(side), ours.references_named([side, MAIN])) == (None, {MAIN: first})
+    (profiles.path / "packed-refs").unlink()
+    assert (ours.resolve(side), ours.references_named([side])) == (None, {})
+
+
+def test_the_lock_of_a_reference_is_none(profiles: ProfilesRepository) -> None:
+    commit = profiles.commit({"a": "1"})
+    (profiles.path / f"{MAIN}.lock").write_text(f"{commit}\n")
+    assert profiles.repository.resolve(f"{MAIN}.lock") is None
+    assert profiles.repository.resolve(f"refs/heads/../heads/../{MAIN}") is None
+
+
+def test_small_objects_are_read_once_and_memory_is_bounded(profiles: ProfilesRepository, counted: list[str]) -> None:
+    small, large = b"small", b"x" * 100_000
+    many = {f"{number}.txt": b"%d" % number * 10_000 for number in range(200)}
+    head = profiles.commit({"small": small, "large": large, **many})
+    blobs = {path: entry.blob for path, entry in profiles.repository.tree(head).items()}
+    repository = Repository(profiles.path)
+
+    def processes(*paths: str) -> int:
+        counted.clear()
+        found = repository.objects([blobs[path] for path in paths])
+        assert {path: found[blobs[path]] for path in paths} == {
+            path: {"small": small, "large": large, **many}[path] for path in paths
+        }
+        return len(counted)
+
+    assert [processes("small", "large"), processes("small"), processes("large")] == [1, 0, 1]
+    assert repository.objects([blobs["large"], blobs["small"]], maximum=5) == {blobs["small"]: small}
+    processes(*many)
+    assert [processes("199.txt"), processes("small")] == [0, 1], "what was read longest ago is dropped"
+
+
+def test_a_commit_without_changes_has_the_tree_of_its_base(profiles: ProfilesRepository, counted: list[str]) -> None:
+    base = profiles.commit({"a": "1", "b/c": "2"})
+    counted.clear()
+    assert profiles.repository.write_tree(base, {}) == profiles.repository.changed_tree(base, [])
+    assert profiles.repository.tree(profiles.commit()) == profiles.repository.tree(base)
+
+
 @pytest.mark.parametrize(
     "name", [f"{MAIN}\ndelete {MAIN}", "--all", "main", "refs/heads/a b", "refs/", "refs/heads/\0", "HEAD"]
 )
