@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -257,3 +258,16 @@ def test_people_hear_of_proposals_where_the_folder_has_addresses(tmp_path: Path)
     told = deployment.service_configuration(folder).notifications
     assert told
     assert told.addresses_file == tmp_path / "notifications.txt"
+
+
+def test_the_hub_starts_without_the_grammar_that_takes_half_of_a_start() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "allotment_hub.laptop.hub", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == metadata.version("jupyterhub")
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "jsonschema" in loaded
+    assert not loaded & {"rfc3987_syntax.syntax_helpers", "lark"}
