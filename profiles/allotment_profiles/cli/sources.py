@@ -70,6 +70,13 @@ def usage_errors(path: Path) -> Iterator[None]:
         raise click.UsageError(f"{name} cannot be read: {error.strerror}") from None
 
 
+def unread_changes(before: "Snapshot", after: "Snapshot", old: "Catalog", new: "Catalog") -> frozenset[str]:
+    """Return the files that change and are not valid before or after: catalogs do not say what that changes."""
+    from allotment_profiles.store.snapshot import differing_bytes
+
+    return differing_bytes(before, after, old.broken | new.broken)
+
+
 def snapshot_of(path: Path, revision: str | None, *, applied: bool = False) -> "Snapshot":
     """Load the files of a folder or of a commit; with `applied`, load only what applies at the commit."""
     from allotment_profiles.git.process import GitDataError

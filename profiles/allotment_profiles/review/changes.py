@@ -78,6 +78,11 @@ def subject_of(path: str) -> str:
     return "the policy" if ref.kind == "policy" else f"{ref.kind} {ref.id}"
 
 
+def unreadable(path: str, *, is_there: bool = True) -> Change:
+    """Return the change of a file that is not valid, or that was not when it was removed."""
+    return _whole_file("unreadable", path, "unreadable") if is_there else _whole_file("removed", path, "removed")
+
+
 def rewritten(path: str) -> Change:
     """Return the change of a file whose bytes differ but not its meaning, or of a file that Allotment does not read."""
     return _whole_file("rewritten", path, "layout" if file_ref(path) else "path")
@@ -98,7 +103,7 @@ def compare(before: Catalog, after: Catalog) -> list[Change]:
     for path in sorted({*olds, *news, *(after.broken - before.broken)}):
         if path in after.broken:
             if path not in before.broken:
-                changes.append(_whole_file("unreadable", path, "unreadable"))
+                changes.append(unreadable(path))
         elif path not in gone:
             changes += _compared(path, olds.get(origins.get(path, path)), news.get(path), before, after)
     return changes

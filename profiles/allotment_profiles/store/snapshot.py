@@ -43,6 +43,20 @@ class Snapshot:
         return {path: file.entry for path, file in self.files.items() if file.entry}
 
 
+def differing_bytes(before: Snapshot, after: Snapshot, paths: Iterable[str]) -> frozenset[str]:
+    """Return those of the paths whose file is not the same, byte by byte, in two snapshots."""
+    return frozenset(path for path in paths if _bytes(before, path) != _bytes(after, path))
+
+
+def _bytes(snapshot: Snapshot, path: str) -> bytes | None:
+    entry = snapshot.entries.get(path)
+    if entry is None:
+        return None
+    if not entry.mode.startswith("100"):  # a link or a submodule
+        return f"{entry.mode} {entry.blob}".encode()
+    return snapshot.read([entry.blob])[entry.blob]
+
+
 def _relevant(path: str) -> bool:
     return file_ref(path) is not None or is_stray(path)
 

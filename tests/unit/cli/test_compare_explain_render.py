@@ -121,6 +121,25 @@ def test_a_comparison_with_the_folder_finds_its_mistakes(tmp_path: Path) -> None
     ]
 
 
+def test_a_file_that_is_valid_on_neither_side_of_a_change_is_said_to_be_so(repository: ProfilesRepository) -> None:
+    path = repository.path
+    region = profile(resources={"cpu": {"limit": 32}, "memory": {"limit": "4 GiB"}}) | {"region": "north"}
+    repository.push({NOTEBOOK: region, "teams/red/profiles/other.yaml": region})
+    base = repository.head
+    repository.push({NOTEBOOK: region | {"resources": {"cpu": {"limit": 1}, "memory": {"limit": "4 GiB"}}}})
+    found = answer("compare", base, "main", "--repository", path, code=1)
+    (change,) = found["changes"]
+    assert (change["kind"], change["path"]) == ("unreadable", NOTEBOOK)
+    assert change["text"].endswith("what it would change is unknown")
+    assert {(problem["path"], problem["code"]) for problem in found["problems"]} >= {(NOTEBOOK, "unknown-key")}
+    told = answer("check", path, "--base", base, code=1)["problems"]
+    assert {problem["path"] for problem in told} == {NOTEBOOK}
+    repository.push({NOTEBOOK: None})
+    assert [each["kind"] for each in answer("compare", base, "main", "--repository", path)["changes"]] == ["removed"]
+    repository.push({NOTEBOOK: profile()})
+    assert answer("compare", base, "main", "--repository", path)["changes"]
+
+
 def test_what_the_policy_lets_a_maintainer_do_needs_nobody(repository: ProfilesRepository) -> None:
     path = repository.path
     kept = {"data_roles": ["tables"], "maintainers": {"users": ["ann"]}}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.sources import output, snapshot_of, usage_errors
+from allotment_profiles.cli.sources import output, snapshot_of, unread_changes, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.model.problems import Problem
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     help="Check this commit, branch or tag of the git repository at PATH instead of the files in the folder."
     "  [default for a bare repository: main]",
 )
-@click.option("--base", help="Report only problems that this commit, branch or tag does not have.")
+@click.option(
+    "--base",
+    help="Report only problems that this commit, branch or tag does not have, and those of invalid files that change.",
+)
 @output("text", "json", "github", "sarif")
 @click.pass_context
 def check(context: click.Context, paths: tuple[Path, ...], revision: str | None, base: str | None, form: str) -> None:
@@ -38,9 +41,13 @@ def check(context: click.Context, paths: tuple[Path, ...], revision: str | None,
     path, selected = _selection(paths)
     with usage_errors(path):
         snapshot = snapshot_of(path, revision)
-        problems = list(load(snapshot).problems)
+        catalog = load(snapshot)
+        problems = list(catalog.problems)
         if base is not None:
-            known = {_identity(problem) for problem in load(snapshot_of(path, base)).problems}
+            earlier = snapshot_of(path, base)
+            old = load(earlier)
+            unread = unread_changes(earlier, snapshot, old, catalog)
+            known = {_identity(problem) for problem in old.problems if problem.path not in unread}
             problems = [problem for problem in problems if _identity(problem) not in known]
         if selected is not None:
             problems = [problem for problem in problems if problem.path in selected]

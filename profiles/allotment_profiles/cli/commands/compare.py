@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allotment_profiles.cli.sources import output, repository, snapshot_of, usage_errors
+from allotment_profiles.cli.sources import output, repository, snapshot_of, unread_changes, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.access.people import User
@@ -86,13 +86,17 @@ def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = 
     from allotment_profiles.review.approvals import requirements_of
     from allotment_profiles.review.automatic import automatic_of
     from allotment_profiles.review.changes import compare as compare_catalogs
+    from allotment_profiles.review.changes import unreadable
     from allotment_profiles.review.cost_changes import compare_costs
     from allotment_profiles.store.loading import load
 
     now = dt.datetime.now(dt.UTC)
     old, new = load(before), load(after)
-    known = {(problem.path, problem.code, problem.field) for problem in old.problems}
+    unread = unread_changes(before, after, old, new)
+    known = {(problem.path, problem.code, problem.field) for problem in old.problems if problem.path not in unread}
     changes = compare_catalogs(old, new)
+    told = {change.path for change in changes}
+    changes += [unreadable(path, is_there=path in after.entries) for path in sorted(unread - told)]
     return Comparison(
         [problem for problem in new.problems if (problem.path, problem.code, problem.field) not in known],
         changes,
