@@ -36,6 +36,8 @@ from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.own_session import OwnSessions
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
+from allotment_hub.services.drafts.assistant_drafts import AssistantDrafts
+from allotment_hub.services.drafts.draft_store import DraftStore
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory, HubNotifier, hub_api_client
 from allotment_hub.services.identities import Identities
@@ -81,8 +83,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     mirror = _mirror(configuration, keyring)
     repository = mirror.repository if mirror else Repository(configuration.repository, keyring.verifier)
     hub = hub_api_client(auth.api_url, auth.api_token)
-    directory = Directory(hub)
-    sign_ins, identities = SignIns(hub), Identities(hub)
+    directory, sign_ins, identities = Directory(hub), SignIns(hub), Identities(hub)
     puller = configuration.puller
     image_puller = ImagePuller(ImageDaemonSet(puller), puller.maximum, puller.look_seconds) if puller else None
     on_change = [*([HubNotifier(hub).notify] if mirror else []), *([image_puller.follow] if image_puller else [])]
@@ -105,7 +106,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
     events = EventReader(Events(configuration.events))
     proposals = Proposals(kept, checking, directory, watcher, events)
     quarantine = Quarantine(kept, checking, watcher, directory, sign_ins, identities)
-    forge, choices = configuration.forge, Choices(configuration.choices)
+    forge, choices, drafts = configuration.forge, Choices(configuration.choices), DraftStore(configuration.drafts)
     submissions = Submissions(proposals, checking)
     reviews = Reviews(proposals, watcher, sign_ins, identities)
     decide = proposals, submissions, reviews, identities
@@ -122,6 +123,7 @@ def build_services(configuration: ServiceConfiguration, auth: HubOAuth) -> Servi
         history=History(repository, watcher, kept),
         proposals=proposals,
         submissions=submissions,
+        assistant_drafts=AssistantDrafts(drafts, proposals, submissions, checking.now),
         reviews=reviews,
         quarantine=quarantine,
         stops=Stops(watcher, hub),
@@ -246,6 +248,7 @@ async def serve(configuration: ServiceConfiguration) -> None:
     if services.notifier:
         await services.notifier.stop()
     services.choices.close()
+    services.assistant_drafts.close()
     if services.pull_requests:
         await services.pull_requests.stop()
     await services.watcher.stop()

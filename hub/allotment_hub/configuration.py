@@ -221,6 +221,11 @@ class ServiceConfiguration(BaseModel):
         """What users do not want to hear of, beside the repository."""
         return self.repository.with_name("notification-choices.sqlite")
 
+    @property
+    def drafts(self) -> Path:
+        """The drafts of assistants that wait for their users, beside the repository."""
+        return self.repository.with_name("assistant-drafts.sqlite")
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read the file. Raise a pydantic `ValidationError` that names what is wrong."""

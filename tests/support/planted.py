@@ -64,6 +64,8 @@ class Planted:
     """With `listing: own`: who may see what everybody may see otherwise."""
     proposals: list[str] = field(default_factory=list)
     commits: list[str] = field(default_factory=list)
+    drafts: list[str] = field(default_factory=list)
+    """Those of an assistant of the administrator."""
 
     def value(self, name: str, readers: frozenset[str]) -> bytes:
         """Return a value to plant."""

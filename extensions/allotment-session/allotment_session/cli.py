@@ -11,7 +11,7 @@ from allotment_session import commands, trying
 from allotment_session import running as running_session
 from allotment_session.capture.processes import session_environment
 from allotment_session.client import ServiceClient
-from allotment_session.errors import Exit, SessionError
+from allotment_session.errors import Exit, SessionError, usage
 from allotment_session.output import show_error
 from allotment_session.terminal import Terminal
 
@@ -42,6 +42,18 @@ _PROPOSE_OPTIONS = (
     ("--send", "send", "FILE", "propose what --save has written"),
 )
 """Option, attribute of `ProposeOptions`, what stands for its value, and help; all but the repeatable ones take one."""
+
+_LOOKING = (
+    ("whoami", "show what runs here: profile, options, data, and when it ends"),
+    ("status", "show limits and use, when this session ends, and your proposals"),
+    ("capture", "show what `propose --running` would send about this session, without sending it"),
+)
+_MCP = (
+    "mcp",
+    "serve an assistant in a notebook or an editor (Model Context Protocol)",
+    "Serve an assistant over standard input and output, until the input ends. It can look up, check and draft; "
+    "a draft is proposed by its user, on the hub's page. Needs pip install 'allotment-session[mcp]'.",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -77,9 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
     show = add("show", "show one profile")
     show.add_argument("profile", metavar="TEAM/NAME", nargs="?", default="", help="the running one when left out")
     show.add_argument("--file", action="store_true", help="print its file and nothing else")
-    add("whoami", "show what runs here: profile, options, data, and when it ends")
-    add("status", "show limits and use, when this session ends, and your proposals")
-    add("capture", "show what `propose --running` would send about this session, without sending it")
+    for words in _LOOKING:
+        add(*words)
     trial = add(
         "try",
         "try a proposal or a file before it is merged",
@@ -103,6 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     withdraw = add("withdraw", "take your own proposal back")
     withdraw.add_argument("proposal", metavar="ID", help="as `allotment-session proposals` lists it")
     withdraw.add_argument("--yes", action="store_true", help="withdraw without asking")
+    add(*_MCP)
     return top
 
 
@@ -137,8 +149,21 @@ def _run_command(options: argparse.Namespace, environment: Mapping[str, str], te
         "proposals": lambda: commands.proposals(client, terminal, options.state),
         "withdraw": lambda: commands.withdraw(client, terminal, options.proposal, confirmed=options.yes),
         "propose": lambda: _propose(options, client, terminal, environment),
+        "mcp": lambda: _serve(client, environment),
     }
     return calls[command]()
+
+
+def _serve(client: ServiceClient, environment: Mapping[str, str]) -> Exit:
+    try:
+        from allotment_session.assistant.server import serve  # noqa: PLC0415  (what it imports is an extra)
+    except ImportError as error:
+        raise usage(
+            f"The package mcp is missing here, or older than version 2: {error}.",
+            "Install it beside this command, with Python 3.10 or newer: pip install 'allotment-session[mcp]'",
+        ) from error
+    serve(client, environment)
+    return Exit.DONE
 
 
 def _try_options(options: argparse.Namespace) -> trying.TryOptions:

@@ -59,7 +59,7 @@ def profiles(client: ServiceClient, terminal: Terminal) -> Exit:
 
 def show(client: ServiceClient, terminal: Terminal, profile: str, *, file_only: bool) -> Exit:
     """Show one profile, or its file alone."""
-    answer = _fetch_profile(client, *split(profile))
+    answer = fetch_profile(client, *split(profile))
     terminal.print_json(answer)
     if terminal.as_json:
         return Exit.DONE
@@ -75,7 +75,7 @@ def check(client: ServiceClient, terminal: Terminal, file: str, profile: str, ru
     content = read_file(file)
     path = _PROFILE_FILE.fullmatch(PurePath(file).as_posix())
     team, name = split(profile or ("/".join(path.groups()) if path else running))
-    checks = _as_object(client.post("checks", body={"team": team, "name": name, "content": content}))
+    checks = as_object(client.post("checks", body={"team": team, "name": name, "content": content}))
     terminal.print_json(checks)
     output.show_checks(terminal, checks)
     return Exit.PROBLEMS if output.has_errors(output.items_of(checks, "problems")) else Exit.DONE
@@ -96,7 +96,7 @@ def withdraw(client: ServiceClient, terminal: Terminal, proposal: str, *, confir
         if not terminal.confirm(f"Withdraw the proposal {proposal}?"):
             terminal.print("Nothing was withdrawn.")
             return Exit.DONE
-    answer = _as_object(client.post("proposals", proposal, "withdrawal", body={}))
+    answer = as_object(client.post("proposals", proposal, "withdrawal", body={}))
     terminal.print_json(answer)
     terminal.print(f"The proposal {proposal} is withdrawn.")
     return Exit.DONE
@@ -139,7 +139,7 @@ def propose_running(
     running = output.field_of(captured.session, "profile")
     options = replace(options, source=options.source or running)
     team, name = _target(options)
-    drafted, reasons = draft(_settings(client, options.source), captured.session, captured.use)
+    drafted, reasons = draft(settings_of(client, options.source), captured.session, captured.use)
     profile = with_settings(drafted, options.settings, options.removed)
     if not reasons and not options.settings and not options.removed:
         terminal.print_json({"checks": None, "proposal": None, "evidence": captured.evidence})
@@ -205,12 +205,13 @@ def _body(client: ServiceClient, options: ProposeOptions, team: str, name: str) 
         if options.settings or options.removed:
             raise usage("--file takes the file as it is written; --set and --unset do not go with it.")
         return {"team": team, "name": name, "content": read_file(options.file), **_requests(options)}
-    profile = with_settings(_settings(client, options.source), options.settings, options.removed)
+    profile = with_settings(settings_of(client, options.source), options.settings, options.removed)
     return {"team": team, "name": name, "profile": profile, **_requests(options)}
 
 
-def _settings(client: ServiceClient, profile: str) -> dict[str, Any]:
-    settings = _fetch_profile(client, *split(profile)).get("settings")
+def settings_of(client: ServiceClient, profile: str) -> dict[str, Any]:
+    """Return the settings of a profile. Raise `SessionError`."""
+    settings = fetch_profile(client, *split(profile)).get("settings")
     if not isinstance(settings, dict):
         raise SessionError(
             f"The service does not give the settings of {profile}.",
@@ -221,24 +222,23 @@ def _settings(client: ServiceClient, profile: str) -> dict[str, Any]:
 
 
 def _requests(options: ProposeOptions) -> dict[str, Any]:
-    """Return the requests for data, and for the acceptance of problems, that go with a proposal."""
-    accepted = []
-    for acceptance in options.accepted:
-        code, equals, reason = acceptance.partition("=")
-        if not (code and equals and reason.strip()):
+    return requested(options.grants, options.accepted, options.reason)
+
+
+def requested(grants: list[str], accepted: list[str], reason: str) -> dict[str, Any]:
+    """Return the requests for data, and to accept problems, that go with a change. Raise `SessionError`."""
+    acceptances, asked = [], []
+    for acceptance in accepted:
+        code, equals, why = acceptance.partition("=")
+        if not (code and equals and why.strip()):
             raise usage(f"{acceptance!r} is not CODE=REASON, such as cpu-envelope='The census is larger this year'.")
-        accepted.append({"code": code.strip(), "reason": reason.strip()})
-    return {**_grants(options), **({"accept": accepted} if accepted else {})}
-
-
-def _grants(options: ProposeOptions) -> dict[str, Any]:
-    grants = []
-    for grant in options.grants:
+        acceptances.append({"code": code.strip(), "reason": why.strip()})
+    for grant in grants:
         role, equals, until = grant.partition("=")
         if not (role and equals and until):
             raise usage(f"{grant!r} is not DATA-ROLE=DATE, such as housing-open=2027-03-31.")
-        grants.append({"data_role": role, "until": until, "reason": options.reason})
-    return {"grants": grants} if grants else {}
+        asked.append({"data_role": role, "until": until, "reason": reason})
+    return {**({"grants": asked} if asked else {}), **({"accept": acceptances} if acceptances else {})}
 
 
 def _edit_and_propose(
@@ -273,7 +273,7 @@ def _check_and_propose(
 
     `unknown` is what the evidence cannot know, `suggested` the reason where the user writes none.
     """
-    checks = _as_object(client.post("checks", body=body))
+    checks = as_object(client.post("checks", body=body))
     problems = output.items_of(checks, "problems")
     output.show_checks(terminal, checks)
     if output.has_errors(problems):
@@ -322,7 +322,7 @@ def _send(
     checks: dict[str, Any] | None = None,
 ) -> Exit:
     sent = {"evidence": evidence} if evidence else {}
-    proposal = _as_object(client.post("proposals", body={**body, **sent}))
+    proposal = as_object(client.post("proposals", body={**body, **sent}))
     terminal.print_json({"checks": checks, "proposal": proposal, **sent})
     output.show_problems(terminal, output.items_of(proposal, "problems"))
     state = output.field_of(proposal, "state")
@@ -343,7 +343,7 @@ def _ask_reason(terminal: Terminal, suggested: str, *, asks: bool) -> str:
 
 
 def _fetch_content(client: ServiceClient, profile: str) -> str:
-    content = _fetch_profile(client, *split(profile)).get("content")
+    content = fetch_profile(client, *split(profile)).get("content")
     if not isinstance(content, str) or not content:
         raise SessionError(
             f"The service does not give the file of {profile}.",
@@ -354,11 +354,13 @@ def _fetch_content(client: ServiceClient, profile: str) -> str:
     return content
 
 
-def _fetch_profile(client: ServiceClient, team: str, name: str) -> dict[str, Any]:
-    return _as_object(client.get("profiles", team, name))
+def fetch_profile(client: ServiceClient, team: str, name: str) -> dict[str, Any]:
+    """Return everything about a profile. Raise `SessionError`."""
+    return as_object(client.get("profiles", team, name))
 
 
-def _as_object(answer: object) -> dict[str, Any]:
+def as_object(answer: object) -> dict[str, Any]:
+    """Return an answer that has to be an object. Raise `SessionError`."""
     if isinstance(answer, dict):
         return answer
     raise SessionError("The service answered with a list instead of an object.", status=Exit.UNREACHABLE)

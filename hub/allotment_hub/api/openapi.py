@@ -23,6 +23,7 @@ HANDLERS: dict[str, type[ApiHandler]] = {
     "schema": profiles.SchemaHandler,
     "session": sessions.SessionHandler,
     "checks": proposals.ChecksHandler,
+    "drafts": proposals.DraftsHandler,
     "waiting": proposals.WaitingHandler,
     "proposals": proposals.ProposalsHandler,
     "proposals/{id}": proposals.ProposalHandler,

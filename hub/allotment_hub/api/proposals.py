@@ -9,6 +9,7 @@ from allotment_hub.api.handler import ApiHandler, operation
 from allotment_hub.api.requests import (
     CheckBody,
     CommentBody,
+    DraftBody,
     HeadBody,
     MergeBody,
     ProposalBody,
@@ -16,10 +17,11 @@ from allotment_hub.api.requests import (
     RejectionBody,
     RevertBody,
 )
-from allotment_hub.api.responses import CheckAnswer, ProposalAnswer, ProposalLine, WaitingAnswer
-from allotment_hub.api.serializers import check_answer, proposal_answer, proposal_line, unjudged_answer
+from allotment_hub.api.responses import CheckAnswer, DraftAnswer, ProposalAnswer, ProposalLine, WaitingAnswer
+from allotment_hub.api.serializers import answer_from, check_answer, proposal_answer, proposal_line, unjudged_answer
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.drafts.draft_store import AssistantDraft
 from allotment_hub.services.drafts.requested import requested_files
 from allotment_hub.services.judging.checking import Files
 from allotment_hub.services.proposals.proposing import Proposed
@@ -88,6 +90,24 @@ class ChecksHandler(_ProposalHandler):
         """Check a change without proposing it."""
         check = await self.services.submissions.check(self.actor, await self.requested_files(body))
         await self.answer_made(lambda: check_answer(check))
+
+
+class DraftsHandler(_ProposalHandler):
+    """Drafts of assistants."""
+
+    @operation(DraftAnswer, listed="drafts")
+    async def get(self) -> None:
+        """List the drafts that wait for the caller, the newest first."""
+        await self.answer_list(self._told, await self.services.assistant_drafts.of(self.actor.user))
+
+    @operation(DraftAnswer, status=201)
+    async def post(self, body: DraftBody) -> None:
+        """Draft a proposal for the user of a session. It is proposed when the user confirms it on its page."""
+        files = await self.requested_files(body)
+        self.answer(self._told(await self.services.assistant_drafts.add(self.actor, files, body.reason)))
+
+    def _told(self, draft: AssistantDraft) -> DraftAnswer:
+        return answer_from(DraftAnswer, draft, url=self.address(f"drafts/{draft.id}"), paths=list(draft.files))
 
 
 class ProposalsHandler(_ProposalHandler):

@@ -116,6 +116,13 @@ class ProposalBody(CheckBody):
     """The id of a merged proposal that this undoes, where `POST proposals/{id}/revert` cannot choose the values."""
 
 
+class DraftBody(CheckBody):
+    """A change that an assistant drafts for its user, with the reason that the user would give."""
+
+    reason: Annotated[str, Field(max_length=2000)]
+    """Why the change is needed, in a sentence or two. The user reads it before anybody else does."""
+
+
 class CommentBody(Body):
     """A comment."""
 

@@ -267,7 +267,8 @@ class ProposalAnswer(Answer):
     null; `uncounted` there says why it does not count, `did` what it was then (`approved`, `changes-requested`,
     `dismissed`, `closed` or `merge`), and `login` who it was where `by` is empty. `dismisses` is the
     `commit` of the approval that somebody has dismissed, `redacts` of the record whose text an administrator has
-    redacted; the `text` of that one says who did it, when and why, and its `redacted` is true."""
+    redacted; the `text` of that one says who did it, when and why, and its `redacted` is true. `by_assistant` says
+    that an assistant drafted the version, and that the proposer confirmed it on the page."""
     evidence: list[EvidenceAnswer]
     """What the session of the proposer said last, and the outcomes of the last trials, the newest first."""
     steps: list[dict[str, Any]]
@@ -279,6 +280,21 @@ class ProposalAnswer(Answer):
     """The changed files whose text the caller may see: as a member of the team, a reviewer or an administrator."""
     difference: str
     """The unified diff of these files."""
+
+
+class DraftAnswer(Answer):
+    """A draft of an assistant, which waits for its user."""
+
+    id: str
+    url: str
+    """The page on which the user is shown all of it, and proposes or discards it. A session cannot."""
+    server: str
+    """The name of the session that drafted it; empty for the default one."""
+    created: dt.datetime
+    expires: dt.datetime
+    reason: str
+    paths: list[str]
+    """The paths of the files that it changes."""
 
 
 class WaitingAnswer(Answer):

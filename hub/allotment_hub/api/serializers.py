@@ -207,7 +207,7 @@ def proposal_answer(view: ProposalView, url: str, pull_request: str = "") -> res
 
 def _record(record: Record) -> dict[str, Any]:
     """Return a record, with the act on a forge that it was made from."""
-    names = ("kind", "by", "time", "head", "text", "commit", "dismisses", "redacts", "redacted")
+    names = ("kind", "by", "time", "head", "text", "commit", "dismisses", "redacts", "redacted", "by_assistant")
     return {**attributes(record, *names), "source": asdict(record.source) if record.source else None}
 
 

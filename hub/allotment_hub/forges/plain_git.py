@@ -243,7 +243,7 @@ class PlainGitForge:
         return Record(
             kind, words["by"], dt.datetime.now(dt.UTC), head, words["reason"], words["title"],
             size=size_of(files) + len(evidence), proposal=proposal, base=base, undoes=undoes, evidence=evidence,
-            touches=touches(self.repository, base, head),
+            touches=touches(self.repository, base, head), by_assistant=words.get("by_assistant", False),
         )  # fmt: skip
 
     def record(

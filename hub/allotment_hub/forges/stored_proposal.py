@@ -3,18 +3,19 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from allotment_profiles.git.repository import FileChange
 from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, SILENT, Record, Source
 
 
 class Words(TypedDict):
-    """Who proposes, what it is called, and why."""
+    """Who proposes, what it is called, why, and whether an assistant drafted it."""
 
     by: str
     title: str
     reason: str
+    by_assistant: NotRequired[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,11 @@ class StoredProposal:
     def current(self) -> Record:
         """The last record that set the head."""
         return next(record for record in reversed(self.records) if record.kind in SETTERS)
+
+    @property
+    def drafted(self) -> Record | None:
+        """The last record of a version that an assistant drafted, or None."""
+        return next((record for record in reversed(self.records) if record.by_assistant), None)
 
     @property
     def contributors(self) -> frozenset[str]:

@@ -21,6 +21,7 @@ from allotment_hub.services.browse.history import History
 from allotment_hub.services.browse.own_session import OwnSessions
 from allotment_hub.services.browse.profiles import Profiles
 from allotment_hub.services.browse.teams import Teams
+from allotment_hub.services.drafts.assistant_drafts import AssistantDrafts
 from allotment_hub.services.hub_api import Directory
 from allotment_hub.services.identities import Identities
 from allotment_hub.services.image_puller import ImagePuller
@@ -66,6 +67,7 @@ class Services:
     history: History
     proposals: Proposals
     submissions: Submissions
+    assistant_drafts: AssistantDrafts
     reviews: Reviews
     quarantine: Quarantine
     stops: Stops

@@ -146,6 +146,11 @@ class Page(SecuredPage, Handler):
         tokens, token = self.services.one_time_tokens, self.field("one_time")
         return tokens.is_valid(token, self.actor.user.name, action, *subject)
 
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody is signed in with a browser: neither a session nor another program with a token."""
+        return self.actor.may_review and not self.hub_auth.get_token(self, in_cookie=False)
+
     def _unknown(self, reading: bool) -> None:
         """Redirect to the sign-in if a page was requested. Refuse everything else."""
         if reading and "Authorization" not in self.request.headers:

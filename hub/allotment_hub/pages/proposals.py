@@ -1,14 +1,16 @@
 """The pages of proposals: the list, one proposal, what waits to be proposed, and the actions on them."""
 
 import asyncio
+import contextlib
 from typing import ClassVar
 
-from allotment_hub.errors import refused
+from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.evidence import shown_evidence
 from allotment_hub.pages.page import Page
 from allotment_hub.pages.proposing import ProposingPage
+from allotment_hub.services.drafts.panel import panel_of
 from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.pull_requests.mirroring import PullRequests, web_address
 from allotment_hub.services.trials.trying import Wish
@@ -38,6 +40,7 @@ class ProposalsPage(Page):
             states=STATES,
             state=state,
             start=start,
+            drafts=await self.services.assistant_drafts.of(self.actor.user),
             held=[(commit, commit.refusal(self.actor)) for commit in quarantined],
             one_time=self.one_time,
         )
@@ -119,6 +122,43 @@ class PullRequestPage(Page):
             why = "Proposals have no pull requests here."
             raise refused(404, "pull-request-unknown", "There is nothing to propose here.", why)
         return self.services.pull_requests
+
+
+class DraftPage(Page):
+    """What an assistant in one's own session has drafted, and waits until one proposes it."""
+
+    active: ClassVar[str] = "proposals"
+
+    async def get(self, draft: str) -> None:
+        """GET drafts/ID."""
+        view = await self.services.assistant_drafts.shown(self.actor, draft)
+        differences = await asyncio.to_thread(files_of, view.difference)
+        panel, one_time = panel_of(view.check), self.one_time if self.is_person else None
+        await self.show("draft.html", view=view, panel=panel, differences=differences, one_time=one_time)
+
+
+class DraftAction(ProposingPage):
+    """A button on the page of a draft: a session may fill in what a person then proposes, and no more."""
+
+    active: ClassVar[str] = "proposals"
+
+    async def post(self, draft: str, action: str) -> None:
+        """POST drafts/ID/ACTION, for exactly what the page showed."""
+        if not self.is_person:
+            what, why = "A session can ask, but not decide.", "This was sent with a token, and not from the page."
+            remedy = "Open the draft's page in a browser in which you are signed in."
+            raise refused(403, "page-needed", what, why, remedy, self.actor.user.name, link=f"drafts/{draft}")
+        drafts, digest, automatic = self.services.assistant_drafts, self.field("digest"), self.field("automatic")
+        with self.deciding(f"{action}-draft", draft, digest, automatic):
+            if action == "discard":
+                await drafts.discard(self.actor.user, draft)
+                self.go("proposals")
+                return
+            done = await drafts.propose(self.actor, draft, digest, decides=automatic == "yes")
+        if done.automatic and automatic == "yes":
+            with contextlib.suppress(ServiceError):  # then it waits for its proposer to merge it
+                await self.services.reviews.merge_if_automatic(self.actor, done.proposal)
+        self.go(f"proposals/{done.proposal.id}")
 
 
 class ProposalAction(ProposingPage):

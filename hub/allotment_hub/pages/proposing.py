@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import re
 from collections.abc import Container, Sequence
+from functools import partial
 from typing import ClassVar, cast
 
 from allotment_hub.errors import ServiceError, refused
@@ -65,9 +66,11 @@ class ProposingPage(Page):
         """Check files; None where there are none."""
         return await self.services.submissions.check(self.actor, files) if files else None
 
-    async def propose(self, files: Files, reason: str, update: str = "", undoes: str = "") -> None:
+    async def propose(
+        self, files: Files, reason: str, update: str = "", undoes: str = "", *, by_assistant: bool = False
+    ) -> None:
         """Propose files, and go to the proposal's page."""
-        propose = self.services.submissions.propose
+        propose = partial(self.services.submissions.propose, by_assistant=by_assistant)
         decides = self.may_decide("propose")
         done = await propose(self.actor, files, reason, update=update or None, undoes=undoes, decides=decides)
         await self.go_to_proposed(done, "propose")
@@ -85,7 +88,7 @@ class ProposePage(ProposingPage):
     """The form for a profile, or its file in an editor."""
 
     async def get(self) -> None:
-        """GET propose, ?q=, ?from=TEAM/NAME&copy=1, ?team=, ?empty=1, ?proposal=ID, ?again=ID, ?undo=ID, ?path=PATH."""
+        """GET propose, ?q=, ?from=TEAM/NAME&copy=1, ?team=, ?empty=1, ?proposal=ID, ?again=ID, ?undo=ID, ?draft=ID …"""
         if self.request.arguments.keys() <= {"q"} and await self._asked_like_what():
             return
         form = await asyncio.to_thread(self._form)
@@ -146,7 +149,9 @@ class ProposePage(ProposingPage):
         if own:
             raise refused(422, "problems", "This cannot be proposed yet.", own[0].message, own[0].remedy)
         files = await asyncio.to_thread(draft.files, form.fields, catalog)
-        await self.propose(files, draft.reason, draft.update, draft.undoes)
+        await self.propose(files, draft.reason, draft.update, draft.undoes, by_assistant=bool(draft.drafted))
+        if draft.drafted:
+            await self.services.assistant_drafts.discard(self.actor.user, draft.drafted)
 
     def _form(self) -> ProfileForm:
         catalog, now = self.services.catalog, dt.datetime.now(dt.UTC)
@@ -157,10 +162,12 @@ class ProposePage(ProposingPage):
         proposal, origin = self.get_query_argument("proposal", ""), self.get_query_argument("from", "")
         paths = self.get_query_arguments("path")
         again, undo = self.get_query_argument("again", ""), self.get_query_argument("undo", "")
-        if proposal:
-            return await self._from_proposal(await self.services.submissions.own(self.actor, proposal), form)
-        if again:
-            return await self._from_proposal(await self.services.proposals.visible(again, self.actor.user), form)
+        if drafted := self.get_query_argument("draft", ""):
+            return await self._from_draft(drafted, form)
+        if proposal or again:
+            mine, known = self.services.submissions.own, self.services.proposals.visible
+            stored = await (mine(self.actor, proposal) if proposal else known(again, self.actor.user))
+            return await self._from_proposal(stored, form)
         if undo:
             return await self._undoing(undo, form)
         if origin:
@@ -183,6 +190,16 @@ class ProposePage(ProposingPage):
         seen = (await proposals.view(stored, self.actor)).seen
         await self._check_seen(updated, seen, carried, "Withdraw it, and make a new one.")
         return draft
+
+    async def _from_draft(self, drafted: str, form: ProfileForm) -> DraftProposal:
+        """Start from the draft of an assistant. What its user may not see was not taken."""
+        found = await self.services.assistant_drafts.own(self.actor.user, drafted)
+        files, catalog = found.files, self.services.catalog
+        draft = await asyncio.to_thread(from_proposal, "", files, found.reason, catalog, form.fields)
+        carried = {data_role_path(role) for role in draft.profile.asks} if draft.profile else set()
+        seen = await asyncio.to_thread(_seen, self.actor.user, files, catalog)
+        await self._check_seen(Updated(files), seen, carried, "Propose it on the page of the draft.")
+        return dataclasses.replace(draft, drafted=found.id)
 
     async def _undoing(self, proposal: str, form: ProfileForm) -> DraftProposal:
         """Start from what undoes a merged proposal. Where keys collide, it has the values from before the merge."""
@@ -245,7 +262,8 @@ class ProposePage(ProposingPage):
         if profile and action in ("form", "file"):
             profile = profile.switched(cast("Tab", action), form.fields)
         update, undoes = self.field("update").strip(), self.field("undoes").strip()
-        return DraftProposal(profile, others, self.field("reason"), update, undoes)
+        drafted = self.field("drafted").strip()
+        return DraftProposal(profile, others, self.field("reason"), update, undoes, drafted)
 
     def _typed_profile(self, form: ProfileForm) -> EditedProfile:
         asked = [match[1] for name in self.request.body_arguments if (match := _ASKED.fullmatch(name))]

@@ -27,6 +27,8 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"profiles/([^/]+)/([^/]+)", ProfilePage),
     (r"profiles/([^/]+)/([^/]+)/retire", RemovalPage),
     (r"propose", ProposePage),
+    (r"drafts/([^/]+)", proposals.DraftPage),
+    (r"drafts/([^/]+)/(propose|discard)", proposals.DraftAction),
     (r"proposals", proposals.ProposalsPage),
     (r"proposals/([^/]+)", proposals.ProposalPage),
     (r"proposals/([^/]+)/(approve|merge|reject|update|withdraw|comment|revert|redact)", proposals.ProposalAction),

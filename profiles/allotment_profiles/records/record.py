@@ -126,6 +126,8 @@ class Record:
     """The commit of the record whose text is not shown any more; with `redacted`."""
     has_evidence: bool = False
     """Whether evidence is attached to it; with `proposed`, `updated` and `tried`."""
+    by_assistant: bool = False
+    """Whether an assistant drafted it and `by` confirmed it on the page; with `proposed` and `updated`."""
     evidence: bytes = field(default=b"", compare=False, repr=False)
     """The evidence that is written with it. It is empty in a record that was read: the tree of its commit has it."""
     redacted: bool = field(default=False, compare=False)
@@ -165,6 +167,7 @@ class Record:
             "dismisses": self.dismisses,
             "redacts": self.redacts,
             "evidence": self.has_evidence or bool(self.evidence),
+            "by_assistant": self.by_assistant,
         }
         content |= {key: value for key, value in more.items() if value}
         return json.dumps(content, ensure_ascii=True)
@@ -207,6 +210,7 @@ def read_record(content: str, commit: str, time: dt.datetime) -> Record | None:
             dismisses=str(found.get("dismisses", "")),
             redacts=str(found.get("redacts", "")),
             has_evidence=found.get("evidence") is True,
+            by_assistant=found.get("by_assistant") is True,
             commit=commit,
         )
     except (ValueError, KeyError, TypeError, RecursionError):

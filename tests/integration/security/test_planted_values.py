@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -144,6 +144,10 @@ def api(plant: Planted) -> dict[str, list[Asked]]:
             Asked("DELETE", "api/v1/trials"),
             *(Asked("POST", "api/v1/trials", json=body) for body in checks()),
         ],
+        "drafts": [
+            *get("api/v1/drafts"),
+            *(Asked("POST", "api/v1/drafts", json={**body, "reason": "Needed"}) for body in checks()),
+        ],
         "session": get("api/v1/session"),
         "waiting": get("api/v1/waiting"),
         "proposals/{id}/redactions": [
@@ -183,10 +187,17 @@ def pages(plant: Planted) -> dict[str, list[Asked]]:
                 *(f"propose?from=housing/{name}" for name in ("notebook", "sketch", "odd")),
                 "propose?from=housing/notebook&copy=1",
                 *(f"propose?{name}={id_}" for id_ in plant.proposals for name in ("proposal", "again", "undo")),
+                *(f"propose?draft={id_}" for id_ in plant.drafts),
                 "propose?team=housing",
             ),
             Asked("POST", "propose", data=form("housing", "notebook", do="check")),
             Asked("POST", "propose", data=form("housing", "sketch", do="propose")),
+        ],
+        r"drafts/([^/]+)": get(*(f"drafts/{id_}" for id_ in (*plant.drafts, "nothing"))),
+        r"drafts/([^/]+)/(propose|discard)": [
+            Asked("POST", f"drafts/{id_}/{action}", data={"digest": "0" * 64})
+            for id_ in (*plant.drafts, "nothing")
+            for action in ("propose", "discard")
         ],
         r"proposals": get("proposals"),
         r"proposals/([^/]+)": get(*each),
@@ -270,6 +281,10 @@ async def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     plant = await planted(platform, request.param)
     # How the hub is asked for a user is not what thousands of requests are for: it answers from memory.
     async with WebService.opened(platform, folder, platform.directory) as service:
+        session = replace(platform.people.actor(ADMINISTRATOR, session=True), server="")
+        reason = plant.value("draft-of-an-assistant", frozenset({ADMINISTRATOR})).decode()
+        draft = await service.services.assistant_drafts.add(session, {RAIL_PATH: NOTEBOOK}, reason)
+        plant.drafts.append(draft.id)
         yield Opened(service, plant, request.param)
     await platform.close()
 

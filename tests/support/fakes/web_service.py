@@ -29,6 +29,8 @@ from allotment_hub.http.hub_auth import ServiceAuth
 from allotment_hub.http.one_time import OneTimeTokens
 from allotment_hub.http.request_limit import RequestLimit
 from allotment_hub.services.browse.own_session import OwnSessions
+from allotment_hub.services.drafts.assistant_drafts import AssistantDrafts
+from allotment_hub.services.drafts.draft_store import DraftStore
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory, hub_api_client
 from allotment_hub.services.notifications.choices import Choices
@@ -139,7 +141,11 @@ class WebService:
                 platform.watcher, self.hub_client, deployments.cluster, EventReader(platform.events), runs_images=True
             ),
             history=platform.history, proposals=platform.proposals,
-            submissions=platform.submissions, reviews=platform.reviews, quarantine=platform.quarantine,
+            submissions=platform.submissions,
+            assistant_drafts=AssistantDrafts(
+                DraftStore(configuration.drafts), platform.proposals, platform.submissions, platform.clock
+            ),
+            reviews=platform.reviews, quarantine=platform.quarantine,
             waiting=WaitingNumbers(platform.proposals, platform.quarantine, wait_seconds=platform.list_seconds),
             choices=Choices(None), notifier=None,
             stops=Stops(platform.watcher, self.hub_client), image_puller=None, pull_requests=pull_requests,
@@ -169,6 +175,7 @@ class WebService:
         """Close every connection."""
         self.hub.hanging.set()
         self.services.choices.close()
+        self.services.assistant_drafts.close()
         for client in self._clients:
             await client.aclose()
         for server in (self._server, self._hub_server):

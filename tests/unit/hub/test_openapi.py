@@ -28,6 +28,7 @@ def test_the_description_is_valid_and_names_each_operation_once() -> None:
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     codes = {operation["operationId"]: next(iter(operation["responses"])) for operation in operations}
     assert {name for name, code in codes.items() if code == "201"} == {
-        "post_proposals", "post_comments", "post_approvals", "post_confirmation", "post_revert", "post_redactions",
+        "post_proposals", "post_drafts", "post_comments", "post_approvals", "post_confirmation", "post_revert",
+        "post_redactions",
     }  # fmt: skip
     assert description["paths"]["/holds"]["get"]["operationId"] == "get_holds"

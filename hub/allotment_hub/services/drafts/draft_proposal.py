@@ -165,6 +165,8 @@ class DraftProposal:
     """The id of the proposal that this updates; empty for a new one."""
     undoes: str = ""
     """The id of the merged proposal that this undoes; empty where it undoes none."""
+    drafted: str = ""
+    """The id of the assistant's draft that it started from; empty where it started from none."""
     collisions: tuple[Change, ...] = ()
     """What main has changed since then: `before` is the value on main, `after` the one from before the merge."""
 

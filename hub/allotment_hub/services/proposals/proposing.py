@@ -35,7 +35,7 @@ T = TypeVar("T")
 MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
 _NOT_PROPOSED = "This cannot be proposed."
-_HAS_PROBLEMS = Refusal("problems", _NOT_PROPOSED, "The files have problems.", "Correct them.", status=422)
+HAS_PROBLEMS = Refusal("problems", _NOT_PROPOSED, "The files have problems.", "Correct them.", status=422)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,18 @@ class Submissions:
         *,
         update: str | None = None,
         on: str | None = None,
+        made: bool = False,
         undoes: str = "",
         evidence: SessionEvidence | None = None,
+        by_assistant: bool = False,
         decides: bool = False,
     ) -> Proposed:
         """Propose files, or update the person's open proposal: the one for the same profile, or the one named.
 
-        With `on`, refuse when main is not at that commit any more. `undoes` is the merged proposal that these files
-        undo; then the person's open proposal that undoes it is updated. `evidence` is what their session says of
-        itself: it changes nothing that is decided. `decides` says that the caller merges what needs nobody's approval.
+        With `on`, refuse when main is not at that commit any more; `made` says that the service made the files there.
+        `undoes` is the merged proposal that these files undo; then the person's open proposal that undoes it is
+        updated. `evidence` is what their session says of itself, and `by_assistant` says that an assistant drafted it:
+        neither changes what is decided. `decides` says that the caller merges what needs nobody's approval.
         """
         check_number(files)
         if undoes:
@@ -102,15 +105,14 @@ class Submissions:
             raise moved_error()
         check = await self._checked(actor, files, main)
         if check.errors:
-            sights = self._sights(actor, files, check, typed=on is None)
+            sights = self._sights(actor, files, check, typed=not made)
             seen = await asyncio.to_thread(lambda: shown(without_others(check, sights), sights, ()))
             if seen.errors:  # what the actor is told nothing of, those who decide see in the proposal
-                raise ServiceError(_HAS_PROBLEMS, seen.brief().problems)
+                raise ServiceError(HAS_PROBLEMS, seen.brief().problems)
         policy = check.before.policy.value if check.before.policy else None
         required, automatic = await asyncio.to_thread(check.needed_by, actor.user)
         # Ending access is a decision, which is never too much, if it is merged at once.
         decided = decides and actor.may_review and check.only_ends and bool(automatic) and not required
-        made = on is not None
         undone_by_earlier = (
             None if made or undoes else await self._undone_by_earlier(actor, files, update, policy, main)
         )
@@ -125,7 +127,7 @@ class Submissions:
             undo = made and bool(undoes) and (earlier is None or earlier.current.title.startswith(UNDO))
             title, by = title_of(files, check, undo=undo), actor.user.name
             send = partial(send, undoes=undoes, evidence=said)
-            stored = await written(send, main, files, by=by, title=title, reason=reason)
+            stored = await written(send, main, files, by=by, title=title, reason=reason, by_assistant=by_assistant)
         return Proposed(stored, earlier is None, bool(automatic) and not required)
 
     async def _undone_by_earlier(
@@ -167,7 +169,7 @@ class Submissions:
             why = f"Main and the proposal have both changed {await self._keys(files, actor)}."
             remedy = "Choose the values yourself: change it, and send it again."
             raise refused(409, "keys-collide", what, why, remedy, actor.user.name, link=f"propose?proposal={stored.id}")
-        done = await self.propose(actor, files.files, stored.current.text, update=stored.id, on=main)
+        done = await self.propose(actor, files.files, stored.current.text, update=stored.id, on=main, made=True)
         return done.proposal
 
     async def revert(self, actor: Actor, proposal: str, reason: str, *, decides: bool = False) -> Proposed:
@@ -193,7 +195,7 @@ class Submissions:
         if not undone.files:
             why = "Main has nothing of it any more."
             raise refused(409, "nothing-to-undo", "There is nothing to undo.", why, link=f"proposals/{stored.id}")
-        return await self.propose(actor, undone.files, reason, on=main, undoes=stored.id, decides=decides)
+        return await self.propose(actor, undone.files, reason, on=main, made=True, undoes=stored.id, decides=decides)
 
     async def undoable(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return a merged proposal that an actor may know of. Raise a refusal for every other one."""

@@ -103,7 +103,10 @@ def _body(shared: Shareable, page: str) -> Markdown:
     if not shared.listed:
         text = "What it changes is shown to those who may see it, on its page in Allotment. It is decided there."
         return Markdown(f"{text}\n\n{_link(page)}")
-    parts = [quotation(shared.case.stored.current.text, _REASON), *_meaning(shared)]
+    parts = [quotation(shared.case.stored.current.text, _REASON)]
+    if shared.case.stored.drafted:
+        parts.append(Markdown("An assistant drafted this or an earlier version, and its proposer confirmed it."))
+    parts += _meaning(shared)
     return Markdown("\n\n".join([*parts, _link(page)]))
 
 
