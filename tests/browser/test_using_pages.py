@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from support.browsing import barriers, needs_browser, opened, signed_in
 from support.conditions import until
-from support.servers.deployment import Deployment
+from support.servers.deployment import Deployment, Person
 
 pytestmark = needs_browser
 
@@ -107,4 +107,33 @@ def test_a_page_of_the_same_address_gets_no_hold_of_what_it_opens(
     reached = page.evaluate("() => { try { return window.got.document.title } catch (error) { return error.name } }")
     assert reached == "SecurityError"
     popup.value.close()
+    page.close()
+
+
+def test_what_an_assistant_drafts_is_proposed_by_its_user_alone(
+    allotment: Deployment, analyst_window: BrowserContext, analyst: Person
+) -> None:
+    # What tells a session's token from others, without a session.
+    token = analyst.new_token(scopes=["access:servers!server=analyst/", "access:services!service=allotment"])
+    content = allotment.service("GET", "profiles/housing-statistics/notebook", token=token).json()["content"]
+    draft = {"team": "housing-statistics", "name": "drafted", "reason": "<b>Bold</b> words of an assistant"}
+    sent = {**draft, "content": f"{content}# {'a long line ' * 30}\n"}
+    answer = allotment.service("POST", "drafts", token=token, json=sent)
+    assert answer.status_code == 201, answer.text
+    path = f"{SERVICE}drafts/{answer.json()['id']}"
+    assert not barriers(analyst_window, allotment, [path, f"{SERVICE}proposals"])
+    page = opened(analyst_window, allotment, path)
+    expect(page.locator("blockquote")).to_have_text("<b>Bold</b> words of an assistant")
+    whole = page.locator("pre.allotment-file")
+    expect(whole).to_contain_text("a long line")
+    # Nothing of it is out of sight, beyond the edge of a box.
+    assert whole.evaluate("each => each.scrollWidth <= each.clientWidth && each.scrollHeight <= each.clientHeight")
+    page.get_by_role("link", name="Edit in the form").click()
+    expect(page.get_by_label("Reason", exact=True)).to_have_value("<b>Bold</b> words of an assistant")
+    page.go_back()
+    page.get_by_role("button", name="Propose this").click()
+    page.wait_for_url("**/proposals/*")
+    expect(page.locator("#drafted")).to_have_text("An assistant drafted it, and analyst confirmed it.")
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("withdrawn").first).to_be_visible()
     page.close()
