@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from support.command_line import allotment
 from support.fakes.platform import POLICY
 from support.fakes.web_service import WebService
-from support.pull_request_acts import NUMBER, OPENED, Window, act
+from support.pull_request_acts import HOST, NUMBER, OPENED, Window, act
 
 from allotment_hub.forges.pull_requests.values import ActKind, ForgeAccount
 from allotment_hub.services.proposals import rights
@@ -79,7 +79,7 @@ async def test_the_page_and_the_api_say_where_it_was_done_and_why_it_does_not_co
     records = answer.json()["records"]
     assert records[1]["source"] == {
         "forge": "gitea", "pull_request": NUMBER, "act": given.id, "login": "lena-on-gitea", "uncounted": "",
-        "did": "", "server": "",
+        "did": "", "server": HOST,
     }  # fmt: skip
     assert (records[2]["by"], records[2]["source"]["login"]) == ("", "leo")
     assert records[4]["dismisses"] == records[1]["commit"]
