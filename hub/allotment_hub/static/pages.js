@@ -23,15 +23,14 @@ function showProblems(form, panel) {
   for (const slot of form.querySelectorAll("[id^='problem-']")) {
     const name = slot.id.slice("problem-".length);
     const problem = panel.querySelector(`[data-problem-for="${CSS.escape(name)}"]`);
-    slot.textContent = problem ? problem.textContent.trim() : "";
+    const text = problem ? problem.textContent.trim() : "";
+    if (text && text !== slot.textContent.trim()) slot.closest("details")?.setAttribute("open", "");
+    slot.textContent = text;
     const blocks = problem?.hasAttribute("data-blocks") ?? false;
     slot.classList.toggle("is-advice", Boolean(problem) && !blocks);
     const control = document.getElementById(name);
     if (control) control.toggleAttribute("aria-invalid", false);
-    if (control && blocks) {
-      control.setAttribute("aria-invalid", "true");
-      control.closest("details")?.setAttribute("open", "");
-    }
+    if (control && blocks) control.setAttribute("aria-invalid", "true");
   }
 }
 

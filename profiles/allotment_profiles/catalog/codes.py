@@ -4,6 +4,7 @@ PROBLEMS = {
     "acceptance-unused": "an acceptance of a problem that the profile does not have (advice)",
     "app-unknown": "neither a built-in app nor a tool of the policy",
     "checkout-forbidden": "a repository that the platform does not allow to check out",
+    "choice-smaller": "a choice with less CPU or memory than the default, which stands before it (advice)",
     "cpu-ceiling": "more CPUs than the platform's ceiling",
     "cpu-envelope": "more CPUs than the team's envelope",
     "data-role-unknown": "there is no such data role, or its file is not valid",

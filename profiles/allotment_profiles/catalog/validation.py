@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
+from allotment_profiles.catalog.choices import check_choices
 from allotment_profiles.model import BUILT_IN_APPS, DataRole, Envelope, Policy, Profile, RuleLevel, Team
 from allotment_profiles.model.paths import POLICY, data_role_path, profile_path, team_path
 from allotment_profiles.model.policy import Ceilings
@@ -39,6 +40,8 @@ def check_profile(
         problems += _check_data_role(subject, f"data_roles.{index}", role, data_roles)
     if profile.successor is not None:
         problems += _check_successor(subject.path, profile_id, profile.successor, successors, known)
+    if profile.options:
+        problems += check_choices(subject.path, profile)
     if not problems and not profile.accepted:
         return problems
     # Several combinations of choices can have the same problem. Report it once.

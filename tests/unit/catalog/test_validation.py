@@ -95,6 +95,36 @@ def test_what_policy_and_envelope_have_is_fine(tmp_path: Path, changes: dict[str
     assert not [problem for problem in catalog.problems if problem.blocks]
 
 
+NORMAL, LARGE = {"title": "Normal"}, {"title": "Large", "resources": {"memory": {"limit": "16 GiB"}}}
+
+
+@pytest.mark.parametrize(
+    ("choices", "fields"),
+    [
+        ({"normal": NORMAL, "large": LARGE}, ["memory.limit"]),
+        ({"normal": NORMAL, "large": {**LARGE, "resources": {"cpu": {"limit": 1}, "memory": {"limit": "64 GiB"}}}},
+         ["cpu.limit"]),
+        ({"normal": {**NORMAL, "resources": {"memory": {"limit": "8 GiB"}}}, "large": LARGE}, []),
+        ({"small": LARGE, "normal": NORMAL}, []),
+        ({"normal": NORMAL, "large": {**LARGE, "resources": {"memory": {"limit": "32 GiB"}}}}, []),
+        ({"normal": NORMAL, "other": {"title": "Other", "environment": {"TZ": "Europe/London"}}}, []),
+        ({"normal": NORMAL, "gpu": {**LARGE, "resources": {"memory": {"limit": "8 GiB"}, "gpu": 1}}}, []),
+    ],
+)  # fmt: skip
+def test_a_choice_that_is_smaller_than_the_default_before_it_is_an_advice(
+    tmp_path: Path, choices: dict[str, Any], fields: list[str]
+) -> None:
+    options = {"size": {"title": "Size", "default": "normal", "choices": choices}}
+    raised = sized(memory={"limit": "32 GiB"})
+    catalog = loaded(tmp_path, **{NOTEBOOK: profile(**raised, options=options)})
+    found = [problem for problem in catalog.problems_of(NOTEBOOK) if problem.code == "choice-smaller"]
+    assert [each.field for each in found] == [f"options.size.choices.large.resources.{field}" for field in fields]
+    for problem in found:
+        assert problem.level == "advice"
+        assert problem.line
+        assert "Large has" in problem.message
+
+
 def test_what_an_administrator_accepted_applies_and_says_so(tmp_path: Path) -> None:
     accepted = {"cpu-envelope": {"reason": "The census is\ncounted once", "until": "2027-01-31"}}
     catalog = loaded(tmp_path, **{NOTEBOOK: profile(**sized(cpu={"limit": 9}), accepted=accepted)})

@@ -21,8 +21,10 @@ from allotment_hub.services.drafts.draft_proposal import (
     own_problems,
     with_acceptances,
 )
+from allotment_hub.services.drafts.form_view import FormView
 from allotment_hub.services.drafts.forms import (
     Field,
+    ProfileForm,
     document_of,
     fields_of,
     keys_without_field,
@@ -150,6 +152,14 @@ def test_an_emptied_field_leaves_the_file_with_its_mapping() -> None:
 def test_what_is_no_number_stays_as_it_was_typed_so_that_the_reading_can_say_what_is_wrong() -> None:
     found = document_of({"resources.cpu.limit": "many"}, (), {}, FIELDS)
     assert found == {"resources": {"cpu": {"limit": "many"}}}
+
+
+def test_folded_options_say_the_sizes_of_their_choices() -> None:
+    profile = from_profile(CATALOG, "housing-statistics/notebook", FIELDS)
+    typed = {**profile.values, "options.size.choices.large.resources.memory.limit": "32 GiB"}
+    form = ProfileForm(FIELDS, {})
+    view = FormView(dataclasses.replace(profile, values=typed), form, CATALOG, ANALYST)
+    assert view.summary("Options") == "Size: Normal, Large (4 CPUs, 32 GiB)"
 
 
 def test_the_form_names_what_it_keeps_aside() -> None:

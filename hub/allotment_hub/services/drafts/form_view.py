@@ -74,10 +74,23 @@ class FormView:
             roles = (self.catalog.data_roles.get(role) for role in self.profile.roles)
             return ", ".join(role.value.title for role in roles if role) or "none"
         if section == "Options":
-            return ", ".join(option.title for option in self.options) or "none"
+            return "; ".join(map(self._option_text, self.options)) or "none"
         titles = titles_of(self.catalog)
         values = ((field.name, self.profile.values.get(field.name, "")) for field in self.sections.get(section, ()))
         return ", ".join(titles.get(name, {}).get(value, value) for name, value in values if value.strip())
+
+    def _option_text(self, option: OptionView) -> str:
+        """Return an option in a line: its choices, with the amounts that they do not have from the profile."""
+        choices = []
+        for title, fields in option.rows:
+            texts = (self._amount(field) for field in fields if not field.name.endswith(".title"))
+            own = ", ".join(filter(None, texts))
+            choices.append(f"{title} ({own})" if own else title)
+        return f"{option.title}: {', '.join(choices)}"
+
+    def _amount(self, field: Field) -> str:
+        typed = self.profile.values.get(field.name, "").strip()
+        return f"{typed} {field.label}" if typed and field.kind == "number" else typed
 
     @functools.cached_property
     def options(self) -> tuple[OptionView, ...]:
