@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import ClassVar
 
-from allotment_hub.errors import ServiceError, refused
+from allotment_hub.errors import ServiceError, UnavailableError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.evidence import shown_evidence
 from allotment_hub.pages.page import Page
 from allotment_hub.pages.proposing import ProposingPage
+from allotment_hub.services.drafts.draft_store import AssistantDraft
 from allotment_hub.services.drafts.panel import panel_of
 from allotment_hub.services.proposals.overview import overview
 from allotment_hub.services.pull_requests.mirroring import PullRequests, web_address
@@ -40,10 +42,17 @@ class ProposalsPage(Page):
             states=STATES,
             state=state,
             start=start,
-            drafts=await self.services.assistant_drafts.of(self.actor.user),
+            drafts=await self._drafts(),
             held=[(commit, commit.refusal(self.actor)) for commit in quarantined],
             one_time=self.one_time,
         )
+
+    async def _drafts(self) -> Sequence[AssistantDraft]:
+        """Return the drafts that wait for the reader. The list does without them where they cannot be read."""
+        try:
+            return await self.services.assistant_drafts.of(self.actor.user)
+        except UnavailableError:
+            return ()
 
 
 class ConfirmQuarantined(Page):

@@ -313,6 +313,22 @@ async def test_drafts_are_there_after_a_kill(platform: Platform, tmp_path: Path)
         store.close()
 
 
+async def test_a_damaged_file_of_drafts_is_begun_anew_and_keeps_nobody_from_the_proposals(
+    platform: Platform, service: WebService
+) -> None:
+    await drafted(service)
+    service.services.assistant_drafts.close()
+    service.services.configuration.drafts.write_bytes(b"no database" * 1000)
+    browser, session = service.browser("ana"), service.program("ana", session=True)
+    assert (await browser.get("proposals")).status_code == 200
+    assert (await session.get("api/v1/drafts")).json()["drafts"] == []
+    service.services.assistant_drafts.close()
+    service.services.configuration.drafts.write_bytes(b"no database" * 1000)
+    answer = await session.get("api/v1/drafts")
+    assert (answer.status_code, answer.json()["code"]) == (503, "drafts-unavailable")
+    assert await drafted(service)
+
+
 async def test_a_draft_that_cannot_be_proposed_any_more_can_be_discarded(
     platform: Platform, service: WebService
 ) -> None:

@@ -1,15 +1,23 @@
-"""The drafts of assistants: SQLite in the service's folder. All calls block."""
+"""The drafts of assistants: SQLite in the service's folder. All calls block.
+
+Each raises UnavailableError where the file cannot be used. A damaged one is begun anew: a draft is drafted again.
+"""
 
 import datetime as dt
 import json
+import logging
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from allotment_hub.forges.sqlite_files import transaction
+from allotment_hub.errors import unavailable
+from allotment_hub.forges.sqlite_files import is_damage, remove_file, transaction
 from allotment_hub.services.judging.checking import Files
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS draft (id TEXT PRIMARY KEY, user TEXT NOT NULL, server TEXT NOT NULL,"
@@ -55,13 +63,13 @@ class DraftStore:
     def of(self, user: str, now: dt.datetime) -> tuple[AssistantDraft, ...]:
         """Return the drafts of a user, the newest first."""
         asked = f"SELECT {_COLUMNS} FROM draft WHERE user = ? AND created > ? ORDER BY created DESC, id"  # noqa: S608 (a constant)
-        with self._lock:
-            rows = self._opened().execute(asked, (user, _oldest(now))).fetchall()
+        with self._asking() as connection:
+            rows = connection.execute(asked, (user, _oldest(now))).fetchall()
         return tuple(map(_draft, rows))
 
     def add(self, draft: AssistantDraft, most: int) -> bool:
         """Keep a draft, in place of the same session's draft of the same files; False where the user has `most`."""
-        with self._lock, transaction(connection := self._opened()):
+        with self._asking() as connection, transaction(connection):
             connection.execute("DELETE FROM draft WHERE created <= ?", (_oldest(draft.created),))
             rows = connection.execute(f"SELECT {_COLUMNS} FROM draft WHERE user = ?", (draft.user,)).fetchall()  # noqa: S608 (a constant)
             kept = [each for each in map(_draft, rows) if not _replaces(draft, each)]
@@ -78,25 +86,44 @@ class DraftStore:
 
     def remove(self, user: str, id_: str) -> None:
         """Remove a draft of a user, if it is still there."""
-        with self._lock:
-            self._opened().execute("DELETE FROM draft WHERE user = ? AND id = ?", (user, id_))
+        with self._asking() as connection:
+            connection.execute("DELETE FROM draft WHERE user = ? AND id = ?", (user, id_))
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            if self._connection:
-                self._connection.close()
-                self._connection = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _asking(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._opened()
+            except sqlite3.Error as error:
+                log.warning("the drafts of assistants cannot be used: %s", error)
+                if is_damage(error) and self._path:
+                    self._close()
+                    remove_file(self._path)
+                raise unavailable("drafts-unavailable", "The file with the drafts of assistants fails.") from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             # Every statement is a transaction, or within one that is begun by `transaction`.
-            self._connection = sqlite3.connect(
+            connection = sqlite3.connect(
                 self._path or ":memory:", timeout=10, check_same_thread=False, isolation_level=None
             )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            for statement in _SCHEMA:
-                self._connection.execute(statement)
+            try:
+                for statement in ("PRAGMA journal_mode = WAL", *_SCHEMA):
+                    connection.execute(statement)
+            except sqlite3.Error:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
 
