@@ -84,6 +84,7 @@ pictures: $(VENV)/.development
 	$(INSTALL_PANEL)
 	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/browser/test_story.py -k root
 	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/browser/test_panel.py -k evidence
+	ALLOTMENT_PICTURES=1 $(BIN)/pytest tests/browser/test_vscode.py -k what_runs
 
 bench: $(VENV)/.development
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
