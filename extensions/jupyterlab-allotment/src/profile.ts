@@ -141,7 +141,7 @@ export type Commit = string
 /**
  * Data that the session can use. The team needs a grant for each data role.
  * 
- * @maxItems 20
+ * @maxItems 100
  */
 export type DataRoles = string[]
 /**
