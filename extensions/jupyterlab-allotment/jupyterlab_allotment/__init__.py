@@ -21,7 +21,10 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: ServerApp) -> None:
-    """Add the routes of the panel to a Jupyter server."""
-    from jupyterlab_allotment.routes import add_routes  # noqa: PLC0415 - the front end's path is read without a server
+    """Add the routes of the panel to a Jupyter server, and hide from its launcher what is not there."""
+    # The front end's path is read without a server.
+    from jupyterlab_allotment.launcher import hide_missing  # noqa: PLC0415
+    from jupyterlab_allotment.routes import add_routes  # noqa: PLC0415
 
     add_routes(server)
+    hide_missing(server)

@@ -13,6 +13,7 @@ import pytest
 from allotment_session.errors import SessionError
 from support.conditions import until
 from support.fakes.session_service import TOKEN, Reply, SessionService, answer, problem, running_service
+from support.folders import PROGRAMS
 from support.servers.jupyter import BASE, JupyterServer, jupyter_server
 
 calls_of = pytest.importorskip("jupyterlab_allotment.service", reason="JupyterLab's panel is not installed here")
@@ -149,7 +150,7 @@ def test_a_proposal_is_tried_followed_and_ended(service: SessionService, server:
     assert (trial["state"], trial["started_in"]) == ("running", 41.0)
     assert trial["url"] == "https://hub.example.org/user/analyst/trial/"
     status, trial = server.call("trials", method="DELETE")
-    assert (status, trial["state"], trial["why"]) == (200, "ended", "analyst has ended it.")
+    assert (status, trial["state"], trial["why"]) == (200, "ended", "Its user has ended it.")
     assert TOKEN not in str(trial)
 
 
@@ -271,6 +272,28 @@ def test_a_slow_service_is_given_up_and_its_calls_do_not_pile_up() -> None:
         whys = asyncio.run(calls(calls_of.Service(session_of(fake.url), seconds=0.2)))
         released.set()
     assert sum("Too many" in why for why in whys) == 2
+
+
+def shown_by_the_launcher(server: JupyterServer) -> dict[str, bool]:
+    listed = server.client.get("server-proxy/servers-info").raise_for_status().json()["server_processes"]
+    return {each["name"]: each["launcher_entry"]["enabled"] for each in listed}
+
+
+def test_the_launcher_shows_rstudio_and_vs_code_only_where_they_are_there(tmp_path: Path) -> None:
+    # It is looked for beside the PATH, too.
+    installed = any(Path(f"/usr/lib/{each}/bin/rserver").exists() for each in ("rstudio-server", "rstudio"))
+    other = tmp_path / "other"
+    other.mkdir()
+    with jupyter_server(tmp_path / "without", {"PATH": str(other)}) as server:
+        assert shown_by_the_launcher(server) == {"rstudio": installed, "vscode": False}
+    (other / "openvscode-server").write_text("#!/bin/sh\n")
+    (other / "openvscode-server").chmod(0o755)
+    with jupyter_server(
+        tmp_path / "other-code", {"PATH": f"{other}", "CODE_EXECUTABLE": "openvscode-server"}
+    ) as server:
+        assert shown_by_the_launcher(server) == {"rstudio": installed, "vscode": True}
+    with jupyter_server(tmp_path / "with", {"PATH": str(PROGRAMS)}) as server:
+        assert shown_by_the_launcher(server) == {"rstudio": True, "vscode": True}
 
 
 def test_a_server_that_allotment_did_not_start_is_unharmed(tmp_path: Path) -> None:

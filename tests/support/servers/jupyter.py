@@ -41,8 +41,9 @@ def jupyter_server(folder: Path, environment: Mapping[str, str]) -> Iterator[Jup
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         **environment,
     }
+    extensions = {"jupyter_server_proxy": True, "jupyterlab_allotment": True}
     arguments = [
-        "--ServerApp.jpserver_extensions={'jupyterlab_allotment': True}", f"--IdentityProvider.token={KEY}",
+        f"--ServerApp.jpserver_extensions={extensions}", f"--IdentityProvider.token={KEY}",
         f"--ServerApp.base_url={BASE}", "--ServerApp.port=0", "--ServerApp.ip=127.0.0.1", "--no-browser",
         "--allow-root", f"--ServerApp.root_dir={home}",
     ]  # fmt: skip
