@@ -64,6 +64,9 @@ def _memory(limit: float, values: Mapping[str, Any], *, failed: float) -> tuple[
     if failed:
         why = f"The last session ended for lack of memory, at a limit of {memory_text(failed)}."
         return _whole(failed * _LARGER), why
+    if peak > limit:  # where nothing enforces the limit, as on a laptop
+        why = f"It used {memory_text(peak)}, more than its limit of {memory_text(limit)}."
+        return _whole(max(limit * _LARGER, peak * _SPARE)), why
     smaller = _whole(peak * _SPARE)
     if peak and peak < _LITTLE * limit and seconds >= _LONG and smaller < limit:
         why = f"In {duration_text(seconds)} it used at most {memory_text(peak)} of {memory_text(limit)}."

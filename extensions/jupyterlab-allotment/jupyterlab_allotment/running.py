@@ -37,6 +37,8 @@ class Running:
         self._service = service
         self._looking = asyncio.Lock()
         self._before: tuple[float, float] | None = None
+        self._peak = 0
+        """The most memory at any look: without a control group, that of a process that has ended is not known."""
 
     @property
     def inside(self) -> bool:
@@ -82,6 +84,7 @@ class Running:
         """Return what this session uses now. What is not known is null or missing."""
         async with self._looking:
             found = await asyncio.to_thread(observed)
+            self._peak = max(self._peak, found.values.get("memory_peak") or 0)
             more = {"unknown": found.unknown, "cpu_now": self._cpu_now(found), "kernels_killed": self._kernels.killed()}
             return {**found.values, **more}
 
@@ -102,6 +105,9 @@ class Running:
         Raise `SessionError`.
         """
         captured = await self._service.call(lambda client: capture(client, self._environment))
+        for values in filter(None, (captured.use.values, captured.evidence.get("use"))):
+            if self._peak > (values.get("memory_peak") or 0):
+                values["memory_peak"] = self._peak
         profile = await self._service.get("profiles", *split(self.profile))
         settings = profile.get("settings") if isinstance(profile, dict) else None
         drafted, reasons = draft(settings if isinstance(settings, dict) else {}, captured.session, captured.use)

@@ -28,6 +28,13 @@ def test_a_session_that_was_killed_gets_twice_as_much() -> None:
     assert reason == "It ran out of memory 2 times at its limit of 4 GiB."
 
 
+def test_a_session_that_used_more_than_its_limit_gets_more_than_it_used() -> None:
+    found, reason = drafted({"memory_peak": 5 * GIB, "seconds": 60})
+    assert found["resources"]["memory"]["limit"] == "8 GiB"
+    assert reason == "It used 5 GiB, more than its limit of 4 GiB."
+    assert drafted({"memory_peak": 7 * GIB, "seconds": 60})[0]["resources"]["memory"]["limit"] == "11 GiB"
+
+
 def test_a_session_that_used_little_for_long_gets_less_and_no_more_is_guaranteed_than_allowed() -> None:
     found, reason = drafted({"memory_peak": GIB // 2, "seconds": 7200})
     assert found["resources"]["memory"] == {"guarantee": "1 GiB", "limit": "1 GiB"}
