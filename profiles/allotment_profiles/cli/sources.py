@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from allotment_profiles.catalog.catalog import Catalog
+    from allotment_profiles.git.process import GitError
+    from allotment_profiles.git.repository import Repository
+    from allotment_profiles.git.signatures import Verifier
     from allotment_profiles.store.snapshot import Snapshot
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -70,6 +74,44 @@ def usage_errors(path: Path) -> Iterator[None]:
         raise click.UsageError(f"{name} cannot be read: {error.strerror}") from None
 
 
+def open_repository(path: Path, verifier: "Verifier | None" = None) -> "Repository":
+    """Return the git repository of a folder. Raise GitError where it belongs to somebody whom the user does not trust.
+
+    The user's configuration of git counts for this alone (`safe.directory`): pipelines often check out as another user.
+    """
+    from allotment_profiles.git.process import GitCommandError, GitDataError, GitProcess
+    from allotment_profiles.git.repository import Repository
+
+    if git_folder(path).stat().st_uid == os.geteuid():
+        return Repository(git_folder(path), verifier)
+    home = Path(os.environ.get("HOME") or "/nonexistent")
+    own = [home / ".gitconfig", Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "git", "config")]
+    file = os.environ.get("GIT_CONFIG_GLOBAL") or next((each for each in own if each.is_file()), os.devnull)
+    users = {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(file), "GIT_CONFIG_NOSYSTEM": "0"}
+    try:
+        GitProcess(path, environment=users).run("rev-parse", "--git-dir")
+    except GitCommandError as error:
+        trust = "; if you trust it: `git config --global --add safe.directory` with its path"
+        raise GitDataError(error.reason + trust * ("dubious ownership" in error.reason)) from error
+    return Repository(git_folder(path), verifier, {"safe.directory": "*"})
+
+
+def _no_commit(repository: "Repository", revision: str | None) -> "GitError":
+    """Return the error for a revision that is not there, with what is there."""
+    from allotment_profiles.git.process import GitDataError
+
+    text = f"there is no commit {'main' if revision is None else revision!r}"
+    if (repository.path / "shallow").is_file():
+        text += (
+            "; this clone has only the end of the history. Fetch all of it: `git fetch --unshallow`, or in a workflow"
+            " `fetch-depth: 0`"
+        )
+    elif revision in (None, "main"):
+        branches = [name.removeprefix("refs/heads/") for name in repository.references("refs/heads/")][:5]
+        text += f"; its branches are {', '.join(branches)}" if branches else "; it has no branch"
+    return GitDataError(text)
+
+
 def unread_changes(before: "Snapshot", after: "Snapshot", old: "Catalog", new: "Catalog") -> frozenset[str]:
     """Return the files that change and are not valid before or after: catalogs do not say what that changes."""
     from allotment_profiles.store.snapshot import differing_bytes
@@ -79,17 +121,15 @@ def unread_changes(before: "Snapshot", after: "Snapshot", old: "Catalog", new: "
 
 def snapshot_of(path: Path, revision: str | None, *, applied: bool = False) -> "Snapshot":
     """Load the files of a folder or of a commit; with `applied`, load only what applies at the commit."""
-    from allotment_profiles.git.process import GitDataError
-    from allotment_profiles.git.repository import Repository
     from allotment_profiles.store import snapshot as snapshots
 
     bare = (path / "HEAD").is_file() and (path / "objects").is_dir()
     if revision is None and not bare:
         return snapshots.in_folder(path)
-    repository = Repository(path)
+    repository = open_repository(path)
     commit = repository.resolve(MAIN if revision is None else revision)
     if commit is None:
-        raise GitDataError(f"there is no commit {'main' if revision is None else revision!r}")
+        raise _no_commit(repository, revision)
     return snapshots.applied(repository, commit) if applied else snapshots.at_commit(repository, commit)
 
 

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from allotment_profiles.git.commits import Commit, Person, commit_bytes, moment, parse_commit
 from allotment_profiles.git.objects import (
@@ -94,18 +95,21 @@ class RefUpdate:
 class Repository:
     """A bare repository, or the git folder of another one. Methods block, and raise GitError where git fails."""
 
-    def __init__(self, path: Path, verifier: Verifier | None = None) -> None:
+    def __init__(
+        self, path: Path, verifier: Verifier | None = None, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.path = Path(path)
+        self._settings = dict(settings)
         self._verifier = verifier
         self._histories: dict[Sequence[str], tuple[Sequence[str], frozenset[str]]] = {}
         # The repository's own configuration could change this output.
-        self._process = GitProcess(self.path, {"log.showRoot": "true"})
+        self._process = GitProcess(self.path, {"log.showRoot": "true"} | self._settings)
         self._objects = ObjectReader(self._process)
         self._empty_tree = ""
 
-    def __reduce__(self) -> tuple[type["Repository"], tuple[Path, Verifier | None]]:
+    def __reduce__(self) -> tuple[type["Repository"], tuple[Path, Verifier | None, dict[str, str]]]:
         """Let another process open the same repository."""
-        return Repository, (self.path, self._verifier)
+        return Repository, (self.path, self._verifier, self._settings)
 
     @property
     def keys(self) -> str:

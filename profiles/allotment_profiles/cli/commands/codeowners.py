@@ -6,7 +6,14 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.sources import MAIN, catalog_of, git_folder, repository, revision, usage_errors
+from allotment_profiles.cli.sources import (
+    MAIN,
+    catalog_of,
+    open_repository,
+    repository,
+    revision,
+    usage_errors,
+)
 
 if TYPE_CHECKING:
     from allotment_profiles.review.code_owners import ForgeKind
@@ -73,7 +80,6 @@ def read_accounts(path: Path, forge: "ForgeKind") -> Mapping[str, tuple[str, ...
 
 def _present(path: Path, revision: str | None, forge: "ForgeKind") -> tuple[str, str | None]:
     """Return the place of the file that counts, and its text; the first place and None where there is none."""
-    from allotment_profiles.git.repository import Repository
     from allotment_profiles.review.code_owners import PLACES
 
     with usage_errors(path):
@@ -81,7 +87,7 @@ def _present(path: Path, revision: str | None, forge: "ForgeKind") -> tuple[str,
             if revision is None and not (path / "objects").is_dir():
                 data = (path / place).read_bytes() if (path / place).is_file() else None
             else:
-                files = Repository(git_folder(path))
+                files = open_repository(path)
                 commit = files.resolve(revision or MAIN)
                 data = files.file(commit, place) if commit else None
             if data is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.sources import git_folder, usage_errors
+from allotment_profiles.cli.sources import open_repository, usage_errors
 from allotment_profiles.private_files import write_private
 
 if TYPE_CHECKING:
@@ -145,9 +145,7 @@ def _own(folder: Path) -> bytes | None:
 
 
 def _open(path: Path) -> "Repository":
-    from allotment_profiles.git.repository import Repository
-
-    return Repository(git_folder(path))
+    return open_repository(path)
 
 
 def _heads(repository: "Repository") -> tuple[str, ...]:

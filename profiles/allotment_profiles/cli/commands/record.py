@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.sources import git_folder, usage_errors
+from allotment_profiles.cli.sources import open_repository, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.git.repository import Repository
@@ -119,10 +119,10 @@ def _content(found: "Record") -> dict[str, object]:
 
 
 def _opened(path: Path, signers: Path) -> "tuple[Repository, str]":
-    from allotment_profiles.git.repository import RECORDS, Repository
+    from allotment_profiles.git.repository import RECORDS
     from allotment_profiles.git.signatures import Verifier
 
-    repository = Repository(git_folder(path), Verifier(signers.read_text()))
+    repository = open_repository(path, Verifier(signers.read_text()))
     tip = repository.resolve(RECORDS)
     if tip is None:
         raise click.ClickException(f"{path} has no branch {RECORDS.removeprefix('refs/heads/')}.")
