@@ -32,7 +32,7 @@ class ForgeWebhookHandler(ApiHandler):
 
     @operation(status=202)
     async def post(self) -> None:
-        """Look at the pull requests again: something has happened there. The forge signs the request."""
+        """Look at the pull requests again, and fetch main if it may have moved. The forge signs the request."""
         pull_requests, forge = self.services.pull_requests, self.services.configuration.forge
         if pull_requests is None or forge is None or forge.webhook_secret_file is None:
             why = "The service has no forge, or no secret of its webhooks. It asks the forge by itself."
@@ -45,5 +45,7 @@ class ForgeWebhookHandler(ApiHandler):
         except ForgeCredentialError as error:
             why = "The file with the secret of the webhooks cannot be used. The log has the reason."
             raise unavailable("forge-credential", why, "Write the secret to its file.", ADMINISTRATORS) from error
+        if look.main:
+            self.services.watcher.trigger()
         pull_requests.wake(look.number)
         self.answer({"looking": True})

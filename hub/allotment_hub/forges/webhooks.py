@@ -1,7 +1,7 @@
 """Webhooks of forges: they hurry the next look, and decide nothing.
 
 So one that is replayed, late or never sent changes nothing but the moment. What is in one is only read after its
-signature, and only as the number of a pull request.
+signature, and only as the number of a pull request and whether main may have moved.
 """
 
 import base64
@@ -19,6 +19,7 @@ from pydantic_core import from_json
 from allotment_hub.errors import refused
 from allotment_hub.forges.pull_requests.credentials import read_secret
 from allotment_hub.forges.pull_requests.errors import ForgeCredentialError
+from allotment_profiles.git.repository import MAIN
 
 LARGEST_WEBHOOK = 1024 * 1024
 """Bytes. What is longer is refused; the poll sees it."""
@@ -33,6 +34,8 @@ class Look:
 
     number: int | None = None
     """The pull request to look at; None: everything."""
+    main: bool = False
+    """Whether main may have moved on the git server: by a push to it, or by a merge."""
 
 
 class Webhooks:
@@ -61,7 +64,7 @@ class Webhooks:
             why = "It has no signature of this forge's secret." if proofs else "It has no signature."
             remedy = "The secret of the webhook on the forge is the one in the service's file."
             raise refused(401, "webhook-unsigned", "This webhook is not read.", why, remedy, "An administrator")
-        return Look(_number(body))
+        return _look(body)
 
     def _secrets(self) -> list[bytes]:
         secrets = read_secret(self._secrets_file).split()
@@ -101,20 +104,23 @@ def _proofs(kind: ForgeKind, headers: Mapping[str, str]) -> Iterator[tuple[bytes
             yield given.encode(), _itself
 
 
-def _number(body: bytes) -> int | None:
-    """Return the number of the pull request that a webhook is about; None where it is about anything else."""
+def _look(body: bytes) -> Look:
+    """Return which pull request a webhook is about, if any, and whether it tells of a push to main or of a merge."""
     try:
         event = from_json(body)
     except ValueError:
-        return None
+        return Look()
+    of_merge_request = _at(event, "object_kind") == "merge_request"
     candidates = [
         _at(event, "pull_request", "number"),
         _at(event, "issue", "number") if _at(event, "issue", "pull_request") is not None else None,
         _at(event, "merge_request", "iid"),
-        _at(event, "object_attributes", "iid") if _at(event, "object_kind") == "merge_request" else None,
+        _at(event, "object_attributes", "iid") if of_merge_request else None,
     ]
     numbers = (each for each in candidates if type(each) is int and 0 < each < _LARGEST_NUMBER)
-    return next(numbers, None)
+    merged = _at(event, "action") == "closed" and _at(event, "pull_request", "merged") is True
+    merged_there = of_merge_request and _at(event, "object_attributes", "action") == "merge"
+    return Look(next(numbers, None), main=_at(event, "ref") == MAIN or merged or merged_there)
 
 
 def _at(value: Any, *keys: str) -> Any:

@@ -1,5 +1,6 @@
 """The repository on a git server: over TLS, with a token, with leases, and while the server is away."""
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -264,6 +265,39 @@ async def test_a_follower_fetches_by_itself_at_once_when_told_and_keeps_what_it_
     slow.trigger()
     await eventually(lambda: slow.catalog.revision == newest, "the catalog of main")
     await slow.stop()
+
+
+class CountedMirror(Mirror):
+    """Counts the fetches of main, and holds them back while `going_on` is clear."""
+
+    fetches = 0
+
+    def __init__(self, mirror: Mirror) -> None:
+        super().__init__(mirror.repository, mirror.remote)
+        self.going_on = threading.Event()
+
+    def fetch_main(self) -> bool:
+        self.fetches += 1
+        assert self.going_on.wait(60)
+        return super().fetch_main()
+
+
+async def test_many_reports_during_a_fetch_of_main_are_one_more_fetch(place: Place) -> None:
+    mirror = CountedMirror(place.mirror())
+    watcher = CatalogWatcher(mirror.repository, 0.05, mirror=mirror, fetch_seconds=3600)
+    watcher.start()
+    await eventually(lambda: mirror.fetches == 1, "a fetch that runs")
+    for _ in range(1000):
+        watcher.trigger()
+        await asyncio.sleep(0)
+    assert mirror.fetches == 1, "one at a time"
+    mirror.going_on.set()
+    await eventually(lambda: mirror.fetches == 2, "the one that waited")
+    newer = place.origin.commit({"teams/red/profiles/new.yaml": profile(title="New")})
+    watcher.trigger()
+    await eventually(lambda: watcher.catalog.revision == newer, "the catalog of main")
+    assert mirror.fetches <= 3
+    await watcher.stop()
 
 
 async def test_only_before_anything_was_ever_fetched_somebody_waits_for_the_server(place: Place) -> None:

@@ -285,7 +285,7 @@ class Platform:
     def build(self, folder: Path) -> None:
         """Build the services anew, as after a restart."""
         self.mirror = Mirror(self.repository, self.remote) if self.remote else None
-        self.watcher = CatalogWatcher(self.repository, keyring=self.keyring, mirror=self.mirror)
+        self.watcher = CatalogWatcher(self.repository, keyring=self.keyring, mirror=self.mirror, fetch_seconds=3600)
         self.checking = ChangeChecker(
             self.watcher.tracker, self.clock, self.judges, self.work_seconds, self.list_seconds
         )

@@ -124,6 +124,23 @@ def test_only_the_number_is_read(tmp_path: Path, event: Any, number: int | None)
     assert webhooks(tmp_path, "github").look(signed("github", body), body) == Look(number)
 
 
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"ref": "refs/heads/main"}, Look(main=True)),
+        ({"ref": "refs/heads/main2"}, Look()), ({"ref": "refs/tags/main"}, Look()),
+        ({"ref": ["refs/heads/main"]}, Look()),
+        ({"action": "closed", "pull_request": {"number": 7, "merged": True}}, Look(7, main=True)),
+        ({"action": "edited", "pull_request": {"number": 7, "merged": True}}, Look(7)),
+        ({"object_kind": "merge_request", "object_attributes": {"iid": 9, "action": "merge"}}, Look(9, main=True)),
+        ({"object_kind": "merge_request", "object_attributes": {"iid": 9, "action": "close"}}, Look(9)),
+    ],
+)  # fmt: skip
+def test_a_push_to_main_or_a_merge_is_told_from_everything_else(tmp_path: Path, event: Any, expected: Look) -> None:
+    body = json.dumps(event).encode()
+    assert webhooks(tmp_path, "gitlab").look(signed("gitlab", body), body) == expected
+
+
 @given(
     st.one_of(
         st.binary(max_size=200),
