@@ -127,6 +127,7 @@ def test_what_runs_is_proposed_from_vs_code(editor: Page, analyst: Person) -> No
     assert not open_proposals(analyst).keys() - before.keys()
     editor.keyboard.press("Control+Enter")
     expect(shown).to_contain_text("This was proposed as")
+    expect(shown).not_to_contain_text("Nothing is sent yet")
     now = open_proposals(analyst)
     (number,) = now.keys() - before.keys()
     proposal = analyst.service("GET", f"proposals/{number}").json()

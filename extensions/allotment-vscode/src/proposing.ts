@@ -130,7 +130,8 @@ export class Proposing implements vscode.TextDocumentContentProvider, vscode.Dis
       const words = ['propose', '--send=-', '--yes'];
       const input = JSON.stringify(request);
       const { proposal } = await waiting(t('Proposing it'), () => this._command.json(words, { input }));
-      page.text = `${t('This was proposed as {0}.', plain(proposal.id))}\n\n${page.text}`;
+      // In the place of what says that nothing is sent yet.
+      page.text = t('This was proposed as {0}.', plain(proposal.id)) + page.text.slice(page.text.indexOf('\n\n'));
       this._changed.fire(uri);
       this._proposed();
       const waits = plain(proposal.waits_for);
