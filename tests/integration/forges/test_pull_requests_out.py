@@ -128,7 +128,7 @@ async def test_a_proposal_is_a_pull_request_that_says_what_it_means(window: Wind
     stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
     await window.look()
     pull = window.pull(stored)
-    assert pull.title == "Change housing/notebook: Notebook"
+    assert pull.title == "Change housing/notebook: CPU limit 2 CPUs → 3 CPUs"
     for text in ("CPU limit 2 CPUs → 3 CPUs", "It is needed", "leads of Housing", f"https://hub/proposals/{stored.id}"):
         assert text in pull.body.replace("\\", "").replace("\u200b", ""), text
     assert "Proposed-by: ana" in pull.body

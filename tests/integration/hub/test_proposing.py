@@ -228,3 +228,34 @@ async def test_the_title_names_no_profile_of_one_of_several_teams(platform: Plat
     files: dict[str, bytes | None] = {OTHER_PATH: NOTEBOOK, "teams/transport/profiles/y.yaml": NOTEBOOK}
     assert (await platform.proposed(files)).current.title == "Change 2 files of 2 teams"
     assert (await platform.proposed({OTHER_PATH: NOTEBOOK}, by="ben")).current.title == "Add housing/other: Notebook"
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({b"cpu: {limit: 2}": b"cpu: {limit: 3}"}, "CPU limit 2 CPUs → 3 CPUs"),
+        ({b"cpu: {limit: 2}": b"cpu: {limit: 3}", b"4 GiB": b"8 GiB"}, "CPU limit 2 CPUs → 3 CPUs and 1 more"),
+        ({b"purpose: Counting houses": b"purpose: " + b"Counting all houses " * 9}, "purpose"),
+        ({b"Counting houses": b"A\nenvironment: {A: hush}"}, "purpose Counting houses → A and 1 more"),
+        ({b"app: jupyterlab": b"app: jupyterlab\nenvironment: {A: hush}"}, "Notebook"),
+        ({b"app: jupyterlab": b"app: jupyterlab  # Kept"}, "Notebook"),
+    ],
+)  # fmt: skip
+async def test_the_title_says_the_first_change_and_no_value_of_a_variable(
+    platform: Platform, changes: dict[bytes, bytes], title: str
+) -> None:
+    content = NOTEBOOK
+    for before, after in changes.items():
+        content = content.replace(before, after)
+    stored = await platform.proposed({NOTEBOOK_PATH: content})
+    assert stored.current.title == f"Change housing/notebook: {title}"
+
+
+async def test_the_title_of_several_files_says_no_change_of_one(platform: Platform) -> None:
+    """The owner of the data decides about the grant, and may not see the profile."""
+    prices = PRICES.replace(b"Reading house", b"Reading all house")
+    stored = await platform.proposed({NOTEBOOK_PATH: LARGER, PRICES_PATH: prices})
+    assert stored.current.title == "Change housing/notebook: Notebook"
+    stored = await platform.proposed({PRICES_PATH: prices}, by="ben")
+    title = "Change data role prices: purpose Reading house prices → Reading all house prices"
+    assert stored.current.title == title

@@ -43,7 +43,7 @@ async def seen(platform: Platform, stored: StoredProposal) -> ProposalView:
 @pytest.mark.parametrize(
     ("files", "title"),
     [
-        ({NOTEBOOK_PATH: LARGER}, "Undo: Change housing/notebook: Notebook"),
+        ({NOTEBOOK_PATH: LARGER}, "Undo: Change housing/notebook: memory limit 4 GiB → 8 GiB"),
         ({OTHER_PATH: NOTEBOOK}, "Undo: Add housing/other: Notebook"),
         ({NOTEBOOK_PATH: None}, "Undo: Remove housing/notebook: Notebook"),
         ({NOTEBOOK_PATH: None, OTHER_PATH: LARGER}, "Undo: "),
@@ -134,11 +134,14 @@ async def test_only_what_the_service_has_made_is_called_an_undoing(platform: Pla
     platform.push({NOTEBOOK_PATH: LARGER.replace(b"Counting", b"Adding")})
     await platform.watcher.refresh()
     undoing = await platform.submissions.bring_up_to_date(ana, undoing.id)
-    assert undoing.current.title == "Undo: Change housing/notebook: Notebook"
+    assert undoing.current.title == "Undo: Change housing/notebook: memory limit 4 GiB → 8 GiB"
     undoing = await platform.proposed(
         {NOTEBOOK_PATH: LARGER.replace(b"cpu: {limit: 2}", b"cpu: {limit: 4}")}, update=undoing.id
     )
-    assert (undoing.current.title, undoing.undoes) == ("Change housing/notebook: Notebook", "")
+    assert (undoing.current.title, undoing.undoes) == (
+        "Change housing/notebook: purpose Adding houses → Counting houses and 1 more",
+        "",
+    )
     assert (await seen(platform, stored)).undone_by == ()
 
 
