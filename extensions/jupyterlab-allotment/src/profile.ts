@@ -33,7 +33,7 @@ export type Limit = number
  */
 export type Guarantee1 = string
 /**
- * Memory that the session can use at most. A session that needs more is stopped.
+ * Memory that the session can use at most. When it is used up, a process of the session is ended.
  */
 export type Limit1 = string
 /**

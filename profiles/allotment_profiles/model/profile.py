@@ -42,7 +42,7 @@ class MemoryRange(Model):
     guarantee: Memory = 256 * 1024**2
     """Memory that is reserved for the session."""
     limit: Memory
-    """Memory that the session can use at most. A session that needs more is stopped."""
+    """Memory that the session can use at most. When it is used up, a process of the session is ended."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

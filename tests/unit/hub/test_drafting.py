@@ -154,6 +154,14 @@ def test_what_is_no_number_stays_as_it_was_typed_so_that_the_reading_can_say_wha
     assert found == {"resources": {"cpu": {"limit": "many"}}}
 
 
+def test_a_copy_has_the_data_of_a_file_and_none_of_its_comments() -> None:
+    copied = from_profile(CATALOG, "housing-statistics/notebook", FIELDS, copy_to="transport-analysis")
+    text = copied.text(FIELDS)
+    assert "#" in CATALOG.profiles["housing-statistics/notebook"].source.decode()
+    assert "#" not in text
+    assert parse_yaml(text.encode()) == parse_yaml(CATALOG.profiles["housing-statistics/notebook"].source)
+
+
 def test_folded_options_say_the_sizes_of_their_choices() -> None:
     profile = from_profile(CATALOG, "housing-statistics/notebook", FIELDS)
     typed = {**profile.values, "options.size.choices.large.resources.memory.limit": "32 GiB"}

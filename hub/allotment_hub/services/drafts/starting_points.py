@@ -26,8 +26,13 @@ def from_profile(
     if copy_to is None:
         profile = EditedProfile(team, name, new=False, content=content)
     else:
-        profile = EditedProfile(copy_to, content=content)
+        profile = _without_comments(EditedProfile(copy_to, content=content))
     return profile.filled(profile.source, fields)
+
+
+def _without_comments(profile: EditedProfile) -> EditedProfile:
+    """Return a profile without the comments of its file: they were written about another one."""
+    return dataclasses.replace(profile, content=write("profile", profile.source).decode())
 
 
 def has_variables(profile: Profile) -> bool:
