@@ -103,7 +103,7 @@ def moment(value: dt.datetime) -> Markup:
 def elapsed(value: dt.datetime) -> Markup:
     """Format the time that has passed since a time, with the exact time as a tooltip."""
     text = relative_time(value, dt.datetime.now(dt.UTC))
-    return _time(value, text.removesuffix(" ago") if text.endswith(" ago") else "a moment")
+    return _time(value, text.removesuffix(" ago") if text.endswith(" ago") else f"since {text}")
 
 
 def _time(value: dt.datetime, text: str) -> Markup:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import datetime as dt
 import io
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -12,11 +13,12 @@ from allotment_hub.http.problem import ProblemDetails
 from allotment_hub.pages.difference import files_of
 from allotment_hub.pages.export import as_csv
 from allotment_hub.pages.page import Frame
-from allotment_hub.pages.rendering import templates
+from allotment_hub.pages.rendering import elapsed, templates
 from allotment_hub.services.drafts.draft_proposal import DraftProposal
 from allotment_hub.services.drafts.panel import Panel
 from allotment_profiles.model.problems import Problem
 from allotment_profiles.model.values.dates import relative_day, relative_time
+from allotment_profiles.review.changes import Change
 from allotment_profiles.store.standstill import Standstill
 
 HOSTILE = "\"><script>alert(1)</script>{{ 7 * 7 }}{% raw %}' onfocus=x {username.__class__}"
@@ -101,3 +103,42 @@ def test_times_are_told_as_people_do() -> None:
     today = now.date()
     days = [relative_day(today + dt.timedelta(days=d), today) for d in (0, 1, -1, 12, 400, -45)]
     assert days == ["today", "tomorrow", "yesterday", "in 12 days", "in 1 year", "1 month ago"]
+    assert elapsed(dt.datetime.now(dt.UTC)).striptags() == "since just now"
+    assert elapsed(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)).striptags() == "5 minutes"
+
+
+def page_of(template: str, **values: Any) -> BeautifulSoup:
+    return BeautifulSoup(templates().get_template(template).render(frame=FRAME, **values), "html.parser")
+
+
+def test_an_advice_is_a_note_and_no_problem() -> None:
+    advice = Problem("", "nobody-to-approve", "Nobody can approve it", "Ask them to sign in", level="advice")
+    wrong = Problem("", "title", "The title is empty", "Write one")
+    for problems, headings in (([advice], ["Note"]), ([wrong, advice], ["Problems", "Note"])):
+        page = page_of("panel.html", panel=Panel(None, problems=tuple(problems)), draft=DraftProposal())
+        assert [heading.text for heading in page.select("h3")] == headings
+
+
+def test_the_values_of_a_new_file_stand_under_after() -> None:
+    new = Change("added", "a", "profile red/a", "title", "title", None, "Notebook", "new")
+    macro = templates().get_template("parts.html").make_module({}).change_table
+    cells = BeautifulSoup(macro([new]), "html.parser").select("tbody tr:last-child td")
+    assert [cell.get_text(strip=True) for cell in cells] == ["Title", "nothing", "Notebook"]
+    whole = dataclasses.replace(new, field="", after=None)
+    cells = BeautifulSoup(macro([whole, new]), "html.parser").select("tbody tr:last-child td")
+    assert [cell.get_text(strip=True) for cell in cells] == ["Title", "", "Notebook"]
+
+
+def test_a_list_without_entries_says_so_and_has_no_table() -> None:
+    page = page_of("data_roles.html", rows=[])
+    assert page.table is None
+    assert "There are none yet" in page.get_text()
+
+
+def test_the_bar_needs_no_font_for_its_icons() -> None:
+    page = page_of("data_roles.html", rows=[])
+    for place in ("#dark-theme-toggle", "#logout"):
+        (icon,) = page.select(f"{place} svg")
+        assert icon.path is not None
+        assert icon["aria-hidden"] == "true"
+    assert not page.select(".fa")
