@@ -145,6 +145,7 @@ def test_from_a_killed_kernel_by_evidence_and_a_trial_to_a_larger_session(
     (line,) = analyst.service("GET", "proposals", params={"state": "open"}).json()["proposals"]
     own.get_by_role("button", name="Try ").click()
     expect(own.get_by_role("link", name="Open the trial")).to_be_visible()
+    assert violations(lab) == []
     own.get_by_role("button", name="End the trial").click()
     expect(own).to_contain_text("The trial has ended.")
 
@@ -163,6 +164,7 @@ def test_from_a_killed_kernel_by_evidence_and_a_trial_to_a_larger_session(
     lab.once("dialog", lambda dialog: dialog.accept())  # the browser asks about the notebook that is not saved
     panel.get_by_role("link", name="Restart into it").click()
     expect(lab.get_by_text("Save your work first.")).to_be_visible()
+    assert violations(lab) == []
     picture(lab, "restart")
     lab.get_by_role("button", name="Stop it and start it again").click()
     limit = lab.get_by_role("button", name=re.compile("^Memory .*iB . 1 GiB"))  # in the status bar

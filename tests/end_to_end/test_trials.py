@@ -82,6 +82,7 @@ def test_a_proposal_is_tried_in_an_empty_home_and_ends_with_the_proposal(allotme
     # One at a time.
     again = tried(idle, proposal["id"])
     assert (again.status_code, again.json()["code"]) == (409, "trial-running")
+    assert idle.page(f"hub/allotment/restart/{idle.name}/{SERVER}").status_code == 409
     # Both the hub's home and the proposal's page call it a trial.
     assert f"trial of {proposal['id']}" in idle.page("hub/home").text
     shown = BeautifulSoup(idle.page(f"services/allotment/proposals/{proposal['id']}").text, "html.parser")
