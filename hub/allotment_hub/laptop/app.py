@@ -200,7 +200,8 @@ class _Run:
             ),
             self._program(
                 "hub",
-                *(sys.executable, "-m", "allotment_hub.laptop.hub", "--config", str(_HUB_CONFIGURATION)),
+                *(sys.executable, "-m", "allotment_profiles.quick_start", "jupyterhub"),
+                *("--config", str(_HUB_CONFIGURATION)),
                 ready=hub_ready,
                 # It stops every session and waits for it.
                 patience=45,

@@ -56,7 +56,7 @@ class LocalProfileSpawner(ProfileSpawnerMixin, SimpleLocalProcessSpawner):
 
     @default("cmd")
     def _cmd_default(self) -> list[str]:
-        return [sys.executable, "-m", "jupyterhub.singleuser"]
+        return [sys.executable, "-m", "allotment_profiles.quick_start", "jupyterhub.singleuser"]
 
     @property
     def home(self) -> Path:

@@ -125,7 +125,7 @@ class StandInHub:
         environment = {**os.environ, "PYTHONPATH": str(TESTS), "KUBECONFIG": str(self.cluster.kubeconfig)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "allotment_hub.laptop.hub", "--config", str(_CONFIGURATION)],
+                [sys.executable, "-m", "allotment_profiles.quick_start", "jupyterhub", "--config", str(_CONFIGURATION)],
                 cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
