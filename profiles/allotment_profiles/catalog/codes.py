@@ -35,6 +35,7 @@ PROBLEMS = {
     "successor-cycle": "the chain of successors leads back to the profile",
     "successor-unknown": "a successor that does not exist",
     "team-unknown": "the profile's team does not exist, or its file is not valid",
+    "title-twice": "two profiles of one team with the same title (advice; on the form and in proposals)",
     # From loading a repository, and from checking a proposal:
     "date-past": "a change sets a date in the past (in proposals only; advice where it ends a grant)",
     "not-a-file": "a link or a submodule where a file is expected",

@@ -259,3 +259,21 @@ async def test_the_title_of_several_files_says_no_change_of_one(platform: Platfo
     stored = await platform.proposed({PRICES_PATH: prices}, by="ben")
     title = "Change data role prices: purpose Reading house prices → Reading all house prices"
     assert stored.current.title == title
+
+
+async def test_two_equal_titles_in_a_team_are_an_advice_to_those_who_may_know_of_both(platform: Platform) -> None:
+    async def found(content: bytes, path: str = OTHER_PATH, by: str = "ana") -> list[tuple[str, str, int | None]]:
+        check = await platform.submissions.check(platform.people.actor(by), {path: content})
+        return [(each.message, each.level, each.line) for each in check.problems if each.code == "title-twice"]
+
+    message = "The profile housing/notebook of the same team has this title, too."
+    assert await found(NOTEBOOK) == [(message, "advice", 1)]
+    assert await found(NOTEBOOK.replace(b"title: Notebook", b'title: "Notebook"')) == [(message, "advice", 1)]
+    assert await found(NOTEBOOK.replace(b"title: Notebook", b"title: Notebooks")) == []
+    assert await found(LARGER, NOTEBOOK_PATH) == [], "it is no other one"
+    platform.push({NOTEBOOK_PATH: NOTEBOOK + b"visibility: draft\n"})
+    await platform.watcher.refresh()
+    assert await found(NOTEBOOK) == [], "ana may not know of the draft"
+    assert await found(NOTEBOOK, by="leo") == [(message, "advice", 1)]
+    view = await platform.proposals.view(await platform.proposed({OTHER_PATH: NOTEBOOK}), platform.people.actor("leo"))
+    assert "title-twice" in [each.code for each in view.check.problems]

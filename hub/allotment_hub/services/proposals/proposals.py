@@ -15,8 +15,8 @@ from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.approvers import Approvers
 from allotment_hub.services.event_reader import EventReader
 from allotment_hub.services.hub_api import Directory
+from allotment_hub.services.judging.advice import Channels, advice_on, no_channels
 from allotment_hub.services.judging.catching_up import Updated
-from allotment_hub.services.judging.channels import Channels, channel_advice, no_channels
 from allotment_hub.services.judging.checking import MAXIMUM_SHOWN, ChangeChecker, Check
 from allotment_hub.services.proposals.case import Case, CaseKey, Judgement, counting_approvals
 from allotment_hub.services.proposals.digest import Lapsed, first_texts, sentences_of
@@ -315,8 +315,8 @@ class Proposals(ReadableProposals):
         )
         files = await self.files(case.stored) if case.stored.open else {}
         others = await self.others(files, sights.reader, but=case.stored.id)
-        channels = await asyncio.to_thread(list, channel_advice(case.check.after, files, self.channels))
-        return dataclasses.replace(check, problems=(*check.problems, *advice, *channels), others=others)
+        advised = await asyncio.to_thread(list, advice_on(case.check.after, files, self.channels, sights.reader))
+        return dataclasses.replace(check, problems=(*check.problems, *advice, *advised), others=others)
 
     async def _lapsed(self, case: Case, reader: User, sights: Sights) -> Lapsed | None:
         """Find an approval that does not count any more, and what differs since it was given."""

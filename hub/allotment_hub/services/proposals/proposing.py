@@ -10,8 +10,8 @@ from typing import ParamSpec, TypeVar
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import size_of
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.judging.advice import advice_on
 from allotment_hub.services.judging.catching_up import Updated
-from allotment_hub.services.judging.channels import channel_advice
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.naming import UNDO, new_id, title_of
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
@@ -69,8 +69,8 @@ class Submissions:
         seen = (await asyncio.to_thread(shown, check, sights, requirements)).brief()
         advice = await self._proposals.approvers.advice(requirements, check.before, actor.user, reader=actor.user)
         others = await self._proposals.others(files, actor.user)
-        channels = await asyncio.to_thread(list, channel_advice(check.after, files, self._proposals.channels))
-        problems = (*seen.problems, *advice, *channels)
+        advised = await asyncio.to_thread(list, advice_on(check.after, files, self._proposals.channels, actor.user))
+        problems = (*seen.problems, *advice, *advised)
         return dataclasses.replace(seen, problems=problems, automatic=automatic, others=others)
 
     async def propose(

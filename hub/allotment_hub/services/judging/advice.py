@@ -1,8 +1,11 @@
-"""The channels that teams may point at: an administrator has set them up, and files name them. Pure."""
+"""Advice about changed files: channels that nobody has set up, and titles that profiles of a team share. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
+from allotment_profiles.access.people import User
+from allotment_profiles.access.visibility import profile_is_listed
 from allotment_profiles.catalog.catalog import Catalog
+from allotment_profiles.catalog.titles import equal_titles
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem
 
@@ -15,7 +18,16 @@ def no_channels() -> frozenset[str]:
     return frozenset()
 
 
-def channel_advice(after: Catalog, paths: Iterable[str], channels: Channels) -> Iterator[Problem]:
+def advice_on(after: Catalog, paths: Collection[str], channels: Channels, reader: User) -> Iterator[Problem]:
+    """Yield the advice about changed files that a reader may be told."""
+    yield from _channel_advice(after, paths, channels)
+    refs = (file_ref(path) for path in paths)
+    profiles = [ref.id for ref in refs if ref and ref.kind == "profile"]
+    listed = [each for each in profiles if each in after.profiles and profile_is_listed(after, reader, each)]
+    yield from equal_titles(after, listed, lambda each: profile_is_listed(after, reader, each))
+
+
+def _channel_advice(after: Catalog, paths: Iterable[str], channels: Channels) -> Iterator[Problem]:
     """Yield an advice for each changed team whose channel is not set up: what is sent there reaches nobody."""
     for path in paths:
         ref = file_ref(path)
