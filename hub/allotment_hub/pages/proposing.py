@@ -12,7 +12,14 @@ from typing import ClassVar, cast
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.pages.page import Page
-from allotment_hub.services.drafts.draft_proposal import Acceptance, DraftProposal, EditedProfile, Tab, own_problems
+from allotment_hub.services.drafts.draft_proposal import (
+    Acceptance,
+    DraftProposal,
+    EditedProfile,
+    Tab,
+    free_name,
+    own_problems,
+)
 from allotment_hub.services.drafts.form_view import FormView
 from allotment_hub.services.drafts.forms import (
     MORE,
@@ -51,6 +58,7 @@ _ACCEPTANCE_NEEDED = (
     "It breaks a rule of the platform that an administrator may put aside.",
     "Look at what is asked for under “To be accepted”, and press the button once more to propose it with that.",
 )
+_WHERE_IT_IS_SAID = "What is wrong or missing stands beside its field, and under Result.", "Correct it first."
 _LIKE = 30
 """So many profiles are shown to begin with one of them."""
 _OTHER = "file:"
@@ -123,7 +131,7 @@ class ProposePage(ProposingPage):
         catalog = self.services.catalog
         own = [problem for problem in own_problems(draft, catalog) if problem.field in ("name", "team")]
         if own:
-            raise refused(422, "problems", "This cannot be tried yet.", own[0].message, own[0].remedy)
+            raise refused(422, "problems", "This cannot be tried yet.", *_WHERE_IT_IS_SAID)
         files = await asyncio.to_thread(draft.files, form.fields, catalog)
         with self.deciding("propose"):
             await self.services.trials.start_draft(self.actor, files, Wish(draft.profile.id if draft.profile else ""))
@@ -147,7 +155,7 @@ class ProposePage(ProposingPage):
         catalog = self.services.catalog
         own = own_problems(draft, catalog)
         if own:
-            raise refused(422, "problems", "This cannot be proposed yet.", own[0].message, own[0].remedy)
+            raise refused(422, "problems", "This cannot be proposed yet.", *_WHERE_IT_IS_SAID)
         files = await asyncio.to_thread(draft.files, form.fields, catalog)
         await self.propose(files, draft.reason, draft.update, draft.undoes, by_assistant=bool(draft.drafted))
         if draft.drafted:
@@ -300,13 +308,16 @@ class ProposePage(ProposingPage):
         return list(dict.fromkeys([*named, *([added] if _CODE.fullmatch(added) else [])]))
 
     async def _panel(self, draft: DraftProposal, form: ProfileForm) -> Panel:
-        catalog = self.services.catalog
+        catalog, profile = self.services.catalog, draft.profile
         own = own_problems(draft, catalog)
-        nameless = any(problem.field in ("name", "team") and problem.code != "name-taken" for problem in own)
-        # Without a name there is no file that could be checked.
-        files = {} if nameless else await asyncio.to_thread(draft.files, form.fields, catalog)
-        check = await self.checked(files)
-        return await asyncio.to_thread(panel_of, check, draft, form.fields, own)
+        wrong = {problem.field for problem in own if problem.code != "name-taken"}
+        named = draft
+        if profile and "name" in wrong:  # the other fields are checked under another name
+            named = dataclasses.replace(draft, profile=dataclasses.replace(profile, name=free_name(profile, catalog)))
+        # Without a team there is no file that could be checked.
+        files = {} if "team" in wrong else await asyncio.to_thread(named.files, form.fields, catalog)
+        panel = await asyncio.to_thread(panel_of, await self.checked(files), named, form.fields, own)
+        return panel if named is draft else panel.without_name()
 
     async def _show(
         self,

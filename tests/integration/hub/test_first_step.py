@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from support.fakes.platform import NOTEBOOK, Platform
 from support.fakes.web_service import WebService
 
@@ -40,3 +41,27 @@ async def test_rows_are_made_for_those_alone_that_the_page_shows(
         nothing = await ana.get("propose?q=prices-1")
         assert "No profile that you can start has these words." in nothing.text
         assert made == [0]
+
+
+@pytest.mark.parametrize("do", ["propose", "try", "live"])
+async def test_a_wrong_name_is_said_once_in_each_place_and_hides_no_other_problem(
+    platform: Platform, tmp_path: Path, do: str
+) -> None:
+    async with WebService.opened(platform, tmp_path, platform.directory) as service:
+        ana = service.browser("ana")
+        page = BeautifulSoup((await ana.get("propose?from=housing/notebook&copy=1")).text, "html.parser")
+        fields = {str(each["name"]): str(each.get("value", "")) for each in page.select("#proposal input[name]")}
+        for each in page.select("#proposal textarea[name]"):
+            fields[str(each["name"])] = each.text.removeprefix("\n")
+        typed = {"team": "housing", "name": "Note Book", "app": "jupyterlab", "resources.memory.limit": "60", "do": do}
+        answer = await ana.post("propose", data={**fields, **typed})
+        shown = BeautifulSoup(answer.text, "html.parser")
+        problems = [each.text for each in shown.select(".allotment-problems > li")]
+        assert len(problems) == 2
+        assert "'Note Book' is not a name" in problems[0]
+        assert "GiB" in problems[1]
+        assert "unnamed" not in answer.text
+        assert "The reason is missing" in answer.text
+        if do != "live":
+            assert "GiB" in shown.select_one('[id="problem-resources.memory.limit"]').text  # type: ignore[union-attr]
+            assert "is not a name" not in " ".join(each.text for each in shown.select("[role=alert]"))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -244,6 +245,12 @@ def _problems_of_the_name(profile: EditedProfile, update: str, catalog: Catalog)
     elif profile.new and not update and profile.id in catalog.profiles:
         message, remedy = f"There is already a profile {profile.id}.", "Choose another name, or change that profile."
         yield Problem("", "name-taken", message, remedy, field="name")
+
+
+def free_name(profile: EditedProfile, catalog: Catalog) -> str:
+    """Return a name under which a profile can be checked whose own name is missing or wrong."""
+    names = (f"unnamed-{number}" for number in itertools.count(1))
+    return next(name for name in names if f"{profile.team}/{name}" not in catalog.profiles)
 
 
 def still_needed(problem: Problem) -> bool:

@@ -1,5 +1,6 @@
 """The panel beside a form: the result of checking what is in it, and what is still missing. Pure."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -46,6 +47,13 @@ class Panel:
         """Whether it can be proposed."""
         blocked = self.needed or self.unchanged or any(problem.blocks for problem in self.problems)
         return self.check is not None and not blocked
+
+    def without_name(self) -> "Panel":
+        """Return it without what the check says of the name, where the file was checked under another one."""
+        needed, problems = (
+            tuple(dataclasses.replace(each, path="") for each in found) for found in (self.needed, self.problems)
+        )
+        return dataclasses.replace(self, check=None, needed=needed, problems=problems, automatic=())
 
 
 def panel_of(
