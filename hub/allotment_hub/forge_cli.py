@@ -49,9 +49,10 @@ def doctor(
 ) -> None:  # fmt: skip
     """Check whether the forge is set up well, and name the page of each setting that is not.
 
-    Looks at the service's account and its rights, the protection of main and of allotment/records, and the webhook;
-    with --owners, at CODEOWNERS. Asks the hub, where JUPYTERHUB_API_URL and JUPYTERHUB_API_TOKEN name it, whether the
-    account is somebody's. Changes nothing.
+    Looks at the service's account and its rights, the protection of main and of allotment/records, and the webhook
+    with its events; with --owners, at CODEOWNERS. Asks the service that runs whether it decides and which webhooks
+    came, and the hub, where JUPYTERHUB_API_URL and JUPYTERHUB_API_TOKEN name it, whether the account is somebody's.
+    Changes nothing.
 
     Exit codes: 0; 1 if something is wrong; 2 if a file cannot be used.
     """
@@ -72,7 +73,7 @@ def doctor(
         try:
             made = Doctor(
                 configuration, configuration.forge, identities=identities, settings_token=settings_token,
-                accounts=accounts,
+                accounts=accounts, service_url=_service_url(configuration, environment),
             )  # fmt: skip
         except (ValueError, OSError) as error:
             raise click.UsageError(f"The forge cannot be asked: {error}.") from None
@@ -126,6 +127,12 @@ def _read(config: Path | None, deployment: Path | None) -> "tuple[ServiceConfigu
         named = config or deployment
         remedy = "" if named else ". Name the folder of `allotment up` with --deployment, or a file with --config"
         raise click.UsageError(f"{click.format_filename(path)} cannot be read: {error.strerror}{remedy}") from None
+
+
+def _service_url(configuration: "ServiceConfiguration", environment: "Mapping[str, str]") -> str:
+    """Return where the service listens on this machine; empty where that is not known."""
+    prefix = environment.get("JUPYTERHUB_SERVICE_PREFIX")
+    return f"http://127.0.0.1:{configuration.port}{prefix}" if prefix else ""
 
 
 def _identities(environment: "Mapping[str, str]") -> "Identities | None":

@@ -1,5 +1,6 @@
 """Looks whether a forge is set up well: for `allotment forge doctor`. It changes nothing there."""
 
+import datetime as dt
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+import httpx
+from pydantic import BaseModel, ValidationError
+
 from allotment_hub.configuration import ForgeConfiguration, ServiceConfiguration
 from allotment_hub.errors import UnavailableError
 from allotment_hub.forges.pull_requests.connecting import connect
@@ -15,7 +19,12 @@ from allotment_hub.forges.pull_requests.credentials import read_secret
 from allotment_hub.forges.pull_requests.errors import ForgeError
 from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.pull_requests.values import ForgeAccount, Permission
-from allotment_hub.forges.repository_settings import WEBHOOK_PATH, missing_for_merges, webhook_addresses
+from allotment_hub.forges.repository_settings import (
+    WEBHOOK_PATH,
+    missing_events,
+    missing_for_merges,
+    webhooks_page,
+)
 from allotment_hub.services.identities import Identities, ProviderAccount
 from allotment_profiles.git.process import GitError
 from allotment_profiles.git.repository import MAIN, RECORDS, Repository
@@ -26,6 +35,7 @@ from allotment_profiles.store.snapshot import applied
 _RECORDS = RECORDS.removeprefix("refs/heads/")
 STATUSES = ("allotment/check", "allotment/approval")
 _ENOUGH = (Permission.WRITE, Permission.ADMIN)
+_SERVICE_SECONDS = 10.0
 Answer = TypeVar("Answer")
 Accounts = Mapping[str, tuple[str, ...]]
 
@@ -55,17 +65,46 @@ def unknown(text: str, address: str = "") -> DoctorFinding:
     return DoctorFinding("unknown", text, address)
 
 
+class _HealthOfWebhooks(BaseModel):
+    accepted: dt.datetime | None = None
+    refused: dt.datetime | None = None
+
+
+class _HealthOfForge(BaseModel):
+    webhooks: _HealthOfWebhooks | None = None
+
+
+class _Broken(BaseModel):
+    why: str
+
+
+class _HealthOfRecords(BaseModel):
+    broken: _Broken | None = None
+
+
+class _Health(BaseModel):
+    """The part of the service's health that is looked at."""
+
+    records: _HealthOfRecords
+    forge: _HealthOfForge | None = None
+
+
 class Doctor:
     """Looks at one forge, with the service's credential."""
 
     def __init__(
         self, configuration: ServiceConfiguration, forge: ForgeConfiguration, *,
         identities: Identities | None = None, settings_token: Path | None = None, accounts: Accounts | None = None,
+        service_url: str = "",
     ) -> None:  # fmt: skip
-        """Ask the hub by `identities`, and for settings with another token. Raise ValueError for a wrong value."""
+        """Ask the hub by `identities`, the service that runs at `service_url`, and for settings with another token.
+
+        Raise ValueError for a wrong value.
+        """
         self._configuration, self._configured = configuration, forge
         self._identities = identities
         self._accounts = accounts
+        self._service_url = service_url
         self._forge = _connected(forge, forge.token_file, forge.app_id, forge.app_key_file)
         self._settings = _connected(forge, settings_token) if settings_token else self._forge
 
@@ -81,6 +120,9 @@ class Doctor:
             async with aclosing(self._of_webhooks()) as found:
                 async for each in found:
                     yield each
+        async with aclosing(self._of_service()) as found:
+            async for each in found:
+                yield each
         if self._accounts is not None:
             yield self._of_code_owners(self._accounts)
 
@@ -182,17 +224,50 @@ class Doctor:
         if finding or len(held) > 2:
             yield finding or wrong(f"The file {secret} holds more than two secrets.")
         address = f"{self._configuration.public_url.rstrip('/')}/{WEBHOOK_PATH}"
-        there, finding = await self._asked(
-            lambda: webhook_addresses(self._settings, configured.kind, configured.repository)
-        )
+        kind, repository = configured.kind, configured.repository
+        there, finding = await self._asked(lambda: missing_events(self._settings, kind, repository))
+        page = webhooks_page(kind, configured.url, repository)
         if finding:
             yield finding
         elif there is None:
             yield unknown(f"The account may not read the webhooks. There should be one to {address}")
-        elif address in there:
-            yield ok(f"A webhook goes to {address}")
+        elif address not in there:
+            yield wrong(f"No active webhook goes to {address}.", page)
+        elif there[address]:
+            yield wrong(f"The webhook to {address} does not send: {', '.join(there[address])}.", page)
         else:
-            yield wrong(f"No active webhook goes to {address}")
+            yield ok(f"A webhook goes to {address}")
+
+    async def _of_service(self) -> AsyncGenerator[DoctorFinding, None]:
+        """Look what the service that runs says of itself: whether it decides, and which webhooks came."""
+        if not self._service_url:
+            return
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=_SERVICE_SECONDS) as client:
+                answer = await client.get(f"{self._service_url}api/v1/health")
+            health = _Health.model_validate_json(answer.content)
+        except (httpx.HTTPError, ValidationError):
+            yield unknown(f"The service does not answer at {self._service_url}, so nothing is known of it.")
+            return
+        broken = health.records.broken
+        if broken:
+            yield wrong(f"Nothing is decided: {broken.why}")
+        else:
+            yield ok("The service runs, and its log of records is whole.")
+        webhooks = health.forge and health.forge.webhooks
+        if webhooks:
+            yield self._of_deliveries(webhooks)
+
+    def _of_deliveries(self, webhooks: "_HealthOfWebhooks") -> DoctorFinding:
+        accepted, refused = webhooks.accepted, webhooks.refused
+        if refused and (accepted is None or accepted < refused):
+            page = webhooks_page(self._configured.kind, self._configured.url, self._configured.repository)
+            why = f"it was not signed with the secret in {self._configured.webhook_secret_file}"
+            remedy = "Write the same secret on the forge. If its page shows no such delivery, somebody else sent it."
+            return wrong(f"The last webhook was refused at {refused:%Y-%m-%d %H:%M:%S} UTC: {why}. {remedy}", page)
+        if accepted:
+            return ok(f"The last webhook was accepted at {accepted:%Y-%m-%d %H:%M:%S} UTC.")
+        return unknown("No webhook has come since the service was started.")
 
     def _of_code_owners(self, accounts: Accounts) -> DoctorFinding:
         kind = self._configured.kind

@@ -117,7 +117,7 @@ class Stage(ABC):
         """Protect main and the log of records as the guide says, but for pushes of the service."""
 
     @abstractmethod
-    def add_webhook(self, address: str) -> None: ...
+    def add_webhook(self, address: str, *, pushes_only: bool = False) -> None: ...
 
     def configured(self, kind: str, repository: str) -> dict[str, Any]:
         return {
@@ -200,8 +200,9 @@ class StandInStage(Stage):
         assert pull
         pull.labels.append(label)
 
-    def add_webhook(self, address: str) -> None:
+    def add_webhook(self, address: str, *, pushes_only: bool = False) -> None:
         self.server.state.webhooks.append(address)
+        self.server.state.webhook_sends_everything = not pushes_only
 
 
 class GitHubStage(StandInStage):
@@ -381,7 +382,8 @@ class GiteaStage(Stage):
         """Set whether Gitea notices what is merged outside it."""
         self.call("bot", "PATCH", "", {"allow_manual_merge": notice, "autodetect_manual_merge": notice})
 
-    def add_webhook(self, address: str) -> None:
-        hook = {"type": "gitea", "active": True, "config": {"url": address, "content_type": "json"}, "events": ["push"]}
+    def add_webhook(self, address: str, *, pushes_only: bool = False) -> None:
+        events = ["push"] if pushes_only else ["push", "pull_request"]
+        hook = {"type": "gitea", "active": True, "config": {"url": address, "content_type": "json"}, "events": events}
         made = self.call("bot", "POST", "hooks", hook)
         self.webhooks.append(int(made["id"]))

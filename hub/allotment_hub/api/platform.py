@@ -19,6 +19,7 @@ from allotment_hub.api.metrics import (
 from allotment_hub.api.requests import ConfirmationBody
 from allotment_hub.api.responses import QuarantinedCommitAnswer
 from allotment_hub.api.serializers import answer_from
+from allotment_hub.configuration import ForgeConfiguration
 from allotment_hub.forges.record_log import RecordLog
 from allotment_hub.services.disk import Disk
 from allotment_hub.services.image_puller import ImagePuller
@@ -96,7 +97,7 @@ class HealthHandler(ApiHandler):
             },
             "records": _records(records),
             # It changes neither `ok` nor the status: without it everything goes on but the pull requests.
-            "forge": _forge(self.services.pull_requests),
+            "forge": _forge(self.services.pull_requests, self.services.configuration.forge),
             "pulled_ahead": pulled_ahead(self.services.image_puller),
             "problems": len(watcher.catalog.problems),
             # Whether the hub writes sign-ins down; null if it has not said so.
@@ -128,10 +129,11 @@ _FORGE_WORDS = {
 """Why pull requests are not up to date, for everybody: the errors themselves name files and addresses."""
 
 
-def _forge(pull_requests: PullRequests | None) -> dict[str, object] | None:
+def _forge(pull_requests: PullRequests | None, configured: ForgeConfiguration | None) -> dict[str, object] | None:
     if pull_requests is None:
         return None
-    status = pull_requests.status
+    status, deliveries = pull_requests.status, pull_requests.deliveries
+    has_webhooks = configured is not None and configured.webhook_secret_file is not None
     code = status.error and status.error.code
     return {
         "ok": status.error is None and status.looked is not None,
@@ -141,8 +143,13 @@ def _forge(pull_requests: PullRequests | None) -> dict[str, object] | None:
         "since": _utc(status.since),
         "looked": _utc(status.looked),
         "open": pull_requests.open_count,
-        # Those of open proposals that somebody has set to another branch than main: nothing is decided on them.
+        # Those of open proposals on which nothing is decided: set to another branch than main, say.
         "elsewhere": len(pull_requests.following.elsewhere),
+        # When the last webhook came that the forge had signed, and the last one that it had not, since the start of the
+        # service; null where none are taken.
+        "webhooks": {"accepted": _utc(deliveries.accepted), "refused": _utc(deliveries.refused)}
+        if has_webhooks
+        else None,
     }
 
 

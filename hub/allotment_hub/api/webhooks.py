@@ -1,12 +1,13 @@
 """The webhooks of the forge: they hurry the next look, and decide nothing."""
 
 import asyncio
+import datetime as dt
 from typing import ClassVar
 
 from tornado.web import stream_request_body
 
 from allotment_hub.api.handler import ApiHandler, operation
-from allotment_hub.errors import refused, unavailable
+from allotment_hub.errors import ServiceError, refused, unavailable
 from allotment_hub.forges.pull_requests.errors import ForgeCredentialError
 from allotment_hub.forges.webhooks import Webhooks
 from allotment_profiles.access.people import ADMINISTRATORS
@@ -45,6 +46,10 @@ class ForgeWebhookHandler(ApiHandler):
         except ForgeCredentialError as error:
             why = "The file with the secret of the webhooks cannot be used. The log has the reason."
             raise unavailable("forge-credential", why, "Write the secret to its file.", ADMINISTRATORS) from error
+        except ServiceError:
+            pull_requests.deliveries.refused = dt.datetime.now(dt.UTC)
+            raise
+        pull_requests.deliveries.accepted = dt.datetime.now(dt.UTC)
         if look.main:
             self.services.watcher.trigger()
         pull_requests.wake(look.number)

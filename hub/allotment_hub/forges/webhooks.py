@@ -7,6 +7,7 @@ signature, and only as the number of a pull request and whether main may have mo
 import base64
 import binascii
 import contextlib
+import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,16 @@ class Look:
     """The pull request to look at; None: everything."""
     main: bool = False
     """Whether main may have moved on the git server: by a push to it, or by a merge."""
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """When webhooks came, since the service started."""
+
+    accepted: dt.datetime | None = None
+    """When the last one came that the forge had signed."""
+    refused: dt.datetime | None = None
+    """When the last one came without such a signature. Anybody can send one."""
 
 
 class Webhooks:

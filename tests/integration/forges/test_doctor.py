@@ -1,6 +1,7 @@
 """`allotment forge doctor` on a real Gitea and the stand-ins: what is wrong is named, with the page of the setting."""
 
 import asyncio
+import hmac
 import json
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,14 @@ import pytest
 from support.command_line import allotment
 from support.fakes.faulty_front import FaultyFront
 from support.fakes.platform import Platform
-from support.fakes.web_service import WebService
+from support.fakes.web_service import PREFIX, WebService
 from support.forge_stages import GiteaRepository, GiteaStage, GitHubStage, Stage, StandInStage
 from support.servers.forge import needs_forge
+
+from allotment_hub.configuration import ForgeConfiguration
+from allotment_hub.services.pull_requests.mirroring import PullRequests
+from allotment_hub.services.pull_requests.showing import ForgePlace
+from allotment_profiles.git.repository import RefUpdate
 
 STATUSES = ["allotment/check", "allotment/approval"]
 WEBHOOK = "https://hub.example.org/lab/services/allotment/api/v1/webhooks/forge"
@@ -83,6 +89,67 @@ async def test_a_webhook_that_is_not_there_is_said(stage: Stage, tmp_path: Path)
     secret.write_text("one\ntwo\n")
     code, lines = await looked(config)
     assert (code, lines[-1]) == (0, f"ok     A webhook goes to {WEBHOOK}")
+
+
+async def test_a_webhook_that_does_not_send_what_is_needed_is_said(stage: Stage, tmp_path: Path) -> None:
+    stage.protect(STATUSES)
+    (tmp_path / "webhook-secret").write_text("one\n")
+    stage.add_webhook(WEBHOOK, pushes_only=True)
+    code, lines = await looked(configured(stage, tmp_path, webhook_secret_file=str(tmp_path / "webhook-secret")))
+    [fault] = faults(lines)
+    assert code == 1
+    assert f"The webhook to {WEBHOOK} does not send: " in fault
+    assert "omment" in fault
+    assert "Push" not in fault
+    assert fault.endswith("/hooks")
+
+
+async def test_what_the_service_says_of_webhooks_and_of_its_records_is_said(
+    github: StandInStage, platform: Platform, tmp_path: Path
+) -> None:
+    github.protect(STATUSES)
+    github.add_webhook(WEBHOOK)
+    secret = tmp_path / "webhook-secret"
+    secret.write_text("one\n")
+    await platform.watcher.refresh()
+    place = ForgePlace("github", httpx.URL(github.front.url).netloc.decode(), "https://hub/")
+    pull_requests = PullRequests(platform.followed(github.forge(), place), platform.proposals, 3600)
+    forge = ForgeConfiguration.model_validate(github.configuration | {"webhook_secret_file": secret})
+    async with WebService.opened(platform, tmp_path, forge=forge, pull_requests=pull_requests) as web:
+        config = configured(github, tmp_path, webhook_secret_file=str(secret))
+        content = json.loads(config.read_text()) | {"port": int(httpx.URL(web.url).port or 0)}
+        config.write_text(json.dumps(content))
+
+        async def said() -> tuple[int, str]:
+            code, lines = await looked(config, JUPYTERHUB_SERVICE_PREFIX=PREFIX)
+            return code, "\n".join(lines)
+
+        async def sent(key: bytes) -> int:
+            signature = hmac.digest(key, b"{}", "sha256").hex()
+            headers = {"X-Hub-Signature-256": f"sha256={signature}", "Content-Type": "application/json"}
+            answer = await web.stranger().post("api/v1/webhooks/forge", content=b"{}", headers=headers)
+            return answer.status_code
+
+        code, output = await said()
+        assert (code, "ok     The service runs, and its log of records is whole." in output) == (0, True)
+        assert "?      No webhook has come since the service was started." in output
+        assert await sent(b"another") == 401
+        code, output = await said()
+        assert (code, "WRONG  The last webhook was refused at " in output) == (1, True)
+        assert "/settings/hooks" in output
+        assert await sent(b"one") == 202
+        code, output = await said()
+        assert (code, "ok     The last webhook was accepted at " in output) == (0, True)
+        log = "refs/heads/allotment/records"
+        head = platform.repository.resolve("refs/heads/main")
+        assert head
+        before = platform.repository.resolve(log) or "0" * 40
+        platform.repository.update_references([RefUpdate(log, head, before)])
+        code, output = await said()
+        assert (code, "WRONG  Nothing is decided: " in output) == (1, True)
+    code, output = await said()
+    assert (code, "?      The service does not answer at " in output) == (0, True)
+    await pull_requests.stop()
 
 
 async def test_a_token_that_was_revoked_or_may_too_little_is_said_and_shown_nowhere(

@@ -79,6 +79,7 @@ class ForgeState:
         self.labels: set[str] = set()
         self.protected: dict[str, object] = {}
         self.webhooks: list[str] = []
+        self.webhook_sends_everything = True
         self.app_writes = {"contents", "pull_requests", "checks"}
         """What the App may write; only GitHub has one."""
         self.reviewers_taken = 100

@@ -290,8 +290,10 @@ class GitHubServer(ForgeServer):
     def hooks(self, request: Request) -> Any:
         if request.user.permission != "admin":
             raise HTTPError(404)
+        events = ["push", "pull_request", "pull_request_review", "pull_request_review_comment", "issue_comment"]
+        events = events if self.state.webhook_sends_everything else ["push"]
         return [
-            filled(models.Hook, {"id": number, "active": True, "events": ["push"], "config": {"url": address}})
+            filled(models.Hook, {"id": number, "active": True, "events": events, "config": {"url": address}})
             for number, address in enumerate(self.state.webhooks, 1)
         ]
 

@@ -233,8 +233,16 @@ class GitLabServer(ForgeServer):
     def hooks(self, request: Request) -> Any:
         if request.user.permission != "admin":
             raise HTTPError(403, "403 Forbidden")
+        rest = self.state.webhook_sends_everything
         return [
-            {"id": number, "url": address, "project_id": 1, "push_events": True, "merge_requests_events": True}
+            {
+                "id": number,
+                "url": address,
+                "project_id": 1,
+                "push_events": True,
+                "merge_requests_events": rest,
+                "note_events": rest,
+            }
             for number, address in enumerate(self.state.webhooks, 1)
         ]
 

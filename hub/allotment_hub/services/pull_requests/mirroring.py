@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from allotment_hub.errors import ServiceError, UnavailableError
 from allotment_hub.forges.pull_requests.errors import ForgeError, ForgeLimitedError
+from allotment_hub.forges.webhooks import Deliveries
 from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.pull_requests.following import Following
 from allotment_hub.services.pull_requests.waiting_heads import WaitingHeads
@@ -56,6 +57,7 @@ class PullRequests:
         self._proposals = proposals
         self._poll_seconds = poll_seconds
         self.status = ForgeStatus(None, dt.datetime.now(dt.UTC))
+        self.deliveries = Deliveries()
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         following.adoptions.on_late = self._woken.set
