@@ -113,6 +113,7 @@ def test_a_proposal_from_the_page_is_approved_and_merged_on_the_forge(walk: Walk
     # The service asks by itself once an hour: the webhook has told it.
     until(lambda: is_now("approved, not merged"), what="the approval on the page")
     expect(form.get_by_text(f"{walk.lead} approved on Gitea (pull request {number})")).to_be_visible()
+    expect(form.locator("blockquote").get_by_text("Fine", exact=True)).to_be_visible()
     walk.call(walk.lead, "POST", f"issues/{number}/comments", {"body": "/merge"})
     until(lambda: is_now("live"), what="that it is live")
     until(lambda: (walk.pull(proposal) or {}).get("merged"), what="the end of the pull request")

@@ -27,6 +27,7 @@ from allotment_hub.services.pull_requests.adoptions import MAXIMUM_STRANGERS
 from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.pull_requests.showing import ForgePlace
 from allotment_profiles.records.evidence import SessionEvidence, TrialOutcome
+from allotment_profiles.records.record import Source
 
 LARGER = NOTEBOOK.replace(b"limit: 2", b"limit: 3")
 PEOPLE = {"bot": "admin", "lena": "write", "leo": "write"}
@@ -259,6 +260,21 @@ async def test_a_push_to_its_branch_past_the_hub_is_said_and_cannot_be_approved(
     assert shown.digest == ""
     assert window.statuses(stored)["allotment/check"].startswith("failure: Nothing is decided here now")
     assert "outside the hub" in window.comment(stored)
+    assert window.pull(stored).labels == ["allotment: decided in Allotment"]
+    assert "What changes (the version on its page)" in window.pull(stored).body.replace("\\", "")
+
+
+async def test_what_was_merged_there_without_a_review_is_not_said_to_be_reviewed(window: Window) -> None:
+    stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
+    await window.look()
+    merge = window.platform.push({NOTEBOOK_PATH: LARGER})
+    source = Source("github", window.pull(stored).number, "merged", "ana-there", server="git.example.org")
+    why = "It was merged with GitHub's own button by ana, who proposed it."
+    window.platform.forge.merged_there(stored, merge, by="ana", source=source, text=why)
+    await window.look()
+    assert f"**Not reviewed here. {why}**" in window.texts(stored)[0].replace("\\", "").replace("\u200b", "")
+    assert window.pull(stored).labels == ["allotment: not reviewed here"]
+    assert window.statuses(stored)["allotment/approval"].startswith("failure: ")
 
 
 @pytest.mark.parametrize("merged", [False, True])

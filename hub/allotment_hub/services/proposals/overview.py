@@ -36,6 +36,8 @@ class Line:
     mine: bool
     for_me: bool
     """Whether the reader can bring it forward: with an approval that counts, or with the merge."""
+    unreviewed: bool = False
+    """Whether it was merged with the forge's own button, and not as it was judged and approved here."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ async def _line(
         updated=stored.records[-1].time,
         mine=stored.proposer == reader.user.name,
         for_me=for_me,
+        unreviewed=stored.unreviewed,
     )
 
 

@@ -45,15 +45,16 @@ class Reviews:
         self._lock = asyncio.Lock()
 
     async def approve(
-        self, actor: Actor, proposal: str, head: str, digest: str | None = None, source: Source | None = None
-    ) -> StoredProposal:
+        self, actor: Actor, proposal: str, head: str, digest: str | None = None, source: Source | None = None, *,
+        text: str = "",
+    ) -> StoredProposal:  # fmt: skip
         """Approve exactly what was looked at: a digest. With None, what the head is judged to be now."""
         actor = await self._confirmed(actor, proposal)
 
         async def record(case: Case) -> StoredProposal:
             judgement, by = case.judgement, actor.user.name
             record = partial(self._forge.record, candidate=judgement.candidate, digest=judgement.digest)
-            return await written(record, case.stored, "approved", by=by, source=source)
+            return await written(record, case.stored, "approved", by=by, text=text, source=source)
 
         approved = await self._decide(proposal, lambda: self._allowed("approve", actor, proposal, head, digest), record)
         return await self.merge_when_approved(approved)

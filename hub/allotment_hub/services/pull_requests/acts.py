@@ -7,6 +7,7 @@ tells. Nothing here approves, rejects or merges by itself.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from allotment_hub.errors import ServiceError, UnavailableError, unavailable
 from allotment_hub.forges.pull_requests.adapter import MAIN
@@ -171,7 +172,7 @@ class Acts:
         if (act.kind is ActKind.DISMISSED and not approval) or (act.kind is ActKind.CLOSED and not stored.open):
             return stored  # it changes nothing
         if user is None:
-            return await self._note(stored, taken)
+            return await (self._end(stored, taken, approval) if approval else self._note(stored, taken))
         actor = Actor(user, may_review=True)
         try:
             return await self._decide(stored, taken, actor, approval)
@@ -180,8 +181,22 @@ class Acts:
         except ServiceError as error:
             if error.refusal.code in _LATER or (error.refusal.code == "proposal-unknown" and await self._is_behind()):
                 raise
+            if approval and stored.open:
+                return await self._end(stored, taken, approval)
             why = _sentence(error.refusal)
         return await self._comment(stored, taken, actor, f"The {taken.name} does not count: {why}"[:_LENGTH])
+
+    async def _end(self, stored: StoredProposal, taken: _Taken, approval: Record) -> StoredProposal:
+        """Record that somebody has dismissed an approval who could not do so here.
+
+        The forge lets them, and shows it as dismissed: it must not count here any more either. That allows nobody
+        anything.
+        """
+        if not stored.open:
+            return stored
+        by = taken.user.name if taken.user else ""
+        record = partial(self._proposals.forge.record, by=by, text=taken.text, source=taken.source)
+        return await written(record, stored, "dismissed", dismisses=approval.commit)
 
     async def _is_behind(self) -> bool:
         """Return whether the teams that decide who may see a proposal are not those of main yet."""
@@ -196,12 +211,12 @@ class Acts:
             case ActKind.APPROVED:
                 _check_shown(stored, taken, act.head, "approve it again")
                 _check_in_force(stored, taken)
-                done = self._reviews.approve(actor, stored.id, act.head, taken.shown.digest, source)
+                done = self._reviews.approve(actor, stored.id, act.head, taken.shown.digest, source, text=taken.text)
             case ActKind.CHANGES_REQUESTED:
                 # On a forge, this keeps a pull request from being merged until its author has done something. Here a
                 # proposal that somebody has rejected is made again: nobody has to ask whether the request still holds.
                 if stored.open and act.head != stored.head:
-                    raise _UncountedError(_of_another(stored, act.head))
+                    raise _UncountedError(_of_another(stored, taken, act.head))
                 _check_in_force(stored, taken)
                 reason = taken.text or f"Changes were requested on {forge}."
                 done = self._reviews.reject(actor, stored.id, reason, source)
@@ -301,7 +316,7 @@ def _check_shown(stored: StoredProposal, taken: _Taken, head: str, again: str) -
     if not stored.open:
         return  # the refusal says how it ended
     if head != stored.head:
-        raise _UncountedError(_of_another(stored, head))
+        raise _UncountedError(_of_another(stored, taken, head))
     if taken.pull_request.base != MAIN:
         why = f"The pull request asks to be merged into another branch than {MAIN}."
         raise _UncountedError(f"{why} Set its base to {MAIN} again, then {again}; or decide on the page.")
@@ -312,11 +327,13 @@ def _check_shown(stored: StoredProposal, taken: _Taken, head: str, again: str) -
         raise _UncountedError(f"{why} Look at it, then {again}.")
 
 
-def _of_another(stored: StoredProposal, head: str) -> str:
+def _of_another(stored: StoredProposal, taken: _Taken, head: str) -> str:
     """Return the sentence about an act on another commit than the head."""
     if not head:
         return "The forge does not say which version it is about. Decide on the page."
     if any(record.head == head for record in stored.records):
+        if taken.pull_request.head == head:
+            return "The pull request shows an earlier version of the proposal: decide on its page in Allotment."
         return "It was given on an earlier version of the proposal. Look at this one, then decide again."
     return "It was given on a commit that nobody has proposed. Look at what is proposed, then decide again."
 

@@ -191,7 +191,8 @@ class Adopting:
             return await self._branch_at(stored, head)
         is_changed_here = stored.current.source is None
         if is_changed_here and not confirmed_by and await asyncio.to_thread(self._adopted.is_part, head, stored.head):
-            raise _NotAdoptedError("It was changed on its page since. This pull request shows the version before.")
+            what = "It was changed on its page since, and this pull request shows the version before."
+            raise _NotAdoptedError(f"{what} Decide on its page in Allotment.")
         stored = await self._waiting(stored, pull_request)
         if not confirmed_by:
             who = _author_of(pull_request)

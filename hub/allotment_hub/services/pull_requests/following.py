@@ -237,7 +237,8 @@ class Following:
         if stored.open and pull_request.state is PullRequestState.MERGED:
             stored = await self._merged(stored, pull_request)
         self.elsewhere.pop(stored.id, None)
-        if stored.open and (said := said_elsewhere(pull_request)):
+        here = "" if adoption.waits else adoption.why_not
+        if stored.open and (said := said_elsewhere(pull_request) or here):
             self.elsewhere[stored.id] = said
         if stored.open and not adoption.later:
             await self._show(stored, pull_request, self.shown.of(stored.id) or shown, adoption)

@@ -21,9 +21,10 @@ CHECK, APPROVAL = "allotment/check", "allotment/approval"
 LABELS = {
     "open": "allotment: waiting", "approved": "allotment: approved", "conflict": "allotment: conflict",
     "broken": "allotment: problems", "merged": "allotment: merged", "live": "allotment: merged",
-    "rejected": "allotment: rejected", "withdrawn": "allotment: withdrawn",
+    "rejected": "allotment: rejected", "withdrawn": "allotment: withdrawn", "pushed": "allotment: to be proposed",
+    "elsewhere": "allotment: decided in Allotment", "unreviewed": "allotment: not reviewed here",
 }  # fmt: skip
-"""The label of each state of a proposal."""
+"""The label of each state of a proposal, and of a pull request that is not what its proposal is."""
 HIDDEN_TITLE = "A change that not everybody may see"
 _LISTED, _LINE, _REASON = 40, 600, 3000
 """How many lines of each list stand in a text, how many characters of a line, and of the reason: the page has all."""
@@ -86,7 +87,9 @@ class Shareable:
 def text_of(shared: Shareable, page: str) -> PullRequestText:
     """Return what the pull request of a proposal says; `page` is the address of the proposal's page."""
     case, stored = shared.case, shared.case.stored
-    state = "broken" if shared.strange and stored.open else case.state
+    state: str = "unreviewed" if stored.unreviewed else case.state
+    if shared.strange and stored.open:
+        state = "pushed" if shared.push_page else "elsewhere"
     can_approve = stored.open and not shared.strange
     return PullRequestText(
         title=stored.current.title if shared.listed else HIDDEN_TITLE,
@@ -124,7 +127,11 @@ def _lines(shared: Shareable) -> dict[str, list[str]]:
 
 
 def _meaning(shared: Shareable) -> list[Markdown]:
-    parts = [part for heading, lines in shared.lines.items() for part in _section(heading, lines)]
+    lines = shared.lines
+    if shared.strange and shared.case.stored.open:
+        version = "the version before" if shared.push_page else "the version on its page"
+        lines = {f"{heading} ({version})": each for heading, each in lines.items()}
+    parts = [part for heading, each in lines.items() for part in _section(heading, each)]
     if not shared.whole or shared.cut:
         parts.append(Markdown("Not everything is shown here, so it is decided on its page in Allotment."))
     return parts
@@ -184,6 +191,8 @@ def _standing(shared: Shareable) -> str:
     case, stored = shared.case, shared.case.stored
     proposer = inline(stored.proposer, 100)
     if stored.ending:
+        if stored.unreviewed:
+            return f"Not reviewed here. {inline(stored.ending.text, 500) if shared.listed else ''}".strip()
         return _ended(stored.ending, said=shared.listed)
     if shared.strange:
         return inline(shared.strange)
@@ -219,6 +228,10 @@ def _approval_status(shared: Shareable, page: str) -> Status:
     case, ending = shared.case, shared.case.stored.ending
     if ending and ending.kind != "merged":
         return Status(APPROVAL, StatusState.FAILURE, f"It was {ending.kind} by {ending.by}.", page)
+    if case.stored.unreviewed:
+        return Status(
+            APPROVAL, StatusState.FAILURE, "It was merged with the forge's own button: not reviewed here.", page
+        )
     if ending or (case.state == "approved" and not shared.strange):
         who = ", ".join(record.by for record in case.approvals)
         return Status(APPROVAL, StatusState.SUCCESS, f"Approved by {who}." if who else "Nobody has to approve.", page)
