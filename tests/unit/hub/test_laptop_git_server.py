@@ -1,13 +1,14 @@
 """`allotment up` with a repository on a git server, and its forge: what --config names, and what is wrong."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from allotment_hub.configuration import ForgeConfiguration, in_words
+from allotment_hub.configuration import ForgeConfiguration, ServiceConfiguration, in_words
 from allotment_hub.laptop.deployment import Deployment, Ports
 from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_hub.laptop.git_server import check_files, ensure_mirror, read_git_server
@@ -45,6 +46,28 @@ def test_the_git_server_and_its_forge_are_the_services_and_not_the_hubs(tmp_path
     configured = deployment.service_configuration(state, server.remote, server.forge)
     assert (configured.repository, configured.remote, configured.forge) == (state.mirror, server.remote, server.forge)
     assert configured.records_index.parent != deployment.service_configuration(state).records_index.parent
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "forges.md"
+EXAMPLES = [block for block in re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(), re.DOTALL) if "\nForge:\n" in block]
+
+
+@pytest.mark.parametrize("kind", ["gitea", "github", "gitlab"])
+def test_each_file_of_the_guide_is_taken(tmp_path: Path, kind: str) -> None:
+    (example,) = [block for block in EXAMPLES if f"kind: {kind}\n" in block]
+    file = tmp_path / "sign-in.yaml"
+    file.write_text(example)
+    server = read_git_server(file)
+    assert server
+    assert server.forge
+    for path in (*server.secret_files, tmp_path / "known_hosts"):
+        path.write_text("secret")
+        path.chmod(0o600)
+    check_files(server)
+    state = StateFolder(tmp_path / "state")
+    deployment = Deployment(ports=Ports(public=8000, service=8001, hub=8002, proxy_api=8003))
+    configured = deployment.service_configuration(state, server.remote, server.forge)
+    ServiceConfiguration.model_validate_json(configured.model_dump_json())  # both name one repository
 
 
 @pytest.mark.parametrize(
