@@ -37,8 +37,13 @@ def end(processes: Iterable[psutil.Process], *, patience: float) -> None:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Check whether a process has exited. A zombie has; psutil's own `wait` would wait until it is reaped."""
+    """Check whether a process has exited. A zombie has; psutil's own `wait` would wait until it is reaped.
+
+    A killed process is shown as a zombie while its other threads still end, and until then it holds its ports.
+    """
     try:
-        return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
+        if not process.is_running():
+            return True
+        return bool(process.status() == psutil.STATUS_ZOMBIE) and process.num_threads() <= 1
     except psutil.NoSuchProcess:
         return True

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from support.conditions import until
 
 from allotment_hub.laptop.cli import up
 from allotment_hub.laptop.deployment import Deployment, Ports
@@ -18,6 +19,7 @@ from allotment_hub.laptop.folder import LaptopError, StateFolder
 from allotment_hub.laptop.processes import ports, program
 from allotment_hub.laptop.seed import starter
 from allotment_hub.laptop.seed.sample_data import write_sample_data
+from allotment_profiles import processes
 from allotment_profiles.git.repository import Repository
 from allotment_profiles.git.signatures import Signer, Verifier
 
@@ -116,6 +118,27 @@ def test_the_process_of_a_pid_file_is_ended_and_the_file_removed(
     assert program.end_orphans([tmp_path / "hub.json"]) == ["hub"]
     assert sleeper.poll() is not None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows a process as a zombie while its threads run")
+def test_a_process_has_not_ended_while_one_of_its_threads_still_holds_its_port() -> None:
+    script = (
+        "import ctypes, socket, sys, threading\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "threading.Thread(target=server.accept).start()\n"
+        "print(server.getsockname()[1], flush=True)\n"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        port = int(running.stdout.readline())
+        process = psutil.Process(running.pid)
+        until(lambda: process.status() == psutil.STATUS_ZOMBIE, what="the end of the first thread")
+        assert not processes.has_ended(process)
+        assert not ports.is_free(port)
+        processes.end([process], patience=0)
+        assert processes.has_ended(process)
+        assert ports.is_free(port)
 
 
 def test_a_stranger_that_got_an_old_process_id_is_never_ended(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
