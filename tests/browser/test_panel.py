@@ -34,7 +34,7 @@ def at_work(analyst: Person, lead: Person, clone: Clone) -> Iterator[Person]:
         until(lambda: "512 MiB" in analyst.page("hub/spawn").text, what=f"{revision} in the hub")
         analyst.start_session({"profile": NOTEBOOK})
         yield analyst
-        stop_all(analyst)
+        analyst.stop_session(within=150)
 
 
 @pytest.fixture
