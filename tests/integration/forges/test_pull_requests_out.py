@@ -125,6 +125,19 @@ async def test_a_pull_request_is_its_proposers_where_the_hub_gives_their_token(
     assert "ended-and-secret" not in lines
 
 
+async def test_what_changes_is_grouped_by_file(window: Window) -> None:
+    both = LARGER.replace(b"4 GiB", b"8 GiB")
+    new = NOTEBOOK.replace(b"Notebook", b"Other")
+    stored = await window.platform.proposed({NOTEBOOK_PATH: both, "teams/housing/profiles/other.yaml": new})
+    await window.look()
+    body = window.pull(stored).body.replace("\\", "").replace("\u200b", "").replace("`", "")
+    changes = body.partition("**What changes**")[2].partition("**Who")[0].strip().splitlines()
+    assert changes[:3] == [
+        "- Profile housing/notebook", "  - CPU limit 2 CPUs → 3 CPUs", "  - Memory limit 4 GiB → 8 GiB",
+    ]  # fmt: skip
+    assert changes[3:5] == ["- Profile housing/other added", "  - Title: Other"]
+
+
 async def test_a_proposal_is_a_pull_request_that_says_what_it_means(window: Window) -> None:
     stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
     await window.look()

@@ -7,6 +7,7 @@ people wrote is in it by `inline` and `quotation` alone.
 import dataclasses
 import functools
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from allotment_hub.forges.pull_requests.values import Annotation, Status, Status
 from allotment_hub.services.judging.checking import Check
 from allotment_hub.services.proposals.case import Case
 from allotment_profiles.records.record import Record
+from allotment_profiles.review.changes import Change
 
 CHECK, APPROVAL = "allotment/check", "allotment/approval"
 """The statuses of a head, which a protection of main can require."""
@@ -25,6 +27,7 @@ LABELS = {
     "elsewhere": "allotment: decided in Allotment", "unreviewed": "allotment: not reviewed here",
 }  # fmt: skip
 """The label of each state of a proposal, and of a pull request that is not what its proposal is."""
+_CHANGES = "What changes"
 HIDDEN_TITLE = "A change that not everybody may see"
 _LISTED, _LINE, _REASON = 40, 600, 3000
 """How many lines of each list stand in a text, how many characters of a line, and of the reason: the page has all."""
@@ -116,7 +119,7 @@ def _body(shared: Shareable, page: str) -> Markdown:
 def _lines(shared: Shareable) -> dict[str, list[str]]:
     check, case = shared.check, shared.case
     changes = [_capital(change.sentence) for change in check.changes] if check.made else []
-    lines = {"What changes": changes}
+    lines = {_CHANGES: changes}
     if check.made and not check.errors:
         lines["Who gains and loses data"] = [access.text for access in check.access] or ["Nobody."]
         lines["Who can start what"] = [start.text for start in check.starts]
@@ -127,11 +130,12 @@ def _lines(shared: Shareable) -> dict[str, list[str]]:
 
 
 def _meaning(shared: Shareable) -> list[Markdown]:
-    lines = shared.lines
+    of = ""
     if shared.strange and shared.case.stored.open:
-        version = "the version before" if shared.push_page else "the version on its page"
-        lines = {f"{heading} ({version})": each for heading, each in lines.items()}
-    parts = [part for heading, each in lines.items() for part in _section(heading, each)]
+        of = f" ({'the version before' if shared.push_page else 'the version on its page'})"
+    parts = _changes_by_file(f"{_CHANGES}{of}", shared.check.changes) if shared.check.made else []
+    for heading, lines in shared.lines.items():
+        parts += _section(f"{heading}{of}", lines) if heading != _CHANGES else []
     if not shared.whole or shared.cut:
         parts.append(Markdown("Not everything is shown here, so it is decided on its page in Allotment."))
     return parts
@@ -239,6 +243,25 @@ def _approval_status(shared: Shareable, page: str) -> Status:
     return Status(APPROVAL, StatusState.PENDING, f"Waiting for {waits or 'those who decide'}.", page)
 
 
+def _changes_by_file(heading: str, changes: Sequence[Change]) -> list[Markdown]:
+    """Return a heading with the changes below it, which names each file once; nothing for no changes."""
+    items: list[str] = []
+    for _, group in itertools.groupby(changes[:_LISTED], lambda change: change.subject):
+        first, *others = found = list(group)
+        if first.field and not others:
+            items.append(f"- {inline(_capital(first.sentence), _LINE)}")
+            continue
+        items.append(f"- {inline(_capital(first.subject if first.field else first.text), _LINE)}")
+        items += [f"  - {inline(_capital(each.text), _LINE)}" for each in (found if first.field else others)]
+    if len(changes) > _LISTED:
+        items.append(_more(len(changes)))
+    return [Markdown(f"**{heading}**\n\n" + "\n".join(items))] if items else []
+
+
+def _more(number: int) -> str:
+    return f"- And {number - _LISTED} more, which its page shows."
+
+
 def _section(heading: str, lines: Iterable[str]) -> list[Markdown]:
     """Return a heading with a list below it; nothing for no lines."""
     found: Sequence[str] = list(lines)
@@ -246,7 +269,7 @@ def _section(heading: str, lines: Iterable[str]) -> list[Markdown]:
         return []
     items = [f"- {inline(line, _LINE)}" for line in found[:_LISTED]]
     if len(found) > _LISTED:
-        items.append(f"- And {len(found) - _LISTED} more, which its page shows.")
+        items.append(_more(len(found)))
     return [Markdown(f"**{heading}**\n\n" + "\n".join(items))]
 
 
