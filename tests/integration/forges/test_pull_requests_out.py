@@ -123,6 +123,7 @@ async def test_a_pull_request_is_its_proposers_where_the_hub_gives_their_token(
     lines = "".join(f"{record.getMessage()}{record.exc_text}" for record in caplog.records)
     assert token not in lines
     assert "ended-and-secret" not in lines
+    assert "opens no pull request with the token of ben (forge-credential)" in lines
 
 
 async def test_what_changes_is_grouped_by_file(window: Window) -> None:

@@ -128,6 +128,8 @@ async def test_the_author_sees_what_was_pushed_and_proposes_it(author: Author) -
     head = author.pushes({NOTEBOOK_PATH: LARGEST})
     await author.look()
     assert "(https://hub/services/allotment/pull-requests/1)" in author.comment
+    assert "What changes (the version before)" in author.comment.replace("\\", "")
+    assert author.state.pulls[0].labels == ["allotment: to be proposed"]
     browser = author.service.browser("ana")
     proposal = await browser.get(f"proposals/{PROPOSAL}")
     assert 'href="/services/allotment/pull-requests/1"' in proposal.text
@@ -136,6 +138,8 @@ async def test_the_author_sees_what_was_pushed_and_proposes_it(author: Author) -
     assert page.status_code == 200
     assert "12 GiB" in words(page, "main .allotment-difference")
     assert "12 GiB" in words(page, "main section")
+    [since] = [each for each in BeautifulSoup(page.text, "html.parser").select("main section") if each.find(id="since")]
+    assert ("8 GiB" in since.text, "12 GiB" in since.text, "4 GiB" in since.text) == (True, True, False)
     assert words(page, "main form button") == "Propose this"
     done = await browser.press(page, "pull-requests/1")
     assert (done.status_code, done.headers["Location"]) == (303, f"/services/allotment/proposals/{PROPOSAL}")
@@ -158,6 +162,7 @@ async def test_one_that_was_changed_before_it_was_seen_is_proposed_there_too(aut
     browser = author.service.browser("ana")
     page = await browser.get("pull-requests/1")
     assert "12 GiB" in words(page, "main .allotment-difference")
+    assert "Since what you proposed" not in page.text
     assert author.platform.forge.newest() == ()
     assert (await browser.press(page, "pull-requests/1")).status_code == 303
     [stored] = author.platform.forge.newest()

@@ -5,6 +5,7 @@ forge is asked.
 """
 
 import datetime as dt
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,11 +32,17 @@ from allotment_hub.forges.pull_requests.values import (
     Submission,
 )
 
+log = logging.getLogger(__name__)
+
 MAIN = "main"
 SENTENCE_LENGTH = 140
 _SECOND = dt.timedelta(seconds=1)
 """What the clock of a forge leaves out, which is to the second."""
 BODY_LENGTH = 60_000
+_NOT_THEIRS = (
+    "the forge opens no pull request with the token of %s (%s), so it is the service's: if the sign-in asks for another"
+    " scope since, they have to revoke the hub's application on the forge and sign in anew"
+)
 _KEPT, _CLOSING = "<!-- allotment: kept up to date -->", "<!-- allotment: why it was closed -->"
 _DOUBLE = "What stood here is kept up to date in another comment of the service."
 """What is left of a second comment: two services that look at the same moment both write one."""
@@ -128,8 +135,9 @@ class PullRequestAdapter(ABC):
         if user_token:
             try:
                 return await self._created(submission, _body(submission, own=False), user_token)
-            except (ForgeCredentialError, ForgeMissingError, ForgeLimitedError, ForgeRefusedError):
-                pass  # the person may not do it on the forge: the service does it in its own name
+            except (ForgeCredentialError, ForgeMissingError, ForgeLimitedError, ForgeRefusedError) as error:
+                # The person may not do it on the forge: the service does it in its own name.
+                log.warning(_NOT_THEIRS, submission.proposed_by, error.refusal.code)
         return await self._created(submission, _body(submission, own=True), "")
 
     async def _created(self, submission: Submission, body: str, token: str) -> PullRequest:

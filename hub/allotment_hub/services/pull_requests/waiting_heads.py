@@ -4,8 +4,9 @@ An author does that on the page of the hub that the service's comment links to: 
 what the author writes there, and within a second nobody sees it.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.errors import UnavailableError, refused
@@ -19,6 +20,10 @@ from allotment_hub.services.proposals.proposals import Proposals
 from allotment_hub.services.proposals.proposing import Submissions, moved_error
 from allotment_hub.services.proposals.rights import Actor
 from allotment_hub.services.pull_requests.adopting import Adopting
+from allotment_profiles.documents.reading import read
+from allotment_profiles.model.paths import file_ref
+from allotment_profiles.records.record import SETTERS
+from allotment_profiles.review.changes import Change, compare_values
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class WaitingHead:
     seen: Collection[str]
     """The paths whose text the author may see."""
     difference: str
+    since: Sequence[Change]
+    """What differs from the version that its author proposed last; empty for one that was never proposed."""
 
     @property
     def words(self) -> str:
@@ -74,7 +81,23 @@ class WaitingHeads:
         check = (await self._proposals.seen_check(case, user)).brief()
         seen, difference = await self._proposals.difference(case, user)
         files = await self._proposals.files(stored)
-        return WaitingHead(pull_request, case, check, files, seen, difference)
+        since = await self._since(stored, files, seen)
+        return WaitingHead(pull_request, case, check, files, seen, difference, since)
+
+    async def _since(
+        self, stored: StoredProposal, files: Mapping[str, bytes | None], seen: Collection[str]
+    ) -> Sequence[Change]:
+        """Return what differs from the version before, in the files whose text its author may see."""
+        heads = [record.head for record in stored.records if record.kind in SETTERS]
+        if len(heads) < 2:
+            return ()
+        earlier, repository = stored.at(heads[-2]), self._proposals.forge.repository
+        before = dict(await self._proposals.files(earlier))
+        paths = sorted(files.keys() & set(seen))
+        for path in paths:
+            if path not in before:
+                before[path] = await asyncio.to_thread(repository.file, earlier.current.base, path)
+        return [change for path in paths for change in _changes(path, before[path], files[path])]
 
     async def propose(self, actor: Actor, number: int, head: str, words: str) -> StoredProposal:
         """Propose what was pushed to a pull request of an actor, if it is still what they have looked at.
@@ -109,6 +132,14 @@ class WaitingHeads:
         if pull_request is None or await self._adopting.author(pull_request) != actor.user.name:
             raise _nothing_waits(number)
         return pull_request
+
+
+def _changes(path: str, before: bytes | None, after: bytes | None) -> Sequence[Change]:
+    where = file_ref(path)
+    if where is None or before == after:
+        return ()
+    old, new = (read(where.kind, path, data).value if data is not None else None for data in (before, after))
+    return compare_values(path, old, new)
 
 
 def _words(pull_request: PullRequest) -> str:
