@@ -169,7 +169,7 @@ async def test_one_that_was_changed_before_it_was_seen_is_proposed_there_too(aut
     assert (stored.id, stored.proposer, stored.current.title) == (PROPOSAL, "ana", "More memory")
 
 
-async def test_nobody_else_sees_or_proposes_it(author: Author) -> None:
+async def test_nobody_else_proposes_it(author: Author) -> None:
     await adopted(author)
     author.pushes({NOTEBOOK_PATH: LARGEST})
     await author.look()
@@ -180,7 +180,9 @@ async def test_nobody_else_sees_or_proposes_it(author: Author) -> None:
     for who in ("lena", "ben", "adam"):
         browser = author.service.browser(who)
         answer = await browser.get("pull-requests/1")
-        assert (answer.status_code, "12 GiB" in answer.text) == (404, False)
+        assert (answer.status_code, "12 GiB" in answer.text) == (200, True), "as they may see the proposal"
+        assert words(answer, "main form button") == ""
+        assert "Only ana" in words(answer, "main .allotment-note")
         own = await browser.get("proposals")
         assert own.status_code == 200
         xsrf = browser.cookies.get("_xsrf") or ""
@@ -190,6 +192,18 @@ async def test_nobody_else_sees_or_proposes_it(author: Author) -> None:
     stored = author.platform.forge.get(PROPOSAL)
     assert stored
     assert len(stored.records) == 1
+
+
+async def test_who_may_not_see_the_proposal_learns_nothing_of_what_was_pushed(author: Author) -> None:
+    await adopted(author)
+    author.pushes({NOTEBOOK_PATH: LARGEST + b"visibility: draft\n"})
+    await author.look()
+    unknown = await author.service.browser("dora").get("pull-requests/2")
+    answer = await author.service.browser("dora").get("pull-requests/1")
+    assert (answer.status_code, "12 GiB" in answer.text) == (404, False)
+    assert answer.text.count("It does not fit") == 0
+    assert words(answer, "main").replace("request 1", "request 2") == words(unknown, "main")
+    assert (await author.service.browser("lena").get("pull-requests/1")).status_code == 200
 
 
 async def test_it_counts_once_and_for_what_was_shown(author: Author) -> None:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from allotment_hub.errors import UnavailableError, refused
+from allotment_hub.errors import ServiceError, UnavailableError, refused
 from allotment_hub.forges.pull_requests.errors import ForgeError, ForgeMissingError
 from allotment_hub.forges.pull_requests.forge import Forge
 from allotment_hub.forges.pull_requests.values import PullRequest
@@ -28,18 +28,20 @@ from allotment_profiles.review.changes import Change, compare_values
 
 @dataclass(frozen=True)
 class WaitingHead:
-    """What waits, as its author sees it: the same as the page of the proposal would show."""
+    """What waits, as a reader sees it: the same as the page of the proposal would show."""
 
     pull_request: PullRequest
+    author: str
+    """The user of the hub who alone can propose it."""
     case: Case
     """The proposal as it would be."""
     check: Check
     files: Mapping[str, bytes | None]
     seen: Collection[str]
-    """The paths whose text the author may see."""
+    """The paths whose text the reader may see."""
     difference: str
     since: Sequence[Change]
-    """What differs from the version that its author proposed last; empty for one that was never proposed."""
+    """To its author, what differs from the version that they proposed last; empty for one that was never proposed."""
 
     @property
     def words(self) -> str:
@@ -73,16 +75,33 @@ class WaitingHeads:
         return number in self._waiting
 
     async def shown(self, actor: Actor, number: int) -> WaitingHead:
-        """Return what waits for an actor on a pull request. Raise a refusal where nothing does, and GitError."""
-        pull_request, user = await self._of(actor, number), actor.user
-        stored, pushed = await self._adopting.as_proposed(pull_request, user.name)
-        self._submissions.check_pushed(actor, pushed.paths)
+        """Return what waits on a pull request, to its author and to others who may see the proposal that it would be.
+
+        Raise a refusal where nothing waits, or the actor may not see it, and GitError.
+        """
+        pull_request, user = self._waiting.get(number), actor.user
+        author = await self._adopting.author(pull_request) if pull_request else ""
+        if pull_request is None or not author:
+            raise _nothing_waits(number)
+        try:
+            stored, pushed = await self._adopting.as_proposed(pull_request, author)
+            self._submissions.check_pushed(actor, pushed.paths)
+            is_listed = author == user.name or await self._proposals.listed(stored, user)
+        except UnavailableError:
+            raise
+        except ServiceError as error:
+            if author == user.name:
+                raise
+            raise _nothing_waits(number) from error  # why it cannot be proposed may tell what is in it
+        if not is_listed:
+            raise _nothing_waits(number)
         case = await self._proposals.told(await self._proposals.case(stored, user), user)
         check = (await self._proposals.seen_check(case, user)).brief()
         seen, difference = await self._proposals.difference(case, user)
         files = await self._proposals.files(stored)
-        since = await self._since(stored, files, seen)
-        return WaitingHead(pull_request, case, check, files, seen, difference, since)
+        # Others may not have been able to see the version before.
+        since = await self._since(stored, files, seen) if author == user.name else ()
+        return WaitingHead(pull_request, author, case, check, files, seen, difference, since)
 
     async def _since(
         self, stored: StoredProposal, files: Mapping[str, bytes | None], seen: Collection[str]
@@ -127,7 +146,7 @@ class WaitingHeads:
         return adoption.stored
 
     async def _of(self, actor: Actor, number: int) -> PullRequest:
-        """Return a pull request that waits for an actor. Others learn nothing of it."""
+        """Return a pull request that waits for an actor. Nobody else proposes it."""
         pull_request = self._waiting.get(number)
         if pull_request is None or await self._adopting.author(pull_request) != actor.user.name:
             raise _nothing_waits(number)
