@@ -278,7 +278,9 @@ async def test_a_push_to_its_branch_past_the_hub_is_said_and_cannot_be_approved(
     assert "What changes (the version on its page)" in window.pull(stored).body.replace("\\", "")
 
 
-async def test_what_was_merged_there_without_a_review_is_not_said_to_be_reviewed(window: Window) -> None:
+async def test_what_was_merged_there_without_a_review_is_not_said_to_be_reviewed(
+    window: Window, tmp_path: Path
+) -> None:
     stored = await window.platform.proposed({NOTEBOOK_PATH: LARGER})
     await window.look()
     merge = window.platform.push({NOTEBOOK_PATH: LARGER})
@@ -289,6 +291,14 @@ async def test_what_was_merged_there_without_a_review_is_not_said_to_be_reviewed
     assert f"**Not reviewed here. {why}**" in window.texts(stored)[0].replace("\\", "").replace("\u200b", "")
     assert window.pull(stored).labels == ["allotment: not reviewed here"]
     assert window.statuses(stored)["allotment/approval"].startswith("failure: ")
+    async with WebService.opened(window.platform, tmp_path) as web:
+        browser = web.browser("lena")
+        pages = [
+            await browser.get(path) for path in ("proposals", f"proposals/{stored.id}", "profiles/housing/notebook")
+        ]
+        for page in pages:
+            assert "not reviewed here" in page.text.casefold()
+            assert "pushed directly" not in page.text
 
 
 @pytest.mark.parametrize("merged", [False, True])
