@@ -1,7 +1,7 @@
 """The files of an imported repository. What does not pass the check is removed."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from allotment_profiles.documents.reading import read
@@ -24,6 +24,7 @@ REPORT = "IMPORT.md"
 _CEILINGS = {"cpu": 16000, "memory": 64 * 1024**3, "gpu": 0, "home": 100 * 1024**3}
 _ENVELOPE = {"cpu": 1000, "memory": 1024**3, "gpu": 0, "home": 20 * 1024**3}
 _MAXIMUM_IMAGES = 50
+_MAXIMUM_REASON = 300
 
 
 def valid_files(
@@ -41,6 +42,8 @@ def valid_files(
     empty = Snapshot("", dt.datetime.now(dt.UTC), {}, lambda ids: {})
     while True:
         hide()
+        for profile in profiles:
+            _accept_variables(profile)
         files: dict[str, bytes] = {
             profile_path(f"{team}/{profile.name}"): _profile_file(profile) for profile in profiles
         }
@@ -102,6 +105,19 @@ def _remove_option(profile: ImportedProfile, parts: list[str], why: str, ledger:
         del profile.value["options"]
 
 
+def _accept_variables(profile: ImportedProfile) -> None:
+    """Accept the restricted variables that the values set, for this profile alone."""
+    given = [
+        profile.value,
+        *(each for option in profile.value.get("options", {}).values() for each in option["choices"].values()),
+    ]
+    names = sorted({name for each in given for name in each.get("environment", {}) if restriction(name, (), ())})
+    profile.value.pop("accepted", None)
+    if names:
+        reason = f"The values of the chart set them: {', '.join(names)}"[:_MAXIMUM_REASON]
+        profile.value["accepted"] = {"environment-restricted": {"reason": reason}}
+
+
 def _profile_file(profile: ImportedProfile) -> bytes:
     comment = f"# Imported from line {profile.node.line} of the values file. {REPORT} lists what is different.\n"
     return comment.encode() + write("profile", profile.value)
@@ -136,17 +152,8 @@ def _policy(values: Sequence[Profile], images: list[str], platform: Platform) ->
     for name in ("gpu_kinds", "node_pools", "tools"):
         if getattr(platform, name):
             policy[name] = getattr(platform, name)
-    if restricted := {name for value in values for name in _variables(value) if restriction(name, (), ())}:
-        policy["variables"] = {"allowed": sorted(restricted)}
     comment = "# Imported: the ceilings fit the sessions of the values file. Add `prices` to see what sessions cost.\n"
     return comment.encode() + write("policy", policy)
-
-
-def _variables(profile: Profile) -> Iterator[str]:
-    """Yield every variable that a session of the profile may have, also by a choice."""
-    yield from profile.environment
-    for _, choice in profile.all_choices():
-        yield from choice.environment
 
 
 def _team(

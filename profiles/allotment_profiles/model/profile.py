@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from allotment_profiles.model.base import Model
 from allotment_profiles.model.problems import invalid, quoted
@@ -100,7 +100,9 @@ class ResourcesOverride(Model):
 
 
 Only = Annotated[tuple[texts.Group, ...], Field(max_length=50, strict=False)]
-Environment = Annotated[dict[variables.Variable, variables.VariableValue], Field(max_length=50)]
+Environment = Annotated[
+    dict[variables.Variable, variables.VariableValue], Field(max_length=50), AfterValidator(variables.check_values)
+]
 
 
 class Choice(Model):
@@ -263,6 +265,12 @@ class Profile(Model):
         for name, option in self.options.items():
             for key, choice in option.choices.items():
                 yield f"options.{name}.choices.{key}", choice
+
+    def variables(self) -> Iterator[tuple[str, str]]:
+        """Yield every environment variable that a session may have, also by a choice, with its value."""
+        yield from self.environment.items()
+        for _, choice in self.all_choices():
+            yield from choice.environment.items()
 
     def images(self) -> list[tuple[str, str]]:
         """Return the image of the profile and those of its choices, each with its field."""

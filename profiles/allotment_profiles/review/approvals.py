@@ -17,7 +17,7 @@ from allotment_profiles.model.paths import data_role_path, file_ref
 from allotment_profiles.review.access_diff import compare_access
 from allotment_profiles.review.automatic import automatic_paths
 from allotment_profiles.review.changes import Change, compare_values, owner_before, subject_of
-from allotment_profiles.review.team_limits import binding_envelope, further_outside
+from allotment_profiles.review.team_limits import binding_envelope, further_outside, new_restricted_variables
 
 RequirementKind = Literal["lead", "owner", "administrator"]
 _ORDER: dict[RequirementKind, int] = {"lead": 0, "owner": 1, "administrator": 2}
@@ -238,7 +238,7 @@ def _for_change(change: Change, before: Catalog, after: Catalog) -> Iterator[_Re
 
 
 def _beyond_envelope(path: str, changes: list[Change], before: Catalog, after: Catalog) -> Iterator[_Reason]:
-    """Require an administrator where a profile exceeds main's envelope further than before."""
+    """Require an administrator where a profile exceeds main's envelope, or sets restricted variables, unlike before."""
     ref = file_ref(path)
     new = after.profiles.get(ref.id) if ref and ref.kind == "profile" else None
     if ref is None or new is None or any(change.kind in ("removed", "unreadable") for change in changes):
@@ -248,6 +248,9 @@ def _beyond_envelope(path: str, changes: list[Change], before: Catalog, after: C
     beyond = further_outside(old.value if old else None, new.value, binding_envelope(before, after, team))
     if beyond:
         yield _administrator(f"The profile {ref.id} goes beyond the team's envelope: {'; '.join(beyond.values())}.")
+    names = new_restricted_variables(old.value if old else None, new.value, (before.policy or after.policy))
+    if names:
+        yield _administrator(f"The profile {ref.id} sets what an administrator has to accept: {', '.join(names)}.")
 
 
 def _for_moves(changes: list[Change], before: Catalog, after: Catalog) -> Iterator[_Reason]:

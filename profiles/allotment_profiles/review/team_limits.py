@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model import Envelope, Profile
+from allotment_profiles.catalog.catalog import Catalog, Entry
+from allotment_profiles.model import Envelope, Policy, Profile
 from allotment_profiles.model.sizes import SizeRange, combine
 from allotment_profiles.model.values.quantities import format_count, format_cpus, format_memory
 from allotment_profiles.model.values.texts import image_matches, image_name
+from allotment_profiles.model.values.variables import restriction
 
 _AMOUNTS: dict[str, Callable[[Any], int | None]] = {
     "cpu_guarantee": lambda resources: resources.cpu.guarantee,
@@ -96,6 +97,19 @@ def _grows(before: Profile, after: Profile, amount: Callable[[Any], int | None])
         for was, option in ((before.options[name], option) for name, option in after.options.items())
     ]
     return any(max(now) > min(was) for was, now in combine(base, options))
+
+
+def new_restricted_variables(before: Profile | None, after: Profile, policy: Entry[Policy] | None) -> list[str]:
+    """Return the restricted variables that a profile sets unlike before: what was accepted is one value."""
+    if policy is None or policy.value.rules.variables in ("off", "advice"):
+        return []
+    known = set(before.variables()) if before else set()
+    listed = policy.value.variables
+    return sorted({
+        name
+        for name, value in after.variables()
+        if (name, value) not in known and restriction(name, listed.restricted, listed.allowed)
+    })  # fmt: skip
 
 
 def pinned(image: str) -> bool:

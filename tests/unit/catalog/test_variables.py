@@ -1,17 +1,21 @@
 """Which environment variables a profile may set: of itself, by the policy, and never."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_server.gateway import gateway_client
 from pydantic import TypeAdapter, ValidationError
-from support.repositories import policy, profile, small, write_folder
+from support.repositories import ProfilesRepository, policy, profile, small, write_folder
 
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.model import Profile
 from allotment_profiles.model.values.variables import BindingVariable, restriction
+from allotment_profiles.review.approvals import requirements_of
+from allotment_profiles.review.changes import compare
 from allotment_profiles.store.loading import load
-from allotment_profiles.store.snapshot import in_folder
+from allotment_profiles.store.snapshot import at_commit, in_folder
 
 NOTEBOOK = "teams/red/profiles/notebook.yaml"
 ORDINARY = (
@@ -24,13 +28,17 @@ ORDINARY = (
 )  # fmt: skip
 RESTRICTED = (
     "PATH", "PYTHONPATH", "R_LIBS_USER", "JULIA_DEPOT_PATH", "CLASSPATH", "MAVEN_OPTS", "JAVA_OPTS", "EDITOR",
-    "MPLCONFIGDIR", "RENV_PATHS_CACHE", "TNS_ADMIN", "HGRCPATH", "CODE_ARGS", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY",
-    "REQUESTS_CA_BUNDLE", "AWS_ENDPOINT_URL_S3", "TMPDIR",
+    "MPLCONFIGDIR", "RENV_PATHS_CACHE", "TNS_ADMIN", "HGRCPATH", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY",
+    "REQUESTS_CA_BUNDLE", "AWS_ENDPOINT_URL_S3", "TMPDIR", "JUPYTER_SOMETHING_NEW", "GIT_UNKNOWN", "PYTHON_PRESITE",
+    "CARGO_BUILD_RUSTC_WRAPPER", "QUARTO_DENO", "SSH_SK_PROVIDER", "PGREQUIREAUTH", "R_UNKNOWN", "PSQLRC",
 )  # fmt: skip
 RESERVED = (
     "LD_PRELOAD", "BASH_ENV", "PYTHONSTARTUP", "R_PROFILE", "JAVA_TOOL_OPTIONS", "NODE_OPTIONS", "GIT_CONFIG_KEY_0",
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "KUBECONFIG", "PGPASSFILE", "HOME",
     "NB_UID", "JUPYTERHUB_API_URL", "ALLOTMENT_URL", "NVIDIA_VISIBLE_DEVICES", "HTTPS_PROXY", "no_proxy", "MEM_LIMIT",
+    "JUPYTER_GATEWAY_URL", "JUPYTER_GATEWAY_ALLOWED_ENVS", "R_TESTS", "LESS", "VIMINIT", "NOTEBOOK_ARGS", "CODE_ARGS",
+    "GIT_TRACE_CURL", "PGHOSTADDR", "PYTHONPYCACHEPREFIX", "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE",
+    "PYSPARK_SUBMIT_ARGS",
 )  # fmt: skip
 
 
@@ -98,3 +106,45 @@ def test_a_reason_is_one_of_the_table_and_the_pattern_begins_or_ends_the_name() 
     assert restriction("MY_OPTS", (), ()) == restriction("EDITOR", (), ())
     assert restriction("OPTS", (), ()) is None
     assert restriction("XEDITOR", (), ()) is None
+
+
+@pytest.mark.parametrize("name", ["API_TOKENS", "HF_TOKEN", "MAX_TOKENS_PASSWORD", "apikey"])
+def test_what_looks_like_a_secret_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="environment-secret"):
+        Profile.model_validate({"environment": {name: "x"}})
+
+
+@pytest.mark.parametrize("value", ["$(touch /tmp/x)", "/opt/shrc", "`id`", "~/.x"])
+def test_a_value_that_a_shell_would_run_is_refused(value: str) -> None:
+    with pytest.raises(ValidationError, match="environment-forbidden"):
+        Profile.model_validate({"environment": {"ENV": value}})
+
+
+def test_no_variable_that_jupyters_server_reads_passes_unless_it_is_named_here() -> None:
+    """Each `*_env` of the client that sends kernels elsewhere is reserved, and every other name has to be accepted."""
+    source = Path(gateway_client.__file__).read_text()
+    names = set(re.findall(r"[\"'](JUPYTER_[A-Z_]+)[\"']", source))
+    assert len(names) > 15
+    for name in names:
+        with pytest.raises(ValidationError, match="environment-forbidden"):
+            Profile.model_validate({"environment": {name: "x"}})
+
+
+def test_what_was_accepted_is_one_value_of_one_variable(tmp_path: Path) -> None:
+    accepted = {"environment-restricted": {"reason": "Our tools lie there"}}
+
+    profiles = ProfilesRepository(tmp_path)
+
+    def catalog(environment: dict[str, str]) -> Catalog:
+        profiles.commit(small(**{NOTEBOOK: profile(environment=environment, accepted=accepted)}))
+        return load(at_commit(profiles.repository, profiles.head))
+
+    before = catalog({"PYTHONPATH": "/opt/one"})
+
+    def needed(**environment: str) -> set[str]:
+        after = catalog(environment)
+        return {each.kind for each in requirements_of(compare(before, after), before, after)}
+
+    assert needed(PYTHONPATH="/opt/one", MODE="x") == {"lead"}
+    assert needed(PYTHONPATH="/opt/two") == {"administrator", "lead"}
+    assert needed(PYTHONPATH="/opt/one", PIP_INDEX_URL="https://x.example.org") == {"administrator", "lead"}
