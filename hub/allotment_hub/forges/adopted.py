@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from allotment_hub.forges.record_log import RecordLog
-from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.forges.stored_proposal import MAXIMUM_FILES, StoredProposal
 from allotment_hub.forges.touched import touches
 from allotment_hub.forges.webhooks import ForgeKind
 from allotment_profiles.git.mirror import Mirror
@@ -101,6 +101,8 @@ class AdoptedProposals:
                 why = f"Its commit {commit[:10]} merges a branch other than main. Rebase it onto main."
                 raise UnfitHeadError(why)
         changes = repository.changes(base, head)
+        if len(changes) > MAXIMUM_FILES:  # before any of them is read
+            raise UnfitHeadError(f"It changes {len(changes):,} files; {MAXIMUM_FILES} are allowed. Split them.")
         blobs = [change.blob for change in changes if not change.removed]
         sizes = repository.sizes(blobs)
         self._check_files(changes, sizes)

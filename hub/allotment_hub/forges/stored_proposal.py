@@ -8,6 +8,9 @@ from typing import NotRequired, TypedDict
 from allotment_profiles.git.repository import FileChange
 from allotment_profiles.records.record import ENDINGS, OPENINGS, SETTERS, SILENT, Record, Source
 
+MAXIMUM_FILES = 50
+"""How many files one proposal may change."""
+
 
 class Words(TypedDict):
     """Who proposes, what it is called, why, and whether an assistant drafted it."""

@@ -15,6 +15,8 @@ from allotment_profiles.git.process import GitProcess, input_errors
 _REMOVED = ("0", "0" * 40)
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _KEPT_BYTES = 4 << 20
+_ENTRY_BYTES = 256
+"""What an object that is kept takes besides its content: its id, and its place among the others."""
 _LARGEST_KEPT = 64 << 10
 _MAXIMUM_COMMITS = 1000
 
@@ -54,10 +56,11 @@ class ObjectReader:
         if len(content) > _LARGEST_KEPT:
             return
         with self._lock:
-            self._size += len(content) - len(self._kept.pop(text, b""))
+            earlier = self._kept.pop(text, None)
+            self._size += _weight(content) - (0 if earlier is None else _weight(earlier))
             self._kept[text] = content
             while self._size > _KEPT_BYTES:
-                self._size -= len(self._kept.popitem(last=False)[1])
+                self._size -= _weight(self._kept.popitem(last=False)[1])
 
     def know_commit(self, commit: str) -> None:
         """Note that git has said, or written, that an id names a commit."""
@@ -108,6 +111,10 @@ def batch(ids: Iterable[str]) -> tuple[list[str], bytes]:
     """Return the ids without duplicates and without what is no id, and the same as input for `cat-file`."""
     wanted = [text for text in dict.fromkeys(ids) if is_object_id(text)]
     return wanted, "".join(f"{text}\n" for text in wanted).encode()
+
+
+def _weight(content: bytes) -> int:
+    return len(content) + _ENTRY_BYTES
 
 
 def _fits(content: bytes, maximum: int | None) -> bool:

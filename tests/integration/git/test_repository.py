@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import subprocess
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from support.repositories import MAIN, START, ProfilesRepository
 
 from allotment_profiles.git import process
 from allotment_profiles.git.commits import Person
+from allotment_profiles.git.objects import ObjectReader
 from allotment_profiles.git.process import GitError, GitMissingError, GitProcess, GitTimeoutError, GitUnavailableError
 from allotment_profiles.git.repository import NO_OBJECT, LoggedCommit, RefMovedError, RefUpdate, Repository
 
@@ -272,6 +274,16 @@ def program(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> GitProc
     (folder / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     return GitProcess(folder)
+
+
+def test_many_tiny_objects_take_no_more_memory_than_few_large_ones(tmp_path: Path) -> None:
+    reader = ObjectReader(GitProcess(tmp_path))
+    tracemalloc.start()
+    for number in range(50_000):
+        reader.keep(f"{number:040x}", b"%07d" % number)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 1 << 20 < kept < 5 << 20
 
 
 def test_a_git_that_takes_too_long_can_still_remove_its_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ import pytest
 from support.fakes.platform import FILES, HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, Platform, code_of
 from support.hand_made import ACCOUNT, HOST, HandMade, changed, commit, knows
 
+from allotment_hub.forges.adopted import UnfitHeadError
 from allotment_hub.forges.pull_requests.values import ForgeAccount, PullRequest, PullRequestState
-from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.forges.stored_proposal import MAXIMUM_FILES, StoredProposal
 from allotment_hub.services.pull_requests.adopting import Adopting
-from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, RefUpdate
+from allotment_profiles.git.repository import MAIN, NO_OBJECT, PROPOSE, RefUpdate, Repository
 
 LARGER, LARGEST = NOTEBOOK.replace(b"4 GiB", b"8 GiB"), NOTEBOOK.replace(b"4 GiB", b"12 GiB")
 
@@ -173,7 +174,7 @@ async def test_what_cannot_be_a_proposal_is_said(platform: Platform) -> None:
         "not allowed": commit(repository, [main], {"teams/a\nb.yaml": b"x"}),
         "no commit in common": commit(repository, [], FILES),
         "merges a branch other than main": merge,
-        "10000 files": commit(repository, [main], many),  # type: ignore[arg-type]
+        "10,000 files": commit(repository, [main], many),  # type: ignore[arg-type]
         "No files": commit(repository, [main], {}),
     }
     for number, (words, head) in enumerate(heads.items(), 20):
@@ -181,6 +182,21 @@ async def test_what_cannot_be_a_proposal_is_said(platform: Platform) -> None:
     elsewhere = HandMade(platform, plain(), 40, base="release")
     assert "another branch than main" in await why_not(platform, elsewhere)
     assert platform.forge.newest() == ()
+
+
+def test_of_too_many_files_none_is_read(platform: Platform, counted: list[str]) -> None:
+    """What was read is kept for a while, and a pack that may be fetched has room for hundreds of thousands."""
+    writer, adopted = Repository(platform.repository.path), platform.forge.adopted
+    main = writer.resolve("main") or ""
+    files: dict[str, bytes | None] = {f"teams/housing/{each}.yaml": b"%d" % each for each in range(MAXIMUM_FILES + 1)}
+    head = commit(writer, [main], files)
+    counted.clear()
+    with pytest.raises(UnfitHeadError, match=f"{MAXIMUM_FILES + 1} files"):
+        adopted.read(head, main, foreign=False)
+    assert "cat-file" not in counted
+    files.popitem()
+    assert len(adopted.read(commit(writer, [main], files), main, foreign=False).paths) == MAXIMUM_FILES
+    assert "cat-file" in counted
 
 
 async def test_main_may_be_merged_into_it_and_an_old_base_may_not(

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import size_of
-from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.forges.stored_proposal import MAXIMUM_FILES, StoredProposal
 from allotment_hub.services.judging.advice import advice_on
 from allotment_hub.services.judging.catching_up import Updated
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
@@ -32,7 +32,6 @@ from allotment_profiles.review.approvals import addressed
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAXIMUM_FILES = 50
 MAXIMUM_REASON = 2000
 _NOT_PROPOSED = "This cannot be proposed."
 HAS_PROBLEMS = Refusal("problems", _NOT_PROPOSED, "The files have problems.", "Correct them.", status=422)
