@@ -14,6 +14,7 @@ from tornado.web import HTTPError, authenticated
 
 from allotment_profiles.access.budgets import over_budget
 from allotment_profiles.access.launch import Launch, parse_request, resolve
+from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.model.problems import Refusal, RefusedError
 from allotment_spawner.hub.identity import check_identity
 from allotment_spawner.hub.mixin import ProfileSpawnerMixin
@@ -21,9 +22,10 @@ from allotment_spawner.session.session import usage
 from allotment_spawner.start_page.form import PROFILE, option_field, request_of
 from allotment_spawner.text import size_text
 
+_NOT_RESTARTED = "The session was not restarted."
 _STILL_RUNS = Refusal(
     "session-not-stopped",
-    "The session was not restarted.",
+    _NOT_RESTARTED,
     "It could not be stopped, and goes on running.",
     "Try it again; if that does not help, tell an administrator of the platform.",
     status=409,
@@ -32,6 +34,8 @@ _STILL_RUNS = Refusal(
 
 class RestartHandler(SpawnHandler):
     """Asks, stops the session, and starts it again: from the same profile, or from what a link has chosen."""
+
+    _token_authenticated = False  # JupyterHub sets it for tokens alone, which no page takes, but reads it always
 
     @authenticated
     @needs_scope("servers")
@@ -52,7 +56,11 @@ class RestartHandler(SpawnHandler):
             return
         choice = request_of({name: self.get_body_arguments(name) for name in self.request.body_arguments})
         try:
+            await self._check_user()
             await would_run(spawner, choice)
+            if self._spawner(user_name, server_name) is None:
+                return  # it was stopped, or restarted by another press, while this one waited
+            self._check_room()
             await self._stop(spawner)
         except RefusedError as error:
             await self._show(spawner, choice, error.refusal)
@@ -81,6 +89,26 @@ class RestartHandler(SpawnHandler):
         query = f"?{self.request.query}" if self.request.query else ""
         self.redirect(f"{self.hub.base_url}{place}{query}")
         return None
+
+    async def _check_user(self) -> None:
+        """Ask the identity provider, as JupyterHub does at the start, which does not ask again within this request.
+
+        What has changed there counts for what would run. Raise RefusedError if nothing is started without a sign-in.
+        """
+        if self.authenticator.refresh_pre_spawn and await self.refresh_auth(self.current_user, force=True) is None:
+            why, remedy = "Your identity provider does not confirm who you are any more.", "Sign out and in again."
+            raise _refusal("identity-refused", why, remedy, status=403)
+
+    def _check_room(self) -> None:
+        """Check the limits of JupyterHub that would refuse the start. Raise RefusedError."""
+        counts = self.users.count_active_users()
+        starting, running = counts["spawn_pending"] + counts["proxy_pending"], counts["active"]
+        if self.concurrent_spawn_limit and starting >= self.concurrent_spawn_limit:
+            why = f"{starting} sessions start just now, as many as the hub starts at the same time."
+            raise _refusal("hub-busy", why, "Try again in a few minutes.", status=429)
+        if self.active_server_limit and running > self.active_server_limit:  # its own place is free by then
+            why = f"{running} sessions run; the hub allows {self.active_server_limit}."
+            raise _refusal("hub-full", why, "Keep the session, or try again when others have ended.", status=429)
 
     async def _stop(self, spawner: ProfileSpawnerMixin) -> None:
         """Stop a session, however long that takes. Raise RefusedError if it still runs then."""
@@ -126,6 +154,10 @@ async def would_run(spawner: ProfileSpawnerMixin, choice: Mapping[str, Any]) -> 
     if refusal:
         raise RefusedError(refusal)
     return launch
+
+
+def _refusal(code: str, why: str, remedy: str, *, status: int) -> RefusedError:
+    return RefusedError(Refusal(code, _NOT_RESTARTED, why, remedy, ADMINISTRATORS, status))
 
 
 def _fields(launch: Launch) -> list[tuple[str, str]]:
