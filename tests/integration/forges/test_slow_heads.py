@@ -1,10 +1,12 @@
 """Heads of pull requests that a git server is slow to give keep nobody's acts waiting, whoever pushed them."""
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from support.fakes.forge_state import Pull
 from support.fakes.github_server import GitHubServer
@@ -12,8 +14,10 @@ from support.fakes.github_shapes import REPOSITORY
 from support.fakes.platform import NOTEBOOK, NOTEBOOK_PATH, Platform
 from support.hand_made import changed
 
+from allotment_hub.errors import UnavailableError
 from allotment_hub.forges.pull_requests.github import GitHubForge
 from allotment_hub.forges.stored_proposal import StoredProposal
+from allotment_hub.services.pull_requests import adopting
 from allotment_hub.services.pull_requests.adoptions import MAXIMUM_STRANGERS
 from allotment_hub.services.pull_requests.mirroring import PullRequests
 from allotment_hub.services.pull_requests.showing import ForgePlace
@@ -197,6 +201,49 @@ async def test_what_is_pushed_to_an_adopted_one_keeps_nobody_waiting_either(wind
     adopted = window.platform.forge.get(adopted.id)
     assert adopted
     assert adopted.branch is None, "nothing is decided without what was pushed"
+
+
+async def waiting(window: Window) -> Pull:
+    """Let what ana has pushed wait for her, and then the server hang at a head of somebody else's."""
+    window.knows("ana")
+    window.knows("mallory")
+    pull = window.opens("ana")
+    await window.settled()
+    window.pushes(pull, LARGEST)
+    await window.settled()
+    assert window.following.waiting.has(pull.number)
+    window.opens("mallory", slow=True)
+    await window.look()
+    assert await asyncio.to_thread(window.git.hangs.wait, 60)
+    return pull
+
+
+async def test_an_author_sees_and_proposes_what_was_pushed_while_others_heads_hang(window: Window) -> None:
+    pull, ana = await waiting(window), window.platform.people.actor("ana")
+    fetched = len(window.git.asked)
+    async with asyncio.timeout(30):
+        view = await window.following.waiting.shown(ana, pull.number)
+        stored = await window.following.waiting.propose(ana, pull.number, pull.head, view.words)
+    assert (stored.head, view.pull_request.head) == (pull.head, pull.head)
+    assert len(window.git.asked) == fetched
+    assert not window.git.goes_on.is_set()
+
+
+async def test_where_a_page_would_wait_for_others_heads_it_says_so(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adopting, "PAGE_SECONDS", 0.1)
+    pull, ana, waits = await waiting(window), window.platform.people.actor("ana"), window.following.waiting
+    view = await waits.shown(ana, pull.number)
+    waits.note(dataclasses.replace(view.pull_request, head="f" * 40), waits=True)
+    with pytest.raises(UnavailableError) as gone:  # it was removed here since
+        await asyncio.wait_for(waits.shown(ana, pull.number), 30)
+    waits.note(view.pull_request, waits=True)
+    with pytest.raises(UnavailableError) as looked_at:
+        async with waits._adopting._lock(view.pull_request):  # as a look has it that waits for its turn
+            await asyncio.wait_for(waits.propose(ana, pull.number, pull.head, view.words), 30)
+    assert {each.value.refusal.code for each in (gone, looked_at)} == {"forge-busy"}
+    assert (await waits.propose(ana, pull.number, pull.head, view.words)).head == pull.head
 
 
 async def test_a_stop_does_not_wait_for_a_head(window: Window) -> None:

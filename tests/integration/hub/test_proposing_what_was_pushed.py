@@ -1,5 +1,6 @@
 """What was pushed to a pull request after its opening is proposed by its author on the hub's page, and nowhere else."""
 
+import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,19 @@ async def test_what_cannot_be_proposed_is_said_on_the_page(author: Author) -> No
     await author.look()
     answer = await author.page()
     assert (answer.status_code, "50 are allowed" in answer.text) == (422, True)
+
+
+async def test_what_is_larger_than_anybody_may_propose_is_not_read_for_the_page(author: Author) -> None:
+    """What is fetched is small: git compresses it."""
+    await adopted(author)
+    author.pushes({NOTEBOOK_PATH: b"#" * (32 << 20)})
+    await author.look()
+    tracemalloc.start()
+    answer = await author.page()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (answer.status_code, "8 MiB are allowed" in answer.text) == (409, True)
+    assert peak < 16 << 20
 
 
 async def test_a_forge_that_is_away_proposes_nothing(author: Author) -> None:

@@ -143,7 +143,7 @@ class Submissions:
         self, actor: Actor, paths: Collection[str], size: int, record: Callable[[], T], *, is_new: bool
     ) -> T:
         """Record files that an actor has pushed, within the limits of proposing, or raise a refusal."""
-        self.check_pushed(actor, paths)
+        self.check_pushed(actor, paths, size)
         policy = self._proposals.catalog.policy.value if self._proposals.catalog.policy else None
         async with self._lock:
             if is_new:
@@ -151,9 +151,16 @@ class Submissions:
             await self._within_day(actor, policy, size)
             return await written(record)
 
-    def check_pushed(self, actor: Actor, paths: Collection[str]) -> None:
-        """Raise a refusal where files that were pushed are too many, or the actor may not know of one of them."""
+    def check_pushed(self, actor: Actor, paths: Collection[str], size: int) -> None:
+        """Raise a refusal where files that were pushed are more than anybody may propose, before they are read.
+
+        Also where the actor may not know of one of them.
+        """
         check_number(paths)
+        policy = self._proposals.catalog.policy
+        refusal = refusal_to_add(0, 0, actor, _daily_limits(policy.value if policy else None), size)
+        if refusal:
+            raise ServiceError(refusal)
         _check_known(actor, paths, self._proposals.catalog)
 
     async def bring_up_to_date(self, actor: Actor, proposal: str) -> StoredProposal:
@@ -265,10 +272,9 @@ class Submissions:
 
     async def _within_day(self, actor: Actor, policy: Policy | None, size: int = 0) -> None:
         """Raise a refusal where the actor has added as much today as one person may: git keeps all of it."""
-        limits = (policy.daily_limits if policy else None) or DailyLimits()
         since = self._checking.now() - DAY
         records, sent = await asyncio.to_thread(self._forge.added, actor.user.name, since)
-        refusal = refusal_to_add(records, sent, actor, limits, size)
+        refusal = refusal_to_add(records, sent, actor, _daily_limits(policy), size)
         if refusal:
             raise ServiceError(refusal)
 
@@ -331,6 +337,10 @@ def _check_room(actor: Actor, still_open: Collection[StoredProposal], policy: Po
 def _taken(name: str) -> ServiceError:
     """Return the refusal for a file, or a proposal, that the actor may not know of."""
     return refused(409, "name-taken", "This cannot be proposed.", f"The name {name} is taken.", "Choose another name.")
+
+
+def _daily_limits(policy: Policy | None) -> DailyLimits:
+    return (policy.daily_limits if policy else None) or DailyLimits()
 
 
 def check_number(files: Collection[str]) -> None:

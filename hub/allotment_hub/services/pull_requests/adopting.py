@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from allotment_hub.errors import ServiceError, refused
+from allotment_hub.errors import ServiceError, refused, unavailable
 from allotment_hub.forges.adopted import OPENED, PushedHead, UnfitHeadError
 from allotment_hub.forges.pull_requests.values import PullRequest
 from allotment_hub.forges.stored_proposal import StoredProposal
@@ -34,6 +34,8 @@ MAIN = "main"
 _MAXIMUM_TITLE = 200
 _RETRY_SECONDS = 600.0
 """How long a head is left alone that could not be fetched, or must not come to a branch."""
+PAGE_SECONDS = 5.0
+"""How long somebody who is at a page waits until others' heads have been fetched."""
 IsAsOpened = Callable[[PullRequest], Awaitable[bool]]
 _TOO_LARGE = "What was pushed cannot be fetched: it is too large, or damaged."
 
@@ -96,17 +98,18 @@ class Adopting:
         """Adopt an open pull request that is no proposal's, or take over what was pushed to an adopted one since.
 
         One is adopted where `is_as_opened` says that nobody has pushed since its author opened it. What was pushed
-        later is taken over where it is `confirmed_by` its author, a user of the hub, who has looked at it. Raise
-        UnavailableError, GitError.
+        later is taken over where it is `confirmed_by` its author, a user of the hub, who has looked at it. They are at
+        a page, and wait for others' heads no longer than `PAGE_SECONDS`. Raise UnavailableError, GitError.
         """
-        async with self._lock(pull_request):
+        until = _soon() if confirmed_by else None
+        async with _turn(self._lock(pull_request), until):
             stored, why, waits = await asyncio.to_thread(self._found, pull_request), "", False
             try:
                 if stored is None:
                     check = None if confirmed_by else partial(self._check_opening, pull_request, is_as_opened)
-                    stored = await self._adopt(pull_request, check, confirmed_by)
+                    stored = await self._adopt(pull_request, check, confirmed_by, until)
                 elif stored.records[0].source and pull_request.is_open:
-                    stored = await self._follow(stored, pull_request, confirmed_by)
+                    stored = await self._follow(stored, pull_request, confirmed_by, until)
             except _NotAdoptedError as error:
                 why, waits = str(error), isinstance(error, _WaitsError)
             except ServiceError as error:
@@ -115,22 +118,36 @@ class Adopting:
                 stored = await asyncio.to_thread(self._forge.get, stored.id)
             return Adoption(stored, why, waits)
 
-    async def as_proposed(self, pull_request: PullRequest, by: str) -> tuple[StoredProposal, PushedHead]:
+    async def as_proposed(
+        self, pull_request: PullRequest, by: str, check: Callable[[PushedHead], None]
+    ) -> StoredProposal:
         """Return the proposal as it would be if somebody proposed a pull request as it is. Nothing is recorded.
 
-        It is fetched where it is not here any more. Raise ServiceError where it cannot be a proposal, and GitError.
+        It is fetched where it is not here any more, and read where `check` does not raise. Raise ServiceError where it
+        cannot be a proposal, UnavailableError where others' heads take long to fetch, and GitError.
         """
-        async with self._lock(pull_request):
-            here = await asyncio.to_thread(self._forge.repository.sizes, [pull_request.head])
-            try:
-                async with contextlib.nullcontext() if here else self._fetched(pull_request):
-                    pushed = await self._read(pull_request.head, foreign=pull_request.foreign)
-            except _NotAdoptedError as error:
-                raise refused(422, "head-unfit", "This cannot be proposed.", str(error)) from error
-            earlier = await asyncio.to_thread(self._found, pull_request)
-            source, (title, text) = self._source(pull_request, f"head {pushed.head}"), _said(pull_request)
-            would_be = partial(self._adopted.as_proposed, earlier, pushed, source, by=by, title=title, text=text)
-            return await asyncio.to_thread(would_be), pushed
+        try:
+            async with self._here(pull_request):
+                pushed = await self._read(pull_request.head, foreign=pull_request.foreign)
+        except _NotAdoptedError as error:
+            raise refused(422, "head-unfit", "This cannot be proposed.", str(error)) from error
+        check(pushed)
+        earlier = await asyncio.to_thread(self._found, pull_request)
+        source, (title, text) = self._source(pull_request, f"head {pushed.head}"), _said(pull_request)
+        would_be = partial(self._adopted.as_proposed, earlier, pushed, source, by=by, title=title, text=text)
+        return await asyncio.to_thread(would_be)
+
+    @contextlib.asynccontextmanager
+    async def _here(self, pull_request: PullRequest) -> AsyncIterator[None]:
+        until = _soon()
+        if await self._is_here(pull_request):
+            yield
+            return
+        async with _turn(self._lock(pull_request), until), self._fetched(pull_request, until):
+            yield
+
+    async def _is_here(self, pull_request: PullRequest) -> bool:
+        return bool(await asyncio.to_thread(self._forge.repository.sizes, [pull_request.head]))
 
     def _lock(self, pull_request: PullRequest) -> asyncio.Lock:
         return self._locks.setdefault(pull_request.number, asyncio.Lock())
@@ -164,7 +181,11 @@ class Adopting:
             raise _WaitsError(f"{why} {who} can propose it as it is, in Allotment.")
 
     async def _adopt(
-        self, pull_request: PullRequest, check: Callable[[], Awaitable[None]] | None, confirmed_by: str
+        self,
+        pull_request: PullRequest,
+        check: Callable[[], Awaitable[None]] | None,
+        confirmed_by: str,
+        until: float | None,
     ) -> StoredProposal | None:
         if not pull_request.is_open:
             return None
@@ -178,10 +199,12 @@ class Adopting:
         def record(pushed: PushedHead) -> str:
             return self._adopted.adopt(pushed, source, by=actor.user.name, title=title, text=text)
 
-        adopted = await self._taken(actor, pull_request, record, check, is_new=True)
+        adopted = await self._taken(actor, pull_request, record, check, until=until, is_new=True)
         return await asyncio.to_thread(self._forge.get, adopted) if adopted else None
 
-    async def _follow(self, stored: StoredProposal, pull_request: PullRequest, confirmed_by: str) -> StoredProposal:
+    async def _follow(
+        self, stored: StoredProposal, pull_request: PullRequest, confirmed_by: str, until: float | None
+    ) -> StoredProposal:
         """Record what was pushed, or let the proposal wait until its author confirms that."""
         if stored.ending:
             why = f"The proposal was {stored.ending.kind}. To propose again, open another pull request."
@@ -193,7 +216,7 @@ class Adopting:
         if is_changed_here and not confirmed_by and await asyncio.to_thread(self._adopted.is_part, head, stored.head):
             what = "It was changed on its page since, and this pull request shows the version before."
             raise _NotAdoptedError(f"{what} Decide on its page in Allotment.")
-        stored = await self._waiting(stored, pull_request)
+        stored = await self._waiting(stored, pull_request, until)
         if not confirmed_by:
             who = _author_of(pull_request)
             then = "until then the version before counts, and nothing is merged."
@@ -206,15 +229,15 @@ class Adopting:
         def record(pushed: PushedHead) -> None:
             self._adopted.update(stored, pushed, source, by=stored.proposer, title=title, text=text)
 
-        await self._taken(actor, pull_request, record, is_new=False)
+        await self._taken(actor, pull_request, record, until=until, is_new=False)
         return await self._proposals.stored(stored.id)
 
-    async def _waiting(self, stored: StoredProposal, pull_request: PullRequest) -> StoredProposal:
+    async def _waiting(self, stored: StoredProposal, pull_request: PullRequest, until: float | None) -> StoredProposal:
         """Move the branch of a proposal to what was pushed, so that nothing is decided before that is proposed."""
         if stored.branch == pull_request.head:
             return stored
         try:
-            async with self._fetched(pull_request) as head:
+            async with self._fetched(pull_request, until) as head:
                 if pull_request.foreign:
                     await self._check_harmless(pull_request.number, head)
                 return await self._branch_at(stored, head)
@@ -264,10 +287,11 @@ class Adopting:
         record: Callable[[PushedHead], T],
         check: Callable[[], Awaitable[None]] | None = None,
         *,
+        until: float | None,
         is_new: bool,
     ) -> T | None:
         """Record the head of a pull request; None where it has moved again meanwhile."""
-        async with self._fetched(pull_request) as head:
+        async with self._fetched(pull_request, until) as head:
             if head != pull_request.head:
                 return None
             if check:  # after the fetch: what came with it, the forge tells by now
@@ -285,13 +309,19 @@ class Adopting:
             raise _NotAdoptedError(str(error)) from error
 
     @contextlib.asynccontextmanager
-    async def _fetched(self, pull_request: PullRequest) -> AsyncIterator[str]:
-        """Fetch the head of a pull request, and keep it meanwhile. It may be newer than what the forge tells."""
+    async def _fetched(self, pull_request: PullRequest, until: float | None) -> AsyncIterator[str]:
+        """Fetch the head of a pull request, and keep it meanwhile. It may be newer than what the forge tells.
+
+        For somebody who waits no longer than `until`, one that is here is not fetched again: they have looked at it.
+        """
+        if until is not None and await self._is_here(pull_request):
+            yield pull_request.head
+            return
         number = pull_request.number
-        left_out, why, until = self._left_out.get(number, ("", "", 0.0))
-        if left_out == pull_request.head and time.monotonic() < until:
+        left_out, why, again = self._left_out.get(number, ("", "", 0.0))
+        if left_out == pull_request.head and time.monotonic() < again:
             raise _NotAdoptedError(why)
-        async with self._fetching:
+        async with _turn(self._fetching, until):
             head = await asyncio.to_thread(self._adopted.fetch, self._kind, number)
         if head is None:
             self._left_out[number] = pull_request.head, _TOO_LARGE, time.monotonic() + _RETRY_SECONDS
@@ -305,6 +335,26 @@ class Adopting:
     def _source(self, pull_request: PullRequest, act: str) -> Source:
         login = pull_request.author.login if pull_request.author else ""
         return Source(self._kind, pull_request.number, act, login, server=self._host)
+
+
+def _soon() -> float:
+    return asyncio.get_running_loop().time() + PAGE_SECONDS
+
+
+@contextlib.asynccontextmanager
+async def _turn(lock: asyncio.Lock, until: float | None) -> AsyncIterator[None]:
+    """Hold a lock. Raise UnavailableError where it is not free until then."""
+    try:
+        async with asyncio.timeout_at(until):
+            await lock.acquire()
+    except TimeoutError as error:
+        why = "What was pushed to other pull requests is being fetched, and that takes long."
+        remedy = "Nothing was proposed, and nothing is lost. Open the page again in a minute."
+        raise unavailable("forge-busy", why, remedy) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _author_of(pull_request: PullRequest) -> str:

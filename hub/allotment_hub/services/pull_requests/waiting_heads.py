@@ -84,8 +84,9 @@ class WaitingHeads:
         if pull_request is None or not author:
             raise _nothing_waits(number)
         try:
-            stored, pushed = await self._adopting.as_proposed(pull_request, author)
-            self._submissions.check_pushed(actor, pushed.paths)
+            stored = await self._adopting.as_proposed(
+                pull_request, author, lambda pushed: self._submissions.check_pushed(actor, pushed.paths, pushed.size)
+            )
             is_listed = author == user.name or await self._proposals.listed(stored, user)
         except UnavailableError:
             raise
