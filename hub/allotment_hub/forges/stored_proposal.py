@@ -115,6 +115,12 @@ class StoredProposal:
         """Everybody who set a head of it. Their approvals never count."""
         return frozenset(record.by for record in self.records if record.kind in SETTERS)
 
+    @property
+    def approved_by(self) -> tuple[str, ...]:
+        """Who has approved this head, whether or not that counts after what main has changed since."""
+        given = (record for record in self.records if record.kind == "approved" and record.head == self.head)
+        return tuple(dict.fromkeys(record.by for record in given if record.commit not in self.dismissed))
+
     def approvals(self, digest: str) -> list[Record]:
         """Return the approvals of this head that are of what a digest describes, one for each person.
 

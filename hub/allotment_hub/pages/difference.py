@@ -26,6 +26,10 @@ class FileDifference:
 
     path: str
     lines: tuple[DifferenceLine, ...]
+    is_gone: bool = False
+    """Whether the file is removed."""
+    unshown: int = 0
+    """How many further lines are not shown, as all differences together have too many."""
 
     @property
     def added(self) -> int:
@@ -39,11 +43,14 @@ class FileDifference:
 
 
 def files_of(difference: str) -> list[FileDifference]:
-    """Parse the first MAXIMUM_LINES lines of git's unified diff."""
-    files = []
-    for part in re.split(r"^diff --git ", "\n".join(difference.split("\n")[:MAXIMUM_LINES]), flags=re.MULTILINE)[1:]:
-        head, *rest = part.split("\n")
-        files.append(FileDifference(_path(head), tuple(_lines(rest))))
+    """Parse git's unified diff: every file of it, and the first MAXIMUM_LINES lines of all of them."""
+    files, left = [], MAXIMUM_LINES
+    for part in re.split(r"^diff --git ", difference, flags=re.MULTILINE)[1:]:
+        head, *rest = part.removesuffix("\n").split("\n")
+        shown = rest[:left]
+        left -= len(shown)
+        is_gone = bool(rest) and rest[0].startswith("deleted file mode ")
+        files.append(FileDifference(_path(head), tuple(_lines(shown)), is_gone, len(rest) - len(shown)))
     return files
 
 

@@ -38,6 +38,7 @@ class NotificationsPage(Page):
 
     async def post(self) -> None:
         """POST notifications: the names of the kinds that stay on."""
+        self.require_person("notifications")
         on = self.get_body_arguments("on")
         await asyncio.to_thread(self.services.choices.choose, self.actor.user.name, on)
         self.go("notifications?saved=yes")

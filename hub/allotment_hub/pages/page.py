@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from jupyterhub.services.auth import HubOAuthCallbackHandler
 from tornado.web import HTTPError
 
+from allotment_hub.errors import refused
 from allotment_hub.http.handler import Handler, host_of
 from allotment_hub.http.hub_auth import hub_unavailable
 from allotment_hub.http.problem import details_of
@@ -130,9 +131,10 @@ class Page(SecuredPage, Handler):
     def one_time(self, action: str, *subject: str) -> str:
         """Return the token for a button of this page that decides something.
 
-        Browsers say whether somebody opened the page. A script that fetches it gets no token.
+        Browsers say whether somebody opened the page. A script that fetches it gets no token, and no program that has
+        one of the hub's.
         """
-        if self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
+        if self._by_program or self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
             return ""
         return self.services.one_time_tokens.make(self.actor.user.name, action, *subject)
 
@@ -149,7 +151,19 @@ class Page(SecuredPage, Handler):
     @property
     def is_person(self) -> bool:
         """Whether somebody is signed in with a browser: neither a session nor another program with a token."""
-        return self.actor.may_review and not self.hub_auth.get_token(self, in_cookie=False)
+        return self.actor.may_review and not self._by_program
+
+    def require_person(self, link: str) -> None:
+        """Refuse what only a person may do, on the page that `link` leads to."""
+        if not self.is_person:
+            what, why = "A session can ask, but not decide.", "This was sent with a token, and not from the page."
+            remedy = "Open the page in a browser in which you are signed in."
+            raise refused(403, "page-needed", what, why, remedy, self.actor.user.name, link=link)
+
+    @property
+    def _by_program(self) -> bool:
+        """Whether the request has a token of the hub, and not the cookie of a sign-in."""
+        return bool(self.hub_auth.get_token(self, in_cookie=False))
 
     def _unknown(self, reading: bool) -> None:
         """Redirect to the sign-in if a page was requested. Refuse everything else."""

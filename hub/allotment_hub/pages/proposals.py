@@ -119,6 +119,7 @@ class PullRequestPage(Page):
 
     async def post(self, number: str) -> None:
         """POST pull-requests/NUMBER: propose exactly what the page showed."""
+        self.require_person(f"pull-requests/{number}")
         head, words, pull_requests = self.field("head"), self.field("words"), self._pull_requests
         with self.deciding("propose-pushed", number, head, words):
             stored = await pull_requests.waiting.propose(self.actor, int(number), head, words)
@@ -153,10 +154,7 @@ class DraftAction(ProposingPage):
 
     async def post(self, draft: str, action: str) -> None:
         """POST drafts/ID/ACTION, for exactly what the page showed."""
-        if not self.is_person:
-            what, why = "A session can ask, but not decide.", "This was sent with a token, and not from the page."
-            remedy = "Open the draft's page in a browser in which you are signed in."
-            raise refused(403, "page-needed", what, why, remedy, self.actor.user.name, link=f"drafts/{draft}")
+        self.require_person(f"drafts/{draft}")
         drafts, digest, automatic = self.services.assistant_drafts, self.field("digest"), self.field("automatic")
         with self.deciding(f"{action}-draft", draft, digest, automatic):
             if action == "discard":

@@ -118,6 +118,8 @@ class ProposePage(ProposingPage):
                 error = refusal
                 self.set_status(error.refusal.status)
         panel = await self._panel(draft, form)
+        if error and error.refusal.code == "draft-unknown":
+            draft = dataclasses.replace(draft, drafted="")
         if error and error.refusal.code == "problems" and draft.profile and panel.acceptable:
             draft = dataclasses.replace(draft, profile=draft.profile.asking(panel.acceptable, draft.reason))
             error = refused(422, "acceptance-needed", *_ACCEPTANCE_NEEDED)
@@ -156,10 +158,25 @@ class ProposePage(ProposingPage):
         own = own_problems(draft, catalog)
         if own:
             raise refused(422, "problems", "This cannot be proposed yet.", *_WHERE_IT_IS_SAID)
+        if draft.drafted:
+            await self._check_confirmed(draft.drafted)
         files = await asyncio.to_thread(draft.files, form.fields, catalog)
         await self.propose(files, draft.reason, draft.update, draft.undoes, by_assistant=bool(draft.drafted))
         if draft.drafted:
             await self.services.assistant_drafts.discard(self.actor.user, draft.drafted)
+
+    async def _check_confirmed(self, drafted: str) -> None:
+        """Refuse to record that the user has confirmed a draft, unless they did so on this page, and it waits."""
+        self.require_person(f"propose?draft={drafted}")
+        if not self.may_decide("propose"):
+            what, why = "This page is out of date.", "It was opened by a script, too long ago, or before a restart."
+            raise refused(403, "page-outdated", what, why, "Press the button once more: the page is a new one now.")
+        try:
+            await self.services.assistant_drafts.own(self.actor.user, drafted)
+        except ServiceError as error:
+            why = "It was proposed, discarded, replaced by a newer one, or has expired while you edited it."
+            remedy = "Press the button once more to propose what is here without saying that it was drafted."
+            raise refused(404, "draft-unknown", "The draft does not wait any more.", why, remedy) from error
 
     def _form(self) -> ProfileForm:
         catalog, now = self.services.catalog, dt.datetime.now(dt.UTC)

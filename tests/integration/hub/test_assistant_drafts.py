@@ -11,6 +11,8 @@ from bs4 import BeautifulSoup
 from support.fakes.platform import HOUSING, NOTEBOOK, NOTEBOOK_PATH, POLICY, PRICES, PRICES_PATH, Platform
 from support.fakes.web_service import WebService
 
+from allotment_hub.errors import ServiceError
+from allotment_hub.pages.difference import MAXIMUM_LINES
 from allotment_hub.services.drafts.assistant_drafts import MAXIMUM_DRAFTS
 from allotment_hub.services.drafts.draft_store import LIFETIME, DraftStore
 from allotment_profiles.records.record import read_record
@@ -278,6 +280,134 @@ async def test_a_draft_that_is_edited_in_the_form_keeps_its_mark(platform: Platf
     (stored,) = await proposals(platform)
     assert (stored.current.by_assistant, stored.current.text) == (True, "A little more")
     assert (await browser.get(f"drafts/{draft}")).status_code == 404
+
+
+def form_of(page: httpx.Response, draft: str) -> dict[str, str]:
+    """Return what a person sends who changes a draft in the form, in the editor of the file."""
+    form = BeautifulSoup(page.text, "html.parser").select_one("form[action$='propose']")
+    assert form is not None
+    hidden = {str(each["name"]): str(each.get("value", "")) for each in form.select("input[type=hidden]")}
+    content = NOTEBOOK.replace(b"4 GiB", b"6 GiB").decode()
+    typed = {"team": "housing", "name": "notebook", "new": "no", "tab": "file", "content": content}
+    return {**hidden, **typed, "do": "propose", "drafted": draft, "reason": "A little more"}
+
+
+async def test_only_a_person_on_the_page_says_that_they_confirmed_a_draft(
+    platform: Platform, service: WebService
+) -> None:
+    draft, browser = await drafted(service), service.browser("ana")
+    session, program = service.program("ana", session=True), service.program("ana")
+    opened = await browser.get(f"propose?draft={draft}")
+    for caller in (session, program):
+        # A page that was opened with a token has none for a button, and one that a person was shown does not help.
+        page = await caller.get(f"propose?draft={draft}")
+        assert form_of(page, draft)["one_time"] == ""
+        for sent in (form_of(page, draft), form_of(opened, draft), form_of(opened, "draft-of-nobody")):
+            answer = await caller.post("propose", data=sent)
+            assert (answer.status_code, "page-needed" in answer.text) == (403, True)
+    # Neither does a script of a page in the same browser.
+    fetched = await browser.get(f"propose?draft={draft}", headers={"Sec-Fetch-Dest": "empty"})
+    answer = await browser.post("propose", data=form_of(fetched, draft))
+    assert (answer.status_code, "page-outdated" in answer.text) == (403, True)
+    assert await proposals(platform) == []
+    assert (await browser.get(f"drafts/{draft}")).status_code == 200
+    # What a session proposes in the form says nothing of a draft.
+    assert (await session.post("propose", data=form_of(opened, ""))).status_code == 303
+    (stored,) = await proposals(platform)
+    assert stored.drafted is None
+
+
+async def test_a_draft_that_does_not_wait_any_more_is_confirmed_by_nobody(
+    platform: Platform, service: WebService
+) -> None:
+    draft, browser = await drafted(service), service.browser("ana")
+    page = await browser.get(f"propose?draft={draft}")
+    for other in (draft, "draft-of-nobody", await drafted(service, "ben")):
+        await service.services.assistant_drafts.discard(platform.people.actor("ana").user, draft)
+        answer = await browser.post("propose", data=form_of(page, other))
+        assert (answer.status_code, "draft-unknown" in answer.text) == (404, True)
+    assert await proposals(platform) == []
+    # What was typed is still there, and is proposed as what it is now.
+    again = form_of(answer, "")
+    field = BeautifulSoup(answer.text, "html.parser").select_one("input[name=drafted]")
+    assert field is not None
+    assert field["value"] == ""
+    assert (await browser.post("propose", data=again)).status_code == 303
+    (stored,) = await proposals(platform)
+    assert stored.drafted is None
+
+
+def replaced(page: httpx.Response) -> str:
+    """Return what a page says of the proposal that would be replaced; it says so once."""
+    notes = BeautifulSoup(page.text, "html.parser").select("#replaces")
+    assert len(notes) < 2
+    return " ".join(notes[0].text.split()) if notes else ""
+
+
+async def test_a_draft_replaces_its_users_proposal_only_as_the_page_showed_it(
+    platform: Platform, service: WebService
+) -> None:
+    draft, browser = await drafted(service), service.browser("ana")
+    before = await browser.get(f"drafts/{draft}")
+    assert replaced(before) == ""
+    # Proposed in another tab, since the page was opened.
+    own = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"6 GiB")})
+    refused = await browser.press(before, "/propose")
+    assert (refused.status_code, told(refused)) == (409, "draft-changed")
+    unapproved = await browser.get(f"drafts/{draft}")
+    assert own.id in replaced(unapproved)
+    assert "approved" not in replaced(unapproved)
+    await platform.approved(own)
+    refused = await browser.press(unapproved, "/propose")
+    assert (refused.status_code, told(refused)) == (409, "draft-changed")
+    assert await platform.approvers(own) == ["lena"]
+    page = await browser.get(f"drafts/{draft}")
+    assert "lena approved that; it has to be approved again." in replaced(page)
+    assert (await browser.press(page, "/propose")).status_code == 303
+    (stored,) = await proposals(platform)
+    assert (stored.id, await platform.approvers(stored)) == (own.id, [])
+    assert (await platform.proposals.files(stored))[NOTEBOOK_PATH] == LARGER
+
+
+async def test_the_proposal_that_a_draft_replaces_is_the_one_that_was_compared(platform: Platform) -> None:
+    own = await platform.proposed({NOTEBOOK_PATH: LARGER})
+    await platform.approved(own)
+    for tip in ("", own.tip):
+        with pytest.raises(ServiceError) as error:
+            await platform.submissions.propose(
+                platform.people.actor("ana"), {NOTEBOOK_PATH: NOTEBOOK + b"#"}, "Once more", replaces=tip
+            )
+        assert error.value.refusal.code == "moved"
+    assert await platform.approvers(own) == ["lena"]
+
+
+async def test_every_form_says_which_own_proposal_it_replaces(platform: Platform, service: WebService) -> None:
+    browser, draft = service.browser("ana"), await drafted(service)
+    pages = [f"propose?draft={draft}", "propose?from=housing/notebook", "profiles/housing/notebook/retire"]
+    assert [replaced(await browser.get(page)) for page in pages] == ["", "", ""]
+    own = await platform.proposed({NOTEBOOK_PATH: NOTEBOOK.replace(b"4 GiB", b"6 GiB")})
+    await platform.approved(own)
+    for page in pages:
+        assert "lena approved that" in replaced(await browser.get(page)), page
+    # Whoever changes that proposal knows, and others are told of it as of somebody else's.
+    assert replaced(await browser.get(f"propose?proposal={own.id}")) == ""
+    assert replaced(await service.browser("ben").get("propose?from=housing/notebook")) == ""
+
+
+async def test_what_a_draft_removes_is_told_behind_any_number_of_lines(platform: Platform, service: WebService) -> None:
+    new, gone = "teams/housing/profiles/a.yaml", "teams/housing/profiles/maps.yaml"
+    platform.push({gone: NOTEBOOK})
+    await platform.watcher.refresh()
+    lines = NOTEBOOK.decode() + "#\n" * MAXIMUM_LINES
+    files = [{"path": new, "content": lines}, *({"path": path, "content": None} for path in (NOTEBOOK_PATH, gone))]
+    body = {"files": files, "reason": "Tidied"}
+    answer = await service.program("ana", session=True).post("api/v1/drafts", json=body)
+    assert answer.status_code == 201, answer.text
+    page = BeautifulSoup((await service.browser("ana").get(f"drafts/{answer.json()['id']}")).text, "html.parser")
+    told_of = [" ".join(each.text.split()) for each in page.select(".allotment-difference summary")]
+    assert [each.partition(" is removed")[0] for each in told_of[1:]] == [NOTEBOOK_PATH, gone]
+    assert "lines that are not shown" in told_of[0]
+    assert "is removed" not in told_of[0]
 
 
 async def test_what_nobody_has_to_approve_takes_effect_only_where_the_page_said_so(

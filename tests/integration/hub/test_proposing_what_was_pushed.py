@@ -211,6 +211,12 @@ async def test_it_counts_once_and_for_what_was_shown(author: Author) -> None:
     browser, page = await waiting(author)
     for fields in ({"one_time": ""}, {"head": "0" * 40}, {"_xsrf": ""}):
         assert (await browser.press(page, "pull-requests/1", **fields)).status_code == 403
+    # A program proposes nothing with its author's token, not even with that of the button which they were shown.
+    for program in (author.service.program("ana"), author.service.program("ana", session=True)):
+        opened = await program.get("pull-requests/1")
+        for shown in (opened, page):
+            answer = await program.press(shown, "pull-requests/1")
+            assert (answer.status_code, "page-needed" in answer.text) == (403, True)
     # A script that fetches the page gets no token.
     fetched = await browser.get("pull-requests/1", headers={"Sec-Fetch-Dest": "empty"})
     assert (await browser.press(fetched, "pull-requests/1")).status_code == 403

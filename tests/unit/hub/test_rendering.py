@@ -96,6 +96,16 @@ def test_a_difference_is_told_apart_by_files_and_numbered_lines() -> None:
     assert [line.text for line in second.lines if line.kind == "added"] == ["++ <b>"]
 
 
+def test_a_long_difference_names_every_file_and_says_which_lines_are_missing() -> None:
+    head = "diff --git a/{0} b/{0}\n"
+    long = head.format("a") + "--- a/a\n+++ b/a\n@@ -0,0 +1,9000 @@\n" + "+x\n" * 9000
+    gone = head.format("b") + "deleted file mode 100644\n--- a/b\n+++ /dev/null\n@@ -1 +0,0 @@\n-deleted file mode\n"
+    first, second = files_of(long + gone)
+    assert (first.path, first.is_gone, first.added + 3, first.added + first.unshown) == ("a", False, 5000, 9000)
+    assert (second.path, second.is_gone, second.lines, second.unshown) == ("b", True, (), 5)
+    assert [(each.is_gone, each.removed, each.unshown) for each in files_of(gone)] == [(True, 1, 0)]
+
+
 def test_times_are_told_as_people_do() -> None:
     now = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
     told = [relative_time(now - dt.timedelta(seconds=s), now) for s in (-5, 5, 59, 60, 7300, 86400 * 40, -3700)]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import size_of
+from allotment_hub.forges.stored_proposal import StoredProposal
 from allotment_hub.services.drafts.draft_store import AssistantDraft, DraftStore
 from allotment_hub.services.drafts.grants import ask_in
 from allotment_hub.services.judging.checking import Check, Files
@@ -58,7 +59,7 @@ class ShownDraft:
     difference: str
     """The unified difference of these files from main."""
     digest: str
-    """A hash of what would be proposed, and of what main has in its place."""
+    """A hash of what would be proposed, of what main has in its place, and of the proposal that it would replace."""
 
     @property
     def texts(self) -> dict[str, str]:
@@ -134,19 +135,22 @@ class AssistantDrafts:
         known = {path for path in seen if _is_seen(actor.user, path, before[path], self._proposals.catalog)}
         old = {path: data if path in known else None for path, data in before.items()}
         difference = await asyncio.to_thread(_difference, {path: (old[path], draft.files[path]) for path in seen})
-        return ShownDraft(draft, title, check, refusal, seen, difference, _digest(draft, before))
+        digest = _digest(draft, before, check.replaces if check else None)
+        return ShownDraft(draft, title, check, refusal, seen, difference, digest)
 
     async def propose(self, actor: Actor, id_: str, digest: str, *, decides: bool) -> Proposed:
-        """Propose a draft, if it and what main has in its place are still what `digest` is of. Raise a refusal."""
+        """Propose a draft, if it and what it would replace are still what `digest` is of. Raise a refusal."""
         draft, main = await self.own(actor.user, id_), await self._proposals.main()
         before = await self._before(main, draft.files)
-        if _digest(draft, before) != digest:
-            why = "Main has changed one of its files since you looked at it."
+        earlier = await self._submissions.replaced(actor, draft.files)
+        if _digest(draft, before, earlier) != digest:
+            why = "Main, or your own proposal that it would replace, has changed since you looked at it."
             remedy = "Look at it again: the page shows what it would change now."
             raise refused(409, "draft-changed", "Nothing was proposed.", why, remedy, link=f"drafts/{draft.id}")
         await self._seen(actor.user, draft.files, before)
-        done = await self._submissions.propose(
-            actor, draft.files, draft.reason, on=main, by_assistant=True, decides=decides
+        tip, propose = earlier.tip if earlier else "", self._submissions.propose
+        done = await propose(
+            actor, draft.files, draft.reason, on=main, replaces=tip, by_assistant=True, decides=decides
         )
         await self.discard(actor.user, id_)
         return done
@@ -190,9 +194,11 @@ def _is_seen(user: User, path: str, data: bytes | None, catalog: Catalog) -> boo
     return data is None or visible(user, path, catalog, data) == Sight.ALL
 
 
-def _digest(draft: AssistantDraft, before: Files) -> str:
+def _digest(draft: AssistantDraft, before: Files, earlier: StoredProposal | None) -> str:
     olds = {path: data and hashlib.sha256(data).hexdigest() for path, data in before.items()}
-    return hashlib.sha256(json.dumps([draft.id, draft.content(), olds], sort_keys=True).encode()).hexdigest()
+    replaced = [earlier.id, earlier.tip] if earlier else []
+    content = json.dumps([draft.id, draft.content(), olds, replaced], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _difference(files: Mapping[str, tuple[bytes | None, bytes | None]]) -> str:
@@ -209,5 +215,6 @@ def _difference(files: Mapping[str, tuple[bytes | None, bytes | None]]) -> str:
             form = ("--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
             done = GitProcess(Path(folder)).run("diff", *form, "--", old.name, new.name, accept=(0, 1))
             _, mark, hunks = done.stdout.decode(errors="replace").partition("\n@@")
-            parts.append(f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}{mark}{hunks or chr(10)}")
+            gone = "deleted file mode 100644\n" if after is None else ""
+            parts.append(f"diff --git a/{path} b/{path}\n{gone}--- a/{path}\n+++ b/{path}{mark}{hunks or chr(10)}")
     return "".join(parts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from allotment_hub.forges.stored_proposal import Candidate
+from allotment_hub.forges.stored_proposal import Candidate, StoredProposal
 from allotment_profiles.access.people import User
 from allotment_profiles.catalog.catalog import Catalog, Entry
 from allotment_profiles.git.repository import FileChange
@@ -74,6 +74,8 @@ class Check:
     """The ids of the hidden profiles that make the difference."""
     others: tuple[OtherProposal, ...] = ()
     """Other people's open proposals for the same files, as far as the reader may know of them."""
+    replaces: StoredProposal | None = None
+    """The actor's own open proposal that proposing it would replace, where that was asked."""
     automatic: tuple[str, ...] = ()
     """Why nobody has to approve it, where that was asked for somebody who would propose it."""
     totals: Mapping[str, int] = dataclasses.field(default_factory=dict)

@@ -9,19 +9,27 @@ from typing import ParamSpec, TypeVar
 
 from allotment_hub.errors import ServiceError, refused
 from allotment_hub.forges.plain_git import size_of
+from allotment_hub.forges.record_log import RecordsLoadingError
 from allotment_hub.forges.stored_proposal import MAXIMUM_FILES, StoredProposal
 from allotment_hub.services.judging.advice import advice_on
 from allotment_hub.services.judging.catching_up import Updated
 from allotment_hub.services.judging.checking import ChangeChecker, Check, Files
 from allotment_hub.services.proposals.naming import UNDO, new_id, title_of
 from allotment_hub.services.proposals.proposals import Proposals, profiles_in
-from allotment_hub.services.proposals.rights import DAY, Actor, refusal_to_add, refusal_to_change, refusal_to_revert
+from allotment_hub.services.proposals.rights import (
+    DAY,
+    Actor,
+    refusal_to_add,
+    refusal_to_change,
+    refusal_to_open,
+    refusal_to_revert,
+)
 from allotment_hub.services.proposals.sights import Sights, shown, without_others
 from allotment_profiles.access.people import ADMINISTRATORS
 from allotment_profiles.access.visibility import Sight, decides_about, team_is_listed, visible
 from allotment_profiles.catalog.catalog import Catalog
 from allotment_profiles.git.repository import RefMovedError
-from allotment_profiles.model import DailyLimits, OpenProposals, Policy
+from allotment_profiles.model import DailyLimits, Policy
 from allotment_profiles.model.paths import file_ref
 from allotment_profiles.model.problems import Problem, Refusal
 from allotment_profiles.model.values.texts import harmful_character
@@ -69,8 +77,8 @@ class Submissions:
         advice = await self._proposals.approvers.advice(requirements, check.before, actor.user, reader=actor.user)
         others = await self._proposals.others(files, actor.user)
         advised = await asyncio.to_thread(list, advice_on(check.after, files, self._proposals.channels, actor.user))
-        problems = (*seen.problems, *advice, *advised)
-        return dataclasses.replace(seen, problems=problems, automatic=automatic, others=others)
+        problems, replaces = (*seen.problems, *advice, *advised), await self.replaced(actor, files)
+        return dataclasses.replace(seen, problems=problems, automatic=automatic, others=others, replaces=replaces)
 
     async def propose(
         self,
@@ -80,6 +88,7 @@ class Submissions:
         *,
         update: str | None = None,
         on: str | None = None,
+        replaces: str | None = None,
         made: bool = False,
         undoes: str = "",
         evidence: SessionEvidence | None = None,
@@ -89,6 +98,7 @@ class Submissions:
         """Propose files, or update the person's open proposal: the one for the same profile, or the one named.
 
         With `on`, refuse when main is not at that commit any more; `made` says that the service made the files there.
+        With `replaces`, refuse when the person's open proposal has another tip; empty where they have none.
         `undoes` is the merged proposal that these files undo; then the person's open proposal that undoes it is
         updated. `evidence` is what their session says of itself, and `by_assistant` says that an assistant drafted it:
         neither changes what is decided. `decides` says that the caller merges what needs nobody's approval.
@@ -117,6 +127,8 @@ class Submissions:
         )
         async with self._lock:  # others wait for it, so nothing is judged meanwhile
             earlier = await self._earlier(actor, files, update, policy, undoes=undoes, limited=not decided)
+            if replaces not in (None, earlier.tip if earlier else ""):
+                raise moved_error()
             if not decided:
                 await self._within_day(actor, policy, size_of(files) + len(said))
             if earlier and not undoes:
@@ -147,7 +159,7 @@ class Submissions:
         policy = self._proposals.catalog.policy.value if self._proposals.catalog.policy else None
         async with self._lock:
             if is_new:
-                _check_room(actor, await self._proposals.open_ones(), policy)
+                _raise_if(refusal_to_open(actor, await self._proposals.open_ones(), policy))
             await self._within_day(actor, policy, size)
             return await written(record)
 
@@ -158,9 +170,7 @@ class Submissions:
         """
         check_number(paths)
         policy = self._proposals.catalog.policy
-        refusal = refusal_to_add(0, 0, actor, _daily_limits(policy.value if policy else None), size)
-        if refusal:
-            raise ServiceError(refusal)
+        _raise_if(refusal_to_add(0, 0, actor, _daily_limits(policy.value if policy else None), size))
         _check_known(actor, paths, self._proposals.catalog)
 
     async def bring_up_to_date(self, actor: Actor, proposal: str) -> StoredProposal:
@@ -206,9 +216,7 @@ class Submissions:
     async def undoable(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return a merged proposal that an actor may know of. Raise a refusal for every other one."""
         stored = await self._proposals.visible(proposal, actor.user)
-        refusal = refusal_to_revert(stored)
-        if refusal:
-            raise ServiceError(refusal)
+        _raise_if(refusal_to_revert(stored))
         return stored
 
     async def _keys(self, found: Updated, actor: Actor) -> str:
@@ -239,9 +247,7 @@ class Submissions:
         self, stored: StoredProposal, actor: Actor, text: str, source: Source | None = None
     ) -> StoredProposal:
         """Add a comment of somebody who has the proposal before them, if only as a pull request."""
-        refusal = await self._proposals.refusal_to_comment(stored, actor)
-        if refusal:
-            raise ServiceError(refusal)
+        _raise_if(await self._proposals.refusal_to_comment(stored, actor))
         async with self._lock:
             policy = self._proposals.catalog.policy
             await self._within_day(actor, policy.value if policy else None)
@@ -251,9 +257,7 @@ class Submissions:
     async def own(self, actor: Actor, proposal: str) -> StoredProposal:
         """Return an open proposal that the actor made. Raise a refusal for every other one."""
         stored = await self._proposals.visible(proposal, actor.user)
-        refusal = refusal_to_change(stored, actor)
-        if refusal:
-            raise ServiceError(refusal)
+        _raise_if(refusal_to_change(stored, actor))
         return stored
 
     async def _checked(self, actor: Actor, files: Files, main: str) -> Check:
@@ -274,9 +278,14 @@ class Submissions:
         """Raise a refusal where the actor has added as much today as one person may: git keeps all of it."""
         since = self._checking.now() - DAY
         records, sent = await asyncio.to_thread(self._forge.added, actor.user.name, since)
-        refusal = refusal_to_add(records, sent, actor, _daily_limits(policy), size)
-        if refusal:
-            raise ServiceError(refusal)
+        _raise_if(refusal_to_add(records, sent, actor, _daily_limits(policy), size))
+
+    async def replaced(self, actor: Actor, files: Files) -> StoredProposal | None:
+        """Return the actor's own open proposal that proposing some files would replace, with its approvals."""
+        try:
+            return await self._earlier(actor, files, None, None, undoes="", limited=False)
+        except RecordsLoadingError:
+            return None
 
     async def _earlier(
         self,
@@ -303,9 +312,13 @@ class Submissions:
             theirs = touched[stored.id]
             if undoes or (wanted & set(profiles_in(theirs)) if wanted else set(theirs) == set(files)):
                 return stored
-        if limited:
-            _check_room(actor, still_open, policy)
+        _raise_if(refusal_to_open(actor, still_open, policy) if limited else None)
         return None
+
+
+def _raise_if(refusal: Refusal | None) -> None:
+    if refusal:
+        raise ServiceError(refusal)
 
 
 def _check_known(actor: Actor, paths: Iterable[str], catalog: Catalog) -> None:
@@ -319,19 +332,6 @@ def _check_known(actor: Actor, paths: Iterable[str], catalog: Catalog) -> None:
         if team in catalog.teams and not team_is_listed(catalog, actor.user, team):
             # The check would tell its limits, and who decides for it.
             raise refused(404, "team-unknown", "There is no such team.", "", "Choose a team of yours.")
-
-
-def _check_room(actor: Actor, still_open: Collection[StoredProposal], policy: Policy | None) -> None:
-    """Raise a refusal where too many proposals are open for another one."""
-    limits = (policy.open_proposals if policy else None) or OpenProposals()
-    own = sum(stored.proposer == actor.user.name for stored in still_open)
-    if own >= limits.person:
-        why = f"You have {own} open proposals; {limits.person} are allowed."
-        raise refused(409, "proposals-many", _NOT_PROPOSED, why, "Withdraw one, or wait until one is decided.")
-    # Administrators end what should not be open, so a full list does not stop them.
-    if len(still_open) >= limits.total and not actor.user.admin:
-        why = f"{len(still_open)} proposals are open; {limits.total} are allowed."
-        raise refused(409, "proposals-many", _NOT_PROPOSED, why, "Ask an administrator to end some.", ADMINISTRATORS)
 
 
 def _taken(name: str) -> ServiceError:

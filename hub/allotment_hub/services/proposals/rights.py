@@ -1,7 +1,7 @@
 """Who may do what with a proposal. The page's buttons and the actions themselves ask the same function. Pure."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from allotment_hub.services.proposals.case import Case
 from allotment_profiles.access.people import ADMINISTRATORS, User
 from allotment_profiles.access.visibility import decides_about
 from allotment_profiles.catalog.catalog import Catalog
-from allotment_profiles.model import DailyLimits
+from allotment_profiles.model import DailyLimits, OpenProposals, Policy
 from allotment_profiles.model.problems import Refusal
 from allotment_profiles.model.values.quantities import format_memory
 
@@ -118,6 +118,20 @@ def refusal_to_add(records: int, sent: int, actor: Actor, limits: DailyLimits, s
         return None
     remedy = "Wait until tomorrow, or ask an administrator for larger `daily_limits` in the policy."
     return Refusal("daily-limit", "This is too much for one day.", why, remedy, ADMINISTRATORS, 409)
+
+
+def refusal_to_open(actor: Actor, still_open: Collection[StoredProposal], policy: Policy | None) -> Refusal | None:
+    """Return why so many proposals are open that an actor may not open another one, or None."""
+    what, limits = "This cannot be proposed.", (policy.open_proposals if policy else None) or OpenProposals()
+    own = sum(stored.proposer == actor.user.name for stored in still_open)
+    if own >= limits.person:
+        why = f"You have {own} open proposals; {limits.person} are allowed."
+        return Refusal("proposals-many", what, why, "Withdraw one, or wait until one is decided.", status=409)
+    # Administrators end what should not be open, so a full list does not stop them.
+    if len(still_open) >= limits.total and not actor.user.admin:
+        why = f"{len(still_open)} proposals are open; {limits.total} are allowed."
+        return Refusal("proposals-many", what, why, "Ask an administrator to end some.", ADMINISTRATORS, 409)
+    return None
 
 
 def _ended(stored: StoredProposal) -> Refusal | None:

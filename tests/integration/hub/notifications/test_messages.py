@@ -73,6 +73,10 @@ async def test_the_page_says_what_is_sent_and_where_and_each_turns_off_what_they
     metrics = (await lena.get("api/v1/metrics")).text
     assert 'allotment_notifications_total{result="sent"} 1.0' in metrics
     assert (await lena.post("notifications", data={"on": "deciding"})).status_code == 403  # without the page's token
+    # No session keeps from its user what they want to hear of.
+    muted = await service.program("lena", session=True).post("notifications", data={"on": ""})
+    assert (muted.status_code, "page-needed" in muted.text) == (403, True)
+    assert told.choices.off("lena") == KINDS.keys() - {"comments"}
 
 
 async def test_the_service_begins_to_send_where_its_configuration_says_so(platform: Platform, tmp_path: Path) -> None:
