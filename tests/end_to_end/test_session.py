@@ -101,7 +101,7 @@ def test_what_r_on_a_terminal_has_shown_is_proposed_and_needs_one_approval(
     assert status == 0, written
     shown = (f"{NOTEBOOK} (Notebook in Python)", "What is sent about this session", "Propose this?", "Proposed as")
     assert sorted(map(written.index, shown)) == [*map(written.index, shown)]
-    (identifier,) = re.findall(r"^Proposed as ([a-z0-9-]+)", written, re.MULTILINE)
+    (identifier,) = re.findall(r"Proposed as ([a-z0-9-]+)", written)  # the terminal may echo before it
     proposal = lead.service("GET", f"proposals/{identifier}").json()
     assert (proposal["proposer"], proposal["reason"]) == ("analyst", "Joins of two quarters")
     assert [evidence["session"]["profile"] for evidence in proposal["evidence"]] == [NOTEBOOK]

@@ -131,7 +131,7 @@ def test_its_user_ends_it_and_is_not_told_of_that(allotment: Deployment, idle: P
     assert idle.service("DELETE", f"proposals/{proposal['id']}/trial").status_code == 200
     until(lambda: SERVER not in idle.sessions(), what="the end of the trial")
     assert trial(idle, proposal["id"])["state"] == "ended"
-    assert "was stopped by" not in idle.page("hub/home").text
+    assert f"was stopped by {idle.name}" not in idle.page("hub/home").text
     withdraw(idle, proposal["id"])
 
 
