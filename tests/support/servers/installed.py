@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +31,14 @@ IMAGES = {
 JUPYTERLAB = "localhost/allotment-jupyterlab:test"
 STAND_INS = "localhost/allotment-stand-ins:test"
 RELEASE = "allotment"
+
+
+def _quietly(answers: Callable[[str], bool], url: str) -> bool:
+    """Whether an address answers. Nobody may listen there yet."""
+    try:
+        return answers(url)
+    except httpx.HTTPError:
+        return False
 
 
 class Installed:
@@ -160,17 +168,22 @@ class Installed:
     def wait_for_hub(self) -> None:
         """Wait until the hub answers through the proxy. Raises AssertionError with what a person would look at.
 
-        What enforces network policies looks at all of them every five minutes, should it have missed one.
+        The services' own addresses come first. A new address may lead out of the cluster for a moment, where somebody
+        else may answer, and the proxy would stay connected with them.
         """
         answer = httpx.Response(503)
 
-        def ready() -> bool:
+        def answers(url: str) -> bool:
             nonlocal answer
-            answer = httpx.get(f"{self.url}hub/health", timeout=5, trust_env=False)
+            answer = httpx.get(url, timeout=5, trust_env=False)
             return answer.is_success
 
         try:
-            until(ready, within=360, what="the hub")
+            for name, path in (("hub", "hub/health"), ("allotment", "services/allotment/api/v1/health")):
+                service = json.loads(self.cluster.kubectl("get", "service", name, "-o", "json"))["spec"]
+                url = f"http://{service['clusterIP']}:{service['ports'][0]['port']}{urlsplit(self.url).path}{path}"
+                until(lambda: _quietly(answers, url), within=120, what=f"the service {name}")  # noqa: B023
+            until(lambda: answers(f"{self.url}hub/health"), within=120, what="the hub")
         except AssertionError as error:
             raise AssertionError(f"{error}: {answer.status_code} {answer.text[:500]}\n{self.diagnosis()}") from None
 
