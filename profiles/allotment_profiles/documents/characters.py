@@ -5,7 +5,9 @@ import dataclasses
 
 from allotment_profiles.model.problems import Problem
 
-_SAVE = "Save it as UTF-8: in VS Code with Save with Encoding, in Notepad with Encoding in the window of Save as."
+SAVE_AS_UTF_8 = (
+    "Save it as UTF-8: in VS Code with Save with Encoding, in Notepad with Encoding in the window of Save as."
+)
 # Character → what it is, and what to write in its place.
 _SPACE = ("a no-break or wide space", "a plain space")
 _SINGLE = ("a typographic quotation mark", "'")
@@ -29,13 +31,6 @@ def is_utf_16(data: bytes) -> bool:
     return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or 0 in data[:4]
 
 
-def unreadable(data: bytes) -> tuple[str, str]:
-    """Return what is wrong with bytes that are not UTF-8, and what to do."""
-    if is_utf_16(data):
-        return "The file is UTF-16, not UTF-8.", _SAVE
-    return "The file is not UTF-8.", _SAVE
-
-
 def harmful(character: str, is_first: bool) -> tuple[str, str]:
     """Return what is wrong with a character that no file may contain, and what to do. It is named as `U+FEFF`."""
     if character == "U+FEFF" and is_first:
@@ -47,11 +42,13 @@ def harmful(character: str, is_first: bool) -> tuple[str, str]:
     return f"The file contains the character {character}, which is not allowed.", "Remove it."
 
 
-def with_hint(problem: Problem, text: str) -> Problem:
+def with_hint(problem: Problem, data: bytes) -> Problem:
     """Return a problem whose remedy names a character that looks like another one, in its line or the one above."""
-    lines = text.split("\n")
-    line_number = problem.line or 0
-    for number in (line_number, line_number - 1):
+    # In plain ASCII only a tab can be mistaken, and that is a mistake of syntax.
+    if problem.line is None or problem.code == "encoding" or (data.isascii() and problem.code != "syntax"):
+        return problem
+    lines = data.decode().split("\n")
+    for number in (problem.line, problem.line - 1):
         line = lines[number - 1] if 0 < number <= len(lines) else ""
         indentation = len(line) - len(line.lstrip())
         for column, character in enumerate(line, 1):

@@ -80,12 +80,12 @@ def _decode(data: bytes) -> str:
     if len(data) > MAXIMUM_BYTES:
         raise too_large(len(data))
     if characters.is_utf_16(data):
-        raise DocumentError("encoding", *characters.unreadable(data), 1)
+        raise DocumentError("encoding", "The file is UTF-16, not UTF-8.", characters.SAVE_AS_UTF_8, 1)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DocumentError("encoding", *characters.unreadable(data), line) from error
+        raise DocumentError("encoding", "The file is not UTF-8.", characters.SAVE_AS_UTF_8, line) from error
     if not text.isascii() or not text.replace("\r\n", "").replace("\n", "").replace("\t", "").isprintable():
         for number, line_text in enumerate(text.split("\n"), 1):
             harmful = harmful_character(line_text.removesuffix("\r"), allowed="\t")

@@ -30,21 +30,14 @@ def read(kind: Kind, path: str, data: bytes) -> Reading:
     try:
         document = parse_yaml(data)
     except DocumentError as error:
-        return Reading(None, (_hinted(error.as_problem(path), data),))
+        return Reading(None, (with_hint(error.as_problem(path), data),))
     try:
         return Reading(MODELS[kind].model_validate(document))
     except ValidationError as error:
         source_map = SourceMap(data)
         details = error.errors(include_url=False)[:MAXIMUM_PROBLEMS]
         problems = (_problem(path, detail, source_map, MODELS[kind]) for detail in details)
-        return Reading(None, tuple(_hinted(problem, data) for problem in problems))
-
-
-def _hinted(problem: Problem, data: bytes) -> Problem:
-    """Return the problem, with a hint where a character may have caused it. Few files are not plain ASCII."""
-    if problem.line is None or problem.code == "encoding" or (data.isascii() and problem.code != "syntax"):
-        return problem
-    return with_hint(problem, data.decode())
+        return Reading(None, tuple(with_hint(problem, data) for problem in problems))
 
 
 # A problem with several keys of a mapping is reported at the key that people would change.

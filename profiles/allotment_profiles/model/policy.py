@@ -129,7 +129,7 @@ class Rules(Model):
     review_by: RuleLevel = "off"
     """A profile without `review_by`."""
     variables: RuleLevel = "soft"
-    """An environment variable that names programs, or places where programs look for something."""
+    """An environment variable that names programs or where they look, or an unknown one of a family such as `GIT_…`."""
 
 
 class Variables(Model):

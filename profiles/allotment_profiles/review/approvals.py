@@ -171,7 +171,7 @@ def _reasons(changes: list[Change], before: Catalog, after: Catalog) -> Iterator
     for change in changes:
         by_path.setdefault(change.path, []).append(change)
     for path, file_changes in by_path.items():
-        yield from _beyond_envelope(path, file_changes, before, after)
+        yield from _beyond_before(path, file_changes, before, after)
 
 
 def _with_other_owners(reasons: Iterable[_Reason], before: Catalog, after: Catalog) -> Iterator[_Reason]:
@@ -237,7 +237,7 @@ def _for_change(change: Change, before: Catalog, after: Catalog) -> Iterator[_Re
         yield from _for_data_role(change, ref.id, before, after)
 
 
-def _beyond_envelope(path: str, changes: list[Change], before: Catalog, after: Catalog) -> Iterator[_Reason]:
+def _beyond_before(path: str, changes: list[Change], before: Catalog, after: Catalog) -> Iterator[_Reason]:
     """Require an administrator where a profile exceeds main's envelope, or sets restricted variables, unlike before."""
     ref = file_ref(path)
     new = after.profiles.get(ref.id) if ref and ref.kind == "profile" else None

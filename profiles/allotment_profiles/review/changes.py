@@ -78,9 +78,14 @@ def subject_of(path: str) -> str:
     return "the policy" if ref.kind == "policy" else f"{ref.kind} {ref.id}"
 
 
-def unreadable(path: str, *, is_there: bool = True) -> Change:
-    """Return the change of a file that is not valid, or that was not when it was removed."""
-    return _whole_file("unreadable", path, "unreadable") if is_there else _whole_file("removed", path, "removed")
+def unreadable(path: str) -> Change:
+    """Return the change of a file that is not valid, so that nobody knows what it changes."""
+    return _whole_file("unreadable", path, "unreadable")
+
+
+def removed(path: str) -> Change:
+    """Return the removal of a file."""
+    return _whole_file("removed", path, "removed")
 
 
 def rewritten(path: str) -> Change:
@@ -95,16 +100,16 @@ def _whole_file(kind: ChangeKind, path: str, category: ChangeType) -> Change:
 def compare(before: Catalog, after: Catalog) -> list[Change]:
     """Return everything that differs between two catalogs, by path; a moved or renamed file is one change."""
     olds, news = _differing(before, after)
-    removed = {path: entry for path, entry in olds.items() if path not in news and path not in after.broken}
+    gone = {path: entry for path, entry in olds.items() if path not in news and path not in after.broken}
     added = {path: entry for path, entry in news.items() if path not in olds and path not in before.broken}
-    origins = renamed(removed, added)
-    gone = set(origins.values())
+    origins = renamed(gone, added)
+    former = set(origins.values())
     changes: list[Change] = []
     for path in sorted({*olds, *news, *(after.broken - before.broken)}):
         if path in after.broken:
             if path not in before.broken:
                 changes.append(unreadable(path))
-        elif path not in gone:
+        elif path not in former:
             changes += _compared(path, olds.get(origins.get(path, path)), news.get(path), before, after)
     return changes
 
@@ -154,7 +159,7 @@ def compare_values(
     if before is None and after is None:
         return []
     if after is None:
-        return [_whole_file("removed", path, "removed")]
+        return [removed(path)]
     if before is None:
         return [_whole_file("added", path, "new"), *_fields(path, after, outside)]
     return list(_changed(path, before, after, outside, moved_from))

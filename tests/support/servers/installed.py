@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -182,7 +183,7 @@ class Installed:
             for name, path in (("hub", "hub/health"), ("allotment", "services/allotment/api/v1/health")):
                 service = json.loads(self.cluster.kubectl("get", "service", name, "-o", "json"))["spec"]
                 url = f"http://{service['clusterIP']}:{service['ports'][0]['port']}{urlsplit(self.url).path}{path}"
-                until(lambda: _quietly(answers, url), within=120, what=f"the service {name}")  # noqa: B023
+                until(partial(_quietly, answers, url), within=120, what=f"the service {name}")
             until(lambda: answers(f"{self.url}hub/health"), within=120, what="the hub")
         except AssertionError as error:
             raise AssertionError(f"{error}: {answer.status_code} {answer.text[:500]}\n{self.diagnosis()}") from None

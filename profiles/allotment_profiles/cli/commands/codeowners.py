@@ -6,14 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from allotment_profiles.cli.sources import (
-    MAIN,
-    catalog_of,
-    open_repository,
-    repository,
-    revision,
-    usage_errors,
-)
+from allotment_profiles.cli.sources import MAIN, catalog_of, open_repository, repository, revision, usage_errors
 
 if TYPE_CHECKING:
     from allotment_profiles.review.code_owners import ForgeKind

@@ -86,7 +86,7 @@ def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = 
     from allotment_profiles.review.approvals import requirements_of
     from allotment_profiles.review.automatic import automatic_of
     from allotment_profiles.review.changes import compare as compare_catalogs
-    from allotment_profiles.review.changes import unreadable
+    from allotment_profiles.review.changes import removed, unreadable
     from allotment_profiles.review.cost_changes import compare_costs
     from allotment_profiles.store.loading import load
 
@@ -96,7 +96,7 @@ def comparison(before: "Snapshot", after: "Snapshot", proposer: "User | None" = 
     known = {(problem.path, problem.code, problem.field) for problem in old.problems if problem.path not in unread}
     changes = compare_catalogs(old, new)
     told = {change.path for change in changes}
-    changes += [unreadable(path, is_there=path in after.entries) for path in sorted(unread - told)]
+    changes += [unreadable(path) if path in after.entries else removed(path) for path in sorted(unread - told)]
     return Comparison(
         [problem for problem in new.problems if (problem.path, problem.code, problem.field) not in known],
         changes,
